@@ -1,0 +1,66 @@
+# Subgate. `make demo` shows it, `make test` proves it, `make install` installs it.
+
+BUILD   ?= build
+PREFIX  ?= /usr/local
+DESTDIR ?=
+SANITIZE ?=
+VERSION := 0.1.0
+
+CC       ?= gcc
+PACKAGES := libssl libcrypto hiredis libconfuse jansson libcares libcurl libgsasl libmicrohttpd libseccomp
+WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wvla -Wswitch-enum -Werror
+HARDEN   := -fstack-protector-strong -fPIE -fno-plt
+CFLAGS   ?= -O2 -g
+ALL_CFLAGS = -std=gnu17 -D_GNU_SOURCE -DSUBGATE_VERSION='"$(VERSION)"' $(CFLAGS) $(WARNINGS) $(HARDEN) $(SANITIZE_CFLAGS) \
+	-include proxy/base/banned.h -Iproxy -I. -I$(BUILD)/generated $(shell pkg-config --cflags $(PACKAGES))
+ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now $(LDFLAGS) $(SANITIZE_CFLAGS)
+LIBS = $(shell pkg-config --libs $(PACKAGES)) -lldap -llber -lev -lpthread -lm
+
+ifneq ($(SANITIZE),)
+SANITIZE_CFLAGS := -fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover=all -DSUBGATE_SANITIZED=1
+else
+SANITIZE_CFLAGS := -D_FORTIFY_SOURCE=2
+endif
+
+SOURCES    := $(sort $(wildcard proxy/*/*.c auth/*.c auth/*/*.c))
+MAINS      := proxy/supervise/main.c proxy/admin/subgatectl.c
+LIB_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(filter-out $(MAINS),$(SOURCES)))
+SCRIPTS    := $(patsubst proxy/%.lua,$(BUILD)/generated/%.lua.h,$(sort $(wildcard proxy/quota/*.lua auth/*.lua)))
+UNIT_SOURCES := $(sort $(wildcard tests/unit/test_*.c))
+UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNIT_SOURCES))
+
+.PHONY: all test unit dialog e2e lint fuzz bench san demo run install clean packages
+all: $(BUILD)/subgate $(BUILD)/subgatectl
+
+$(BUILD)/subgate: $(BUILD)/proxy/supervise/main.o $(BUILD)/libsubgate.a
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
+$(BUILD)/subgatectl: $(BUILD)/proxy/admin/subgatectl.o $(BUILD)/libsubgate.a
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
+$(BUILD)/libsubgate.a: $(LIB_OBJECTS)
+	@rm -f $@
+	ar rcs $@ $^
+
+$(BUILD)/%.o: %.c | $(SCRIPTS)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+# A Lua script becomes a C string literal of the same lines.
+$(BUILD)/generated/%.lua.h: proxy/%.lua
+	@mkdir -p $(@D)
+	sed 's/\\/\\\\/g; s/"/\\"/g; s/^/"/; s/$$/\\n"/' $< > $@
+
+# ---- tests
+
+$(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libsubgate.a
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
+
+.SECONDARY:
+include $(wildcard tests/tests.mk deploy/deploy.mk)
+
+clean:
+	rm -rf $(BUILD)
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

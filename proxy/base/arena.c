@@ -1,0 +1,75 @@
+/* Chained blocks, newest first; freed together. */
+#include "base/arena.h"
+
+#include <stdalign.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ARENA_BLOCK 1024 /* bytes: holds the envelope of a usual message */
+
+struct arena_block {
+	struct arena_block *older;
+	size_t used;
+	size_t capacity;
+	alignas(max_align_t) char data[];
+};
+
+void arena_init(struct arena *arena, size_t maximum)
+{
+	*arena = (struct arena){ .maximum = maximum };
+}
+
+void arena_reset(struct arena *arena)
+{
+	while (arena->newest) {
+		struct arena_block *older = arena->newest->older;
+		free(arena->newest);
+		arena->newest = older;
+	}
+	arena->used = 0;
+}
+
+static struct arena_block *add_block(struct arena *arena, size_t size)
+{
+	size_t capacity = size > ARENA_BLOCK ? size : ARENA_BLOCK;
+	if (capacity > arena->maximum - arena->used)
+		capacity = size;
+	if (capacity > arena->maximum - arena->used)
+		return NULL;
+	struct arena_block *block = calloc(1, sizeof(*block) + capacity);
+	if (block == NULL)
+		return NULL;
+	block->capacity = capacity;
+	block->older = arena->newest;
+	arena->newest = block;
+	arena->used += capacity;
+	return block;
+}
+
+void *arena_alloc(struct arena *arena, size_t size)
+{
+	size_t aligned;
+	if (__builtin_add_overflow(size, alignof(max_align_t) - 1, &aligned))
+		return NULL;
+	aligned &= ~(alignof(max_align_t) - 1);
+	struct arena_block *block = arena->newest;
+	if (block == NULL || block->capacity - block->used < aligned) {
+		block = add_block(arena, aligned);
+		if (block == NULL)
+			return NULL;
+	}
+	void *at = block->data + block->used;
+	block->used += aligned;
+	return at;
+}
+
+enum status arena_copy(struct arena *arena, struct span s, struct span *out_copy)
+{
+	char *at = arena_alloc(arena, s.size);
+	if (at == NULL)
+		return STATUS_NO_MEMORY;
+	if (s.size)
+		memcpy(at, s.data, s.size);
+	*out_copy = (struct span){ at, s.size };
+	return STATUS_OK;
+}

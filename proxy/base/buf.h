@@ -1,0 +1,51 @@
+/*
+ * A byte queue that grows up to a declared maximum: appended at the back,
+ * consumed at the front. It holds no memory while it is empty, so that an
+ * idle session costs nothing.
+ */
+#ifndef BASE_BUF_H
+#define BASE_BUF_H
+
+#include <stdarg.h>
+#include <stddef.h>
+
+#include "base/span.h"
+#include "base/status.h"
+
+/* Invariant: start <= end <= capacity <= maximum; data == NULL iff capacity == 0. */
+struct buf {
+	char *data;
+	size_t start;    /* first unread byte */
+	size_t end;      /* one past the last */
+	size_t capacity; /* bytes allocated */
+	size_t maximum;  /* bytes it may ever hold unread */
+	bool sensitive;  /* wiped when it moves, shrinks or is freed */
+};
+
+void buf_init(struct buf *b, size_t maximum);
+/* As buf_init; its memory is wiped before it goes back to the heap. */
+void buf_init_sensitive(struct buf *b, size_t maximum);
+void buf_free(struct buf *b); /* leaves it initialized and empty */
+
+size_t buf_size(const struct buf *b);      /* unread bytes */
+size_t buf_room(const struct buf *b);      /* bytes that may still be appended */
+struct span buf_span(const struct buf *b); /* all unread bytes; valid until the next change */
+
+/* STATUS_TOO_LARGE past the maximum, STATUS_NO_MEMORY; all or nothing. */
+MUST_USE enum status buf_append(struct buf *b, struct span bytes);
+MUST_USE enum status buf_append_text(struct buf *b, const char *text);
+MUST_USE enum status buf_append_byte(struct buf *b, char byte);
+MUST_USE enum status buf_printf(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
+MUST_USE enum status buf_vprintf(struct buf *b, const char *format, va_list args) __attribute__((format(printf, 2, 0)));
+
+/* Room for at least `size` bytes at *out_at, to be filled and then committed. */
+MUST_USE enum status buf_reserve(struct buf *b, size_t size, char **out_at);
+void buf_commit(struct buf *b, size_t size); /* size <= what was reserved */
+
+/* Drops bytes from the front; gives the memory back once it is empty. */
+void buf_consume(struct buf *b, size_t size);
+void buf_clear(struct buf *b); /* drops all bytes and the memory */
+
+#define BUF_AUTO __attribute__((cleanup(buf_free)))
+
+#endif

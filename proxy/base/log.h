@@ -1,0 +1,30 @@
+/*
+ * The log: one line an event, `LEVEL role: text`, written without waiting to
+ * the descriptor that the supervisor handed over (a pipe that it forwards to
+ * the configured target). Lines that don't fit are dropped and counted. Only
+ * roles log; lower rooms return. Control bytes in the text become '?', so that
+ * nobody can forge a line. No secret has a type that this takes.
+ */
+#ifndef BASE_LOG_H
+#define BASE_LOG_H
+
+#include <stdint.h>
+
+enum log_level {
+	LOG_LEVEL_ERROR,
+	LOG_LEVEL_WARNING,
+	LOG_LEVEL_INFO,
+	LOG_LEVEL_DEBUG,
+};
+
+/* `who` is the role as it shows in the log, such as "gate 1"; copied. Before this, lines go to stderr. */
+void log_open(int fd, enum log_level level, const char *who);
+/* Lines dropped so far because the descriptor would have blocked. */
+uint64_t log_dropped(void);
+
+void log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void log_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void log_info(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void log_debug(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+#endif

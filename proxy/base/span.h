@@ -1,0 +1,48 @@
+/*
+ * A span is a view of bytes that somebody else owns: a pointer and a length.
+ * It is not terminated, may hold NUL, and lives as long as its owner says.
+ * The empty span may have a NULL pointer.
+ */
+#ifndef BASE_SPAN_H
+#define BASE_SPAN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/status.h"
+
+struct span {
+	const char *data;
+	size_t size; /* bytes */
+};
+
+/* A span of a string literal, without its NUL. */
+#define SPAN(literal) ((struct span){ "" literal, sizeof(literal) - 1 })
+/* For printf: "%.*s", SPAN_ARGS(s). The caller has made sure that it is printable. */
+#define SPAN_ARGS(s) (int)((s).size), ((s).data ? (s).data : "")
+
+/* Of a NUL-terminated string, which stays its owner's; NULL gives the empty span. */
+struct span span_of(const char *text);
+struct span span_slice(struct span s, size_t from, size_t to); /* clamped to s */
+
+bool span_is_empty(struct span s);
+bool span_equal(struct span a, struct span b);
+bool span_equal_nocase(struct span a, struct span b); /* ASCII only */
+bool span_starts_with(struct span s, struct span prefix);
+bool span_starts_with_nocase(struct span s, struct span prefix);
+bool span_ends_with_nocase(struct span s, struct span suffix);
+bool span_contains_byte(struct span s, char byte);
+
+/* Index of the first such byte, or s.size. */
+size_t span_find_byte(struct span s, char byte);
+/* Without spaces and tabs at both ends. */
+struct span span_trim(struct span s);
+/* Cuts the part before `separator` off the front of *rest and gives it; the whole of *rest when there is none. False when *rest is exhausted. */
+bool span_cut(struct span *rest, char separator, struct span *out_part);
+/* Decimal digits only, no sign, no space, no overflow: else STATUS_INVALID. */
+MUST_USE enum status span_to_u64(struct span s, uint64_t *out_value);
+/* A heap copy with a NUL behind it, for free(). NULL out of memory or when s holds a NUL. */
+char *span_to_string(struct span s);
+
+#endif

@@ -1,0 +1,99 @@
+/*
+ * The configuration, typed, as options.def declares it. Made once by
+ * config_load, constant after. Texts are NUL-terminated, never NULL.
+ */
+#ifndef CONFIG_CONFIG_H
+#define CONFIG_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/span.h"
+#include "base/status.h"
+
+struct config_list {
+	char **items;
+	size_t count;
+};
+
+/* ---- choices: the order is that of the names in options.def */
+enum config_listener_tls { LISTENER_TLS_IMPLICIT, LISTENER_TLS_STARTTLS };
+enum config_tls_version { TLS_VERSION_12, TLS_VERSION_13 };
+enum config_relay_tls { RELAY_TLS_IMPLICIT, RELAY_TLS_STARTTLS, RELAY_TLS_NONE };
+enum config_relay_auth { RELAY_AUTH_PLAIN, RELAY_AUTH_LOGIN, RELAY_AUTH_NONE };
+enum config_store { STORE_FILE };
+enum config_on_failure { ON_FAILURE_REJECT };
+enum config_sender_mode { SENDER_ENFORCE, SENDER_AUDIT, SENDER_OFF };
+enum config_received { RECEIVED_PRIVATE, RECEIVED_FULL };
+enum config_audit_sync { AUDIT_SYNC_NONE, AUDIT_SYNC_INTERVAL, AUDIT_SYNC_ALWAYS };
+enum config_log_level { CONFIG_LOG_ERROR, CONFIG_LOG_WARNING, CONFIG_LOG_INFO, CONFIG_LOG_DEBUG };
+
+/*
+ * struct config_SECTION for each section: `name` (its title, "" where it has
+ * none), `line`, and a field an option. Durations are milliseconds, sizes bytes.
+ */
+#define TEXT(name, value, help) char *name;
+#define PATH(name, base, value, help) char *name; /* made absolute */
+#define FLAG(name, value, help) bool name;
+#define COUNT(name, minimum, maximum, value, help) uint64_t name;
+#define SIZE(name, minimum, maximum, value, help) uint64_t name;
+#define DURATION(name, minimum, maximum, value, help) uint64_t name;
+#define CHOICE(name, type, names, value, help) enum type name;
+#define LIST(name, value, help) struct config_list name;
+#define SECTION(name, plurality, help, options) \
+	struct config_##name {                  \
+		char *name;                     \
+		unsigned line;                  \
+		options                         \
+	};
+#include "config/options.def"
+#undef SECTION
+
+/* struct config: a struct for each SINGLE section, and an array for each TITLED one. */
+#define CONFIG_SINGLE(name) struct config_##name name;
+#define CONFIG_TITLED(name)                  \
+	struct {                             \
+		struct config_##name *items; \
+		size_t count;                \
+	} name;
+#define SECTION(name, plurality, help, options) CONFIG_##plurality(name)
+struct config {
+	char *file;   /* as given to -c, for messages */
+	char *folder; /* absolute; where relative certificates and secrets are */
+#include "config/options.def"
+};
+#undef SECTION
+#undef TEXT
+#undef PATH
+#undef FLAG
+#undef COUNT
+#undef SIZE
+#undef DURATION
+#undef CHOICE
+#undef LIST
+
+/*
+ * Parses `text` (a whole file) as the file `file` would have it. Every fault
+ * goes to `faults` as "FILE:LINE: what is wrong and what was expected", one a line;
+ * STATUS_INVALID when there was one. Reads no file but those it is given.
+ */
+MUST_USE enum status config_load(struct span text, const char *file, FILE *faults, struct config **out_config);
+void config_free(struct config **config);
+
+/*
+ * What only looking at the machine can tell: certificates and keys parse, match
+ * and last; secret files exist and are not readable by others; names refer to
+ * something. Faults as above.
+ */
+MUST_USE enum status config_check(const struct config *config, FILE *faults);
+
+/* The effective configuration in the same syntax, defaults included, secrets (which it never holds) left out. */
+void config_dump(const struct config *config, FILE *out);
+/* The option reference, as Markdown, from options.def. */
+void config_reference(FILE *out);
+
+/* The relay of that name, or NULL. */
+const struct config_relay *config_find_relay(const struct config *config, const char *name);
+
+#endif

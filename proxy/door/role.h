@@ -1,0 +1,66 @@
+/*
+ * What a role is to the supervisor: a table of functions, called on the
+ * loop's thread by proxy/supervise/role_main.c, which does what is the same for
+ * all: take over config and descriptors, drop privileges, open the log, and,
+ * after start(), enter the sandbox and tell the supervisor READY.
+ */
+#ifndef DOOR_ROLE_H
+#define DOOR_ROLE_H
+
+#include <stdint.h>
+
+#include "base/secret.h"
+#include "config/config.h"
+#include "net/loop.h"
+#include "stats/stats.h"
+
+enum role_kind { ROLE_SUPERVISOR, ROLE_GATE, ROLE_AUTH, ROLE_RELAY, ROLE_ADMIN, ROLE_KINDS };
+
+/* What a role finds at start. Everything lives as long as the process. */
+struct role_context {
+	struct loop *loop;
+	const struct config *config;
+	struct stats *stats; /* this process's slab */
+	uint32_t instance;   /* of this process; never used twice */
+	unsigned index;      /* gates: 1, 2, …; others 0 */
+	const char *node;    /* this node's name in records: hostname of the config */
+};
+
+/*
+ * A descriptor handed over under this name, owned by the caller from then on;
+ * -1 when there is none. Names, by role:
+ *   gate:  "listener:NAME:N" (N from 0, each address), "tls-certificate", "tls-key", "tls-tickets"
+ *   auth:  "app-passwords" (read-write, append), "auth-key" (32 random bytes a node, for keyed hashes),
+ *          "ldap-password:NAME", "relay-password:NAME", "redis-password"
+ *   relay: "audit" (read-write, append), "audit-state" (read-write), "audit-key", "spool" (a folder),
+ *          "slots" (a folder), "redis-password", "relay-ca:NAME"
+ *   admin: "control" (listening), "http" (listening), "slabs" (all slabs, see stats/stats.h)
+ */
+int role_take_fd(const struct role_context *context, const char *name);
+/* The same, as a secret; STATUS_NOT_FOUND. The descriptor is closed. */
+MUST_USE enum status role_take_secret(const struct role_context *context, const char *name, struct secret *out_secret);
+/* Ends this process in an orderly way once the current turn is over: a drained role calls it. */
+void role_finish(const struct role_context *context);
+
+struct role {
+	enum role_kind kind;
+	const char *name; /* "gate" */
+	/* Makes the role's state. Runs before the sandbox: the last chance to open files. Logs why it failed. */
+	enum status (*start)(const struct role_context *context, void **out_state);
+	/* A door to a peer; the role owns `fd`. A later one of the same kind replaces the former (gates excepted: there are several). */
+	void (*attached)(void *state, enum role_kind peer, uint32_t instance, int fd);
+	/* Take nothing new, finish, then role_finish(), within limit_ms. */
+	void (*drain)(void *state, uint64_t limit_ms);
+	/* Everything freed; the loop runs no more. */
+	void (*stop)(void *state);
+};
+
+extern const struct role gate_role;
+extern const struct role auth_role;
+extern const struct role relay_role;
+extern const struct role admin_role;
+
+/* "gate"; static. */
+const char *role_kind_text(enum role_kind kind);
+
+#endif

@@ -1,0 +1,78 @@
+/*
+ * The event loop of a role: libev behind four small things. Callbacks run on
+ * the loop's thread, one after the other, and must never wait.
+ */
+#ifndef NET_LOOP_H
+#define NET_LOOP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/status.h"
+
+struct loop;
+
+MUST_USE enum status loop_create(struct loop **out_loop);
+void loop_run(struct loop *loop);  /* until loop_stop */
+void loop_stop(struct loop *loop); /* after the current turn, its end hooks included */
+void loop_free(struct loop *loop); /* all timers, watches and wakeups must be gone */
+/* Milliseconds of the monotonic clock, read once a turn. */
+uint64_t loop_now_ms(const struct loop *loop);
+
+/* ---- timers: one shot, cheap to move (a later deadline costs no heap operation) */
+
+struct timer;
+
+MUST_USE enum status timer_create(struct loop *loop, void (*on_expired)(void *context), void *context,
+				  struct timer **out_timer);
+void timer_set(struct timer *timer, uint64_t delay_ms); /* from now; replaces what was set */
+void timer_clear(struct timer *timer);
+void timer_free(struct timer **timer); /* NULL-safe; sets to NULL; allowed inside its own callback */
+
+/* ---- watches: readiness of a descriptor that somebody else owns */
+
+enum watch_event {
+	WATCH_READ = 1,
+	WATCH_WRITE = 2,
+};
+
+struct watch;
+
+MUST_USE enum status watch_create(struct loop *loop, int fd, unsigned events,
+				  void (*on_ready)(void *context, unsigned events), void *context,
+				  struct watch **out_watch);
+void watch_set(struct watch *watch, unsigned events); /* 0 rests it */
+void watch_free(struct watch **watch); /* before the descriptor is closed; allowed inside its own callback */
+
+/* ---- wakeups: how another thread reaches the loop; several sends may arrive as one */
+
+struct wakeup;
+
+MUST_USE enum status wakeup_create(struct loop *loop, void (*on_woken)(void *context), void *context,
+				   struct wakeup **out_wakeup);
+void wakeup_send(struct wakeup *wakeup); /* from any thread */
+void wakeup_free(struct wakeup **wakeup);
+
+/* ---- signals */
+
+struct signal_watch;
+
+MUST_USE enum status signal_watch_create(struct loop *loop, int number, void (*on_signal)(void *context), void *context,
+					 struct signal_watch **out_watch);
+void signal_watch_free(struct signal_watch **watch);
+
+/* ---- the end of a turn: what was written in one turn is flushed once */
+
+/* Embedded in its owner. Invariant: `queued` iff it stands in the loop's list. */
+struct turn_end {
+	void (*run)(void *context);
+	void *context;
+	struct turn_end *next;
+	bool queued;
+};
+
+/* Runs once, before the loop waits again. Queued again by `run` itself: in the same turn's end. */
+void loop_at_turn_end(struct loop *loop, struct turn_end *hook);
+void loop_forget_turn_end(struct loop *loop, struct turn_end *hook);
+
+#endif

@@ -1,0 +1,35 @@
+/*
+ * DNS without waiting: c-ares on the loop. A literal address answers at once
+ * (still through the callback, in the same call).
+ */
+#ifndef NET_RESOLVER_H
+#define NET_RESOLVER_H
+
+#include "base/span.h"
+#include "net/listener.h"
+#include "net/loop.h"
+
+#define RESOLVER_ENDPOINTS 16 /* at most so many are given */
+
+struct resolver;
+struct resolution;
+
+struct resolver_answer {
+	enum status
+		status; /* STATUS_OK with at least one address; STATUS_NOT_FOUND: no such name; STATUS_UNAVAILABLE, STATUS_TIMEOUT */
+	struct endpoint
+		endpoints[RESOLVER_ENDPOINTS]; /* in the order to try, IPv6 and IPv4 in turn, with the port asked for */
+	size_t count;
+	const char *reason; /* static */
+};
+
+MUST_USE enum status resolver_create(struct loop *loop, struct resolver **out_resolver);
+void resolver_free(struct resolver **resolver); /* pending ones end without a callback */
+
+/* `on_answer` is called exactly once, within `limit_ms`, unless cancelled. */
+MUST_USE enum status resolver_ask(struct resolver *resolver, struct span host, uint16_t port, uint64_t limit_ms,
+				  void (*on_answer)(void *context, const struct resolver_answer *answer), void *context,
+				  struct resolution **out_resolution);
+void resolver_cancel(struct resolution **resolution); /* NULL-safe; not after the answer */
+
+#endif

@@ -1,0 +1,80 @@
+/*
+ * A stream: a connected descriptor with optional TLS, a capped input and a
+ * capped output buffer, and one deadline. Everything written in a turn of the
+ * loop goes out at its end. Output is written first and the write watcher
+ * armed only when the kernel would block; the read watcher rests only while
+ * paused. The stream owns the descriptor.
+ *
+ * Its owner gets one callback. It may call any function of this header on the
+ * stream inside the callback, stream_free too.
+ */
+#ifndef NET_STREAM_H
+#define NET_STREAM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "net/loop.h"
+#include "net/tls.h"
+
+enum stream_event {
+	STREAM_CONNECTED, /* connect(2) is through */
+	STREAM_SECURED,   /* the TLS handshake is through */
+	STREAM_INPUT,     /* stream_input() grew */
+	STREAM_DRAINED,   /* all output is with the kernel, after it was backed up or a drain was asked for */
+	STREAM_TIMEOUT,   /* the deadline passed; nothing was closed */
+	STREAM_ENDED,     /* the peer ended its side (TLS: close_notify or end of file); unread input stays */
+	STREAM_FAILED,    /* reset, TLS fault, connect refused: stream_error() tells; only stream_free is of use now */
+};
+
+struct stream;
+
+struct stream_options {
+	size_t input_maximum;  /* bytes: reading pauses while so much is unread */
+	size_t output_maximum; /* bytes: stream_write beyond it is STATUS_TOO_LARGE */
+	void (*on_event)(void *context, struct stream *stream, enum stream_event event);
+	void *context;
+};
+
+/* Takes a connected, non-blocking descriptor (closed on failure too). */
+MUST_USE enum status stream_create(struct loop *loop, int fd, const struct stream_options *options,
+				   struct stream **out_stream);
+/* Begins a connect to an address; STREAM_CONNECTED or STREAM_FAILED follows. */
+struct sockaddr;
+MUST_USE enum status stream_connect(struct loop *loop, const struct sockaddr *address, unsigned address_size,
+				    const struct stream_options *options, struct stream **out_stream);
+/* Closes at once, output unsent dropped. NULL-safe; sets to NULL. */
+void stream_free(struct stream **stream);
+/* Hands all output to the kernel, sends close_notify, closes, and frees itself within `limit_ms`; no event follows. Sets to NULL. */
+void stream_finish(struct stream **stream, uint64_t limit_ms);
+
+/* TLS from the next byte on. STATUS_INVALID when unread input is there (bytes in front of a handshake are an attack, RFC 3207, 4.2). */
+MUST_USE enum status stream_secure_server(struct stream *stream, struct tls_context *context);
+/* `name`: verified against the certificate and sent as SNI; an address literal is verified as one. */
+MUST_USE enum status stream_secure_client(struct stream *stream, struct tls_context *context, struct span name);
+/* Sends one TLS 1.3 session ticket with the next output; nothing for TLS 1.2. */
+void stream_send_ticket(struct stream *stream);
+
+/* What came in and is unread; the owner consumes it. More arrives only in a later turn. */
+struct buf *stream_input(struct stream *stream);
+/* Called after consuming below the maximum is not needed: the stream looks itself. */
+void stream_pause(struct stream *stream);
+void stream_resume(struct stream *stream);
+
+/* Queues; goes out at the end of the turn. STATUS_TOO_LARGE: nothing was queued. */
+MUST_USE enum status stream_write(struct stream *stream, struct span bytes);
+size_t stream_backlog(const struct stream *stream); /* bytes queued and not yet with the kernel */
+/* STREAM_DRAINED once, when the backlog is next empty (at the end of this turn at the earliest). */
+void stream_want_drained(struct stream *stream);
+
+/* One STREAM_TIMEOUT, `delay_ms` from now; replaces the former; 0 clears it. */
+void stream_set_deadline(struct stream *stream, uint64_t delay_ms);
+
+bool stream_is_secure(const struct stream *stream);
+const char *stream_tls_version(const struct stream *stream); /* "TLSv1.3", or "" */
+const char *stream_tls_cipher(const struct stream *stream);  /* OpenSSL's name, or "" */
+/* One readable reason why it failed, such as "certificate verify failed: self-signed certificate". Valid while the stream is. */
+const char *stream_error(const struct stream *stream);
+
+#endif

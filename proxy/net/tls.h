@@ -1,0 +1,40 @@
+/*
+ * TLS contexts over OpenSSL 3: one a listener and one a relay. Connections
+ * live in net/stream. No renegotiation, no compression, no early data; TLS 1.2
+ * at least (RFC 8996, RFC 9325). Automatic TLS 1.3 tickets are off; a stream
+ * sends one when told to.
+ */
+#ifndef NET_TLS_H
+#define NET_TLS_H
+
+#include <stdbool.h>
+
+#include "base/secret.h"
+#include "base/span.h"
+
+#define TLS_TICKET_KEY_SIZE 80 /* bytes: name 16, HMAC 32, AES 32; made by the supervisor, outlives reloads */
+
+struct tls_context;
+
+struct tls_server_options {
+	struct span certificate_pem;      /* leaf first, then the chain */
+	const struct secret *private_key; /* PEM */
+	const struct secret *ticket_key;  /* TLS_TICKET_KEY_SIZE bytes, or NULL: no tickets */
+	struct span session_id_context;   /* the listener's name */
+	bool allow_tls13_only;            /* min_version = "1.3" */
+};
+
+struct tls_client_options {
+	bool verify;        /* false: any certificate passes (tls_verify = false) */
+	struct span ca_pem; /* empty: the system's store */
+	bool tls13_only;
+};
+
+/* out_error: a heap text for the administrator when not OK (free()), such as OpenSSL's reason. */
+MUST_USE enum status tls_server_create(const struct tls_server_options *options, struct tls_context **out_context,
+				       char **out_error);
+MUST_USE enum status tls_client_create(const struct tls_client_options *options, struct tls_context **out_context,
+				       char **out_error);
+void tls_context_free(struct tls_context **context);
+
+#endif

@@ -1,0 +1,80 @@
+/*
+ * Quota: how much a user sent today, counted in Redis by one Lua script on
+ * one key a user, so that any number of nodes count exactly (promise 4).
+ *
+ * A charge is made under a token (unique for each attempt). A charge whose
+ * outcome is unknown is refunded by its token: refunding a token that Redis
+ * does not know leaves a tombstone that refuses the late charge. A token is
+ * refunded at most once. The day is Redis's clock, in the configured zone.
+ */
+#ifndef QUOTA_QUOTA_H
+#define QUOTA_QUOTA_H
+
+#include "config/config.h"
+#include "redis/redis.h"
+
+#define QUOTA_CALL_MS 3000 /* a Redis call beyond it counts as unknown */
+
+struct quota;
+
+/* What a user may send; 0 is no limit. */
+struct quota_limits {
+	uint64_t messages_per_day;
+	uint64_t recipients_per_day;
+	uint64_t bytes_per_day;
+	uint64_t messages_per_minute;
+};
+
+enum quota_verdict {
+	QUOTA_UNKNOWN = 0, /* Redis is away or late: refuse with 451, and refund the token */
+	QUOTA_GRANTED,
+	QUOTA_DAY_EXCEEDED,  /* 550 5.4.5 */
+	QUOTA_BURST_EXCEEDED /* 451 4.7.1: too many in this minute */
+};
+
+struct quota_state {
+	uint64_t used;     /* of what is exceeded, or of messages */
+	uint64_t limit;    /* 0: none */
+	const char *unit;  /* "messages", "recipients", "bytes"; static */
+	uint64_t messages; /* today, the charged one included */
+	uint64_t recipients;
+	uint64_t bytes;
+	uint64_t resets_at;         /* seconds since 1970: when the day ends */
+	struct quota_limits limits; /* in force, overrides applied */
+};
+
+typedef void quota_callback(void *context, enum quota_verdict verdict, const struct quota_state *state);
+
+/* `redis` must outlive it. `timezone`: STATUS_INVALID when unknown. */
+MUST_USE enum status quota_create(struct loop *loop, struct redis *redis, const char *prefix, const char *timezone,
+				  struct quota **out_quota);
+void quota_free(struct quota **quota);
+
+/* The limits of the section that a user falls under: by name, then by group, then `default`. */
+void quota_limits_for(const struct config *config, struct span user, const struct span *groups, size_t group_count,
+		      struct quota_limits *out_limits);
+
+/* Charges one message. Calls back exactly once. */
+MUST_USE enum status quota_charge(struct quota *quota, struct span user, struct span token,
+				  const struct quota_limits *limits, uint64_t recipients, uint64_t bytes,
+				  quota_callback *callback, void *context);
+/* Gives back what the token charged, whatever became of the charge. Retried while Redis is away, for as long as the charge could matter (its day). */
+void quota_refund(struct quota *quota, struct span user, struct span token);
+/* Refunds that Redis has not confirmed yet. A draining relay waits for 0. */
+size_t quota_refunds_pending(const struct quota *quota);
+
+/* True when a count less than 5 s old already shows that this user is at his day's limit: refuse early. */
+bool quota_is_exhausted(struct quota *quota, struct span user, const struct quota_limits *limits,
+			struct quota_state *out_state);
+
+/* What is used; QUOTA_GRANTED with the state, or QUOTA_UNKNOWN. */
+MUST_USE enum status quota_show(struct quota *quota, struct span user, const struct quota_limits *limits,
+				quota_callback *callback, void *context);
+/* Sets today's counts to nothing. */
+MUST_USE enum status quota_reset(struct quota *quota, struct span user, const struct quota_limits *limits,
+				 quota_callback *callback, void *context);
+
+/* "Daily sending quota exceeded: 500 of 500 messages, resets at 2026-11-23T00:00:00Z" */
+void quota_format(enum quota_verdict verdict, const struct quota_state *state, char *out_text, size_t size);
+
+#endif

@@ -1,0 +1,67 @@
+/*
+ * A Redis client on net/stream, with hiredis as codec only. It connects by
+ * itself, logs in (AUTH), stays connected, comes back with back-off, and keeps
+ * no command that it could not send. Commands of one turn go out together.
+ *
+ * A call that misses its deadline closes the connection and makes every call
+ * pending on it end with STATUS_TIMEOUT: they may still run in Redis. Calls
+ * made while there is no connection end with STATUS_UNAVAILABLE: they did not.
+ */
+#ifndef REDIS_REDIS_H
+#define REDIS_REDIS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/secret.h"
+#include "base/span.h"
+#include "net/loop.h"
+
+#define REDIS_REPLY_MAXIMUM (4U << 20) /* bytes of one reply; a larger one ends the connection */
+
+struct redis;
+
+struct redis_options {
+	const char *server;            /* "unix:/path" or "redis://host:port" */
+	const char *user;              /* ACL user, or "" */
+	const struct secret *password; /* or empty; must outlive the client */
+	void (*on_change)(void *context, bool up,
+			  const char *reason); /* connected, or lost; for log and gauge. May be NULL. */
+	void *context;
+};
+
+/* One value of an answer. Valid during the callback. */
+enum redis_type { REDIS_NIL, REDIS_INTEGER, REDIS_TEXT, REDIS_ARRAY, REDIS_ERROR };
+struct redis_value;
+enum redis_type redis_value_type(const struct redis_value *value);
+int64_t redis_value_integer(const struct redis_value *value);  /* 0 unless REDIS_INTEGER */
+struct span redis_value_text(const struct redis_value *value); /* REDIS_TEXT, REDIS_ERROR; else empty */
+size_t redis_value_count(const struct redis_value *value);
+const struct redis_value *redis_value_at(const struct redis_value *value, size_t index); /* NULL past the end */
+
+/*
+ * `status`: STATUS_OK with a value (which may be a REDIS_ERROR), STATUS_TIMEOUT
+ * (outcome unknown), STATUS_UNAVAILABLE (did not run).
+ */
+typedef void redis_callback(void *context, enum status status, const struct redis_value *value);
+
+MUST_USE enum status redis_create(struct loop *loop, const struct redis_options *options, struct redis **out_redis);
+void redis_free(struct redis **redis); /* pending calls end without a callback */
+bool redis_is_up(const struct redis *redis);
+
+/* Sends one command. The callback is called exactly once, never inside this call. */
+MUST_USE enum status redis_call(struct redis *redis, const struct span *arguments, size_t count, uint64_t limit_ms,
+				redis_callback *callback, void *context);
+
+/* A Lua script: EVALSHA, and EVAL where Redis doesn't know it yet. */
+struct redis_script {
+	const char *source;
+	char sha1[41]; /* filled by redis_script_init */
+};
+void redis_script_init(struct redis_script *script, const char *source);
+/* `script` must outlive the call. `arguments`: the first `keys` of them are KEYS, the rest ARGV. */
+MUST_USE enum status redis_run_script(struct redis *redis, const struct redis_script *script,
+				      const struct span *arguments, size_t count, size_t keys, uint64_t limit_ms,
+				      redis_callback *callback, void *context);
+
+#endif

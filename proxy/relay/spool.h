@@ -1,0 +1,39 @@
+/*
+ * The spool: messages on their way, from the gate's pieces to the upstream.
+ * Small ones stay in memory; what passes SPOOL_MEMORY goes on in an unlinked
+ * file, written and read by one file thread, so that the loop never waits for
+ * a disk. All messages together are bounded by limits.spool.
+ */
+#ifndef RELAY_SPOOL_H
+#define RELAY_SPOOL_H
+
+#include "base/span.h"
+#include "net/loop.h"
+
+#define SPOOL_MEMORY (128U << 10) /* bytes a message before it goes to a file */
+#define SPOOL_PIECE (64U << 10)   /* bytes given to a reader at once, at most */
+
+struct spool;
+struct spool_message;
+
+/* `folder`: where unlinked files are made (O_TMPFILE); owned. */
+MUST_USE enum status spool_create(struct loop *loop, int folder, uint64_t maximum, struct spool **out_spool);
+void spool_free(struct spool **spool);          /* all messages are gone */
+uint64_t spool_used(const struct spool *spool); /* bytes */
+
+MUST_USE enum status spool_begin(struct spool *spool, struct spool_message **out_message);
+/* Copies. STATUS_TOO_LARGE: the spool is full; STATUS_SYSTEM: the disk failed (may be told at a later call). The message is then only good to be freed. */
+MUST_USE enum status spool_append(struct spool_message *message, struct span bytes);
+uint64_t spool_size(const struct spool_message *message);
+/* Cancels a read under way. NULL-safe; sets to NULL. */
+void spool_message_free(struct spool_message **message);
+
+/*
+ * Reads from `offset`; `on_read` is called exactly once, at once where the bytes are in memory, else in a later turn:
+ * STATUS_OK with 1 to SPOOL_PIECE bytes valid during the call; STATUS_END at the end; STATUS_SYSTEM. One read a message at a time; a message can
+ * be read any number of times (failover).
+ */
+void spool_read(struct spool_message *message, uint64_t offset,
+		void (*on_read)(void *context, enum status status, struct span bytes), void *context);
+
+#endif

@@ -1,0 +1,124 @@
+/*
+ * The upstream side: a pool of connections to one relay (its account and TLS
+ * policy), and the dialog of one transaction on one of them. It knows SMTP and
+ * TLS, and neither users nor quota nor audit: delivery.h decides, this does.
+ *
+ * The life of an attempt:
+ *
+ *   upstream_begin     waits for a connection (connects and logs in where needed), sends MAIL and the RCPTs in one go
+ *     → on_replies     one reply a recipient; more recipients may be added with upstream_add_recipients
+ *   upstream_send      DATA, and after 354 the body, all but the final dot
+ *     → on_held        only the final dot is missing
+ *   upstream_release   the final dot
+ *     → on_done        the outcome; the attempt is over, and the connection goes back to the pool
+ *
+ * on_done may come at any time instead of the expected call. Exactly one
+ * on_done follows upstream_begin, unless upstream_abort. A connection kept from
+ * before that turns out dead before DATA is replaced without a word, once.
+ */
+#ifndef RELAY_UPSTREAM_H
+#define RELAY_UPSTREAM_H
+
+#include "base/secret.h"
+#include "config/config.h"
+#include "net/loop.h"
+#include "net/resolver.h"
+#include "relay/spool.h"
+#include "smtp/reply.h"
+#include "stats/stats.h"
+
+/* What an outcome means, by code and enhanced code; FIELD: classes of upstream failure. */
+enum upstream_class {
+	UPSTREAM_TROUBLE =
+		0, /* transport, our login, throttling, exhausted account: the relay's or our fault. The client hears 4xx */
+	UPSTREAM_ACCEPTED,   /* 250 to the final dot */
+	UPSTREAM_RECIPIENTS, /* no recipient was accepted: each has its reply already */
+	UPSTREAM_SENDER,     /* it does not take this sender: may reach the client as it is */
+	UPSTREAM_MESSAGE,    /* it does not take this message: may reach the client as it is */
+	UPSTREAM_UNKNOWN,    /* gone between the final dot and its reply */
+};
+
+struct upstream_outcome {
+	enum upstream_class class;
+	struct span reply; /* the upstream's last reply in our text form (smtp/reply.h), or empty */
+	struct span reason; /* for log and audit: "connection refused", "login refused: 535 5.7.8 …", without secrets */
+	bool dot_released; /* the final dot was handed to TLS */
+	const char *host;  /* address it spoke to, or "" */
+};
+
+struct upstream_recipient {
+	struct span address;
+	struct span parameters;
+};
+
+struct upstream_envelope {
+	struct span mail_from; /* without brackets */
+	bool eight_bit;        /* BODY=8BITMIME was given */
+	uint64_t size;         /* declared; 0: unknown */
+};
+
+struct upstream_handler {
+	/* `replies`: of the recipients given since the last call, in order, our text form. A class other than ACCEPTED for MAIL itself comes as on_done. */
+	void (*on_replies)(void *context, const struct span *replies, size_t count);
+	void (*on_held)(void *context);
+	void (*on_done)(void *context, const struct upstream_outcome *outcome);
+};
+
+/* How the pool gets what it logs in with: asked for each login, answered later (or at once) by upstream_credential. */
+struct upstream_credential {
+	bool available;
+	struct span mechanism; /* "plain", "login", "none" */
+	struct span user;
+	struct span secret; /* wiped after use by the pool's copy */
+	struct span reason; /* why not available */
+};
+typedef void upstream_ask_credential(void *context, const char *relay, uint64_t ticket);
+
+struct upstream_pool;
+struct upstream; /* one attempt */
+
+struct upstream_options {
+	const struct config_relay *relay;
+	unsigned relay_index; /* label of counters */
+	const char *helo;     /* our name in EHLO */
+	struct span ca_pem;   /* of ca_file, or empty */
+	struct resolver *resolver;
+	struct stats *stats;
+	upstream_ask_credential *ask_credential;
+	void *context;
+};
+
+/* STATUS_INVALID with a logged reason: the TLS context can't be made. */
+MUST_USE enum status upstream_pool_create(struct loop *loop, const struct upstream_options *options,
+					  struct upstream_pool **out_pool);
+void upstream_pool_free(struct upstream_pool **pool);
+/* The answer to one ask_credential; late or unknown tickets are dropped. */
+void upstream_pool_credential(struct upstream_pool *pool, uint64_t ticket,
+			      const struct upstream_credential *credential);
+/* Idle connections QUIT at once, and every other when its attempt is over. */
+void upstream_pool_drain(struct upstream_pool *pool);
+/* Open connections, idle and busy. */
+size_t upstream_pool_size(const struct upstream_pool *pool);
+
+struct upstream_pool_state {
+	size_t idle, busy, waiting; /* waiting: attempts without a connection */
+	uint64_t logins, messages;  /* since start */
+	const char *last_error;     /* or "" */
+};
+void upstream_pool_show(const struct upstream_pool *pool, struct upstream_pool_state *out_state);
+
+/* Copies what it is given. `handler` is static. The callbacks come in later turns, never inside these calls. */
+MUST_USE enum status upstream_begin(struct upstream_pool *pool, const struct upstream_envelope *envelope,
+				    const struct upstream_recipient *recipients, size_t count, uint64_t limit_ms,
+				    const struct upstream_handler *handler, void *context,
+				    struct upstream **out_upstream);
+MUST_USE enum status upstream_add_recipients(struct upstream *upstream, const struct upstream_recipient *recipients,
+					     size_t count);
+/* The message stays its owner's, who keeps it until on_done or upstream_abort. */
+void upstream_send(struct upstream *upstream, struct spool_message *message);
+/* Only after on_held. */
+void upstream_release(struct upstream *upstream);
+/* Ends it without on_done: RSET before DATA, else the connection is closed (never after upstream_release: then it is an error of ours). */
+void upstream_abort(struct upstream **upstream);
+
+#endif

@@ -1,0 +1,40 @@
+/*
+ * Mail addresses of the envelope (RFC 5321, 4.1.2) and the question whether a
+ * user may use one as sender.
+ */
+#ifndef SMTP_ADDRESS_H
+#define SMTP_ADDRESS_H
+
+#include "base/buf.h"
+#include "base/span.h"
+
+#define ADDRESS_LOCAL_MAXIMUM 64   /* bytes, RFC 5321, 4.5.3.1.1 */
+#define ADDRESS_DOMAIN_MAXIMUM 255 /* bytes, RFC 5321, 4.5.3.1.2 */
+#define ADDRESS_MAXIMUM 320
+
+struct mailbox {
+	struct span whole;  /* as it was written, without brackets and source route */
+	struct span local;  /* before the last @; may be quoted */
+	struct span domain; /* behind it: a name, or a literal in brackets; empty only for "postmaster" and <> */
+};
+
+/*
+ * Parses a mailbox alone ("user@example.com", "\"a b\"@[192.0.2.1]"). No control bytes, no
+ * spaces outside quotes; bytes above 127 only with `utf8`, as valid UTF-8. STATUS_INVALID.
+ */
+MUST_USE enum status address_read(struct span text, bool utf8, struct mailbox *out_mailbox);
+/*
+ * Parses a path as commands carry it, at the front of `text`: "<a@b>", "<>", "<@relay:a@b>" (the route is
+ * dropped), and "a@b" without brackets as devices send it. *out_rest is what follows it.
+ */
+MUST_USE enum status address_read_path(struct span text, bool utf8, struct mailbox *out_mailbox, struct span *out_rest);
+
+/* Domains without case, local parts without case too (as all of today's providers). */
+bool address_equal(struct span a, struct span b);
+/*
+ * True when `address` is one that `pattern` allows: "a@b" that address, and "a+x@b" when `delimiter` holds '+';
+ * "@domain" every address in it; "*" any; a pattern without @ a bare user name, equal as a whole.
+ */
+bool address_matches(struct span address, struct span pattern, struct span delimiter);
+
+#endif

@@ -1,0 +1,50 @@
+/*
+ * Counters, declared once in counters.def, kept in slabs of shared memory:
+ * one slab a process, written by it alone, read by the admin role. A slab
+ * belongs to a seat (gate 1, gate 2, auth, relay, admin) and outlives the
+ * processes that sit in it, so that counters never fall back.
+ */
+#ifndef STATS_STATS_H
+#define STATS_STATS_H
+
+#include <stdint.h>
+#include <stdio.h>
+
+#include "config/config.h"
+
+#define STATS_LABELS 32  /* label values a counter at most; later ones share the last */
+#define STATS_BUCKETS 12 /* of a histogram, the last is +Inf */
+
+enum stats_counter {
+#define COUNTER(NUMBER, name, kind, labels, help) COUNTER_##NUMBER,
+#include "stats/counters.def"
+#undef COUNTER
+	COUNTER_COUNT
+};
+
+/* Values of fixed labels; relay and listener labels are the sections' order in the config. */
+enum stats_result { STATS_RESULT_OK, STATS_RESULT_REFUSED, STATS_RESULT_FAILED, STATS_RESULT_UNKNOWN };
+enum stats_method { STATS_METHOD_NONE, STATS_METHOD_LDAP, STATS_METHOD_APP_PASSWORD };
+
+struct stats;
+
+/* The size of one slab, and of the memory for `seats` of them. */
+size_t stats_memory_size(unsigned seats);
+/* Maps seat number `seat` of the memory `fd` (shared, size as above), writable. The mapping lives until exit. */
+MUST_USE enum status stats_map(int fd, unsigned seat, struct stats **out_stats);
+/* Maps all seats for reading. */
+MUST_USE enum status stats_map_all(int fd, unsigned seats, const struct stats **out_first);
+/* A slab of its own, in private memory: for tests. */
+MUST_USE enum status stats_create_private(struct stats **out_stats);
+void stats_free_private(struct stats **stats);
+
+/* `label` is the label's index (two labels: first * 8 + second); 0 where there is none. */
+void stats_add(struct stats *stats, enum stats_counter counter, unsigned label, uint64_t n);
+void stats_set(struct stats *stats, enum stats_counter gauge, unsigned label, uint64_t value);
+void stats_observe_ms(struct stats *stats, enum stats_counter histogram, unsigned label, uint64_t duration_ms);
+uint64_t stats_sum(const struct stats *first, unsigned seats, enum stats_counter counter, unsigned label);
+
+/* All counters of all seats, summed, in Prometheus' text format 0.0.4. */
+void stats_write(const struct stats *first, unsigned seats, const struct config *config, FILE *out);
+
+#endif
