@@ -7,8 +7,12 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <time.h> /* for POSIX's timer_create, which ours must not meet */
 
 #include "base/status.h"
+
+/* POSIX has a function of that name: ours has another one for the linker, and theirs can't be called where this is included. */
+#define timer_create loop_timer_create
 
 struct loop;
 
@@ -68,6 +72,7 @@ struct turn_end {
 	void (*run)(void *context);
 	void *context;
 	struct turn_end *next;
+	struct turn_end *previous;
 	bool queued;
 };
 

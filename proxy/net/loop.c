@@ -1,0 +1,129 @@
+/*
+ * The loop itself and the hooks at the end of a turn. Owns one libev loop on
+ * epoll, and every descriptor that this needs is made here: a sandboxed role
+ * can't make one later. Fails only at its creation.
+ */
+#include <signal.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "net/loop_ev.h"
+
+static void begin_turn(struct ev_loop *ev, ev_check *check, int events)
+{
+	struct loop *loop = check->data;
+	(void)ev;
+	(void)events;
+	loop->now_ms = clock_monotonic_ms();
+}
+
+static void run_hooks(struct loop *loop)
+{
+	while (loop->first) {
+		struct turn_end *hook = loop->first;
+		loop_forget_turn_end(loop, hook);
+		hook->run(hook->context);
+	}
+}
+
+static void end_turn(struct ev_loop *ev, ev_prepare *prepare, int events)
+{
+	(void)ev;
+	(void)events;
+	run_hooks(prepare->data);
+}
+
+/* libev makes its eventfd with the first async or signal watcher: make it now. */
+static void make_eventfd(struct loop *loop)
+{
+	ev_async first;
+	ev_async_init(&first, NULL);
+	ev_async_start(loop->ev, &first);
+	ev_async_stop(loop->ev, &first);
+}
+
+enum status loop_create(struct loop **out_loop)
+{
+	struct loop *loop = calloc(1, sizeof(*loop));
+	if (loop == NULL)
+		return STATUS_NO_MEMORY;
+	/* No environment variable chooses the backend; no signalfd, no timerfd. */
+	loop->ev = ev_loop_new(EVBACKEND_EPOLL | EVFLAG_NOENV | EVFLAG_NOTIMERFD);
+	if (loop->ev == NULL) {
+		free(loop);
+		return STATUS_SYSTEM;
+	}
+	/* OpenSSL writes with write(2), which raises it when the peer is gone. */
+	signal(SIGPIPE, SIG_IGN);
+	make_eventfd(loop);
+	ev_check_init(&loop->turn_begin, begin_turn);
+	ev_set_priority(&loop->turn_begin, EV_MAXPRI);
+	loop->turn_begin.data = loop;
+	ev_check_start(loop->ev, &loop->turn_begin);
+	ev_prepare_init(&loop->turn_end, end_turn);
+	loop->turn_end.data = loop;
+	ev_prepare_start(loop->ev, &loop->turn_end);
+	*out_loop = loop;
+	return STATUS_OK;
+}
+
+void loop_run(struct loop *loop)
+{
+	loop->now_ms = clock_monotonic_ms();
+	ev_now_update(loop->ev);
+	loop->running = true;
+	while (!loop->stopping)
+		ev_run(loop->ev, 0);
+	run_hooks(loop);
+	loop->running = false;
+	loop->stopping = false;
+}
+
+void loop_stop(struct loop *loop)
+{
+	loop->stopping = true;
+	ev_break(loop->ev, EVBREAK_ALL);
+}
+
+void loop_free(struct loop *loop)
+{
+	if (loop == NULL)
+		return;
+	ev_loop_destroy(loop->ev);
+	free(loop);
+}
+
+uint64_t loop_now_ms(const struct loop *loop)
+{
+	return loop->running ? loop->now_ms : clock_monotonic_ms();
+}
+
+void loop_at_turn_end(struct loop *loop, struct turn_end *hook)
+{
+	if (hook->queued)
+		return;
+	hook->queued = true;
+	hook->next = NULL;
+	hook->previous = loop->last;
+	if (loop->last)
+		loop->last->next = hook;
+	else
+		loop->first = hook;
+	loop->last = hook;
+}
+
+void loop_forget_turn_end(struct loop *loop, struct turn_end *hook)
+{
+	if (!hook->queued)
+		return;
+	if (hook->previous)
+		hook->previous->next = hook->next;
+	else
+		loop->first = hook->next;
+	if (hook->next)
+		hook->next->previous = hook->previous;
+	else
+		loop->last = hook->previous;
+	hook->queued = false;
+	hook->next = hook->previous = NULL;
+}

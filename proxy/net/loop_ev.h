@@ -1,0 +1,21 @@
+/* What the files of the loop share: the only header that shows libev. */
+#ifndef NET_LOOP_EV_H
+#define NET_LOOP_EV_H
+
+#include <ev.h>
+
+#include "net/loop.h"
+
+/* Invariant: first == NULL iff last == NULL; a hook is in the list iff it is `queued`. */
+struct loop {
+	struct ev_loop *ev;
+	ev_check turn_begin; /* reads the clock, before any other callback of the turn */
+	ev_prepare turn_end; /* runs the hooks, before the loop waits */
+	struct turn_end *first;
+	struct turn_end *last;
+	uint64_t now_ms;
+	bool running;
+	bool stopping;
+};
+
+#endif
