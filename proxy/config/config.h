@@ -41,11 +41,11 @@ enum config_log_level { CONFIG_LOG_ERROR, CONFIG_LOG_WARNING, CONFIG_LOG_INFO, C
 #define DURATION(name, minimum, maximum, value, help) uint64_t name;
 #define CHOICE(name, type, names, value, help) enum type name;
 #define LIST(name, value, help) struct config_list name;
-#define SECTION(name, plurality, help, options) \
-	struct config_##name {                  \
-		char *name;                     \
-		unsigned line;                  \
-		options                         \
+#define SECTION(section, plurality, help, options) \
+	struct config_##section {                  \
+		char *name;                        \
+		unsigned line;                     \
+		options                            \
 	};
 #include "config/options.def"
 #undef SECTION
