@@ -8,9 +8,9 @@
 #include "base/buf.h"
 #include "base/span.h"
 
-#define ADDRESS_LOCAL_MAXIMUM 64   /* bytes, RFC 5321, 4.5.3.1.1 */
+#define ADDRESS_LOCAL_MAXIMUM 255  /* bytes; RFC 5321, 4.5.3.1.1 asks for 64, and reply addresses in use are longer */
 #define ADDRESS_DOMAIN_MAXIMUM 255 /* bytes, RFC 5321, 4.5.3.1.2 */
-#define ADDRESS_MAXIMUM 320
+#define ADDRESS_MAXIMUM 320        /* bytes of the whole */
 
 struct mailbox {
 	struct span whole;  /* as it was written, without brackets and source route */
@@ -20,7 +20,8 @@ struct mailbox {
 
 /*
  * Parses a mailbox alone ("user@example.com", "\"a b\"@[192.0.2.1]"). No control bytes, no
- * spaces outside quotes; bytes above 127 only with `utf8`, as valid UTF-8. STATUS_INVALID.
+ * spaces outside quotes; bytes above 127 only with `utf8`, as valid UTF-8. "postmaster" needs
+ * no domain (RFC 5321, 4.5.1). STATUS_INVALID.
  */
 MUST_USE enum status address_read(struct span text, bool utf8, struct mailbox *out_mailbox);
 /*
@@ -29,11 +30,15 @@ MUST_USE enum status address_read(struct span text, bool utf8, struct mailbox *o
  */
 MUST_USE enum status address_read_path(struct span text, bool utf8, struct mailbox *out_mailbox, struct span *out_rest);
 
-/* Domains without case, local parts without case too (as all of today's providers). */
+/*
+ * Domains without case, local parts without case too (as all of today's providers) and by content: "\"a\"@b" is
+ * "a@b". Texts without @ are compared as they stand. The empty one equals nothing.
+ */
 bool address_equal(struct span a, struct span b);
 /*
  * True when `address` is one that `pattern` allows: "a@b" that address, and "a+x@b" when `delimiter` holds '+';
- * "@domain" every address in it; "*" any; a pattern without @ a bare user name, equal as a whole.
+ * "@domain" every address in it (none below it); "*" any; a pattern without @ a bare user name, equal as a whole.
+ * An `address` that address_read refuses matches "*" only.
  */
 bool address_matches(struct span address, struct span pattern, struct span delimiter);
 

@@ -8,6 +8,8 @@
 #include "base/buf.h"
 #include "base/span.h"
 
+#define BODY_ROOM_LEAST 2 /* bytes: with less room in `out` body_scan does not go on */
+
 /* What the scanner has seen up to now; zeroed it stands at the beginning of a message. */
 struct body_scanner {
 	unsigned state;
@@ -18,7 +20,7 @@ struct body_scanner {
 /*
  * Consumes client bytes and appends to `out` what goes on: wire form without
  * the terminator, bare LF made CRLF with dots behind it stuffed anew. A stray
- * CR or NUL is noted, and nothing of it goes on.
+ * CR or NUL is noted; it and what follows it go nowhere, the end is still found.
  *
  * STATUS_OK: the end was found; *out_used bytes belong to the message, what is
  * behind is the next command. STATUS_AGAIN: all of `in` is used, more is to

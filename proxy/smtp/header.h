@@ -10,7 +10,11 @@
 
 #define HEADER_MAXIMUM (256U << 10) /* bytes; then 552 5.3.4 */
 
-/* Where the header ends in wire form: behind its last field, before the empty line, or at a line that is no field. STATUS_AGAIN: not seen yet. */
+/*
+ * Where the header ends: behind its last field, before the empty line or a line that is no field. Where
+ * no empty line follows, who adds fields adds one too, or a reader that skips such lines would find fields behind them.
+ * `complete`: no more bytes come. STATUS_AGAIN: not seen yet; STATUS_TOO_LARGE: not within HEADER_MAXIMUM.
+ */
 MUST_USE enum status header_find_end(struct span bytes, bool complete, size_t *out_size);
 
 struct header_facts {
@@ -22,7 +26,15 @@ struct header_facts {
 	unsigned received_count; /* a loop shows here */
 };
 
-/* `header`: the whole header, wire form. `addresses` gets the addr-specs in all From: fields as a codec list would not: separated by LF. STATUS_INVALID: a From: that can't be parsed safely. */
+/*
+ * `header`: the whole header, wire form. *out_facts is told in any case. `addresses` gets, behind what it
+ * holds, the addresses of all From: fields, each followed by LF: every one that a lenient reader may take for an author,
+ * so that all of them must be the user's. They are as address_read takes them, or without a domain ("From: root").
+ *
+ * STATUS_INVALID: readers would disagree about a From: field (nested or unclosed brackets, quotes, comments; routes;
+ * an address within a comment; control bytes; no address at all), or the header is not wire form.
+ * STATUS_TOO_LARGE, STATUS_NO_MEMORY.
+ */
 MUST_USE enum status header_read(struct span header, struct header_facts *out_facts, struct buf *addresses);
 
 #endif
