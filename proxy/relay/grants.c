@@ -1,0 +1,179 @@
+/* The table of grants. Owns them together with the deliveries that hold one; a grant that can't be stored does not exist. */
+#include "relay/grants.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+struct grants {
+	const struct config *config;
+	struct table table;
+};
+
+enum status grants_create(const struct config *config, struct grants **out_grants)
+{
+	struct grants *grants = calloc(1, sizeof(*grants));
+	if (grants == NULL)
+		return STATUS_NO_MEMORY;
+	grants->config = config;
+	enum status status = table_init(&grants->table);
+	if (status != STATUS_OK) {
+		free(grants);
+		return status;
+	}
+	*out_grants = grants;
+	return STATUS_OK;
+}
+
+void grant_name_session(uint32_t gate, uint64_t session, char out_name[32])
+{
+	snprintf(out_name, 32, "%u-%llu", gate, (unsigned long long)session);
+}
+
+struct grant *grant_hold(struct grant *grant)
+{
+	grant->references++;
+	return grant;
+}
+
+void grant_release(struct grant **grant)
+{
+	if (*grant && --(*grant)->references == 0) {
+		arena_reset(&(*grant)->arena);
+		free(*grant);
+	}
+	*grant = NULL;
+}
+
+static enum status copy_list(struct arena *arena, struct codec_list list, struct span_list *out_list)
+{
+	size_t count = codec_list_count(list);
+	struct span *items = arena_alloc(arena, (count + 1) * sizeof(*items));
+	if (items == NULL)
+		return STATUS_NO_MEMORY;
+	struct span item;
+	for (size_t i = 0; i < count && codec_list_next(&list, &item); i++)
+		TRY(arena_copy(arena, item, &items[i]));
+	*out_list = (struct span_list){ items, count };
+	return STATUS_OK;
+}
+
+static enum status copy_client(struct grant *grant, const struct door_grant *message)
+{
+	struct arena *arena = &grant->arena;
+	TRY(arena_copy(arena, message->address, &grant->address));
+	TRY(arena_copy(arena, message->listener, &grant->listener));
+	TRY(arena_copy(arena, message->tls_version, &grant->tls_version));
+	TRY(arena_copy(arena, message->tls_cipher, &grant->tls_cipher));
+	TRY(arena_copy(arena, message->helo, &grant->helo));
+	grant->port = message->port;
+	return STATUS_OK;
+}
+
+static enum status copy_identity(struct grant *grant, const struct door_grant *message)
+{
+	struct arena *arena = &grant->arena;
+	TRY(arena_copy(arena, message->user, &grant->user));
+	TRY(arena_copy(arena, message->auth_method, &grant->auth_method));
+	TRY(arena_copy(arena, message->sasl_mechanism, &grant->sasl_mechanism));
+	TRY(arena_copy(arena, message->app_password_id, &grant->app_password_id));
+	TRY(copy_list(arena, message->groups, &grant->groups));
+	return copy_list(arena, message->senders, &grant->senders);
+}
+
+static enum status store(struct grants *grants, struct grant *grant, const struct door_grant *message)
+{
+	TRY(copy_client(grant, message));
+	TRY(copy_identity(grant, message));
+	quota_limits_for(grants->config, grant->user, grant->groups.items, grant->groups.count, &grant->limits);
+	struct grant *former = grants_find(grants, message->gate, message->session);
+	uint64_t hash = table_hash_numbers(&grants->table, message->gate, message->session);
+	TRY(table_add(&grants->table, hash, &grant->link));
+	if (former)
+		grants_drop(grants, former);
+	return STATUS_OK;
+}
+
+enum status grants_add(struct grants *grants, const struct door_grant *message, struct grant **out_grant)
+{
+	if (span_is_empty(message->user))
+		return STATUS_INVALID;
+	struct grant *grant = calloc(1, sizeof(*grant));
+	if (grant == NULL)
+		return STATUS_NO_MEMORY;
+	grant->references = 1;
+	grant->gate = message->gate;
+	grant->session = message->session;
+	grant_name_session(message->gate, message->session, grant->name);
+	arena_init(&grant->arena, GRANT_MEMORY);
+	enum status status = store(grants, grant, message);
+	if (status != STATUS_OK) {
+		grant_release(&grant);
+		return status;
+	}
+	*out_grant = grant;
+	return STATUS_OK;
+}
+
+static struct grant *grant_of(struct table_link *link)
+{
+	return (struct grant *)((char *)link - offsetof(struct grant, link));
+}
+
+struct grant *grants_find(const struct grants *grants, uint32_t gate, uint64_t session)
+{
+	uint64_t hash = table_hash_numbers(&grants->table, gate, session);
+	for (struct table_link *link = table_slot(&grants->table, hash); link; link = link->next) {
+		struct grant *grant = grant_of(link);
+		if (grant->gate == gate && grant->session == session)
+			return grant;
+	}
+	return NULL;
+}
+
+void grants_drop(struct grants *grants, struct grant *grant)
+{
+	table_remove(&grants->table, &grant->link);
+	grant_release(&grant);
+}
+
+void grants_drop_gate(struct grants *grants, uint32_t gate, void (*on_dropped)(void *context, struct grant *grant),
+		      void *context)
+{
+	for (size_t i = 0; i < grants->table.slot_count; i++) {
+		struct table_link *next;
+		for (struct table_link *link = grants->table.slots[i]; link; link = next) {
+			next = link->next;
+			struct grant *grant = grant_of(link);
+			if (grant->gate != gate)
+				continue;
+			on_dropped(context, grant);
+			grants_drop(grants, grant);
+		}
+	}
+}
+
+size_t grants_count(const struct grants *grants)
+{
+	return grants->table.count;
+}
+
+static void ignore(void *context, struct grant *grant)
+{
+	(void)context;
+	(void)grant;
+}
+
+void grants_free(struct grants **grants)
+{
+	if (*grants == NULL)
+		return;
+	for (size_t i = 0; i < (*grants)->table.slot_count; i++) {
+		while ((*grants)->table.slots[i]) {
+			struct grant *grant = grant_of((*grants)->table.slots[i]);
+			grants_drop_gate(*grants, grant->gate, ignore, NULL);
+		}
+	}
+	table_free(&(*grants)->table);
+	free(*grants);
+	*grants = NULL;
+}

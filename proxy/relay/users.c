@@ -1,0 +1,107 @@
+/* The users' table. Owns its entries; bounded, so that a stream of names can't fill the memory. */
+#include "relay/users.h"
+
+#include <stdlib.h>
+
+struct users {
+	struct table table;
+	struct user *oldest, *newest;
+};
+
+enum status users_create(struct users **out_users)
+{
+	struct users *users = calloc(1, sizeof(*users));
+	if (users == NULL)
+		return STATUS_NO_MEMORY;
+	enum status status = table_init(&users->table);
+	if (status != STATUS_OK) {
+		free(users);
+		return status;
+	}
+	*out_users = users;
+	return STATUS_OK;
+}
+
+static void unlink_user(struct users *users, struct user *user)
+{
+	*(user->older ? &user->older->newer : &users->oldest) = user->newer;
+	*(user->newer ? &user->newer->older : &users->newest) = user->older;
+	user->older = user->newer = NULL;
+}
+
+static void append(struct users *users, struct user *user)
+{
+	user->older = users->newest;
+	*(users->newest ? &users->newest->newer : &users->oldest) = user;
+	users->newest = user;
+}
+
+static void forget(struct users *users, struct user *user)
+{
+	table_remove(&users->table, &user->link);
+	unlink_user(users, user);
+	free(user);
+}
+
+void users_free(struct users **users)
+{
+	if (*users == NULL)
+		return;
+	while ((*users)->oldest)
+		forget(*users, (*users)->oldest);
+	table_free(&(*users)->table);
+	free(*users);
+	*users = NULL;
+}
+
+static struct user *user_of(struct table_link *link)
+{
+	return (struct user *)((char *)link - offsetof(struct user, link));
+}
+
+struct user *users_find(const struct users *users, struct span name)
+{
+	for (struct table_link *link = table_slot(&users->table, table_hash_text(&users->table, name)); link;
+	     link = link->next) {
+		struct user *user = user_of(link);
+		if (span_equal_nocase((struct span){ user->name, user->name_size }, name))
+			return user;
+	}
+	return NULL;
+}
+
+static void make_room(struct users *users)
+{
+	struct user *newer;
+	for (struct user *user = users->oldest; user && users->table.count >= USERS_MAXIMUM; user = newer) {
+		newer = user->newer;
+		if (user->transactions == 0)
+			forget(users, user);
+	}
+}
+
+static struct user *add(struct users *users, struct span name)
+{
+	make_room(users);
+	struct user *user = calloc(1, sizeof(*user) + name.size);
+	if (user == NULL)
+		return NULL;
+	memcpy(user->name, name.data, name.size);
+	user->name_size = name.size;
+	if (table_add(&users->table, table_hash_text(&users->table, name), &user->link) != STATUS_OK) {
+		free(user);
+		return NULL;
+	}
+	append(users, user);
+	return user;
+}
+
+struct user *users_enter(struct users *users, struct span name, const struct quota_limits *limits)
+{
+	struct user *user = users_find(users, name);
+	if (user == NULL)
+		user = add(users, name);
+	if (user)
+		user->limits = *limits;
+	return user;
+}

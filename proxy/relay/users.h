@@ -1,0 +1,33 @@
+/*
+ * What the relay keeps of each user while it runs: how many transactions are
+ * under way, the limits last seen in a grant (the control door asks by name and
+ * knows no groups), and which day's quota.exceeded is recorded already.
+ */
+#ifndef RELAY_USERS_H
+#define RELAY_USERS_H
+
+#include "quota/quota.h"
+#include "relay/table.h"
+
+#define USERS_MAXIMUM 100000 /* remembered; beyond it users without a transaction are forgotten, the oldest first */
+
+struct user {
+	struct table_link link;
+	struct user *older, *newer; /* in the order they were added */
+	unsigned transactions;      /* under way */
+	struct quota_limits limits; /* of the last grant */
+	uint64_t exceeded_day;      /* resets_at of the day whose quota.exceeded is recorded; 0: none */
+	size_t name_size;
+	char name[];
+};
+
+struct users;
+
+MUST_USE enum status users_create(struct users **out_users);
+void users_free(struct users **users);
+/* The user, made with these limits if he is new. NULL out of memory. Good until a later users_enter, or longer while `transactions` is not 0. */
+struct user *users_enter(struct users *users, struct span name, const struct quota_limits *limits);
+/* The user, or NULL. */
+struct user *users_find(const struct users *users, struct span name);
+
+#endif
