@@ -25,6 +25,10 @@ struct quota_limits {
 	uint64_t messages_per_minute;
 };
 
+/* Where the configuration has no section that applies, not even `default`. */
+#define QUOTA_LIMITS_DEFAULT \
+	((struct quota_limits){ .messages_per_day = 500, .recipients_per_day = 2000, .messages_per_minute = 60 })
+
 enum quota_verdict {
 	QUOTA_UNKNOWN = 0, /* Redis is away or late: refuse with 451, and refund the token */
 	QUOTA_GRANTED,
@@ -45,7 +49,10 @@ struct quota_state {
 
 typedef void quota_callback(void *context, enum quota_verdict verdict, const struct quota_state *state);
 
-/* `redis` must outlive it. `timezone`: STATUS_INVALID when unknown. */
+/*
+ * `redis` must outlive it. `timezone` becomes this process's local time zone (TZ), its file read here and never again;
+ * STATUS_INVALID when there is none of that name.
+ */
 MUST_USE enum status quota_create(struct loop *loop, struct redis *redis, const char *prefix, const char *timezone,
 				  struct quota **out_quota);
 void quota_free(struct quota **quota);
@@ -58,6 +65,8 @@ void quota_limits_for(const struct config *config, struct span user, const struc
 MUST_USE enum status quota_charge(struct quota *quota, struct span user, struct span token,
 				  const struct quota_limits *limits, uint64_t recipients, uint64_t bytes,
 				  quota_callback *callback, void *context);
+/* The token's message was handed over, or may have been: it is never refunded, and Redis may forget the token (with the user's next charge). */
+void quota_settle(struct quota *quota, struct span user, struct span token);
 /* Gives back what the token charged, whatever became of the charge. Retried while Redis is away, for as long as the charge could matter (its day). */
 void quota_refund(struct quota *quota, struct span user, struct span token);
 /* Refunds that Redis has not confirmed yet. A draining relay waits for 0. */

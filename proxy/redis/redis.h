@@ -46,7 +46,8 @@ const struct redis_value *redis_value_at(const struct redis_value *value, size_t
 typedef void redis_callback(void *context, enum status status, const struct redis_value *value);
 
 MUST_USE enum status redis_create(struct loop *loop, const struct redis_options *options, struct redis **out_redis);
-void redis_free(struct redis **redis); /* pending calls end without a callback */
+/* Pending calls end without a callback. Not inside a callback of its own. */
+void redis_free(struct redis **redis);
 bool redis_is_up(const struct redis *redis);
 
 /* Sends one command. The callback is called exactly once, never inside this call. */
@@ -58,7 +59,7 @@ struct redis_script {
 	const char *source;
 	char sha1[41]; /* filled by redis_script_init */
 };
-void redis_script_init(struct redis_script *script, const char *source);
+MUST_USE enum status redis_script_init(struct redis_script *script, const char *source);
 /* `script` must outlive the call. `arguments`: the first `keys` of them are KEYS, the rest ARGV. */
 MUST_USE enum status redis_run_script(struct redis *redis, const struct redis_script *script,
 				      const struct span *arguments, size_t count, size_t keys, uint64_t limit_ms,

@@ -1,0 +1,307 @@
+/*
+ * Quota: the calls to Redis and what their answers mean. Owns what it made;
+ * borrows the Redis client. Whatever can't be decided is QUOTA_UNKNOWN.
+ */
+#include "quota/quota.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "quota/quota_private.h"
+
+#define NUMBER_SIZE 24    /* bytes: a 64-bit number and its NUL */
+#define CHARGE_NUMBERS 10 /* recipients, bytes, four limits, four days */
+#define ANSWER_CHARGE 8   /* values in charge.lua's answer */
+#define ANSWER_SHOW 4     /* values in show.lua's answer */
+
+static const char charge_source[] =
+#include "quota/charge.lua.h"
+	;
+static const char show_source[] =
+#include "quota/show.lua.h"
+	;
+
+struct quota {
+	struct loop *loop;
+	struct redis *redis;
+	char *prefix;
+	struct redis_script charge, show;
+	struct quota_recent *recent;
+	struct quota_refunds *refunds;
+};
+
+/* One call under way. */
+struct question {
+	struct quota *quota;
+	struct quota_limits limits;
+	quota_callback *callback;
+	void *context;
+	struct span user;
+	char user_bytes[];
+};
+
+enum status quota_key(struct buf *b, const char *prefix, struct span user)
+{
+	if (user.size > QUOTA_USER_MAXIMUM)
+		return STATUS_TOO_LARGE;
+	TRY(buf_append_text(b, prefix));
+	TRY(buf_append_text(b, "quota:{"));
+	TRY(buf_append(b, user));
+	return buf_append_byte(b, '}');
+}
+
+static enum status make_parts(struct quota *quota, const char *prefix, const char *timezone)
+{
+	TRY(quota_day_set_zone(timezone));
+	TRY(redis_script_init(&quota->charge, charge_source));
+	TRY(redis_script_init(&quota->show, show_source));
+	TRY(quota_recent_create(&quota->recent));
+	quota->prefix = strdup(prefix);
+	if (quota->prefix == NULL)
+		return STATUS_NO_MEMORY;
+	return quota_refunds_create(quota->loop, quota->redis, quota->prefix, &quota->refunds);
+}
+
+enum status quota_create(struct loop *loop, struct redis *redis, const char *prefix, const char *timezone,
+			 struct quota **out_quota)
+{
+	struct quota *quota = calloc(1, sizeof(*quota));
+	if (quota == NULL)
+		return STATUS_NO_MEMORY;
+	quota->loop = loop;
+	quota->redis = redis;
+	enum status status = make_parts(quota, prefix, timezone);
+	if (status != STATUS_OK) {
+		quota_free(&quota);
+		return status;
+	}
+	*out_quota = quota;
+	return STATUS_OK;
+}
+
+void quota_free(struct quota **quota_at)
+{
+	struct quota *quota = *quota_at;
+	if (quota == NULL)
+		return;
+	quota_refunds_free(&quota->refunds);
+	quota_recent_free(&quota->recent);
+	free(quota->prefix);
+	free(quota);
+	*quota_at = NULL;
+}
+
+/* ---- answers */
+
+static uint64_t number_at(const struct redis_value *value, size_t index)
+{
+	int64_t number = redis_value_integer(redis_value_at(value, index));
+	return number > 0 ? (uint64_t)number : 0;
+}
+
+static const char *unit_text(struct span unit)
+{
+	if (span_equal(unit, SPAN("r")))
+		return "recipients";
+	if (span_equal(unit, SPAN("b")))
+		return "bytes";
+	return "messages";
+}
+
+static bool is_answer(enum status status, const struct redis_value *value, size_t count)
+{
+	return status == STATUS_OK && redis_value_type(value) == REDIS_ARRAY && redis_value_count(value) == count;
+}
+
+static enum quota_verdict read_charge(const struct redis_value *value, struct quota_state *state)
+{
+	struct span verdict = redis_value_text(redis_value_at(value, 0));
+	state->unit = unit_text(redis_value_text(redis_value_at(value, 1)));
+	state->used = number_at(value, 2);
+	state->limit = number_at(value, 3);
+	state->messages = number_at(value, 4);
+	state->recipients = number_at(value, 5);
+	state->bytes = number_at(value, 6);
+	state->resets_at = number_at(value, 7);
+	if (span_equal(verdict, SPAN("granted")))
+		return QUOTA_GRANTED;
+	if (span_equal(verdict, SPAN("day")))
+		return QUOTA_DAY_EXCEEDED;
+	if (span_equal(verdict, SPAN("burst")))
+		return QUOTA_BURST_EXCEEDED;
+	return QUOTA_UNKNOWN;
+}
+
+static void answer(struct question *question, enum quota_verdict verdict, const struct quota_state *state)
+{
+	struct quota *quota = question->quota;
+	if (verdict == QUOTA_UNKNOWN)
+		quota_recent_forget(quota->recent, question->user);
+	else
+		quota_recent_note(quota->recent, question->user, state, loop_now_ms(quota->loop));
+	question->callback(question->context, verdict, state);
+	free(question);
+}
+
+static struct quota_state empty_state(const struct question *question)
+{
+	return (struct quota_state){ .unit = "messages", .limits = question->limits };
+}
+
+static void on_charged(void *context, enum status status, const struct redis_value *value)
+{
+	struct question *question = context;
+	struct quota_state state = empty_state(question);
+	enum quota_verdict verdict = QUOTA_UNKNOWN;
+	if (is_answer(status, value, ANSWER_CHARGE))
+		verdict = read_charge(value, &state);
+	answer(question, verdict, &state);
+}
+
+static void on_shown(void *context, enum status status, const struct redis_value *value)
+{
+	struct question *question = context;
+	struct quota_state state = empty_state(question);
+	enum quota_verdict verdict = QUOTA_UNKNOWN;
+	if (is_answer(status, value, ANSWER_SHOW)) {
+		verdict = QUOTA_GRANTED;
+		state.used = state.messages = number_at(value, 0);
+		state.recipients = number_at(value, 1);
+		state.bytes = number_at(value, 2);
+		state.resets_at = number_at(value, 3);
+		state.limit = question->limits.messages_per_day;
+	}
+	answer(question, verdict, &state);
+}
+
+/* ---- calls */
+
+static struct question *make_question(struct quota *quota, struct span user, const struct quota_limits *limits,
+				      quota_callback *callback, void *context)
+{
+	struct question *question = calloc(1, sizeof(*question) + user.size);
+	if (question == NULL)
+		return NULL;
+	question->quota = quota;
+	question->limits = *limits;
+	question->callback = callback;
+	question->context = context;
+	if (user.size)
+		memcpy(question->user_bytes, user.data, user.size);
+	question->user = (struct span){ question->user_bytes, user.size };
+	return question;
+}
+
+/* Writes numbers as text; the spans are views into `texts`. */
+static void write_numbers(const uint64_t *numbers, size_t count, char texts[][NUMBER_SIZE], struct span *out_spans)
+{
+	for (size_t i = 0; i < count; i++) {
+		snprintf(texts[i], NUMBER_SIZE, "%" PRIu64, numbers[i]);
+		out_spans[i] = span_of(texts[i]);
+	}
+}
+
+static enum status run(struct quota *quota, const struct redis_script *script, struct span *arguments, size_t count,
+		       redis_callback *callback, struct question *question)
+{
+	struct buf key BUF_AUTO;
+	buf_init(&key, 2 * QUOTA_USER_MAXIMUM);
+	TRY(quota_key(&key, quota->prefix, question->user));
+	arguments[0] = buf_span(&key);
+	return redis_run_script(quota->redis, script, arguments, count, 1, QUOTA_CALL_MS, callback, question);
+}
+
+enum status quota_charge(struct quota *quota, struct span user, struct span token, const struct quota_limits *limits,
+			 uint64_t recipients, uint64_t bytes, quota_callback *callback, void *context)
+{
+	uint64_t numbers[CHARGE_NUMBERS] = {
+		recipients,
+		bytes,
+		limits->messages_per_day,
+		limits->recipients_per_day,
+		limits->bytes_per_day,
+		limits->messages_per_minute,
+	};
+	char texts[CHARGE_NUMBERS][NUMBER_SIZE];
+	struct span arguments[2 + CHARGE_NUMBERS + QUOTA_SETTLED] = { [1] = token };
+	quota_day_beginnings(clock_wall_us() / 1000000, numbers + 6);
+	write_numbers(numbers, CHARGE_NUMBERS, texts, arguments + 2);
+	size_t count = 2 + CHARGE_NUMBERS;
+	count += quota_recent_take_settled(quota->recent, user, arguments + count);
+	struct question *question = make_question(quota, user, limits, callback, context);
+	if (question == NULL)
+		return STATUS_NO_MEMORY;
+	enum status status = run(quota, &quota->charge, arguments, count, on_charged, question);
+	if (status != STATUS_OK)
+		free(question);
+	return status;
+}
+
+static enum status show(struct quota *quota, struct span what, struct span user, const struct quota_limits *limits,
+			quota_callback *callback, void *context)
+{
+	uint64_t days[QUOTA_DAYS];
+	char texts[QUOTA_DAYS][NUMBER_SIZE];
+	struct span arguments[2 + QUOTA_DAYS] = { [1] = what };
+	quota_day_beginnings(clock_wall_us() / 1000000, days);
+	write_numbers(days, QUOTA_DAYS, texts, arguments + 2);
+	struct question *question = make_question(quota, user, limits, callback, context);
+	if (question == NULL)
+		return STATUS_NO_MEMORY;
+	enum status status = run(quota, &quota->show, arguments, 2 + QUOTA_DAYS, on_shown, question);
+	if (status != STATUS_OK)
+		free(question);
+	return status;
+}
+
+enum status quota_show(struct quota *quota, struct span user, const struct quota_limits *limits,
+		       quota_callback *callback, void *context)
+{
+	return show(quota, SPAN("show"), user, limits, callback, context);
+}
+
+enum status quota_reset(struct quota *quota, struct span user, const struct quota_limits *limits,
+			quota_callback *callback, void *context)
+{
+	return show(quota, SPAN("reset"), user, limits, callback, context);
+}
+
+void quota_settle(struct quota *quota, struct span user, struct span token)
+{
+	quota_recent_settle(quota->recent, user, token);
+}
+
+void quota_refund(struct quota *quota, struct span user, struct span token)
+{
+	quota_recent_forget(quota->recent, user);
+	quota_refunds_add(quota->refunds, user, token);
+}
+
+size_t quota_refunds_pending(const struct quota *quota)
+{
+	return quota_refunds_count(quota->refunds);
+}
+
+bool quota_is_exhausted(struct quota *quota, struct span user, const struct quota_limits *limits,
+			struct quota_state *out_state)
+{
+	struct quota_state state;
+	if (!quota_recent_get(quota->recent, user, loop_now_ms(quota->loop), &state))
+		return false;
+	state.limits = *limits;
+	if (limits->messages_per_day && state.messages >= limits->messages_per_day) {
+		state.used = state.messages;
+		state.limit = limits->messages_per_day;
+		state.unit = "messages";
+	} else if (limits->recipients_per_day && state.recipients >= limits->recipients_per_day) {
+		state.used = state.recipients;
+		state.limit = limits->recipients_per_day;
+		state.unit = "recipients";
+	} else {
+		return false;
+	}
+	*out_state = state;
+	return true;
+}

@@ -1,0 +1,77 @@
+/* Which limits a user falls under, and the sentence that tells him. Pure. */
+#include <string.h>
+
+#include "base/clock.h"
+#include "quota/quota.h"
+
+static bool list_has(const struct config_list *list, struct span item)
+{
+	for (size_t i = 0; i < list->count; i++) {
+		if (span_equal_nocase(span_of(list->items[i]), item))
+			return true;
+	}
+	return false;
+}
+
+static bool applies(const struct config_quota *section, struct span user, const struct span *groups, size_t group_count)
+{
+	if (list_has(&section->users, user))
+		return true;
+	for (size_t i = 0; i < group_count; i++) {
+		if (list_has(&section->groups, groups[i]))
+			return true;
+	}
+	return false;
+}
+
+static struct quota_limits limits_of(const struct config_quota *section)
+{
+	return (struct quota_limits){
+		.messages_per_day = section->messages_per_day,
+		.recipients_per_day = section->recipients_per_day,
+		.bytes_per_day = section->bytes_per_day,
+		.messages_per_minute = section->messages_per_minute,
+	};
+}
+
+/* Without a section `default` the options' own defaults hold (see config/options.def). */
+void quota_limits_for(const struct config *config, struct span user, const struct span *groups, size_t group_count,
+		      struct quota_limits *out_limits)
+{
+	const struct config_quota *fallback = NULL;
+	for (size_t i = 0; i < config->quota.count; i++) {
+		const struct config_quota *section = &config->quota.items[i];
+		if (applies(section, user, groups, group_count)) {
+			*out_limits = limits_of(section);
+			return;
+		}
+		if (strcmp(section->name, "default") == 0)
+			fallback = section;
+	}
+	*out_limits = fallback ? limits_of(fallback) : QUOTA_LIMITS_DEFAULT;
+}
+
+void quota_format(enum quota_verdict verdict, const struct quota_state *state, char *out_text, size_t size)
+{
+	char resets_at[CLOCK_TEXT_SIZE];
+	clock_format_seconds(state->resets_at, resets_at);
+	switch (verdict) {
+	case QUOTA_DAY_EXCEEDED:
+		snprintf(out_text, size, "Daily sending quota exceeded: %llu of %llu %s, resets at %s",
+			 (unsigned long long)state->used, (unsigned long long)state->limit, state->unit, resets_at);
+		return;
+	case QUOTA_BURST_EXCEEDED:
+		snprintf(out_text, size,
+			 "Too many messages at once: %llu of %llu in this minute, try again in the next",
+			 (unsigned long long)state->used, (unsigned long long)state->limit);
+		return;
+	case QUOTA_GRANTED:
+		snprintf(out_text, size, "%llu of %llu messages used, resets at %s",
+			 (unsigned long long)state->messages, (unsigned long long)state->limits.messages_per_day,
+			 resets_at);
+		return;
+	case QUOTA_UNKNOWN:
+		break;
+	}
+	snprintf(out_text, size, "The quota service is not available, try again later");
+}

@@ -1,0 +1,157 @@
+/*
+ * The calls pending on a connection: written in order, answered in order.
+ * Owns the queue's entries; a callback may make new calls.
+ */
+#include <stdlib.h>
+
+#include "redis/redis_private.h"
+
+#define REDIS_ARGUMENTS 64 /* of one command, at most */
+
+void redis_queue_init(struct redis_queue *queue)
+{
+	queue->first = NULL;
+	queue->last = &queue->first;
+}
+
+static void put(struct redis_queue *queue, struct redis_call *call)
+{
+	*queue->last = call;
+	queue->last = &call->next;
+}
+
+static struct redis_call *take(struct redis_queue *queue)
+{
+	struct redis_call *call = queue->first;
+	if (call) {
+		queue->first = call->next;
+		if (queue->first == NULL)
+			queue->last = &queue->first;
+	}
+	return call;
+}
+
+void redis_queue_fail(struct redis_queue *queue, enum status status)
+{
+	struct redis_call *call = queue->first;
+	redis_queue_init(queue);
+	while (call) {
+		struct redis_call *next = call->next;
+		call->handler.callback(call->handler.context, status, NULL);
+		free(call);
+		call = next;
+	}
+}
+
+void redis_queue_drop(struct redis_queue *queue)
+{
+	struct redis_call *call;
+	while ((call = take(queue)) != NULL) {
+		if (call->handler.on_dropped)
+			call->handler.on_dropped(call->handler.context);
+		free(call);
+	}
+}
+
+static struct redis_call *make_call(struct redis_handler handler, uint64_t deadline_ms)
+{
+	struct redis_call *call = calloc(1, sizeof(*call));
+	if (call)
+		*call = (struct redis_call){ .handler = handler, .deadline_ms = deadline_ms };
+	return call;
+}
+
+static void mind_deadline(struct redis *redis, uint64_t at)
+{
+	uint64_t now = loop_now_ms(redis->loop);
+	if (redis->deadline_at != 0 && redis->deadline_at <= at)
+		return;
+	redis->deadline_at = at;
+	timer_set(redis->deadline, at > now ? at - now : 0);
+}
+
+/* Writes the command as RESP, with hiredis as codec. */
+static enum status write_command(struct redis *redis, const struct span *arguments, size_t count)
+{
+	const char *data[REDIS_ARGUMENTS];
+	size_t sizes[REDIS_ARGUMENTS];
+	char *command = NULL;
+	if (count > REDIS_ARGUMENTS)
+		return STATUS_TOO_LARGE;
+	for (size_t i = 0; i < count; i++) {
+		data[i] = arguments[i].data ? arguments[i].data : "";
+		sizes[i] = arguments[i].size;
+	}
+	int size = (int)redisFormatCommandArgv(&command, (int)count, data, sizes);
+	if (size < 0)
+		return STATUS_NO_MEMORY;
+	enum status status = stream_write(redis->stream, (struct span){ command, (size_t)size });
+	explicit_bzero(command, (size_t)size); /* AUTH carries the password */
+	redisFreeCommand(command);
+	return status;
+}
+
+enum status redis_send(struct redis *redis, const struct span *arguments, size_t count, uint64_t limit_ms,
+		       struct redis_handler handler)
+{
+	struct redis_call *call = make_call(handler, loop_now_ms(redis->loop) + limit_ms);
+	if (call == NULL)
+		return STATUS_NO_MEMORY;
+	enum status status = write_command(redis, arguments, count);
+	if (status != STATUS_OK) {
+		free(call);
+		return status;
+	}
+	put(&redis->pending, call);
+	mind_deadline(redis, call->deadline_ms);
+	return STATUS_OK;
+}
+
+enum status redis_submit(struct redis *redis, const struct span *arguments, size_t count, uint64_t limit_ms,
+			 struct redis_handler handler)
+{
+	if (redis->state == REDIS_UP)
+		return redis_send(redis, arguments, count, limit_ms, handler);
+	struct redis_call *call = make_call(handler, 0);
+	if (call == NULL)
+		return STATUS_NO_MEMORY;
+	put(&redis->refused, call);
+	loop_at_turn_end(redis->loop, &redis->tell_refused);
+	return STATUS_OK;
+}
+
+enum status redis_call(struct redis *redis, const struct span *arguments, size_t count, uint64_t limit_ms,
+		       redis_callback *callback, void *context)
+{
+	struct redis_handler handler = { .callback = callback, .context = context };
+	return redis_submit(redis, arguments, count, limit_ms, handler);
+}
+
+/* Tells the first pending call its reply. False when the callback lost the connection. */
+static bool tell(struct redis *redis, void *reply)
+{
+	struct stream *stream = redis->stream;
+	struct redis_call *call = take(&redis->pending);
+	call->handler.callback(call->handler.context, STATUS_OK, reply);
+	free(call);
+	freeReplyObject(reply);
+	return redis->stream == stream;
+}
+
+enum status redis_take_replies(struct redis *redis)
+{
+	for (;;) {
+		void *reply = NULL;
+		if (redisReaderGetReply(redis->reader, &reply) != REDIS_OK)
+			return STATUS_INVALID;
+		if (reply == NULL)
+			return redis->reply_bytes > REDIS_REPLY_MAXIMUM ? STATUS_TOO_LARGE : STATUS_OK;
+		redis->reply_bytes = 0;
+		if (redis->pending.first == NULL) {
+			freeReplyObject(reply);
+			return STATUS_INVALID;
+		}
+		if (!tell(redis, reply))
+			return STATUS_END;
+	}
+}

@@ -1,0 +1,76 @@
+/*
+ * The inside of the Redis client: redis.c keeps the connection, redis_calls.c
+ * the calls pending on it, redis_script.c scripts, redis_value.c answers.
+ */
+#ifndef REDIS_REDIS_PRIVATE_H
+#define REDIS_REDIS_PRIVATE_H
+
+#include <hiredis/hiredis.h>
+
+#include "net/resolver.h"
+#include "net/stream.h"
+#include "redis/redis.h"
+
+/* Whom a call belongs to. */
+struct redis_handler {
+	redis_callback *callback;
+	void *context;
+	void (*on_dropped)(void *context); /* instead of the callback when the client is freed; may be NULL */
+};
+
+struct redis_call {
+	struct redis_handler handler;
+	uint64_t deadline_ms; /* loop clock */
+	struct redis_call *next;
+};
+
+/* Calls in the order in which they were sent; Redis answers in that order. */
+struct redis_queue {
+	struct redis_call *first;
+	struct redis_call **last;
+};
+
+enum redis_state {
+	REDIS_DOWN, /* waits for the next try */
+	REDIS_RESOLVING,
+	REDIS_CONNECTING,
+	REDIS_LOGGING_IN, /* AUTH and PING are under way: proof that it takes commands */
+	REDIS_UP,
+};
+
+/* Invariant: stream != NULL iff state is CONNECTING, LOGGING_IN or UP; `pending` is empty in all other states. */
+struct redis {
+	struct loop *loop;
+	struct redis_options options;
+	enum redis_state state;
+	struct resolver *resolver; /* for redis://, else NULL */
+	struct resolution *resolution;
+	struct stream *stream;
+	redisReader *reader;
+	size_t reply_bytes; /* fed since the last whole reply */
+	struct redis_queue pending;
+	struct redis_queue refused; /* never sent; told at the turn's end */
+	struct turn_end tell_refused;
+	struct timer *deadline; /* of the earliest pending call, and of connecting */
+	uint64_t deadline_at;   /* loop clock; 0: none is set */
+	struct timer *retry;
+	uint64_t retry_ms;
+	bool told_down; /* on_change(false) was said since it was last up */
+};
+
+/* ---- redis_calls.c */
+void redis_queue_init(struct redis_queue *queue);
+/* Ends every call of the queue with this status; calls made by the callbacks are not among them. */
+void redis_queue_fail(struct redis_queue *queue, enum status status);
+/* Without a callback. */
+void redis_queue_drop(struct redis_queue *queue);
+/* As redis_call, whose inside it is. */
+MUST_USE enum status redis_submit(struct redis *redis, const struct span *arguments, size_t count, uint64_t limit_ms,
+				  struct redis_handler handler);
+/* Writes one command to the stream, in whatever state, and queues its call. */
+MUST_USE enum status redis_send(struct redis *redis, const struct span *arguments, size_t count, uint64_t limit_ms,
+				struct redis_handler handler);
+/* Hands every whole reply in the reader to its call; STATUS_INVALID: not RESP, or nobody asked. */
+MUST_USE enum status redis_take_replies(struct redis *redis);
+
+#endif
