@@ -1,0 +1,305 @@
+/*
+ * config_load: scan, parse, then fill the structs of config.h row by row.
+ * Each value that can't be read is a fault and leaves the default in its place,
+ * so that the rules still have something to judge.
+ */
+#include "config/load.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "config/fill.h"
+
+#define OPTION_NAME_SIZE 192 /* bytes, the NUL included: "relay gmail.port", both names at their longest */
+
+static bool is_top(const char *section)
+{
+	return strcmp(section, config_sections[SECTION_GLOBAL].name) == 0;
+}
+
+/* Index of the section's place; PLACE_TOP for the top level, PLACE_NONE for what is not there. */
+static size_t find_block(const struct load *load, const char *section, const char *title)
+{
+	size_t at = PLACE_TOP;
+	if (is_top(section))
+		return at;
+	for (size_t nth = 0; (at = scan_find_section(&load->scan, span_of(section), nth)) != PLACE_NONE; nth++) {
+		if (span_equal(load->scan.places[at].title, span_of(title)))
+			return at;
+	}
+	return PLACE_NONE;
+}
+
+static unsigned find_line(const struct load *load, size_t block, const char *option)
+{
+	const struct place *place = option ? scan_find_option(&load->scan, block, span_of(option)) : NULL;
+	if (place)
+		return place->line;
+	return block < load->scan.count ? load->scan.places[block].line : 1;
+}
+
+/* "gates", "limits.spool", "relay gmail", "relay gmail.port" */
+static void name_option(const char *section, const char *title, const char *option, char out_name[OPTION_NAME_SIZE])
+{
+	bool top = is_top(section);
+	snprintf(out_name, OPTION_NAME_SIZE, "%s%s%s%s%s", top ? "" : section, *title ? " " : "", title,
+		 option && !top ? "." : "", option ? option : "");
+}
+
+void load_fault(struct load *load, const char *section, const char *title, const char *option, const char *format, ...)
+{
+	char name[OPTION_NAME_SIZE];
+	char text[FAULT_TEXT_SIZE];
+	va_list args;
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	name_option(section, title, option, name);
+	unsigned line = find_line(load, find_block(load, section, title), option);
+	if (*name)
+		faults_add(&load->faults, line, "%s: %s", name, text);
+	else
+		faults_add(&load->faults, line, "%s", text);
+}
+
+/* ---- names: known, and given once */
+
+static void suggest(struct load *load, const struct place *place, const struct config_section *section,
+		    const char *what)
+{
+	struct span name = span_slice(place->name, 0, FAULT_QUOTED_BYTES);
+	const char *nearest = table_find_nearest(section, place->name);
+	if (nearest)
+		faults_add(&load->faults, place->line, "unknown %s \"%.*s\"; did you mean \"%s\"?", what,
+			   SPAN_ARGS(name), nearest);
+	else
+		faults_add(&load->faults, place->line, "unknown %s \"%.*s\"", what, SPAN_ARGS(name));
+}
+
+static void check_section_name(struct load *load, const struct place *place)
+{
+	const struct config_section *section = table_find_section(place->name);
+	struct span title = span_slice(place->title, 0, FAULT_QUOTED_BYTES);
+	if (!section)
+		suggest(load, place, &config_sections[SECTION_GLOBAL], "section");
+	else if (!section->titled && title.size)
+		faults_add(&load->faults, place->line, "%s: there is only one; expected no name before the {",
+			   section->name);
+	else if (section->titled && !value_is_name(place->title))
+		faults_add(&load->faults, place->line,
+			   "%s: \"%.*s\" is not a name; expected 1 to 64 letters, digits, \"-\", \"_\" and \".\"",
+			   section->name, SPAN_ARGS(title));
+}
+
+static void check_option_name(struct load *load, const struct place *place)
+{
+	const struct config_section *section = &config_sections[SECTION_GLOBAL];
+	if (place->within != PLACE_TOP)
+		section = table_find_section(load->scan.places[place->within].name);
+	if (section && !table_find_option(section, place->name))
+		suggest(load, place, section, "option");
+}
+
+static bool is_same(const struct place *a, const struct place *b)
+{
+	return a->is_section == b->is_section && a->within == b->within && span_equal(a->name, b->name) &&
+	       span_equal(a->title, b->title);
+}
+
+static void check_repeated(struct load *load, const struct place *place)
+{
+	struct span name = span_slice(place->name, 0, FAULT_QUOTED_BYTES);
+	struct span title = span_slice(place->title, 0, FAULT_QUOTED_BYTES);
+	for (const struct place *former = load->scan.places; former < place; former++) {
+		if (!is_same(former, place))
+			continue;
+		faults_add(&load->faults, place->line, "%.*s%s%.*s: given in line %u already; expected once",
+			   SPAN_ARGS(name), title.size ? " " : "", SPAN_ARGS(title), former->line);
+		return;
+	}
+}
+
+static enum status check_names(struct load *load)
+{
+	for (size_t i = 0; i < load->scan.count; i++) {
+		const struct place *place = &load->scan.places[i];
+		if (place->is_section)
+			check_section_name(load, place);
+		else
+			check_option_name(load, place);
+		check_repeated(load, place);
+	}
+	return load->faults.found ? STATUS_INVALID : STATUS_OK;
+}
+
+/* ---- values */
+
+static void report_value(struct load *load, const struct config_section *section, const char *title,
+			 const struct config_option *option, const char *value)
+{
+	char expected[FILL_EXPECTED_SIZE];
+	fill_describe_expected(option, expected);
+	load_fault(load, section->name, title, option->name, "\"%.*s\" is not %s", FAULT_QUOTED_BYTES, value, expected);
+}
+
+static enum status read_option(struct load *load, const struct config_section *section, size_t nth, const char *title,
+			       const struct config_option *option, void *field)
+{
+	size_t block = find_block(load, section->name, title);
+	if (!scan_find_option(&load->scan, block, span_of(option->name)))
+		return fill_default(load->config, option, field);
+	if (option->kind == OPTION_LIST) {
+		size_t count = parse_count_values(load->parsed, section, nth, option);
+		for (size_t i = 0; i < count; i++) {
+			const char *item = parse_value(load->parsed, section, nth, option, i);
+			TRY(fill_list_add(field, span_of(item)));
+		}
+		return STATUS_OK;
+	}
+	const char *value = parse_value(load->parsed, section, nth, option, 0);
+	enum status status = fill_value(load->config, option, span_of(value), field);
+	if (status != STATUS_INVALID)
+		return status;
+	report_value(load, section, title, option, value);
+	return fill_default(load->config, option, field);
+}
+
+static enum status read_section(struct load *load, const struct config_section *section, size_t nth, const char *title,
+				char *at)
+{
+	struct config_head *head = (struct config_head *)at;
+	head->line = find_line(load, find_block(load, section->name, title), NULL);
+	head->name = strdup(title);
+	if (!head->name)
+		return STATUS_NO_MEMORY;
+	for (const struct config_option *option = section->options(); option->name; option++)
+		TRY(read_option(load, section, nth, title, option, at + option->offset));
+	return STATUS_OK;
+}
+
+static enum status read_titled(struct load *load, const struct config_section *section, struct config_items *items)
+{
+	size_t count = parse_count_sections(load->parsed, section);
+	if (count == 0)
+		return STATUS_OK;
+	items->items = calloc(count, section->size);
+	if (!items->items)
+		return STATUS_NO_MEMORY;
+	items->count = count;
+	for (size_t i = 0; i < count; i++)
+		TRY(read_section(load, section, i, parse_title(load->parsed, section, i),
+				 (char *)items->items + i * section->size));
+	return STATUS_OK;
+}
+
+static enum status read_sections(struct load *load)
+{
+	for (const struct config_section *section = config_sections; section->name; section++) {
+		char *at = (char *)load->config + section->offset;
+		if (section->titled)
+			TRY(read_titled(load, section, (struct config_items *)at));
+		else
+			TRY(read_section(load, section, 0, "", at));
+	}
+	return STATUS_OK;
+}
+
+/* ---- what is implied */
+
+static bool has_section(const struct load *load, const char *section, const char *title)
+{
+	return find_block(load, section, title) != PLACE_NONE;
+}
+
+static enum status imply_section(struct load *load, const char *name, const char *title)
+{
+	const struct config_section *section = table_find_section(span_of(name));
+	struct config_items *items = (struct config_items *)((char *)load->config + section->offset);
+	char *grown = reallocarray(items->items, items->count + 1, section->size);
+	if (!grown)
+		return STATUS_NO_MEMORY;
+	items->items = grown;
+	char *at = grown + items->count++ * section->size;
+	memset(at, 0, section->size);
+	return read_section(load, section, 0, title, at);
+}
+
+/* Users whom no quota section names have the limits of options.def; the only relay is the default route. */
+static enum status imply_sections(struct load *load)
+{
+	struct config *config = load->config;
+	if (!has_section(load, "quota", "default"))
+		TRY(imply_section(load, "quota", "default"));
+	if (has_section(load, "route", "default") || config->relay.count != 1)
+		return STATUS_OK;
+	TRY(imply_section(load, "route", "default"));
+	struct config_route *route = &config->route.items[config->route.count - 1];
+	return fill_list_add(&route->relays, span_of(config->relay.items[0].name));
+}
+
+/* ---- the whole */
+
+static enum status fill_hostname(struct config *config)
+{
+	char name[256] = ""; /* HOST_NAME_MAX is 64 */
+	if (*config->global.hostname)
+		return STATUS_OK;
+	if (gethostname(name, sizeof(name) - 1) != 0)
+		return STATUS_SYSTEM;
+	free(config->global.hostname);
+	config->global.hostname = strdup(name);
+	return config->global.hostname ? STATUS_OK : STATUS_NO_MEMORY;
+}
+
+static enum status name_file(struct config *config, const char *file)
+{
+	config->file = strdup(file);
+	if (!config->file)
+		return STATUS_NO_MEMORY;
+	return fill_folder_of(file, &config->folder);
+}
+
+static enum status load_all(struct load *load, struct span text, const char *file)
+{
+	load->config = calloc(1, sizeof(*load->config));
+	if (!load->config)
+		return STATUS_NO_MEMORY;
+	TRY(name_file(load->config, file));
+	TRY(scan_text(text, &load->faults, &load->scan));
+	TRY(check_names(load));
+	TRY(parse_text(load->scan.text, &load->faults, &load->parsed));
+	TRY(read_sections(load));
+	TRY(fill_hostname(load->config));
+	TRY(imply_sections(load));
+	rules_apply(load);
+	return STATUS_OK;
+}
+
+enum status config_load(struct span text, const char *file, FILE *faults, struct config **out_config)
+{
+	struct load load = { 0 };
+	enum status status = load_all(&load, text, file);
+	enum status reported = faults_report(&load.faults, file, faults);
+	if (status == STATUS_OK)
+		status = reported;
+	if (status == STATUS_OK)
+		*out_config = load.config;
+	else
+		config_free(&load.config);
+	if (status != STATUS_OK && status != STATUS_INVALID)
+		fprintf(faults, "%s:1: can't be read: %s\n", file, status_text(status));
+	faults_free(&load.faults);
+	parse_free(&load.parsed);
+	scan_free(&load.scan);
+	return status;
+}
+
+const struct config_relay *config_find_relay(const struct config *config, const char *name)
+{
+	for (size_t i = 0; i < config->relay.count; i++) {
+		if (strcmp(config->relay.items[i].name, name) == 0)
+			return &config->relay.items[i];
+	}
+	return NULL;
+}

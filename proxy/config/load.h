@@ -1,0 +1,30 @@
+/*
+ * A configuration being loaded: what reading, defaults and rules share.
+ * Private to this room.
+ */
+#ifndef CONFIG_LOAD_H
+#define CONFIG_LOAD_H
+
+#include "config/config.h"
+#include "config/faults.h"
+#include "config/parse.h"
+#include "config/scan.h"
+
+struct load {
+	struct scan scan;
+	struct parsed *parsed;
+	struct faults faults;
+	struct config *config;
+};
+
+/*
+ * A fault of an option (NULL: of the section), at its own line, or where it was
+ * not given at its section's, or at the file's first.
+ */
+void load_fault(struct load *load, const char *section, const char *title, const char *option, const char *format, ...)
+	__attribute__((format(printf, 5, 6)));
+
+/* Whether the parts of a configuration make sense together. Adds to load->faults. */
+void rules_apply(struct load *load);
+
+#endif

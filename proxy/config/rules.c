@@ -1,0 +1,372 @@
+/*
+ * What no single value shows: whether sections name each other rightly, and
+ * whether what is asked for is safe. Adds faults, changes nothing.
+ */
+#include <string.h>
+
+#include "config/load.h"
+#include "config/values.h"
+
+static bool has_item(const struct config_list *list, const char *item)
+{
+	for (size_t i = 0; i < list->count; i++) {
+		if (strcmp(list->items[i], item) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool is_given(const char *text)
+{
+	return *text != '\0';
+}
+
+/* ---- the top level, limits, the day */
+
+static void check_global(struct load *load)
+{
+	const struct config_global *global = &load->config->global;
+	if (!value_is_host(span_of(global->hostname)))
+		load_fault(load, "global", "", "hostname",
+			   "\"%.80s\" is not a host's name; expected one such as \"mail.example.com\"",
+			   global->hostname);
+	if (is_given(global->user) && !value_is_name(span_of(global->user)))
+		load_fault(load, "global", "", "user",
+			   "\"%.80s\" is not a user's name; expected letters and digits, or \"\"", global->user);
+	if (!is_given(global->state_dir))
+		load_fault(load, "global", "", "state_dir", "\"\" is no folder; expected a path");
+	if (!is_given(global->run_dir))
+		load_fault(load, "global", "", "run_dir", "\"\" is no folder; expected a path");
+}
+
+static void check_limits(struct load *load)
+{
+	const struct config_limits *limits = &load->config->limits;
+	if (limits->message_size > limits->spool)
+		load_fault(load, "limits", "", "spool", "smaller than one message; expected at least message_size");
+}
+
+/* The name's form only: whether the machine knows it, config_check tells. */
+static void check_timezone(struct load *load)
+{
+	const char *name = load->config->quota_day.timezone;
+	bool fits = is_given(name) && name[0] != '/' && !strstr(name, "..");
+	for (const char *c = name; *c && fits; c++)
+		fits = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9') ||
+		       strchr("/_+-", *c);
+	if (!fits)
+		load_fault(load, "quota_day", "", "timezone",
+			   "\"%.80s\" is not a time zone's name; expected one such as \"UTC\" or \"Europe/Berlin\"",
+			   name);
+}
+
+/* ---- listeners */
+
+static bool is_listened(const struct load *load, size_t listener, size_t address)
+{
+	const char *wanted = load->config->listener.items[listener].address.items[address];
+	for (size_t i = 0; i <= listener; i++) {
+		const struct config_list *list = &load->config->listener.items[i].address;
+		size_t count = i == listener ? address : list->count;
+		for (size_t j = 0; j < count; j++) {
+			if (strcmp(list->items[j], wanted) == 0)
+				return true;
+		}
+	}
+	return false;
+}
+
+static void check_listener(struct load *load, size_t index)
+{
+	const struct config_listener *listener = &load->config->listener.items[index];
+	if (listener->address.count == 0)
+		load_fault(load, "listener", listener->name, "address",
+			   "no address; expected one such as {\"0.0.0.0:465\"}");
+	for (size_t i = 0; i < listener->address.count; i++) {
+		const char *address = listener->address.items[i];
+		if (!value_is_endpoint(span_of(address)))
+			load_fault(load, "listener", listener->name, "address",
+				   "\"%.80s\" is not an address and a port; expected \"0.0.0.0:465\" or \"[::]:465\"",
+				   address);
+		else if (is_listened(load, index, i))
+			load_fault(load, "listener", listener->name, "address", "\"%.80s\" is listened on already",
+				   address);
+	}
+}
+
+static void check_listeners(struct load *load)
+{
+	if (load->config->listener.count == 0)
+		load_fault(
+			load, "global", "", NULL,
+			"no listener; expected a section such as listener submissions { address = {\"0.0.0.0:465\"} }");
+	for (size_t i = 0; i < load->config->listener.count; i++)
+		check_listener(load, i);
+}
+
+/* ---- auth */
+
+/* Each item must be one of the names "a|b|c" and be there once. */
+static void check_names_of(struct load *load, const char *option, const struct config_list *list, const char *names,
+			   const char *expected)
+{
+	unsigned known;
+	if (list->count == 0)
+		load_fault(load, "auth", "", option, "empty, so that nobody could log in; expected %s", expected);
+	for (size_t i = 0; i < list->count; i++) {
+		struct config_list former = { list->items, i };
+		if (value_parse_choice(span_of(list->items[i]), names, &known) != STATUS_OK)
+			load_fault(load, "auth", "", option, "\"%.80s\" is not known; expected %s", list->items[i],
+				   expected);
+		else if (has_item(&former, list->items[i]))
+			load_fault(load, "auth", "", option, "\"%.80s\" is named twice", list->items[i]);
+	}
+}
+
+static void check_auth(struct load *load)
+{
+	const struct config_auth *auth = &load->config->auth;
+	check_names_of(load, "backends", &auth->backends, "app_password|ldap", "\"app_password\" or \"ldap\"");
+	check_names_of(load, "mechanisms", &auth->mechanisms, "PLAIN|LOGIN", "\"PLAIN\" or \"LOGIN\"");
+	if (has_item(&auth->backends, "ldap") && load->config->ldap.count == 0)
+		load_fault(load, "auth", "", "backends",
+			   "\"ldap\" without an ldap section; expected one, or backends = {\"app_password\"}");
+}
+
+/* ---- directories */
+
+static void check_uri(struct load *load, const struct config_ldap *ldap, const char *uri)
+{
+	struct span text = span_of(uri);
+	bool secure = span_starts_with_nocase(text, SPAN("ldaps://"));
+	bool plain = span_starts_with_nocase(text, SPAN("ldap://"));
+	struct span host = span_slice(text, secure ? 8 : 7, text.size);
+	if ((!secure && !plain) || span_is_empty(host))
+		load_fault(load, "ldap", ldap->name, "uri",
+			   "\"%.80s\" is not a directory's address; expected \"ldaps://HOST\"", uri);
+	else if (plain && !ldap->starttls)
+		load_fault(load, "ldap", ldap->name, "uri",
+			   "\"%.80s\" would send passwords unprotected; expected ldaps://, or starttls = true", uri);
+	else if (secure && ldap->starttls)
+		load_fault(load, "ldap", ldap->name, "starttls",
+			   "TLS is there already with ldaps://; expected false, or ldap://");
+}
+
+static void check_directory(struct load *load, const struct config_ldap *ldap)
+{
+	if (ldap->uri.count == 0)
+		load_fault(load, "ldap", ldap->name, "uri",
+			   "no server; expected one such as {\"ldaps://ldap.example.com\"}");
+	for (size_t i = 0; i < ldap->uri.count; i++)
+		check_uri(load, ldap, ldap->uri.items[i]);
+	if (!is_given(ldap->base))
+		load_fault(load, "ldap", ldap->name, "base",
+			   "empty; expected where users are, such as \"ou=people,dc=example,dc=com\"");
+	if (!strstr(ldap->filter, "%u"))
+		load_fault(load, "ldap", ldap->name, "filter",
+			   "without %%u it finds the same entry for everyone; expected %%u");
+	if (!is_given(ldap->user_attribute))
+		load_fault(load, "ldap", ldap->name, "user_attribute", "empty; expected an attribute such as \"mail\"");
+	if (is_given(ldap->bind_dn) && !is_given(ldap->bind_password_file))
+		load_fault(load, "ldap", ldap->name, "bind_dn", "no password for it; expected bind_password_file");
+	if (!is_given(ldap->bind_dn) && is_given(ldap->bind_password_file))
+		load_fault(load, "ldap", ldap->name, "bind_password_file", "a password for nobody; expected bind_dn");
+}
+
+static void check_directories(struct load *load)
+{
+	for (size_t i = 0; i < load->config->ldap.count; i++)
+		check_directory(load, &load->config->ldap.items[i]);
+}
+
+/* ---- redis */
+
+static bool is_redis_tcp(struct span server)
+{
+	const struct span scheme = SPAN("redis://");
+	struct span rest = span_slice(server, scheme.size, server.size);
+	struct span host, port;
+	uint64_t number;
+	if (!span_starts_with(server, scheme))
+		return false;
+	size_t colon = rest.size;
+	while (colon > 0 && rest.data[colon - 1] != ':')
+		colon--;
+	host = span_slice(rest, 0, colon ? colon - 1 : 0);
+	port = span_slice(rest, colon, rest.size);
+	if (span_starts_with(host, SPAN("[")) && host.data[host.size - 1] == ']')
+		host = span_slice(host, 1, host.size - 1);
+	return value_is_host(host) && span_to_u64(port, &number) == STATUS_OK && number >= 1 && number <= 65535;
+}
+
+static void check_redis(struct load *load)
+{
+	const struct config_redis *redis = &load->config->redis;
+	struct span server = span_of(redis->server);
+	bool is_unix = span_starts_with(server, SPAN("unix:/"));
+	bool is_embedded = span_equal(server, SPAN("embedded"));
+	if (!is_embedded && !is_unix && !is_redis_tcp(server))
+		load_fault(load, "redis", "", "server",
+			   "\"%.80s\" is not a server; expected \"embedded\", \"unix:/PATH\" or \"redis://HOST:PORT\"",
+			   redis->server);
+	if (is_embedded && (is_given(redis->user) || is_given(redis->password_file)))
+		load_fault(load, "redis", "", is_given(redis->user) ? "user" : "password_file",
+			   "the embedded server has none; expected \"\", or another server");
+	if (is_given(redis->user) && !is_given(redis->password_file))
+		load_fault(load, "redis", "", "user", "no password for it; expected password_file");
+}
+
+/* ---- who may what */
+
+static void check_sender(struct load *load)
+{
+	if (strlen(load->config->sender.delimiter) > 1)
+		load_fault(load, "sender", "", "delimiter", "\"%.80s\" is too long; expected one character, or \"\"",
+			   load->config->sender.delimiter);
+}
+
+/* A section that names nobody matches nobody; only `default` is for the others. */
+static void check_members(struct load *load, const char *section, const char *title, bool has_default,
+			  const struct config_list *users, const struct config_list *groups)
+{
+	bool is_default = has_default && strcmp(title, "default") == 0;
+	if (is_default && (users->count || groups->count))
+		load_fault(load, section, title, users->count ? "users" : "groups",
+			   "`default` is for all others; expected neither users nor groups");
+	if (!is_default && !users->count && !groups->count)
+		load_fault(load, section, title, NULL, "meant for nobody; expected users or groups");
+}
+
+static bool is_sender_pattern(struct span text)
+{
+	size_t at = span_find_byte(text, '@');
+	return span_equal(text, SPAN("*")) || (at + 1 < text.size && !span_contains_byte(text, ' '));
+}
+
+static void check_senders(struct load *load)
+{
+	for (size_t i = 0; i < load->config->senders.count; i++) {
+		const struct config_senders *senders = &load->config->senders.items[i];
+		check_members(load, "senders", senders->name, false, &senders->users, &senders->groups);
+		if (senders->addresses.count == 0)
+			load_fault(load, "senders", senders->name, "addresses",
+				   "none; expected some such as {\"noreply@example.com\"}");
+		for (size_t j = 0; j < senders->addresses.count; j++) {
+			if (!is_sender_pattern(span_of(senders->addresses.items[j])))
+				load_fault(load, "senders", senders->name, "addresses",
+					   "\"%.80s\" is not a sender; expected an address, @DOMAIN or *",
+					   senders->addresses.items[j]);
+		}
+	}
+}
+
+static void check_quotas(struct load *load)
+{
+	for (size_t i = 0; i < load->config->quota.count; i++) {
+		const struct config_quota *quota = &load->config->quota.items[i];
+		check_members(load, "quota", quota->name, true, &quota->users, &quota->groups);
+	}
+}
+
+/* ---- relays and routes */
+
+static void check_relay_login(struct load *load, const struct config_relay *relay)
+{
+	bool is_local = value_is_loopback_host(span_of(relay->host));
+	if (relay->auth == RELAY_AUTH_NONE)
+		return;
+	if (!is_given(relay->user))
+		load_fault(load, "relay", relay->name, "user",
+			   "no account to log in with; expected user, or auth = \"none\"");
+	if (!is_given(relay->password_file))
+		load_fault(load, "relay", relay->name, "password_file",
+			   "no password to log in with; expected password_file, or auth = \"none\"");
+	if (relay->tls == RELAY_TLS_NONE && !is_local)
+		load_fault(load, "relay", relay->name, "tls",
+			   "\"none\" would send the password unprotected; expected \"implicit\" or \"starttls\"");
+	else if (!relay->tls_verify && !is_local)
+		load_fault(load, "relay", relay->name, "tls_verify",
+			   "false would give the password to anyone who answers; expected true, with ca_file for a "
+			   "private certificate");
+}
+
+static void check_relays(struct load *load)
+{
+	if (load->config->relay.count == 0)
+		load_fault(load, "global", "", NULL,
+			   "no relay; expected a section such as relay gmail { host = \"smtp.gmail.com\" }");
+	for (size_t i = 0; i < load->config->relay.count; i++) {
+		const struct config_relay *relay = &load->config->relay.items[i];
+		if (!is_given(relay->host))
+			load_fault(load, "relay", relay->name, "host",
+				   "none; expected a name such as \"smtp.gmail.com\"");
+		else if (!value_is_host(span_of(relay->host)))
+			load_fault(load, "relay", relay->name, "host",
+				   "\"%.80s\" is not a host; expected a name or an address", relay->host);
+		check_relay_login(load, relay);
+	}
+}
+
+static void check_route(struct load *load, const struct config_route *route)
+{
+	check_members(load, "route", route->name, true, &route->users, &route->groups);
+	if (route->relays.count == 0)
+		load_fault(load, "route", route->name, "relays", "none; expected names of relay sections");
+	for (size_t i = 0; i < route->relays.count; i++) {
+		if (!config_find_relay(load->config, route->relays.items[i]))
+			load_fault(load, "route", route->name, "relays",
+				   "there is no relay \"%.80s\"; expected names of relay sections",
+				   route->relays.items[i]);
+	}
+}
+
+static void check_routes(struct load *load)
+{
+	bool has_default = false;
+	for (size_t i = 0; i < load->config->route.count; i++) {
+		check_route(load, &load->config->route.items[i]);
+		has_default = has_default || strcmp(load->config->route.items[i].name, "default") == 0;
+	}
+	if (!has_default && load->config->relay.count > 1)
+		load_fault(load, "global", "", NULL,
+			   "several relays and no default route; expected route default { relays = {…} }");
+}
+
+/* ---- admin, files */
+
+static void check_admin(struct load *load)
+{
+	const struct config_admin *admin = &load->config->admin;
+	if (!is_given(admin->socket))
+		load_fault(load, "admin", "", "socket", "\"\" is no socket; expected a path");
+	if (is_given(admin->http) && !value_is_loopback_endpoint(span_of(admin->http)))
+		load_fault(load, "admin", "", "http",
+			   "\"%.80s\" is not a loopback address and port; expected one such as \"127.0.0.1:8587\"",
+			   admin->http);
+}
+
+static void check_files(struct load *load)
+{
+	const struct config *config = load->config;
+	if (!is_given(config->tls.certificate))
+		load_fault(load, "tls", "", "certificate", "none; expected a file in PEM form");
+	if (!is_given(config->tls.private_key))
+		load_fault(load, "tls", "", "private_key", "none; expected a file in PEM form");
+	if (!is_given(config->app_password.path))
+		load_fault(load, "app_password", "", "path", "\"\" is no file; expected a path");
+	if (!is_given(config->audit.file))
+		load_fault(load, "audit", "", "file", "\"\" is no file; expected a path: nothing leaves unaudited");
+	if (!is_given(config->log.target))
+		load_fault(load, "log", "", "target", "\"\" is no target; expected \"stderr\", \"syslog\" or a path");
+}
+
+void rules_apply(struct load *load)
+{
+	static void (*const rules[])(struct load *) = {
+		check_global,      check_files,  check_listeners, check_limits,  check_auth,
+		check_directories, check_redis,  check_sender,    check_senders, check_quotas,
+		check_timezone,    check_relays, check_routes,    check_admin,
+	};
+	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
+		rules[i](load);
+}
