@@ -9,21 +9,76 @@
 #include "base/clock.h"
 #include "net/loop_ev.h"
 
+/* ---- hooks */
+
+static void append(struct turn_end_list *list, struct turn_end *hook)
+{
+	hook->next = NULL;
+	hook->previous = list->last;
+	if (list->last)
+		list->last->next = hook;
+	else
+		list->first = hook;
+	list->last = hook;
+	hook->queued = true;
+}
+
+static void cut_out(struct turn_end_list *list, struct turn_end *hook)
+{
+	if (hook->previous)
+		hook->previous->next = hook->next;
+	else
+		list->first = hook->next;
+	if (hook->next)
+		hook->next->previous = hook->previous;
+	else
+		list->last = hook->previous;
+	hook->next = hook->previous = NULL;
+	hook->queued = false;
+}
+
+void loop_at_turn_end(struct loop *loop, struct turn_end *hook)
+{
+	if (hook->queued && !hook->is_next)
+		return;
+	loop_forget_turn_end(loop, hook);
+	hook->is_next = false;
+	append(&loop->ends, hook);
+}
+
+void loop_at_next_turn_end(struct loop *loop, struct turn_end *hook)
+{
+	if (hook->queued)
+		return;
+	hook->is_next = true;
+	append(&loop->next_ends, hook);
+}
+
+void loop_forget_turn_end(struct loop *loop, struct turn_end *hook)
+{
+	if (hook->queued)
+		cut_out(hook->is_next ? &loop->next_ends : &loop->ends, hook);
+}
+
+static void run_hooks(struct loop *loop)
+{
+	while (loop->ends.first) {
+		struct turn_end *hook = loop->ends.first;
+		cut_out(&loop->ends, hook);
+		hook->run(hook->context);
+	}
+}
+
+/* ---- turns */
+
 static void begin_turn(struct ev_loop *ev, ev_check *check, int events)
 {
 	struct loop *loop = check->data;
 	(void)ev;
 	(void)events;
 	loop->now_ms = clock_monotonic_ms();
-}
-
-static void run_hooks(struct loop *loop)
-{
-	while (loop->first) {
-		struct turn_end *hook = loop->first;
-		loop_forget_turn_end(loop, hook);
-		hook->run(hook->context);
-	}
+	while (loop->next_ends.first)
+		loop_at_turn_end(loop, loop->next_ends.first);
 }
 
 static void end_turn(struct ev_loop *ev, ev_prepare *prepare, int events)
@@ -96,34 +151,4 @@ void loop_free(struct loop *loop)
 uint64_t loop_now_ms(const struct loop *loop)
 {
 	return loop->running ? loop->now_ms : clock_monotonic_ms();
-}
-
-void loop_at_turn_end(struct loop *loop, struct turn_end *hook)
-{
-	if (hook->queued)
-		return;
-	hook->queued = true;
-	hook->next = NULL;
-	hook->previous = loop->last;
-	if (loop->last)
-		loop->last->next = hook;
-	else
-		loop->first = hook;
-	loop->last = hook;
-}
-
-void loop_forget_turn_end(struct loop *loop, struct turn_end *hook)
-{
-	if (!hook->queued)
-		return;
-	if (hook->previous)
-		hook->previous->next = hook->next;
-	else
-		loop->first = hook->next;
-	if (hook->next)
-		hook->next->previous = hook->previous;
-	else
-		loop->last = hook->previous;
-	hook->queued = false;
-	hook->next = hook->previous = NULL;
 }

@@ -6,13 +6,18 @@
 
 #include "net/loop.h"
 
-/* Invariant: first == NULL iff last == NULL; a hook is in the list iff it is `queued`. */
-struct loop {
-	struct ev_loop *ev;
-	ev_check turn_begin; /* reads the clock, before any other callback of the turn */
-	ev_prepare turn_end; /* runs the hooks, before the loop waits */
+/* Invariant: first == NULL iff last == NULL. */
+struct turn_end_list {
 	struct turn_end *first;
 	struct turn_end *last;
+};
+
+struct loop {
+	struct ev_loop *ev;
+	ev_check turn_begin;            /* reads the clock, before any other callback of the turn */
+	ev_prepare turn_end;            /* runs the hooks, before the loop waits */
+	struct turn_end_list ends;      /* of this turn */
+	struct turn_end_list next_ends; /* of the next one */
 	uint64_t now_ms;
 	bool running;
 	bool stopping;

@@ -1,0 +1,252 @@
+/*
+ * Channels. OpenSSL sits directly on the descriptor (a memory BIO pair costs
+ * 40 KiB a connection); its error list is emptied in front of each call, as
+ * one stale entry makes the next call look failed.
+ */
+#include "net/channel.h"
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <errno.h>
+#include <limits.h>
+#include <openssl/err.h>
+#include <openssl/x509v3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "net/tls_context.h"
+
+void channel_init(struct channel *channel, int fd)
+{
+	*channel = (struct channel){ .fd = fd };
+}
+
+void channel_close(struct channel *channel)
+{
+	SSL_free(channel->ssl);
+	free(channel->error);
+	if (channel->fd >= 0)
+		close(channel->fd);
+	channel_init(channel, -1);
+}
+
+/* ---- reasons */
+
+__attribute__((format(printf, 2, 3))) static void note_error(struct channel *channel, const char *format, ...)
+{
+	va_list args;
+	if (channel->error)
+		return;
+	va_start(args, format);
+	if (vasprintf(&channel->error, format, args) < 0)
+		channel->error = NULL;
+	va_end(args);
+}
+
+void channel_note_errno(struct channel *channel, int error)
+{
+	const char *text = strerrordesc_np(error);
+	note_error(channel, "%s", text ? text : "unknown system error");
+}
+
+static enum channel_result fail_errno(struct channel *channel)
+{
+	channel_note_errno(channel, errno);
+	return CHANNEL_FAILED;
+}
+
+static enum channel_result fail_tls(struct channel *channel)
+{
+	long verdict = SSL_get_verify_result(channel->ssl);
+	const char *reason = tls_take_reason();
+	if (verdict != X509_V_OK && SSL_get_verify_mode(channel->ssl) != SSL_VERIFY_NONE)
+		note_error(channel, "certificate verify failed: %s", X509_verify_cert_error_string(verdict));
+	else
+		note_error(channel, "TLS: %s", *reason ? reason : "protocol error");
+	return CHANNEL_FAILED;
+}
+
+/* What an OpenSSL call that returned `returned` means; errno is still that call's. */
+static enum channel_result judge(struct channel *channel, int returned)
+{
+	int error = errno;
+	switch (SSL_get_error(channel->ssl, returned)) {
+	case SSL_ERROR_NONE:
+		return CHANNEL_OK;
+	case SSL_ERROR_WANT_READ:
+		return CHANNEL_WANT_READ;
+	case SSL_ERROR_WANT_WRITE:
+		return CHANNEL_WANT_WRITE;
+	case SSL_ERROR_ZERO_RETURN:
+		return CHANNEL_ENDED;
+	case SSL_ERROR_SYSCALL:
+		if (error == 0)
+			return CHANNEL_ENDED;
+		channel_note_errno(channel, error);
+		return CHANNEL_FAILED;
+	default:
+		return fail_tls(channel);
+	}
+}
+
+static void before_call(void)
+{
+	ERR_clear_error();
+	errno = 0;
+}
+
+/* ---- TLS */
+
+static bool is_address_literal(const char *name)
+{
+	struct in6_addr address;
+	return inet_pton(AF_INET, name, &address) == 1 || inet_pton(AF_INET6, name, &address) == 1;
+}
+
+/* RFC 6125: the name that the administrator wrote, not one that DNS gave. SNI is for names only (RFC 6066, 3). */
+static enum status expect_name(SSL *ssl, const char *name, bool verify)
+{
+	bool literal = is_address_literal(name);
+	if (!literal && SSL_set_tlsext_host_name(ssl, name) != 1)
+		return STATUS_INVALID;
+	if (!verify)
+		return STATUS_OK;
+	SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+	int set = literal ? X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), name) : SSL_set1_host(ssl, name);
+	return set == 1 ? STATUS_OK : STATUS_INVALID;
+}
+
+static enum status set_up_client(SSL *ssl, const struct tls_context *context, struct span name)
+{
+	char *text = span_to_string(name);
+	if (text == NULL)
+		return STATUS_INVALID;
+	enum status status = STATUS_OK;
+	/* To verify without a name would take any certificate of any site. */
+	if (*text)
+		status = expect_name(ssl, text, context->verify);
+	else if (context->verify)
+		status = STATUS_INVALID;
+	free(text);
+	SSL_set_connect_state(ssl);
+	return status;
+}
+
+enum status channel_prepare_tls(struct channel *channel, struct tls_context *context, struct span name)
+{
+	assert(channel->ssl == NULL);
+	enum status status = STATUS_OK;
+	before_call();
+	SSL *ssl = SSL_new(context->openssl);
+	if (ssl == NULL || SSL_set_fd(ssl, channel->fd) != 1) {
+		SSL_free(ssl);
+		return STATUS_NO_MEMORY;
+	}
+	if (context->is_server)
+		SSL_set_accept_state(ssl);
+	else
+		status = set_up_client(ssl, context, name);
+	if (status == STATUS_OK)
+		channel->ssl = ssl;
+	else
+		SSL_free(ssl);
+	return status;
+}
+
+void channel_enter_tls(struct channel *channel)
+{
+	assert(channel->ssl);
+	channel->in_tls = true;
+}
+
+enum channel_result channel_shake(struct channel *channel)
+{
+	before_call();
+	int returned = SSL_do_handshake(channel->ssl);
+	if (returned == 1)
+		return CHANNEL_OK;
+	enum channel_result result = judge(channel, returned);
+	if (result != CHANNEL_ENDED)
+		return result;
+	note_error(channel, "connection closed during the TLS handshake");
+	return CHANNEL_FAILED;
+}
+
+bool channel_is_secure(const struct channel *channel)
+{
+	return channel->in_tls && SSL_is_init_finished(channel->ssl);
+}
+
+void channel_send_ticket(struct channel *channel)
+{
+	if (!channel_is_secure(channel) || (SSL_get_options(channel->ssl) & SSL_OP_NO_TICKET))
+		return;
+	before_call();
+	/* It refuses for TLS 1.2, which has sent its ticket in the handshake. */
+	(void)SSL_new_session_ticket(channel->ssl);
+}
+
+bool channel_has_pending(const struct channel *channel)
+{
+	return channel->in_tls && SSL_has_pending(channel->ssl);
+}
+
+/* ---- bytes */
+
+static int cap_int(size_t size)
+{
+	return size > INT_MAX ? INT_MAX : (int)size;
+}
+
+enum channel_result channel_read(struct channel *channel, char *at, size_t room, size_t *out_size)
+{
+	if (channel->in_tls) {
+		before_call();
+		int got = SSL_read(channel->ssl, at, cap_int(room));
+		if (got <= 0)
+			return judge(channel, got);
+		*out_size = (size_t)got;
+		return CHANNEL_OK;
+	}
+	ssize_t got = recv(channel->fd, at, room, 0);
+	if (got > 0) {
+		*out_size = (size_t)got;
+		return CHANNEL_OK;
+	}
+	if (got == 0)
+		return CHANNEL_ENDED;
+	return errno == EAGAIN || errno == EINTR ? CHANNEL_WANT_READ : fail_errno(channel);
+}
+
+enum channel_result channel_write(struct channel *channel, struct span bytes, size_t *out_size)
+{
+	if (channel->in_tls) {
+		before_call();
+		int taken = SSL_write(channel->ssl, bytes.data, cap_int(bytes.size));
+		if (taken <= 0)
+			return judge(channel, taken);
+		*out_size = (size_t)taken;
+		return CHANNEL_OK;
+	}
+	ssize_t taken = send(channel->fd, bytes.data, bytes.size, MSG_NOSIGNAL);
+	if (taken >= 0) {
+		*out_size = (size_t)taken;
+		return CHANNEL_OK;
+	}
+	return errno == EAGAIN || errno == EINTR ? CHANNEL_WANT_WRITE : fail_errno(channel);
+}
+
+enum channel_result channel_shut(struct channel *channel)
+{
+	if (channel_is_secure(channel)) {
+		before_call();
+		int returned = SSL_shutdown(channel->ssl);
+		enum channel_result result = returned < 0 ? judge(channel, returned) : CHANNEL_OK;
+		if (result == CHANNEL_WANT_WRITE)
+			return result;
+	}
+	return shutdown(channel->fd, SHUT_WR) == 0 ? CHANNEL_OK : fail_errno(channel);
+}

@@ -1,0 +1,53 @@
+/*
+ * A channel: a non-blocking descriptor, with or without TLS on it, behind one
+ * set of results. Private to this room: streams are made of it. It never
+ * waits, calls nobody back, and keeps the reason of the first failure.
+ */
+#ifndef NET_CHANNEL_H
+#define NET_CHANNEL_H
+
+#include <openssl/ssl.h>
+
+#include "base/span.h"
+#include "net/tls.h"
+
+struct channel {
+	int fd;
+	SSL *ssl;    /* made, and perhaps not yet in use */
+	bool in_tls; /* bytes go through ssl */
+	char *error; /* why it failed, or NULL */
+};
+
+enum channel_result {
+	CHANNEL_OK,
+	CHANNEL_WANT_READ, /* try again when the descriptor is readable */
+	CHANNEL_WANT_WRITE,
+	CHANNEL_ENDED,
+	CHANNEL_FAILED,
+};
+
+void channel_init(struct channel *channel, int fd);
+void channel_close(struct channel *channel); /* frees all, closes the descriptor */
+
+/* Makes the TLS object; it is used once channel_enter_tls was called. `name` empty: no SNI, no check of a name. */
+MUST_USE enum status channel_prepare_tls(struct channel *channel, struct tls_context *context, struct span name);
+void channel_enter_tls(struct channel *channel);
+
+enum channel_result channel_shake(struct channel *channel);
+/* At most `room` bytes; CHANNEL_OK with at least one. */
+enum channel_result channel_read(struct channel *channel, char *at, size_t room, size_t *out_size);
+/* CHANNEL_OK with at least one byte taken. After a WANT, the same bytes must come again (more behind them is fine). */
+enum channel_result channel_write(struct channel *channel, struct span bytes, size_t *out_size);
+/* Says that nothing more comes from here: close_notify, then FIN. */
+enum channel_result channel_shut(struct channel *channel);
+/* The handshake is through. */
+bool channel_is_secure(const struct channel *channel);
+/* One TLS 1.3 session ticket goes out with the next write, where tickets are on. */
+void channel_send_ticket(struct channel *channel);
+/* TLS holds bytes that no readiness of the descriptor will tell of. */
+bool channel_has_pending(const struct channel *channel);
+
+/* Notes errno as the reason. */
+void channel_note_errno(struct channel *channel, int error);
+
+#endif

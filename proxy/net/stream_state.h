@@ -1,0 +1,48 @@
+/* A stream as its two halves know it: stream.c answers the owner, stream_turn.c the loop. */
+#ifndef NET_STREAM_STATE_H
+#define NET_STREAM_STATE_H
+
+#include "net/channel.h"
+#include "net/stream.h"
+
+enum stream_phase {
+	PHASE_CONNECTING,
+	PHASE_OPEN,
+	PHASE_CLEARING,  /* writes what was queued in front of the handshake */
+	PHASE_SHAKING,   /* in the TLS handshake */
+	PHASE_FAILING,   /* failed inside a call of the owner, who hears of it at the turn's end */
+	PHASE_FAILED,    /* the owner knows */
+	PHASE_CLOSING,   /* finished by the owner, who is gone; the rest of the output goes out */
+	PHASE_LINGERING, /* all said; waits for the peer's end, or the limit */
+};
+
+struct stream {
+	struct loop *loop;
+	struct channel channel;
+	struct watch *watch;
+	struct timer *deadline; /* made when first set */
+	struct turn_end end;
+	struct stream_options options;
+	struct buf input;
+	struct buf output;
+	size_t clear_left; /* bytes of output that go out before TLS; 0 but in PHASE_CLEARING */
+	enum stream_phase phase;
+	bool paused;
+	bool ended;            /* the peer's side */
+	bool dry;              /* the last read had to wait, and the descriptor was not ready since */
+	bool blocked_on_read;  /* an operation other than input waits for the descriptor to be readable */
+	bool blocked_on_write; /* an operation waits for it to be writable */
+	bool tell_drained;
+	bool calling; /* inside the owner's callback */
+	bool freed;   /* by the owner, while calling */
+};
+
+/* What the loop calls; `context` is the stream. */
+void stream_on_ready(void *context, unsigned events);
+void stream_on_deadline(void *context);
+void stream_on_turn_end(void *context);
+
+/* Lets go of everything and of the memory, as soon as no callback is running. */
+void stream_drop(struct stream *stream);
+
+#endif

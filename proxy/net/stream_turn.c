@@ -1,0 +1,304 @@
+/*
+ * What a stream does when its descriptor is ready and at the end of a turn.
+ * Events are told from here only, never from inside a call of the owner. Each
+ * step gives back whether the stream still exists, as any event may end it.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "net/stream_state.h"
+
+#define READ_AT_ONCE 16384  /* bytes: one TLS record */
+#define READ_PER_TURN 65536 /* bytes: so that one busy peer leaves the turn to the others */
+
+/* False: the owner freed the stream in its callback, and it is gone. */
+static bool tell(struct stream *s, enum stream_event event)
+{
+	s->calling = true;
+	s->options.on_event(s->options.context, s, event);
+	s->calling = false;
+	if (!s->freed)
+		return true;
+	stream_drop(s);
+	return false;
+}
+
+static bool fail(struct stream *s)
+{
+	if (s->phase == PHASE_CLOSING || s->phase == PHASE_LINGERING) {
+		stream_drop(s);
+		return false;
+	}
+	s->phase = PHASE_FAILED;
+	s->blocked_on_read = s->blocked_on_write = false;
+	s->clear_left = 0;
+	buf_clear(&s->output);
+	watch_set(s->watch, 0);
+	return tell(s, STREAM_FAILED);
+}
+
+static void note_block(struct stream *s, enum channel_result result)
+{
+	s->blocked_on_read |= result == CHANNEL_WANT_READ;
+	s->blocked_on_write |= result == CHANNEL_WANT_WRITE;
+}
+
+/* ---- input */
+
+static bool may_read(const struct stream *s)
+{
+	return s->phase == PHASE_OPEN && !s->paused && !s->ended;
+}
+
+static bool wants_input(const struct stream *s)
+{
+	return may_read(s) && buf_room(&s->input) > 0;
+}
+
+/* Reads until the channel has no more or a bound is met (then CHANNEL_OK); what lies in TLS is always read to its end, as no readiness tells of it. */
+static enum channel_result fill(struct stream *s, size_t *out_total)
+{
+	char piece[READ_AT_ONCE];
+	size_t total = 0;
+	enum channel_result result = CHANNEL_OK;
+	while (total < READ_PER_TURN || channel_has_pending(&s->channel)) {
+		size_t room = buf_room(&s->input);
+		size_t asked = room < sizeof(piece) ? room : sizeof(piece);
+		size_t got = 0;
+		if (room == 0)
+			break;
+		result = channel_read(&s->channel, piece, asked, &got);
+		if (result != CHANNEL_OK)
+			break;
+		if (buf_append(&s->input, (struct span){ piece, got }) != STATUS_OK) {
+			channel_note_errno(&s->channel, ENOMEM);
+			result = CHANNEL_FAILED;
+			break;
+		}
+		total += got;
+		if (got < asked && !s->channel.in_tls)
+			break;
+	}
+	/* It may have been a password. */
+	explicit_bzero(piece, total < sizeof(piece) ? total : sizeof(piece));
+	*out_total = total;
+	return result;
+}
+
+static bool receive(struct stream *s)
+{
+	size_t got = 0;
+	enum channel_result result = fill(s, &got);
+	s->dry = result == CHANNEL_WANT_READ;
+	s->blocked_on_write |= result == CHANNEL_WANT_WRITE;
+	if (got && !tell(s, STREAM_INPUT))
+		return false;
+	if (s->phase != PHASE_OPEN)
+		return true;
+	if (result == CHANNEL_FAILED)
+		return fail(s);
+	if (result != CHANNEL_ENDED)
+		return true;
+	s->ended = true;
+	return tell(s, STREAM_ENDED);
+}
+
+/* After our FIN nobody wants the input, but it must be read: closing with bytes unread sends a reset, which takes our last reply back. */
+static bool discard(struct stream *s)
+{
+	char piece[READ_AT_ONCE];
+	ssize_t got = 0;
+	for (size_t total = 0; total < READ_PER_TURN; total += (size_t)got) {
+		got = recv(s->channel.fd, piece, sizeof(piece), 0);
+		if (got <= 0)
+			break;
+	}
+	if (got > 0 || (got < 0 && (errno == EAGAIN || errno == EINTR)))
+		return true;
+	stream_drop(s);
+	return false;
+}
+
+/* ---- output */
+
+/* The peer may have said why it hung up ("421 …"): that is worth more than "Broken pipe". */
+static bool fail_writing(struct stream *s)
+{
+	size_t got = 0;
+	if (wants_input(s)) {
+		(void)fill(s, &got);
+		if (got && !tell(s, STREAM_INPUT))
+			return false;
+	}
+	return fail(s);
+}
+
+/* Writes up to `limit` bytes of the output. */
+static enum channel_result empty(struct stream *s, size_t limit)
+{
+	while (limit) {
+		size_t taken = 0;
+		struct span bytes = span_slice(buf_span(&s->output), 0, limit);
+		enum channel_result result = channel_write(&s->channel, bytes, &taken);
+		if (result != CHANNEL_OK)
+			return result;
+		buf_consume(&s->output, taken);
+		limit -= taken;
+	}
+	return CHANNEL_OK;
+}
+
+static bool flush(struct stream *s)
+{
+	size_t size = buf_size(&s->output);
+	if (size) {
+		enum channel_result result = empty(s, size);
+		if (result == CHANNEL_FAILED || result == CHANNEL_ENDED)
+			return fail_writing(s);
+		note_block(s, result);
+		s->tell_drained |= result != CHANNEL_OK;
+	}
+	if (s->phase != PHASE_OPEN || buf_size(&s->output) || !s->tell_drained)
+		return true;
+	s->tell_drained = false;
+	return tell(s, STREAM_DRAINED);
+}
+
+/* ---- phases */
+
+static bool finish_connect(struct stream *s)
+{
+	int error = 0;
+	socklen_t size = sizeof(error);
+	if (getsockopt(s->channel.fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0)
+		error = errno;
+	if (error) {
+		channel_note_errno(&s->channel, error);
+		return fail(s);
+	}
+	s->phase = PHASE_OPEN;
+	return tell(s, STREAM_CONNECTED);
+}
+
+static bool write_clear(struct stream *s)
+{
+	size_t before = buf_size(&s->output);
+	enum channel_result result = empty(s, s->clear_left);
+	s->clear_left -= before - buf_size(&s->output);
+	if (result == CHANNEL_FAILED || result == CHANNEL_ENDED)
+		return fail(s);
+	note_block(s, result);
+	if (result == CHANNEL_OK) {
+		channel_enter_tls(&s->channel);
+		s->phase = PHASE_SHAKING;
+	}
+	return true;
+}
+
+static bool shake(struct stream *s)
+{
+	enum channel_result result = channel_shake(&s->channel);
+	if (result == CHANNEL_FAILED || result == CHANNEL_ENDED)
+		return fail(s);
+	note_block(s, result);
+	if (result != CHANNEL_OK)
+		return true;
+	s->phase = PHASE_OPEN;
+	s->dry = false;
+	return tell(s, STREAM_SECURED);
+}
+
+static bool say_end(struct stream *s)
+{
+	enum channel_result result = channel_shut(&s->channel);
+	if (result == CHANNEL_FAILED || s->ended) {
+		stream_drop(s);
+		return false;
+	}
+	note_block(s, result);
+	if (result == CHANNEL_OK)
+		s->phase = PHASE_LINGERING;
+	return true;
+}
+
+/* ---- what the loop calls */
+
+static void watch_wanted(struct stream *s)
+{
+	unsigned events = 0;
+	if (s->phase == PHASE_CONNECTING)
+		events = WATCH_WRITE;
+	if (s->blocked_on_read || wants_input(s) || s->phase == PHASE_LINGERING)
+		events |= WATCH_READ;
+	if (s->blocked_on_write)
+		events |= WATCH_WRITE;
+	watch_set(s->watch, events);
+	/* Full: its owner consumes in some later turn. */
+	if (may_read(s) && !wants_input(s))
+		loop_at_next_turn_end(s->loop, &s->end);
+}
+
+/* One step of the phase that it is in; false: gone. */
+static bool step(struct stream *s)
+{
+	switch (s->phase) {
+	case PHASE_CLEARING:
+		return write_clear(s);
+	case PHASE_SHAKING:
+		return shake(s);
+	case PHASE_FAILING:
+		return fail(s);
+	case PHASE_OPEN:
+		if (!flush(s))
+			return false;
+		if (wants_input(s) && !s->dry && channel_has_pending(&s->channel))
+			return receive(s);
+		return true;
+	case PHASE_CLOSING:
+		if (!flush(s))
+			return false;
+		return buf_size(&s->output) ? true : say_end(s);
+	case PHASE_CONNECTING:
+	case PHASE_FAILED:
+	case PHASE_LINGERING:
+		break;
+	}
+	return true;
+}
+
+void stream_on_turn_end(void *context)
+{
+	struct stream *s = context;
+	enum stream_phase before;
+	do {
+		before = s->phase;
+		if (!step(s))
+			return;
+	} while (s->phase != before);
+	watch_wanted(s);
+}
+
+void stream_on_ready(void *context, unsigned events)
+{
+	struct stream *s = context;
+	s->blocked_on_read = s->blocked_on_write = false;
+	s->dry = false;
+	(void)events;
+	if (s->phase == PHASE_CONNECTING && !finish_connect(s))
+		return;
+	if (wants_input(s) && !receive(s))
+		return;
+	if (s->phase == PHASE_LINGERING && !discard(s))
+		return;
+	loop_at_turn_end(s->loop, &s->end);
+}
+
+void stream_on_deadline(void *context)
+{
+	struct stream *s = context;
+	if (s->phase == PHASE_CLOSING || s->phase == PHASE_LINGERING)
+		stream_drop(s);
+	else if (s->phase != PHASE_FAILED)
+		tell(s, STREAM_TIMEOUT);
+}

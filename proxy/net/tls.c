@@ -1,0 +1,225 @@
+/*
+ * TLS contexts: policy in one place. Owns OpenSSL's contexts; fails at
+ * creation only, with a text for the administrator.
+ */
+#include "net/tls.h"
+
+#include <limits.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "net/tls_context.h"
+
+/* RFC 9325, 4.2: TLS 1.2 with forward secrecy and AEAD only. TLS 1.3's own suites are all so. */
+#define TLS12_CIPHERS "ECDHE+AESGCM:ECDHE+CHACHA20"
+#define SESSION_LIFETIME_S 7200 /* RFC 9325, 3.4: hours, not days; a ticket key lives no longer than its process tree */
+
+const char *tls_take_reason(void)
+{
+	unsigned long code = ERR_get_error();
+	const char *reason = code ? ERR_reason_error_string(code) : NULL;
+	ERR_clear_error();
+	return reason ? reason : "";
+}
+
+/* ---- creating */
+
+static enum status fail(char **out_error, const char *what)
+{
+	const char *reason = tls_take_reason();
+	if (asprintf(out_error, "%s%s%s", what, *reason ? ": " : "", reason) < 0)
+		*out_error = NULL;
+	return STATUS_INVALID;
+}
+
+static void free_openssl(SSL_CTX **context)
+{
+	SSL_CTX_free(*context);
+}
+
+static enum status set_policy(SSL_CTX *context, bool tls13_only)
+{
+	SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
+					  SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+	/* A peer that ends without close_notify is common; SMTP has ends of its own, so nothing can be cut off unseen. */
+	SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_IGNORE_UNEXPECTED_EOF |
+					     SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
+	SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
+	SSL_CTX_set_timeout(context, SESSION_LIFETIME_S);
+	SSL_CTX_set_max_early_data(context, 0);
+	if (SSL_CTX_set_min_proto_version(context, tls13_only ? TLS1_3_VERSION : TLS1_2_VERSION) != 1 ||
+	    SSL_CTX_set_cipher_list(context, TLS12_CIPHERS) != 1)
+		return STATUS_SYSTEM;
+	return STATUS_OK;
+}
+
+static enum status wrap(SSL_CTX **openssl, bool is_server, bool verify, struct tls_context **out_context)
+{
+	struct tls_context *context = calloc(1, sizeof(*context));
+	if (context == NULL)
+		return STATUS_NO_MEMORY;
+	*context = (struct tls_context){ .openssl = *openssl, .is_server = is_server, .verify = verify };
+	*openssl = NULL;
+	*out_context = context;
+	return STATUS_OK;
+}
+
+void tls_context_free(struct tls_context **context)
+{
+	if (*context == NULL)
+		return;
+	SSL_CTX_free((*context)->openssl);
+	free(*context);
+	*context = NULL;
+}
+
+/* ---- PEM */
+
+static void free_bio(BIO **bio)
+{
+	BIO_free(*bio);
+}
+
+static BIO *open_pem(struct span pem)
+{
+	return pem.size && pem.size <= INT_MAX ? BIO_new_mem_buf(pem.data, (int)pem.size) : NULL;
+}
+
+/* No terminal asks for the passphrase of an encrypted key: it is refused. */
+static int refuse_passphrase(char *text, int size, int writing, void *context)
+{
+	(void)text;
+	(void)size;
+	(void)writing;
+	(void)context;
+	return -1;
+}
+
+/* Calls `take` for each certificate; `take` owns it on success. False for none, a broken one, or one not taken. */
+static bool read_certificates(struct span pem, bool (*take)(void *context, X509 *certificate), void *context)
+{
+	BIO *bio __attribute__((cleanup(free_bio))) = open_pem(pem);
+	size_t count = 0;
+	if (bio == NULL)
+		return false;
+	for (;;) {
+		X509 *certificate = PEM_read_bio_X509(bio, NULL, refuse_passphrase, NULL);
+		if (certificate == NULL)
+			break;
+		if (!take(context, certificate)) {
+			X509_free(certificate);
+			return false;
+		}
+		count++;
+	}
+	if (ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE)
+		return false;
+	if (count)
+		ERR_clear_error();
+	return count > 0;
+}
+
+/* ---- servers */
+
+struct chain {
+	SSL_CTX *openssl;
+	bool has_leaf;
+};
+
+static bool take_chain(void *context, X509 *certificate)
+{
+	struct chain *chain = context;
+	if (chain->has_leaf)
+		return SSL_CTX_add0_chain_cert(chain->openssl, certificate) == 1;
+	if (SSL_CTX_use_certificate(chain->openssl, certificate) != 1)
+		return false;
+	X509_free(certificate);
+	chain->has_leaf = true;
+	return true;
+}
+
+static bool use_key(SSL_CTX *openssl, const struct secret *key)
+{
+	BIO *bio __attribute__((cleanup(free_bio))) = open_pem(secret_reveal(key));
+	if (bio == NULL)
+		return false;
+	EVP_PKEY *private_key = PEM_read_bio_PrivateKey(bio, NULL, refuse_passphrase, NULL);
+	if (private_key == NULL)
+		return false;
+	bool used = SSL_CTX_use_PrivateKey(openssl, private_key) == 1;
+	EVP_PKEY_free(private_key);
+	return used;
+}
+
+/* OpenSSL's own ticket format is that of the supervisor's key: name, HMAC-SHA-256, AES-256. */
+static bool use_tickets(SSL_CTX *openssl, const struct secret *key)
+{
+	if (SSL_CTX_set_num_tickets(openssl, 0) != 1)
+		return false;
+	if (key == NULL) {
+		SSL_CTX_set_options(openssl, SSL_OP_NO_TICKET);
+		return true;
+	}
+	struct span bytes = secret_reveal(key);
+	return bytes.size == TLS_TICKET_KEY_SIZE &&
+	       SSL_CTX_set_tlsext_ticket_keys(openssl, (void *)bytes.data, (long)bytes.size) == 1;
+}
+
+static bool use_session_id(SSL_CTX *openssl, struct span name)
+{
+	unsigned size = name.size > SSL_MAX_SID_CTX_LENGTH ? SSL_MAX_SID_CTX_LENGTH : (unsigned)name.size;
+	return size == 0 || SSL_CTX_set_session_id_context(openssl, (const unsigned char *)name.data, size) == 1;
+}
+
+enum status tls_server_create(const struct tls_server_options *options, struct tls_context **out_context,
+			      char **out_error)
+{
+	ERR_clear_error();
+	SSL_CTX *openssl __attribute__((cleanup(free_openssl))) = SSL_CTX_new(TLS_server_method());
+	if (openssl == NULL || set_policy(openssl, options->allow_tls13_only) != STATUS_OK)
+		return fail(out_error, "OpenSSL can't be set up");
+	struct chain chain = { .openssl = openssl };
+	if (!read_certificates(options->certificate_pem, take_chain, &chain))
+		return fail(out_error, "the certificate can't be read");
+	if (!use_key(openssl, options->private_key))
+		return fail(out_error, "the private key can't be read");
+	if (SSL_CTX_check_private_key(openssl) != 1)
+		return fail(out_error, "the private key does not belong to the certificate");
+	if (!use_tickets(openssl, options->ticket_key))
+		return fail(out_error, "the ticket key is unusable");
+	if (!use_session_id(openssl, options->session_id_context))
+		return fail(out_error, "OpenSSL can't be set up");
+	return wrap(&openssl, true, false, out_context);
+}
+
+/* ---- clients */
+
+static bool take_authority(void *context, X509 *certificate)
+{
+	if (X509_STORE_add_cert(context, certificate) != 1)
+		return false;
+	X509_free(certificate);
+	return true;
+}
+
+enum status tls_client_create(const struct tls_client_options *options, struct tls_context **out_context,
+			      char **out_error)
+{
+	ERR_clear_error();
+	SSL_CTX *openssl __attribute__((cleanup(free_openssl))) = SSL_CTX_new(TLS_client_method());
+	if (openssl == NULL || set_policy(openssl, options->tls13_only) != STATUS_OK)
+		return fail(out_error, "OpenSSL can't be set up");
+	/* No session is kept: one account's connection must not resume another's. */
+	SSL_CTX_set_options(openssl, SSL_OP_NO_TICKET);
+	SSL_CTX_set_verify(openssl, options->verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, NULL);
+	if (options->ca_pem.size) {
+		if (!read_certificates(options->ca_pem, take_authority, SSL_CTX_get_cert_store(openssl)))
+			return fail(out_error, "the CA file can't be read");
+	} else if (options->verify && SSL_CTX_set_default_verify_paths(openssl) != 1) {
+		return fail(out_error, "the system's CA store can't be read");
+	}
+	return wrap(&openssl, false, options->verify, out_context);
+}
