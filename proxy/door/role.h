@@ -25,6 +25,7 @@ struct role_context {
 	unsigned index;      /* gates: 1, 2, …; others 0 */
 	const char *node;    /* this node's name in records: hostname of the config */
 	const char *redis_server; /* where Redis is: redis.server, or the UNIX socket of the embedded one; never "embedded" */
+	unsigned seats;           /* how many slabs "slabs" holds, for stats_map_all */
 };
 
 /*
