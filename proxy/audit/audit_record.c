@@ -1,0 +1,200 @@
+/*
+ * An event as JSON, in the order in which people read it. jansson does the
+ * quoting; bytes that are not UTF-8 become U+FFFD first, so that a record is
+ * valid whatever a client sent. Pure but for the clock.
+ */
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "audit/audit_private.h"
+#include "base/clock.h"
+
+#define TEXT_MAXIMUM (128U << 10) /* bytes of one value */
+
+const char *audit_type_text(enum audit_type type)
+{
+	static const char *const names[] = {
+#define EVENT(NUMBER, name, help) name,
+#include "audit/events.def"
+#undef EVENT
+	};
+	return type < AUDIT_TYPE_COUNT ? names[type] : "unknown";
+}
+
+/* How many bytes the UTF-8 sequence at the front of `s` has; 0: it is none (RFC 3629, 4). */
+static size_t sequence_size(struct span s)
+{
+	const unsigned char *at = (const unsigned char *)s.data;
+	size_t size = at[0] < 0x80                    ? 1
+		      : at[0] >= 0xc2 && at[0] < 0xe0 ? 2
+		      : at[0] >= 0xe0 && at[0] < 0xf0 ? 3
+		      : at[0] >= 0xf0 && at[0] < 0xf5 ? 4
+						      : 0;
+	if (size == 0 || size > s.size)
+		return 0;
+	for (size_t i = 1; i < size; i++) {
+		if ((at[i] & 0xc0) != 0x80)
+			return 0;
+	}
+	bool overlong = (at[0] == 0xe0 && at[1] < 0xa0) || (at[0] == 0xf0 && at[1] < 0x90);
+	bool outside = (at[0] == 0xed && at[1] > 0x9f) || (at[0] == 0xf4 && at[1] > 0x8f);
+	return overlong || outside ? 0 : size;
+}
+
+static enum status mend_utf8(struct span s, struct buf *out)
+{
+	while (s.size) {
+		size_t size = sequence_size(s);
+		TRY(buf_append(out, size ? span_slice(s, 0, size) : SPAN("\xef\xbf\xbd")));
+		s = span_slice(s, size ? size : 1, s.size);
+	}
+	return STATUS_OK;
+}
+
+/* A JSON string of any bytes; NULL out of memory. */
+static json_t *text_of(struct span s)
+{
+	json_t *value = json_stringn(s.data ? s.data : "", s.size);
+	if (value)
+		return value;
+	struct buf mended BUF_AUTO;
+	buf_init(&mended, TEXT_MAXIMUM);
+	if (mend_utf8(s, &mended) != STATUS_OK)
+		return NULL;
+	return json_stringn(buf_span(&mended).data, buf_size(&mended));
+}
+
+/* An object that is being filled; one fault makes it useless. */
+struct filling {
+	json_t *object;
+	bool failed;
+};
+
+static void put(struct filling *filling, const char *name, json_t *value)
+{
+	if (value == NULL || json_object_set_new(filling->object, name, value) != 0)
+		filling->failed = true;
+}
+
+static void put_text(struct filling *filling, const char *name, struct span value)
+{
+	if (value.size)
+		put(filling, name, text_of(value));
+}
+
+static void put_number(struct filling *filling, const char *name, uint64_t value)
+{
+	if (value)
+		put(filling, name, json_integer((json_int_t)value));
+}
+
+static void put_reply(struct filling *filling, const struct audit_reply *reply)
+{
+	put_number(filling, "code", reply->code);
+	put_text(filling, "enhanced_code", reply->enhanced_code);
+	put_text(filling, "text", reply->text);
+}
+
+static json_t *recipient_of(const struct audit_recipient *recipient)
+{
+	struct filling filling = { .object = json_object() };
+	put(&filling, "address", text_of(recipient->address));
+	put_reply(&filling, &recipient->reply);
+	if (filling.failed) {
+		json_decref(filling.object);
+		return NULL;
+	}
+	return filling.object;
+}
+
+static void put_recipients(struct filling *filling, const struct audit_event *event)
+{
+	json_t *list = json_array();
+	for (size_t i = 0; i < event->recipient_count; i++) {
+		if (json_array_append_new(list, recipient_of(&event->recipients[i])) != 0)
+			filling->failed = true;
+	}
+	put(filling, "rcpt_to", list);
+}
+
+static void put_response(struct filling *filling, const struct audit_reply *reply)
+{
+	struct filling inner = { .object = json_object() };
+	put_reply(&inner, reply);
+	put(filling, "response", inner.object);
+	filling->failed |= inner.failed;
+}
+
+static void put_quota(struct filling *filling, const struct audit_quota *quota)
+{
+	char resets_at[CLOCK_TEXT_SIZE];
+	clock_format_seconds(quota->resets_at, resets_at);
+	put(filling, "quota",
+	    json_pack("{s:I, s:I, s:s}", "used", (json_int_t)quota->used, "limit", (json_int_t)quota->limit,
+		      "resets_at", resets_at));
+}
+
+static void put_client(struct filling *filling, const struct audit_event *event)
+{
+	put_text(filling, "user", event->user);
+	put_text(filling, "auth_method", event->auth_method);
+	put_text(filling, "sasl_mechanism", event->sasl_mechanism);
+	put_text(filling, "app_password_id", event->app_password_id);
+	put_text(filling, "client_address", event->client_address);
+	put_number(filling, "client_port", event->client_port);
+	put_text(filling, "listener", event->listener);
+	put_text(filling, "tls_version", event->tls_version);
+	put_text(filling, "tls_cipher", event->tls_cipher);
+	put_text(filling, "helo", event->helo);
+}
+
+static void put_message(struct filling *filling, const struct audit_event *event)
+{
+	put_number(filling, "attempt", event->attempt);
+	if (event->has_mail_from)
+		put(filling, "mail_from", text_of(event->mail_from));
+	put_text(filling, "header_from", event->header_from);
+	if (event->recipient_count)
+		put_recipients(filling, event);
+	put_number(filling, "size", event->size);
+	put_text(filling, "message_id", event->message_id);
+	put_text(filling, "relay", event->relay);
+	put_text(filling, "relay_host", event->relay_host);
+	if (event->response.code)
+		put_response(filling, &event->response);
+	if (event->quota.resets_at)
+		put_quota(filling, &event->quota);
+}
+
+static void fill(struct filling *filling, const struct audit_event *event, const char *node)
+{
+	char now[CLOCK_TEXT_SIZE];
+	clock_format_us(clock_wall_us(), now);
+	put_text(filling, "ts", span_of(now));
+	put_text(filling, "type", span_of(audit_type_text(event->type)));
+	put_text(filling, "node", span_of(node));
+	put_text(filling, "session", event->session);
+	put_text(filling, "message", event->message);
+	put_client(filling, event);
+	put_message(filling, event);
+	put_text(filling, "reason", event->reason);
+	put_text(filling, "detail", event->detail);
+	if (event->has_duration)
+		put(filling, "duration_ms", json_integer((json_int_t)event->duration_ms));
+}
+
+enum status audit_record_write(struct buf *b, const struct audit_event *event, const char *node)
+{
+	struct filling filling = { .object = json_object() };
+	fill(&filling, event, node);
+	char *text = filling.failed ? NULL : json_dumps(filling.object, JSON_COMPACT);
+	json_decref(filling.object);
+	if (text == NULL)
+		return STATUS_NO_MEMORY;
+	size_t size = strlen(text);
+	enum status status =
+		size > AUDIT_RECORD_MAXIMUM ? STATUS_TOO_LARGE : buf_append(b, (struct span){ text, size - 1 });
+	free(text);
+	return status;
+}
