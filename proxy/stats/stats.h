@@ -7,13 +7,15 @@
 #ifndef STATS_STATS_H
 #define STATS_STATS_H
 
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 
 #include "config/config.h"
 
-#define STATS_LABELS 32  /* label values a counter at most; later ones share the last */
-#define STATS_BUCKETS 12 /* of a histogram, the last is +Inf */
+#define STATS_LABELS 256      /* label values a counter at most; later ones share the last */
+#define STATS_SECOND_LABELS 8 /* values of a second label at most: leaves 32 relays of a name each */
+#define STATS_BUCKETS 12      /* of a histogram, the last is +Inf */
 
 enum stats_counter {
 #define COUNTER(NUMBER, name, kind, labels, help) COUNTER_##NUMBER,
@@ -30,9 +32,9 @@ struct stats;
 
 /* The size of one slab, and of the memory for `seats` of them. */
 size_t stats_memory_size(unsigned seats);
-/* Maps seat number `seat` of the memory `fd` (shared, size as above), writable. The mapping lives until exit. */
+/* Maps seat number `seat` of the memory `fd` (shared, size as above), writable; its gauges begin at 0. The mapping lives until exit. STATUS_SYSTEM. */
 MUST_USE enum status stats_map(int fd, unsigned seat, struct stats **out_stats);
-/* Maps all seats for reading. */
+/* Maps all seats for reading, until exit. STATUS_SYSTEM. */
 MUST_USE enum status stats_map_all(int fd, unsigned seats, const struct stats **out_first);
 /* A slab of its own, in private memory: for tests. */
 MUST_USE enum status stats_create_private(struct stats **out_stats);

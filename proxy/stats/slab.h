@@ -1,0 +1,57 @@
+/*
+ * A slab's layout, and what counters.def says of each counter. Private to
+ * this room.
+ */
+#ifndef STATS_SLAB_H
+#define STATS_SLAB_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "stats/stats.h"
+
+enum stats_kind { STATS_KIND_COUNTER, STATS_KIND_GAUGE, STATS_KIND_HISTOGRAM };
+
+struct stats_row {
+	const char *name;
+	enum stats_kind kind;
+	const char *labels;
+	const char *help;
+};
+
+extern const struct stats_row stats_rows[COUNTER_COUNT];
+
+/* Histograms alone have buckets: their numbers among themselves. */
+enum stats_histogram {
+#define SLOT_COUNTER(NUMBER)
+#define SLOT_GAUGE(NUMBER)
+#define SLOT_HISTOGRAM(NUMBER) HISTOGRAM_##NUMBER,
+#define COUNTER(NUMBER, name, kind, labels, help) SLOT_##kind(NUMBER)
+#include "stats/counters.def"
+#undef COUNTER
+#undef SLOT_COUNTER
+#undef SLOT_GAUGE
+#undef SLOT_HISTOGRAM
+	HISTOGRAM_COUNT
+};
+
+/* Upper bounds of the buckets in milliseconds; the last, +Inf, has none. */
+extern const uint64_t stats_bounds_ms[STATS_BUCKETS - 1];
+
+struct stats_buckets {
+	_Atomic uint64_t counts[STATS_BUCKETS]; /* each its own, not cumulated */
+	_Atomic uint64_t sum_ms;
+};
+
+/* One process writes, others read: relaxed atomics suffice. All zero at first. */
+struct stats {
+	_Atomic uint64_t values[COUNTER_COUNT][STATS_LABELS];
+	struct stats_buckets buckets[HISTOGRAM_COUNT][STATS_LABELS];
+};
+
+/* HISTOGRAM_COUNT for what is none. */
+enum stats_histogram stats_histogram_of(enum stats_counter counter);
+/* Slab number `seat` behind the first. */
+const struct stats *stats_at(const struct stats *first, unsigned seat);
+
+#endif
