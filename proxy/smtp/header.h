@@ -27,8 +27,8 @@ struct header_facts {
 };
 
 /*
- * `header`: the whole header, wire form. *out_facts is told in any case. `addresses` gets, behind what it
- * holds, the addresses of all From: fields, each followed by LF: every one that a lenient reader may take for an author,
+ * `header`: the whole header, wire form. *out_facts is told in any case. `addresses` gets
+ * the addresses of all From: fields, separated by LF: every one that a lenient reader may take for an author,
  * so that all of them must be the user's. They are as address_read takes them, or without a domain ("From: root").
  *
  * STATUS_INVALID: readers would disagree about a From: field (nested or unclosed brackets, quotes, comments; routes;

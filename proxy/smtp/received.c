@@ -1,0 +1,152 @@
+/*
+ * The fields that we add. Each is made in a buffer of its own and appended
+ * whole; tokens are cleaned one by one, so that none ends a line or a comment.
+ */
+#include "smtp/received.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "smtp/address.h"
+
+#define FIELD_MAXIMUM 4096 /* bytes of one field */
+#define LINE_COLUMNS 78    /* RFC 5322, 2.1.1 */
+#define TAB_COLUMNS 8
+#define HELO_MAXIMUM 64 /* bytes shown of what a client calls itself */
+#define RECIPIENT_MAXIMUM 60
+
+/* A field under way. */
+struct folder {
+	struct buf text;
+	size_t column;
+};
+
+static bool is_name_byte(char c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+	       (c != '\0' && strchr(".-_:", c) != NULL);
+}
+
+/* Puts `before`, the cleaned name and `after` as one token: behind a space, or on a new line where it does not fit. */
+static enum status put(struct folder *folder, struct span before, struct span name, struct span after)
+{
+	size_t size = before.size + name.size + after.size;
+	bool folds = folder->column + 1 + size >= LINE_COLUMNS;
+	TRY(buf_append(&folder->text, folds ? SPAN("\r\n\t") : SPAN(" ")));
+	folder->column = (folds ? TAB_COLUMNS : folder->column + 1) + size;
+	TRY(buf_append(&folder->text, before));
+	for (size_t i = 0; i < name.size; i++)
+		TRY(buf_append_byte(&folder->text, is_name_byte(name.data[i]) ? name.data[i] : '?'));
+	return buf_append(&folder->text, after);
+}
+
+static enum status put_word(struct folder *folder, struct span word)
+{
+	return put(folder, word, SPAN(""), SPAN(""));
+}
+
+/* "from HELO ([192.0.2.1])" */
+static enum status put_client(struct folder *folder, const struct received *received)
+{
+	struct span helo = span_slice(received->helo, 0, HELO_MAXIMUM);
+	struct span client = received->client;
+	bool is_v6 = span_contains_byte(client, ':');
+	TRY(put_word(folder, SPAN("from")));
+	TRY(put(folder, SPAN(""), helo.size ? helo : SPAN("unknown"), SPAN("")));
+	if (client.size == 0)
+		return STATUS_OK;
+	return put(folder, is_v6 ? SPAN("([IPv6:") : SPAN("(["), client, SPAN("])"));
+}
+
+/* A recipient is shown only where it needs no quotes and fits. */
+static bool is_showable(struct span recipient)
+{
+	struct mailbox mailbox;
+	return recipient.size <= RECIPIENT_MAXIMUM && address_read(recipient, false, &mailbox) == STATUS_OK &&
+	       mailbox.local.data[0] != '"';
+}
+
+static enum status put_session(struct folder *folder, const struct received *received)
+{
+	if (received->tls_version.size) {
+		bool has_cipher = received->tls_cipher.size > 0;
+		TRY(put(folder, SPAN("("), received->tls_version, has_cipher ? SPAN("") : SPAN(")")));
+		if (has_cipher)
+			TRY(put(folder, SPAN(""), received->tls_cipher, SPAN(")")));
+	}
+	if (!is_showable(received->recipient))
+		return STATUS_OK;
+	TRY(put_word(folder, SPAN("for")));
+	TRY(buf_append(&folder->text, SPAN(" <")));
+	TRY(buf_append(&folder->text, received->recipient));
+	folder->column += 3 + received->recipient.size;
+	return buf_append(&folder->text, SPAN(">"));
+}
+
+static enum status put_received(struct folder *folder, const struct received *received)
+{
+	char date[CLOCK_TEXT_SIZE];
+	clock_format_mail(received->wall_us, date);
+	TRY(buf_append(&folder->text, SPAN("Received:")));
+	folder->column = buf_size(&folder->text);
+	if (received->full)
+		TRY(put_client(folder, received));
+	TRY(put_word(folder, SPAN("by")));
+	TRY(put(folder, SPAN(""), received->by, SPAN("")));
+	TRY(put_word(folder, SPAN("(Subgate)")));
+	TRY(put_word(folder, SPAN("with ESMTPSA"))); /* RFC 3848: TLS and AUTH, or nobody sends here */
+	TRY(put(folder, SPAN("id "), received->id, SPAN("")));
+	if (received->full)
+		TRY(put_session(folder, received));
+	TRY(buf_append(&folder->text, SPAN(";\r\n\t")));
+	TRY(buf_append_text(&folder->text, date));
+	return buf_append(&folder->text, SPAN("\r\n"));
+}
+
+enum status received_write(struct buf *b, const struct received *received)
+{
+	struct folder folder = { 0 };
+	buf_init(&folder.text, FIELD_MAXIMUM);
+	enum status status = put_received(&folder, received);
+	if (status == STATUS_OK)
+		status = buf_append(b, buf_span(&folder.text));
+	buf_free(&folder.text);
+	return status;
+}
+
+enum status received_write_date(struct buf *b, uint64_t wall_us)
+{
+	char date[CLOCK_TEXT_SIZE];
+	clock_format_mail(wall_us, date);
+	return buf_printf(b, "Date: %s\r\n", date);
+}
+
+static enum status put_message_id(struct folder *folder, struct span id, struct span host)
+{
+	TRY(buf_append(&folder->text, SPAN("Message-ID:")));
+	folder->column = buf_size(&folder->text);
+	TRY(put(folder, SPAN("<"), id, SPAN("@")));
+	for (size_t i = 0; i < host.size; i++)
+		TRY(buf_append_byte(&folder->text, is_name_byte(host.data[i]) ? host.data[i] : '?'));
+	return buf_append(&folder->text, SPAN(">\r\n"));
+}
+
+enum status received_write_message_id(struct buf *b, struct span id, struct span host)
+{
+	struct folder folder = { 0 };
+	buf_init(&folder.text, FIELD_MAXIMUM);
+	enum status status = put_message_id(&folder, id, host);
+	if (status == STATUS_OK)
+		status = buf_append(b, buf_span(&folder.text));
+	buf_free(&folder.text);
+	return status;
+}
+
+enum status received_write_from(struct buf *b, struct span address)
+{
+	struct mailbox mailbox;
+	TRY(address_read(address, true, &mailbox));
+	if (mailbox.domain.size == 0)
+		return STATUS_INVALID;
+	return buf_printf(b, "From: <%.*s>\r\n", SPAN_ARGS(address));
+}

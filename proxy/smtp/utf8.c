@@ -1,0 +1,27 @@
+/* UTF-8, one character at a time. Pure. */
+#include "smtp/utf8.h"
+
+/* The least second byte that keeps a form from being overlong, and the most that keeps it below U+110000 and outside the surrogates. */
+static bool is_second(unsigned char first, unsigned char second)
+{
+	unsigned char least = first == 0xE0 ? 0xA0 : first == 0xF0 ? 0x90 : 0x80;
+	unsigned char most = first == 0xED ? 0x9F : first == 0xF4 ? 0x8F : 0xBF;
+	return second >= least && second <= most;
+}
+
+size_t utf8_length(struct span s)
+{
+	if (s.size == 0)
+		return 0;
+	unsigned char first = (unsigned char)s.data[0];
+	if (first < 0x80)
+		return 1;
+	size_t length = first < 0xC2 ? 0 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : first < 0xF5 ? 4 : 0;
+	if (length == 0 || s.size < length || !is_second(first, (unsigned char)s.data[1]))
+		return 0;
+	for (size_t i = 2; i < length; i++) {
+		if (((unsigned char)s.data[i] & 0xC0) != 0x80)
+			return 0;
+	}
+	return length;
+}

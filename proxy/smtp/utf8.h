@@ -1,0 +1,10 @@
+/* UTF-8 (RFC 3629), one character at a time. Private to this room. */
+#ifndef SMTP_UTF8_H
+#define SMTP_UTF8_H
+
+#include "base/span.h"
+
+/* Bytes of the character at `s`'s front, 1 to 4; 0 where none is (overlong forms, surrogates and an empty `s` too). */
+size_t utf8_length(struct span s);
+
+#endif

@@ -1,0 +1,70 @@
+/* The walk over wire form in runs. Owns nothing; can't fail. */
+#include "smtp/wire.h"
+
+#include <string.h>
+
+static const char *find(const char *at, const char *end, char byte)
+{
+	const char *found = at < end ? memchr(at, byte, (size_t)(end - at)) : NULL;
+	return found ? found : end;
+}
+
+/* `known` is the answer of an earlier search, good as long as it is not behind us. */
+static const char *find_again(const char *known, const char *at, const char *end, char byte)
+{
+	return known >= at ? known : find(at, end, byte);
+}
+
+static const char *least(const char *a, const char *b)
+{
+	return a < b ? a : b;
+}
+
+struct wire_cursor wire_look(struct span bytes)
+{
+	const char *end = bytes.size ? bytes.data + bytes.size : bytes.data;
+	return (struct wire_cursor){
+		.at = bytes.data,
+		.end = end,
+		.cr = find(bytes.data, end, '\r'),
+		.lf = find(bytes.data, end, '\n'),
+		.nul = find(bytes.data, end, '\0'),
+	};
+}
+
+/* A dot that begins a line: goes on only behind CRLF and in front of text. */
+static bool is_plain_dot(const char *at, const char *limit, unsigned state)
+{
+	return state == WIRE_LINE && limit - at >= 2 && at[1] != '\r' && at[1] != '\n';
+}
+
+size_t wire_pass(struct wire_cursor *cursor, size_t most, unsigned *state)
+{
+	size_t stuffed = 0;
+	if (*state != WIRE_LINE && *state != WIRE_AFTER_LF && *state != WIRE_TEXT)
+		return 0;
+	const char *limit = cursor->end;
+	if (most < (size_t)(limit - cursor->at))
+		limit = cursor->at + most;
+	cursor->nul = find_again(cursor->nul, cursor->at, cursor->end, '\0');
+	limit = least(limit, cursor->nul);
+
+	while (cursor->at < limit) {
+		if (*cursor->at == '.' && *state != WIRE_TEXT) {
+			if (!is_plain_dot(cursor->at, limit, *state))
+				break;
+			stuffed++;
+		}
+		cursor->lf = find_again(cursor->lf, cursor->at, cursor->end, '\n');
+		cursor->cr = find_again(cursor->cr, cursor->at, cursor->end, '\r');
+		const char *stop = least(limit, least(cursor->cr, cursor->lf));
+		if (stop > cursor->at)
+			*state = WIRE_TEXT;
+		cursor->at = stop;
+		if (limit - stop < 2 || stop != cursor->cr || stop + 1 != cursor->lf)
+			break;
+		cursor->at = stop + 2;
+		*state = WIRE_LINE;
+	}
+	return stuffed;
+}
