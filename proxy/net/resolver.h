@@ -26,7 +26,14 @@ struct resolver_answer {
 MUST_USE enum status resolver_create(struct loop *loop, struct resolver **out_resolver);
 void resolver_free(struct resolver **resolver); /* pending ones end without a callback */
 
-/* `on_answer` is called exactly once, within `limit_ms`, unless cancelled. */
+/* Asks these servers ("192.0.2.1:53,[2001:db8::1]:53") instead of those of resolv.conf. STATUS_INVALID. */
+MUST_USE enum status resolver_use_servers(struct resolver *resolver, const char *servers);
+
+/*
+ * `on_answer` is called exactly once, within `limit_ms`, unless cancelled; the
+ * resolution is over by then, and *out_resolution NULL if the answer came
+ * inside this call. It may free the resolver. STATUS_INVALID: no host name.
+ */
 MUST_USE enum status resolver_ask(struct resolver *resolver, struct span host, uint16_t port, uint64_t limit_ms,
 				  void (*on_answer)(void *context, const struct resolver_answer *answer), void *context,
 				  struct resolution **out_resolution);
