@@ -1,0 +1,43 @@
+/*
+ * The gate's end of the auth door (door/auth.def): who may log in, and as whom.
+ * Hides the frames from the commands. Without the door, or when it is lost,
+ * logins are refused for now and everything else goes on.
+ */
+#ifndef GATE_AUTH_DOOR_H
+#define GATE_AUTH_DOOR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/span.h"
+
+struct door;
+struct gate;
+struct session;
+
+struct auth_door {
+	struct gate *gate;
+	struct door *door; /* NULL: none */
+	char *mechanisms;  /* separated by spaces, as EHLO shows them; never NULL once begun */
+};
+
+/* Offers what the configuration says until the auth role says what it has. STATUS_NO_MEMORY. */
+MUST_USE enum status auth_door_begin(struct auth_door *auth, struct gate *gate);
+/* Takes over `fd`; replaces the door before it, whose exchanges end with 454. */
+void auth_door_attach(struct auth_door *auth, int fd);
+void auth_door_end(struct auth_door *auth);
+
+/* True when this mechanism is offered, without case. */
+bool auth_door_offers(const struct auth_door *auth, struct span mechanism);
+
+/* Begins the exchange of this session and registers it. STATUS_UNAVAILABLE: no door. */
+MUST_USE enum status auth_door_start(struct session *s, struct span mechanism, bool has_initial, struct span initial);
+/* The client's line. STATUS_UNAVAILABLE: the door, or the exchange, is lost. */
+MUST_USE enum status auth_door_step(struct session *s, struct span response);
+/* Ends the exchange, if there is one, and tells the auth role. */
+void auth_door_cancel(struct session *s);
+/* An authenticated session is gone. */
+void auth_door_session_ended(struct auth_door *auth, uint64_t session);
+
+#endif

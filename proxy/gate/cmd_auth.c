@@ -1,0 +1,161 @@
+/*
+ * AUTH. A login counts only by the auth role's word, and only while the relay
+ * that was told of it is the one that we still speak to (promise 1).
+ */
+#include "gate/cmd_auth.h"
+
+#include <stdlib.h>
+
+#include "door/messages.h"
+#include "gate/commands.h"
+#include "smtp/reply.h"
+
+#define UNAVAILABLE SPAN("454 4.7.0 Temporary authentication failure, please try again later")
+
+void cmd_auth(struct session *s, const struct command *command)
+{
+	struct span initial = command->argument;
+	struct span mechanism = { 0 };
+	bool has_mechanism = span_cut(&initial, ' ', &mechanism);
+	initial = span_trim(initial);
+	if (!has_mechanism || span_is_empty(mechanism) || span_contains_byte(initial, ' ')) {
+		session_refuse(s, SPAN("501 5.5.4 Syntax: AUTH mechanism [initial-response]"));
+		return;
+	}
+	if (!auth_door_offers(&s->gate->auth, mechanism)) {
+		session_refuse(s, SPAN("504 5.5.4 This authentication mechanism is not offered"));
+		return;
+	}
+	if (auth_door_start(s, mechanism, !span_is_empty(initial), initial) != STATUS_OK) {
+		session_reply(s, UNAVAILABLE);
+		return;
+	}
+	session_set_state(s, SESSION_AUTH_VERDICT);
+}
+
+static void give_up(struct session *s, struct span reply)
+{
+	auth_door_cancel(s);
+	session_set_state(s, SESSION_COMMAND);
+	session_refuse(s, reply);
+}
+
+static void take_response(struct session *s, struct span line)
+{
+	if (span_equal(line, SPAN("*"))) {
+		give_up(s, SPAN("501 5.7.0 Authentication cancelled"));
+	} else if (auth_door_step(s, line) == STATUS_OK) {
+		session_set_state(s, SESSION_AUTH_VERDICT);
+	} else {
+		auth_door_cancel(s);
+		session_set_state(s, SESSION_COMMAND);
+		session_reply(s, UNAVAILABLE);
+	}
+}
+
+enum step auth_step_response(struct session *s)
+{
+	struct span line;
+	size_t used;
+	enum status status = session_take_line(s, COMMAND_AUTH_LINE_MAXIMUM, &line, &used);
+	if (status == STATUS_AGAIN) {
+		if (s->peer_ended)
+			session_drop(s, "client closed");
+		return STEP_WAIT;
+	}
+	if (status == STATUS_OK) {
+		take_response(s, line);
+		buf_consume(stream_input(s->stream), used);
+		return STEP_NEXT;
+	}
+	auth_door_cancel(s); /* the line was answered already */
+	session_set_state(s, SESSION_COMMAND);
+	return STEP_NEXT;
+}
+
+/* A challenge may be longer than a reply's line is folded at, and must stay one line. */
+static enum status write_challenge(struct session *s, struct span challenge)
+{
+	struct buf line BUF_AUTO;
+	buf_init(&line, COMMAND_AUTH_LINE_MAXIMUM);
+	if (span_contains_byte(challenge, '\r') || span_contains_byte(challenge, '\n'))
+		return STATUS_INVALID;
+	TRY(buf_append(&line, SPAN("334 ")));
+	TRY(buf_append(&line, challenge));
+	TRY(buf_append(&line, SPAN("\r\n")));
+	return stream_write(s->stream, buf_span(&line));
+}
+
+void auth_on_challenge(struct session *s, struct span challenge)
+{
+	if (s->state != SESSION_AUTH_VERDICT)
+		return;
+	if (!s->peer_failed && write_challenge(s, challenge) != STATUS_OK)
+		session_drop(s, "challenge not sent");
+	session_set_state(s, SESSION_AUTH_RESPONSE);
+	session_drive(s);
+}
+
+/* Makes him the session's user, or leaves everything as it was. */
+static enum status take_identity(struct session *s, const struct door_sasl_done *done)
+{
+	char *user = span_is_empty(done->user) ? NULL : span_to_string(done->user);
+	if (user == NULL)
+		return STATUS_INVALID;
+	buf_clear(&s->senders);
+	enum status status = buf_append(&s->senders, done->senders.encoded);
+	if (status != STATUS_OK) {
+		free(user);
+		return status;
+	}
+	s->user = user;
+	s->gate->open_count--;
+	s->gate->authenticated_count++;
+	gate_publish_sessions(s->gate);
+	return STATUS_OK;
+}
+
+static void grant(struct session *s, const struct door_sasl_done *done)
+{
+	if (relay_door_is_same(&s->gate->relay, s->relay_epoch) && take_identity(s, done) == STATUS_OK) {
+		session_reply(s, done->reply);
+		return;
+	}
+	auth_door_session_ended(&s->gate->auth, s->number);
+	session_reply(s, UNAVAILABLE);
+}
+
+/* Only what is the client's fault counts as an error of his. */
+static void refuse(struct session *s, struct span text)
+{
+	struct reply reply;
+	if (reply_read(text, &reply) != STATUS_OK || reply.code < 400)
+		session_reply(s, UNAVAILABLE);
+	else if (reply.code < 500)
+		session_reply(s, text);
+	else
+		session_refuse(s, text);
+}
+
+void auth_on_done(struct session *s, const struct door_sasl_done *done)
+{
+	if (s->state != SESSION_AUTH_VERDICT)
+		return;
+	registry_remove(s->gate->requests, &s->request);
+	session_set_state(s, SESSION_COMMAND);
+	if (done->granted)
+		grant(s, done);
+	else
+		refuse(s, done->reply);
+	session_drive(s);
+}
+
+void auth_on_lost(struct session *s)
+{
+	registry_remove(s->gate->requests, &s->request);
+	if (s->state == SESSION_AUTH_VERDICT) {
+		session_set_state(s, SESSION_COMMAND);
+		session_reply(s, UNAVAILABLE);
+	}
+	session_drive(s);
+}

@@ -1,0 +1,21 @@
+/*
+ * AUTH (RFC 4954): the dialogue around an exchange whose content only the auth
+ * role understands. The gate moves base64 text from one side to the other.
+ */
+#ifndef GATE_CMD_AUTH_H
+#define GATE_CMD_AUTH_H
+
+#include "gate/session.h"
+
+struct door_sasl_done;
+
+/* SESSION_AUTH_RESPONSE: one line of the client. */
+enum step auth_step_response(struct session *s);
+
+/* The auth role's words; each drives the session. */
+void auth_on_challenge(struct session *s, struct span challenge);
+void auth_on_done(struct session *s, const struct door_sasl_done *done);
+/* The auth role is gone in the middle of an exchange. */
+void auth_on_lost(struct session *s);
+
+#endif

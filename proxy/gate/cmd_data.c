@@ -1,0 +1,19 @@
+/* DATA (RFC 5321, 4.1.1.4): the go-ahead for a message, once a recipient was accepted. */
+#include "gate/commands.h"
+#include "gate/message.h"
+#include "gate/transaction.h"
+
+void cmd_data(struct session *s, const struct command *command)
+{
+	(void)command;
+	if (s->transaction->asked == 0) {
+		session_refuse(s, SPAN("503 5.5.1 Send RCPT first"));
+	} else if (s->transaction->accepted == 0) {
+		session_refuse(s, SPAN("554 5.5.1 No valid recipients"));
+	} else if (message_begin(s) != STATUS_OK) {
+		session_reply(s, SPAN("451 4.3.0 Out of memory, please try again"));
+	} else {
+		session_set_state(s, SESSION_DATA);
+		session_reply(s, SPAN("354 Go ahead, end with a line that holds only a dot"));
+	}
+}

@@ -1,0 +1,59 @@
+/* MAIL (RFC 5321, 4.1.1.2): answered by the gate alone; the relay hears of it with the first recipient. */
+#include "door/messages.h"
+#include "gate/commands.h"
+#include "gate/senders.h"
+#include "gate/transaction.h"
+
+static void refuse_syntax(struct session *s, struct span reply)
+{
+	gate_count_refused(s->gate, REFUSAL_SYNTAX);
+	session_refuse(s, reply);
+}
+
+/* The relay records it, under a number that it never saw. */
+static void refuse_sender(struct session *s, struct span address)
+{
+	struct buf text BUF_AUTO;
+	buf_init(&text, COMMAND_LINE_MAXIMUM + 128);
+	if (buf_printf(&text, "553 5.7.1 <%.*s> is not one of your sender addresses", SPAN_ARGS(address)) !=
+	    STATUS_OK) {
+		session_drop(s, "out of memory");
+		return;
+	}
+	struct door_transaction_aborted message = { .session = s->number,
+						    .transaction = ++s->gate->last_transaction,
+						    .mail_from = address,
+						    .reply = buf_span(&text),
+						    .reason = SPAN("sender") };
+	relay_door_aborted(&s->gate->relay, &message);
+	gate_count_refused(s->gate, REFUSAL_SENDER);
+	session_refuse(s, buf_span(&text));
+}
+
+static void refuse_size(struct session *s)
+{
+	gate_count_refused(s->gate, REFUSAL_SIZE);
+	session_replyf(s, "552 5.3.4 Message too large: at most %llu bytes are taken",
+		       (unsigned long long)s->gate->config->limits.message_size);
+}
+
+void cmd_mail(struct session *s, const struct command *command)
+{
+	struct mailbox sender;
+	struct mail_parameters parameters = { 0 };
+	enum status status = command_read_mail(command->argument, &sender, &parameters);
+	if (status == STATUS_NOT_FOUND)
+		refuse_syntax(s, SPAN("555 5.5.4 This parameter of MAIL is not known here"));
+	else if (status != STATUS_OK && span_starts_with_nocase(command->argument, SPAN("FROM:")))
+		refuse_syntax(s, SPAN("501 5.1.7 This is not a sender address"));
+	else if (status != STATUS_OK)
+		refuse_syntax(s, SPAN("501 5.5.4 Syntax: MAIL FROM:<address>"));
+	else if (parameters.has_size && parameters.size > s->gate->config->limits.message_size)
+		refuse_size(s);
+	else if (!senders_pass(s, s->gate->config->sender.envelope, sender.whole, "sender"))
+		refuse_sender(s, sender.whole);
+	else if (transaction_begin(s, sender.whole, &parameters) != STATUS_OK)
+		session_reply(s, SPAN("451 4.3.0 Out of memory, please try again"));
+	else
+		session_reply(s, SPAN("250 2.1.0 Sender accepted"));
+}

@@ -1,0 +1,36 @@
+/* RCPT (RFC 5321, 4.1.1.3): gathered into a batch; the upstream's own reply comes through the relay. */
+#include "gate/commands.h"
+#include "gate/transaction.h"
+
+static void refuse_syntax(struct session *s, struct span reply)
+{
+	gate_count_refused(s->gate, REFUSAL_SYNTAX);
+	session_refuse(s, reply);
+}
+
+static void add(struct session *s, struct span address)
+{
+	const struct config_limits *limits = &s->gate->config->limits;
+	s->transaction->asked++;
+	if (transaction_recipient_count(s) >= limits->recipients_per_message) {
+		gate_count_refused(s->gate, REFUSAL_LIMIT);
+		session_reply(s, SPAN("452 4.5.3 Too many recipients for one message"));
+		return;
+	}
+	if (transaction_add_recipient(s, address) != STATUS_OK)
+		session_drop(s, "out of memory");
+}
+
+void cmd_rcpt(struct session *s, const struct command *command)
+{
+	struct mailbox recipient;
+	enum status status = command_read_rcpt(command->argument, &recipient);
+	if (status == STATUS_OK && !span_is_empty(recipient.whole))
+		add(s, recipient.whole);
+	else if (status == STATUS_NOT_FOUND)
+		refuse_syntax(s, SPAN("555 5.5.4 This parameter of RCPT is not known here"));
+	else if (span_starts_with_nocase(command->argument, SPAN("TO:")))
+		refuse_syntax(s, SPAN("501 5.1.3 This is not a recipient address"));
+	else
+		refuse_syntax(s, SPAN("501 5.5.4 Syntax: RCPT TO:<address>"));
+}

@@ -1,0 +1,161 @@
+/* The table of commands and what it demands. Keeps no state of its own. */
+#include "gate/commands.h"
+
+#include "gate/transaction.h"
+
+#define SLOTS_MAXIMUM 1200 /* replies waiting at once: more than the most recipients a message may have */
+
+enum condition {
+	HELO = 1,         /* EHLO or HELO was said */
+	TLS = 2,          /* the connection is encrypted */
+	TLS_FOR_AUTH = 4, /* the same, with its own refusal */
+	USER = 8,         /* somebody is logged in */
+	TRANSACTION = 16, /* MAIL was accepted */
+};
+
+struct row {
+	unsigned needs;
+	unsigned forbids;
+	bool bare;           /* takes no argument */
+	bool beside_waiting; /* may run while replies before it are waited for */
+	command_handler *run;
+};
+
+static const struct row table[VERB_COUNT] = {
+	[VERB_UNKNOWN] = { 0, 0, false, false, cmd_unknown },
+	[VERB_EHLO] = { 0, 0, false, false, cmd_ehlo },
+	[VERB_HELO] = { 0, 0, false, false, cmd_ehlo },
+	[VERB_STARTTLS] = { 0, TLS, true, false, cmd_starttls },
+	[VERB_AUTH] = { TLS_FOR_AUTH | HELO, TRANSACTION | USER, false, false, cmd_auth },
+	[VERB_MAIL] = { TLS | USER | HELO, TRANSACTION, false, false, cmd_mail },
+	[VERB_RCPT] = { TLS | USER | TRANSACTION, 0, false, true, cmd_rcpt },
+	[VERB_DATA] = { TLS | USER | TRANSACTION, 0, true, false, cmd_data },
+	[VERB_RSET] = { 0, 0, true, false, cmd_rset },
+	[VERB_NOOP] = { 0, 0, false, false, cmd_noop },
+	[VERB_VRFY] = { 0, 0, false, false, cmd_vrfy },
+	[VERB_HELP] = { 0, 0, false, false, cmd_help },
+	[VERB_QUIT] = { 0, 0, false, false, cmd_quit },
+};
+
+struct demand {
+	unsigned condition;
+	const char *refusal;
+};
+
+/* In the order to tell: the first that is missing, or in the way. */
+static const struct demand missing[] = {
+	{ TLS, "530 5.7.0 Must issue a STARTTLS command first" },
+	{ TLS_FOR_AUTH, "538 5.7.11 Encryption required: issue a STARTTLS command first" },
+	{ USER, "530 5.7.0 Authentication required" },
+	{ HELO, "503 5.5.1 Send EHLO first" },
+	{ TRANSACTION, "503 5.5.1 Send MAIL first" },
+};
+static const struct demand in_the_way[] = {
+	{ TLS, "503 5.5.1 TLS is active already" },
+	{ USER, "503 5.5.1 Already logged in" },
+	{ TRANSACTION, "503 5.5.1 Not within a mail transaction" },
+};
+
+static unsigned conditions_of(const struct session *s)
+{
+	bool secure = stream_is_secure(s->stream);
+	return (s->helo ? HELO : 0U) | (secure ? TLS | TLS_FOR_AUTH : 0U) | (s->user ? USER : 0U) |
+	       (s->transaction ? TRANSACTION : 0U);
+}
+
+static const char *find_refusal(const struct session *s, const struct row *row, const struct command *command)
+{
+	unsigned held = conditions_of(s);
+	for (size_t i = 0; i < sizeof(missing) / sizeof(missing[0]); i++) {
+		if (missing[i].condition & row->needs & ~held)
+			return missing[i].refusal;
+	}
+	for (size_t i = 0; i < sizeof(in_the_way) / sizeof(in_the_way[0]); i++) {
+		if (in_the_way[i].condition & row->forbids & held)
+			return in_the_way[i].refusal;
+	}
+	if (row->bare && !span_is_empty(command->argument))
+		return "501 5.5.4 This command takes no argument";
+	return NULL;
+}
+
+static void run_command(struct session *s, const struct row *row, const struct command *command)
+{
+	const char *refusal = find_refusal(s, row, command);
+	if (refusal == NULL) {
+		row->run(s, command);
+		return;
+	}
+	gate_count_refused(s->gate, REFUSAL_SYNTAX);
+	session_refuse(s, span_of(refusal));
+}
+
+/* True when this session is to take no further command, and was told so. */
+static bool is_over(struct session *s)
+{
+	bool idle = s->transaction == NULL;
+	if (s->user && idle && !session_has_grant(s))
+		session_farewell(s, SPAN("421 4.3.0 The delivery service was restarted, please connect again"),
+				 "relay lost");
+	else if (s->gate->draining && idle)
+		session_farewell(s, SPAN("421 4.3.2 This server is shutting down, please try again"), "drain");
+	return s->state == SESSION_CLOSED;
+}
+
+/* True while the client does not read its replies, or more of them wait than any batch needs. */
+static bool is_full(struct session *s)
+{
+	if (s->replies.count >= SLOTS_MAXIMUM)
+		return true;
+	if (stream_backlog(s->stream) < COMMANDS_OUTPUT_PACE)
+		return false;
+	stream_want_drained(s->stream);
+	return true;
+}
+
+/* Lines of AUTH may be longer than all others (RFC 4954, 4). */
+static size_t line_maximum(const struct session *s)
+{
+	bool is_auth = span_starts_with_nocase(buf_span(stream_input(s->stream)), SPAN("AUTH "));
+	return is_auth ? COMMAND_AUTH_LINE_MAXIMUM : COMMAND_LINE_MAXIMUM;
+}
+
+/* The input holds no whole command: what was batched goes, and the client has the word, if it is still there. */
+static enum step end_batch(struct session *s)
+{
+	transaction_send_batch(s, false);
+	if (s->peer_ended && s->replies.waiting == 0) {
+		session_drop(s, "client closed");
+		return STEP_NEXT;
+	}
+	return STEP_WAIT;
+}
+
+enum step commands_step(struct session *s)
+{
+	struct span line;
+	size_t used;
+	if (is_over(s))
+		return STEP_NEXT;
+	if (is_full(s)) {
+		transaction_send_batch(s, false);
+		return STEP_WAIT;
+	}
+	enum status status = session_take_line(s, line_maximum(s), &line, &used);
+	if (status == STATUS_AGAIN)
+		return end_batch(s);
+	if (status != STATUS_OK)
+		return STEP_NEXT;
+
+	struct command command = command_read(line);
+	const struct row *row = &table[command.verb];
+	if (!row->beside_waiting) {
+		transaction_send_batch(s, command.verb == VERB_DATA);
+		if (s->replies.waiting > 0)
+			return STEP_WAIT;
+	}
+	run_command(s, row, &command);
+	buf_consume(stream_input(s->stream), used);
+	session_touch(s);
+	return STEP_NEXT;
+}

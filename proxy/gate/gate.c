@@ -1,0 +1,271 @@
+/*
+ * The gate role: takes over sockets and the certificate at start, accepts
+ * clients within the limits, and ends once it is drained. After start it opens
+ * nothing: neither files nor sockets.
+ */
+#include "gate/gate.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "gate/session.h"
+
+#define NAME_MAXIMUM 160 /* bytes of a descriptor's name */
+
+/* ---- counters */
+
+void gate_count_refused(struct gate *gate, enum gate_refusal refusal)
+{
+	stats_add(gate->role->stats, COUNTER_REFUSED, (unsigned)refusal, 1);
+}
+
+void gate_publish_sessions(struct gate *gate)
+{
+	stats_set(gate->role->stats, COUNTER_SESSIONS, 0, gate->open_count);
+	stats_set(gate->role->stats, COUNTER_SESSIONS, 1, gate->authenticated_count);
+}
+
+/* ---- accepting */
+
+/* A client of an encrypted port can't read a reply that is not; the others are told why. */
+static void turn_away(const struct gate_listener *listener, int fd)
+{
+	static const char text[] = "421 4.7.0 Too many connections, please try again later\r\n";
+	gate_count_refused(listener->gate, REFUSAL_LIMIT);
+	if (listener->config->tls == LISTENER_TLS_STARTTLS && write(fd, text, sizeof(text) - 1) < 0)
+		log_debug("a refused client was gone already");
+	close(fd);
+}
+
+static void on_accepted(void *context, int fd, const struct endpoint *peer)
+{
+	struct gate_listener *listener = context;
+	struct gate *gate = listener->gate;
+	struct limits_key network = limits_key_of(&peer->storage);
+	stats_add(gate->role->stats, COUNTER_CONNECTIONS, listener->index, 1);
+	if (limits_enter(gate->limits, &network) == STATUS_OK)
+		session_open(listener, fd, peer, &network);
+	else
+		turn_away(listener, fd);
+}
+
+/* ---- start */
+
+static enum status make_context(struct gate_listener *listener, const struct secret *certificate,
+				const struct secret *key, const struct secret *tickets)
+{
+	const struct config *config = listener->gate->config;
+	struct tls_server_options options = { .certificate_pem = secret_reveal(certificate),
+					      .private_key = key,
+					      .ticket_key = secret_is_empty(tickets) ? NULL : tickets,
+					      .session_id_context = span_of(listener->config->name),
+					      .allow_tls13_only = config->tls.min_version == TLS_VERSION_13 };
+	char *error = NULL;
+	enum status status = tls_server_create(&options, &listener->tls, &error);
+	if (status != STATUS_OK)
+		log_error("the certificate can't be used: %s", error ? error : status_text(status));
+	free(error);
+	return status;
+}
+
+static enum status make_contexts(struct gate *gate)
+{
+	struct secret certificate SECRET_AUTO = { 0 };
+	struct secret key SECRET_AUTO = { 0 };
+	struct secret tickets SECRET_AUTO = { 0 };
+	if (role_take_secret(gate->role, "tls-certificate", &certificate) != STATUS_OK ||
+	    role_take_secret(gate->role, "tls-key", &key) != STATUS_OK) {
+		log_error("no certificate and key were handed over");
+		return STATUS_NOT_FOUND;
+	}
+	enum status status = role_take_secret(gate->role, "tls-tickets", &tickets);
+	if (status != STATUS_OK && status != STATUS_NOT_FOUND)
+		return status;
+	for (size_t i = 0; i < gate->listener_count; i++)
+		TRY(make_context(&gate->listeners[i], &certificate, &key, &tickets));
+	return STATUS_OK;
+}
+
+static enum status open_sockets(struct gate_listener *listener)
+{
+	size_t count = listener->config->address.count;
+	listener->sockets = calloc(count ? count : 1, sizeof(*listener->sockets));
+	if (listener->sockets == NULL)
+		return STATUS_NO_MEMORY;
+	for (size_t i = 0; i < count; i++) {
+		char name[NAME_MAXIMUM];
+		snprintf(name, sizeof(name), "listener:%s:%zu", listener->config->name, i);
+		int fd = role_take_fd(listener->gate->role, name);
+		if (fd < 0) {
+			log_error("no descriptor %s was handed over", name);
+			return STATUS_NOT_FOUND;
+		}
+		TRY(listener_create(listener->gate->loop, fd, on_accepted, listener,
+				    &listener->sockets[listener->socket_count]));
+		listener->socket_count++;
+	}
+	return STATUS_OK;
+}
+
+static enum status make_listeners(struct gate *gate)
+{
+	size_t count = gate->config->listener.count;
+	gate->listeners = calloc(count ? count : 1, sizeof(*gate->listeners));
+	if (gate->listeners == NULL)
+		return STATUS_NO_MEMORY;
+	gate->listener_count = count;
+	for (size_t i = 0; i < count; i++)
+		gate->listeners[i] = (struct gate_listener){ .gate = gate,
+							     .config = &gate->config->listener.items[i],
+							     .index = (unsigned)i };
+	TRY(make_contexts(gate));
+	for (size_t i = 0; i < count; i++)
+		TRY(open_sockets(&gate->listeners[i]));
+	return STATUS_OK;
+}
+
+/* This gate's share of limits.connections, rounded up. */
+static uint64_t connections_of(const struct config *config)
+{
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+	uint64_t gates = config->global.gates ? config->global.gates : (uint64_t)(cores > 0 ? cores : 1);
+	return (config->limits.connections + gates - 1) / gates;
+}
+
+/* What the C library opens on first use must be open before the sandbox: gmtime_r reads the time zone. */
+static void warm_up(void)
+{
+	char text[CLOCK_TEXT_SIZE];
+	clock_format_mail(clock_wall_us(), text);
+}
+
+static void on_drain_expired(void *context);
+
+static enum status make_parts(struct gate *gate)
+{
+	uint64_t connections = connections_of(gate->config);
+	TRY(limits_create(connections, gate->config->limits.connections_per_address, &gate->limits));
+	TRY(registry_create(connections, &gate->requests));
+	TRY(registry_create(connections, &gate->transactions));
+	TRY(auth_door_begin(&gate->auth, gate));
+	TRY(timer_create(gate->loop, on_drain_expired, gate, &gate->drain_timer));
+	return make_listeners(gate);
+}
+
+/* ---- the end */
+
+static void free_listeners(struct gate *gate)
+{
+	for (size_t i = 0; i < gate->listener_count; i++) {
+		struct gate_listener *listener = &gate->listeners[i];
+		for (size_t k = 0; k < listener->socket_count; k++)
+			listener_free(&listener->sockets[k]);
+		free(listener->sockets);
+		listener->sockets = NULL;
+		listener->socket_count = 0;
+	}
+}
+
+static void stop(void *state)
+{
+	struct gate *gate = state;
+	struct session *s;
+	gate->draining = false; /* the last session must not end the process once more */
+	while ((s = TAILQ_FIRST(&gate->sessions)) != NULL) {
+		session_drop(s, "stopped");
+		session_drive(s);
+	}
+	auth_door_end(&gate->auth);
+	relay_door_end(&gate->relay);
+	timer_free(&gate->drain_timer);
+	free_listeners(gate);
+	for (size_t i = 0; i < gate->listener_count; i++)
+		tls_context_free(&gate->listeners[i].tls);
+	free(gate->listeners);
+	limits_free(&gate->limits);
+	registry_free(&gate->requests);
+	registry_free(&gate->transactions);
+	free(gate);
+}
+
+static enum status start(const struct role_context *role, void **out_state)
+{
+	struct gate *gate = calloc(1, sizeof(*gate));
+	if (gate == NULL)
+		return STATUS_NO_MEMORY;
+	gate->role = role;
+	gate->loop = role->loop;
+	gate->config = role->config;
+	gate->relay.gate = gate;
+	TAILQ_INIT(&gate->sessions);
+	TAILQ_INIT(&gate->paced);
+	warm_up();
+	enum status status = make_parts(gate);
+	if (status != STATUS_OK) {
+		log_error("the gate can't start: %s", status_text(status));
+		stop(gate);
+		return status;
+	}
+	*out_state = gate;
+	return STATUS_OK;
+}
+
+/* ---- the role's life */
+
+static void attached(void *state, enum role_kind peer, uint32_t instance, int fd)
+{
+	struct gate *gate = state;
+	(void)instance;
+	if (peer == ROLE_AUTH)
+		auth_door_attach(&gate->auth, fd);
+	else if (peer == ROLE_RELAY)
+		relay_door_attach(&gate->relay, fd);
+	else
+		close(fd); /* nobody else has a word with a gate */
+}
+
+static void drain_sessions(struct gate *gate, bool now)
+{
+	for (struct session *s = TAILQ_FIRST(&gate->sessions), *next; s; s = next) {
+		next = TAILQ_NEXT(s, in_gate);
+		session_on_drain(s, now);
+	}
+}
+
+static void on_drain_expired(void *context)
+{
+	struct gate *gate = context;
+	log_info("%" PRIu64 " sessions did not end in time and are closed", limits_count(gate->limits));
+	drain_sessions(gate, true);
+}
+
+void gate_session_gone(struct gate *gate)
+{
+	if (gate->draining && TAILQ_EMPTY(&gate->sessions))
+		role_finish(gate->role);
+}
+
+static void drain(void *state, uint64_t limit_ms)
+{
+	struct gate *gate = state;
+	bool was_draining = gate->draining;
+	gate->draining = true;
+	free_listeners(gate);
+	timer_set(gate->drain_timer, limit_ms);
+	if (TAILQ_EMPTY(&gate->sessions) && !was_draining)
+		role_finish(gate->role);
+	else
+		drain_sessions(gate, false);
+}
+
+const struct role gate_role = {
+	.kind = ROLE_GATE,
+	.name = "gate",
+	.start = start,
+	.attached = attached,
+	.drain = drain,
+	.stop = stop,
+};

@@ -1,0 +1,73 @@
+/*
+ * The gate role's own state: what all sessions of one gate process share.
+ * Private to the room. Owned by gate.c, made before the sandbox, constant but
+ * for the doors, the lists and the counters.
+ */
+#ifndef GATE_GATE_H
+#define GATE_GATE_H
+
+#include <sys/queue.h>
+
+#include "door/role.h"
+#include "gate/auth_door.h"
+#include "gate/limits.h"
+#include "gate/registry.h"
+#include "gate/relay_door.h"
+#include "net/listener.h"
+#include "net/tls.h"
+
+struct session;
+TAILQ_HEAD(session_list, session);
+
+/* One listener section: its sockets (one for each address) and its TLS context. */
+struct gate_listener {
+	struct gate *gate;
+	const struct config_listener *config;
+	unsigned index; /* of the section; label of counters */
+	struct tls_context *tls;
+	struct listener **sockets;
+	size_t socket_count;
+};
+
+/* Labels of COUNTER_REFUSED, in the order of counters.def. */
+enum gate_refusal {
+	REFUSAL_LIMIT = 0,
+	REFUSAL_SYNTAX = 1,
+	REFUSAL_SENDER = 2,
+	REFUSAL_SIZE = 4,
+	REFUSAL_HEADER = 5,
+	REFUSAL_OTHER = 10,
+};
+
+/*
+ * Invariants: every session stands in `sessions` exactly once, and in `paced`
+ * iff it waits for room in the relay door; `requests` and `transactions` hold
+ * only what waits for an answer of a door.
+ */
+struct gate {
+	const struct role_context *role;
+	struct loop *loop;
+	const struct config *config;
+	struct gate_listener *listeners;
+	size_t listener_count;
+	struct limits *limits;
+	struct session_list sessions;
+	struct session_list paced;
+	struct registry *requests;     /* AUTH exchanges by number */
+	struct registry *transactions; /* mail transactions by number */
+	struct auth_door auth;
+	struct relay_door relay;
+	uint64_t last_session, last_request, last_transaction; /* numbers given so far */
+	uint64_t open_count, authenticated_count;              /* sessions; disjoint */
+	struct timer *drain_timer;
+	bool draining;
+};
+
+/* One more thing that we refused. */
+void gate_count_refused(struct gate *gate, enum gate_refusal refusal);
+/* Publishes open_count and authenticated_count. */
+void gate_publish_sessions(struct gate *gate);
+/* A session is gone: a draining gate ends with its last one. */
+void gate_session_gone(struct gate *gate);
+
+#endif

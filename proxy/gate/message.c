@@ -1,0 +1,276 @@
+/*
+ * The data phase. Owns the bytes that were scanned and not sent on. A refusal
+ * found on the way is kept, told to the relay at once, and to the client at
+ * the end of the data.
+ */
+#include "gate/message.h"
+
+#include <inttypes.h>
+
+#include "base/log.h"
+#include "door/messages.h"
+#include "gate/message_header.h"
+#include "gate/transaction.h"
+#include "smtp/body.h"
+#include "smtp/header.h"
+#include "smtp/reply.h"
+
+#define PIECE_MAXIMUM (128U << 10) /* bytes one piece of input may become: each bare LF turns into CRLF */
+#define LOST SPAN("451 4.3.0 The delivery service was interrupted, the message was not sent, please try again")
+#define UNKNOWN SPAN("451 4.3.0 The delivery service was interrupted, it is not known whether the message was sent")
+#define NO_MEMORY SPAN("451 4.3.0 Out of memory, please try again")
+
+struct message {
+	struct body_scanner scanner;
+	struct buf bytes; /* wire form; while the header is gathered, all of the message so far */
+	size_t looked_at; /* bytes when the header's end was looked for last */
+	bool has_header;  /* the header was judged, and what is in `bytes` may go */
+	bool is_refused;
+	struct span refusal;     /* the reply at the end of the data */
+	struct span header_from; /* for the last frame */
+	struct span message_id;
+};
+
+enum status message_begin(struct session *s)
+{
+	struct message *m = arena_alloc(&s->arena, sizeof(*m));
+	if (m == NULL)
+		return STATUS_NO_MEMORY;
+	buf_init(&m->bytes, HEADER_MAXIMUM + PIECE_MAXIMUM);
+	s->transaction->message = m;
+	return STATUS_OK;
+}
+
+void message_free(struct session *s)
+{
+	struct message *m = s->transaction->message;
+	if (m)
+		buf_free(&m->bytes);
+	s->transaction->message = NULL;
+}
+
+/* ---- refusing */
+
+/* From here on the data is only read to its end. */
+static void discard(struct message *m, struct span refusal)
+{
+	m->is_refused = true;
+	m->refusal = refusal;
+	buf_clear(&m->bytes);
+}
+
+static void refuse(struct session *s, struct span refusal, struct span reason, enum gate_refusal label)
+{
+	log_info(SESSION_NAME ": message refused, %.*s", SESSION_NAME_ARGS(s), SPAN_ARGS(reason));
+	gate_count_refused(s->gate, label);
+	transaction_disown(s, refusal, reason);
+	discard(s->transaction->message, refusal);
+}
+
+/* ---- sending on */
+
+static enum status send_bytes(struct session *s, struct span bytes, bool complete)
+{
+	struct message *m = s->transaction->message;
+	struct door_message_data data = { .transaction = s->transaction->number, .complete = complete, .bytes = bytes };
+	if (complete) {
+		data.header_from = m->header_from;
+		data.message_id = m->message_id;
+	}
+	return relay_door_data(&s->gate->relay, &data);
+}
+
+static void send_gathered(struct session *s)
+{
+	struct message *m = s->transaction->message;
+	if (buf_size(&m->bytes) == 0)
+		return;
+	if (send_bytes(s, buf_span(&m->bytes), false) != STATUS_OK)
+		discard(m, LOST);
+	buf_clear(&m->bytes);
+}
+
+/* A message without a header of its own gets an empty line behind ours. */
+static enum status part_fields_from_body(struct buf *added, struct span header, struct span rest)
+{
+	bool is_apart = !span_is_empty(header) || span_is_empty(rest) || span_starts_with(rest, SPAN("\r\n"));
+	return is_apart ? STATUS_OK : buf_append_text(added, "\r\n");
+}
+
+static void judge_header(struct session *s, size_t size)
+{
+	struct message *m = s->transaction->message;
+	struct span all = buf_span(&m->bytes);
+	struct span header = span_slice(all, 0, size);
+	struct header_verdict verdict;
+	struct buf added BUF_AUTO;
+	buf_init(&added, ADDED_FIELDS_MAXIMUM);
+	enum status status = message_judge_header(s, header, &added, &verdict);
+	if (status == STATUS_OK)
+		status = part_fields_from_body(&added, header, span_slice(all, size, all.size));
+	if (status != STATUS_OK) {
+		refuse(s, NO_MEMORY, SPAN("memory"), REFUSAL_OTHER);
+		return;
+	}
+	if (!span_is_empty(verdict.refusal)) {
+		refuse(s, verdict.refusal, verdict.reason, verdict.label);
+		return;
+	}
+	m->has_header = true;
+	m->header_from = verdict.header_from;
+	m->message_id = verdict.message_id;
+	if (send_bytes(s, buf_span(&added), false) != STATUS_OK)
+		discard(m, LOST);
+}
+
+/*
+ * Looks for the header's end only when what is gathered has doubled since the
+ * last look, so that a header that trickles in costs no more than one that does not.
+ */
+static void gather_header(struct session *s, bool complete)
+{
+	struct message *m = s->transaction->message;
+	size_t gathered = buf_size(&m->bytes);
+	size_t size = 0;
+	if (!complete && gathered <= HEADER_MAXIMUM && gathered < 2 * m->looked_at)
+		return;
+	m->looked_at = gathered;
+	enum status status = header_find_end(buf_span(&m->bytes), complete, &size);
+	if (status == STATUS_OK && size <= HEADER_MAXIMUM)
+		judge_header(s, size);
+	else if (status == STATUS_OK || gathered > HEADER_MAXIMUM)
+		refuse(s, SPAN("552 5.3.4 The message's header is too large"), SPAN("header too large"),
+		       REFUSAL_HEADER);
+}
+
+/* What the scanner has seen may already decide. */
+static void judge_data(struct session *s)
+{
+	const struct body_scanner *scanner = &s->transaction->message->scanner;
+	if (scanner->size > s->gate->config->limits.message_size)
+		refuse(s, SPAN("552 5.3.4 Message too large"), SPAN("message too large"), REFUSAL_SIZE);
+	else if (scanner->has_cr_or_nul)
+		refuse(s, SPAN("554 5.6.0 The message has a carriage return without a line feed, or a NUL byte"),
+		       SPAN("stray CR or NUL"), REFUSAL_SYNTAX);
+}
+
+static void pass_on(struct session *s, bool complete)
+{
+	struct message *m = s->transaction->message;
+	if (!m->is_refused)
+		judge_data(s);
+	if (!m->is_refused && !m->has_header)
+		gather_header(s, complete);
+	if (m->is_refused)
+		buf_clear(&m->bytes);
+	else if (m->has_header && !complete)
+		send_gathered(s);
+}
+
+/* ---- the end of the data */
+
+static void conclude(struct session *s, struct span reply)
+{
+	session_set_state(s, SESSION_COMMAND);
+	session_reply(s, reply); /* may lie in the arena */
+	transaction_end(s);
+}
+
+static void finish(struct session *s)
+{
+	struct message *m = s->transaction->message;
+	if (m->is_refused) {
+		conclude(s, m->refusal);
+		return;
+	}
+	if (send_bytes(s, buf_span(&m->bytes), true) != STATUS_OK) {
+		conclude(s, UNKNOWN);
+		return;
+	}
+	buf_clear(&m->bytes);
+	session_set_state(s, SESSION_OUTCOME);
+}
+
+/* ---- the step */
+
+static enum step wait_for_input(struct session *s)
+{
+	if (s->peer_ended)
+		session_drop(s, "client closed within a message");
+	return STEP_WAIT;
+}
+
+static enum step wait_for_room(struct session *s)
+{
+	if (!s->paced)
+		TAILQ_INSERT_TAIL(&s->gate->paced, s, in_paced);
+	s->paced = true;
+	return STEP_WAIT;
+}
+
+enum step message_step(struct session *s)
+{
+	struct message *m = s->transaction->message;
+	struct buf *input = stream_input(s->stream);
+	size_t used = 0;
+	if (buf_size(input) == 0)
+		return wait_for_input(s);
+	if (!m->is_refused && relay_door_is_full(&s->gate->relay))
+		return wait_for_room(s);
+	enum status status = body_scan(&m->scanner, buf_span(input), &m->bytes, &used);
+	buf_consume(input, used);
+	session_touch(s);
+	if (status == STATUS_NO_MEMORY) {
+		session_farewell(s, SPAN("421 4.3.0 Out of memory, please try again"), "out of memory");
+		return STEP_NEXT;
+	}
+	pass_on(s, status == STATUS_OK);
+	if (status == STATUS_OK)
+		finish(s);
+	return STEP_NEXT;
+}
+
+/* ---- the relay's word */
+
+/* Before the end of the data: only a refusal makes sense, so that nothing else is taken for a success. */
+static enum status take_early_reply(struct session *s, const struct reply *reply, struct span text)
+{
+	struct span refusal = LOST;
+	if (reply->code >= 400 && arena_copy(&s->arena, text, &refusal) != STATUS_OK)
+		refusal = LOST;
+	registry_remove(s->gate->transactions, &s->transaction->registration);
+	s->transaction->known = false;
+	discard(s->transaction->message, refusal);
+	return reply->code >= 400 ? STATUS_OK : STATUS_INVALID;
+}
+
+enum status message_on_reply(struct session *s, struct span text)
+{
+	struct reply reply = { 0 };
+	enum status status = STATUS_OK;
+	if (reply_read(text, &reply) != STATUS_OK) {
+		text = UNKNOWN;
+		reply.code = 451;
+	}
+	if (s->state == SESSION_OUTCOME)
+		conclude(s, text);
+	else if (s->state == SESSION_DATA)
+		status = take_early_reply(s, &reply, text);
+	else
+		return STATUS_INVALID;
+	session_drive(s);
+	return status;
+}
+
+void message_lost(struct session *s)
+{
+	struct message *m = s->transaction->message;
+	if (s->state == SESSION_OUTCOME) {
+		conclude(s, UNKNOWN);
+		return;
+	}
+	registry_remove(s->gate->transactions, &s->transaction->registration);
+	s->transaction->known = false;
+	if (!m->is_refused)
+		discard(m, LOST);
+}

@@ -1,0 +1,25 @@
+/*
+ * The data phase: the message of a transaction on its way to the relay.
+ *
+ * First its header is gathered (at most HEADER_MAXIMUM) and judged: whose From:
+ * is it, is it a loop. Then the added fields, the header and the rest go to the relay in
+ * pieces, paced by the door. A message that is refused is read to its end,
+ * as SMTP has it, and thrown away.
+ */
+#ifndef GATE_MESSAGE_H
+#define GATE_MESSAGE_H
+
+#include "gate/session.h"
+
+/* DATA was accepted. STATUS_NO_MEMORY: nothing has begun. */
+MUST_USE enum status message_begin(struct session *s);
+/* SESSION_DATA: one piece of input. */
+enum step message_step(struct session *s);
+/* The relay's outcome, early or after the whole message; drives the session. STATUS_INVALID: there was no message to have one. */
+MUST_USE enum status message_on_reply(struct session *s, struct span reply);
+/* The relay is lost, or silent: the client hears that the outcome is not known, or at the end that nothing was sent. */
+void message_lost(struct session *s);
+/* Frees what the transaction's message holds, if there is one. */
+void message_free(struct session *s);
+
+#endif

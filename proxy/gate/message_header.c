@@ -1,0 +1,143 @@
+/*
+ * The judgement on a header. It is made in the gate, as this is where hostile
+ * bytes are parsed; what it says is enforced here and recorded by the relay.
+ */
+#include "gate/message_header.h"
+
+#include <inttypes.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "gate/senders.h"
+#include "gate/transaction.h"
+#include "smtp/header.h"
+#include "smtp/received.h"
+
+#define RECEIVED_MAXIMUM 50 /* fields named Received: no honest way is that long, so it is a loop (RFC 5321, 6.3) */
+#define RECORDED_FROM_MAXIMUM 4096U /* bytes of From: addresses kept for the audit */
+#define RECORDED_ID_MAXIMUM 1000U   /* bytes of Message-ID kept for the audit: one line */
+
+/* ---- From: */
+
+static bool addresses_pass(const struct session *s, struct span addresses)
+{
+	struct span address;
+	while (span_cut(&addresses, '\n', &address)) {
+		if (!senders_pass(s, s->gate->config->sender.header, address, "From:"))
+			return false;
+	}
+	return true;
+}
+
+/* A From: that nobody can read safely is nobody's. */
+static bool unreadable_passes(const struct session *s)
+{
+	enum config_sender_mode mode = s->gate->config->sender.header;
+	if (mode != SENDER_OFF)
+		log_info(SESSION_NAME ": From: of a message of %s can't be read", SESSION_NAME_ARGS(s), s->user);
+	return mode != SENDER_ENFORCE;
+}
+
+static void judge_from(const struct session *s, bool is_readable, struct span addresses, struct header_verdict *verdict)
+{
+	verdict->label = REFUSAL_SENDER;
+	if (!is_readable && !unreadable_passes(s)) {
+		verdict->refusal = SPAN("550 5.7.1 The From: header field can't be read");
+		verdict->reason = SPAN("unreadable From:");
+	} else if (is_readable && !addresses_pass(s, addresses)) {
+		verdict->refusal = SPAN("550 5.7.1 The From: header field names an address that is not one of yours");
+		verdict->reason = SPAN("sender in From:");
+	}
+}
+
+/* ---- for the audit */
+
+static enum status keep_addresses(struct session *s, struct span addresses, struct span *out_text)
+{
+	struct buf text BUF_AUTO;
+	struct span address;
+	buf_init(&text, RECORDED_FROM_MAXIMUM);
+	while (span_cut(&addresses, '\n', &address)) {
+		if (buf_room(&text) < address.size + 2)
+			break;
+		if (buf_size(&text) > 0)
+			TRY(buf_append_text(&text, ", "));
+		TRY(buf_append(&text, address));
+	}
+	return arena_copy(&s->arena, buf_span(&text), out_text);
+}
+
+static enum status keep_message_id(struct session *s, const struct header_facts *facts, struct span *out_id)
+{
+	struct buf text BUF_AUTO;
+	struct span id = span_slice(facts->message_id, 0, RECORDED_ID_MAXIMUM);
+	buf_init(&text, RECORDED_ID_MAXIMUM);
+	if (!facts->has_message_id && s->gate->config->header.add_missing)
+		TRY(buf_printf(&text, "<%.*s@%s>", SPAN_ARGS(s->transaction->id), s->gate->config->global.hostname));
+	else
+		TRY(buf_append(&text, id));
+	return arena_copy(&s->arena, buf_span(&text), out_id);
+}
+
+/* ---- fields to add */
+
+static enum status write_received(const struct session *s, uint64_t now, struct buf *added)
+{
+	struct received received = { .full = s->gate->config->header.received == RECEIVED_FULL,
+				     .by = span_of(s->gate->config->global.hostname),
+				     .id = s->transaction->id,
+				     .wall_us = now,
+				     .helo = span_of(s->helo),
+				     .client = span_of(s->address),
+				     .tls_version = span_of(stream_tls_version(s->stream)),
+				     .tls_cipher = span_of(stream_tls_cipher(s->stream)) };
+	return received_write(added, &received);
+}
+
+/* RFC 6409, 8. The envelope's sender without a domain, or none, gives no From:. */
+static enum status write_missing(const struct session *s, const struct header_facts *facts, uint64_t now,
+				 struct buf *added)
+{
+	struct span mail_from = s->transaction->mail_from;
+	if (!facts->has_date)
+		TRY(received_write_date(added, now));
+	if (!facts->has_message_id)
+		TRY(received_write_message_id(added, s->transaction->id, span_of(s->gate->config->global.hostname)));
+	if (facts->from_count > 0 || span_is_empty(mail_from))
+		return STATUS_OK;
+	enum status status = received_write_from(added, mail_from);
+	return status == STATUS_INVALID ? STATUS_OK : status;
+}
+
+static enum status write_fields(const struct session *s, const struct header_facts *facts, struct buf *added)
+{
+	uint64_t now = clock_wall_us();
+	TRY(write_received(s, now, added));
+	return s->gate->config->header.add_missing ? write_missing(s, facts, now, added) : STATUS_OK;
+}
+
+/* ---- the verdict */
+
+enum status message_judge_header(struct session *s, struct span header, struct buf *added,
+				 struct header_verdict *out_verdict)
+{
+	/* What can't be read is taken to have all fields: nothing is added but Received. */
+	struct header_facts facts = { .from_count = 1, .has_date = true, .has_message_id = true };
+	struct header_verdict verdict = { 0 };
+	struct buf addresses BUF_AUTO;
+	buf_init(&addresses, HEADER_MAXIMUM);
+	enum status status = header_read(header, &facts, &addresses);
+	if (status != STATUS_OK && status != STATUS_INVALID)
+		return status;
+	judge_from(s, status == STATUS_OK, buf_span(&addresses), &verdict);
+	if (facts.received_count > RECEIVED_MAXIMUM) {
+		verdict.refusal = SPAN("554 5.4.6 Too many Received header fields, this message goes round in circles");
+		verdict.reason = SPAN("loop");
+		verdict.label = REFUSAL_HEADER;
+	}
+	TRY(keep_addresses(s, buf_span(&addresses), &verdict.header_from));
+	TRY(keep_message_id(s, &facts, &verdict.message_id));
+	TRY(write_fields(s, &facts, added));
+	*out_verdict = verdict;
+	return STATUS_OK;
+}

@@ -1,0 +1,26 @@
+/*
+ * What the gate makes of a message's header: a verdict, and the fields to put in front of it.
+ */
+#ifndef GATE_MESSAGE_HEADER_H
+#define GATE_MESSAGE_HEADER_H
+
+#include "gate/session.h"
+
+#define ADDED_FIELDS_MAXIMUM 4096 /* bytes: Received with a long name and address, Date, Message-ID, From */
+
+struct header_verdict {
+	struct span refusal;     /* the reply to give after the data, or empty: it may pass. Static */
+	struct span reason;      /* for the audit. Static */
+	enum gate_refusal label; /* of the counter */
+	struct span header_from; /* addresses of From:, in the session's arena */
+	struct span message_id;  /* in the session's arena */
+};
+
+/*
+ * Judges `header` (whole, in wire form) for this session and its transaction,
+ * and appends the fields to add to `added`. STATUS_NO_MEMORY, STATUS_TOO_LARGE: no verdict.
+ */
+MUST_USE enum status message_judge_header(struct session *s, struct span header, struct buf *added,
+					  struct header_verdict *out_verdict);
+
+#endif

@@ -1,0 +1,143 @@
+/*
+ * The relay door's client. Owns the door. A frame that can't be read closes
+ * it; the supervisor gives a new one with the next relay role.
+ */
+#include "gate/relay_door.h"
+
+#include "base/log.h"
+#include "door/messages.h"
+#include "gate/message.h"
+#include "gate/session.h"
+#include "gate/transaction.h"
+
+/* ---- what comes in */
+
+static enum status on_envelope_reply(struct relay_door *relay, struct span payload)
+{
+	struct door_envelope_reply message;
+	TRY(door_read_envelope_reply(payload, &message));
+	struct session *s = registry_find(relay->gate->transactions, message.transaction);
+	return s ? transaction_on_replies(s, &message) : STATUS_OK;
+}
+
+static enum status on_message_reply(struct relay_door *relay, struct span payload)
+{
+	struct door_message_reply message;
+	TRY(door_read_message_reply(payload, &message));
+	struct session *s = registry_find(relay->gate->transactions, message.transaction);
+	return s ? message_on_reply(s, message.reply) : STATUS_OK;
+}
+
+static enum status on_frame(void *context, struct door *door, uint16_t type, struct span payload)
+{
+	(void)door;
+	switch (type) {
+	case DOOR_ENVELOPE_REPLY:
+		return on_envelope_reply(context, payload);
+	case DOOR_MESSAGE_REPLY:
+		return on_message_reply(context, payload);
+	default:
+		return STATUS_INVALID;
+	}
+}
+
+/* In turn, until the door is full again; who needs more room queues up anew. */
+static void on_drained(void *context, struct door *door)
+{
+	struct relay_door *relay = context;
+	struct session *s;
+	(void)door;
+	while (!relay_door_is_full(relay) && (s = TAILQ_FIRST(&relay->gate->paced)) != NULL) {
+		TAILQ_REMOVE(&relay->gate->paced, s, in_paced);
+		s->paced = false;
+		session_drive(s);
+	}
+}
+
+/* Driving a session may free it, so the next one is looked up before. */
+static void lose_door(struct relay_door *relay)
+{
+	door_free(&relay->door);
+	for (struct session *s = TAILQ_FIRST(&relay->gate->sessions), *next; s; s = next) {
+		next = TAILQ_NEXT(s, in_gate);
+		session_on_relay_lost(s);
+	}
+}
+
+static void on_closed(void *context, struct door *door)
+{
+	(void)door;
+	log_warning("the relay role is gone, mail is refused until it is back");
+	lose_door(context);
+}
+
+static const struct door_handler handler = { .on_frame = on_frame, .on_drained = on_drained, .on_closed = on_closed };
+
+void relay_door_attach(struct relay_door *relay, int fd)
+{
+	if (relay->door)
+		lose_door(relay);
+	relay->epoch++;
+	if (door_create(relay->gate->loop, fd, &handler, relay, &relay->door) != STATUS_OK)
+		log_error("the relay door can't be used");
+}
+
+void relay_door_end(struct relay_door *relay)
+{
+	door_free(&relay->door);
+}
+
+bool relay_door_is_same(const struct relay_door *relay, uint64_t epoch)
+{
+	return relay->door && relay->epoch == epoch;
+}
+
+bool relay_door_is_full(const struct relay_door *relay)
+{
+	return relay->door && door_backlog(relay->door) > DOOR_PACE;
+}
+
+/* ---- what goes out */
+
+/* A frame that can't be queued breaks the door, and on_closed tells the sessions. */
+static enum status note_sent(enum status status)
+{
+	if (status == STATUS_OK)
+		return STATUS_OK;
+	log_warning("the relay door is broken: %s", status_text(status));
+	return STATUS_UNAVAILABLE;
+}
+
+void relay_door_session_opened(struct session *s)
+{
+	struct door *door = s->gate->relay.door;
+	struct door_session_opened message = { .session = s->number, SESSION_CLIENT(s) };
+	s->announced = door && note_sent(door_send_session_opened(door, &message)) == STATUS_OK;
+}
+
+void relay_door_session_closed(struct session *s)
+{
+	struct door *door = s->gate->relay.door;
+	struct door_session_closed message = { .session = s->number,
+					       .reason = span_of(s->close_reason),
+					       .duration_ms = loop_now_ms(s->gate->loop) - s->opened_ms,
+					       SESSION_CLIENT(s) };
+	if (door)
+		(void)note_sent(door_send_session_closed(door, &message));
+}
+
+void relay_door_aborted(struct relay_door *relay, const struct door_transaction_aborted *message)
+{
+	if (relay->door && note_sent(door_send_transaction_aborted(relay->door, message)) != STATUS_OK)
+		log_warning("an aborted transaction was not told to the relay role");
+}
+
+enum status relay_door_envelope(struct relay_door *relay, const struct door_envelope *message)
+{
+	return relay->door ? note_sent(door_send_envelope(relay->door, message)) : STATUS_UNAVAILABLE;
+}
+
+enum status relay_door_data(struct relay_door *relay, const struct door_message_data *message)
+{
+	return relay->door ? note_sent(door_send_message_data(relay->door, message)) : STATUS_UNAVAILABLE;
+}

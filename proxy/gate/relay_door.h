@@ -1,0 +1,46 @@
+/*
+ * The gate's end of the relay door (door/relay.def): recipients, messages and
+ * the audit of sessions. Hides the frames from the commands. Grants live in
+ * the relay, so each door has an epoch: sessions granted in another one are
+ * over. Without a door everything is refused for now.
+ */
+#ifndef GATE_RELAY_DOOR_H
+#define GATE_RELAY_DOOR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/span.h"
+
+struct door;
+struct gate;
+struct session;
+struct door_envelope;
+struct door_message_data;
+struct door_transaction_aborted;
+
+struct relay_door {
+	struct gate *gate;
+	struct door *door; /* NULL: none */
+	uint64_t epoch;    /* 1, 2, …: which door this is; 0 before the first */
+};
+
+/* Takes over `fd`; replaces the door before it, as if that were lost. */
+void relay_door_attach(struct relay_door *relay, int fd);
+void relay_door_end(struct relay_door *relay);
+
+/* True when a door is open, and is the one of that epoch. */
+bool relay_door_is_same(const struct relay_door *relay, uint64_t epoch);
+/* True when so much is unsent that bulk has to wait; the session then stands in gate->paced until there is room. */
+bool relay_door_is_full(const struct relay_door *relay);
+
+/* For the audit; nothing without a door. */
+void relay_door_session_opened(struct session *s);
+void relay_door_session_closed(struct session *s);
+void relay_door_aborted(struct relay_door *relay, const struct door_transaction_aborted *message);
+
+/* STATUS_UNAVAILABLE: no door, or it just broke. */
+MUST_USE enum status relay_door_envelope(struct relay_door *relay, const struct door_envelope *message);
+MUST_USE enum status relay_door_data(struct relay_door *relay, const struct door_message_data *message);
+
+#endif

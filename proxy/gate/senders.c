@@ -1,0 +1,31 @@
+/* The sender check of the gate. The relay makes its own for the envelope; this one also sees From:. */
+#include "gate/senders.h"
+
+#include <inttypes.h>
+
+#include "base/log.h"
+#include "door/codec.h"
+#include "smtp/address.h"
+
+bool senders_allow(const struct session *s, struct span address)
+{
+	struct codec_list rest = codec_list_of(&s->senders);
+	struct span delimiter = span_of(s->gate->config->sender.delimiter);
+	struct span pattern;
+	if (span_is_empty(address))
+		return true;
+	while (codec_list_next(&rest, &pattern)) {
+		if (address_matches(address, pattern, delimiter))
+			return true;
+	}
+	return false;
+}
+
+bool senders_pass(const struct session *s, enum config_sender_mode mode, struct span address, const char *what)
+{
+	if (mode == SENDER_OFF || senders_allow(s, address))
+		return true;
+	log_info(SESSION_NAME ": %s %.*s is not an address of %s", SESSION_NAME_ARGS(s), what, SPAN_ARGS(address),
+		 s->user);
+	return mode == SENDER_AUDIT;
+}

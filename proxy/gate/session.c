@@ -1,0 +1,337 @@
+/*
+ * The session's life: opening, the events of its stream, deadlines, the driver
+ * and the end. What commands do is in cmd_*.c, what messages do in message.c,
+ * how it speaks in session_talk.c.
+ *
+ * Owns the stream and all memory of the session. What fails for want of
+ * memory ends this session alone.
+ */
+#include "gate/session.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "gate/cmd_auth.h"
+#include "gate/cmd_starttls.h"
+#include "gate/commands.h"
+#include "gate/message.h"
+#include "gate/transaction.h"
+
+#define INPUT_MAXIMUM (64U << 10)     /* bytes unread: four of the longest lines of AUTH, or one piece of a message */
+#define OUTPUT_MAXIMUM (512U << 10)   /* bytes unsent: the largest reply fits beyond COMMANDS_OUTPUT_PACE */
+#define ARENA_MAXIMUM (64U << 10)     /* bytes: one transaction's sender, id and header facts */
+#define SENDERS_MAXIMUM (1024U << 10) /* bytes: as much as the door's frame carries */
+#define FINISH_MS 10000               /* for the last reply to a slow client */
+#define ROLE_WAIT_MS 660000 /* the longest reply_timeout and a minute: the net below the roles' own deadlines */
+
+/* ---- states */
+
+#define MOVE(state) (1U << SESSION_##state)
+
+/* Which states may follow; CLOSED may follow all, and nothing follows it. */
+static const unsigned legal_moves[SESSION_STATES] = {
+	[SESSION_HANDSHAKE] = MOVE(GREETING) | MOVE(COMMAND),
+	[SESSION_GREETING] = MOVE(COMMAND),
+	[SESSION_COMMAND] = MOVE(STARTTLS) | MOVE(AUTH_VERDICT) | MOVE(DATA),
+	[SESSION_STARTTLS] = MOVE(SWITCHING),
+	[SESSION_SWITCHING] = MOVE(HANDSHAKE),
+	[SESSION_AUTH_VERDICT] = MOVE(AUTH_RESPONSE) | MOVE(COMMAND),
+	[SESSION_AUTH_RESPONSE] = MOVE(AUTH_VERDICT) | MOVE(COMMAND),
+	[SESSION_DATA] = MOVE(OUTCOME) | MOVE(COMMAND),
+	[SESSION_OUTCOME] = MOVE(COMMAND),
+	[SESSION_CLOSED] = 0,
+};
+
+static uint64_t deadline_of_state(const struct session *s)
+{
+	const struct config_limits *limits = &s->gate->config->limits;
+	switch (s->state) {
+	case SESSION_DATA:
+		return limits->data_timeout;
+	case SESSION_AUTH_VERDICT:
+	case SESSION_OUTCOME:
+		return ROLE_WAIT_MS;
+	case SESSION_COMMAND:
+		return s->replies.waiting ? ROLE_WAIT_MS : limits->command_timeout;
+	case SESSION_HANDSHAKE:
+	case SESSION_GREETING:
+	case SESSION_STARTTLS:
+	case SESSION_SWITCHING:
+	case SESSION_AUTH_RESPONSE:
+	case SESSION_CLOSED:
+	case SESSION_STATES:
+	default:
+		return limits->command_timeout;
+	}
+}
+
+void session_touch(struct session *s)
+{
+	s->deadline_ms = loop_now_ms(s->gate->loop) + deadline_of_state(s);
+}
+
+void session_set_state(struct session *s, enum session_state next)
+{
+	if (s->state == SESSION_CLOSED)
+		return;
+	assert(next == SESSION_CLOSED || (legal_moves[s->state] & (1U << next)));
+	if (next == SESSION_AUTH_VERDICT)
+		stream_pause(s->stream);
+	else if (s->state == SESSION_AUTH_VERDICT)
+		stream_resume(s->stream);
+	s->state = next;
+	session_touch(s);
+}
+
+bool session_has_grant(const struct session *s)
+{
+	return s->user && relay_door_is_same(&s->gate->relay, s->relay_epoch);
+}
+
+/* ---- the end */
+
+static void take_off_paced(struct session *s)
+{
+	if (s->paced)
+		TAILQ_REMOVE(&s->gate->paced, s, in_paced);
+	s->paced = false;
+}
+
+/* The other roles hear of it while the stream still knows its cipher. */
+static void tell_roles(struct session *s)
+{
+	transaction_abort(s, (struct span){ 0 }, (struct span){ 0 });
+	auth_door_cancel(s);
+	if (s->user)
+		auth_door_session_ended(&s->gate->auth, s->number);
+	if (s->announced)
+		relay_door_session_closed(s);
+}
+
+static void count_gone(struct session *s)
+{
+	struct gate *gate = s->gate;
+	limits_leave(gate->limits, &s->network);
+	if (s->user)
+		gate->authenticated_count--;
+	else
+		gate->open_count--;
+	gate_publish_sessions(gate);
+}
+
+static void close_session(struct session *s)
+{
+	struct gate *gate = s->gate;
+	log_debug(SESSION_NAME ": closed, %s", SESSION_NAME_ARGS(s), s->close_reason);
+	tell_roles(s);
+	take_off_paced(s);
+	count_gone(s);
+	TAILQ_REMOVE(&gate->sessions, s, in_gate);
+	replies_free(&s->replies);
+	buf_free(&s->senders);
+	arena_reset(&s->arena);
+	if (s->finish && !s->peer_failed)
+		stream_finish(&s->stream, FINISH_MS);
+	else
+		stream_free(&s->stream);
+	free(s->helo);
+	free(s->user);
+	free(s);
+	gate_session_gone(gate);
+}
+
+/* ---- the driver */
+
+static enum step step_greeting(struct session *s)
+{
+	if (s->gate->draining) {
+		session_farewell(s, SPAN("421 4.3.2 This server is shutting down, please try again"), "drain");
+		return STEP_NEXT;
+	}
+	session_set_state(s, SESSION_COMMAND);
+	session_replyf(s, "220 %s ESMTP Subgate ready", s->gate->config->global.hostname);
+	return STEP_NEXT;
+}
+
+static enum step step_nothing(struct session *s)
+{
+	(void)s;
+	return STEP_WAIT;
+}
+
+static enum step (*const steps[SESSION_STATES])(struct session *s) = {
+	[SESSION_HANDSHAKE] = starttls_step_handshake,
+	[SESSION_GREETING] = step_greeting,
+	[SESSION_COMMAND] = commands_step,
+	[SESSION_STARTTLS] = starttls_step_answer,
+	[SESSION_SWITCHING] = starttls_step_switch,
+	[SESSION_AUTH_VERDICT] = step_nothing,
+	[SESSION_AUTH_RESPONSE] = auth_step_response,
+	[SESSION_DATA] = message_step,
+	[SESSION_OUTCOME] = step_nothing,
+	[SESSION_CLOSED] = step_nothing,
+};
+
+/* A client that vanished ends the session, unless the relay has its whole message: that one has an outcome still. */
+static enum step take_step(struct session *s)
+{
+	if (s->peer_failed && s->state != SESSION_OUTCOME)
+		session_drop(s, "connection lost");
+	return steps[s->state](s);
+}
+
+static void arm_deadline(struct session *s)
+{
+	uint64_t deadline = s->deadline_ms;
+	uint64_t login = s->opened_ms + s->gate->config->limits.auth_timeout;
+	uint64_t now = loop_now_ms(s->gate->loop);
+	if (s->user == NULL && login < deadline)
+		deadline = login;
+	if (deadline == s->armed_ms)
+		return;
+	s->armed_ms = deadline;
+	stream_set_deadline(s->stream, deadline > now ? deadline - now : 1);
+}
+
+void session_drive(struct session *s)
+{
+	while (take_step(s) == STEP_NEXT)
+		;
+	if (s->state == SESSION_CLOSED)
+		close_session(s);
+	else
+		arm_deadline(s);
+}
+
+/* ---- what happens to it */
+
+static void note_timeout(struct session *s)
+{
+	uint64_t login = s->opened_ms + s->gate->config->limits.auth_timeout;
+	s->armed_ms = 0;
+	if (s->state == SESSION_HANDSHAKE || s->state == SESSION_SWITCHING)
+		session_drop(s, "timeout");
+	else if (s->user == NULL && loop_now_ms(s->gate->loop) >= login)
+		session_farewell(s, SPAN("421 4.4.2 No login for too long, closing the connection"), "timeout");
+	else if (s->state == SESSION_OUTCOME)
+		message_lost(s);
+	else
+		session_farewell(s, SPAN("421 4.4.2 Idle for too long, closing the connection"), "timeout");
+}
+
+static void on_event(void *context, struct stream *stream, enum stream_event event)
+{
+	struct session *s = context;
+	(void)stream;
+	switch (event) {
+	case STREAM_TIMEOUT:
+		note_timeout(s);
+		break;
+	case STREAM_ENDED:
+		s->peer_ended = true;
+		break;
+	case STREAM_FAILED:
+		log_debug(SESSION_NAME ": %s", SESSION_NAME_ARGS(s), stream_error(s->stream));
+		s->peer_failed = true;
+		s->replies.stream = NULL;
+		break;
+	case STREAM_CONNECTED:
+	case STREAM_SECURED:
+	case STREAM_INPUT:
+	case STREAM_DRAINED:
+	default:
+		break;
+	}
+	session_drive(s);
+}
+
+void session_on_relay_lost(struct session *s)
+{
+	if (s->state == SESSION_DATA || s->state == SESSION_OUTCOME)
+		message_lost(s);
+	else
+		transaction_lost(s);
+	session_drive(s);
+}
+
+void session_on_drain(struct session *s, bool now)
+{
+	bool speaks = s->state == SESSION_COMMAND || s->state == SESSION_AUTH_VERDICT ||
+		      s->state == SESSION_AUTH_RESPONSE || s->state == SESSION_DATA;
+	if (now && s->state == SESSION_OUTCOME)
+		session_farewell(
+			s, SPAN("421 4.3.2 This server is shutting down, it is not known whether the message was sent"),
+			"drain");
+	else if (now && speaks)
+		session_farewell(s, SPAN("421 4.3.2 This server is shutting down, please try again"), "drain");
+	else if (now)
+		session_drop(s, "drain");
+	session_drive(s);
+}
+
+/* ---- the beginning */
+
+static void enter_gate(struct session *s)
+{
+	struct gate *gate = s->gate;
+	s->number = ++gate->last_session;
+	TAILQ_INSERT_TAIL(&gate->sessions, s, in_gate);
+	gate->open_count++;
+	gate_publish_sessions(gate);
+	log_debug(SESSION_NAME ": opened from %s", SESSION_NAME_ARGS(s), s->address);
+}
+
+static enum status make_session(struct gate_listener *listener, int fd, struct session **out_session)
+{
+	struct session *s = calloc(1, sizeof(*s));
+	if (s == NULL) {
+		close(fd);
+		return STATUS_NO_MEMORY;
+	}
+	struct stream_options options = {
+		.input_maximum = INPUT_MAXIMUM, .output_maximum = OUTPUT_MAXIMUM, .on_event = on_event, .context = s
+	};
+	enum status status = stream_create(listener->gate->loop, fd, &options, &s->stream);
+	if (status != STATUS_OK) {
+		free(s);
+		return status;
+	}
+	stream_input(s->stream)->sensitive = true; /* passwords pass through it */
+	*out_session = s;
+	return STATUS_OK;
+}
+
+static enum status begin(struct session *s)
+{
+	bool implicit = s->listener->config->tls == LISTENER_TLS_IMPLICIT;
+	s->state = implicit ? SESSION_HANDSHAKE : SESSION_GREETING;
+	session_touch(s);
+	return implicit ? stream_secure_server(s->stream, s->listener->tls) : STATUS_OK;
+}
+
+void session_open(struct gate_listener *listener, int fd, const struct endpoint *peer, const struct limits_key *network)
+{
+	struct session *s = NULL;
+	if (make_session(listener, fd, &s) != STATUS_OK) {
+		limits_leave(listener->gate->limits, network);
+		log_warning("no memory for one more session");
+		return;
+	}
+	s->gate = listener->gate;
+	s->listener = listener;
+	s->network = *network;
+	s->opened_ms = loop_now_ms(s->gate->loop);
+	s->close_reason = "";
+	endpoint_format(peer, s->address);
+	s->port = endpoint_port(peer);
+	replies_init(&s->replies, s->stream);
+	buf_init(&s->senders, SENDERS_MAXIMUM);
+	arena_init(&s->arena, ARENA_MAXIMUM);
+	enter_gate(s);
+	if (begin(s) != STATUS_OK)
+		session_drop(s, "no TLS");
+	session_drive(s);
+}

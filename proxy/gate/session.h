@@ -1,0 +1,133 @@
+/*
+ * A client's session: from its connection to its last reply.
+ *
+ * It is a machine of states. Each has a step that does one thing (one command,
+ * one piece of a message) and says whether another may follow at once. What
+ * happens outside (input, a door's answer, a deadline) is noted on the session,
+ * which is then driven until it has to wait; session_drive alone frees it.
+ */
+#ifndef GATE_SESSION_H
+#define GATE_SESSION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "gate/gate.h"
+#include "gate/replies.h"
+#include "net/stream.h"
+
+struct transaction;
+
+enum session_state {
+	SESSION_HANDSHAKE,     /* TLS is being set up */
+	SESSION_GREETING,      /* the banner is to be sent */
+	SESSION_COMMAND,       /* reads commands; RCPT replies may be waited for */
+	SESSION_STARTTLS,      /* STARTTLS was read and not answered yet */
+	SESSION_SWITCHING,     /* its 220 is on the way; nothing may come in */
+	SESSION_AUTH_VERDICT,  /* the auth role has the word; nothing is read */
+	SESSION_AUTH_RESPONSE, /* the client owes a line to a 334 */
+	SESSION_DATA,          /* the message comes in */
+	SESSION_OUTCOME,       /* the relay has all of the message, and the word */
+	SESSION_CLOSED,        /* session_drive frees it */
+	SESSION_STATES
+};
+
+/* What a step found: nothing more to do for now, or the next step may follow. */
+enum step { STEP_WAIT, STEP_NEXT };
+
+/*
+ * Invariants: `transaction` is set only in COMMAND, DATA and OUTCOME, and always
+ * in the last two; `request` is registered only in AUTH_VERDICT and
+ * AUTH_RESPONSE; replies wait only in COMMAND. `user` is set iff the auth role
+ * granted this session. The arena is empty without a transaction.
+ */
+struct session {
+	TAILQ_ENTRY(session) in_gate;
+	TAILQ_ENTRY(session) in_paced;
+	struct gate *gate;
+	struct gate_listener *listener;
+	struct stream *stream;
+	enum session_state state;
+	uint64_t number; /* of this gate; with its instance it names the session everywhere */
+	uint64_t opened_ms;
+	uint64_t deadline_ms; /* of the loop's clock; of the present state */
+	uint64_t armed_ms;    /* what the stream was told last */
+
+	char address[ENDPOINT_TEXT_SIZE];
+	uint16_t port;
+	struct limits_key network;
+
+	char *helo;                  /* what EHLO or HELO said; NULL: nothing yet */
+	char *user;                  /* who it is, by the auth role's word; NULL: nobody yet */
+	struct buf senders;          /* his sender addresses, an encoded list */
+	uint64_t relay_epoch;        /* of the relay door when AUTH began: the grant is there */
+	struct registration request; /* of the AUTH exchange */
+
+	struct replies replies;
+	struct arena arena;
+	struct transaction *transaction;
+	unsigned errors;   /* commands refused */
+	unsigned commands; /* lines read */
+
+	bool announced;           /* SESSION_OPENED was sent */
+	bool ticket_sent;         /* one TLS ticket a session */
+	bool skips_line;          /* the rest of an overlong line is being dropped */
+	bool paced;               /* stands in gate->paced */
+	bool peer_ended;          /* it sends no more; what it sent is still served */
+	bool peer_failed;         /* the stream is of no use any more */
+	bool finish;              /* on closing, unsent replies still go out */
+	const char *close_reason; /* static; for the audit */
+};
+
+/* The fields that travel with whatever makes an audit record (CLIENT_FIELDS of door/messages.h). */
+#define SESSION_CLIENT(s)                                                                                      \
+	.address = span_of((s)->address), .port = (s)->port, .listener = span_of((s)->listener->config->name), \
+	.tls_version = span_of(stream_tls_version((s)->stream)),                                               \
+	.tls_cipher = span_of(stream_tls_cipher((s)->stream)), .helo = span_of((s)->helo)
+
+/* A session's name in the log, as in the audit. */
+#define SESSION_NAME "session %" PRIu32 "-%" PRIu64
+#define SESSION_NAME_ARGS(s) (s)->gate->role->instance, (s)->number
+
+/* Takes over a connected descriptor; closes it on failure. The session frees itself. */
+void session_open(struct gate_listener *listener, int fd, const struct endpoint *peer,
+		  const struct limits_key *network);
+/* Takes steps until it has to wait, then sets the deadline, or frees the session: not to be touched after it. */
+void session_drive(struct session *s);
+
+/* The one setter of `state`: asserts that the move is legal, and starts its deadline. */
+void session_set_state(struct session *s, enum session_state next);
+/* The present state's deadline begins anew: there was progress. */
+void session_touch(struct session *s);
+
+/* Queues a reply in our text form (smtp/reply.h). */
+void session_reply(struct session *s, struct span text);
+void session_replyf(struct session *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* As session_reply, and counts an error; the last one allowed also ends the session with 421. */
+void session_refuse(struct session *s, struct span text);
+void session_count_error(struct session *s);
+
+/* Ends it in an orderly way: replies still waited for become 451, `text` is the last one. `reason` is static. */
+void session_farewell(struct session *s, struct span text, const char *reason);
+/* Ends it at once, without a word. */
+void session_drop(struct session *s, const char *reason);
+
+/*
+ * Takes one command line, or one response of AUTH, off the input; a view into
+ * it, valid until *out_used bytes are consumed. STATUS_AGAIN: none yet.
+ * Overlong and malformed lines are answered here: STATUS_INVALID, look again.
+ */
+MUST_USE enum status session_take_line(struct session *s, size_t maximum, struct span *out_line, size_t *out_used);
+
+/* True when it is authenticated, and the relay that holds its grant is still there. */
+bool session_has_grant(const struct session *s);
+
+/* The relay door is gone. What waits for it is answered; then it drives. */
+void session_on_relay_lost(struct session *s);
+/* The gate drains, or its time is up (`now`): it drives. */
+void session_on_drain(struct session *s, bool now);
+
+#endif

@@ -1,0 +1,105 @@
+/*
+ * How a session speaks and listens: replies, errors, the last word, and lines.
+ * A reply that can't be queued ends the session: a client must never take one
+ * reply for another.
+ */
+#include <stdarg.h>
+
+#include "gate/session.h"
+#include "smtp/command.h"
+
+#define REPLY_FORMATTED_MAXIMUM 4096 /* bytes of one reply that we format */
+
+void session_reply(struct session *s, struct span text)
+{
+	if (s->state == SESSION_CLOSED)
+		return;
+	if (replies_push(&s->replies, text) != STATUS_OK)
+		session_drop(s, "replies not read");
+}
+
+void session_replyf(struct session *s, const char *format, ...)
+{
+	struct buf text BUF_AUTO;
+	va_list args;
+	buf_init(&text, REPLY_FORMATTED_MAXIMUM);
+	va_start(args, format);
+	enum status status = buf_vprintf(&text, format, args);
+	va_end(args);
+	if (status == STATUS_OK)
+		session_reply(s, buf_span(&text));
+	else
+		session_drop(s, "reply not made");
+}
+
+void session_count_error(struct session *s)
+{
+	if (++s->errors >= s->gate->config->limits.errors)
+		session_farewell(s, SPAN("421 4.7.0 Too many errors, closing the connection"), "too many errors");
+}
+
+void session_refuse(struct session *s, struct span text)
+{
+	session_reply(s, text);
+	session_count_error(s);
+}
+
+void session_farewell(struct session *s, struct span text, const char *reason)
+{
+	if (s->state == SESSION_CLOSED)
+		return;
+	if (replies_fill_all(&s->replies, SPAN("451 4.3.0 The connection is being closed, please try again")) !=
+	    STATUS_OK) {
+		session_drop(s, "replies not read");
+		return;
+	}
+	session_reply(s, text);
+	if (s->state == SESSION_CLOSED)
+		return;
+	s->finish = true;
+	s->close_reason = reason;
+	session_set_state(s, SESSION_CLOSED);
+}
+
+void session_drop(struct session *s, const char *reason)
+{
+	if (s->state == SESSION_CLOSED)
+		return;
+	s->close_reason = reason;
+	session_set_state(s, SESSION_CLOSED);
+}
+
+/* Drops the rest of an overlong line; false while its end is not there. */
+static bool skip_line(struct session *s, struct buf *input)
+{
+	struct span bytes = buf_span(input);
+	size_t end = span_find_byte(bytes, '\n');
+	buf_consume(input, end < bytes.size ? end + 1 : bytes.size);
+	s->skips_line = end == bytes.size;
+	return !s->skips_line;
+}
+
+enum status session_take_line(struct session *s, size_t maximum, struct span *out_line, size_t *out_used)
+{
+	struct buf *input = stream_input(s->stream);
+	size_t used = 0;
+	if (s->skips_line && !skip_line(s, input))
+		return STATUS_AGAIN;
+	enum status status = command_take_line(buf_span(input), maximum, out_line, &used);
+	if (status == STATUS_AGAIN)
+		return status;
+	s->commands++;
+	if (status == STATUS_OK) {
+		*out_used = used;
+		return STATUS_OK;
+	}
+	gate_count_refused(s->gate, REFUSAL_SYNTAX);
+	if (status == STATUS_TOO_LARGE) {
+		s->skips_line = true;
+		session_refuse(s, SPAN("500 5.5.6 Line too long"));
+	} else {
+		buf_consume(input, used);
+		session_refuse(s, SPAN("500 5.5.2 Line with a NUL or a stray carriage return"));
+	}
+	return STATUS_INVALID;
+}

@@ -1,0 +1,192 @@
+/*
+ * The envelope on its way. The relay learns of a transaction with its first
+ * batch and forgets it with a message's reply or with an abort; answers that
+ * come later find no number here.
+ */
+#include "gate/transaction.h"
+
+#include <inttypes.h>
+
+#include "door/messages.h"
+#include "gate/message.h"
+#include "smtp/reply.h"
+
+#define BATCH_MAXIMUM \
+	(512U << 10)          /* bytes of addresses: two such lists fit a frame; 1,000 of the longest take 324 KiB */
+#define PARAMETERS_MAXIMUM 64 /* bytes: "BODY=8BITMIME SIZE=" and 20 digits */
+#define LOST SPAN("451 4.3.0 The delivery service was interrupted, please try again")
+
+static enum status write_parameters(struct arena *arena, const struct mail_parameters *from, struct span *out_text)
+{
+	struct buf text BUF_AUTO;
+	buf_init(&text, PARAMETERS_MAXIMUM);
+	if (from->has_body)
+		TRY(buf_append_text(&text, from->eight_bit ? "BODY=8BITMIME" : "BODY=7BIT"));
+	if (from->has_size)
+		TRY(buf_printf(&text, "%sSIZE=%" PRIu64, buf_size(&text) ? " " : "", from->size));
+	return arena_copy(arena, buf_span(&text), out_text);
+}
+
+static enum status make(struct session *s, struct span mail_from, const struct mail_parameters *parameters,
+			struct transaction **out_transaction)
+{
+	struct transaction *t = arena_alloc(&s->arena, sizeof(*t));
+	if (t == NULL)
+		return STATUS_NO_MEMORY;
+	TRY(arena_copy(&s->arena, mail_from, &t->mail_from));
+	TRY(write_parameters(&s->arena, parameters, &t->parameters));
+	t->number = ++s->gate->last_transaction;
+	t->size = parameters->has_size ? parameters->size : 0;
+	buf_init(&t->recipients, BATCH_MAXIMUM);
+	buf_init(&t->rcpt_parameters, BATCH_MAXIMUM);
+	*out_transaction = t;
+	return STATUS_OK;
+}
+
+enum status transaction_begin(struct session *s, struct span mail_from, const struct mail_parameters *parameters)
+{
+	enum status status = make(s, mail_from, parameters, &s->transaction);
+	if (status != STATUS_OK)
+		arena_reset(&s->arena);
+	return status;
+}
+
+/* ---- batches */
+
+enum status transaction_add_recipient(struct session *s, struct span address)
+{
+	struct transaction *t = s->transaction;
+	TRY(replies_push_waiting(&s->replies));
+	TRY(codec_list_add(&t->recipients, address));
+	TRY(codec_list_add(&t->rcpt_parameters, (struct span){ 0 }));
+	t->batch++;
+	return STATUS_OK;
+}
+
+size_t transaction_recipient_count(const struct session *s)
+{
+	return s->transaction->accepted + s->replies.waiting;
+}
+
+static enum status send_envelope(struct session *s, bool data_follows)
+{
+	struct transaction *t = s->transaction;
+	struct door_envelope message = { .session = s->number,
+					 .transaction = t->number,
+					 .mail_from = t->mail_from,
+					 .mail_parameters = t->parameters,
+					 .size = t->size,
+					 .recipients = codec_list_of(&t->recipients),
+					 .recipient_parameters = codec_list_of(&t->rcpt_parameters),
+					 .data_follows = data_follows,
+					 .helo = span_of(s->helo) };
+	return relay_door_envelope(&s->gate->relay, &message);
+}
+
+static void fill_replies(struct session *s, struct span text)
+{
+	if (replies_fill_all(&s->replies, text) != STATUS_OK)
+		session_drop(s, "replies not read");
+}
+
+void transaction_send_batch(struct session *s, bool data_follows)
+{
+	struct transaction *t = s->transaction;
+	if (t == NULL || t->batch == 0)
+		return;
+	enum status status = send_envelope(s, data_follows);
+	t->batch = 0;
+	buf_clear(&t->recipients);
+	buf_clear(&t->rcpt_parameters);
+	if (status != STATUS_OK) {
+		fill_replies(s, LOST);
+		return;
+	}
+	if (!t->known)
+		registry_add(s->gate->transactions, &t->registration, t->number, s);
+	t->known = true;
+	session_touch(s);
+}
+
+/* ---- answers */
+
+/* One recipient's reply. What is no reply counts as a temporary refusal. */
+static enum status take_reply(struct session *s, struct span text)
+{
+	struct reply reply;
+	if (reply_read(text, &reply) != STATUS_OK)
+		return replies_fill(&s->replies, LOST);
+	if (reply.code / 100 == 2)
+		s->transaction->accepted++;
+	return replies_fill(&s->replies, text);
+}
+
+static enum status take_id(struct session *s, struct span id)
+{
+	if (!span_is_empty(s->transaction->id) || span_is_empty(id))
+		return STATUS_OK;
+	return arena_copy(&s->arena, id, &s->transaction->id);
+}
+
+enum status transaction_on_replies(struct session *s, const struct door_envelope_reply *message)
+{
+	struct codec_list rest = message->replies;
+	struct span text;
+	/* The batch still gathered has its slots behind those that the relay was asked about. */
+	if (codec_list_count(rest) > s->replies.waiting - s->transaction->batch)
+		return STATUS_INVALID;
+	if (take_id(s, message->message) != STATUS_OK)
+		session_drop(s, "out of memory");
+	while (codec_list_next(&rest, &text)) {
+		if (take_reply(s, text) != STATUS_OK) {
+			session_drop(s, "replies not read");
+			break;
+		}
+	}
+	session_touch(s);
+	session_drive(s);
+	return STATUS_OK;
+}
+
+/* ---- the end */
+
+void transaction_end(struct session *s)
+{
+	struct transaction *t = s->transaction;
+	if (t == NULL)
+		return;
+	registry_remove(s->gate->transactions, &t->registration);
+	message_free(s);
+	buf_free(&t->recipients);
+	buf_free(&t->rcpt_parameters);
+	s->transaction = NULL;
+	arena_reset(&s->arena);
+}
+
+void transaction_disown(struct session *s, struct span reply, struct span reason)
+{
+	struct transaction *t = s->transaction;
+	struct door_transaction_aborted message = { .session = s->number,
+						    .transaction = t->number,
+						    .mail_from = t->mail_from,
+						    .reply = reply,
+						    .reason = reason };
+	if (t->known || !span_is_empty(reply))
+		relay_door_aborted(&s->gate->relay, &message);
+	registry_remove(s->gate->transactions, &t->registration);
+	t->known = false;
+}
+
+void transaction_abort(struct session *s, struct span reply, struct span reason)
+{
+	if (s->transaction == NULL)
+		return;
+	transaction_disown(s, reply, reason);
+	transaction_end(s);
+}
+
+void transaction_lost(struct session *s)
+{
+	fill_replies(s, LOST);
+	transaction_end(s);
+}

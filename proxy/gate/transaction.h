@@ -1,0 +1,57 @@
+/*
+ * A mail transaction, from an accepted MAIL to its outcome: the envelope, sent
+ * to the relay in batches of pipelined recipients. Lives in the session's
+ * arena, which is reset with its end.
+ */
+#ifndef GATE_TRANSACTION_H
+#define GATE_TRANSACTION_H
+
+#include "gate/session.h"
+#include "smtp/command.h"
+
+struct door_envelope_reply;
+struct message;
+
+/*
+ * Invariants: registered iff `known`; each recipient that the relay was asked
+ * about holds one waiting reply of the session until its answer is there.
+ */
+struct transaction {
+	uint64_t number;
+	struct registration registration;
+	bool known;                 /* the relay has seen it */
+	struct span mail_from;      /* without brackets; empty for <> */
+	struct span parameters;     /* "BODY=8BITMIME SIZE=1234", as passed on */
+	uint64_t size;              /* declared; 0: unknown */
+	struct span id;             /* the message's, by the relay; empty before its first answer */
+	size_t accepted;            /* recipients that the upstream took */
+	size_t asked;               /* RCPT commands that were not malformed */
+	size_t batch;               /* recipients gathered and not sent */
+	struct buf recipients;      /* of the batch, an encoded list */
+	struct buf rcpt_parameters; /* one for each of them */
+	struct message *message;    /* from DATA on */
+};
+
+/* MAIL was accepted. STATUS_NO_MEMORY: no transaction. */
+MUST_USE enum status transaction_begin(struct session *s, struct span mail_from,
+				       const struct mail_parameters *parameters);
+/* One more recipient for the batch; its reply comes later. STATUS_NO_MEMORY, STATUS_TOO_LARGE: it is not in it. */
+MUST_USE enum status transaction_add_recipient(struct session *s, struct span address);
+/* Sends the batch, if there is one. `data_follows`: the client pipelined DATA behind it. */
+void transaction_send_batch(struct session *s, bool data_follows);
+/* Recipients that count against recipients_per_message: accepted, asked for, or gathered. */
+size_t transaction_recipient_count(const struct session *s);
+
+/* The relay's answer to a batch; drives the session. STATUS_INVALID: more replies than were waited for. */
+MUST_USE enum status transaction_on_replies(struct session *s, const struct door_envelope_reply *message);
+
+/* Forgets it. Nothing without one. */
+void transaction_end(struct session *s);
+/* Tells the relay that it is over, for the audit with a reply and a reason where we refused it, and forgets it. Nothing without one. */
+void transaction_abort(struct session *s, struct span reply, struct span reason);
+/* The same, but keeps it, for a client that is still sending its message. */
+void transaction_disown(struct session *s, struct span reply, struct span reason);
+/* The relay is lost: recipients waiting are answered with 451. */
+void transaction_lost(struct session *s);
+
+#endif
