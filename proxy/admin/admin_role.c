@@ -1,0 +1,189 @@
+/*
+ * The admin role: control socket, metrics and health. It knows nothing by
+ * itself: requests go through its doors to the role that knows, and are recorded
+ * there. Mail flows without it. It owns its doors, the control and the HTTP
+ * server; a door that breaks is dropped, and the supervisor brings a new one
+ * with the role's successor.
+ */
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "admin/control.h"
+#include "admin/http.h"
+#include "base/log.h"
+#include "door/messages.h"
+#include "door/role.h"
+
+struct admin;
+
+/* A role that knows answers, as the context of its door. */
+struct peer {
+	struct admin *admin;
+	enum role_kind role;
+	struct door *door; /* NULL while it is away */
+};
+
+struct admin {
+	const struct role_context *context;
+	struct control *control;
+	struct http *http; /* NULL without admin.http */
+	struct peer peers[ROLE_KINDS];
+	struct timer *limit; /* of a drain */
+};
+
+/* ---- doors */
+
+static void set_door(struct peer *peer, struct door *door)
+{
+	struct admin *admin = peer->admin;
+	bool had_door = peer->door;
+	door_free(&peer->door);
+	peer->door = door;
+	if (admin->http)
+		http_set_attached(admin->http, peer->role, door);
+	if (had_door)
+		control_role_lost(admin->control, peer->role);
+}
+
+static enum status on_frame(void *context, struct door *door, uint16_t type, struct span payload)
+{
+	struct peer *peer = context;
+	struct door_control_reply reply;
+	(void)door;
+	if (type != DOOR_CONTROL_REPLY)
+		return STATUS_INVALID;
+	TRY(door_read_control_reply(payload, &reply));
+	control_answer(peer->admin->control, reply.request, reply.json);
+	return STATUS_OK;
+}
+
+static void on_closed(void *context, struct door *door)
+{
+	struct peer *peer = context;
+	(void)door;
+	log_info("the door to %s closed", role_kind_text(peer->role));
+	set_door(peer, NULL);
+}
+
+static const struct door_handler door_handler = { .on_frame = on_frame, .on_closed = on_closed };
+
+static void attached(void *state, enum role_kind kind, uint32_t instance, int fd)
+{
+	struct admin *admin = state;
+	struct door *door;
+	(void)instance;
+	/* Gates have nothing to say here. */
+	if (kind != ROLE_SUPERVISOR && kind != ROLE_AUTH && kind != ROLE_RELAY) {
+		close(fd);
+		return;
+	}
+	struct peer *peer = &admin->peers[kind];
+	if (door_create(admin->context->loop, fd, &door_handler, peer, &door) == STATUS_OK)
+		set_door(peer, door);
+	else
+		log_error("no door to %s: out of memory or descriptors", role_kind_text(kind));
+}
+
+/* ---- the control socket */
+
+static enum status ask(void *context, enum role_kind role, uint64_t request, struct span json)
+{
+	struct admin *admin = context;
+	struct door_control_request message = { .request = request, .json = json };
+	if (!admin->peers[role].door)
+		return STATUS_UNAVAILABLE;
+	return door_send_control_request(admin->peers[role].door, &message);
+}
+
+static void finish(void *context)
+{
+	struct admin *admin = context;
+	role_finish(admin->context);
+}
+
+static const struct control_handler control_handler = { .ask = ask, .drained = finish };
+
+/* ---- life */
+
+static enum status start_control(struct admin *admin)
+{
+	int fd = role_take_fd(admin->context, "control");
+	if (fd < 0) {
+		log_error("no control socket was handed over");
+		return STATUS_NOT_FOUND;
+	}
+	enum status status = control_create(admin->context->loop, fd, &control_handler, admin, &admin->control);
+	if (status != STATUS_OK)
+		log_error("the control socket can't be served: %s", status_text(status));
+	return status;
+}
+
+static enum status start_http(struct admin *admin)
+{
+	const struct role_context *context = admin->context;
+	const struct stats *first;
+	int fd = role_take_fd(context, "http");
+	int slabs = role_take_fd(context, "slabs");
+	enum status status = slabs < 0 ? STATUS_NOT_FOUND : stats_map_all(slabs, context->seats, &first);
+	if (slabs >= 0)
+		close(slabs);
+	if (fd < 0)
+		return STATUS_OK;
+	if (status == STATUS_OK)
+		status = http_create(fd, first, context->seats, context->config, &admin->http);
+	else
+		close(fd);
+	if (status != STATUS_OK)
+		log_error("metrics can't be served: %s", status_text(status));
+	return status;
+}
+
+static void stop(void *state)
+{
+	struct admin *admin = state;
+	http_free(&admin->http);
+	for (unsigned role = 0; role < ROLE_KINDS; role++)
+		door_free(&admin->peers[role].door);
+	control_free(&admin->control);
+	timer_free(&admin->limit);
+	free(admin);
+}
+
+static enum status start_all(struct admin *admin)
+{
+	TRY(timer_create(admin->context->loop, finish, admin, &admin->limit));
+	TRY(start_control(admin));
+	return start_http(admin);
+}
+
+static enum status start(const struct role_context *context, void **out_state)
+{
+	struct admin *admin = calloc(1, sizeof(*admin));
+	if (!admin)
+		return STATUS_NO_MEMORY;
+	admin->context = context;
+	for (unsigned role = 0; role < ROLE_KINDS; role++)
+		admin->peers[role] = (struct peer){ .admin = admin, .role = (enum role_kind)role };
+	enum status status = start_all(admin);
+	if (status == STATUS_OK)
+		*out_state = admin;
+	else
+		stop(admin);
+	return status;
+}
+
+static void drain(void *state, uint64_t limit_ms)
+{
+	struct admin *admin = state;
+	timer_set(admin->limit, limit_ms);
+	control_drain(admin->control);
+}
+
+const struct role admin_role = {
+	.kind = ROLE_ADMIN,
+	.name = "admin",
+	.start = start,
+	.attached = attached,
+	.drain = drain,
+	.stop = stop,
+};

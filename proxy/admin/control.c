@@ -1,0 +1,304 @@
+/*
+ * Connections to the control socket. The control owns its listener and a
+ * client for each connection; a client owns its stream. A client that breaks
+ * the protocol hears why and loses its connection; one that is silent or
+ * doesn't read loses it too.
+ */
+#include "admin/control.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "admin/commands.h"
+#include "net/listener.h"
+#include "net/stream.h"
+
+#define CLIENTS_MAXIMUM 16        /* connections; administrators are few, and one request takes moments */
+#define IDLE_MS 60000             /* between requests */
+#define ANSWER_MS 10000           /* for a role to answer; longer than any of its own waits */
+#define FINISH_MS 5000            /* for the last answer to be read */
+#define OUTPUT_MAXIMUM (2U << 20) /* bytes: the largest frame of a door, and an error */
+
+struct client {
+	struct control *control;
+	struct client *next;
+	struct stream *stream;
+	uint64_t request;    /* under way, or 0 */
+	enum role_kind role; /* that it went to */
+	bool ended;          /* the peer sends nothing more */
+};
+
+struct control {
+	struct loop *loop;
+	struct listener *listener; /* NULL once draining */
+	const struct control_handler *handler;
+	void *context;
+	struct client *clients;
+	size_t count;
+	uint64_t last_request;
+	bool draining;
+	bool told; /* that it is drained: once */
+};
+
+/* ---- clients' lives */
+
+static void forget(struct client *client)
+{
+	struct control *control = client->control;
+	struct client **link = &control->clients;
+	while (*link != client)
+		link = &(*link)->next;
+	*link = client->next;
+	control->count--;
+	stream_free(&client->stream);
+	free(client);
+}
+
+/* What was written still goes out. */
+static void finish(struct client *client)
+{
+	stream_finish(&client->stream, FINISH_MS);
+	forget(client);
+}
+
+static bool is_waited_for(const struct control *control)
+{
+	for (const struct client *client = control->clients; client; client = client->next) {
+		if (client->request)
+			return true;
+	}
+	return false;
+}
+
+static void tell_drained(struct control *control)
+{
+	if (!control->draining || control->told || is_waited_for(control))
+		return;
+	control->told = true;
+	control->handler->drained(control->context);
+}
+
+/* ---- answers */
+
+static enum status write_line(struct client *client, struct span json)
+{
+	TRY(stream_write(client->stream, json));
+	return stream_write(client->stream, SPAN("\n"));
+}
+
+static enum status write_error(struct client *client, const char *reason)
+{
+	char *text = NULL;
+	json_t *reply = json_pack("{s:b, s:s}", "ok", 0, "error", reason);
+	if (reply)
+		text = json_dumps(reply, JSON_COMPACT);
+	json_decref(reply);
+	if (!text)
+		return STATUS_NO_MEMORY;
+	enum status status = write_line(client, span_of(text));
+	free(text);
+	return status;
+}
+
+/* A role's answer as it came; one that is no JSON object in one line would put the connection out of step. */
+static enum status write_answer(struct client *client, struct span json)
+{
+	json_t *reply = json_loadb(json.data, json.size, 0, NULL);
+	bool fits = json_is_object(reply) && !span_contains_byte(json, '\n');
+	json_decref(reply);
+	return fits ? write_line(client, json) : write_error(client, "the answer can't be read");
+}
+
+/* ---- requests */
+
+static enum status ask(struct client *client, enum role_kind role, struct span line)
+{
+	struct control *control = client->control;
+	char reason[COMMAND_REASON_SIZE];
+	uint64_t request = ++control->last_request;
+	if (control->handler->ask(control->context, role, request, line) != STATUS_OK) {
+		snprintf(reason, sizeof(reason), "%s is not running", role_kind_text(role));
+		return write_error(client, reason);
+	}
+	client->request = request;
+	client->role = role;
+	stream_set_deadline(client->stream, ANSWER_MS);
+	return STATUS_OK;
+}
+
+static enum status handle_line(struct client *client, struct span line)
+{
+	char reason[COMMAND_REASON_SIZE];
+	enum role_kind role;
+	stream_set_deadline(client->stream, IDLE_MS);
+	if (command_check(line, &role, reason) != STATUS_OK)
+		return write_error(client, reason);
+	return ask(client, role, line);
+}
+
+/* Handles whole lines until one is under way. False: the client is gone. */
+static bool read_lines(struct client *client)
+{
+	struct buf *input = stream_input(client->stream);
+	enum status status = STATUS_OK;
+	while (!client->request && status == STATUS_OK) {
+		struct span bytes = buf_span(input);
+		size_t end = span_find_byte(bytes, '\n');
+		if (end == bytes.size)
+			break;
+		status = handle_line(client, span_slice(bytes, 0, end));
+		buf_consume(input, end + 1);
+	}
+	if (status == STATUS_OK && !client->request && buf_size(input) > COMMAND_LINE_MAXIMUM) {
+		status = write_error(client, "the line is too long");
+		if (status == STATUS_OK)
+			status = STATUS_END;
+	}
+	if (status == STATUS_OK && (client->request || !(client->ended || client->control->draining)))
+		return true;
+	finish(client);
+	return false;
+}
+
+static void settle(struct client *client, enum status written)
+{
+	struct control *control = client->control;
+	client->request = 0;
+	stream_set_deadline(client->stream, IDLE_MS);
+	if (written == STATUS_OK)
+		(void)read_lines(client);
+	else
+		forget(client);
+	tell_drained(control);
+}
+
+static void settle_with_error(struct client *client, const char *what)
+{
+	char reason[COMMAND_REASON_SIZE];
+	snprintf(reason, sizeof(reason), "%s %s", role_kind_text(client->role), what);
+	settle(client, write_error(client, reason));
+}
+
+static void on_event(void *context, struct stream *stream, enum stream_event event)
+{
+	struct client *client = context;
+	(void)stream;
+	switch (event) {
+	case STREAM_ENDED:
+		client->ended = true;
+		(void)read_lines(client);
+		break;
+	case STREAM_INPUT:
+		(void)read_lines(client);
+		break;
+	case STREAM_TIMEOUT:
+		if (client->request)
+			settle_with_error(client, "did not answer in time; whether it was done is not known");
+		else
+			finish(client);
+		break;
+	case STREAM_CONNECTED:
+	case STREAM_SECURED:
+	case STREAM_DRAINED:
+		break;
+	case STREAM_FAILED:
+	default: {
+		struct control *control = client->control;
+		forget(client);
+		tell_drained(control);
+	}
+	}
+}
+
+static void on_accepted(void *context, int fd, const struct endpoint *peer)
+{
+	struct control *control = context;
+	(void)peer;
+	struct client *client = control->count < CLIENTS_MAXIMUM ? calloc(1, sizeof(*client)) : NULL;
+	if (!client) {
+		close(fd);
+		return;
+	}
+	struct stream_options options = { .input_maximum = COMMAND_LINE_MAXIMUM + 1,
+					  .output_maximum = OUTPUT_MAXIMUM,
+					  .on_event = on_event,
+					  .context = client };
+	if (stream_create(control->loop, fd, &options, &client->stream) != STATUS_OK) {
+		free(client);
+		return;
+	}
+	client->control = control;
+	client->next = control->clients;
+	control->clients = client;
+	control->count++;
+	stream_set_deadline(client->stream, IDLE_MS);
+}
+
+/* ---- public */
+
+enum status control_create(struct loop *loop, int fd, const struct control_handler *handler, void *context,
+			   struct control **out_control)
+{
+	struct control *control = calloc(1, sizeof(*control));
+	if (!control) {
+		close(fd);
+		return STATUS_NO_MEMORY;
+	}
+	control->loop = loop;
+	control->handler = handler;
+	control->context = context;
+	enum status status = listener_create(loop, fd, on_accepted, control, &control->listener);
+	if (status == STATUS_OK)
+		*out_control = control;
+	else
+		free(control);
+	return status;
+}
+
+void control_answer(struct control *control, uint64_t request, struct span json)
+{
+	for (struct client *client = control->clients; client; client = client->next) {
+		if (client->request == request) {
+			settle(client, write_answer(client, json));
+			return;
+		}
+	}
+}
+
+void control_role_lost(struct control *control, enum role_kind role)
+{
+	struct client *next;
+	for (struct client *client = control->clients; client; client = next) {
+		next = client->next;
+		if (client->request && client->role == role)
+			settle_with_error(client, "is gone; whether it was done is not known");
+	}
+}
+
+void control_drain(struct control *control)
+{
+	struct client *next;
+	if (control->draining)
+		return;
+	control->draining = true;
+	listener_free(&control->listener);
+	for (struct client *client = control->clients; client; client = next) {
+		next = client->next;
+		if (!client->request)
+			finish(client);
+	}
+	tell_drained(control);
+}
+
+void control_free(struct control **control)
+{
+	if (!*control)
+		return;
+	while ((*control)->clients)
+		forget((*control)->clients);
+	if ((*control)->listener)
+		listener_free(&(*control)->listener);
+	free(*control);
+	*control = NULL;
+}

@@ -1,0 +1,161 @@
+/*
+ * libmicrohttpd on one thread. It owns the daemon, and with it the socket; a
+ * response that can't be made loses its connection.
+ */
+#include "admin/http.h"
+
+#include <microhttpd.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define CONNECTIONS_MAXIMUM 16U /* scrapers are few */
+#define CONNECTION_SECONDS 10U  /* of silence */
+#define CONNECTION_BYTES 16384U /* for a request's line and header */
+#define METRICS_TYPE "text/plain; version=0.0.4; charset=utf-8"
+#define PLAIN_TYPE "text/plain; charset=utf-8"
+
+struct http {
+	struct MHD_Daemon *daemon;
+	const struct stats *first;
+	unsigned seats;
+	const struct config *config;
+	_Atomic bool attached[ROLE_KINDS];
+};
+
+/* ---- answers: each is a text on the heap, NULL out of memory */
+
+static char *write_metrics(struct http *http, unsigned *out_code)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+	if (!out)
+		return NULL;
+	stats_write(http->first, http->seats, http->config, out);
+	*out_code = MHD_HTTP_OK;
+	if (fclose(out) == 0)
+		return text;
+	free(text);
+	return NULL;
+}
+
+static char *write_health(struct http *http, unsigned *out_code)
+{
+	(void)http;
+	*out_code = MHD_HTTP_OK;
+	return strdup("ok\n");
+}
+
+static char *write_readiness(struct http *http, unsigned *out_code)
+{
+	bool auth = atomic_load(&http->attached[ROLE_AUTH]);
+	bool relay = atomic_load(&http->attached[ROLE_RELAY]);
+	*out_code = auth && relay ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE;
+	if (auth && relay)
+		return strdup("ready\n");
+	return strdup(auth ? "missing: relay\n" : relay ? "missing: auth\n" : "missing: auth, relay\n");
+}
+
+struct page {
+	const char *path;
+	const char *type;
+	char *(*write)(struct http *http, unsigned *out_code);
+};
+
+static const struct page pages[] = {
+	{ "/metrics", METRICS_TYPE, write_metrics },
+	{ "/healthz", PLAIN_TYPE, write_health },
+	{ "/readyz", PLAIN_TYPE, write_readiness },
+};
+
+/* ---- HTTP */
+
+static enum MHD_Result send_text(struct MHD_Connection *connection, unsigned code, const char *type, char *text)
+{
+	struct MHD_Response *response =
+		text ? MHD_create_response_from_buffer(strlen(text), text, MHD_RESPMEM_MUST_FREE) : NULL;
+	if (!response) {
+		free(text);
+		return MHD_NO;
+	}
+	MHD_add_response_header(response, "Content-Type", type);
+	MHD_add_response_header(response, "Cache-Control", "no-store");
+	MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+	if (code == MHD_HTTP_METHOD_NOT_ALLOWED)
+		MHD_add_response_header(response, "Allow", "GET, HEAD");
+	enum MHD_Result result = MHD_queue_response(connection, code, response);
+	MHD_destroy_response(response);
+	return result;
+}
+
+static enum MHD_Result answer(struct http *http, struct MHD_Connection *connection, const char *url, const char *method)
+{
+	if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0)
+		return send_text(connection, MHD_HTTP_METHOD_NOT_ALLOWED, PLAIN_TYPE, strdup("read only\n"));
+	for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++) {
+		unsigned code = MHD_HTTP_INTERNAL_SERVER_ERROR;
+		if (strcmp(url, pages[i].path) != 0)
+			continue;
+		char *text = pages[i].write(http, &code);
+		return send_text(connection, code, pages[i].type, text);
+	}
+	return send_text(connection, MHD_HTTP_NOT_FOUND, PLAIN_TYPE, strdup("not here\n"));
+}
+
+/* Called once with the header, again for each piece of a body (dropped), and at last with none left. */
+static enum MHD_Result on_request(void *context, struct MHD_Connection *connection, const char *url, const char *method,
+				  const char *version, const char *upload, size_t *upload_size, void **state)
+{
+	static char seen;
+	(void)version;
+	(void)upload;
+	if (*state != &seen) {
+		*state = &seen;
+		return MHD_YES;
+	}
+	if (*upload_size) {
+		*upload_size = 0;
+		return MHD_YES;
+	}
+	return answer(context, connection, url, method);
+}
+
+enum status http_create(int fd, const struct stats *first, unsigned seats, const struct config *config,
+			struct http **out_http)
+{
+	struct http *http = calloc(1, sizeof(*http));
+	if (!http) {
+		close(fd);
+		return STATUS_NO_MEMORY;
+	}
+	http->first = first;
+	http->seats = seats;
+	http->config = config;
+	http->daemon = MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD, 0, NULL, NULL, on_request, http,
+					MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAXIMUM,
+					MHD_OPTION_CONNECTION_TIMEOUT, CONNECTION_SECONDS,
+					MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES, MHD_OPTION_END);
+	if (!http->daemon) {
+		close(fd);
+		free(http);
+		return STATUS_UNAVAILABLE;
+	}
+	*out_http = http;
+	return STATUS_OK;
+}
+
+void http_set_attached(struct http *http, enum role_kind role, bool attached)
+{
+	atomic_store(&http->attached[role], attached);
+}
+
+void http_free(struct http **http)
+{
+	if (!*http)
+		return;
+	MHD_stop_daemon((*http)->daemon);
+	free(*http);
+	*http = NULL;
+}
