@@ -76,15 +76,19 @@ struct config {
 /*
  * Parses `text` (a whole file) as the file `file` would have it. Every fault
  * goes to `faults` as "FILE:LINE: what is wrong and what was expected", one a line;
- * STATUS_INVALID when there was one. Reads no file but those it is given.
+ * STATUS_INVALID when there was one. Opens no file; asks the machine for its name,
+ * and for the working folder when `file` is relative. What the file does not say
+ * is implied: a quota `default` with the defaults of options.def, and, with exactly
+ * one relay, a route `default` to it. One thread at a time.
  */
 MUST_USE enum status config_load(struct span text, const char *file, FILE *faults, struct config **out_config);
 void config_free(struct config **config);
 
 /*
- * What only looking at the machine can tell: certificates and keys parse, match
- * and last; secret files exist and are not readable by others; names refer to
- * something. Faults as above.
+ * What only looking at the machine can tell: files exist, secret ones are not
+ * readable by others, users and time zones are known. Whether certificates and
+ * keys parse and match is left to who makes the TLS contexts. Faults as above,
+ * at the lines of their sections.
  */
 MUST_USE enum status config_check(const struct config *config, FILE *faults);
 

@@ -1,0 +1,151 @@
+/*
+ * What only looking at the machine can tell: files are there, are files, and
+ * keep their secrets; users, groups and time zones are known. Changes nothing.
+ * Whether certificates and keys parse and match is found by who may use OpenSSL:
+ * the supervisor's --check, by making the TLS contexts.
+ */
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "config/faults.h"
+#include "config/table.h"
+
+#define OTHERS_MODE 0077U /* what group and others may do with a secret: nothing */
+#define ZONE_FOLDER "/usr/share/zoneinfo/"
+
+struct check {
+	const struct config *config;
+	struct faults faults;
+};
+
+/* An option, as it shows in a fault: "relay gmail.password_file". */
+struct spot {
+	const char *section;
+	const void *at; /* the section's struct */
+	const char *option;
+};
+
+static void add_fault(struct check *check, struct spot spot, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+static void add_fault(struct check *check, struct spot spot, const char *format, ...)
+{
+	const struct config_head *head = spot.at;
+	char text[FAULT_TEXT_SIZE];
+	va_list args;
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	faults_add(&check->faults, head->line, "%s%s%s.%s: %s", spot.section, *head->name ? " " : "", head->name,
+		   spot.option, text);
+}
+
+/* ---- files */
+
+/* False, and a fault: it is not there or is no regular file. */
+static bool find_file(struct check *check, struct spot spot, const char *path, struct stat *out_info)
+{
+	if (stat(path, out_info) != 0) {
+		add_fault(check, spot, "%s: %s; expected a file", path, strerror(errno));
+		return false;
+	}
+	if (!S_ISREG(out_info->st_mode)) {
+		add_fault(check, spot, "%s: not a regular file; expected one", path);
+		return false;
+	}
+	return true;
+}
+
+static void check_readable(struct check *check, struct spot spot, const char *path)
+{
+	struct stat info;
+	if (*path == '\0' || !find_file(check, spot, path, &info))
+		return;
+	if (access(path, R_OK) != 0)
+		add_fault(check, spot, "%s: %s; expected to read it", path, strerror(errno));
+}
+
+static void check_secret(struct check *check, struct spot spot, const char *path)
+{
+	struct stat info;
+	if (*path == '\0' || !find_file(check, spot, path, &info))
+		return;
+	if (info.st_mode & OTHERS_MODE)
+		add_fault(check, spot, "%s: mode %04o lets others at a secret; expected 0600: chmod 600 '%s'", path,
+			  (unsigned)info.st_mode & 07777U, path);
+	if (info.st_uid != 0 && info.st_uid != geteuid())
+		add_fault(check, spot, "%s: belongs to user %u; expected root or who starts subgate", path,
+			  (unsigned)info.st_uid);
+	if (info.st_size == 0)
+		add_fault(check, spot, "%s: empty; expected a secret", path);
+	if (access(path, R_OK) != 0)
+		add_fault(check, spot, "%s: %s; expected to read it", path, strerror(errno));
+}
+
+#define SPOT(name, section, field) ((struct spot){ name, section, #field }), (section)->field
+
+static void check_files(struct check *check)
+{
+	const struct config *config = check->config;
+	check_readable(check, SPOT("tls", &config->tls, certificate));
+	check_secret(check, SPOT("tls", &config->tls, private_key));
+	check_secret(check, SPOT("redis", &config->redis, password_file));
+	for (size_t i = 0; i < config->ldap.count; i++) {
+		check_readable(check, SPOT("ldap", &config->ldap.items[i], ca_file));
+		check_secret(check, SPOT("ldap", &config->ldap.items[i], bind_password_file));
+	}
+	for (size_t i = 0; i < config->relay.count; i++) {
+		check_readable(check, SPOT("relay", &config->relay.items[i], ca_file));
+		check_secret(check, SPOT("relay", &config->relay.items[i], password_file));
+	}
+}
+
+/* ---- names */
+
+/* Started as root, each role runs as a user of its own, and the control socket belongs to a group. */
+static void check_users(struct check *check)
+{
+	static const char *const roles[] = { "gate", "auth", "relay", "admin" };
+	const struct config *config = check->config;
+	char name[128];
+	if (geteuid() != 0 || *config->global.user == '\0')
+		return;
+	for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); i++) {
+		snprintf(name, sizeof(name), "%s-%s", config->global.user, roles[i]);
+		if (!getpwnam(name))
+			faults_add(&check->faults, config->global.line,
+				   "user: there is no user %s on this machine; expected it, or user = \"\"", name);
+	}
+	if (*config->admin.group && !getgrnam(config->admin.group))
+		faults_add(&check->faults, config->admin.line,
+			   "admin.group: there is no group %.80s on this machine; expected it, or \"\"",
+			   config->admin.group);
+}
+
+/* A machine without the database (tzdata) knows UTC alone. */
+static void check_timezone(struct check *check)
+{
+	char path[512];
+	const char *name = check->config->quota_day.timezone;
+	snprintf(path, sizeof(path), "%s%s", ZONE_FOLDER, name);
+	struct stat info;
+	if (strcmp(name, "UTC") != 0 && (stat(path, &info) != 0 || !S_ISREG(info.st_mode)))
+		faults_add(&check->faults, check->config->quota_day.line,
+			   "quota_day.timezone: this machine knows no \"%.80s\"; expected a name below " ZONE_FOLDER,
+			   name);
+}
+
+enum status config_check(const struct config *config, FILE *faults)
+{
+	struct check check = { .config = config };
+	check_files(&check);
+	check_users(&check);
+	check_timezone(&check);
+	enum status status = faults_report(&check.faults, config->file, faults);
+	faults_free(&check.faults);
+	return status;
+}
