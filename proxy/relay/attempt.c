@@ -1,0 +1,193 @@
+/*
+ * One relay being tried: what is asked of relay/upstream.h, in which order, and
+ * what its callbacks mean. The upstream is the pool's; an attempt lets go of
+ * it when it is told that it is over, or by attempt_drop.
+ */
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "relay/delivery_private.h"
+
+static const char *relay_name(const struct attempt *attempt)
+{
+	return attempt->delivery->all->services->config->relay.items[attempt->relay].name;
+}
+
+/* ---- what the upstream says */
+
+static void on_replies(void *context, const struct span *replies, size_t count)
+{
+	struct attempt *attempt = context;
+	struct delivery *delivery = attempt->delivery;
+	enum status status = STATUS_OK;
+	for (size_t i = 0; i < count && status == STATUS_OK; i++)
+		status = recipients_take_reply(&delivery->recipients, replies[i]);
+	if (status != STATUS_OK) {
+		outcome_trouble(attempt, span_of(status_text(status)));
+	} else if (delivery->recipients.promise_broken) {
+		outcome_trouble(attempt, SPAN("it refuses a recipient that was answered with 250"));
+	} else {
+		delivery_report(delivery);
+		delivery_advance(delivery);
+	}
+	delivery_free_if_over(delivery);
+}
+
+static void on_held(void *context)
+{
+	struct attempt *attempt = context;
+	attempt->held = true;
+	delivery_advance(attempt->delivery);
+	delivery_free_if_over(attempt->delivery);
+}
+
+static void on_done(void *context, const struct upstream_outcome *outcome)
+{
+	struct attempt *attempt = context;
+	struct delivery *delivery = attempt->delivery;
+	attempt->upstream = NULL;
+	outcome_decide(attempt, outcome);
+	delivery_free_if_over(delivery);
+}
+
+static const struct upstream_handler handler = { on_replies, on_held, on_done };
+
+/* ---- the envelope */
+
+static enum status list_asked(const struct delivery *delivery, size_t from, struct upstream_recipient **out_list)
+{
+	const struct recipients *recipients = &delivery->recipients;
+	struct upstream_recipient *list = calloc(recipients->asked_count - from + 1, sizeof(*list));
+	if (list == NULL)
+		return STATUS_NO_MEMORY;
+	for (size_t i = from; i < recipients->asked_count; i++) {
+		const struct recipient *recipient = &recipients->items[recipients->asked[i]];
+		list[i - from] = (struct upstream_recipient){ recipient->address, recipient->parameters };
+	}
+	*out_list = list;
+	return STATUS_OK;
+}
+
+/* The client waits for its dot's answer once the message is complete. */
+static uint64_t limit_ms(const struct delivery *delivery)
+{
+	uint64_t now = loop_now_ms(delivery->all->services->loop);
+	uint64_t deadline = delivery->complete_ms + DOT_LIMIT_MS;
+	if (delivery->complete_ms == 0)
+		return ENVELOPE_LIMIT_MS;
+	return deadline > now ? deadline - now : 0;
+}
+
+static enum status begin(struct attempt *attempt)
+{
+	struct delivery *delivery = attempt->delivery;
+	struct upstream_envelope envelope = {
+		.mail_from = delivery->mail_from,
+		.eight_bit = delivery->eight_bit,
+		.size = delivery->complete_ms ? delivery->check.size : delivery->declared_size,
+	};
+	struct upstream_recipient *list;
+	uint64_t limit = limit_ms(delivery);
+	if (limit == 0)
+		return STATUS_TIMEOUT;
+	recipients_begin_attempt(&delivery->recipients);
+	TRY(list_asked(delivery, 0, &list));
+	enum status status =
+		upstream_begin(delivery->all->services->pools[attempt->relay], &envelope, list,
+			       delivery->recipients.asked_count, limit, &handler, attempt, &attempt->upstream);
+	free(list);
+	return status;
+}
+
+bool attempt_begin_next(struct delivery *delivery)
+{
+	while (delivery->attempt_count < delivery->route.count) {
+		struct attempt *attempt = &delivery->attempts[delivery->attempt_count];
+		*attempt = (struct attempt){
+			.delivery = delivery,
+			.relay = delivery->route.relays[delivery->attempt_count++],
+			.number = (unsigned)delivery->attempt_count,
+		};
+		enum status status = begin(attempt);
+		if (status == STATUS_OK)
+			return true;
+		log_warning("message %s: relay %s not tried: %s", delivery->id, relay_name(attempt),
+			    status_text(status));
+	}
+	return false;
+}
+
+void attempt_ask_more(struct attempt *attempt)
+{
+	struct delivery *delivery = attempt->delivery;
+	struct upstream_recipient *list;
+	size_t from = recipients_ask_new(&delivery->recipients);
+	enum status status = list_asked(delivery, from, &list);
+	if (status == STATUS_OK) {
+		status = upstream_add_recipients(attempt->upstream, list, delivery->recipients.asked_count - from);
+		free(list);
+	}
+	if (status != STATUS_OK)
+		outcome_trouble(attempt, span_of(status_text(status)));
+}
+
+/* ---- the message */
+
+static void on_leaving_written(void *context, enum status written)
+{
+	struct attempt *attempt = context;
+	struct delivery *delivery = attempt->delivery;
+	const struct refusal refusal = { ANSWER_AUDIT_STUCK, REFUSED_AUDIT, SPAN("audit unavailable") };
+	delivery->callbacks--;
+	attempt->leaving = written == STATUS_OK ? LEAVING_WRITTEN : LEAVING_FAILED;
+	if (!attempt->recorded && delivery->state == DELIVERY_HANDOVER) {
+		if (written == STATUS_OK)
+			delivery_advance(delivery);
+		else
+			outcome_give_up(delivery, &refusal);
+	}
+	delivery_free_if_over(delivery);
+}
+
+static enum status record_leaving(struct attempt *attempt)
+{
+	struct delivery *delivery = attempt->delivery;
+	struct record_message record = refusal_describe(delivery);
+	record.attempt = attempt->number;
+	record.relay = span_of(relay_name(attempt));
+	if (delivery->foreign_sender)
+		record.reason = SPAN("sender not owned by the user");
+	return records_message(delivery->all->services->audit, AUDIT_MESSAGE_LEAVING, &record, on_leaving_written,
+			       attempt);
+}
+
+void attempt_hand_over(struct attempt *attempt)
+{
+	struct delivery *delivery = attempt->delivery;
+	const struct refusal refusal = { ANSWER_AUDIT_STUCK, REFUSED_AUDIT, SPAN("audit unavailable") };
+	if (record_leaving(attempt) != STATUS_OK) {
+		outcome_give_up(delivery, &refusal);
+		return;
+	}
+	delivery->callbacks++;
+	attempt->leaving = LEAVING_SUBMITTED;
+	delivery_set_state(delivery, DELIVERY_HANDOVER);
+	upstream_send(attempt->upstream, delivery->message);
+}
+
+void attempt_release(struct attempt *attempt)
+{
+	struct delivery *delivery = attempt->delivery;
+	assert(attempt->leaving == LEAVING_WRITTEN && attempt->held && delivery->charge == CHARGE_GRANTED);
+	delivery_set_state(delivery, DELIVERY_RELEASED);
+	attempt->released = true;
+	attempt->released_ms = loop_now_ms(delivery->all->services->loop);
+	upstream_release(attempt->upstream);
+}
+
+void attempt_drop(struct attempt *attempt)
+{
+	if (attempt->upstream && !attempt->released)
+		upstream_abort(&attempt->upstream);
+}

@@ -1,0 +1,158 @@
+/* The auth role's door. Owns it; an answer that nobody waits for is dropped. */
+#include "relay/auth_door.h"
+
+#include "base/log.h"
+#include "relay/records.h"
+
+/* ---- grants */
+
+static void confirm(struct auth_door *self, uint64_t request)
+{
+	struct door_granted granted = { .request = request };
+	enum status status = door_send_granted(self->door, &granted);
+	if (status != STATUS_OK)
+		log_warning("auth does not take its answers: %s", status_text(status));
+}
+
+/* Without the answer the auth role refuses the login: so there is none where the grant is not held. */
+static enum status take_grant(struct auth_door *self, struct span payload)
+{
+	struct door_grant message;
+	struct grant *grant;
+	TRY(door_read_grant(payload, &message));
+	if (gate_doors_knew(self->gates, message.gate)) {
+		confirm(self, message.request);
+		return STATUS_OK;
+	}
+	struct grant *former = grants_find(self->grants, message.gate, message.session);
+	if (former)
+		deliveries_end_session(former);
+	enum status status = grants_add(self->grants, &message, &grant);
+	if (status != STATUS_OK) {
+		log_error("grant for a session of gate %u not kept: %s", message.gate, status_text(status));
+		return STATUS_OK;
+	}
+	users_enter(self->services->users, grant->user, &grant->limits);
+	records_auth_success(self->services->audit, grant);
+	confirm(self, message.request);
+	return STATUS_OK;
+}
+
+static enum status take_failure(struct auth_door *self, struct span payload)
+{
+	struct door_auth_failed message;
+	TRY(door_read_auth_failed(payload, &message));
+	records_auth_failure(self->services->audit, &message);
+	return STATUS_OK;
+}
+
+/* ---- credentials */
+
+static void answer(struct credential_wanted *wanted, const struct upstream_credential *credential)
+{
+	struct credential_wanted taken = *wanted;
+	*wanted = (struct credential_wanted){ 0 };
+	upstream_pool_credential(taken.pool, taken.ticket, credential);
+}
+
+static void refuse_all(struct auth_door *self, struct span reason)
+{
+	const struct upstream_credential none = { .reason = reason };
+	for (size_t i = 0; i < CREDENTIALS_PENDING; i++)
+		if (self->wanted[i].request)
+			answer(&self->wanted[i], &none);
+}
+
+static struct credential_wanted *find(struct auth_door *self, uint64_t request)
+{
+	for (size_t i = 0; i < CREDENTIALS_PENDING; i++)
+		if (self->wanted[i].request == request)
+			return &self->wanted[i];
+	return NULL;
+}
+
+static enum status take_credential(struct auth_door *self, struct span payload)
+{
+	struct door_credential_reply message;
+	TRY(door_read_credential_reply(payload, &message));
+	struct credential_wanted *wanted = message.request ? find(self, message.request) : NULL;
+	if (wanted == NULL)
+		return STATUS_OK;
+	const struct upstream_credential credential = {
+		.available = message.available,
+		.mechanism = message.mechanism,
+		.user = message.user,
+		.secret = message.secret,
+		.reason = message.reason,
+	};
+	answer(wanted, &credential);
+	return STATUS_OK;
+}
+
+static enum status request(struct auth_door *self, const char *relay, struct upstream_pool *pool, uint64_t ticket)
+{
+	struct credential_wanted *wanted = find(self, 0);
+	struct door_credential_request message = { .request = ++self->last_request, .relay = span_of(relay) };
+	if (self->door == NULL)
+		return STATUS_UNAVAILABLE;
+	if (wanted == NULL)
+		return STATUS_TOO_LARGE;
+	TRY(door_send_credential_request(self->door, &message));
+	*wanted = (struct credential_wanted){ message.request, ticket, pool };
+	return STATUS_OK;
+}
+
+void auth_door_ask(struct auth_door *self, const char *relay, struct upstream_pool *pool, uint64_t ticket)
+{
+	enum status status = request(self, relay, pool, ticket);
+	if (status == STATUS_OK)
+		return;
+	const struct upstream_credential none = { .reason = status == STATUS_UNAVAILABLE
+								    ? SPAN("auth role not running")
+								    : SPAN("auth role is behind") };
+	log_warning("no credential for relay %s: %.*s", relay, SPAN_ARGS(none.reason));
+	upstream_pool_credential(pool, ticket, &none);
+}
+
+/* ---- coming and going */
+
+static enum status on_frame(void *context, struct door *door, uint16_t type, struct span payload)
+{
+	struct auth_door *self = context;
+	(void)door;
+	switch (type) {
+	case DOOR_GRANT:
+		return take_grant(self, payload);
+	case DOOR_AUTH_FAILED:
+		return take_failure(self, payload);
+	case DOOR_CREDENTIAL_REPLY:
+		return take_credential(self, payload);
+	default:
+		log_error("auth sent a frame that is not auth's: %s", door_type_text(type));
+		return STATUS_INVALID;
+	}
+}
+
+static void on_closed(void *context, struct door *door)
+{
+	struct auth_door *self = context;
+	(void)door;
+	log_warning("the auth role is gone");
+	auth_door_close(self);
+}
+
+static const struct door_handler handler = { .on_frame = on_frame, .on_closed = on_closed };
+
+void auth_door_attach(struct auth_door *self, int fd)
+{
+	auth_door_close(self);
+	enum status status = door_create(self->services->loop, fd, &handler, self, &self->door);
+	if (status != STATUS_OK)
+		log_error("the auth role can't be served: %s", status_text(status));
+}
+
+void auth_door_close(struct auth_door *self)
+{
+	door_free(&self->door);
+	refuse_all(self, SPAN("auth role not running"));
+}

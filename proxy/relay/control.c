@@ -1,0 +1,233 @@
+/*
+ * The control door. Owns it and the questions that wait for Redis. Every
+ * request is answered: what can't be understood or done with {"ok": false, "error": …}.
+ */
+#include "relay/control.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "door/messages.h"
+#include "relay/records.h"
+
+#define CONTROL_USER_MAXIMUM 320 /* bytes: no address is longer */
+
+struct question {
+	struct question *next;
+	struct control *control;
+	uint64_t request, generation;
+	bool is_reset;
+	size_t user_size;
+	char user[];
+};
+
+/* ---- answers; they take over `answer`, which may be NULL when there was no memory for it */
+
+static void reply(struct control *control, uint64_t request, json_t *answer)
+{
+	char *text = answer ? json_dumps(answer, JSON_COMPACT) : NULL;
+	json_decref(answer);
+	struct door_control_reply message = {
+		.request = request,
+		.json = text ? span_of(text) : SPAN("{\"ok\":false,\"error\":\"out of memory\"}"),
+	};
+	if (control->door && door_send_control_reply(control->door, &message) != STATUS_OK)
+		log_warning("the admin role does not take its answers");
+	free(text);
+}
+
+static void refuse(struct control *control, uint64_t request, const char *error)
+{
+	reply(control, request, json_pack("{s:b, s:s}", "ok", 0, "error", error));
+}
+
+/* ---- quota show, quota reset */
+
+static json_t *describe_quota(const struct question *question, const struct quota_state *state)
+{
+	char resets_at[CLOCK_TEXT_SIZE];
+	clock_format_seconds(state->resets_at, resets_at);
+	return json_pack("{s:b, s:s%, s:I, s:I, s:I, s:I, s:I, s:I, s:s}", "ok", 1, "user", question->user,
+			 question->user_size, "used", (json_int_t)state->messages, "limit",
+			 (json_int_t)state->limits.messages_per_day, "recipients_used", (json_int_t)state->recipients,
+			 "recipients_limit", (json_int_t)state->limits.recipients_per_day, "bytes_used",
+			 (json_int_t)state->bytes, "bytes_limit", (json_int_t)state->limits.bytes_per_day, "resets_at",
+			 resets_at);
+}
+
+static void forget(struct question *question)
+{
+	struct question **at = &question->control->first;
+	while (*at != question)
+		at = &(*at)->next;
+	*at = question->next;
+	free(question);
+}
+
+static void on_quota(void *context, enum quota_verdict verdict, const struct quota_state *state)
+{
+	struct question *question = context;
+	struct control *control = question->control;
+	struct span user = { question->user, question->user_size };
+	if (question->is_reset && verdict == QUOTA_GRANTED)
+		records_admin_command(control->services->audit, user, SPAN("quota reset"));
+	if (question->generation == control->generation) {
+		if (verdict == QUOTA_GRANTED)
+			reply(control, question->request, describe_quota(question, state));
+		else
+			refuse(control, question->request, "quota service unavailable");
+	}
+	forget(question);
+}
+
+static struct question *ask(struct control *control, uint64_t request, struct span user)
+{
+	struct question *question = calloc(1, sizeof(*question) + user.size + 1);
+	if (question == NULL)
+		return NULL;
+	question->control = control;
+	question->request = request;
+	question->generation = control->generation;
+	question->user_size = user.size;
+	memcpy(question->user, user.data, user.size);
+	question->next = control->first;
+	control->first = question;
+	return question;
+}
+
+/* Groups are not known here: the limits of the last login count, else those by name. */
+static struct quota_limits limits_of(const struct services *services, struct span name)
+{
+	struct quota_limits limits;
+	const struct user *user = users_find(services->users, name);
+	if (user)
+		return user->limits;
+	quota_limits_for(services->config, name, NULL, 0, &limits);
+	return limits;
+}
+
+static void ask_quota(struct control *control, uint64_t request, const json_t *object, bool is_reset)
+{
+	const json_t *name = json_object_get(object, "user");
+	struct span user = { json_string_value(name), json_string_length(name) };
+	if (user.size == 0 || user.size > CONTROL_USER_MAXIMUM) {
+		refuse(control, request, "a user is wanted");
+		return;
+	}
+	struct question *question = ask(control, request, user);
+	if (question == NULL) {
+		refuse(control, request, "out of memory");
+		return;
+	}
+	question->is_reset = is_reset;
+	struct quota_limits limits = limits_of(control->services, user);
+	enum status status =
+		(is_reset ? quota_reset : quota_show)(control->services->quota, user, &limits, on_quota, question);
+	if (status != STATUS_OK) {
+		forget(question);
+		refuse(control, request, "quota service unavailable");
+	}
+}
+
+static void show_quota(struct control *control, uint64_t request, const json_t *object)
+{
+	ask_quota(control, request, object, false);
+}
+
+static void reset_quota(struct control *control, uint64_t request, const json_t *object)
+{
+	ask_quota(control, request, object, true);
+}
+
+/* ---- relay list */
+
+static json_t *describe_relay(const struct config_relay *relay, const struct upstream_pool *pool)
+{
+	struct upstream_pool_state state;
+	upstream_pool_show(pool, &state);
+	return json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:s}", "name", relay->name, "host", relay->host,
+			 "port", (json_int_t)relay->port, "idle", (json_int_t)state.idle, "busy",
+			 (json_int_t)state.busy, "waiting", (json_int_t)state.waiting, "logins",
+			 (json_int_t)state.logins, "messages", (json_int_t)state.messages, "last_error",
+			 state.last_error);
+}
+
+static void list_relays(struct control *control, uint64_t request, const json_t *object)
+{
+	const struct config *config = control->services->config;
+	json_t *relays = json_array();
+	(void)object;
+	for (size_t i = 0; i < config->relay.count; i++)
+		json_array_append_new(relays, describe_relay(&config->relay.items[i], control->services->pools[i]));
+	reply(control, request, json_pack("{s:b, s:o}", "ok", 1, "relays", relays));
+}
+
+/* ---- requests */
+
+static const struct command {
+	const char *name;
+	void (*run)(struct control *control, uint64_t request, const json_t *object);
+} commands[] = {
+	{ "quota show", show_quota },
+	{ "quota reset", reset_quota },
+	{ "relay list", list_relays },
+};
+
+static void run(struct control *control, uint64_t request, const json_t *object)
+{
+	struct span wanted = span_of(json_string_value(json_object_get(object, "command")));
+	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++) {
+		if (span_equal(span_of(commands[i].name), wanted)) {
+			commands[i].run(control, request, object);
+			return;
+		}
+	}
+	refuse(control, request, "unknown command");
+}
+
+static enum status on_frame(void *context, struct door *door, uint16_t type, struct span payload)
+{
+	struct control *control = context;
+	struct door_control_request message;
+	(void)door;
+	if (type != DOOR_CONTROL_REQUEST)
+		return STATUS_INVALID;
+	TRY(door_read_control_request(payload, &message));
+	json_t *object = json_loadb(message.json.data, message.json.size, JSON_REJECT_DUPLICATES, NULL);
+	if (object)
+		run(control, message.request, object);
+	else
+		refuse(control, message.request, "not JSON");
+	json_decref(object);
+	return STATUS_OK;
+}
+
+static void on_closed(void *context, struct door *door)
+{
+	(void)door;
+	control_close(context);
+}
+
+static const struct door_handler handler = { .on_frame = on_frame, .on_closed = on_closed };
+
+void control_attach(struct control *control, int fd)
+{
+	control_close(control);
+	enum status status = door_create(control->services->loop, fd, &handler, control, &control->door);
+	if (status != STATUS_OK)
+		log_error("the admin role can't be served: %s", status_text(status));
+}
+
+void control_close(struct control *control)
+{
+	door_free(&control->door);
+	control->generation++;
+}
+
+void control_free(struct control *control)
+{
+	while (control->first)
+		forget(control->first);
+}

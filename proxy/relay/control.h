@@ -1,0 +1,25 @@
+/* The control door: what an administrator asks of the relay role: quota show, quota reset, relay list. */
+#ifndef RELAY_CONTROL_H
+#define RELAY_CONTROL_H
+
+#include "door/door.h"
+#include "relay/services.h"
+
+struct question;
+
+/* Embedded in the role's state. */
+struct control {
+	struct services *services;
+	struct door *door;      /* NULL while the admin role is away */
+	uint64_t generation;    /* of the door: an answer to a former one is dropped */
+	struct question *first; /* waiting for Redis */
+};
+
+/* A new admin role takes the place of the old one. Logs why it can't; `fd` is owned, also on failure. */
+void control_attach(struct control *control, int fd);
+/* No answer goes out any more; questions under way are answered to nobody. */
+void control_close(struct control *control);
+/* After quota_free, when no answer comes any more. */
+void control_free(struct control *control);
+
+#endif

@@ -1,0 +1,229 @@
+/*
+ * The first exchange of a message: who may send, as whom, to whom, and by
+ * which relay. A gate is not trusted here (promise 2): what it should have
+ * checked is checked again, as it would end up in an upstream's dialog.
+ */
+#include "base/log.h"
+#include "relay/delivery_private.h"
+#include "relay/senders.h"
+#include "smtp/address.h"
+
+/* Printable ASCII only: parameters end up in a command line. */
+static bool is_printable(struct span text)
+{
+	for (size_t i = 0; i < text.size; i++)
+		if (text.data[i] < ' ' || text.data[i] > '~')
+			return false;
+	return true;
+}
+
+static bool is_address(struct span text)
+{
+	struct mailbox mailbox;
+	return address_read(text, false, &mailbox) == STATUS_OK;
+}
+
+static bool is_eight_bit(struct span parameters)
+{
+	struct span parameter;
+	while (span_cut(&parameters, ' ', &parameter))
+		if (span_equal_nocase(parameter, SPAN("BODY=8BITMIME")))
+			return true;
+	return false;
+}
+
+/* ---- may it? */
+
+static bool refuse_quota(struct delivery *delivery, struct refusal *out_refusal)
+{
+	struct quota_state state;
+	struct grant *grant = delivery->grant;
+	if (!quota_is_exhausted(delivery->all->services->quota, grant->user, &grant->limits, &state))
+		return false;
+	message_note_exceeded(delivery, &state);
+	*out_refusal = message_quota_refusal(delivery, QUOTA_DAY_EXCEEDED, &state);
+	return true;
+}
+
+static bool refuse_sender(struct delivery *delivery, struct refusal *out_refusal)
+{
+	const struct config *config = delivery->all->services->config;
+	if (!span_is_empty(delivery->mail_from) && !is_address(delivery->mail_from)) {
+		*out_refusal =
+			(struct refusal){ ANSWER_BAD_SENDER, REFUSED_SYNTAX, SPAN("malformed sender from a gate") };
+		return true;
+	}
+	switch (senders_check(config, delivery->grant, delivery->mail_from)) {
+	case SENDERS_ALLOWED:
+		return false;
+	case SENDERS_FOREIGN:
+		delivery->foreign_sender = true;
+		return false;
+	case SENDERS_REFUSED:
+	default:
+		*out_refusal =
+			(struct refusal){ ANSWER_SENDER_REFUSED, REFUSED_SENDER, SPAN("sender not owned by the user") };
+		return true;
+	}
+}
+
+/* Counts it among the user's transactions, once. */
+static bool refuse_admission(struct delivery *delivery, struct refusal *out_refusal)
+{
+	struct services *services = delivery->all->services;
+	if (delivery->user)
+		return false;
+	struct user *user = users_enter(services->users, delivery->grant->user, &delivery->grant->limits);
+	if (user == NULL) {
+		*out_refusal = (struct refusal){ ANSWER_NO_MEMORY, REFUSED_OTHER, SPAN("out of memory") };
+		return true;
+	}
+	if (user->transactions >= services->config->limits.transactions_per_user) {
+		*out_refusal = (struct refusal){ ANSWER_TOO_MANY_TRANSACTIONS, REFUSED_LIMIT,
+						 SPAN("too many messages of this user under way") };
+		return true;
+	}
+	user->transactions++;
+	delivery->user = user;
+	return false;
+}
+
+static bool refuse(struct delivery *delivery, struct refusal *out_refusal)
+{
+	struct services *services = delivery->all->services;
+	if (refuse_sender(delivery, out_refusal))
+		return true;
+	if (delivery->declared_size > services->config->limits.message_size) {
+		*out_refusal = (struct refusal){ ANSWER_TOO_LARGE, REFUSED_SIZE, SPAN("declared size too large") };
+		return true;
+	}
+	if (audit_is_stuck(services->audit)) {
+		*out_refusal = (struct refusal){ ANSWER_AUDIT_STUCK, REFUSED_AUDIT, SPAN("audit unavailable") };
+		return true;
+	}
+	if (refuse_quota(delivery, out_refusal))
+		return true;
+	if (routes_choose(services->config, delivery->grant, &delivery->route) != STATUS_OK) {
+		*out_refusal = (struct refusal){ ANSWER_NO_ROUTE, REFUSED_ROUTE, SPAN("no route") };
+		return true;
+	}
+	return refuse_admission(delivery, out_refusal);
+}
+
+/* ---- the recipients of one ENVELOPE */
+
+static struct span check_recipient(const struct delivery *delivery, struct span address, struct span parameters)
+{
+	if (!span_is_empty(delivery->doom))
+		return delivery->doom;
+	if (!is_address(address) || !is_printable(parameters))
+		return ANSWER_BAD_RECIPIENT;
+	if (delivery->recipients.count >= delivery->all->services->config->limits.recipients_per_message)
+		return ANSWER_TOO_MANY_RECIPIENTS;
+	return (struct span){ 0 };
+}
+
+static enum status add_recipients(struct delivery *delivery, const struct door_envelope *envelope)
+{
+	struct codec_list addresses = envelope->recipients, parameters = envelope->recipient_parameters;
+	struct span address, parameter;
+	recipients_begin_batch(&delivery->recipients);
+	while (codec_list_next(&addresses, &address) && codec_list_next(&parameters, &parameter))
+		TRY(recipients_add(&delivery->recipients, address, parameter,
+				   check_recipient(delivery, address, parameter)));
+	return STATUS_OK;
+}
+
+static bool wants_answers(const struct delivery *delivery)
+{
+	const struct recipients *recipients = &delivery->recipients;
+	for (size_t i = recipients->reported; i < recipients->count; i++)
+		if (span_is_empty(recipients->items[i].reply))
+			return true;
+	return false;
+}
+
+static void ask(struct delivery *delivery)
+{
+	struct attempt *attempt = delivery_attempt(delivery);
+	const struct refusal trouble = { ANSWER_UPSTREAM_TROUBLE, REFUSED_OTHER, SPAN("no relay available") };
+	if (attempt && attempt->upstream) {
+		attempt_ask_more(attempt);
+	} else if (!attempt_begin_next(delivery)) {
+		refusal_note(delivery, &trouble);
+		delivery_doom(delivery, trouble.reply);
+	}
+}
+
+static enum status take(struct delivery *delivery, const struct door_envelope *envelope)
+{
+	struct refusal refusal;
+	TRY(add_recipients(delivery, envelope));
+	delivery_touch(delivery);
+	if (wants_answers(delivery)) {
+		if (refuse(delivery, &refusal)) {
+			recipients_refuse_new(&delivery->recipients, refusal.reply);
+			refusal_note(delivery, &refusal);
+		} else {
+			ask(delivery);
+		}
+	}
+	delivery_report(delivery);
+	return STATUS_OK;
+}
+
+static enum status begin(struct deliveries *deliveries, struct delivery_gate *gate, struct grant *grant,
+			 const struct door_envelope *envelope, struct delivery **out_delivery)
+{
+	if (grant->current)
+		deliveries_end_session(grant);
+	struct delivery *delivery = deliveries_open(deliveries, gate, grant, envelope->transaction);
+	if (delivery == NULL)
+		return STATUS_NO_MEMORY;
+	*out_delivery = delivery;
+	delivery->eight_bit = is_eight_bit(envelope->mail_parameters);
+	delivery->declared_size = envelope->size;
+	TRY(arena_copy(&delivery->arena, envelope->mail_from, &delivery->mail_from));
+	return arena_copy(&delivery->arena, envelope->helo, &delivery->helo);
+}
+
+/* More recipients for a transaction that is under way: all else is as before. */
+static bool continues(const struct delivery *delivery, const struct grant *grant, const struct door_envelope *envelope)
+{
+	return delivery->grant == grant &&
+	       (delivery->state == DELIVERY_ENVELOPE || delivery->state == DELIVERY_DOOMED) &&
+	       span_equal(delivery->mail_from, envelope->mail_from);
+}
+
+enum status deliveries_take_envelope(struct deliveries *deliveries, struct delivery_gate *gate, struct grant *grant,
+				     const struct door_envelope *envelope)
+{
+	size_t count = codec_list_count(envelope->recipients);
+	if (count == 0 || count != codec_list_count(envelope->recipient_parameters))
+		return STATUS_INVALID;
+	struct delivery *delivery = deliveries_find(deliveries, gate->instance, envelope->transaction);
+	if (delivery == NULL)
+		TRY(begin(deliveries, gate, grant, envelope, &delivery));
+	else if (!continues(delivery, grant, envelope))
+		return STATUS_INVALID;
+	enum status status = take(delivery, envelope);
+	delivery_free_if_over(delivery);
+	return status;
+}
+
+void delivery_report(struct delivery *delivery)
+{
+	enum status status;
+	do {
+		struct buf list BUF_AUTO;
+		buf_init(&list, DOOR_FRAME_MAXIMUM - 1024);
+		status = recipients_report(&delivery->recipients, &list);
+		if (status == STATUS_OK && delivery->gate) {
+			struct door_envelope_reply reply = { delivery->transaction, span_of(delivery->id),
+							     codec_list_of(&list) };
+			delivery->gate->send_envelope_reply(delivery->gate, &reply);
+		}
+	} while (status == STATUS_OK);
+	if (status != STATUS_NOT_FOUND)
+		log_error("message %s: replies to recipients lost: %s", delivery->id, status_text(status));
+}

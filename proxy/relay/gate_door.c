@@ -1,0 +1,189 @@
+/* Gates' doors. Owns them, and each gate's link to its deliveries; a gate that goes takes its grants and unfinished messages with it. */
+#include "relay/gate_door.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "relay/answers.h"
+#include "relay/records.h"
+
+struct gate_door {
+	struct delivery_gate gate; /* first: deliveries know it by this */
+	struct gate_doors *all;
+	struct gate_door *next;
+	struct door *door;
+};
+
+/* ---- answers */
+
+static void complain(const struct delivery_gate *gate, enum status status)
+{
+	if (status != STATUS_OK)
+		log_warning("gate %u does not take its answers: %s", gate->instance, status_text(status));
+}
+
+static void send_envelope_reply(struct delivery_gate *gate, const struct door_envelope_reply *reply)
+{
+	complain(gate, door_send_envelope_reply(((struct gate_door *)gate)->door, reply));
+}
+
+static void send_message_reply(struct delivery_gate *gate, const struct door_message_reply *reply)
+{
+	complain(gate, door_send_message_reply(((struct gate_door *)gate)->door, reply));
+}
+
+/* ---- frames */
+
+/* A gate quotes a session that nobody logged in to: no recipient of it goes anywhere. */
+static enum status refuse_ungranted(struct gate_door *self, const struct door_envelope *envelope)
+{
+	struct buf replies BUF_AUTO;
+	buf_init(&replies, DOOR_FRAME_MAXIMUM);
+	log_warning("gate %u quotes session %llu, which has no grant", self->gate.instance,
+		    (unsigned long long)envelope->session);
+	stats_add(self->all->services->stats, COUNTER_REFUSED, REFUSED_OTHER, 1);
+	size_t count = codec_list_count(envelope->recipients);
+	for (size_t i = 0; i < count; i++)
+		TRY(codec_list_add(&replies, ANSWER_NOT_GRANTED));
+	struct door_envelope_reply reply = { .transaction = envelope->transaction, .replies = codec_list_of(&replies) };
+	send_envelope_reply(&self->gate, &reply);
+	return STATUS_OK;
+}
+
+static enum status take_envelope(struct gate_door *self, struct span payload)
+{
+	struct door_envelope envelope;
+	TRY(door_read_envelope(payload, &envelope));
+	struct grant *grant = grants_find(self->all->grants, self->gate.instance, envelope.session);
+	if (grant == NULL)
+		return refuse_ungranted(self, &envelope);
+	return deliveries_take_envelope(self->all->deliveries, &self->gate, grant, &envelope);
+}
+
+static enum status take_data(struct gate_door *self, struct span payload)
+{
+	struct door_message_data data;
+	TRY(door_read_message_data(payload, &data));
+	deliveries_take_data(self->all->deliveries, &self->gate, &data);
+	return STATUS_OK;
+}
+
+static enum status take_abort(struct gate_door *self, struct span payload)
+{
+	struct door_transaction_aborted message;
+	TRY(door_read_transaction_aborted(payload, &message));
+	struct grant *grant = grants_find(self->all->grants, self->gate.instance, message.session);
+	deliveries_abort(self->all->deliveries, &self->gate, grant, &message);
+	return STATUS_OK;
+}
+
+static enum status take_opened(struct gate_door *self, struct span payload)
+{
+	struct door_session_opened message;
+	TRY(door_read_session_opened(payload, &message));
+	records_session_opened(self->all->services->audit, self->gate.instance, &message);
+	return STATUS_OK;
+}
+
+static enum status take_closed(struct gate_door *self, struct span payload)
+{
+	struct door_session_closed message;
+	TRY(door_read_session_closed(payload, &message));
+	struct grant *grant = grants_find(self->all->grants, self->gate.instance, message.session);
+	records_session_closed(self->all->services->audit, self->gate.instance, &message, grant);
+	if (grant) {
+		deliveries_end_session(grant);
+		grants_drop(self->all->grants, grant);
+	}
+	return STATUS_OK;
+}
+
+static enum status on_frame(void *context, struct door *door, uint16_t type, struct span payload)
+{
+	struct gate_door *self = context;
+	(void)door;
+	switch (type) {
+	case DOOR_ENVELOPE:
+		return take_envelope(self, payload);
+	case DOOR_MESSAGE_DATA:
+		return take_data(self, payload);
+	case DOOR_TRANSACTION_ABORTED:
+		return take_abort(self, payload);
+	case DOOR_SESSION_OPENED:
+		return take_opened(self, payload);
+	case DOOR_SESSION_CLOSED:
+		return take_closed(self, payload);
+	default:
+		log_error("gate %u sent a frame that is not a gate's: %s", self->gate.instance, door_type_text(type));
+		return STATUS_INVALID;
+	}
+}
+
+/* ---- coming and going */
+
+static void end_session(void *context, struct grant *grant)
+{
+	(void)context;
+	deliveries_end_session(grant);
+}
+
+static void close_door(struct gate_door *self)
+{
+	struct gate_doors *all = self->all;
+	struct gate_door **at = &all->first;
+	while (*at != self)
+		at = &(*at)->next;
+	*at = self->next;
+	all->count--;
+	all->closed[all->closed_next++ % GATES_CLOSED_KEPT] = self->gate.instance;
+	grants_drop_gate(all->grants, self->gate.instance, end_session, NULL);
+	deliveries_gate_closed(all->deliveries, &self->gate);
+	door_free(&self->door);
+	free(self);
+}
+
+static void on_closed(void *context, struct door *door)
+{
+	struct gate_door *self = context;
+	(void)door;
+	log_info("gate %u is gone", self->gate.instance);
+	close_door(self);
+}
+
+static const struct door_handler handler = { .on_frame = on_frame, .on_closed = on_closed };
+
+void gate_doors_attach(struct gate_doors *doors, uint32_t instance, int fd)
+{
+	struct gate_door *self = calloc(1, sizeof(*self));
+	if (self == NULL) {
+		log_error("gate %u can't be served: out of memory", instance);
+		close(fd);
+		return;
+	}
+	self->gate = (struct delivery_gate){ instance, send_envelope_reply, send_message_reply };
+	self->all = doors;
+	enum status status = door_create(doors->services->loop, fd, &handler, self, &self->door);
+	if (status != STATUS_OK) {
+		log_error("gate %u can't be served: %s", instance, status_text(status));
+		free(self);
+		return;
+	}
+	self->next = doors->first;
+	doors->first = self;
+	doors->count++;
+}
+
+bool gate_doors_knew(const struct gate_doors *doors, uint32_t instance)
+{
+	for (size_t i = 0; i < GATES_CLOSED_KEPT; i++)
+		if (doors->closed[i] == instance && instance != 0)
+			return true;
+	return false;
+}
+
+void gate_doors_close(struct gate_doors *doors)
+{
+	while (doors->first)
+		close_door(doors->first);
+}

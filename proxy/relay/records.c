@@ -1,0 +1,169 @@
+/* Filling audit records. Owns nothing beyond a call. */
+#include "relay/records.h"
+
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "smtp/reply.h"
+
+/* For records that no promise hangs on: when they can't be queued the log says so. */
+static void submit(struct audit *audit, const struct audit_event *event)
+{
+	enum status status = audit_submit(audit, event, NULL, NULL);
+	if (status != STATUS_OK)
+		log_error("audit record %u of session %.*s lost: %s", (unsigned)event->type, SPAN_ARGS(event->session),
+			  status_text(status));
+}
+
+#define FILL_CLIENT(event, from)                            \
+	do {                                                \
+		(event)->client_address = (from)->address;  \
+		(event)->client_port = (from)->port;        \
+		(event)->listener = (from)->listener;       \
+		(event)->tls_version = (from)->tls_version; \
+		(event)->tls_cipher = (from)->tls_cipher;   \
+		(event)->helo = (from)->helo;               \
+	} while (0)
+
+static void fill_identity(struct audit_event *event, const struct grant *grant)
+{
+	event->session = span_of(grant->name);
+	event->user = grant->user;
+	event->auth_method = grant->auth_method;
+	event->sasl_mechanism = grant->sasl_mechanism;
+	event->app_password_id = grant->app_password_id;
+}
+
+void records_session_opened(struct audit *audit, uint32_t gate, const struct door_session_opened *message)
+{
+	char session[32];
+	grant_name_session(gate, message->session, session);
+	struct audit_event event = { .type = AUDIT_SESSION_OPEN, .session = span_of(session) };
+	FILL_CLIENT(&event, message);
+	submit(audit, &event);
+}
+
+void records_session_closed(struct audit *audit, uint32_t gate, const struct door_session_closed *message,
+			    const struct grant *grant)
+{
+	char session[32];
+	grant_name_session(gate, message->session, session);
+	struct audit_event event = { .type = AUDIT_SESSION_CLOSE, .session = span_of(session) };
+	if (grant)
+		fill_identity(&event, grant);
+	FILL_CLIENT(&event, message);
+	event.reason = message->reason;
+	event.has_duration = true;
+	event.duration_ms = message->duration_ms;
+	submit(audit, &event);
+}
+
+void records_auth_success(struct audit *audit, const struct grant *grant)
+{
+	struct audit_event event = { .type = AUDIT_AUTH_SUCCESS };
+	fill_identity(&event, grant);
+	FILL_CLIENT(&event, grant);
+	submit(audit, &event);
+}
+
+void records_auth_failure(struct audit *audit, const struct door_auth_failed *message)
+{
+	char session[32];
+	grant_name_session(message->gate, message->session, session);
+	struct audit_event event = {
+		.type = AUDIT_AUTH_FAILURE,
+		.session = span_of(session),
+		.user = message->user,
+		.auth_method = message->auth_method,
+		.sasl_mechanism = message->sasl_mechanism,
+		.app_password_id = message->app_password_id,
+		.reason = message->reason,
+	};
+	FILL_CLIENT(&event, message);
+	submit(audit, &event);
+}
+
+void records_quota_exceeded(struct audit *audit, const struct grant *grant, const struct quota_state *state)
+{
+	struct audit_event event = {
+		.type = AUDIT_QUOTA_EXCEEDED,
+		.quota = { state->used, state->limit, state->resets_at },
+		.reason = span_of(state->unit),
+	};
+	fill_identity(&event, grant);
+	FILL_CLIENT(&event, grant);
+	submit(audit, &event);
+}
+
+void records_admin_command(struct audit *audit, struct span user, struct span detail)
+{
+	struct audit_event event = { .type = AUDIT_ADMIN_COMMAND, .user = user, .detail = detail };
+	submit(audit, &event);
+}
+
+static struct audit_reply read_reply(struct span text)
+{
+	struct reply reply;
+	if (reply_read(text, &reply) != STATUS_OK)
+		return (struct audit_reply){ .text = text };
+	return (struct audit_reply){ reply.code, reply.enhanced, reply.text };
+}
+
+void records_gate_refused(struct audit *audit, const char *session, const struct grant *grant, struct span mail_from,
+			  struct span reply, struct span reason)
+{
+	struct audit_event event = {
+		.type = AUDIT_MESSAGE_REFUSED,
+		.session = span_of(session),
+		.has_mail_from = true,
+		.mail_from = mail_from,
+		.response = read_reply(reply),
+		.reason = reason,
+	};
+	if (grant) {
+		fill_identity(&event, grant);
+		FILL_CLIENT(&event, grant);
+	}
+	submit(audit, &event);
+}
+
+static void fill_message(struct audit_event *event, const struct record_message *message)
+{
+	fill_identity(event, message->grant);
+	FILL_CLIENT(event, message->grant);
+	if (!span_is_empty(message->helo))
+		event->helo = message->helo;
+	event->message = span_of(message->id);
+	event->attempt = message->attempt;
+	event->has_mail_from = true;
+	event->mail_from = message->mail_from;
+	event->header_from = message->header_from;
+	event->size = message->size;
+	event->message_id = message->message_id;
+	event->relay = message->relay;
+	event->relay_host = message->relay_host;
+	if (!span_is_empty(message->response))
+		event->response = read_reply(message->response);
+	event->quota = message->quota;
+	event->reason = message->reason;
+	event->has_duration = message->has_duration;
+	event->duration_ms = message->duration_ms;
+}
+
+enum status records_message(struct audit *audit, enum audit_type type, const struct record_message *message,
+			    audit_callback *callback, void *context)
+{
+	size_t count = message->recipients->count;
+	struct audit_recipient *recipients = calloc(count + 1, sizeof(*recipients));
+	if (recipients == NULL)
+		return STATUS_NO_MEMORY;
+	for (size_t i = 0; i < count; i++) {
+		recipients[i].address = message->recipients->items[i].address;
+		recipients[i].reply = read_reply(message->recipients->items[i].reply);
+	}
+	struct audit_event event = { .type = type, .recipients = recipients, .recipient_count = count };
+	fill_message(&event, message);
+	enum status status = audit_submit(audit, &event, callback, context);
+	free(recipients);
+	return status;
+}

@@ -1,0 +1,46 @@
+/*
+ * Audit records, filled from what the relay role knows: the grant says who, the
+ * message says what. A record that must not be missing returns its status; the
+ * others log that they were lost.
+ */
+#ifndef RELAY_RECORDS_H
+#define RELAY_RECORDS_H
+
+#include "audit/audit.h"
+#include "door/messages.h"
+#include "relay/grants.h"
+#include "relay/recipients.h"
+
+void records_session_opened(struct audit *audit, uint32_t gate, const struct door_session_opened *message);
+/* `grant`: of this session, or NULL where nobody logged in. */
+void records_session_closed(struct audit *audit, uint32_t gate, const struct door_session_closed *message,
+			    const struct grant *grant);
+void records_auth_success(struct audit *audit, const struct grant *grant);
+void records_auth_failure(struct audit *audit, const struct door_auth_failed *message);
+void records_quota_exceeded(struct audit *audit, const struct grant *grant, const struct quota_state *state);
+void records_admin_command(struct audit *audit, struct span user, struct span detail);
+/* A gate refused before the relay saw anything of it; `grant` may be NULL. */
+void records_gate_refused(struct audit *audit, const char *session, const struct grant *grant, struct span mail_from,
+			  struct span reply, struct span reason);
+
+/* One message, as its records show it. Borrowed texts; empty ones don't appear. */
+struct record_message {
+	const struct grant *grant;
+	const char *id;
+	struct span helo, mail_from, header_from, message_id;
+	const struct recipients *recipients;
+	uint64_t size;
+	unsigned attempt; /* 0: none */
+	struct span relay, relay_host;
+	struct span response; /* our text form */
+	struct span reason;
+	struct audit_quota quota;
+	bool has_duration;
+	uint64_t duration_ms;
+};
+
+/* As audit_submit; STATUS_NO_MEMORY too. */
+MUST_USE enum status records_message(struct audit *audit, enum audit_type type, const struct record_message *message,
+				     audit_callback *callback, void *context);
+
+#endif

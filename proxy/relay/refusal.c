@@ -1,0 +1,46 @@
+/* Refusals of ours: how they are recorded and counted, and the end they make. Owns nothing. */
+#include "base/log.h"
+#include "relay/delivery_private.h"
+
+struct record_message refusal_describe(const struct delivery *delivery)
+{
+	return (struct record_message){
+		.grant = delivery->grant,
+		.id = delivery->id,
+		.helo = delivery->helo,
+		.mail_from = delivery->mail_from,
+		.header_from = delivery->header_from,
+		.message_id = delivery->message_id,
+		.recipients = &delivery->recipients,
+		.size = delivery->check.size,
+		.quota = delivery->quota,
+	};
+}
+
+void refusal_record(struct delivery *delivery, const struct refusal *refusal)
+{
+	struct record_message record = refusal_describe(delivery);
+	record.response = refusal->reply;
+	record.reason = refusal->reason;
+	delivery->refusal_recorded = true;
+	enum status status =
+		records_message(delivery->all->services->audit, AUDIT_MESSAGE_REFUSED, &record, NULL, NULL);
+	if (status != STATUS_OK)
+		log_error("message %s: refusal (%.*s) not recorded: %s", delivery->id, SPAN_ARGS(refusal->reason),
+			  status_text(status));
+}
+
+void refusal_note(struct delivery *delivery, const struct refusal *refusal)
+{
+	stats_add(delivery->all->services->stats, COUNTER_REFUSED, refusal->counter, 1);
+	log_info("message %s of %.*s refused: %.*s", delivery->id, SPAN_ARGS(delivery->grant->user),
+		 SPAN_ARGS(refusal->reason));
+	refusal_record(delivery, refusal);
+}
+
+void refusal_end(struct delivery *delivery, const struct refusal *refusal)
+{
+	refusal_note(delivery, refusal);
+	delivery_refund(delivery);
+	delivery_end(delivery, refusal->reply);
+}

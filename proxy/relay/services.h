@@ -1,0 +1,41 @@
+/* What every message passing through the relay role uses: made once by relay.c, lent to the others of this room. */
+#ifndef RELAY_SERVICES_H
+#define RELAY_SERVICES_H
+
+#include "audit/audit.h"
+#include "config/config.h"
+#include "quota/quota.h"
+#include "relay/message_id.h"
+#include "relay/spool.h"
+#include "relay/upstream.h"
+#include "relay/users.h"
+#include "stats/stats.h"
+
+struct services {
+	struct loop *loop;
+	const struct config *config;
+	struct stats *stats;
+	struct audit *audit;
+	struct quota *quota;
+	struct spool *spool;
+	struct users *users;
+	struct upstream_pool **pools; /* one a relay section, in the config's order */
+	struct message_ids ids;
+};
+
+/* Values of subgate_refused_total's label, in the order of counters.def. */
+enum refused {
+	REFUSED_LIMIT,
+	REFUSED_SYNTAX,
+	REFUSED_SENDER,
+	REFUSED_QUOTA,
+	REFUSED_SIZE,
+	REFUSED_HEADER,
+	REFUSED_SPOOL,
+	REFUSED_AUDIT,
+	REFUSED_REDIS,
+	REFUSED_ROUTE,
+	REFUSED_OTHER,
+};
+
+#endif
