@@ -1,0 +1,72 @@
+"""What the end-to-end tests stand on: real servers, started for each test that asks for them."""
+
+import pathlib
+import sys
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
+
+from harness.certificates import Authority  # noqa: E402
+from harness.directory import Directory  # noqa: E402
+from harness.redis_server import RedisServer  # noqa: E402
+from harness.subgate import Subgate, relay_section  # noqa: E402
+from harness.upstream import Upstream  # noqa: E402
+
+USERS = {"alice": "Alice-Password-1", "bob": "Bob-Password-2"}
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory):
+    return Authority(tmp_path_factory.mktemp("tls"))
+
+
+@pytest.fixture
+def upstream(authority):
+    upstream = Upstream(authority).start()
+    yield upstream
+    upstream.stop()
+
+
+@pytest.fixture
+def directory(tmp_path, authority):
+    directory = Directory(tmp_path / "directory", authority, USERS).start()
+    yield directory
+    directory.stop()
+
+
+@pytest.fixture
+def redis(tmp_path):
+    redis = RedisServer(tmp_path / "redis").start()
+    yield redis
+    redis.stop()
+
+
+@pytest.fixture
+def start(tmp_path, authority, request):
+    """start(sections, user=…) starts a Subgate that ends with the test, in order; its log is shown when the test fails."""
+    running = []
+
+    def start_one(sections, name="subgate", **options):
+        secrets = {"upstream": Upstream.PASSWORD, "ldap": Directory.BIND_PASSWORD, "redis": RedisServer.PASSWORD}
+        subgate = Subgate(tmp_path / name, authority, sections, secrets, **options)
+        running.append(subgate)
+        return subgate.start()
+
+    yield start_one
+    codes = [subgate.stop() for subgate in running]
+    for subgate in running:
+        print(subgate.log)
+    assert all(code in (0, None) for code in codes), f"subgate ended with {codes}"
+
+
+@pytest.fixture
+def subgate(start, upstream):
+    """The simplest one: app passwords, the embedded Redis, one relay."""
+    return start(relay_section(upstream))
+
+
+@pytest.fixture
+def whole(start, upstream, directory, redis):
+    """All of it: a directory, a Redis of its own, one relay."""
+    return start(relay_section(upstream) + directory.section() + redis.section())

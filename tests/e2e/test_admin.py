@@ -1,0 +1,140 @@
+"""What administrators see and do: subgatectl, metrics, health."""
+
+import json
+import smtplib
+import subprocess
+import urllib.error
+import urllib.request
+
+import pytest
+
+from harness.client import connect, login, message
+from harness.process import wait_until
+from harness.subgate import BUILD
+
+USER = "alice@example.com"
+
+
+def fetch(subgate, path):
+    with urllib.request.urlopen(f"http://127.0.0.1:{subgate.http}{path}", timeout=5) as answer:
+        return answer.status, answer.read().decode()
+
+
+def send(subgate, password):
+    with login(subgate, USER, password) as client:
+        client.sendmail(USER, ["bob@example.net"], message(USER))
+
+
+def test_status_shows_every_process(subgate):
+    status = subgate.ctl_json("status")
+    roles = sorted(p["role"] for p in status["processes"])
+    assert roles == ["admin", "auth", "gate", "gate", "relay", "supervisor"]
+    assert {p["pid"] for p in status["processes"] if p["role"] == "gate"} == set(subgate.pids("gate"))
+    text = subgate.ctl("status").stdout
+    assert "relay" in text and "mail.example.com" in text
+
+
+def test_an_app_password_lives_from_create_to_revoke(subgate, upstream):
+    made = subgate.ctl_json("app-password", "create", USER, "--label", "printer on floor 2")
+    listed = subgate.ctl_json("app-password", "list", USER)["app_passwords"]
+    assert [(p["id"], p["label"]) for p in listed] == [(made["id"], "printer on floor 2")]
+    assert made["password"] not in json.dumps(listed)
+    # Typed as people type: lower case, with spaces.
+    send(subgate, made["password"].lower().replace("-", " "))
+    sent = subgate.wait_for_audit("message.sent")[0]
+    assert sent["app_password_id"] == made["id"] and sent["auth_method"] == "app_password"
+    subgate.ctl("app-password", "revoke", USER, made["id"])
+    assert subgate.ctl_json("app-password", "list", USER)["app_passwords"] == []
+    with connect(subgate) as client, pytest.raises(smtplib.SMTPAuthenticationError) as refused:
+        client.login(USER, made["password"])
+    assert refused.value.smtp_code == 535
+    again = subgate.ctl("app-password", "revoke", USER, made["id"], check=False)
+    assert again.returncode == 1 and "no such app password" in again.stderr
+
+
+def test_an_app_password_outlives_a_restart(subgate):
+    password = subgate.create_app_password(USER)
+    subgate.stop()
+    subgate.start()
+    with login(subgate, USER, password):
+        pass
+
+
+def test_an_app_password_is_bound_to_its_network(subgate):
+    elsewhere = subgate.create_app_password(USER, "elsewhere", "--from", "192.0.2.0/24")
+    here = subgate.create_app_password(USER, "here", "--from", "127.0.0.0/8")
+    with login(subgate, USER, here):
+        pass
+    with connect(subgate) as client, pytest.raises(smtplib.SMTPAuthenticationError):
+        client.login(USER, elsewhere)
+
+
+def test_throttle_clear_and_usage_errors(subgate):
+    assert subgate.ctl("throttle", "clear").returncode == 0
+    assert subgate.ctl("no-such-command", check=False).returncode == 2
+    assert subgate.ctl("app-password", "create", check=False).returncode == 2
+    nobody = subprocess.run([BUILD / "subgatectl", "-s", "/nowhere/admin.sock", "status"], capture_output=True, text=True)
+    assert nobody.returncode == 3 and "/nowhere/admin.sock" in nobody.stderr
+
+
+def test_too_many_wrong_guesses_slow_an_address_until_they_are_forgiven(start, upstream):
+    from harness.subgate import relay_section
+    subgate = start(relay_section(upstream) + "auth { failures_per_address = 3 }\n")
+    password = subgate.create_app_password(USER)
+    for guess in range(3):
+        with connect(subgate) as client, pytest.raises(smtplib.SMTPAuthenticationError):
+            client.login(USER, f"wrong {guess}")
+    with connect(subgate) as client, pytest.raises(smtplib.SMTPAuthenticationError) as refused:
+        client.login(USER, password)
+    assert refused.value.smtp_code == 454
+    assert "127.0.0.1" in subgate.ctl("throttle", "list").stdout
+    subgate.ctl("throttle", "clear", "127.0.0.1")
+    with login(subgate, USER, password):
+        pass
+
+
+def test_metrics_and_health(subgate, upstream):
+    assert fetch(subgate, "/healthz")[0] == 200
+    assert fetch(subgate, "/readyz")[0] == 200
+    send(subgate, subgate.create_app_password(USER))
+    _, text = fetch(subgate, "/metrics")
+    lines = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
+    assert lines['subgate_messages_total{relay="upstream",result="ok"}'] == "1"
+    assert lines['subgate_auth_total{method="app_password",result="ok"}'] == "1"
+    assert lines["subgate_redis_up"] == "1"
+    assert lines['subgate_relay_logins_total{relay="upstream",result="ok"}'] == "1"
+    assert lines['subgate_connections_total{listener="submissions"}'] != "0"
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        fetch(subgate, "/secrets")
+    assert refused.value.code == 404
+
+
+def test_quota_show_and_reset(subgate, upstream):
+    password = subgate.create_app_password(USER)
+    send(subgate, password)
+    send(subgate, password)
+    shown = subgate.ctl_json("quota", "show", USER)
+    assert (shown["used"], shown["limit"], shown["recipients_used"]) == (2, 500, 2)
+    assert shown["resets_at"].endswith("T00:00:00Z")
+    assert "2 of 500" in subgate.ctl("quota", "show", USER).stdout
+    subgate.ctl("quota", "reset", USER)
+    assert subgate.ctl_json("quota", "show", USER)["used"] == 0
+    assert any("quota reset" in r["detail"] for r in subgate.wait_for_audit("admin.command"))
+
+
+def test_faults_of_the_configuration_name_file_and_line(subgate):
+    subgate.write_config("nonsense = 1\n")
+    done = subgate.check()
+    assert done.returncode == 1
+    line = subgate.config.read_text().splitlines().index("nonsense = 1") + 1
+    assert f"subgate.conf:{line}: " in done.stdout + done.stderr
+    refused = subgate.ctl("reload", check=False)
+    assert refused.returncode == 1 and f"subgate.conf:{line}: " in refused.stderr
+    assert len(subgate.pids("gate")) == 2
+
+
+def test_relay_list(subgate, upstream):
+    send(subgate, subgate.create_app_password(USER))
+    relay, = subgate.ctl_json("relay", "list")["relays"]
+    assert (relay["name"], relay["logins"], relay["messages"]) == ("upstream", 1, 1)
+    wait_until(lambda: subgate.ctl_json("relay", "list")["relays"][0]["idle"] == 1, "the connection to be idle")

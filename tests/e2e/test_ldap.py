@@ -1,0 +1,64 @@
+"""A real slapd: who users are, what they may send as, and app passwords that depend on it."""
+
+import smtplib
+
+import pytest
+
+from harness.client import connect, login, message
+from harness.subgate import relay_section
+
+USER, PASSWORD = "alice@example.com", "Alice-Password-1"
+
+
+def test_a_directory_user_sends_as_himself_and_nobody_else(whole, upstream):
+    with login(whole, "alice", PASSWORD) as client:  # by uid; the mail attribute is his name from then on
+        client.sendmail(USER, ["carol@example.net"], message(USER))
+        with pytest.raises(smtplib.SMTPSenderRefused) as refused:
+            client.sendmail("bob@example.com", ["carol@example.net"], message(USER))
+        assert refused.value.smtp_code == 553
+        with pytest.raises(smtplib.SMTPDataError) as refused:
+            client.sendmail(USER, ["carol@example.net"], message("bob@example.com"))
+        assert refused.value.smtp_code == 550
+    sent = whole.wait_for_audit("message.sent")[0]
+    assert (sent["user"], sent["auth_method"]) == (USER, "ldap")
+    assert len(upstream.messages) == 1
+
+
+def test_senders_sections_add_addresses(start, upstream, directory):
+    extra = f'senders press {{ users = {{"{USER}"}}  addresses = {{"press@example.com", "@devices.example.com"}} }}\n'
+    subgate = start(relay_section(upstream) + directory.section() + extra)
+    with login(subgate, USER, PASSWORD) as client:
+        for sender in ("press@example.com", "door7@devices.example.com"):
+            client.sendmail(sender, ["carol@example.net"], message(sender))
+        with pytest.raises(smtplib.SMTPSenderRefused):
+            client.sendmail("door7@sub.devices.example.com", ["carol@example.net"], message(USER))
+    assert len(upstream.messages) == 2
+
+
+def test_an_app_password_needs_its_owner_in_the_directory(start, upstream, directory):
+    subgate = start(relay_section(upstream) + directory.section())
+    ours = subgate.create_app_password(USER)
+    gone = subgate.create_app_password("former@example.com")
+    with login(subgate, USER, ours) as client:
+        client.sendmail(USER, ["carol@example.net"], message(USER))
+    with connect(subgate) as client, pytest.raises(smtplib.SMTPAuthenticationError) as refused:
+        client.login("former@example.com", gone)
+    assert refused.value.smtp_code in (525, 535)
+    # The directory's last word stands while it is away.
+    directory.stop()
+    with login(subgate, USER, ours) as client:
+        client.sendmail(USER, ["carol@example.net"], message(USER))
+    assert len(upstream.messages) == 2
+
+
+def test_an_empty_password_never_binds(whole):
+    with connect(whole) as client, pytest.raises(smtplib.SMTPAuthenticationError) as refused:
+        client.login(USER, "")
+    assert refused.value.smtp_code == 535
+
+
+@pytest.mark.parametrize("name", ["*", "alice)(uid=*", "a*", "alice\\2a"])
+def test_names_are_no_filters(whole, name):
+    with connect(whole) as client, pytest.raises(smtplib.SMTPAuthenticationError) as refused:
+        client.login(name, PASSWORD)
+    assert refused.value.smtp_code == 535

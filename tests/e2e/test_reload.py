@@ -1,0 +1,96 @@
+"""Reload and shutdown: sessions finish, nothing is lost, new settings hold."""
+
+import signal
+import smtplib
+import time
+
+import pytest
+
+from e2e.test_roles_die import Load, check_audit
+from harness.client import connect, login, message
+from harness.process import is_listening, wait_until
+from harness.subgate import relay_section
+
+USER = "alice@example.com"
+UNLIMITED = "quota default { messages_per_day = 0  messages_per_minute = 0  recipients_per_day = 0 }\n"
+
+
+def test_reload_under_load_loses_nothing(start, upstream):
+    upstream.delay = 0.005
+    sections = relay_section(upstream) + UNLIMITED
+    subgate = start(sections)
+    password = subgate.create_app_password(USER)
+    with Load(subgate, password) as load:
+        for _ in range(3):
+            before, gates = len(load.acknowledged), subgate.pids("gate")
+            wait_until(lambda: len(load.acknowledged) > before + 20, "the load to flow", 30)
+            subgate.ctl("reload")
+            wait_until(lambda: not set(gates) & set(subgate.pids("gate")), "the old gates to end", 30)
+    numbers = [m.content for m in upstream.messages]
+    assert len(set(numbers)) == len(numbers) >= len(load.acknowledged)
+    import re
+    check_audit(subgate, [int(re.search(rb"<(\d+)\.test@", c).group(1)) for c in numbers])
+    wait_until(lambda: len(subgate.pids("relay")) == 1 and len(subgate.pids("auth")) == 1, "the old roles to end", 30)
+
+
+def test_a_session_goes_on_across_a_reload_and_new_settings_hold_for_new_ones(start, upstream):
+    subgate = start(relay_section(upstream))
+    password = subgate.create_app_password(USER)
+    with login(subgate, USER, password) as old:
+        old.mail(USER)
+        assert old.rcpt("bob@example.net")[0] == 250
+        subgate.write_config(relay_section(upstream) + 'limits { message_size = "1M" }\n')
+        subgate.signal(signal.SIGHUP)
+
+        def announces():
+            with connect(subgate) as client:
+                client.ehlo()
+                return client.esmtp_features["size"] == "1048576"
+
+        wait_until(announces, "the new size limit")
+        code, text = old.data(message(USER))
+        assert code == 250, text
+        # Between transactions the draining gate says good-bye.
+        with pytest.raises(smtplib.SMTPException):
+            for _ in range(100):
+                code, _ = old.noop()
+                assert code in (250, 421)
+                if code == 421:
+                    raise smtplib.SMTPServerDisconnected
+                time.sleep(0.05)
+    assert len(upstream.messages) == 1
+
+
+def test_new_passwords_work_while_the_old_generation_drains(start, upstream):
+    subgate = start(relay_section(upstream))
+    with login(subgate, USER, subgate.create_app_password(USER)) as old:
+        old.mail(USER)
+        subgate.ctl("reload")
+        with login(subgate, USER, subgate.create_app_password(USER, "second")) as new:
+            new.sendmail(USER, ["bob@example.net"], message(USER))
+
+
+def test_sigterm_finishes_what_was_begun(start, upstream):
+    upstream.delay = 0.3
+    subgate = start(relay_section(upstream))
+    password = subgate.create_app_password(USER)
+    client = login(subgate, USER, password)
+    idle = login(subgate, USER, password)
+    client.mail(USER)
+    client.rcpt("bob@example.net")
+    client.putcmd("DATA")
+    assert client.getreply()[0] == 354
+    subgate.signal(signal.SIGTERM)
+    wait_until(lambda: not is_listening(subgate.implicit), "new connections to be refused")
+    assert idle.getreply()[0] == 421
+    client.send(message(USER) + b".\r\n")
+    assert client.getreply()[0] == 250
+    assert subgate.stop() == 0
+    assert len(upstream.messages) == 1
+
+
+def test_a_second_subgate_on_the_same_state_is_refused(subgate):
+    import subprocess
+    from harness.subgate import BUILD
+    done = subprocess.run([BUILD / "subgate", "-c", subgate.config], capture_output=True, text=True, timeout=20)
+    assert done.returncode == 1 and str(subgate.state) in done.stderr

@@ -1,0 +1,75 @@
+"""Mail clients: smtplib with our authority, and a plain connection for transcripts."""
+
+import smtplib
+import socket
+import ssl
+
+
+def connect(subgate, mode="implicit", timeout=60):
+    """An smtplib client, TLS up, not logged in. `mode`: "implicit" or "starttls"."""
+    context = subgate.authority.client_context()
+    if mode == "implicit":
+        return smtplib.SMTP_SSL("127.0.0.1", subgate.implicit, context=context, timeout=timeout)
+    client = smtplib.SMTP("127.0.0.1", subgate.starttls, timeout=timeout)
+    client.starttls(context=context)
+    return client
+
+
+def login(subgate, user, password, mode="implicit", timeout=60):
+    client = connect(subgate, mode, timeout)
+    client.login(user, password)
+    return client
+
+
+def message(sender, to="bob@example.net", subject="A test", body="Hello\r\n", number=0):
+    return (f"From: {sender}\r\nTo: {to}\r\nSubject: {subject}\r\nMessage-ID: <{number}.test@example.com>\r\n"
+            f"Date: Mon, 23 Nov 2026 08:00:00 +0000\r\n\r\n{body}").encode()
+
+
+class Line:
+    """A connection that sends bytes and reads lines, for a test that plays the client itself."""
+
+    def __init__(self, subgate, mode="implicit", timeout=10):
+        port = subgate.implicit if mode == "implicit" else subgate.starttls
+        self._context = subgate.authority.client_context()
+        self._socket = socket.create_connection(("127.0.0.1", port), timeout=timeout)
+        self._buffer = b""
+        if mode == "implicit":
+            self.start_tls()
+
+    def start_tls(self):
+        self._socket = self._context.wrap_socket(self._socket, server_hostname="mail.example.com")
+
+    def send(self, data):
+        self._socket.sendall(data)
+
+    def read_line(self):
+        """One line without its end; None when the server has closed."""
+        while b"\n" not in self._buffer:
+            try:
+                data = self._socket.recv(65536)
+            except (ConnectionResetError, ssl.SSLError):
+                data = b""
+            if not data:
+                assert not self._buffer, f"the connection ended within a line: {self._buffer}"
+                return None
+            self._buffer += data
+        line, self._buffer = self._buffer.split(b"\n", 1)
+        return line.rstrip(b"\r").decode(errors="replace")
+
+    def read_reply(self):
+        lines = []
+        while True:
+            line = self.read_line()
+            if line is None:
+                return None
+            lines.append(line)
+            if line[3:4] != "-":
+                return lines
+
+    def command(self, text):
+        self.send(text.encode() + b"\r\n")
+        return self.read_reply()
+
+    def close(self):
+        self._socket.close()

@@ -1,0 +1,74 @@
+"""Processes that a test starts: watched, logged to a file, and ended by process id."""
+
+import os
+import signal
+import socket
+import subprocess
+import time
+
+
+def free_port():
+    """A TCP port of loopback that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_until(condition, what, seconds=15.0):
+    """Waits until condition() is true (its value is returned); fails with `what`, a text or a function that gives one."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        value = condition()
+        if value:
+            return value
+        time.sleep(0.02)
+    raise AssertionError(f"waited {seconds} s for: {what() if callable(what) else what}")
+
+
+def is_listening(port, host="127.0.0.1"):
+    try:
+        with socket.create_connection((host, port), timeout=1):
+            return True
+    except OSError:
+        return False
+
+
+class Process:
+    """One child process in a session of its own; its output goes to `log`."""
+
+    def __init__(self, arguments, log, env=None, cwd=None, stdin=None):
+        self.log_path = log
+        self._log = open(log, "ab")
+        self.arguments = [str(a) for a in arguments]
+        self.popen = subprocess.Popen(
+            self.arguments, stdout=self._log, stderr=subprocess.STDOUT, stdin=stdin or subprocess.DEVNULL,
+            env={**os.environ, **(env or {})}, cwd=cwd, start_new_session=True)
+
+    @property
+    def pid(self):
+        return self.popen.pid
+
+    @property
+    def output(self):
+        with open(self.log_path, errors="replace") as log:
+            return log.read()
+
+    def is_running(self):
+        return self.popen.poll() is None
+
+    def signal(self, number):
+        if self.is_running():
+            self.popen.send_signal(number)
+
+    def stop(self, number=signal.SIGTERM, seconds=20):
+        """Ends it and gives its exit code; one that doesn't end in time is killed, and that is an error."""
+        self.signal(signal.SIGCONT)
+        self.signal(number)
+        try:
+            return self.popen.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.popen.kill()
+            self.popen.wait()
+            raise AssertionError(f"{self.arguments[0]} did not end within {seconds} s:\n{self.output}") from None
+        finally:
+            self._log.close()

@@ -1,0 +1,144 @@
+"""Subgate itself, the real binary, with a configuration of the test's own."""
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+
+from .process import Process, free_port, is_listening, wait_until
+
+BUILD = pathlib.Path(os.environ.get("BUILD", pathlib.Path(__file__).parents[2] / "build"))
+
+CONFIG = """
+hostname = "mail.example.com"
+user = "{user}"
+gates = 2
+drain_timeout = "5s"
+state_dir = "{state}"
+run_dir = "{run}"
+tls {{ certificate = "{certificate}"  private_key = "{key}" }}
+listener submissions {{ address = {{"127.0.0.1:{implicit}"}}  tls = "implicit" }}
+listener submission {{ address = {{"127.0.0.1:{starttls}"}}  tls = "starttls" }}
+admin {{ http = "127.0.0.1:{http}" }}
+"""
+
+
+class Subgate:
+    """
+    `sections` is appended to the configuration above; secrets are files made in its folder. `implicit` and `starttls`
+    are the ports that clients connect to.
+    """
+
+    def __init__(self, folder, authority, sections="", secrets=None, user="", name="subgate"):
+        self.folder = pathlib.Path(folder)
+        self.authority = authority
+        self.implicit, self.starttls, self.http = free_port(), free_port(), free_port()
+        self.state, self.run = self.folder / "state", self.folder / "run"
+        self.config = self.folder / "subgate.conf"
+        self.user = user
+        self.name = name
+        self._process = None
+        self._write_secrets(secrets or {})
+        self.write_config(sections)
+
+    def _write_secrets(self, secrets):
+        folder = self.folder / "secrets"
+        folder.mkdir(parents=True)
+        for name, value in secrets.items():
+            (folder / name).write_text(value + "\n")
+            (folder / name).chmod(0o600)
+
+    def write_config(self, sections):
+        certificate, key = self.authority.certificate("mail.example.com")
+        self.config.write_text(CONFIG.format(
+            state=self.state, run=self.run, certificate=certificate, key=key, implicit=self.implicit, user=self.user,
+            starttls=self.starttls, http=self.http) + sections)
+
+    def start(self, env=None):
+        self._process = Process([BUILD / "subgate", "-c", self.config], self.folder / "subgate.log", env=env)
+        wait_until(self._is_ready, lambda: f"subgate to be ready:\n{self.log}", seconds=30)
+        return self
+
+    def _is_ready(self):
+        assert self._process.is_running(), f"subgate ended:\n{self.log}"
+        if not (is_listening(self.implicit) and is_listening(self.starttls)):
+            return False
+        done = self.ctl("status", check=False)
+        return done.returncode == 0
+
+    def stop(self):
+        if self._process:
+            code = self._process.stop(seconds=30)
+            self._process = None
+            return code
+        return None
+
+    def kill(self):
+        self._process.signal(signal.SIGKILL)
+        self._process.popen.wait()
+        self._process = None
+
+    def signal(self, number):
+        self._process.signal(number)
+
+    @property
+    def log(self):
+        return (self.folder / "subgate.log").read_text(errors="replace")
+
+    @property
+    def pid(self):
+        return self._process.pid
+
+    def check(self):
+        return subprocess.run([BUILD / "subgate", "-c", self.config, "--check"], capture_output=True, text=True)
+
+    def ctl(self, *arguments, check=True):
+        done = subprocess.run([BUILD / "subgatectl", "-s", self.run / "admin.sock", *map(str, arguments)],
+                              capture_output=True, text=True, timeout=20)
+        if check:
+            assert done.returncode == 0, f"subgatectl {arguments}: {done.returncode} {done.stdout}{done.stderr}\n{self.log}"
+        return done
+
+    def ctl_json(self, *arguments):
+        return json.loads(self.ctl("--json", *arguments).stdout)
+
+    def create_app_password(self, user, label="test", *more):
+        return self.ctl_json("app-password", "create", user, "--label", label, *more)["password"]
+
+    def pids(self, role):
+        """Process ids of a role ("gate", "auth", …), from the process titles below the supervisor."""
+        found = []
+        for entry in pathlib.Path("/proc").iterdir():
+            if not entry.name.isdigit():
+                continue
+            try:
+                parent = int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1])
+                title = (entry / "cmdline").read_bytes().rstrip(b"\0 ").decode()
+            except (OSError, ValueError, IndexError):
+                continue
+            if parent == self.pid and title.startswith(f"subgate: {role}"):
+                found.append(int(entry.name))
+        return sorted(found)
+
+    def audit(self, *types):
+        """The audit records, of these types if any are given."""
+        path = self.state / "audit.jsonl"
+        records = [json.loads(line) for line in path.read_text().splitlines() if line] if path.exists() else []
+        return [r for r in records if not types or r["type"] in types]
+
+    def wait_for_audit(self, type_, count=1, seconds=10):
+        return wait_until(lambda: len(self.audit(type_)) >= count and self.audit(type_),
+                          lambda: f"{count} records {type_}; there are {[r['type'] for r in self.audit()]}", seconds)
+
+
+def relay_section(upstream, name="upstream", extra=""):
+    """The relay section for an Upstream; its password is in secrets/upstream."""
+    trust = "" if upstream.tls == "none" else f'ca_file = "{upstream.authority.ca}"  tls_name = "{upstream.name}"'
+    return f"""
+relay {name} {{
+  host = "127.0.0.1"  port = {upstream.port}  tls = "{upstream.tls}"  {trust}
+  user = "{upstream.USER}"  password_file = "secrets/upstream"
+  {extra}
+}}
+"""

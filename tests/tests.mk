@@ -1,0 +1,49 @@
+# The tests: included by the Makefile. `make test` installs what it needs and runs them all.
+
+PYTEST := /usr/bin/python3 -m pytest -q -p no:cacheprovider
+FUZZ_SECONDS ?= 5
+FUZZ_SOURCES := $(sort $(wildcard tests/fuzz/fuzz_*.c))
+FUZZERS := $(patsubst tests/fuzz/%.c,%,$(FUZZ_SOURCES))
+
+.PHONY: check-all
+test:
+	deploy/packages install test
+	$(MAKE) --no-print-directory lint
+	$(MAKE) --no-print-directory check-all
+	$(MAKE) --no-print-directory fuzz
+
+# Everything that runs the product; `make san` runs it once more with sanitizers.
+check-all: all
+	$(MAKE) --no-print-directory unit dialog e2e
+
+lint:
+	tests/lint/run
+
+unit: $(UNIT_TESTS)
+	@failed=0; for test in $(UNIT_TESTS); do echo "$$test"; "$$test" || failed=1; done; exit $$failed
+
+dialog: all
+	BUILD=$(abspath $(BUILD)) $(PYTEST) tests/dialog
+
+e2e: all
+	BUILD=$(abspath $(BUILD)) $(PYTEST) tests/e2e
+
+# The whole test run with AddressSanitizer and UndefinedBehaviorSanitizer; seccomp is off there only.
+san:
+	deploy/packages install test
+	ASAN_OPTIONS=detect_leaks=1:abort_on_error=1 UBSAN_OPTIONS=print_stacktrace=1 \
+		$(MAKE) --no-print-directory BUILD=$(BUILD)/san SANITIZE=address,undefined check-all
+
+# libFuzzer, from seeds; FUZZ_SECONDS each.
+fuzz:
+	$(MAKE) --no-print-directory BUILD=$(BUILD)/fuzz CC=clang CFLAGS='-O1 -g' SANITIZE=address,undefined,fuzzer-no-link \
+		$(addprefix $(BUILD)/fuzz/,$(FUZZERS))
+	@set -e; for fuzzer in $(FUZZERS); do \
+		mkdir -p $(BUILD)/corpus/$$fuzzer; \
+		echo "$$fuzzer: $(FUZZ_SECONDS) s"; \
+		$(BUILD)/fuzz/$$fuzzer -max_total_time=$(FUZZ_SECONDS) -timeout=5 -rss_limit_mb=2048 -verbosity=0 \
+			$(BUILD)/corpus/$$fuzzer $$(ls -d tests/fuzz/seeds/$${fuzzer#fuzz_} 2>/dev/null); \
+	done; echo "$(words $(FUZZERS)) passed, 0 failed"
+
+$(BUILD)/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/libsubgate.a
+	$(CC) -fsanitize=fuzzer $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
