@@ -13,6 +13,7 @@
 
 static void append(struct turn_end_list *list, struct turn_end *hook)
 {
+	hook->list = list;
 	hook->next = NULL;
 	hook->previous = list->last;
 	if (list->last)
@@ -20,11 +21,11 @@ static void append(struct turn_end_list *list, struct turn_end *hook)
 	else
 		list->first = hook;
 	list->last = hook;
-	hook->queued = true;
 }
 
-static void cut_out(struct turn_end_list *list, struct turn_end *hook)
+static void cut_out(struct turn_end *hook)
 {
+	struct turn_end_list *list = hook->list;
 	if (hook->previous)
 		hook->previous->next = hook->next;
 	else
@@ -33,40 +34,53 @@ static void cut_out(struct turn_end_list *list, struct turn_end *hook)
 		hook->next->previous = hook->previous;
 	else
 		list->last = hook->previous;
+	hook->list = NULL;
 	hook->next = hook->previous = NULL;
-	hook->queued = false;
 }
 
 void loop_at_turn_end(struct loop *loop, struct turn_end *hook)
 {
-	if (hook->queued && !hook->is_next)
+	if (hook->list == &loop->ends)
 		return;
-	loop_forget_turn_end(loop, hook);
-	hook->is_next = false;
+	if (hook->list)
+		cut_out(hook);
 	append(&loop->ends, hook);
 }
 
-void loop_at_next_turn_end(struct loop *loop, struct turn_end *hook)
+void loop_behind_turn_end(struct loop *loop, struct turn_end *hook)
 {
-	if (hook->queued)
-		return;
-	hook->is_next = true;
-	append(&loop->next_ends, hook);
+	if (hook->list == NULL)
+		append(&loop->behind, hook);
 }
 
 void loop_forget_turn_end(struct loop *loop, struct turn_end *hook)
 {
-	if (hook->queued)
-		cut_out(hook->is_next ? &loop->next_ends : &loop->ends, hook);
+	(void)loop;
+	if (hook->list)
+		cut_out(hook);
 }
 
-static void run_hooks(struct loop *loop)
+static void run_each(struct turn_end_list *list)
 {
-	while (loop->ends.first) {
-		struct turn_end *hook = loop->ends.first;
-		cut_out(&loop->ends, hook);
+	while (list->first) {
+		struct turn_end *hook = list->first;
+		cut_out(hook);
 		hook->run(hook->context);
 	}
+}
+
+/* A look that changes nothing queues nothing in `ends`, so this comes to rest. */
+static void run_hooks(struct loop *loop)
+{
+	do {
+		run_each(&loop->ends);
+		while (loop->behind.first) {
+			struct turn_end *hook = loop->behind.first;
+			cut_out(hook);
+			append(&loop->looks, hook);
+		}
+		run_each(&loop->looks);
+	} while (loop->ends.first);
 }
 
 /* ---- turns */
@@ -77,8 +91,6 @@ static void begin_turn(struct ev_loop *ev, ev_check *check, int events)
 	(void)ev;
 	(void)events;
 	loop->now_ms = clock_monotonic_ms();
-	while (loop->next_ends.first)
-		loop_at_turn_end(loop, loop->next_ends.first);
 }
 
 static void end_turn(struct ev_loop *ev, ev_prepare *prepare, int events)

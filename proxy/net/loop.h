@@ -67,20 +67,21 @@ void signal_watch_free(struct signal_watch **watch);
 
 /* ---- the end of a turn: what was written in one turn is flushed once */
 
-/* Embedded in its owner. Invariant: `queued` iff it stands in one of the loop's lists. */
+struct turn_end_list;
+
+/* Embedded in its owner. Invariant: `list` is the loop's list that it stands in, or NULL. */
 struct turn_end {
 	void (*run)(void *context);
 	void *context;
+	struct turn_end_list *list;
 	struct turn_end *next;
 	struct turn_end *previous;
-	bool queued;
-	bool is_next; /* in the list of the next turn */
 };
 
-/* Runs once, before the loop waits again. Queued again by `run` itself: in the same turn's end. A hook queued for the next turn is moved to this one. */
+/* Runs once, before the loop waits again. Queued again by `run` itself: in the same turn's end. */
 void loop_at_turn_end(struct loop *loop, struct turn_end *hook);
-/* As above, at the end of the next turn, whenever that comes: for who waits that another callback changes something. */
-void loop_at_next_turn_end(struct loop *loop, struct turn_end *hook);
+/* Runs once, when no other hook of the turn's end is left: for who waits that another one changes something. Queued again by `run` itself: behind the hooks that were queued since, or in the next turn. */
+void loop_behind_turn_end(struct loop *loop, struct turn_end *hook);
 void loop_forget_turn_end(struct loop *loop, struct turn_end *hook);
 
 #endif

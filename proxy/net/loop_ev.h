@@ -14,10 +14,11 @@ struct turn_end_list {
 
 struct loop {
 	struct ev_loop *ev;
-	ev_check turn_begin;            /* reads the clock, before any other callback of the turn */
-	ev_prepare turn_end;            /* runs the hooks, before the loop waits */
-	struct turn_end_list ends;      /* of this turn */
-	struct turn_end_list next_ends; /* of the next one */
+	ev_check turn_begin; /* reads the clock, before any other callback of the turn */
+	ev_prepare turn_end; /* runs the hooks, before the loop waits */
+	struct turn_end_list ends;
+	struct turn_end_list behind; /* run when `ends` is empty */
+	struct turn_end_list looks;  /* those of `behind` whose time has come */
 	uint64_t now_ms;
 	bool running;
 	bool stopping;

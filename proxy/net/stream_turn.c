@@ -234,9 +234,9 @@ static void watch_wanted(struct stream *s)
 	if (s->blocked_on_write)
 		events |= WATCH_WRITE;
 	watch_set(s->watch, events);
-	/* Full: its owner consumes in some later turn. */
+	/* Full: its owner consumes some time, from wherever. */
 	if (may_read(s) && !wants_input(s))
-		loop_at_next_turn_end(s->loop, &s->end);
+		loop_behind_turn_end(s->loop, &s->end);
 }
 
 /* One step of the phase that it is in; false: gone. */
