@@ -207,26 +207,26 @@ static enum status on_frame(void *context, struct door *door, uint16_t type, str
 static void on_closed(void *context, struct door *door)
 {
 	(void)door;
-	control_close(context);
+	relay_control_close(context);
 }
 
 static const struct door_handler handler = { .on_frame = on_frame, .on_closed = on_closed };
 
-void control_attach(struct control *control, int fd)
+void relay_control_attach(struct control *control, int fd)
 {
-	control_close(control);
+	relay_control_close(control);
 	enum status status = door_create(control->services->loop, fd, &handler, control, &control->door);
 	if (status != STATUS_OK)
 		log_error("the admin role can't be served: %s", status_text(status));
 }
 
-void control_close(struct control *control)
+void relay_control_close(struct control *control)
 {
 	door_free(&control->door);
 	control->generation++;
 }
 
-void control_free(struct control *control)
+void relay_control_free(struct control *control)
 {
 	while (control->first)
 		forget(control->first);

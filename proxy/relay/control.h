@@ -16,10 +16,10 @@ struct control {
 };
 
 /* A new admin role takes the place of the old one. Logs why it can't; `fd` is owned, also on failure. */
-void control_attach(struct control *control, int fd);
+void relay_control_attach(struct control *control, int fd);
 /* No answer goes out any more; questions under way are answered to nobody. */
-void control_close(struct control *control);
+void relay_control_close(struct control *control);
 /* After quota_free, when no answer comes any more. */
-void control_free(struct control *control);
+void relay_control_free(struct control *control);
 
 #endif

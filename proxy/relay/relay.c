@@ -9,8 +9,8 @@
 
 #include "base/log.h"
 #include "door/role.h"
-#include "relay/auth_door.h"
 #include "relay/control.h"
+#include "relay/grant_door.h"
 
 #define DRAIN_LOOK_MS 100        /* how often a draining relay looks whether it is done */
 #define DRAIN_LAST_WORDS_MS 3000 /* of the time to drain, for refunds and records of what was cut */
@@ -33,7 +33,7 @@ struct relay {
 	struct grants *grants;
 	struct deliveries *deliveries;
 	struct gate_doors gates;
-	struct auth_door auth;
+	struct grant_door auth;
 	struct control control;
 	struct timer *drain_timer;
 	uint64_t cut_ms, end_ms; /* of the drain */
@@ -61,7 +61,7 @@ static void on_audit_trouble(void *context, const char *what)
 static void on_credential_wanted(void *context, const char *name, uint64_t ticket)
 {
 	struct account *account = context;
-	auth_door_ask(&account->relay->auth, name, account->relay->services.pools[account->index], ticket);
+	grant_door_ask(&account->relay->auth, name, account->relay->services.pools[account->index], ticket);
 }
 
 /* ---- start */
@@ -164,7 +164,7 @@ static enum status make_tables(struct relay *relay)
 	TRY(deliveries_create(services, &relay->deliveries));
 	relay->gates =
 		(struct gate_doors){ .services = services, .grants = relay->grants, .deliveries = relay->deliveries };
-	relay->auth = (struct auth_door){
+	relay->auth = (struct grant_door){
 		.services = services, .grants = relay->grants, .deliveries = relay->deliveries, .gates = &relay->gates
 	};
 	relay->control = (struct control){ .services = services };
@@ -209,10 +209,10 @@ static void attached(void *state, enum role_kind peer, uint32_t instance, int fd
 		gate_doors_attach(&relay->gates, instance, fd);
 		break;
 	case ROLE_AUTH:
-		auth_door_attach(&relay->auth, fd);
+		grant_door_attach(&relay->auth, fd);
 		break;
 	case ROLE_ADMIN:
-		control_attach(&relay->control, fd);
+		relay_control_attach(&relay->control, fd);
 		break;
 	case ROLE_SUPERVISOR:
 	case ROLE_RELAY:
@@ -285,8 +285,8 @@ static void stop(void *state)
 		deliveries_cut(relay->deliveries);
 	if (relay->grants)
 		gate_doors_close(&relay->gates);
-	auth_door_close(&relay->auth);
-	control_close(&relay->control);
+	grant_door_close(&relay->auth);
+	relay_control_close(&relay->control);
 	for (size_t i = 0; relay->services.pools && i < relay->context->config->relay.count; i++)
 		upstream_pool_free(&relay->services.pools[i]);
 	for (size_t i = 0; relay->accounts && i < relay->context->config->relay.count; i++)
@@ -294,7 +294,7 @@ static void stop(void *state)
 	resolver_free(&relay->resolver);
 	quota_free(&relay->services.quota);
 	redis_free(&relay->redis);
-	control_free(&relay->control);
+	relay_control_free(&relay->control);
 	audit_free(&relay->services.audit);
 	deliveries_free(&relay->deliveries);
 	spool_free(&relay->services.spool);

@@ -3,8 +3,8 @@
  * in with. Auth may come and go: grants stay, and who needs a credential
  * meanwhile hears that there is none.
  */
-#ifndef RELAY_AUTH_DOOR_H
-#define RELAY_AUTH_DOOR_H
+#ifndef RELAY_GRANT_DOOR_H
+#define RELAY_GRANT_DOOR_H
 
 #include "relay/gate_door.h"
 
@@ -18,7 +18,7 @@ struct credential_wanted {
 };
 
 /* Embedded in the role's state. */
-struct auth_door {
+struct grant_door {
 	struct services *services;
 	struct grants *grants;
 	struct deliveries *deliveries;
@@ -29,9 +29,9 @@ struct auth_door {
 };
 
 /* A new auth role takes the place of the old one. Logs why it can't; `fd` is owned, also on failure. */
-void auth_door_attach(struct auth_door *self, int fd);
-void auth_door_close(struct auth_door *self);
+void grant_door_attach(struct grant_door *self, int fd);
+void grant_door_close(struct grant_door *self);
 /* The answer goes to upstream_pool_credential, at once where there is nobody to ask. */
-void auth_door_ask(struct auth_door *self, const char *relay, struct upstream_pool *pool, uint64_t ticket);
+void grant_door_ask(struct grant_door *self, const char *relay, struct upstream_pool *pool, uint64_t ticket);
 
 #endif
