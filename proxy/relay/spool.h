@@ -35,5 +35,7 @@ void spool_message_free(struct spool_message **message);
  */
 void spool_read(struct spool_message *message, uint64_t offset,
 		void (*on_read)(void *context, enum status status, struct span bytes), void *context);
+/* The reader leaves: a read under way ends without a callback, and the message can be read again. */
+void spool_cancel_read(struct spool_message *message);
 
 #endif

@@ -13,8 +13,22 @@
  *     → on_done        the outcome; the attempt is over, and the connection goes back to the pool
  *
  * on_done may come at any time instead of the expected call. Exactly one
- * on_done follows upstream_begin, unless upstream_abort. A connection kept from
- * before that turns out dead before DATA is replaced without a word, once.
+ * on_done follows upstream_begin, unless upstream_abort. The attempt is gone
+ * when on_done returns. A connection kept from before that turns out dead
+ * before the upstream answered DATA is replaced without a word, once.
+ *
+ * An attempt whose recipients were all refused stays open, as more of them may
+ * be added; its owner ends it with upstream_abort. A refusal of a RCPT that is
+ * about the account and not about the recipient ends the attempt with
+ * UPSTREAM_TROUBLE or UPSTREAM_SENDER instead of on_replies.
+ *
+ * While others wait for a connection, an attempt that was silent for 2 s
+ * between its replies and upstream_send is RSET and gives its connection away.
+ * MAIL and the recipients that were accepted are said again when it goes on;
+ * when one of them is not accepted again it ends with UPSTREAM_TROUBLE.
+ *
+ * BODY=8BITMIME and SIZE go to an upstream that offers them. To one that does
+ * not, a message with 8-bit bytes goes as it is: no byte is changed.
  */
 #ifndef RELAY_UPSTREAM_H
 #define RELAY_UPSTREAM_H
@@ -32,7 +46,7 @@ enum upstream_class {
 	UPSTREAM_TROUBLE =
 		0, /* transport, our login, throttling, exhausted account: the relay's or our fault. The client hears 4xx */
 	UPSTREAM_ACCEPTED,   /* 250 to the final dot */
-	UPSTREAM_RECIPIENTS, /* no recipient was accepted: each has its reply already */
+	UPSTREAM_RECIPIENTS, /* refused at DATA because it holds no recipient as valid, whatever it said before */
 	UPSTREAM_SENDER,     /* it does not take this sender: may reach the client as it is */
 	UPSTREAM_MESSAGE,    /* it does not take this message: may reach the client as it is */
 	UPSTREAM_UNKNOWN,    /* gone between the final dot and its reply */
@@ -91,6 +105,7 @@ struct upstream_options {
 /* STATUS_INVALID with a logged reason: the TLS context can't be made. */
 MUST_USE enum status upstream_pool_create(struct loop *loop, const struct upstream_options *options,
 					  struct upstream_pool **out_pool);
+/* Attempts still there end without a callback. */
 void upstream_pool_free(struct upstream_pool **pool);
 /* The answer to one ask_credential; late or unknown tickets are dropped. */
 void upstream_pool_credential(struct upstream_pool *pool, uint64_t ticket,
@@ -107,18 +122,25 @@ struct upstream_pool_state {
 };
 void upstream_pool_show(const struct upstream_pool *pool, struct upstream_pool_state *out_state);
 
-/* Copies what it is given. `handler` is static. The callbacks come in later turns, never inside these calls. */
+/*
+ * Copies what it is given. `handler` is static. The callbacks come at the end of the turn or later, never inside these
+ * calls. `limit_ms` bounds the wait for a connection together with MAIL and the RCPTs, anew for each group of them.
+ * STATUS_INVALID: an address or a parameter that could not stand in a command line.
+ */
 MUST_USE enum status upstream_begin(struct upstream_pool *pool, const struct upstream_envelope *envelope,
 				    const struct upstream_recipient *recipients, size_t count, uint64_t limit_ms,
 				    const struct upstream_handler *handler, void *context,
 				    struct upstream **out_upstream);
 MUST_USE enum status upstream_add_recipients(struct upstream *upstream, const struct upstream_recipient *recipients,
 					     size_t count);
-/* The message stays its owner's, who keeps it until on_done or upstream_abort. */
+/* After on_replies gave at least one accepted recipient. The message stays its owner's, who keeps it until on_done or upstream_abort. */
 void upstream_send(struct upstream *upstream, struct spool_message *message);
-/* Only after on_held. */
+/* Only after on_held, once. When on_done is due already nothing is sent. */
 void upstream_release(struct upstream *upstream);
-/* Ends it without on_done: RSET before DATA, else the connection is closed (never after upstream_release: then it is an error of ours). */
+/*
+ * Ends it without on_done: RSET before DATA, else the connection is closed (never after upstream_release: then it is an
+ * error of ours). NULL-safe; sets to NULL; within its own on_done it does no more than that.
+ */
 void upstream_abort(struct upstream **upstream);
 
 #endif

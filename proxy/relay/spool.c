@@ -1,0 +1,264 @@
+/*
+ * The spool, on the loop's side: memory first, then jobs for the file thread,
+ * and one piece read ahead of a reader that goes through a message. It owns
+ * the messages until the thread has closed their files. Appending never waits:
+ * bytes that the thread has not written yet are in memory, and limits.spool
+ * bounds them together with all others.
+ */
+#include "relay/spool.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "relay/spool_private.h"
+
+#define TAIL_SIZE SPOOL_MEMORY /* bytes gathered for one write: few system calls, and short waits for a reader */
+
+static void finish_message(struct spool_message *message)
+{
+	message->spool->used -= message->size;
+	buf_free(&message->head);
+	buf_free(&message->tail);
+	buf_free(&message->ahead);
+	buf_free(&message->read_job.bytes);
+	free(message);
+}
+
+/* ---- reading */
+
+static void start_read(struct spool_message *message, uint64_t offset)
+{
+	struct spool_job *job = &message->read_job;
+	uint64_t left = message->file_end - offset;
+	job->kind = SPOOL_READ;
+	job->message = message;
+	job->at = offset - SPOOL_MEMORY;
+	job->wanted = left < SPOOL_PIECE ? (size_t)left : SPOOL_PIECE;
+	buf_init(&job->bytes, SPOOL_PIECE);
+	message->reading = true;
+	spool_thread_give(&message->spool->files, job);
+}
+
+static void read_ahead(struct spool_message *message, uint64_t offset)
+{
+	if (!message->reading && offset < message->file_end)
+		start_read(message, offset);
+}
+
+/* Calls the reader, who may free the message within. */
+static void answer_reader(struct spool_message *message, enum status status, struct span bytes)
+{
+	void (*on_read)(void *context, enum status status, struct span bytes) = message->on_read;
+	message->on_read = NULL;
+	on_read(message->context, status, bytes);
+}
+
+/* Hands over the piece read ahead, and has the next one read meanwhile. */
+static void answer_from_ahead(struct spool_message *message)
+{
+	BUF_AUTO struct buf piece = message->ahead;
+	message->has_ahead = false;
+	buf_init(&message->ahead, SPOOL_PIECE);
+	read_ahead(message, message->ahead_at + buf_size(&piece));
+	answer_reader(message, STATUS_OK, buf_span(&piece));
+}
+
+static struct span slice_piece(const struct buf *b, uint64_t from)
+{
+	return span_slice(buf_span(b), (size_t)from, (size_t)from + SPOOL_PIECE);
+}
+
+/* Gives the reader what he waits for, or sees to it that it comes. */
+static void serve_reader(struct spool_message *message)
+{
+	uint64_t offset = message->offset;
+	if (atomic_load(&message->failed))
+		answer_reader(message, STATUS_SYSTEM, (struct span){ NULL, 0 });
+	else if (offset >= message->size)
+		answer_reader(message, STATUS_END, (struct span){ NULL, 0 });
+	else if (offset < buf_size(&message->head))
+		answer_reader(message, STATUS_OK, slice_piece(&message->head, offset));
+	else if (offset >= message->file_end)
+		answer_reader(message, STATUS_OK, slice_piece(&message->tail, offset - message->file_end));
+	else if (message->has_ahead && message->ahead_at == offset)
+		answer_from_ahead(message);
+	else if (!message->reading)
+		start_read(message, offset);
+}
+
+void spool_read(struct spool_message *message, uint64_t offset,
+		void (*on_read)(void *context, enum status status, struct span bytes), void *context)
+{
+	assert(message->on_read == NULL);
+	message->on_read = on_read;
+	message->context = context;
+	message->offset = offset;
+	if (offset < buf_size(&message->head))
+		read_ahead(message, SPOOL_MEMORY);
+	serve_reader(message);
+}
+
+void spool_cancel_read(struct spool_message *message)
+{
+	message->on_read = NULL;
+}
+
+static void take_read(struct spool_message *message)
+{
+	struct spool_job *job = &message->read_job;
+	message->reading = false;
+	buf_free(&message->ahead);
+	message->ahead = job->bytes;
+	message->ahead_at = job->at + SPOOL_MEMORY;
+	message->has_ahead = job->status == STATUS_OK;
+	buf_init(&job->bytes, SPOOL_PIECE);
+	if (message->on_read == NULL)
+		return;
+	if (job->status != STATUS_OK && message->ahead_at == message->offset)
+		answer_reader(message, STATUS_SYSTEM, (struct span){ NULL, 0 });
+	else
+		serve_reader(message);
+}
+
+/* ---- writing */
+
+/* The tail becomes a job. Its buffer goes with it. */
+static enum status hand_over_tail(struct spool_message *message)
+{
+	struct spool_job *job = calloc(1, sizeof(*job));
+	if (job == NULL)
+		return STATUS_NO_MEMORY;
+	job->kind = SPOOL_WRITE;
+	job->message = message;
+	job->at = message->file_end - SPOOL_MEMORY;
+	job->bytes = message->tail;
+	message->file_end += buf_size(&job->bytes);
+	message->has_job = true;
+	buf_init(&message->tail, TAIL_SIZE);
+	spool_thread_give(&message->spool->files, job);
+	return STATUS_OK;
+}
+
+/* Takes as much as `b` has room for off the front of *bytes. */
+static enum status fill(struct buf *b, struct span *bytes)
+{
+	size_t room = buf_room(b);
+	TRY(buf_append(b, span_slice(*bytes, 0, room)));
+	*bytes = span_slice(*bytes, room, bytes->size);
+	return STATUS_OK;
+}
+
+enum status spool_append(struct spool_message *message, struct span bytes)
+{
+	struct spool *spool = message->spool;
+	if (atomic_load(&message->failed))
+		return STATUS_SYSTEM;
+	if (bytes.size > spool->maximum - spool->used)
+		return STATUS_TOO_LARGE;
+	spool->used += bytes.size;
+	message->size += bytes.size;
+	TRY(fill(&message->head, &bytes));
+	while (bytes.size) {
+		TRY(fill(&message->tail, &bytes));
+		if (buf_room(&message->tail) == 0)
+			TRY(hand_over_tail(message));
+	}
+	return STATUS_OK;
+}
+
+/* ---- the life of a message */
+
+enum status spool_begin(struct spool *spool, struct spool_message **out_message)
+{
+	struct spool_message *message = calloc(1, sizeof(*message));
+	if (message == NULL)
+		return STATUS_NO_MEMORY;
+	message->spool = spool;
+	message->file_end = SPOOL_MEMORY;
+	message->fd = -1;
+	buf_init(&message->head, SPOOL_MEMORY);
+	buf_init(&message->tail, TAIL_SIZE);
+	spool->messages++;
+	*out_message = message;
+	return STATUS_OK;
+}
+
+uint64_t spool_size(const struct spool_message *message)
+{
+	return message->size;
+}
+
+void spool_message_free(struct spool_message **message)
+{
+	struct spool_message *gone = *message;
+	if (gone == NULL)
+		return;
+	*message = NULL;
+	gone->on_read = NULL;
+	gone->spool->messages--;
+	if (!gone->has_job) {
+		finish_message(gone);
+		return;
+	}
+	atomic_store(&gone->abandoned, true);
+	gone->close_job = (struct spool_job){ .kind = SPOOL_CLOSE, .message = gone };
+	spool_thread_give(&gone->spool->files, &gone->close_job);
+}
+
+/* ---- the spool */
+
+static void collect_done(void *context)
+{
+	struct spool *spool = context;
+	struct spool_queue done;
+	struct spool_job *job;
+	spool_thread_collect(&spool->files, &done);
+	while ((job = TAILQ_FIRST(&done)) != NULL) {
+		TAILQ_REMOVE(&done, job, in_queue);
+		if (job->kind == SPOOL_CLOSE)
+			finish_message(job->message);
+		else
+			take_read(job->message);
+	}
+}
+
+enum status spool_create(struct loop *loop, int folder, uint64_t maximum, struct spool **out_spool)
+{
+	struct wakeup *wakeup = NULL;
+	struct spool *spool = calloc(1, sizeof(*spool));
+	enum status status = spool ? wakeup_create(loop, collect_done, spool, &wakeup) : STATUS_NO_MEMORY;
+	if (status != STATUS_OK) {
+		free(spool);
+		close(folder);
+		return status;
+	}
+	spool->loop = loop;
+	spool->maximum = maximum;
+	status = spool_thread_start(&spool->files, folder, wakeup);
+	if (status != STATUS_OK) {
+		wakeup_free(&wakeup);
+		free(spool);
+		return status;
+	}
+	*out_spool = spool;
+	return STATUS_OK;
+}
+
+void spool_free(struct spool **spool)
+{
+	struct spool *gone = *spool;
+	if (gone == NULL)
+		return;
+	*spool = NULL;
+	assert(gone->messages == 0);
+	spool_thread_end(&gone->files);
+	collect_done(gone);
+	wakeup_free(&gone->files.wakeup);
+	free(gone);
+}
+
+uint64_t spool_used(const struct spool *spool)
+{
+	return spool->used;
+}

@@ -1,0 +1,343 @@
+/*
+ * An attempt, as its owner calls it: what it carries, its wait for a
+ * connection, its outcome, and the calls back. It owns copies of the envelope;
+ * the message stays its owner's.
+ *
+ * How it fails: with an outcome, always told in the pool's turn.
+ */
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "relay/upstream_private.h"
+#include "smtp/address.h"
+
+#define ENVELOPE_MAXIMUM (4U << 20) /* bytes: 1,000 recipients and their replies */
+#define NO_REPLY ((struct span){ NULL, 0 })
+
+/* ---- outcomes */
+
+void upstream_describe(char out_reason[UPSTREAM_REASON_SIZE], const char *what, const struct reply *reply)
+{
+	if (reply == NULL) {
+		snprintf(out_reason, UPSTREAM_REASON_SIZE, "%s", what);
+		return;
+	}
+	snprintf(out_reason, UPSTREAM_REASON_SIZE, "%s: %u %.*s%s%.*s", what, reply->code, SPAN_ARGS(reply->enhanced),
+		 span_is_empty(reply->enhanced) ? "" : " ", SPAN_ARGS(reply->text));
+	for (char *c = out_reason; *c; c++) {
+		if ((unsigned char)*c < ' ' || *c == 0x7f)
+			*c = ' ';
+	}
+}
+
+void upstream_is_due(struct upstream *u)
+{
+	if (!u->is_due)
+		TAILQ_INSERT_TAIL(&u->pool->due, u, in_due);
+	u->is_due = true;
+	upstream_pool_wake(u->pool);
+}
+
+static void stop_reading(struct upstream *u)
+{
+	if (u->reading)
+		spool_cancel_read(u->message);
+	u->reading = false;
+}
+
+void upstream_leave_connection(struct upstream *u)
+{
+	struct upstream_connection *c = u->connection;
+	if (c == NULL)
+		return;
+	snprintf(u->host, sizeof(u->host), "%s", c->host);
+	c->attempt = NULL;
+	c->transactions++;
+	u->connection = NULL;
+	stop_reading(u);
+}
+
+static void leave_queue(struct upstream *u)
+{
+	if (u->state == UPSTREAM_WAITING)
+		TAILQ_REMOVE(&u->pool->waiting, u, in_waiting);
+}
+
+void upstream_finish(struct upstream *u, enum upstream_class class, const struct reply *reply, const char *reason)
+{
+	assert(u->state != UPSTREAM_OVER);
+	leave_queue(u);
+	upstream_leave_connection(u);
+	timer_clear(u->timer);
+	u->state = UPSTREAM_OVER;
+	u->class = class;
+	if (reply && reply_write(&u->reply, reply) != STATUS_OK)
+		buf_clear(&u->reply);
+	snprintf(u->reason, sizeof(u->reason), "%s", reason);
+	if (class == UPSTREAM_ACCEPTED)
+		u->pool->messages++;
+	upstream_is_due(u);
+}
+
+/* ---- waiting */
+
+static void on_limit(void *context)
+{
+	struct upstream *u = context;
+	struct upstream_connection *c = u->connection;
+	upstream_finish(u, UPSTREAM_TROUBLE, NULL,
+			c ? "no reply to MAIL and RCPT in time" : "no free connection in time");
+	if (c)
+		upstream_connection_close(c);
+}
+
+void upstream_wait(struct upstream *u, bool first_in_line)
+{
+	u->state = UPSTREAM_WAITING;
+	u->mail_written = u->mail_answered = false;
+	u->written = u->answered = u->outstanding = 0;
+	if (first_in_line)
+		TAILQ_INSERT_HEAD(&u->pool->waiting, u, in_waiting);
+	else
+		TAILQ_INSERT_TAIL(&u->pool->waiting, u, in_waiting);
+	timer_set(u->timer, u->limit_ms);
+	upstream_pool_wake(u->pool);
+}
+
+void upstream_park(struct upstream *u)
+{
+	struct upstream_connection *c = u->connection;
+	upstream_leave_connection(u);
+	u->state = UPSTREAM_PARKED;
+	upstream_connection_reset(c, 0);
+}
+
+/* ---- what the owner is told */
+
+static void tell_replies(struct upstream *u)
+{
+	size_t count = u->answered - u->told;
+	struct span *replies = arena_alloc(&u->arena, count * sizeof(*replies));
+	if (replies == NULL) {
+		struct upstream_connection *c = u->connection;
+		upstream_finish(u, UPSTREAM_TROUBLE, NULL, "out of memory");
+		if (c)
+			upstream_connection_close(c);
+		return;
+	}
+	for (size_t i = 0; i < count; i++)
+		replies[i] = u->rcpts[u->told + i].reply;
+	u->told = u->answered;
+	u->silent_since_ms = loop_now_ms(u->pool->loop);
+	u->handler->on_replies(u->context, replies, count);
+}
+
+static void tell_outcome(struct upstream *u)
+{
+	struct upstream_outcome outcome = { .class = u->class,
+					    .reply = buf_span(&u->reply),
+					    .reason = span_of(u->reason),
+					    .dot_released = u->dot_released,
+					    .host = u->host };
+	u->telling_done = true;
+	u->handler->on_done(u->context, &outcome);
+	upstream_free(u);
+}
+
+void upstream_tell(struct upstream *u)
+{
+	bool replies = u->tell_replies, held = u->tell_held;
+	TAILQ_REMOVE(&u->pool->due, u, in_due);
+	u->is_due = false;
+	u->tell_replies = u->tell_held = false;
+	if (u->state == UPSTREAM_OVER)
+		tell_outcome(u);
+	else if (replies && u->state != UPSTREAM_WAITING && u->state != UPSTREAM_ENVELOPE)
+		tell_replies(u); /* else more were added meanwhile: told with them */
+	else if (held)
+		u->handler->on_held(u->context);
+}
+
+/* ---- the envelope */
+
+static bool is_printable(struct span s)
+{
+	for (size_t i = 0; i < s.size; i++) {
+		if (s.data[i] < ' ' || s.data[i] > '~')
+			return false;
+	}
+	return true;
+}
+
+/* Whoever is behind the gate: no bytes of his become a command of ours. */
+static bool is_address(struct span text)
+{
+	struct mailbox mailbox;
+	return is_printable(text) && address_read(text, false, &mailbox) == STATUS_OK;
+}
+
+static enum status grow(struct upstream *u, size_t count)
+{
+	if (u->count + count <= u->capacity)
+		return STATUS_OK;
+	size_t capacity = 2 * u->capacity + count;
+	struct upstream_rcpt *rcpts = reallocarray(u->rcpts, capacity, sizeof(*rcpts));
+	if (rcpts == NULL)
+		return STATUS_NO_MEMORY;
+	u->rcpts = rcpts;
+	u->capacity = capacity;
+	return STATUS_OK;
+}
+
+static enum status copy_rcpt(struct upstream *u, const struct upstream_recipient *recipient,
+			     struct upstream_rcpt *out_rcpt)
+{
+	struct upstream_rcpt rcpt = { .reply = NO_REPLY };
+	if (!is_address(recipient->address) || !is_printable(recipient->parameters))
+		return STATUS_INVALID;
+	TRY(arena_copy(&u->arena, recipient->address, &rcpt.address));
+	TRY(arena_copy(&u->arena, recipient->parameters, &rcpt.parameters));
+	*out_rcpt = rcpt;
+	return STATUS_OK;
+}
+
+/* All or none. */
+static enum status take_recipients(struct upstream *u, const struct upstream_recipient *recipients, size_t count)
+{
+	TRY(grow(u, count));
+	for (size_t i = 0; i < count; i++)
+		TRY(copy_rcpt(u, &recipients[i], &u->rcpts[u->count + i]));
+	u->count += count;
+	return STATUS_OK;
+}
+
+static enum status take_envelope(struct upstream *u, const struct upstream_envelope *envelope)
+{
+	if (envelope->mail_from.size && !is_address(envelope->mail_from))
+		return STATUS_INVALID;
+	u->eight_bit = envelope->eight_bit;
+	u->size = envelope->size;
+	return arena_copy(&u->arena, envelope->mail_from, &u->mail_from);
+}
+
+/* ---- its owner's calls */
+
+static struct upstream *make(struct upstream_pool *pool)
+{
+	struct upstream *u = calloc(1, sizeof(*u));
+	if (u == NULL)
+		return NULL;
+	if (timer_create(pool->loop, on_limit, u, &u->timer) != STATUS_OK) {
+		free(u);
+		return NULL;
+	}
+	u->pool = pool;
+	u->state = UPSTREAM_PARKED;
+	arena_init(&u->arena, ENVELOPE_MAXIMUM);
+	buf_init(&u->reply, REPLY_SIZE_MAXIMUM);
+	TAILQ_INSERT_TAIL(&pool->attempts, u, in_pool);
+	return u;
+}
+
+void upstream_free(struct upstream *u)
+{
+	leave_queue(u);
+	upstream_leave_connection(u);
+	if (u->is_due)
+		TAILQ_REMOVE(&u->pool->due, u, in_due);
+	TAILQ_REMOVE(&u->pool->attempts, u, in_pool);
+	timer_free(&u->timer);
+	arena_reset(&u->arena);
+	buf_free(&u->reply);
+	free(u->rcpts);
+	free(u);
+}
+
+enum status upstream_begin(struct upstream_pool *pool, const struct upstream_envelope *envelope,
+			   const struct upstream_recipient *recipients, size_t count, uint64_t limit_ms,
+			   const struct upstream_handler *handler, void *context, struct upstream **out_upstream)
+{
+	struct upstream *u = make(pool);
+	if (u == NULL)
+		return STATUS_NO_MEMORY;
+	u->handler = handler;
+	u->context = context;
+	u->limit_ms = limit_ms;
+	enum status status = take_envelope(u, envelope);
+	if (status == STATUS_OK)
+		status = take_recipients(u, recipients, count);
+	if (status != STATUS_OK) {
+		upstream_free(u);
+		return status;
+	}
+	upstream_wait(u, false);
+	*out_upstream = u;
+	return STATUS_OK;
+}
+
+enum status upstream_add_recipients(struct upstream *u, const struct upstream_recipient *recipients, size_t count)
+{
+	assert(u->message == NULL);
+	TRY(take_recipients(u, recipients, count));
+	if (u->state == UPSTREAM_PARKED) {
+		upstream_wait(u, false);
+	} else if (u->state == UPSTREAM_OPEN || u->state == UPSTREAM_ENVELOPE) {
+		u->state = UPSTREAM_ENVELOPE;
+		timer_set(u->timer, u->limit_ms);
+		upstream_dialog_write_commands(u);
+	}
+	return STATUS_OK;
+}
+
+static bool has_accepted(const struct upstream *u)
+{
+	for (size_t i = 0; i < u->told; i++) {
+		if (u->rcpts[i].accepted)
+			return true;
+	}
+	return false;
+}
+
+void upstream_send(struct upstream *u, struct spool_message *message)
+{
+	assert(u->message == NULL && u->told == u->count && has_accepted(u));
+	u->message = message;
+	if (u->state == UPSTREAM_PARKED)
+		upstream_wait(u, false);
+	else if (u->state == UPSTREAM_OPEN)
+		upstream_dialog_send(u);
+}
+
+void upstream_release(struct upstream *u)
+{
+	if (u->state == UPSTREAM_OVER)
+		return;
+	assert(u->state == UPSTREAM_HELD && !u->tell_held);
+	upstream_dialog_release(u);
+}
+
+/* What becomes of the connection of an attempt that is given up. */
+static void dispose(struct upstream_connection *c, enum upstream_state state, size_t outstanding)
+{
+	if (state == UPSTREAM_ENVELOPE || state == UPSTREAM_OPEN)
+		upstream_connection_reset(c, outstanding);
+	else
+		upstream_connection_close(c);
+}
+
+void upstream_abort(struct upstream **upstream)
+{
+	struct upstream *u = *upstream;
+	if (u == NULL)
+		return;
+	*upstream = NULL;
+	if (u->telling_done)
+		return;
+	assert(u->state != UPSTREAM_DOT);
+	struct upstream_connection *c = u->connection;
+	upstream_leave_connection(u);
+	if (c)
+		dispose(c, u->state, u->outstanding);
+	upstream_free(u);
+}

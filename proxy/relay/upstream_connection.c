@@ -1,0 +1,338 @@
+/*
+ * One connection to a relay: resolved, connected, secured, and then replies
+ * taken off it one by one for whoever waits for one. It owns its stream.
+ *
+ * How it fails: before it is logged in, the next address of the relay gets its
+ * share of the time, then the relay rests. Later, its attempt is told. What
+ * it was not asked for, and what is no SMTP, closes it.
+ */
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "relay/upstream_private.h"
+
+#define INPUT_MAXIMUM \
+	(REPLY_SIZE_MAXIMUM + 4096) /* bytes: the largest reply, so that its parser says when it is too large */
+#define OUTPUT_MAXIMUM (1U << 20)   /* bytes: 1,000 recipients at once, or a body's backlog */
+#define QUIT_MS 2000                /* for the reply to QUIT; nothing depends on it */
+
+void upstream_connection_set_state(struct upstream_connection *c, enum connection_state state)
+{
+	assert(c->state != CONNECTION_CLOSED);
+	c->state = state;
+	upstream_pool_wake(c->pool);
+}
+
+uint64_t upstream_connection_time_left(const struct upstream_connection *c)
+{
+	uint64_t now = loop_now_ms(c->pool->loop);
+	return now < c->ready_until_ms ? c->ready_until_ms - now : 1;
+}
+
+/* ---- its end */
+
+void upstream_connection_close(struct upstream_connection *c)
+{
+	if (c->state == CONNECTION_CLOSED)
+		return;
+	resolver_cancel(&c->resolution);
+	stream_free(&c->stream);
+	upstream_login_wipe(c);
+	upstream_connection_set_state(c, CONNECTION_CLOSED);
+}
+
+void upstream_connection_free(struct upstream_connection *c)
+{
+	free(c);
+}
+
+void upstream_connection_unusable(struct upstream_connection *c, const char *reason)
+{
+	upstream_connection_close(c);
+	upstream_pool_rest_connecting(c->pool, reason);
+}
+
+static void connect_next(struct upstream_connection *c);
+
+void upstream_connection_lost(struct upstream_connection *c, const char *reason)
+{
+	char text[UPSTREAM_REASON_SIZE];
+	bool was_greeted = c->state > CONNECTION_GREETING;
+	if (c->state == CONNECTION_BUSY) {
+		upstream_dialog_on_lost(c->attempt, reason);
+		upstream_connection_close(c);
+	} else if (c->state >= CONNECTION_IDLE) {
+		log_debug("relay %s: connection to %s ended: %s", c->pool->relay->name, c->host, reason);
+		upstream_connection_close(c);
+	} else if (!was_greeted && c->next_address < c->addresses.count) {
+		log_info("relay %s: %s: %s; trying its next address", c->pool->relay->name, c->host, reason);
+		stream_free(&c->stream);
+		connect_next(c);
+	} else {
+		snprintf(text, sizeof(text), "%s: %s", c->host[0] ? c->host : c->pool->relay->host, reason);
+		upstream_connection_unusable(c, text);
+	}
+}
+
+void upstream_connection_quit(struct upstream_connection *c)
+{
+	upstream_connection_set_state(c, CONNECTION_QUITTING);
+	(void)upstream_connection_say(c, SPAN("QUIT\r\n"), QUIT_MS);
+}
+
+/* ---- between transactions */
+
+void upstream_connection_rest(struct upstream_connection *c)
+{
+	struct upstream_pool *pool = c->pool;
+	bool is_worn = c->transactions >= pool->relay->messages_per_connection;
+	if (is_worn || (pool->draining && TAILQ_EMPTY(&pool->waiting))) {
+		upstream_connection_quit(c);
+		return;
+	}
+	/* To the front: the one used last is used next. */
+	TAILQ_REMOVE(&pool->connections, c, in_pool);
+	TAILQ_INSERT_HEAD(&pool->connections, c, in_pool);
+	stream_set_deadline(c->stream, pool->relay->idle_timeout);
+	upstream_connection_set_state(c, CONNECTION_IDLE);
+}
+
+static void say_reset(struct upstream_connection *c)
+{
+	c->reset_sent = true;
+	(void)upstream_connection_say(c, SPAN("RSET\r\n"), c->pool->relay->reply_timeout);
+}
+
+void upstream_connection_reset(struct upstream_connection *c, size_t unanswered)
+{
+	c->unanswered = unanswered;
+	c->reset_sent = false;
+	upstream_connection_set_state(c, CONNECTION_RESETTING);
+	if (unanswered == 0)
+		say_reset(c);
+}
+
+static void on_reset_reply(struct upstream_connection *c, const struct reply *reply)
+{
+	if (c->unanswered) {
+		if (--c->unanswered == 0)
+			say_reset(c);
+	} else if (reply->code / 100 == 2) {
+		upstream_connection_rest(c);
+	} else {
+		upstream_connection_close(c);
+	}
+}
+
+static void on_quit_reply(struct upstream_connection *c, const struct reply *reply)
+{
+	(void)reply;
+	stream_finish(&c->stream, QUIT_MS);
+	upstream_connection_close(c);
+}
+
+static void on_busy_reply(struct upstream_connection *c, const struct reply *reply)
+{
+	upstream_dialog_on_reply(c->attempt, reply);
+}
+
+/* ---- what comes in and goes out */
+
+bool upstream_connection_say(struct upstream_connection *c, struct span bytes, uint64_t limit_ms)
+{
+	enum status status = stream_write(c->stream, bytes);
+	if (status != STATUS_OK) {
+		upstream_connection_lost(c, status_text(status));
+		return false;
+	}
+	stream_set_deadline(c->stream, limit_ms);
+	return true;
+}
+
+static void (*const reply_handlers[CONNECTION_STATE_COUNT])(struct upstream_connection *c,
+							    const struct reply *reply) = {
+	[CONNECTION_GREETING] = upstream_login_on_greeting,
+	[CONNECTION_EHLO] = upstream_login_on_ehlo,
+	[CONNECTION_STARTTLS] = upstream_login_on_starttls,
+	[CONNECTION_AUTH] = upstream_login_on_auth,
+	[CONNECTION_BUSY] = on_busy_reply,
+	[CONNECTION_RESETTING] = on_reset_reply,
+	[CONNECTION_QUITTING] = on_quit_reply,
+};
+
+/* Takes one reply off the input, if it is there, to its handler. */
+static enum status take_reply(struct upstream_connection *c)
+{
+	struct buf *input = stream_input(c->stream);
+	BUF_AUTO struct buf scratch;
+	struct reply reply;
+	size_t used;
+	buf_init(&scratch, REPLY_SIZE_MAXIMUM);
+	TRY(reply_parse_wire(buf_span(input), &scratch, &reply, &used));
+	buf_consume(input, used);
+	if (reply_handlers[c->state] == NULL)
+		return STATUS_REFUSED;
+	reply_handlers[c->state](c, &reply);
+	return STATUS_OK;
+}
+
+static void take_replies(struct upstream_connection *c)
+{
+	const struct stream *stream = c->stream;
+	while (c->stream == stream && stream && buf_size(stream_input(c->stream))) {
+		enum status status = take_reply(c);
+		if (status == STATUS_AGAIN)
+			return;
+		if (status == STATUS_REFUSED)
+			upstream_connection_lost(c, "a reply that nothing was asked for");
+		else if (status != STATUS_OK)
+			upstream_connection_lost(c, "what it said is no SMTP reply");
+	}
+}
+
+/* ---- events of the stream */
+
+static void on_connected(struct upstream_connection *c)
+{
+	const struct config_relay *relay = c->pool->relay;
+	if (relay->tls != RELAY_TLS_IMPLICIT) {
+		upstream_connection_set_state(c, CONNECTION_GREETING);
+		return;
+	}
+	upstream_connection_set_state(c, CONNECTION_SECURING);
+	const char *name = relay->tls_name[0] ? relay->tls_name : relay->host;
+	if (stream_secure_client(c->stream, c->pool->tls, span_of(name)) != STATUS_OK)
+		upstream_connection_lost(c, "TLS can't begin");
+}
+
+static void on_secured(struct upstream_connection *c)
+{
+	if (c->pool->relay->tls == RELAY_TLS_IMPLICIT)
+		upstream_connection_set_state(c, CONNECTION_GREETING);
+	else
+		upstream_login_say_ehlo(c); /* RFC 3207, 4.2: what was offered before does not count */
+}
+
+static void on_timeout(struct upstream_connection *c)
+{
+	if (c->state == CONNECTION_IDLE) {
+		upstream_connection_quit(c);
+		return;
+	}
+	if (c->state == CONNECTION_BUSY)
+		c->attempt->replaced = true; /* a second wait would be too much for its client */
+	if (c->state == CONNECTION_CREDENTIAL)
+		upstream_connection_lost(c, "no credentials in time");
+	else
+		upstream_connection_lost(c, c->state == CONNECTION_CONNECTING ? "no connection in time"
+									      : "no reply in time");
+}
+
+static void on_ended(struct upstream_connection *c)
+{
+	const struct stream *stream = c->stream;
+	take_replies(c);
+	if (c->stream == stream)
+		upstream_connection_lost(c, "closed by the relay");
+}
+
+static void on_failed(struct upstream_connection *c)
+{
+	char reason[UPSTREAM_REASON_SIZE];
+	snprintf(reason, sizeof(reason), "%s", stream_error(c->stream));
+	upstream_connection_lost(c, reason);
+}
+
+static void on_event(void *context, struct stream *stream, enum stream_event event)
+{
+	struct upstream_connection *c = context;
+	(void)stream;
+	switch (event) {
+	case STREAM_CONNECTED:
+		on_connected(c);
+		break;
+	case STREAM_SECURED:
+		on_secured(c);
+		break;
+	case STREAM_INPUT:
+		take_replies(c);
+		break;
+	case STREAM_DRAINED:
+		if (c->state == CONNECTION_BUSY)
+			upstream_dialog_on_drained(c->attempt);
+		break;
+	case STREAM_TIMEOUT:
+		on_timeout(c);
+		break;
+	case STREAM_ENDED:
+		on_ended(c);
+		break;
+	case STREAM_FAILED:
+		on_failed(c);
+		break;
+	}
+}
+
+/* ---- its beginning */
+
+/* An equal share of the time left for each address not tried yet. */
+static uint64_t share_time(const struct upstream_connection *c)
+{
+	uint64_t addresses = c->addresses.count - c->next_address + 1;
+	uint64_t share_ms = upstream_connection_time_left(c) / addresses;
+	return share_ms ? share_ms : 1;
+}
+
+static void connect_next(struct upstream_connection *c)
+{
+	const struct stream_options options = {
+		.input_maximum = INPUT_MAXIMUM, .output_maximum = OUTPUT_MAXIMUM, .on_event = on_event, .context = c
+	};
+	const struct endpoint *address = &c->addresses.endpoints[c->next_address++];
+	endpoint_format(address, c->host);
+	enum status status = stream_connect(c->pool->loop, (const struct sockaddr *)&address->storage, address->size,
+					    &options, &c->stream);
+	if (status != STATUS_OK) {
+		upstream_connection_unusable(c, "no socket for a connection");
+		return;
+	}
+	stream_set_deadline(c->stream, share_time(c));
+	upstream_connection_set_state(c, CONNECTION_CONNECTING);
+}
+
+static void on_resolved(void *context, const struct resolver_answer *answer)
+{
+	char reason[UPSTREAM_REASON_SIZE];
+	struct upstream_connection *c = context;
+	c->resolution = NULL;
+	c->addresses = *answer;
+	if (answer->status == STATUS_OK && answer->count) {
+		connect_next(c);
+		return;
+	}
+	snprintf(reason, sizeof(reason), "%s can't be resolved: %s", c->pool->relay->host, answer->reason);
+	upstream_connection_unusable(c, reason);
+}
+
+struct upstream_connection *upstream_connection_open(struct upstream_pool *pool)
+{
+	const struct config_relay *relay = pool->relay;
+	struct resolution *resolution = NULL;
+	struct upstream_connection *c = calloc(1, sizeof(*c));
+	if (c == NULL)
+		return NULL;
+	c->pool = pool;
+	c->ready_until_ms = loop_now_ms(pool->loop) + relay->connect_timeout;
+	enum status status = resolver_ask(pool->options.resolver, span_of(relay->host), (uint16_t)relay->port,
+					  relay->connect_timeout, on_resolved, c, &resolution);
+	if (status != STATUS_OK) {
+		free(c);
+		return NULL;
+	}
+	/* A literal address is answered within the call: nothing is left to cancel. */
+	if (c->state == CONNECTION_RESOLVING)
+		c->resolution = resolution;
+	return c;
+}

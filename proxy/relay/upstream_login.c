@@ -1,0 +1,331 @@
+/*
+ * From the banner to being logged in: EHLO, STARTTLS, AUTH (RFC 5321, 3207,
+ * 4954, 4616). A secret goes out only over TLS whose certificate was verified,
+ * or where tls = "none" was configured; it is wiped as soon as the relay has
+ * answered. EHLO refused is a failure: HELO offers no AUTH.
+ *
+ * How it fails: a login that the relay refuses rests the account; anything
+ * else rests the connecting. No reason given anywhere quotes a secret, even
+ * if the relay does.
+ */
+#include <stdio.h>
+
+#include "base/log.h"
+#include "relay/upstream_private.h"
+
+#define COMMAND_MAXIMUM 512 /* bytes: RFC 5321, 4.5.3.1.4; a longer AUTH goes in two steps, RFC 4954, 4 */
+#define AUTH_MAXIMUM 131072 /* bytes: the largest secret in base64 */
+#define QUOTE_LEAST 4       /* bytes: shorter texts are found anywhere by chance */
+
+static void fail(struct upstream_connection *c, const char *what, const struct reply *reply)
+{
+	char reason[UPSTREAM_REASON_SIZE];
+	upstream_describe(reason, what, reply);
+	upstream_connection_lost(c, reason);
+}
+
+/* ---- greeting, EHLO, STARTTLS */
+
+void upstream_login_say_ehlo(struct upstream_connection *c)
+{
+	BUF_AUTO struct buf line;
+	buf_init(&line, COMMAND_MAXIMUM);
+	if (buf_printf(&line, "EHLO %s\r\n", c->pool->options.helo) != STATUS_OK) {
+		upstream_connection_lost(c, "no EHLO line can be made");
+		return;
+	}
+	c->features = (struct upstream_features){ 0 };
+	upstream_connection_set_state(c, CONNECTION_EHLO);
+	(void)upstream_connection_say(c, buf_span(&line), upstream_connection_time_left(c));
+}
+
+void upstream_login_on_greeting(struct upstream_connection *c, const struct reply *reply)
+{
+	if (reply->code == 220)
+		upstream_login_say_ehlo(c);
+	else
+		fail(c, "greeting", reply);
+}
+
+static void read_mechanisms(struct span list, struct upstream_features *features)
+{
+	struct span name;
+	while (span_cut(&list, ' ', &name)) {
+		features->auth_plain |= span_equal_nocase(name, SPAN("PLAIN"));
+		features->auth_login |= span_equal_nocase(name, SPAN("LOGIN"));
+	}
+}
+
+/* One line of the EHLO reply: keyword and parameters. */
+static void read_feature(struct span line, struct upstream_features *features)
+{
+	struct span rest = line, keyword;
+	if (span_starts_with_nocase(line, SPAN("AUTH="))) {
+		/* what old servers say besides or instead */
+		read_mechanisms(span_slice(line, 5, line.size), features);
+		return;
+	}
+	if (!span_cut(&rest, ' ', &keyword))
+		return;
+	if (span_equal_nocase(keyword, SPAN("AUTH")))
+		read_mechanisms(rest, features);
+	features->pipelining |= span_equal_nocase(keyword, SPAN("PIPELINING"));
+	features->size |= span_equal_nocase(keyword, SPAN("SIZE"));
+	features->eight_bit |= span_equal_nocase(keyword, SPAN("8BITMIME"));
+	features->starttls |= span_equal_nocase(keyword, SPAN("STARTTLS"));
+}
+
+static void read_features(struct span text, struct upstream_features *features)
+{
+	struct span line;
+	(void)span_cut(&text, '\n', &line); /* the relay's name and greeting */
+	while (span_cut(&text, '\n', &line))
+		read_feature(span_trim(line), features);
+}
+
+static void become_ready(struct upstream_connection *c)
+{
+	log_info("relay %s: connected to %s%s%s", c->pool->relay->name, c->host,
+		 stream_is_secure(c->stream) ? ", " : "", stream_tls_version(c->stream));
+	upstream_pool_is_well(c->pool);
+	upstream_connection_rest(c);
+}
+
+static void ask_credential(struct upstream_connection *c)
+{
+	struct upstream_pool *pool = c->pool;
+	if (!upstream_pool_may_log_in(pool)) {
+		upstream_connection_close(c);
+		return;
+	}
+	upstream_connection_set_state(c, CONNECTION_CREDENTIAL);
+	stream_set_deadline(c->stream, upstream_connection_time_left(c));
+	c->ticket = ++pool->next_ticket;
+	pool->options.ask_credential(pool->options.context, pool->relay->name, c->ticket);
+}
+
+static bool may_send_secrets(const struct upstream_connection *c)
+{
+	const struct config_relay *relay = c->pool->relay;
+	return relay->tls == RELAY_TLS_NONE || (relay->tls_verify && stream_is_secure(c->stream));
+}
+
+void upstream_login_on_ehlo(struct upstream_connection *c, const struct reply *reply)
+{
+	const struct config_relay *relay = c->pool->relay;
+	if (reply->code != 250) {
+		fail(c, "EHLO refused", reply);
+		return;
+	}
+	read_features(reply->text, &c->features);
+	if (relay->tls == RELAY_TLS_STARTTLS && !stream_is_secure(c->stream)) {
+		if (!c->features.starttls) {
+			fail(c, "STARTTLS is not offered, and nothing goes without it", NULL);
+			return;
+		}
+		upstream_connection_set_state(c, CONNECTION_STARTTLS);
+		(void)upstream_connection_say(c, SPAN("STARTTLS\r\n"), upstream_connection_time_left(c));
+	} else if (relay->auth == RELAY_AUTH_NONE) {
+		become_ready(c);
+	} else if (!may_send_secrets(c)) {
+		fail(c, "tls_verify = false: no password goes to a relay whose certificate is not verified", NULL);
+	} else {
+		ask_credential(c);
+	}
+}
+
+void upstream_login_on_starttls(struct upstream_connection *c, const struct reply *reply)
+{
+	const struct config_relay *relay = c->pool->relay;
+	if (reply->code != 220) {
+		fail(c, "STARTTLS refused", reply);
+		return;
+	}
+	if (buf_size(stream_input(c->stream))) {
+		fail(c, "bytes behind the reply to STARTTLS: somebody tampers with this connection", NULL);
+		return;
+	}
+	const char *name = relay->tls_name[0] ? relay->tls_name : relay->host;
+	upstream_connection_set_state(c, CONNECTION_SECURING);
+	if (stream_secure_client(c->stream, c->pool->tls, span_of(name)) != STATUS_OK)
+		fail(c, "TLS can't begin", NULL);
+}
+
+/* ---- AUTH */
+
+void upstream_login_wipe(struct upstream_connection *c)
+{
+	secret_wipe(&c->user);
+	secret_wipe(&c->password);
+	secret_wipe(&c->blob);
+}
+
+static enum status append_base64(struct buf *b, struct span bytes)
+{
+	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	for (size_t i = 0; i < bytes.size; i += 3) {
+		size_t left = bytes.size - i;
+		unsigned a = (unsigned char)bytes.data[i];
+		unsigned m = left > 1 ? (unsigned char)bytes.data[i + 1] : 0;
+		unsigned z = left > 2 ? (unsigned char)bytes.data[i + 2] : 0;
+		TRY(buf_append_byte(b, digits[a >> 2]));
+		TRY(buf_append_byte(b, digits[(a & 3) << 4 | m >> 4]));
+		TRY(buf_append_byte(b, left > 1 ? digits[(m & 15) << 2 | z >> 6] : '='));
+		TRY(buf_append_byte(b, left > 2 ? digits[z & 63] : '='));
+	}
+	return STATUS_OK;
+}
+
+static enum status make_secret(const struct buf *b, struct secret *out_secret)
+{
+	return secret_from_span(buf_span(b), out_secret);
+}
+
+static enum status make_base64(struct span bytes, struct secret *out_secret)
+{
+	BUF_AUTO struct buf text;
+	buf_init_sensitive(&text, AUTH_MAXIMUM);
+	TRY(append_base64(&text, bytes));
+	return make_secret(&text, out_secret);
+}
+
+/* RFC 4616: authorization identity (none), NUL, user, NUL, password. */
+static enum status make_plain(const struct upstream_credential *credential, struct secret *out_blob)
+{
+	BUF_AUTO struct buf plain;
+	buf_init_sensitive(&plain, AUTH_MAXIMUM);
+	TRY(buf_append_byte(&plain, '\0'));
+	TRY(buf_append(&plain, credential->user));
+	TRY(buf_append_byte(&plain, '\0'));
+	TRY(buf_append(&plain, credential->secret));
+	return make_base64(buf_span(&plain), out_blob);
+}
+
+static void say_auth_line(struct upstream_connection *c, struct span command, struct span secret)
+{
+	BUF_AUTO struct buf line;
+	buf_init_sensitive(&line, AUTH_MAXIMUM);
+	if (buf_append(&line, command) != STATUS_OK || buf_append(&line, secret) != STATUS_OK ||
+	    buf_append_text(&line, "\r\n") != STATUS_OK) {
+		upstream_connection_lost(c, "the login does not fit a line");
+		return;
+	}
+	(void)upstream_connection_say(c, buf_span(&line), upstream_connection_time_left(c));
+}
+
+static void say_plain(struct upstream_connection *c)
+{
+	struct span blob = secret_reveal(&c->blob);
+	bool fits = sizeof("AUTH PLAIN \r\n") - 1 + blob.size <= COMMAND_MAXIMUM;
+	c->auth_step = fits ? AUTH_SENT_ALL : AUTH_WANTS_BLOB;
+	if (fits)
+		say_auth_line(c, SPAN("AUTH PLAIN "), blob);
+	else
+		say_auth_line(c, SPAN("AUTH PLAIN"), SPAN(""));
+}
+
+/* The mechanism configured where it is offered, else the other one: both show the relay the same password. */
+static bool choose_plain(const struct upstream_connection *c, struct span mechanism)
+{
+	return c->features.auth_plain && !(span_equal_nocase(mechanism, SPAN("login")) && c->features.auth_login);
+}
+
+void upstream_login_with(struct upstream_connection *c, const struct upstream_credential *credential)
+{
+	char reason[UPSTREAM_REASON_SIZE];
+	if (!upstream_pool_may_log_in(c->pool)) {
+		upstream_connection_close(c);
+	} else if (!credential->available) {
+		snprintf(reason, sizeof(reason), "no credentials: %.*s", SPAN_ARGS(credential->reason));
+		upstream_pool_count_login(c->pool, STATS_RESULT_FAILED);
+		upstream_connection_unusable(c, reason);
+	} else if (span_equal_nocase(credential->mechanism, SPAN("none"))) {
+		become_ready(c);
+	} else if (!c->features.auth_plain && !c->features.auth_login) {
+		upstream_pool_count_login(c->pool, STATS_RESULT_FAILED);
+		upstream_connection_unusable(c, "neither AUTH PLAIN nor AUTH LOGIN is offered");
+	} else if (secret_from_span(credential->secret, &c->password) != STATUS_OK ||
+		   make_base64(credential->user, &c->user) != STATUS_OK ||
+		   make_plain(credential, &c->blob) != STATUS_OK) {
+		upstream_connection_unusable(c, "out of memory");
+	} else {
+		upstream_connection_set_state(c, CONNECTION_AUTH);
+		if (choose_plain(c, credential->mechanism)) {
+			say_plain(c);
+		} else {
+			c->auth_step = AUTH_WANTS_USER;
+			say_auth_line(c, SPAN("AUTH LOGIN"), SPAN(""));
+		}
+	}
+}
+
+static void say_next_step(struct upstream_connection *c)
+{
+	struct secret SECRET_AUTO encoded = { 0 };
+	switch (c->auth_step) {
+	case AUTH_WANTS_BLOB:
+		c->auth_step = AUTH_SENT_ALL;
+		say_auth_line(c, SPAN(""), secret_reveal(&c->blob));
+		return;
+	case AUTH_WANTS_USER:
+		c->auth_step = AUTH_WANTS_PASSWORD;
+		say_auth_line(c, SPAN(""), secret_reveal(&c->user));
+		return;
+	case AUTH_WANTS_PASSWORD:
+		c->auth_step = AUTH_SENT_ALL;
+		if (make_base64(secret_reveal(&c->password), &encoded) == STATUS_OK)
+			say_auth_line(c, SPAN(""), secret_reveal(&encoded));
+		else
+			upstream_connection_unusable(c, "out of memory");
+		return;
+	case AUTH_SENT_ALL:
+		break;
+	}
+	upstream_connection_unusable(c, "login: it asks for more than was agreed");
+}
+
+static bool quotes(struct span text, struct span secret)
+{
+	if (secret.size < QUOTE_LEAST)
+		return false;
+	for (size_t i = 0; i + secret.size <= text.size; i++) {
+		if (span_starts_with(span_slice(text, i, text.size), secret))
+			return true;
+	}
+	return false;
+}
+
+/* Servers that do not know a command tend to say it back. */
+static bool quotes_secret(const struct upstream_connection *c, struct span text)
+{
+	struct secret SECRET_AUTO encoded = { 0 };
+	if (make_base64(secret_reveal(&c->password), &encoded) != STATUS_OK)
+		return true;
+	return quotes(text, secret_reveal(&c->password)) || quotes(text, secret_reveal(&c->blob)) ||
+	       quotes(text, secret_reveal(&encoded));
+}
+
+static void take_refusal(struct upstream_connection *c, const struct reply *reply)
+{
+	char reason[UPSTREAM_REASON_SIZE];
+	struct reply shown = *reply;
+	if (quotes_secret(c, reply->text))
+		shown.text = SPAN("(its text quotes our password and is left out)");
+	upstream_describe(reason, "login refused", &shown);
+	upstream_pool_count_login(c->pool, STATS_RESULT_REFUSED);
+	upstream_connection_close(c);
+	upstream_pool_rest_account(c->pool, reason);
+}
+
+void upstream_login_on_auth(struct upstream_connection *c, const struct reply *reply)
+{
+	if (reply->code == 334) {
+		say_next_step(c);
+	} else if (reply->code == 235) {
+		upstream_login_wipe(c);
+		upstream_pool_count_login(c->pool, STATS_RESULT_OK);
+		become_ready(c);
+	} else {
+		take_refusal(c, reply);
+	}
+}

@@ -1,0 +1,247 @@
+/*
+ * The upstream side from inside: a pool, its connections, its attempts.
+ *
+ *   upstream_pool.c        which attempt gets which connection, when one is opened, when the relay rests
+ *   upstream_connection.c  a connection's life: resolve, connect, TLS, replies in, reset, quit
+ *   upstream_login.c       greeting, EHLO, STARTTLS, AUTH
+ *   upstream.c             an attempt, as its owner calls it, and what its owner is told
+ *   upstream_dialog.c      MAIL, RCPT, DATA, the body and the dot of an attempt on its connection
+ *   upstream_class.c       what a refusal means
+ *
+ * Events and calls only change states, and ask for the pool's turn at the end
+ * of the loop's turn. There alone are connections freed, attempts matched with
+ * connections, and owners called back; so no function here can find its
+ * connection or its attempt gone under it.
+ */
+#ifndef RELAY_UPSTREAM_PRIVATE_H
+#define RELAY_UPSTREAM_PRIVATE_H
+
+#include <sys/queue.h>
+
+#include "base/arena.h"
+#include "net/stream.h"
+#include "relay/upstream.h"
+
+#define UPSTREAM_REASON_SIZE 512 /* bytes, the NUL included: a line of the log */
+
+/* ---- classes */
+
+enum upstream_stage {
+	STAGE_MAIL = 1,
+	STAGE_RCPT = 2, /* UPSTREAM_RECIPIENTS is this recipient's refusal */
+	STAGE_DATA = 4, /* the reply to DATA itself */
+	STAGE_DOT = 8,  /* the reply to the message, or one that came in the midst of it */
+};
+
+/* What a 4xx or 5xx means; UPSTREAM_TROUBLE when in doubt. */
+enum upstream_class upstream_classify(enum upstream_stage stage, const struct reply *reply);
+
+/* ---- connections */
+
+enum connection_state {
+	CONNECTION_RESOLVING,
+	CONNECTION_CONNECTING,
+	CONNECTION_SECURING,
+	CONNECTION_GREETING,   /* waits for the banner */
+	CONNECTION_EHLO,       /* waits for the reply to EHLO */
+	CONNECTION_STARTTLS,   /* waits for the reply to STARTTLS */
+	CONNECTION_CREDENTIAL, /* waits for the owner's upstream_pool_credential */
+	CONNECTION_AUTH,       /* waits for a reply within AUTH */
+	CONNECTION_IDLE,
+	CONNECTION_BUSY,      /* carries `attempt` */
+	CONNECTION_RESETTING, /* swallows `unanswered` replies, then says RSET */
+	CONNECTION_QUITTING,
+	CONNECTION_CLOSED, /* to be freed in the pool's turn */
+	CONNECTION_STATE_COUNT
+};
+
+/* What the last EHLO offered. */
+struct upstream_features {
+	bool pipelining, size, eight_bit, starttls, auth_plain, auth_login;
+};
+
+/* What is still to be said within one AUTH. */
+enum auth_step {
+	AUTH_SENT_ALL,      /* the verdict is next */
+	AUTH_WANTS_BLOB,    /* PLAIN without initial response */
+	AUTH_WANTS_USER,    /* LOGIN */
+	AUTH_WANTS_PASSWORD /* LOGIN */
+};
+
+/* Invariants: `stream` from CONNECTING to QUITTING; `attempt` iff BUSY; the secrets are empty but in AUTH. */
+struct upstream_connection {
+	TAILQ_ENTRY(upstream_connection) in_pool;
+	struct upstream_pool *pool;
+	enum connection_state state;
+	struct stream *stream;
+	struct resolution *resolution;
+	struct resolver_answer addresses;
+	size_t next_address;
+	uint64_t ready_until_ms; /* when it must be logged in */
+	char host[ENDPOINT_TEXT_SIZE];
+	struct upstream_features features;
+
+	uint64_t ticket; /* of the credential asked for */
+	enum auth_step auth_step;
+	struct secret user, password, blob;
+
+	struct upstream *attempt;
+	uint64_t transactions; /* carried before */
+	size_t unanswered;     /* RESETTING: replies that come before RSET's */
+	bool reset_sent;
+};
+
+/* Begins; a failure shows in the pool's turn. NULL out of memory. */
+struct upstream_connection *upstream_connection_open(struct upstream_pool *pool);
+/* Closes at once; freed in the pool's turn. */
+void upstream_connection_close(struct upstream_connection *c);
+/* Only in the pool's turn. */
+void upstream_connection_free(struct upstream_connection *c);
+void upstream_connection_set_state(struct upstream_connection *c, enum connection_state state);
+/* The peer is gone, silent or talks nonsense: the next address is tried, or whoever depends on it hears `reason`. */
+void upstream_connection_lost(struct upstream_connection *c, const char *reason);
+/* It can't be made ready, and another address would not help. */
+void upstream_connection_unusable(struct upstream_connection *c, const char *reason);
+/* Logged in, or a transaction is over: free for the next one, or QUIT. */
+void upstream_connection_rest(struct upstream_connection *c);
+/* Its transaction was given up while `unanswered` replies are to come: RSET behind them. */
+void upstream_connection_reset(struct upstream_connection *c, size_t unanswered);
+void upstream_connection_quit(struct upstream_connection *c);
+/* Writes, and expects a reply within `limit_ms`. A failure is a lost connection. False: it is lost. */
+bool upstream_connection_say(struct upstream_connection *c, struct span bytes, uint64_t limit_ms);
+/* Milliseconds left to get ready, at least 1. */
+uint64_t upstream_connection_time_left(const struct upstream_connection *c);
+
+/* ---- login */
+
+void upstream_login_say_ehlo(struct upstream_connection *c);
+void upstream_login_on_greeting(struct upstream_connection *c, const struct reply *reply);
+void upstream_login_on_ehlo(struct upstream_connection *c, const struct reply *reply);
+void upstream_login_on_starttls(struct upstream_connection *c, const struct reply *reply);
+void upstream_login_on_auth(struct upstream_connection *c, const struct reply *reply);
+void upstream_login_with(struct upstream_connection *c, const struct upstream_credential *credential);
+void upstream_login_wipe(struct upstream_connection *c);
+
+/* ---- attempts */
+
+enum upstream_state {
+	UPSTREAM_WAITING,  /* stands in the pool's queue for a connection */
+	UPSTREAM_ENVELOPE, /* MAIL and RCPTs are under way */
+	UPSTREAM_OPEN,     /* all are answered: its owner's turn */
+	UPSTREAM_PARKED,   /* as OPEN, but without a connection: the envelope is replayed when it goes on */
+	UPSTREAM_DATA,     /* waits for 354 */
+	UPSTREAM_BODY,     /* the body goes out */
+	UPSTREAM_HELD,     /* only the dot is missing: its owner's turn */
+	UPSTREAM_DOT,      /* waits for the verdict */
+	UPSTREAM_OVER,     /* the outcome stands, and on_done is due */
+};
+
+struct upstream_rcpt {
+	struct span address, parameters;
+	struct span reply; /* our text form */
+	bool accepted;
+};
+
+/* Invariants: `connection` iff ENVELOPE, OPEN, DATA, BODY, HELD or DOT; told <= answered and written <= count once OPEN. */
+struct upstream {
+	TAILQ_ENTRY(upstream) in_pool;
+	TAILQ_ENTRY(upstream) in_waiting; /* iff WAITING */
+	TAILQ_ENTRY(upstream) in_due;     /* iff is_due */
+	struct upstream_pool *pool;
+	const struct upstream_handler *handler;
+	void *context;
+	enum upstream_state state;
+	struct upstream_connection *connection;
+	struct timer *timer; /* limits waiting, MAIL and RCPT */
+	uint64_t limit_ms;
+	uint64_t silent_since_ms; /* OPEN: its owner's turn since */
+
+	struct arena arena;
+	struct span mail_from;
+	bool eight_bit;
+	uint64_t size;
+	struct upstream_rcpt *rcpts;
+	size_t count, capacity;
+	size_t told; /* on_replies gave so many: those accepted must be accepted again in a replay */
+
+	/* the envelope on this connection */
+	bool mail_written, mail_answered;
+	size_t written, answered; /* indexes of the next RCPT to write, and of the next to be answered */
+	size_t outstanding;       /* replies to come, MAIL's included */
+	bool replaced;            /* a dead connection was replaced already */
+
+	struct spool_message *message; /* from upstream_send on */
+	uint64_t offset;               /* of the body: queued for the upstream */
+	bool reading;
+
+	bool is_due, tell_replies, tell_held, telling_done;
+	enum upstream_class class;
+	bool dot_released;
+	struct buf reply;
+	char reason[UPSTREAM_REASON_SIZE];
+	char host[ENDPOINT_TEXT_SIZE];
+};
+
+/* `c` takes the attempt off the queue and begins its envelope. */
+void upstream_dialog_begin(struct upstream *u, struct upstream_connection *c);
+/* More recipients: in pace with what the upstream takes. */
+void upstream_dialog_write_commands(struct upstream *u);
+/* OPEN, with a message. */
+void upstream_dialog_send(struct upstream *u);
+void upstream_dialog_release(struct upstream *u);
+void upstream_dialog_on_reply(struct upstream *u, const struct reply *reply);
+void upstream_dialog_on_drained(struct upstream *u);
+/* The connection is gone (its `attempt` is cleared by this). */
+void upstream_dialog_on_lost(struct upstream *u, const char *reason);
+
+/* Puts the outcome down; the attempt leaves its connection, which the caller deals with. `reply` may be NULL. */
+void upstream_finish(struct upstream *u, enum upstream_class class, const struct reply *reply, const char *reason);
+/* "what: 550 5.1.1 text", on one line, cut to the room. */
+void upstream_describe(char out_reason[UPSTREAM_REASON_SIZE], const char *what, const struct reply *reply);
+void upstream_wait(struct upstream *u, bool first_in_line);
+/* Gives its connection away, to replay the envelope later. */
+void upstream_park(struct upstream *u);
+void upstream_leave_connection(struct upstream *u);
+/* Its owner is to be told something in the pool's turn. */
+void upstream_is_due(struct upstream *u);
+/* Calls the owner; the attempt may be gone behind it. */
+void upstream_tell(struct upstream *u);
+void upstream_free(struct upstream *u);
+
+/* ---- the pool */
+
+TAILQ_HEAD(upstream_connections, upstream_connection);
+TAILQ_HEAD(upstreams, upstream);
+
+struct upstream_pool {
+	struct loop *loop;
+	struct upstream_options options;
+	const struct config_relay *relay;
+	struct tls_context *tls; /* NULL with tls = "none" */
+	struct upstream_connections connections;
+	struct upstreams attempts, waiting, due;
+	struct turn_end turn;
+	struct timer *timer; /* the turn is wanted again: a rest ends, or an attempt has been silent */
+	uint64_t next_ticket;
+	bool draining;
+
+	bool proven;            /* the last login went well: several may be tried at once */
+	uint64_t rest_until_ms; /* no connection is opened before */
+	uint64_t rest_ms;       /* how long the last rest was; 0 when all is well */
+	bool login_refused;     /* the last rest is the account's */
+	char last_error[UPSTREAM_REASON_SIZE];
+	uint64_t logins, messages;
+};
+
+/* Asks for the pool's turn. */
+void upstream_pool_wake(struct upstream_pool *pool);
+/* A connection could not be made ready. No other is opened for a while, longer each time. */
+void upstream_pool_rest_connecting(struct upstream_pool *pool, const char *reason);
+void upstream_pool_rest_account(struct upstream_pool *pool, const char *reason);
+void upstream_pool_is_well(struct upstream_pool *pool);
+/* False while the account rests: not even a connection begun before may log in. */
+bool upstream_pool_may_log_in(const struct upstream_pool *pool);
+/* Counts one login in subgate_relay_logins_total. */
+void upstream_pool_count_login(struct upstream_pool *pool, enum stats_result result);
+
+#endif
