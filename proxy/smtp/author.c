@@ -233,7 +233,7 @@ static enum status read_token(struct author *author)
 		return begin_group(author);
 	case ';': /* ends a group; some clients separate with it */
 		author->in_group = false;
-		[[fallthrough]];
+		__attribute__((fallthrough));
 	case ',':
 		skip(author, 1);
 		return finish_entry(author);

@@ -13,7 +13,7 @@ static enum wire_state follow(unsigned state, char byte)
 	case WIRE_LINE:
 		if (byte == '.')
 			return WIRE_DOT;
-		[[fallthrough]];
+		__attribute__((fallthrough));
 	case WIRE_TEXT:
 		return byte == '\r' ? WIRE_CR : byte == '\n' || byte == '\0' ? WIRE_BROKEN : WIRE_TEXT;
 	case WIRE_CR:

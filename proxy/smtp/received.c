@@ -10,7 +10,7 @@
 #include "smtp/address.h"
 
 #define FIELD_MAXIMUM 4096 /* bytes of one field */
-#define LINE_COLUMNS 78    /* RFC 5322, 2.1.1 */
+#define LINE_COLUMNS 77    /* with one more for a semicolon: RFC 5322, 2.1.1 */
 #define TAB_COLUMNS 8
 #define HELO_MAXIMUM 64 /* bytes shown of what a client calls itself */
 #define RECIPIENT_MAXIMUM 60
@@ -27,16 +27,27 @@ static bool is_name_byte(char c)
 	       (c != '\0' && strchr(".-_:", c) != NULL);
 }
 
-/* Puts `before`, the cleaned name and `after` as one token: behind a space, or on a new line where it does not fit. */
-static enum status put(struct folder *folder, struct span before, struct span name, struct span after)
+/* The space in front of a token of `size` bytes, or a new line where it does not fit. */
+static enum status make_room(struct folder *folder, size_t size)
 {
-	size_t size = before.size + name.size + after.size;
 	bool folds = folder->column + 1 + size >= LINE_COLUMNS;
-	TRY(buf_append(&folder->text, folds ? SPAN("\r\n\t") : SPAN(" ")));
 	folder->column = (folds ? TAB_COLUMNS : folder->column + 1) + size;
-	TRY(buf_append(&folder->text, before));
+	return buf_append(&folder->text, folds ? SPAN("\r\n\t") : SPAN(" "));
+}
+
+static enum status append_name(struct folder *folder, struct span name)
+{
 	for (size_t i = 0; i < name.size; i++)
 		TRY(buf_append_byte(&folder->text, is_name_byte(name.data[i]) ? name.data[i] : '?'));
+	return STATUS_OK;
+}
+
+/* `before`, the cleaned name and `after` as one token. */
+static enum status put(struct folder *folder, struct span before, struct span name, struct span after)
+{
+	TRY(make_room(folder, before.size + name.size + after.size));
+	TRY(buf_append(&folder->text, before));
+	TRY(append_name(folder, name));
 	return buf_append(&folder->text, after);
 }
 
@@ -76,10 +87,9 @@ static enum status put_session(struct folder *folder, const struct received *rec
 	}
 	if (!is_showable(received->recipient))
 		return STATUS_OK;
-	TRY(put_word(folder, SPAN("for")));
-	TRY(buf_append(&folder->text, SPAN(" <")));
-	TRY(buf_append(&folder->text, received->recipient));
-	folder->column += 3 + received->recipient.size;
+	TRY(make_room(folder, sizeof("for <>") - 1 + received->recipient.size));
+	TRY(buf_append(&folder->text, SPAN("for <")));
+	TRY(buf_append(&folder->text, received->recipient)); /* address_read let nothing in that breaks out */
 	return buf_append(&folder->text, SPAN(">"));
 }
 
@@ -125,9 +135,11 @@ static enum status put_message_id(struct folder *folder, struct span id, struct 
 {
 	TRY(buf_append(&folder->text, SPAN("Message-ID:")));
 	folder->column = buf_size(&folder->text);
-	TRY(put(folder, SPAN("<"), id, SPAN("@")));
-	for (size_t i = 0; i < host.size; i++)
-		TRY(buf_append_byte(&folder->text, is_name_byte(host.data[i]) ? host.data[i] : '?'));
+	TRY(make_room(folder, sizeof("<@>") - 1 + id.size + host.size));
+	TRY(buf_append(&folder->text, SPAN("<")));
+	TRY(append_name(folder, id));
+	TRY(buf_append(&folder->text, SPAN("@")));
+	TRY(append_name(folder, host));
 	return buf_append(&folder->text, SPAN(">\r\n"));
 }
 

@@ -33,7 +33,7 @@ MUST_USE enum status reply_write_wire(struct buf *b, struct span text, bool utf8
  * Takes one complete reply off the front of an upstream's bytes: STATUS_OK, and
  * *out_used bytes belong to it; STATUS_AGAIN: more is needed; STATUS_INVALID:
  * not SMTP (codes of the lines differ, no digits, a bare LF or CR, NUL);
- * STATUS_TOO_LARGE. `scratch` holds the texts of *out_reply and must outlive it.
+ * STATUS_TOO_LARGE. `scratch` holds the texts of *out_reply and must outlive it; what it held goes.
  */
 MUST_USE enum status reply_parse_wire(struct span bytes, struct buf *scratch, struct reply *out_reply,
 				      size_t *out_used);
