@@ -1,8 +1,9 @@
 /*
  * What a role is to the supervisor: a table of functions, called on the
  * loop's thread by proxy/supervise/role_main.c, which does what is the same for
- * all: take over config and descriptors, drop privileges, open the log, and,
- * after start(), enter the sandbox and tell the supervisor READY.
+ * all: take over config and descriptors, drop privileges, open the log, keep
+ * roles other than gates to the paths they may use (supervise/paths.c), and,
+ * after start(), take system calls away and tell the supervisor READY.
  */
 #ifndef DOOR_ROLE_H
 #define DOOR_ROLE_H
@@ -47,7 +48,7 @@ void role_finish(const struct role_context *context);
 struct role {
 	enum role_kind kind;
 	const char *name; /* "gate" */
-	/* Makes the role's state. Runs before the sandbox: the last chance to open files. Logs why it failed. */
+	/* Makes the role's state. For gates the last chance to open anything. Logs why it failed. */
 	enum status (*start)(const struct role_context *context, void **out_state);
 	/* A door to a peer; the role owns `fd`. A later one of the same kind replaces the former (gates excepted: there are several). */
 	void (*attached)(void *state, enum role_kind peer, uint32_t instance, int fd);

@@ -1,0 +1,19 @@
+/* How long a process that died stays away: longer with each death, from the start again once one lived well. */
+#ifndef SUPERVISE_BACKOFF_H
+#define SUPERVISE_BACKOFF_H
+
+#include <stdint.h>
+
+#define BACKOFF_FIRST_MS 100        /* a crash now and then costs clients next to nothing */
+#define BACKOFF_LONGEST_MS 30000    /* a process that can't start costs next to nothing either */
+#define BACKOFF_LIVED_WELL_MS 60000 /* after so long a life the next death counts as the first */
+
+/* The next delay, from the one before (0: none yet) and how long the process lived. */
+static inline uint64_t backoff_next(uint64_t former_ms, uint64_t lived_ms)
+{
+	if (former_ms == 0 || lived_ms >= BACKOFF_LIVED_WELL_MS)
+		return BACKOFF_FIRST_MS;
+	return former_ms > BACKOFF_LONGEST_MS / 2 ? BACKOFF_LONGEST_MS : former_ms * 2;
+}
+
+#endif

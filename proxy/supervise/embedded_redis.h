@@ -1,0 +1,37 @@
+/*
+ * The embedded Redis: a private redis-server on a UNIX socket, append-only,
+ * under the lock of the state folder, dying with the supervisor and started
+ * again when it dies alone. Its password is random and known to nobody else.
+ */
+#ifndef SUPERVISE_EMBEDDED_REDIS_H
+#define SUPERVISE_EMBEDDED_REDIS_H
+
+#include <stdio.h>
+
+#include "config/config.h"
+#include "supervise/logs.h"
+#include "supervise/process.h"
+
+struct embedded_redis;
+
+struct embedded_redis_options {
+	const struct config *config; /* read at creation only */
+	const struct identity *identity;
+	int lock; /* of the state folder; it gets this too and so keeps it as long as it lives */
+	struct logs *logs;
+	void (*on_stopped)(void *context); /* after embedded_redis_stop, in a later turn */
+	void *context;
+};
+
+/* Starts it and waits until it answers, at most `limit_ms`: only before the loop runs. A text in `faults` when not OK. */
+MUST_USE enum status embedded_redis_create(struct loop *loop, const struct embedded_redis_options *options,
+					   uint64_t limit_ms, FILE *faults, struct embedded_redis **out_redis);
+/* "unix:/path", for role_context.redis_server. */
+const char *embedded_redis_server(const struct embedded_redis *redis);
+/* Its password, sealed; stays its owner's. */
+int embedded_redis_password_fd(const struct embedded_redis *redis);
+/* Lets it end in order: what it acknowledged is on disk. on_stopped follows, within some seconds. */
+void embedded_redis_stop(struct embedded_redis *redis);
+void embedded_redis_free(struct embedded_redis **redis); /* NULL-safe; sets to NULL */
+
+#endif

@@ -1,0 +1,53 @@
+/*
+ * Descriptors by name, on their way from the supervisor to its roles. The
+ * supervisor keeps a list of what each kind of role may have; a role finds its
+ * own as text in an environment variable: a line each, "NUMBER NAME".
+ */
+#ifndef SUPERVISE_HANDOVER_H
+#define SUPERVISE_HANDOVER_H
+
+#include "base/buf.h"
+#include "base/span.h"
+#include "door/role.h"
+
+#define HANDOVER_MAXIMUM 4096        /* descriptors in one list: 256 gates with a handful of addresses stay far below */
+#define HANDOVER_TEXT_MAXIMUM 100000 /* bytes: the kernel takes 128 KiB in one environment variable */
+#define HANDOVER_VARIABLE "SUBGATE_DESCRIPTORS"
+
+/* A set of kinds of role, for `roles` below. */
+#define TO(kind) (1U << (kind))
+
+struct handover_item {
+	char *name;
+	int fd;         /* -1: taken */
+	unsigned roles; /* who may have it */
+};
+
+struct handover {
+	struct handover_item *items;
+	size_t count;
+};
+
+/* Adds a descriptor, which is still the caller's. STATUS_INVALID: no name, or a line end in it; STATUS_TOO_LARGE; STATUS_NO_MEMORY. */
+MUST_USE enum status handover_add(struct handover *list, unsigned roles, int fd, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+/* As handover_add, but the list has the descriptor from now on: closed on failure too. */
+MUST_USE enum status handover_give(struct handover *list, unsigned roles, int fd, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+/* Copies from another list what this kind of role may have. */
+MUST_USE enum status handover_add_all(struct handover *list, const struct handover *from, enum role_kind kind);
+
+/* The list as text, for the environment. */
+MUST_USE enum status handover_write(const struct handover *list, struct buf *out);
+/* The other way. STATUS_INVALID for anything but such a text: numbers below 3 or given twice are none. */
+MUST_USE enum status handover_read(struct span text, struct handover *out_list);
+
+/* The descriptor of that name without taking it, or -1. */
+int handover_find(const struct handover *list, const char *name);
+/* The same, the caller's from now on. */
+int handover_take(struct handover *list, const char *name);
+
+void handover_forget(struct handover *list); /* frees the list; the descriptors stay open */
+void handover_close(struct handover *list);  /* frees the list, closes what was not taken */
+
+#endif

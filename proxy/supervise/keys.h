@@ -1,0 +1,17 @@
+/* Keys that this node makes for itself, once: 32 random bytes in a file of the state folder. */
+#ifndef SUPERVISE_KEYS_H
+#define SUPERVISE_KEYS_H
+
+#include <stdio.h>
+
+#include "base/span.h"
+
+#define KEY_SIZE 32 /* bytes: as long as the digest of the keyed hashes they are for */
+
+/*
+ * The key of that file as a sealed descriptor; made, whole or not at all, where
+ * there is none. A file of another size, or that others can read, is refused with a text in `faults`.
+ */
+MUST_USE enum status key_file_open(const char *path, FILE *faults, int *out_fd);
+
+#endif

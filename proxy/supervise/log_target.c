@@ -1,0 +1,155 @@
+/*
+ * The three kinds of log target. Owns its descriptor (not stderr). A target
+ * that fails loses lines and counts them: the supervisor must go on.
+ */
+#include "supervise/log_target.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+#define LINE_ROOM \
+	4096 /* bytes with a timestamp: a line of base/log.h is half of it. A pipe that polls writable takes so much */
+#define SYSLOG_PATH "/dev/log"
+#define SYSLOG_FACILITY (2 << 3) /* mail (RFC 5424, 6.2.1) */
+
+enum kind { KIND_STDERR, KIND_SYSLOG, KIND_FILE };
+
+struct log_target {
+	enum kind kind;
+	int fd; /* syslog: -1 while there is no connection */
+	uint64_t lost;
+};
+
+/* ---- opening */
+
+static int open_file(const struct config *config)
+{
+	char path[LINE_ROOM];
+	const char *target = config->log.target;
+	int size = target[0] == '/' ? snprintf(path, sizeof(path), "%s", target)
+				    : snprintf(path, sizeof(path), "%s/%s", config->global.state_dir, target);
+	if (size < 0 || size >= (int)sizeof(path))
+		return -1;
+	return open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
+}
+
+static int connect_syslog(void)
+{
+	const struct sockaddr_un address = { .sun_family = AF_UNIX, .sun_path = SYSLOG_PATH };
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd >= 0 && connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0) {
+		close(fd);
+		fd = -1;
+	}
+	return fd;
+}
+
+enum status log_target_open(const struct config *config, struct log_target **out_target)
+{
+	struct log_target *target = calloc(1, sizeof(*target));
+	if (target == NULL)
+		return STATUS_NO_MEMORY;
+	*target = (struct log_target){ .kind = KIND_FILE, .fd = -1 };
+	if (strcmp(config->log.target, "stderr") == 0) {
+		target->kind = KIND_STDERR;
+		target->fd = STDERR_FILENO;
+	} else if (strcmp(config->log.target, "syslog") == 0) {
+		target->kind = KIND_SYSLOG;
+	} else if ((target->fd = open_file(config)) < 0) {
+		free(target);
+		return STATUS_SYSTEM;
+	}
+	*out_target = target;
+	return STATUS_OK;
+}
+
+void log_target_free(struct log_target **target)
+{
+	struct log_target *t = *target;
+	if (t == NULL)
+		return;
+	*target = NULL;
+	if (t->fd >= 0 && t->kind != KIND_STDERR)
+		close(t->fd);
+	free(t);
+}
+
+/* ---- writing */
+
+/* A terminal or a pipe is others' too, so it can't be made non-blocking; what polls writable takes one line. */
+static bool write_stderr(struct span line)
+{
+	char text[LINE_ROOM];
+	struct pollfd ready = { .fd = STDERR_FILENO, .events = POLLOUT };
+	if (poll(&ready, 1, 0) != 1 || (ready.revents & POLLOUT) == 0)
+		return false;
+	int size = snprintf(text, sizeof(text), "%.*s\n", SPAN_ARGS(span_slice(line, 0, sizeof(text) - 2)));
+	return write(STDERR_FILENO, text, (size_t)size) == size;
+}
+
+static bool write_file(int fd, struct span line)
+{
+	char text[LINE_ROOM];
+	char now[CLOCK_TEXT_SIZE];
+	clock_format_us(clock_wall_us(), now);
+	size_t room = sizeof(text) - sizeof(now) - 2;
+	int size = snprintf(text, sizeof(text), "%s %.*s\n", now, SPAN_ARGS(span_slice(line, 0, room)));
+	return write(fd, text, (size_t)size) == size;
+}
+
+/* Severity by the line's first word (RFC 5424, 6.2.1). */
+static int severity(struct span line)
+{
+	if (span_starts_with(line, SPAN("error ")))
+		return 3;
+	if (span_starts_with(line, SPAN("warning ")))
+		return 4;
+	return span_starts_with(line, SPAN("debug ")) ? 7 : 6;
+}
+
+static bool write_syslog(struct log_target *target, struct span line)
+{
+	char text[LINE_ROOM];
+	if (target->fd < 0)
+		target->fd = connect_syslog();
+	if (target->fd < 0)
+		return false;
+	int size = snprintf(text, sizeof(text), "<%d>subgate[%d]: %.*s", SYSLOG_FACILITY | severity(line),
+			    (int)getpid(), SPAN_ARGS(span_slice(line, 0, sizeof(text) - 64)));
+	if (send(target->fd, text, (size_t)size, MSG_DONTWAIT | MSG_NOSIGNAL) == size)
+		return true;
+	/* A syslog daemon that was restarted has a new socket: the next line finds it. */
+	close(target->fd);
+	target->fd = -1;
+	return false;
+}
+
+void log_target_write(struct log_target *target, struct span line)
+{
+	bool written = false;
+	switch (target->kind) {
+	case KIND_STDERR:
+		written = write_stderr(line);
+		break;
+	case KIND_SYSLOG:
+		written = write_syslog(target, line);
+		break;
+	case KIND_FILE:
+		written = write_file(target->fd, line);
+		break;
+	}
+	if (!written)
+		target->lost++;
+}
+
+uint64_t log_target_lost(const struct log_target *target)
+{
+	return target->lost;
+}

@@ -1,0 +1,17 @@
+/* Where log lines end up: stderr as they are, syslog, or a file with a timestamp. Never waits for a reader. */
+#ifndef SUPERVISE_LOG_TARGET_H
+#define SUPERVISE_LOG_TARGET_H
+
+#include "base/span.h"
+#include "config/config.h"
+
+struct log_target;
+
+/* STATUS_SYSTEM: the file can't be opened (errno). A relative path is below state_dir. */
+MUST_USE enum status log_target_open(const struct config *config, struct log_target **out_target);
+/* One line, "LEVEL WHO: text", without its end. A target that can't take it now loses it. */
+void log_target_write(struct log_target *target, struct span line);
+uint64_t log_target_lost(const struct log_target *target);
+void log_target_free(struct log_target **target); /* NULL-safe; sets to NULL */
+
+#endif

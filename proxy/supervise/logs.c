@@ -1,0 +1,212 @@
+/*
+ * Log pipes and their forwarding. Owns the read ends and the target. Takes
+ * nothing for granted: a role that was taken over may write anything into its pipe.
+ */
+#include "supervise/logs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define PIPE_BYTES (256 << 10) /* some 2,500 lines of a burst, while the supervisor is busy starting a process */
+#define WHO_ROOM 32            /* bytes, as in base/log.h */
+#define READS_A_TURN 16        /* of 2 KiB: a process that floods its log leaves room for the others */
+
+struct log_pipe {
+	struct logs *logs;
+	struct log_pipe *next;
+	int fd;
+	struct watch *watch;
+	char who[WHO_ROOM];
+	enum log_level foreign;
+	char line[LOGS_LINE_MAXIMUM];
+	size_t size; /* bytes of an unfinished line */
+};
+
+struct logs {
+	struct loop *loop;
+	struct log_target *target;
+	struct log_pipe *pipes;
+	uint64_t lost; /* with former targets */
+};
+
+/* ---- lines */
+
+static const char *level_name(enum log_level level)
+{
+	static const char *const names[] = { "error", "warning", "info", "debug" };
+	return names[level];
+}
+
+/* "info gate 1: …" in the pipe of gate 1. */
+static bool is_own_form(const struct log_pipe *pipe, struct span line)
+{
+	char head[WHO_ROOM + 16];
+	for (enum log_level level = LOG_LEVEL_ERROR; level <= LOG_LEVEL_DEBUG; level++) {
+		snprintf(head, sizeof(head), "%s %s: ", level_name(level), pipe->who);
+		if (span_starts_with(line, span_of(head)))
+			return true;
+	}
+	return false;
+}
+
+static void blank_control_bytes(char *text, size_t size)
+{
+	for (size_t i = 0; i < size; i++)
+		if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
+			text[i] = '?';
+}
+
+static void forward(struct log_pipe *pipe, char *text, size_t size)
+{
+	struct span line = { text, size };
+	char marked[LOGS_LINE_MAXIMUM + WHO_ROOM + 16];
+	if (size == 0)
+		return;
+	blank_control_bytes(text, size);
+	if (!is_own_form(pipe, line)) {
+		int length = snprintf(marked, sizeof(marked), "%s %s: %.*s", level_name(pipe->foreign), pipe->who,
+				      SPAN_ARGS(line));
+		line = (struct span){ marked, (size_t)length };
+	}
+	log_target_write(pipe->logs->target, line);
+}
+
+/* Forwards every whole line, and a piece where a line is longer than we keep. */
+static void forward_lines(struct log_pipe *pipe)
+{
+	size_t start = 0;
+	for (;;) {
+		char *end = memchr(pipe->line + start, '\n', pipe->size - start);
+		if (end == NULL)
+			break;
+		forward(pipe, pipe->line + start, (size_t)(end - pipe->line) - start);
+		start = (size_t)(end - pipe->line) + 1;
+	}
+	if (start == 0 && pipe->size == sizeof(pipe->line)) {
+		forward(pipe, pipe->line, pipe->size);
+		start = pipe->size;
+	}
+	pipe->size -= start;
+	memmove(pipe->line, pipe->line + start, pipe->size);
+}
+
+/* ---- pipes */
+
+static void drop(struct log_pipe *pipe)
+{
+	struct log_pipe **at = &pipe->logs->pipes;
+	while (*at != pipe)
+		at = &(*at)->next;
+	*at = pipe->next;
+	forward(pipe, pipe->line, pipe->size);
+	watch_free(&pipe->watch);
+	close(pipe->fd);
+	free(pipe);
+}
+
+/* STATUS_AGAIN when the pipe is empty, STATUS_END when it is over. */
+static enum status read_some(struct log_pipe *pipe)
+{
+	ssize_t got = read(pipe->fd, pipe->line + pipe->size, sizeof(pipe->line) - pipe->size);
+	if (got < 0)
+		return errno == EAGAIN || errno == EINTR ? STATUS_AGAIN : STATUS_END;
+	if (got == 0)
+		return STATUS_END;
+	pipe->size += (size_t)got;
+	forward_lines(pipe);
+	return STATUS_OK;
+}
+
+static void take_lines(void *context, unsigned events)
+{
+	struct log_pipe *pipe = context;
+	enum status status = STATUS_OK;
+	(void)events;
+	for (int i = 0; i < READS_A_TURN && status == STATUS_OK; i++)
+		status = read_some(pipe);
+	if (status == STATUS_END)
+		drop(pipe);
+}
+
+enum status logs_open(struct logs *logs, const char *who, enum log_level foreign, int *out_fd)
+{
+	int ends[2];
+	struct log_pipe *pipe = calloc(1, sizeof(*pipe));
+	if (pipe == NULL)
+		return STATUS_NO_MEMORY;
+	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0) {
+		free(pipe);
+		return STATUS_SYSTEM;
+	}
+	fcntl(ends[1], F_SETPIPE_SZ, PIPE_BYTES); /* a user at his limit of pipe memory keeps the 64 KiB */
+	pipe->logs = logs;
+	pipe->fd = ends[0];
+	pipe->foreign = foreign;
+	snprintf(pipe->who, sizeof(pipe->who), "%s", who);
+	enum status status = watch_create(logs->loop, pipe->fd, WATCH_READ, take_lines, pipe, &pipe->watch);
+	if (status != STATUS_OK) {
+		close(ends[0]);
+		close(ends[1]);
+		free(pipe);
+		return status;
+	}
+	pipe->next = logs->pipes;
+	logs->pipes = pipe;
+	*out_fd = ends[1];
+	return STATUS_OK;
+}
+
+/* ---- all of them */
+
+enum status logs_create(struct loop *loop, struct log_target *target, struct logs **out_logs)
+{
+	struct logs *logs = calloc(1, sizeof(*logs));
+	if (logs == NULL)
+		return STATUS_NO_MEMORY;
+	*logs = (struct logs){ .loop = loop, .target = target };
+	*out_logs = logs;
+	return STATUS_OK;
+}
+
+void logs_set_target(struct logs *logs, struct log_target *target)
+{
+	logs_flush(logs);
+	logs->lost += log_target_lost(logs->target);
+	log_target_free(&logs->target);
+	logs->target = target;
+}
+
+void logs_flush(struct logs *logs)
+{
+	for (struct log_pipe *pipe = logs->pipes, *next; pipe; pipe = next) {
+		next = pipe->next;
+		enum status status;
+		do
+			status = read_some(pipe);
+		while (status == STATUS_OK);
+		if (status == STATUS_END)
+			drop(pipe);
+	}
+}
+
+uint64_t logs_lost(const struct logs *logs)
+{
+	return logs->lost + log_target_lost(logs->target);
+}
+
+void logs_free(struct logs **logs)
+{
+	struct logs *l = *logs;
+	if (l == NULL)
+		return;
+	*logs = NULL;
+	logs_flush(l);
+	while (l->pipes)
+		drop(l->pipes);
+	log_target_free(&l->target);
+	free(l);
+}

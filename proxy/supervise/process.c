@@ -1,0 +1,174 @@
+/*
+ * Fork, exec and the watch of a pidfd. Owns the pidfd; between fork and exec
+ * only async-signal-safe calls are made. A child that fails before exec says
+ * so on its stderr and ends with 127.
+ */
+#include "supervise/process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define EXIT_NO_EXEC 127 /* as shells have it */
+
+struct process {
+	pid_t pid;
+	int pidfd;
+	struct watch *watch;
+	bool reaped;
+	void (*on_exit)(void *context, const char *how);
+	void *context;
+};
+
+/* ---- in the child */
+
+static void fail(const char *what)
+{
+	const char *reason = strerrordesc_np(errno);
+	const char *const parts[] = { what, ": ", reason ? reason : "unknown error", "\n" };
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+		(void)!write(STDERR_FILENO, parts[i], strlen(parts[i]));
+	_exit(EXIT_NO_EXEC);
+}
+
+/* What we set for ourselves is not for others: handlers are reset by exec, what is ignored or blocked is not. */
+static void reset_signals(void)
+{
+	sigset_t none;
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	signal(SIGPIPE, SIG_DFL);
+}
+
+static void place_descriptors(const struct process_options *options)
+{
+	int input = options->input >= 0 ? options->input : open("/dev/null", O_RDONLY | O_CLOEXEC);
+	if (input < 0 || dup2(input, STDIN_FILENO) < 0 || dup2(options->output, STDOUT_FILENO) < 0 ||
+	    dup2(options->output, STDERR_FILENO) < 0)
+		fail("descriptors");
+	for (size_t i = 0; i < options->keep_count; i++)
+		if (fcntl(options->keep[i], F_SETFD, 0) < 0)
+			fail("descriptors");
+}
+
+/* Its own session: a terminal's Ctrl-C reaches the supervisor alone, which ends the others in order. */
+static void become(const struct process_options *options, pid_t parent)
+{
+	setsid();
+	reset_signals();
+	place_descriptors(options);
+	if (options->folder && chdir(options->folder) < 0)
+		fail(options->folder);
+	if (options->identity && identity_assume(options->identity) != STATUS_OK)
+		fail("changing the user");
+	/* After the change of user, which clears it. The parent may be gone already. */
+	if (prctl(PR_SET_PDEATHSIG, options->death_signal) < 0 || getppid() != parent)
+		fail("following the supervisor");
+	fexecve(options->binary, options->argv, options->envp);
+	fail(options->argv[0]);
+}
+
+/* ---- in the supervisor */
+
+static void describe(const siginfo_t *info, char *out_text, size_t size)
+{
+	if (info->si_code == CLD_EXITED)
+		snprintf(out_text, size, "exit %d", info->si_status);
+	else
+		snprintf(out_text, size, "killed by signal %d (%s)", info->si_status,
+			 sigdescr_np(info->si_status) ? sigdescr_np(info->si_status) : "unknown");
+}
+
+static bool reap(struct process *process, int flags, char *out_how, size_t size)
+{
+	siginfo_t info = { 0 };
+	while (waitid(P_PIDFD, (id_t)process->pidfd, &info, WEXITED | flags) < 0)
+		if (errno != EINTR)
+			return false;
+	if (info.si_pid == 0)
+		return false;
+	process->reaped = true;
+	describe(&info, out_how, size);
+	return true;
+}
+
+static void take_end(void *context, unsigned events)
+{
+	struct process *process = context;
+	char how[64];
+	(void)events;
+	if (!reap(process, WNOHANG, how, sizeof(how)))
+		return;
+	watch_set(process->watch, 0);
+	process->on_exit(process->context, how);
+}
+
+static enum status watch_child(struct loop *loop, struct process *process)
+{
+	process->pidfd = pidfd_open(process->pid, 0);
+	if (process->pidfd < 0)
+		return STATUS_SYSTEM;
+	return watch_create(loop, process->pidfd, WATCH_READ, take_end, process, &process->watch);
+}
+
+enum status process_start(struct loop *loop, const struct process_options *options, struct process **out_process)
+{
+	struct process *process = calloc(1, sizeof(*process));
+	if (process == NULL)
+		return STATUS_NO_MEMORY;
+	*process = (struct process){ .pidfd = -1, .on_exit = options->on_exit, .context = options->context };
+	pid_t parent = getpid();
+	process->pid = fork();
+	if (process->pid == 0)
+		become(options, parent);
+	enum status status = process->pid < 0 ? STATUS_SYSTEM : watch_child(loop, process);
+	if (status != STATUS_OK) {
+		int error = errno;
+		process_free(&process);
+		errno = error;
+		return status;
+	}
+	*out_process = process;
+	return STATUS_OK;
+}
+
+pid_t process_id(const struct process *process)
+{
+	return process->pid;
+}
+
+bool process_is_alive(const struct process *process)
+{
+	siginfo_t info = { 0 };
+	return !process->reaped && waitid(P_PIDFD, (id_t)process->pidfd, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+	       info.si_pid == 0;
+}
+
+void process_signal(struct process *process, int number)
+{
+	if (!process->reaped && process->pid > 0)
+		kill(process->pid, number); /* not reaped, so the number is still its own */
+}
+
+void process_free(struct process **process)
+{
+	struct process *p = *process;
+	if (p == NULL)
+		return;
+	*process = NULL;
+	process_signal(p, SIGKILL);
+	if (!p->reaped && p->pid > 0)
+		while (waitpid(p->pid, NULL, 0) < 0 && errno == EINTR)
+			;
+	watch_free(&p->watch);
+	if (p->pidfd >= 0)
+		close(p->pidfd);
+	free(p);
+}

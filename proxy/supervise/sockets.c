@@ -1,0 +1,258 @@
+/*
+ * Listening sockets, found again by address and gate. Owns them. A config
+ * whose addresses can't all be opened changes nothing.
+ */
+#include "supervise/sockets.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "net/listener.h"
+
+#define UNIX_PREFIX "unix:"
+
+static struct socket_entry *find(const struct sockets *sockets, const char *address, unsigned gate)
+{
+	for (size_t i = 0; i < sockets->count; i++)
+		if (sockets->items[i].gate == gate && strcmp(sockets->items[i].address, address) == 0)
+			return &sockets->items[i];
+	return NULL;
+}
+
+static bool is_unix(const char *address)
+{
+	return strncmp(address, UNIX_PREFIX, sizeof(UNIX_PREFIX) - 1) == 0;
+}
+
+static void drop(struct socket_entry *entry)
+{
+	if (is_unix(entry->address))
+		unlink(entry->address + sizeof(UNIX_PREFIX) - 1);
+	close(entry->fd);
+	free(entry->address);
+}
+
+/* ---- opening */
+
+/*
+ * SO_REUSEPORT lets our gates share a port, and would let another subgate of
+ * the same user share it too, unseen: so the address is first bound without.
+ */
+static bool is_free(const struct endpoint *endpoint)
+{
+	const int on = 1;
+	int fd = socket(endpoint->storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return false;
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	if (endpoint->storage.ss_family == AF_INET6)
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
+	bool bound = bind(fd, (const struct sockaddr *)&endpoint->storage, endpoint->size) == 0 && listen(fd, 1) == 0;
+	int error = errno;
+	close(fd);
+	errno = error;
+	return bound;
+}
+
+static bool is_open(const struct sockets *sockets, const char *address)
+{
+	for (size_t i = 0; i < sockets->count; i++)
+		if (strcmp(sockets->items[i].address, address) == 0)
+			return true;
+	return false;
+}
+
+/* The control socket: for its owner and its group. Our lock on run_dir says that an old one is nobody's. */
+static enum status open_unix(const char *path, const struct endpoint *endpoint, gid_t group, int *out_fd)
+{
+	int fd = -1;
+	if (unlink(path) < 0 && errno != ENOENT)
+		return STATUS_SYSTEM;
+	mode_t mask = umask(0177);
+	enum status status = listener_open_socket(endpoint, &fd);
+	umask(mask);
+	TRY(status);
+	if (chown(path, (uid_t)-1, group) < 0 || chmod(path, 0660) < 0) {
+		close(fd);
+		return STATUS_SYSTEM;
+	}
+	*out_fd = fd;
+	return STATUS_OK;
+}
+
+static enum status open_socket(const struct sockets *sockets, const char *address, gid_t group, int *out_fd)
+{
+	struct endpoint endpoint;
+	TRY(endpoint_parse(span_of(address), &endpoint));
+	if (is_unix(address))
+		return open_unix(address + sizeof(UNIX_PREFIX) - 1, &endpoint, group, out_fd);
+	if (!is_open(sockets, address) && !is_free(&endpoint))
+		return STATUS_SYSTEM;
+	return listener_open_socket(&endpoint, out_fd);
+}
+
+static enum status append(struct sockets *sockets, const char *address, unsigned gate, int fd)
+{
+	struct socket_entry *items = realloc(sockets->items, (sockets->count + 1) * sizeof(*items));
+	if (items == NULL)
+		return STATUS_NO_MEMORY;
+	sockets->items = items;
+	char *copy = strdup(address);
+	if (copy == NULL)
+		return STATUS_NO_MEMORY;
+	items[sockets->count++] = (struct socket_entry){ copy, gate, fd, true };
+	return STATUS_OK;
+}
+
+/* Where an address stands in the config, for faults. */
+struct place {
+	const struct config *config;
+	const char *option;
+	unsigned line;
+	gid_t group;
+};
+
+static enum status want(struct sockets *sockets, const char *address, unsigned gate, const struct place *place,
+			FILE *faults)
+{
+	struct socket_entry *entry = find(sockets, address, gate);
+	int fd = -1;
+	if (entry && entry->wanted) {
+		fprintf(faults, "%s:%u: %s: \"%s\" is used twice\n", place->config->file, place->line, place->option,
+			address);
+		return STATUS_INVALID;
+	}
+	if (entry) {
+		entry->wanted = true;
+		return STATUS_OK;
+	}
+	enum status status = open_socket(sockets, address, place->group, &fd);
+	if (status != STATUS_OK) {
+		fprintf(faults, "%s:%u: %s: can't listen on \"%s\": %s\n", place->config->file, place->line,
+			place->option, address, status == STATUS_SYSTEM ? strerror(errno) : status_text(status));
+		return status;
+	}
+	status = append(sockets, address, gate, fd);
+	if (status != STATUS_OK)
+		close(fd);
+	return status;
+}
+
+static enum status want_gate(struct sockets *sockets, const struct config *config, unsigned gate, FILE *faults)
+{
+	for (size_t i = 0; i < config->listener.count; i++) {
+		const struct config_listener *listener = &config->listener.items[i];
+		const struct place place = { config, "listener.address", listener->line, (gid_t)-1 };
+		for (size_t k = 0; k < listener->address.count; k++)
+			TRY(want(sockets, listener->address.items[k], gate, &place, faults));
+	}
+	return STATUS_OK;
+}
+
+/* "" where there is no control socket. STATUS_NO_MEMORY. */
+static enum status control_address(const struct config *config, char **out_address)
+{
+	char *address = NULL;
+	if (asprintf(&address, "%s%s", config->admin.socket[0] ? UNIX_PREFIX : "", config->admin.socket) < 0)
+		return STATUS_NO_MEMORY;
+	*out_address = address;
+	return STATUS_OK;
+}
+
+static enum status want_admin(struct sockets *sockets, const struct config *config, const struct identities *identities,
+			      FILE *faults)
+{
+	const struct place control = { config, "admin.socket", config->admin.line, identities->admin_group };
+	const struct place http = { config, "admin.http", config->admin.line, (gid_t)-1 };
+	char *address;
+	TRY(control_address(config, &address));
+	enum status status = address[0] ? want(sockets, address, 0, &control, faults) : STATUS_OK;
+	free(address);
+	TRY(status);
+	return config->admin.http[0] ? want(sockets, config->admin.http, 0, &http, faults) : STATUS_OK;
+}
+
+static enum status want_all(struct sockets *sockets, const struct config *config, unsigned gates,
+			    const struct identities *identities, FILE *faults)
+{
+	for (unsigned gate = 1; gate <= gates; gate++)
+		TRY(want_gate(sockets, config, gate, faults));
+	return want_admin(sockets, config, identities, faults);
+}
+
+enum status sockets_open(struct sockets *sockets, const struct config *config, unsigned gates,
+			 const struct identities *identities, FILE *faults)
+{
+	size_t before = sockets->count;
+	for (size_t i = 0; i < before; i++)
+		sockets->items[i].wanted = false;
+	enum status status = want_all(sockets, config, gates, identities, faults);
+	if (status == STATUS_OK)
+		return status;
+	while (sockets->count > before)
+		drop(&sockets->items[--sockets->count]);
+	for (size_t i = 0; i < before; i++)
+		sockets->items[i].wanted = true;
+	return status;
+}
+
+void sockets_trim(struct sockets *sockets)
+{
+	size_t kept = 0;
+	for (size_t i = 0; i < sockets->count; i++)
+		if (sockets->items[i].wanted)
+			sockets->items[kept++] = sockets->items[i];
+		else
+			drop(&sockets->items[i]);
+	sockets->count = kept;
+}
+
+/* ---- handing over */
+
+static enum status hand_to_gate(const struct sockets *sockets, const struct config *config, unsigned index,
+				struct handover *list)
+{
+	for (size_t i = 0; i < config->listener.count; i++) {
+		const struct config_listener *listener = &config->listener.items[i];
+		for (size_t k = 0; k < listener->address.count; k++) {
+			const struct socket_entry *entry = find(sockets, listener->address.items[k], index);
+			if (entry == NULL)
+				return STATUS_NOT_FOUND;
+			TRY(handover_add(list, TO(ROLE_GATE), entry->fd, "listener:%s:%zu", listener->name, k));
+		}
+	}
+	return STATUS_OK;
+}
+
+static enum status hand_to_admin(const struct sockets *sockets, const struct config *config, struct handover *list)
+{
+	char *address;
+	TRY(control_address(config, &address));
+	const struct socket_entry *control = find(sockets, address, 0);
+	const struct socket_entry *http = find(sockets, config->admin.http, 0);
+	free(address);
+	if (control)
+		TRY(handover_add(list, TO(ROLE_ADMIN), control->fd, "control"));
+	if (http)
+		TRY(handover_add(list, TO(ROLE_ADMIN), http->fd, "http"));
+	return STATUS_OK;
+}
+
+enum status sockets_hand_over(const struct sockets *sockets, const struct config *config, enum role_kind kind,
+			      unsigned index, struct handover *list)
+{
+	if (kind == ROLE_GATE)
+		return hand_to_gate(sockets, config, index, list);
+	return kind == ROLE_ADMIN ? hand_to_admin(sockets, config, list) : STATUS_OK;
+}
+
+void sockets_close(struct sockets *sockets)
+{
+	for (size_t i = 0; i < sockets->count; i++)
+		drop(&sockets->items[i]);
+	free(sockets->items);
+	*sockets = (struct sockets){ 0 };
+}

@@ -1,0 +1,40 @@
+/*
+ * The listening sockets of the node: for each client address one a gate, the
+ * control socket and the HTTP socket. They outlive roles and reloads, so that no
+ * connection waiting in a backlog is lost.
+ */
+#ifndef SUPERVISE_SOCKETS_H
+#define SUPERVISE_SOCKETS_H
+
+#include <stdio.h>
+
+#include "config/config.h"
+#include "supervise/handover.h"
+#include "supervise/privileges.h"
+
+struct socket_entry {
+	char *address; /* as configured, or "unix:/path" */
+	unsigned gate; /* 1, 2, …; 0: not a gate's */
+	int fd;
+	bool wanted; /* by the newest config */
+};
+
+struct sockets {
+	struct socket_entry *items;
+	size_t count;
+};
+
+/*
+ * Opens what this config needs and is not open yet. STATUS_SYSTEM, or
+ * STATUS_INVALID, with a line in `faults` for each address that can't be had; what was open before stays as it was.
+ */
+MUST_USE enum status sockets_open(struct sockets *sockets, const struct config *config, unsigned gates,
+				  const struct identities *identities, FILE *faults);
+/* Closes what the config of the last sockets_open does not need. */
+void sockets_trim(struct sockets *sockets);
+/* Adds what a process of that kind (gates: of that index) listens on. */
+MUST_USE enum status sockets_hand_over(const struct sockets *sockets, const struct config *config, enum role_kind kind,
+				       unsigned index, struct handover *list);
+void sockets_close(struct sockets *sockets); /* all, and unlinks the control socket */
+
+#endif

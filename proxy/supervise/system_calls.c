@@ -1,0 +1,216 @@
+/*
+ * seccomp. A gate gets a list of what it may call; everything else is refused
+ * with EPERM, what opens files or sockets with EACCES. Refused and not killed: a C
+ * library that tries a newer call first, and then falls back, would otherwise take all sessions
+ * of a gate down after an upgrade, and an attacker gains nothing from an error code.
+ *
+ * The other roles load libraries whose calls nobody can list; they lose what
+ * lets a process become more than it is, look into others, or be reached from outside.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <seccomp.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "supervise/sandbox.h"
+
+/* ---- gates */
+
+static const int gate_calls[] = {
+	/* bytes in and out of what it has */
+	SCMP_SYS(read),
+	SCMP_SYS(write),
+	SCMP_SYS(readv),
+	SCMP_SYS(writev),
+	SCMP_SYS(recvfrom),
+	SCMP_SYS(sendto),
+	SCMP_SYS(recvmsg),
+	SCMP_SYS(sendmsg),
+	SCMP_SYS(accept4),
+	SCMP_SYS(shutdown),
+	SCMP_SYS(close),
+	SCMP_SYS(getsockname),
+	SCMP_SYS(getpeername),
+	SCMP_SYS(getsockopt),
+	SCMP_SYS(setsockopt),
+	/* waiting */
+	SCMP_SYS(epoll_wait),
+	SCMP_SYS(epoll_pwait),
+	SCMP_SYS(epoll_pwait2),
+	SCMP_SYS(epoll_ctl),
+	SCMP_SYS(timerfd_settime),
+	SCMP_SYS(futex),
+	SCMP_SYS(sched_yield),
+	SCMP_SYS(restart_syscall),
+	/* memory */
+	SCMP_SYS(munmap),
+	SCMP_SYS(mremap),
+	SCMP_SYS(madvise),
+	SCMP_SYS(brk),
+	/* time, chance, itself */
+	SCMP_SYS(clock_gettime),
+	SCMP_SYS(gettimeofday),
+	SCMP_SYS(time),
+	SCMP_SYS(getrandom),
+	SCMP_SYS(getpid),
+	SCMP_SYS(gettid),
+	SCMP_SYS(rt_sigreturn),
+	SCMP_SYS(rt_sigprocmask),
+	SCMP_SYS(exit),
+	SCMP_SYS(exit_group),
+};
+
+/* Answered with EACCES, as a file's mode would be: the log of a library then says what it means. */
+static const int gate_opens[] = {
+	SCMP_SYS(open),   SCMP_SYS(openat), SCMP_SYS(openat2),    SCMP_SYS(creat),
+	SCMP_SYS(socket), SCMP_SYS(bind),   SCMP_SYS(socketpair), SCMP_SYS(connect),
+};
+
+#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+
+static int allow_memory(scmp_filter_ctx filter)
+{
+	/* Never executable: injected bytes stay bytes. */
+	const struct scmp_arg_cmp no_exec = SCMP_A2_64(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0);
+	int error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1, no_exec);
+	return error ? error : seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1, no_exec);
+}
+
+static int allow_fcntl(scmp_filter_ctx filter)
+{
+	static const int commands[] = { F_GETFD, F_SETFD, F_GETFL, F_SETFL };
+	int error = 0;
+	for (size_t i = 0; i < COUNT_OF(commands) && error == 0; i++)
+		error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1,
+					 SCMP_A1_64(SCMP_CMP_EQ, (scmp_datum_t)commands[i]));
+	return error;
+}
+
+/* abort(3) signals its own thread: a failed assert of ours must end the process. */
+static int allow_abort(scmp_filter_ctx filter)
+{
+	return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
+				SCMP_A0_64(SCMP_CMP_EQ, (scmp_datum_t)getpid()));
+}
+
+static int add_calls(scmp_filter_ctx filter, uint32_t action, const int *calls, size_t count)
+{
+	int error = 0;
+	for (size_t i = 0; i < count && error == 0; i++)
+		error = seccomp_rule_add(filter, action, calls[i], 0);
+	return error;
+}
+
+static int fill_gate(scmp_filter_ctx filter)
+{
+	int error = add_calls(filter, SCMP_ACT_ALLOW, gate_calls, COUNT_OF(gate_calls));
+	if (error == 0)
+		error = add_calls(filter, SCMP_ACT_ERRNO(EACCES), gate_opens, COUNT_OF(gate_opens));
+	if (error == 0)
+		error = allow_memory(filter);
+	if (error == 0)
+		error = allow_fcntl(filter);
+	return error ? error : allow_abort(filter);
+}
+
+/* ---- the others */
+
+static const int forbidden_calls[] = {
+	/* another program */
+	SCMP_SYS(execve),
+	SCMP_SYS(execveat),
+	/* looking into, or writing to, other processes */
+	SCMP_SYS(ptrace),
+	SCMP_SYS(process_vm_readv),
+	SCMP_SYS(process_vm_writev),
+	SCMP_SYS(process_madvise),
+	SCMP_SYS(kcmp),
+	SCMP_SYS(pidfd_getfd),
+	SCMP_SYS(perf_event_open),
+	/* the system itself */
+	SCMP_SYS(mount),
+	SCMP_SYS(umount2),
+	SCMP_SYS(pivot_root),
+	SCMP_SYS(chroot),
+	SCMP_SYS(fsopen),
+	SCMP_SYS(fsmount),
+	SCMP_SYS(fsconfig),
+	SCMP_SYS(fspick),
+	SCMP_SYS(move_mount),
+	SCMP_SYS(open_tree),
+	SCMP_SYS(mount_setattr),
+	SCMP_SYS(open_by_handle_at),
+	SCMP_SYS(unshare),
+	SCMP_SYS(setns),
+	SCMP_SYS(init_module),
+	SCMP_SYS(finit_module),
+	SCMP_SYS(delete_module),
+	SCMP_SYS(kexec_load),
+	SCMP_SYS(kexec_file_load),
+	SCMP_SYS(reboot),
+	SCMP_SYS(swapon),
+	SCMP_SYS(swapoff),
+	SCMP_SYS(acct),
+	SCMP_SYS(quotactl),
+	SCMP_SYS(settimeofday),
+	SCMP_SYS(clock_settime),
+	SCMP_SYS(adjtimex),
+	SCMP_SYS(clock_adjtime),
+	SCMP_SYS(sethostname),
+	SCMP_SYS(setdomainname),
+	SCMP_SYS(syslog),
+	SCMP_SYS(iopl),
+	SCMP_SYS(ioperm),
+	SCMP_SYS(mknod),
+	SCMP_SYS(mknodat),
+	SCMP_SYS(personality),
+	/* parts of the kernel that nobody here needs and many exploits do */
+	SCMP_SYS(bpf),
+	SCMP_SYS(userfaultfd),
+	SCMP_SYS(keyctl),
+	SCMP_SYS(add_key),
+	SCMP_SYS(request_key),
+	SCMP_SYS(vmsplice),
+	SCMP_SYS(lookup_dcookie),
+	SCMP_SYS(modify_ldt),
+	SCMP_SYS(fanotify_init),
+	/* a way around every filter */
+	SCMP_SYS(io_uring_setup),
+	SCMP_SYS(io_uring_enter),
+	SCMP_SYS(io_uring_register),
+};
+
+/* "must never accept a connection from outside": auth and relay have no use for these. */
+static const int listening_calls[] = { SCMP_SYS(listen), SCMP_SYS(accept), SCMP_SYS(accept4) };
+/* Admin, in turn, is only ever called. */
+static const int calling_calls[] = { SCMP_SYS(connect) };
+
+static int fill_other(scmp_filter_ctx filter, enum role_kind kind)
+{
+	int error = add_calls(filter, SCMP_ACT_ERRNO(EPERM), forbidden_calls, COUNT_OF(forbidden_calls));
+	if (error)
+		return error;
+	if (kind == ROLE_ADMIN)
+		return add_calls(filter, SCMP_ACT_ERRNO(EPERM), calling_calls, COUNT_OF(calling_calls));
+	return add_calls(filter, SCMP_ACT_ERRNO(EPERM), listening_calls, COUNT_OF(listening_calls));
+}
+
+/* ---- both */
+
+enum status system_calls_restrict(enum role_kind kind)
+{
+	uint32_t otherwise = kind == ROLE_GATE ? SCMP_ACT_ERRNO(EPERM) : SCMP_ACT_ALLOW;
+	scmp_filter_ctx filter = seccomp_init(otherwise);
+	if (filter == NULL)
+		return STATUS_NO_MEMORY;
+	int error = kind == ROLE_GATE ? fill_gate(filter) : fill_other(filter, kind);
+	/* Threads that a role made in start() are bound too. */
+	if (error == 0)
+		error = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
+	if (error == 0)
+		error = seccomp_load(filter);
+	seccomp_release(filter);
+	errno = -error;
+	return error ? STATUS_SYSTEM : STATUS_OK;
+}
