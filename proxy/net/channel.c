@@ -166,8 +166,10 @@ enum channel_result channel_shake(struct channel *channel)
 {
 	before_call();
 	int returned = SSL_do_handshake(channel->ssl);
-	if (returned == 1)
+	if (returned == 1) {
+		channel->secured = true;
 		return CHANNEL_OK;
+	}
 	enum channel_result result = judge(channel, returned);
 	if (result != CHANNEL_ENDED)
 		return result;
@@ -177,7 +179,7 @@ enum channel_result channel_shake(struct channel *channel)
 
 bool channel_is_secure(const struct channel *channel)
 {
-	return channel->in_tls && SSL_is_init_finished(channel->ssl);
+	return channel->secured;
 }
 
 void channel_send_ticket(struct channel *channel)

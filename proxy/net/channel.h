@@ -13,9 +13,10 @@
 
 struct channel {
 	int fd;
-	SSL *ssl;    /* made, and perhaps not yet in use */
-	bool in_tls; /* bytes go through ssl */
-	char *error; /* why it failed, or NULL */
+	SSL *ssl;     /* made, and perhaps not yet in use */
+	bool in_tls;  /* bytes go through ssl */
+	bool secured; /* the handshake is through; OpenSSL says otherwise while a ticket is on its way */
+	char *error;  /* why it failed, or NULL */
 };
 
 enum channel_result {

@@ -56,13 +56,13 @@ static bool wants_input(const struct stream *s)
 	return may_read(s) && buf_room(&s->input) > 0;
 }
 
-/* Reads until the channel has no more or a bound is met (then CHANNEL_OK); what lies in TLS is always read to its end, as no readiness tells of it. */
-static enum channel_result fill(struct stream *s, size_t *out_total)
+/* Reads until the channel has no more, the input is full, or `budget` is used up (then CHANNEL_OK); what lies in TLS is read beyond that, as no readiness tells of it. */
+static enum channel_result fill(struct stream *s, size_t budget, size_t *out_total)
 {
 	char piece[READ_AT_ONCE];
 	size_t total = 0;
 	enum channel_result result = CHANNEL_OK;
-	while (total < READ_PER_TURN || channel_has_pending(&s->channel)) {
+	while (total < budget || channel_has_pending(&s->channel)) {
 		size_t room = buf_room(&s->input);
 		size_t asked = room < sizeof(piece) ? room : sizeof(piece);
 		size_t got = 0;
@@ -86,10 +86,10 @@ static enum channel_result fill(struct stream *s, size_t *out_total)
 	return result;
 }
 
-static bool receive(struct stream *s)
+static bool receive(struct stream *s, size_t budget)
 {
 	size_t got = 0;
-	enum channel_result result = fill(s, &got);
+	enum channel_result result = fill(s, budget, &got);
 	s->dry = result == CHANNEL_WANT_READ;
 	s->blocked_on_write |= result == CHANNEL_WANT_WRITE;
 	if (got && !tell(s, STREAM_INPUT))
@@ -102,6 +102,16 @@ static bool receive(struct stream *s)
 		return true;
 	s->ended = true;
 	return tell(s, STREAM_ENDED);
+}
+
+/* The rest of a record that did not fit: at most one, so that a fast sender can't keep the turn from ending. */
+static bool take_rest(struct stream *s)
+{
+	while (wants_input(s) && !s->dry && channel_has_pending(&s->channel)) {
+		if (!receive(s, 0))
+			return false;
+	}
+	return true;
 }
 
 /* After our FIN nobody wants the input, but it must be read: closing with bytes unread sends a reset, which takes our last reply back. */
@@ -127,7 +137,7 @@ static bool fail_writing(struct stream *s)
 {
 	size_t got = 0;
 	if (wants_input(s)) {
-		(void)fill(s, &got);
+		(void)fill(s, READ_PER_TURN, &got);
 		if (got && !tell(s, STREAM_INPUT))
 			return false;
 	}
@@ -250,11 +260,7 @@ static bool step(struct stream *s)
 	case PHASE_FAILING:
 		return fail(s);
 	case PHASE_OPEN:
-		if (!flush(s))
-			return false;
-		if (wants_input(s) && !s->dry && channel_has_pending(&s->channel))
-			return receive(s);
-		return true;
+		return flush(s) && take_rest(s);
 	case PHASE_CLOSING:
 		if (!flush(s))
 			return false;
@@ -287,7 +293,7 @@ void stream_on_ready(void *context, unsigned events)
 	(void)events;
 	if (s->phase == PHASE_CONNECTING && !finish_connect(s))
 		return;
-	if (wants_input(s) && !receive(s))
+	if (wants_input(s) && !receive(s, READ_PER_TURN))
 		return;
 	if (s->phase == PHASE_LINGERING && !discard(s))
 		return;
