@@ -3,6 +3,10 @@
 
 #include <string.h>
 
+struct encoded_word {
+	struct span encoding, text;
+};
+
 static int hex_value(char c)
 {
 	if (c >= '0' && c <= '9')
@@ -46,17 +50,33 @@ static enum status decode_b(struct span text, struct buf *out)
 	return STATUS_OK;
 }
 
-enum status encoded_word_decode(struct span word, struct buf *out)
+/* "=?charset?Q?text?=" at the front of `text`; STATUS_NOT_FOUND. */
+static enum status take_word(struct span *text, struct encoded_word *out_word)
 {
-	struct span charset, encoding;
-	struct span text = span_slice(word, 2, word.size < 2 ? 0 : word.size - 2);
-	if (!span_starts_with(word, SPAN("=?")) || !span_ends_with_nocase(word, SPAN("?=")) || text.size == 0)
-		return buf_append(out, word);
-	if (!span_cut(&text, '?', &charset) || !span_cut(&text, '?', &encoding) || text.data == NULL)
-		return buf_append(out, word);
-	if (span_equal_nocase(encoding, SPAN("Q")))
-		return decode_q(text, out);
-	if (span_equal_nocase(encoding, SPAN("B")))
-		return decode_b(text, out);
-	return buf_append(out, word);
+	struct encoded_word word;
+	struct span charset, rest = span_slice(*text, 2, text->size);
+	if (!span_starts_with(*text, SPAN("=?")) || !span_cut(&rest, '?', &charset) ||
+	    !span_cut(&rest, '?', &word.encoding) || !span_cut(&rest, '?', &word.text))
+		return STATUS_NOT_FOUND;
+	if (rest.size == 0 || rest.data[0] != '=')
+		return STATUS_NOT_FOUND;
+	*text = span_slice(rest, 1, rest.size);
+	*out_word = word;
+	return STATUS_OK;
+}
+
+enum status encoded_word_decode(struct span text, struct buf *out)
+{
+	struct encoded_word word;
+	while (text.size) {
+		if (take_word(&text, &word) != STATUS_OK) {
+			TRY(buf_append(out, span_slice(text, 0, 1)));
+			text = span_slice(text, 1, text.size);
+		} else if (span_equal_nocase(word.encoding, SPAN("B"))) {
+			TRY(decode_b(word.text, out));
+		} else {
+			TRY(decode_q(word.text, out));
+		}
+	}
+	return STATUS_OK;
 }

@@ -6,9 +6,9 @@
 #include "base/span.h"
 
 /*
- * Appends the bytes that `word` stands for where it is one encoded word ("=?utf-8?Q?J=C3=B6rg?="), whatever
- * the charset, and its own bytes where it is not. Faulty encodings give what a lenient reader makes of them.
+ * Appends `text` with every encoded word in it ("=?utf-8?Q?J=C3=B6rg?=", wherever it stands, whatever its charset)
+ * replaced by the bytes it stands for. Faulty encodings give what a lenient reader makes of them.
  */
-MUST_USE enum status encoded_word_decode(struct span word, struct buf *out);
+MUST_USE enum status encoded_word_decode(struct span text, struct buf *out);
 
 #endif

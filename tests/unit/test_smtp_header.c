@@ -1,0 +1,384 @@
+/* The header: where it ends, what it has, and who its authors are to any reader. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+#include <string.h>
+
+#include "smtp/header.h"
+
+struct end_case {
+	const char *what;
+	const char *bytes;
+	size_t size; /* of the header */
+};
+
+static const struct end_case end_cases[] = {
+	{ "an empty line", "A: b\r\nC: d\r\n\r\nbody\r\n", 12 },
+	{ "a folded field", "A: b\r\n c\r\n\td\r\n\r\n", 14 },
+	{ "a line of blanks goes on with the field", "A: b\r\n \r\nC: d\r\n\r\n", 15 },
+	{ "a line that is no field", "A: b\r\nhello world\r\nC: d\r\n\r\n", 6 },
+	{ "a body without header", "hello\r\n", 0 },
+	{ "an empty line first", "\r\nbody\r\n", 0 },
+	{ "a blank first", " A: b\r\n\r\n", 0 },
+	{ "blanks within a name", "From me: b\r\n\r\n", 0 },
+	{ "an mbox line", "From me@d Sat Jan 01 10:00:00 2026\r\nA: b\r\n\r\n", 0 },
+	{ "a name without a name", ": b\r\n\r\n", 0 },
+	{ "blanks in front of the colon", "A : b\r\nB\t:\r\n\r\n", 12 },
+	{ "a control byte in a name", "A: b\r\nFrom\v: x\r\n\r\n", 6 },
+	{ "8-bit bytes in a name", "\xC3\x9C-Thread: b\r\n\r\n", 14 },
+	{ "a stuffed dot", "A: b\r\n..X: c\r\n.D: d\r\n. e\r\n\r\n", 26 },
+	{ "a stuffed dot in a line that is no field", "A: b\r\n..\r\n\r\n", 6 },
+};
+
+static void test_the_end(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(end_cases) / sizeof(*end_cases); i++) {
+		const struct end_case *c = &end_cases[i];
+		size_t size = 99;
+		assert_int_equal(header_find_end(span_of(c->bytes), false, &size), STATUS_OK);
+		if (size != c->size)
+			fail_msg("%s: %zu", c->what, size);
+	}
+}
+
+/* The answer never changes once it is given. */
+static void test_the_end_byte_by_byte(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(end_cases) / sizeof(*end_cases); i++) {
+		struct span bytes = span_of(end_cases[i].bytes);
+		for (size_t size = 0; size <= bytes.size; size++) {
+			size_t found = end_cases[i].size;
+			enum status status = header_find_end(span_slice(bytes, 0, size), false, &found);
+			assert_true(status == STATUS_AGAIN || status == STATUS_OK);
+			if (found != end_cases[i].size)
+				fail_msg("%s: %zu at %zu", end_cases[i].what, found, size);
+		}
+	}
+}
+
+static void test_a_message_of_header_alone(void **state)
+{
+	(void)state;
+	size_t size = 99;
+	assert_int_equal(header_find_end(SPAN("A: b\r\n c\r\n"), false, &size), STATUS_AGAIN);
+	assert_int_equal(header_find_end(SPAN("A: b\r\n c\r\n"), true, &size), STATUS_OK);
+	assert_int_equal(size, 10);
+	assert_int_equal(header_find_end(SPAN(""), true, &size), STATUS_OK);
+	assert_int_equal(size, 0);
+}
+
+static void test_an_endless_header_is_too_large(void **state)
+{
+	(void)state;
+	static char bytes[HEADER_MAXIMUM + 8];
+	size_t size;
+	for (size_t i = 0; i + 8 <= sizeof(bytes); i += 8)
+		memcpy(bytes + i, "Abcd: e\n", 8);
+	assert_int_equal(header_find_end((struct span){ bytes, HEADER_MAXIMUM - 8 }, false, &size), STATUS_AGAIN);
+	assert_int_equal(header_find_end((struct span){ bytes, sizeof(bytes) }, false, &size), STATUS_TOO_LARGE);
+	assert_int_equal(header_find_end((struct span){ bytes, sizeof(bytes) }, true, &size), STATUS_TOO_LARGE);
+	memset(bytes, 'x', sizeof(bytes));
+	assert_int_equal(header_find_end((struct span){ bytes, sizeof(bytes) }, false, &size), STATUS_TOO_LARGE);
+}
+
+/* ---- facts */
+
+static void test_facts(void **state)
+{
+	(void)state;
+	BUF_AUTO struct buf addresses;
+	struct header_facts facts;
+	struct span header = SPAN("received: one\r\nReceived : two\r\n\tthree\r\nDATE: now\r\n"
+				  "Message-Id:\r\n <1@d>\r\nX: \xFF\r\nFrom: me@d\r\n");
+	buf_init(&addresses, 1000);
+	assert_int_equal(header_read(header, &facts, &addresses), STATUS_OK);
+	assert_int_equal(facts.received_count, 2);
+	assert_int_equal(facts.from_count, 1);
+	assert_true(facts.has_date && facts.has_message_id && facts.is_8bit);
+	assert_true(span_equal(facts.message_id, SPAN("<1@d>")));
+	assert_true(span_equal(buf_span(&addresses), SPAN("me@d")));
+}
+
+static void test_facts_of_an_empty_header(void **state)
+{
+	(void)state;
+	BUF_AUTO struct buf addresses;
+	struct header_facts facts;
+	buf_init(&addresses, 1000);
+	assert_int_equal(header_read(SPAN(""), &facts, &addresses), STATUS_OK);
+	assert_false(facts.from_count || facts.has_date || facts.has_message_id || facts.is_8bit);
+	assert_int_equal(facts.message_id.size + buf_size(&addresses), 0);
+}
+
+static void test_facts_are_told_even_where_from_is_refused(void **state)
+{
+	(void)state;
+	BUF_AUTO struct buf addresses;
+	struct header_facts facts;
+	buf_init(&addresses, 1000);
+	assert_int_equal(header_read(SPAN("From: <<x>\r\nFrom: me@d\r\nDate: x\r\n"), &facts, &addresses),
+			 STATUS_INVALID);
+	assert_true(facts.has_date);
+	assert_int_equal(facts.from_count, 2);
+	assert_int_equal(buf_size(&addresses), 0);
+}
+
+static void expect_message_id(const char *header, const char *wanted)
+{
+	BUF_AUTO struct buf addresses;
+	struct header_facts facts;
+	buf_init(&addresses, 1000);
+	assert_int_equal(header_read(span_of(header), &facts, &addresses), STATUS_OK);
+	assert_true(facts.has_message_id);
+	if (!span_equal(facts.message_id, span_of(wanted)))
+		fail_msg("\"%s\": \"%.*s\"", header, SPAN_ARGS(facts.message_id));
+}
+
+static void test_message_ids(void **state)
+{
+	(void)state;
+	expect_message_id("Message-ID: <a@b>\r\n", "<a@b>");
+	expect_message_id("Message-ID: (x) <a@b> y\r\n", "<a@b>");
+	expect_message_id("Message-ID: <a@b>\r\nMessage-ID: <c@d>\r\n", "<a@b>");
+	expect_message_id("Message-ID: a@b\r\n", "");
+	expect_message_id("Message-ID: <a@\r\n b>\r\n", "");
+	expect_message_id("Message-ID: <a@b\r\n", "");
+	expect_message_id("Message-ID: <a b>\r\n", "");
+	expect_message_id("Message-ID:\r\n", "");
+}
+
+/* ---- authors */
+
+struct author_case {
+	const char *what;
+	const char *header;
+	const char *addresses; /* separated by spaces; NULL: refused */
+};
+
+static const struct author_case author_cases[] = {
+	{ "a bare address", "From: me@d\r\n", "me@d" },
+	{ "without a space", "From:me@d\r\n", "me@d" },
+	{ "in brackets", "From: <me@d>\r\n", "me@d" },
+	{ "blanks in brackets", "From: < me@d >\r\n", "me@d" },
+	{ "with a name", "FROM: Me <me@d>\r\n", "me@d" },
+	{ "glued", "From: Me<me@d>\r\n", "me@d" },
+	{ "a name with a dot", "From: John Q. Public <me@d>\r\n", "me@d" },
+	{ "a quoted name", "From: \"Doe, John (x) <y>\" <me@d>\r\n", "me@d" },
+	{ "a quoted name with escapes", "From: \"a \\\" b\" <me@d>\r\n", "me@d" },
+	{ "an 8-bit name", "From: J\xF6rg <me@d>\r\n", "me@d" },
+	{ "an encoded name", "From: =?utf-8?Q?M=C3=BCller=2C_Hans?= <me@d>\r\n", "me@d" },
+	{ "an address as quoted name", "From: \"me@d\" <me@d>\r\n", "me@d" },
+	{ "someone else's as quoted name, as ticket systems do", "From: \"you@e via Desk\" <me@d>\r\n", "me@d" },
+	{ "a name in brackets, as GitLab does", "From: [Desk] Me <me@d>\r\n", "me@d" },
+	{ "a comment behind", "From: me@d (Me)\r\n", "me@d" },
+	{ "a comment in front", "From: (Me) me@d\r\n", "me@d" },
+	{ "a comment between", "From: John (Sales) Doe <me@d> (x)\r\n", "me@d" },
+	{ "folded", "From:\r\n Me\r\n\t<me@d>\r\n", "me@d" },
+	{ "folded with a stuffed dot", "From: Me\r\n. <me@d>\r\n", "me@d" },
+	{ "obsolete spacing", "From : me@d\r\n", "me@d" },
+	{ "a tab in front of the colon", "From\t: me@d\r\n", "me@d" },
+	{ "several", "From: a@d, B <b@d>,c@d\r\n", "a@d b@d c@d" },
+	{ "several, as some clients separate them", "From: a@d; b@d\r\n", "a@d b@d" },
+	{ "empty elements", "From: , me@d ,,\r\n", "me@d" },
+	{ "a group", "From: Team: a@d, B <b@d>;\r\n", "a@d b@d" },
+	{ "a group and more", "From: Team: a@d;, b@d\r\n", "a@d b@d" },
+	{ "two fields", "From: a@d\r\nX: y\r\nfrom: b@d\r\n", "a@d b@d" },
+	{ "a field behind a stuffed dot", "From: a@d\r\n.From: b@d\r\n", "a@d b@d" },
+	{ "a field behind a byte order mark",
+	  "\xEF\xBB\xBF"
+	  "From: b@d\r\nFrom: a@d\r\n",
+	  "b@d a@d" },
+	{ "a field with a hard space", "From\xC2\xA0: b@d\r\nFrom: a@d\r\n", "b@d a@d" },
+	{ "an unquoted address as name", "From: me@d <me@d>\r\n", "me@d me@d" },
+	{ "someone else's address as unquoted name", "From: you@e <me@d>\r\n", "you@e me@d" },
+	{ "the same, glued", "From: you@e<me@d>\r\n", "you@e me@d" },
+	{ "an address as group name", "From: you@e: me@d;\r\n", "you@e me@d" },
+	{ "a quoted local part", "From: \"me\"@d\r\n", "\"me\"@d" },
+	{ "a quoted local part in brackets", "From: <\"me\"@d>\r\n", "\"me\"@d" },
+	{ "a literal", "From: me@[192.0.2.1], <me@[IPv6:::1]>\r\n", "me@[192.0.2.1] me@[IPv6:::1]" },
+	{ "a literal without brackets around", "From: me@[IPv6:::1] (x)\r\n", "me@[IPv6:::1]" },
+	{ "a name of UNIX", "From: root\r\n", "root" },
+	{ "and with its comment", "From: root (Cron Daemon)\r\n", "root" },
+	{ "and in brackets", "From: root <root>\r\n", "root" },
+	{ "an unquoted comma makes two", "From: Doe, John <me@d>\r\n", "Doe me@d" },
+	{ "a UTF-8 address", "From: <j\xC3\xB6rg@d>\r\n", "j\xC3\xB6rg@d" },
+	{ "no From at all", "Subject: me@d\r\nX-From: a@b\r\nFrom-X: a@b\r\nFro: a@b\r\n", "" },
+	{ "an empty one", "From:\r\n", NULL },
+	{ "commas alone", "From: ,,\r\n", NULL },
+	{ "a comment alone", "From: (me)\r\n", NULL },
+	{ "an empty group", "From: undisclosed:;\r\n", NULL },
+	{ "a name alone", "From: Scanner Bob\r\n", NULL },
+	{ "a quoted name alone", "From: \"Bob\"\r\n", NULL },
+	{ "empty brackets", "From: Me <>\r\n", NULL },
+	{ "nested brackets", "From: <<me@d>>\r\n", NULL },
+	{ "brackets within", "From: <you@e <me@d>>\r\n", NULL },
+	{ "two pairs of brackets", "From: <me@d> <you@e>\r\n", NULL },
+	{ "two pairs, glued", "From: <me@d><you@e>\r\n", NULL },
+	{ "an address behind brackets", "From: <me@d> you@e\r\n", NULL },
+	{ "a word behind brackets", "From: <me@d> Me\r\n", NULL },
+	{ "a bracket not closed", "From: Me <me@d\r\n", NULL },
+	{ "a bracket not opened", "From: me@d>\r\n", NULL },
+	{ "two addresses without a comma", "From: me@d you@e\r\n", NULL },
+	{ "a word behind an address", "From: me@d Me\r\n", NULL },
+	{ "a word in front of an address", "From: Me me@d\r\n", NULL },
+	{ "a quote not closed", "From: \"Me <me@d>\r\n", NULL },
+	{ "a quote not opened", "From: Me\" <me@d>\r\n", NULL },
+	{ "a quote closed by an escape", "From: \"Me\\\" <me@d>\r\n", NULL },
+	{ "a comment not closed", "From: me@d (Me\r\n", NULL },
+	{ "a comment not opened", "From: me@d Me)\r\n", NULL },
+	{ "nested comments", "From: me@d (a (b) c)\r\n", NULL },
+	{ "an address in a comment", "From: (you@e) me@d\r\n", NULL },
+	{ "brackets in a comment", "From: (<you@e>) <me@d>\r\n", NULL },
+	{ "an escape in a comment", "From: me@d (a\\) <you@e>)\r\n", NULL },
+	{ "a quote in a comment", "From: (\") you@e (\") <me@d>\r\n", NULL },
+	{ "a comment within an address", "From: me@(x)d\r\n", NULL },
+	{ "a comment within brackets", "From: <me@d(x)>\r\n", NULL },
+	{ "blanks within an address", "From: <me @d>\r\n", NULL },
+	{ "blanks around an at", "From: me @ d\r\n", NULL },
+	{ "an address and brackets in a quoted name", "From: \"<you@e>\" <me@d>\r\n", NULL },
+	{ "an address and a comma in a quoted name", "From: \"you@e, \" <me@d>\r\n", NULL },
+	{ "a list in an encoded name", "From: =?utf-8?Q?you=40e=2C?= <me@d>\r\n", NULL },
+	{ "a list in base64", "From: =?utf-8?B?eW91QGUsIA==?= <me@d>\r\n", NULL },
+	{ "a list in two encoded words", "From: =?utf-8?Q?you=40e?= =?utf-8?Q?=2C?= <me@d>\r\n", NULL },
+	{ "a list in a quoted encoded word", "From: \"=?utf-8?Q?you=40e=2C?=\" <me@d>\r\n", NULL },
+	{ "two quoted encoded words", "From: \"x =?a?q?you=40e?= =?a?q?=2C?=\" <me@d>\r\n", NULL },
+	{ "an encoded word stuck to others", "From: x=?a?q?=22?==?a?q?you=40e=2C?= <me@d>\r\n", NULL },
+	{ "an encoded word not closed", "From: \"=?a?q?you=40e=2C \" <me@d>\r\n", "me@d" },
+	{ "an at in an encoded name, not encoded", "From: =?utf-8?Q?you@e?= <me@d>\r\n", NULL },
+	{ "an encoded address", "From: =?utf-8?Q?you=40e?=\r\n", NULL },
+	{ "an encoded address in brackets", "From: <=?utf-8?Q?you=40e?=>\r\n", NULL },
+	{ "an encoded local part", "From: <=?utf-8?Q?you?=@d>\r\n", NULL },
+	{ "a route", "From: <@you.e:me@d>\r\n", NULL },
+	{ "a route without brackets", "From: @you.e:me@d\r\n", NULL },
+	{ "a group not closed", "From: Team: me@d\r\n", NULL },
+	{ "a group in a group", "From: A: B: me@d;;\r\n", NULL },
+	{ "a group without a name", "From: : me@d;\r\n", NULL },
+	{ "a quoted local part that hides an address", "From: \"you@e,\"@d\r\n", NULL },
+	{ "a quoted local part with brackets", "From: <\"<you@e>\"@d>\r\n", NULL },
+	{ "a local part half quoted", "From: you\"@e,\"@d\r\n", NULL },
+	{ "two ats", "From: you@e@d\r\n", NULL },
+	{ "an escape outside quotes", "From: \\\"you@e\\\" <me@d>\r\n", NULL },
+	{ "a vertical tab", "From: you@e\v<me@d>\r\n", NULL },
+	{ "an address in Latin-1", "From: <j\xF6rg@d>\r\n", NULL },
+	{ "a good field and a bad one", "From: me@d\r\nFrom: <<you@e>\r\n", NULL },
+	{ "a bad field and a good one", "From: <<you@e>\r\nFrom: me@d\r\n", NULL },
+	{ "a line that is no field", "From: me@d\r\nhello\r\nFrom: you@e\r\n", NULL },
+	{ "an empty line within", "From: me@d\r\n\r\nFrom: you@e\r\n", NULL },
+	{ "a bare CR", "Subject: x\rFrom: you@e\r\nFrom: me@d\r\n", NULL },
+	{ "a bare LF", "Subject: x\nFrom: you@e\r\nFrom: me@d\r\n", NULL },
+	{ "no line end", "From: me@d", NULL },
+};
+
+static bool same_list(struct span got, struct span wanted)
+{
+	if (got.size != wanted.size)
+		return false;
+	for (size_t i = 0; i < got.size; i++) {
+		char c = got.data[i] == '\n' ? ' ' : got.data[i];
+		if (c != wanted.data[i])
+			return false;
+	}
+	return true;
+}
+
+static void test_authors(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(author_cases) / sizeof(*author_cases); i++) {
+		const struct author_case *c = &author_cases[i];
+		BUF_AUTO struct buf addresses;
+		struct header_facts facts;
+		buf_init(&addresses, 1000);
+		enum status status = header_read(span_of(c->header), &facts, &addresses);
+		if (status != (c->addresses ? STATUS_OK : STATUS_INVALID))
+			fail_msg("%s: %s, \"%.*s\"", c->what, status_text(status), SPAN_ARGS(buf_span(&addresses)));
+		if (!same_list(buf_span(&addresses), span_of(c->addresses)))
+			fail_msg("%s: \"%.*s\"", c->what, SPAN_ARGS(buf_span(&addresses)));
+	}
+}
+
+static void test_a_nul_is_refused(void **state)
+{
+	(void)state;
+	static const struct span headers[] = {
+		SPAN("From: me@d\0 <you@e>\r\n"),        SPAN("From: \"\0\" <me@d>\r\n"), SPAN("From: (\0) me@d\r\n"),
+		SPAN("From\0: you@e\r\nFrom: me@d\r\n"), SPAN("X: \0\r\nFrom: me@d\r\n"),
+	};
+	for (size_t i = 0; i < sizeof(headers) / sizeof(*headers); i++) {
+		BUF_AUTO struct buf addresses;
+		struct header_facts facts;
+		buf_init(&addresses, 1000);
+		assert_int_equal(header_read(headers[i], &facts, &addresses), STATUS_INVALID);
+		assert_int_equal(buf_size(&addresses), 0);
+	}
+}
+
+static void test_a_thousand_authors_are_all_given(void **state)
+{
+	(void)state;
+	BUF_AUTO struct buf header, addresses;
+	struct header_facts facts;
+	buf_init(&header, HEADER_MAXIMUM);
+	buf_init(&addresses, HEADER_MAXIMUM);
+	assert_int_equal(buf_append_text(&header, "From: a0@d"), STATUS_OK);
+	for (unsigned i = 1; i < 1000; i++)
+		assert_int_equal(buf_printf(&header, ",\r\n a%u@d", i), STATUS_OK);
+	assert_int_equal(buf_append_text(&header, "\r\n"), STATUS_OK);
+	assert_int_equal(header_read(buf_span(&header), &facts, &addresses), STATUS_OK);
+	size_t count = 0;
+	struct span rest = buf_span(&addresses), address;
+	while (span_cut(&rest, '\n', &address))
+		count++;
+	assert_int_equal(count, 1000);
+	assert_true(span_equal(address, SPAN("a999@d")));
+}
+
+static void test_addresses_that_do_not_fit_are_an_error(void **state)
+{
+	(void)state;
+	BUF_AUTO struct buf addresses;
+	struct header_facts facts;
+	buf_init(&addresses, 3);
+	assert_int_equal(header_read(SPAN("From: me@d\r\n"), &facts, &addresses), STATUS_TOO_LARGE);
+	assert_int_equal(buf_size(&addresses), 0);
+}
+
+/* Every prefix of every case is read without a fault of ours, and what is refused gives no address. */
+static void test_cut_headers(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(author_cases) / sizeof(*author_cases); i++) {
+		struct span header = span_of(author_cases[i].header);
+		for (size_t size = 0; size < header.size; size++) {
+			BUF_AUTO struct buf addresses;
+			struct header_facts facts;
+			buf_init(&addresses, 1000);
+			enum status status = header_read(span_slice(header, 0, size), &facts, &addresses);
+			assert_true(status == STATUS_OK || buf_size(&addresses) == 0);
+		}
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_the_end),
+		cmocka_unit_test(test_the_end_byte_by_byte),
+		cmocka_unit_test(test_a_message_of_header_alone),
+		cmocka_unit_test(test_an_endless_header_is_too_large),
+		cmocka_unit_test(test_facts),
+		cmocka_unit_test(test_facts_of_an_empty_header),
+		cmocka_unit_test(test_facts_are_told_even_where_from_is_refused),
+		cmocka_unit_test(test_message_ids),
+		cmocka_unit_test(test_authors),
+		cmocka_unit_test(test_a_nul_is_refused),
+		cmocka_unit_test(test_a_thousand_authors_are_all_given),
+		cmocka_unit_test(test_addresses_that_do_not_fit_are_an_error),
+		cmocka_unit_test(test_cut_headers),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
