@@ -1,6 +1,6 @@
 /*
  * Values as text: our own readers for numbers, sizes, durations and the
- * like, as libconfuse reads "-010" as minus eight. Pure. Private to this room.
+ * like, as libconfuse reads "-010" as minus eight. Pure.
  */
 #ifndef CONFIG_VALUES_H
 #define CONFIG_VALUES_H
