@@ -1,0 +1,140 @@
+/* App passwords: making, reading, hashing. Wipes every copy it makes. */
+#include "auth/app_password.h"
+
+#include <string.h>
+
+/* The largest prime below 32 * 32: with it no change of one digit and no swap of two neighbours keeps the remainder. */
+#define CHECKSUM_PRIME 1021U
+#define GROUP 5 /* characters between dashes */
+
+static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+
+static int digit_value(char c)
+{
+	if (c >= 'A' && c <= 'Z')
+		return c - 'A';
+	if (c >= 'a' && c <= 'z')
+		return c - 'a';
+	return c >= '2' && c <= '7' ? c - '2' + 26 : -1;
+}
+
+/* Of the random part, read as a number in base 32 behind a digit 1, so that all zeroes do not check themselves. */
+static unsigned checksum(const char *normal)
+{
+	unsigned sum = 1;
+	for (size_t i = 0; i < APP_PASSWORD_RANDOM; i++)
+		sum = (sum * 32 + (unsigned)digit_value(normal[i])) % CHECKSUM_PRIME;
+	return sum;
+}
+
+static void write_checksum(char *normal)
+{
+	unsigned sum = checksum(normal);
+	normal[APP_PASSWORD_RANDOM] = alphabet[sum / 32];
+	normal[APP_PASSWORD_RANDOM + 1] = alphabet[sum % 32];
+}
+
+static enum status fill_random(char *digits, size_t count)
+{
+	unsigned char raw[APP_PASSWORD_SIZE];
+	TRY(hash_random(raw, count));
+	for (size_t i = 0; i < count; i++)
+		digits[i] = alphabet[raw[i] % 32]; /* 256 is a multiple of 32: no digit is likelier */
+	explicit_bzero(raw, sizeof(raw));
+	return STATUS_OK;
+}
+
+enum status app_password_generate(struct secret *out_normal)
+{
+	char normal[APP_PASSWORD_SIZE];
+	TRY(fill_random(normal, APP_PASSWORD_RANDOM));
+	write_checksum(normal);
+	enum status status = secret_from_span((struct span){ normal, sizeof(normal) }, out_normal);
+	explicit_bzero(normal, sizeof(normal));
+	return status;
+}
+
+enum status app_password_show(const struct secret *normal, struct secret *out_shown)
+{
+	char shown[APP_PASSWORD_SHOWN];
+	size_t size = 0;
+	struct span digits = secret_reveal(normal);
+	for (size_t i = 0; i < APP_PASSWORD_SIZE; i++) {
+		if (i > 0 && i % GROUP == 0)
+			shown[size++] = '-';
+		shown[size++] = digits.data[i];
+	}
+	enum status status = secret_from_span((struct span){ shown, size }, out_shown);
+	explicit_bzero(shown, sizeof(shown));
+	return status;
+}
+
+static bool read_digits(struct span typed, char out_normal[APP_PASSWORD_SIZE])
+{
+	size_t count = 0;
+	for (size_t i = 0; i < typed.size; i++) {
+		char c = typed.data[i];
+		if (c == ' ' || c == '-' || c == '\t')
+			continue;
+		int value = digit_value(c);
+		if (value < 0 || count == APP_PASSWORD_SIZE)
+			return false;
+		out_normal[count++] = alphabet[value];
+	}
+	return count == APP_PASSWORD_SIZE;
+}
+
+enum status app_password_normalize(struct span typed, struct secret *out_normal)
+{
+	char normal[APP_PASSWORD_SIZE] = { 0 };
+	char expected[APP_PASSWORD_SIZE];
+	enum status status = STATUS_NOT_FOUND;
+	if (read_digits(typed, normal)) {
+		memcpy(expected, normal, sizeof(expected));
+		write_checksum(expected);
+		if (memcmp(expected, normal, sizeof(normal)) == 0)
+			status = secret_from_span((struct span){ normal, sizeof(normal) }, out_normal);
+		explicit_bzero(expected, sizeof(expected));
+	}
+	explicit_bzero(normal, sizeof(normal));
+	return status;
+}
+
+static enum status digest(const unsigned char *salt, const struct secret *normal, unsigned char out[HASH_SHA256_SIZE])
+{
+	char input[APP_PASSWORD_SALT_SIZE + APP_PASSWORD_SIZE];
+	struct span digits = secret_reveal(normal);
+	if (digits.size != APP_PASSWORD_SIZE)
+		return STATUS_INVALID;
+	memcpy(input, salt, APP_PASSWORD_SALT_SIZE);
+	memcpy(input + APP_PASSWORD_SALT_SIZE, digits.data, digits.size);
+	enum status status = hash_sha256((struct span){ input, sizeof(input) }, out);
+	explicit_bzero(input, sizeof(input));
+	return status;
+}
+
+enum status app_password_make_hash(const struct secret *normal, struct app_password_hash *out_hash)
+{
+	struct app_password_hash hash;
+	TRY(hash_random(hash.salt, sizeof(hash.salt)));
+	TRY(digest(hash.salt, normal, hash.digest));
+	*out_hash = hash;
+	return STATUS_OK;
+}
+
+bool app_password_matches(const struct app_password_hash *hash, const struct secret *normal)
+{
+	unsigned char given[HASH_SHA256_SIZE];
+	if (digest(hash->salt, normal, given) != STATUS_OK)
+		return false;
+	return secret_equal((struct span){ (const char *)given, sizeof(given) },
+			    (struct span){ (const char *)hash->digest, sizeof(hash->digest) });
+}
+
+enum status app_password_make_id(char out_id[APP_PASSWORD_ID_SIZE])
+{
+	char id[APP_PASSWORD_ID_SIZE] = { 0 };
+	TRY(fill_random(id, sizeof(id) - 1));
+	memcpy(out_id, id, sizeof(id));
+	return STATUS_OK;
+}

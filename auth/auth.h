@@ -1,0 +1,51 @@
+/* The auth role's state, for the files of this room. Everything lives from start to stop, on the loop's thread. */
+#ifndef AUTH_AUTH_H
+#define AUTH_AUTH_H
+
+#include "auth/chain.h"
+#include "auth/map.h"
+#include "auth/vault.h"
+#include "door/messages.h"
+#include "door/role.h"
+
+struct auth {
+	const struct role_context *role;
+	struct secret key;                /* of keyed hashes: caches and throttle */
+	struct app_password_store *store; /* NULL: no app passwords here */
+	struct jobs *disk;                /* one thread: changes reach the file in order */
+	struct directory **directories;
+	size_t directory_count;
+	struct cache *logins;
+	struct cache *entries;
+	struct throttle *throttle;
+	struct vault *vault;
+	struct chain chain;
+
+	struct gate_door *gates;   /* a list */
+	struct door *relay;        /* NULL: none now */
+	struct map granting;       /* exchanges that wait for GRANTED, by number */
+	uint64_t last_grant;       /* the number of the last GRANT; a new process begins anew, as does its door */
+	struct door *admin;        /* NULL: none now */
+	uint64_t admin_generation; /* counts doors to admin, so that no answer reaches the wrong one */
+
+	size_t changes; /* of app passwords, on their way to the disk */
+
+	struct timer *drain_timer;
+	bool draining;
+};
+
+/* Ends the process if it drains and nothing is left to do. Called whenever something ended. */
+void auth_check_drained(struct auth *auth);
+
+/* ---- doors; each takes `fd` over, also on failure, and logs */
+
+void auth_attach_gate(struct auth *auth, uint32_t instance, int fd);
+void auth_detach_gates(struct auth *auth); /* all of them, and their exchanges */
+
+void auth_attach_relay(struct auth *auth, int fd);
+void auth_detach_relay(struct auth *auth); /* exchanges that wait for it are refused for now */
+
+void auth_attach_admin(struct auth *auth, int fd);
+void auth_detach_admin(struct auth *auth);
+
+#endif

@@ -1,0 +1,171 @@
+/*
+ * The back end of app passwords. What has the form and the checksum of one is
+ * judged here for good, so that a guess at one never reaches the directory and
+ * can't lock an account there. Whose it is says the directory, where there is
+ * one: who left it, or is disabled there, may not send.
+ */
+#include <time.h>
+
+#include "auth/backend.h"
+#include "base/clock.h"
+#include "base/log.h"
+
+static void refuse(struct chain_ask *ask, const char *reason)
+{
+	chain_answer(ask, VERDICT_WRONG, STATS_METHOD_APP_PASSWORD, reason);
+}
+
+static void defer(struct chain_ask *ask, const char *reason)
+{
+	chain_answer(ask, VERDICT_UNAVAILABLE, STATS_METHOD_APP_PASSWORD, reason);
+}
+
+static uint64_t now_s(void)
+{
+	return clock_wall_us() / 1000000;
+}
+
+static void grant(struct chain_ask *ask, const struct identity *identity)
+{
+	struct app_password_record *record = store_find(ask->chain->parts.store, ask->decision.app_password_id);
+	if (record == NULL) { /* revoked while the directory was asked */
+		refuse(ask, "app password revoked");
+		return;
+	}
+	if (identity_copy(identity, &ask->decision.identity) != STATUS_OK) {
+		defer(ask, "out of memory");
+		return;
+	}
+	record->last_used_s = now_s();
+	chain_answer(ask, VERDICT_GRANTED, STATS_METHOD_APP_PASSWORD, "");
+}
+
+/* By the name alone, where no directory describes the user. */
+static void grant_name(struct chain_ask *ask)
+{
+	struct identity identity IDENTITY_AUTO;
+	identity_init(&identity);
+	if (identity_of_name(ask->credentials->name, &identity) == STATUS_OK)
+		grant(ask, &identity);
+	else
+		defer(ask, "out of memory");
+}
+
+static void judge_identity(struct chain_ask *ask, const struct identity *identity)
+{
+	if (identity->disabled)
+		chain_answer(ask, VERDICT_DISABLED, STATS_METHOD_APP_PASSWORD, "account disabled");
+	else
+		grant(ask, identity);
+}
+
+/* ---- the directory's word */
+
+static void ask_next_directory(struct chain_ask *ask);
+
+static void judge_without_entry(struct chain_ask *ask)
+{
+	chain_forget_entry(ask);
+	if (ask->chain->parts.config->app_password.require_directory_entry)
+		chain_answer(ask, VERDICT_DISABLED, STATS_METHOD_APP_PASSWORD, "not in the directory");
+	else
+		grant_name(ask);
+}
+
+static void judge_while_away(struct chain_ask *ask, const char *reason)
+{
+	const struct config_app_password *config = &ask->chain->parts.config->app_password;
+	const struct identity *last = chain_recall_entry(ask, config->directory_grace);
+	if (last)
+		judge_identity(ask, last);
+	else if (config->require_directory_entry)
+		defer(ask, reason);
+	else
+		grant_name(ask);
+}
+
+static void on_answer(void *context, const struct ldap_request *answer)
+{
+	struct chain_ask *ask = context;
+	ask->waiting = NULL;
+	switch (answer->verdict) {
+	case VERDICT_GRANTED:
+	case VERDICT_DISABLED:
+		chain_remember_entry(ask, &answer->identity);
+		judge_identity(ask, &answer->identity);
+		break;
+	case VERDICT_NONE:
+		ask->directory++;
+		ask_next_directory(ask);
+		break;
+	case VERDICT_WRONG:
+	case VERDICT_UNAVAILABLE:
+	case VERDICT_THROTTLED:
+	default:
+		judge_while_away(ask, answer->reason);
+		break;
+	}
+}
+
+static void ask_next_directory(struct chain_ask *ask)
+{
+	if (ask->directory == ask->chain->parts.directory_count)
+		judge_without_entry(ask);
+	else if (chain_ask_directory(ask, false, on_answer) != STATUS_OK)
+		judge_while_away(ask, "directory too slow");
+}
+
+static void identify(struct chain_ask *ask)
+{
+	const struct chain_parts *parts = &ask->chain->parts;
+	if (parts->directory_count == 0) {
+		grant_name(ask);
+		return;
+	}
+	const struct identity *known = chain_recall_entry(ask, parts->config->auth.cache);
+	ask->directory = 0;
+	if (known)
+		judge_identity(ask, known);
+	else
+		ask_next_directory(ask);
+}
+
+/* ---- the password */
+
+static void judge(struct chain_ask *ask, const struct secret *normal)
+{
+	struct app_password_store *store = ask->chain->parts.store;
+	const struct credentials *who = ask->credentials;
+	if (store_refresh(store) != STATUS_OK) {
+		log_error("app passwords: the file is damaged or can't be read, behind line %llu",
+			  (unsigned long long)store_line(store));
+		defer(ask, "app passwords can't be read");
+		return;
+	}
+	const struct app_password_record *record = store_match(store, who->name, normal);
+	if (record == NULL) {
+		refuse(ask, "wrong app password");
+		return;
+	}
+	snprintf(ask->decision.app_password_id, sizeof(ask->decision.app_password_id), "%s", record->id);
+	if (record->expires_s && now_s() >= record->expires_s)
+		refuse(ask, "app password expired");
+	else if (record->from_text[0] && !network_contains(&record->from, span_of(who->address)))
+		refuse(ask, "app password not allowed from this address");
+	else
+		identify(ask);
+}
+
+static void begin(struct chain_ask *ask)
+{
+	struct secret normal SECRET_AUTO = { 0 };
+	enum status status = app_password_normalize(secret_reveal(&ask->credentials->password), &normal);
+	if (status == STATUS_NOT_FOUND || (status == STATUS_OK && ask->chain->parts.store == NULL))
+		chain_pass(ask, "unknown user or wrong password");
+	else if (status == STATUS_OK)
+		judge(ask, &normal);
+	else
+		defer(ask, "out of memory");
+}
+
+const struct backend backend_app_password = { .name = "app_password", .begin = begin };

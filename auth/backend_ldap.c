@@ -1,0 +1,138 @@
+/*
+ * The back end of directory passwords: what succeeded a short while ago is
+ * remembered, everything else is tried at the directories in their order. The
+ * first that knows the user decides; one that can't be asked stops the search,
+ * as the user may be there.
+ */
+#include <string.h>
+
+#include "auth/backend.h"
+#include "base/log.h"
+
+static void answer(struct chain_ask *ask, enum verdict verdict, const char *reason)
+{
+	chain_answer(ask, verdict, STATS_METHOD_LDAP, reason);
+}
+
+static void grant(struct chain_ask *ask, const struct identity *identity)
+{
+	if (identity_copy(identity, &ask->decision.identity) == STATUS_OK)
+		answer(ask, VERDICT_GRANTED, "");
+	else
+		answer(ask, VERDICT_UNAVAILABLE, "out of memory");
+}
+
+/* ---- logins remembered */
+
+static enum status login_key(const struct chain_ask *ask, struct cache_key *out_key)
+{
+	const struct span parts[] = {
+		SPAN("login"),
+		span_of(ask->credentials->name),
+		secret_reveal(&ask->credentials->password),
+	};
+	return cache_make_key(ask->chain->parts.key, parts, 3, out_key);
+}
+
+static enum status hash_address(const struct chain_ask *ask, uint64_t *out_origin)
+{
+	const struct span parts[] = { SPAN("address"), span_of(ask->credentials->address) };
+	struct cache_key key;
+	TRY(cache_make_key(ask->chain->parts.key, parts, 2, &key));
+	memcpy(out_origin, key.mac, sizeof(*out_origin));
+	return STATUS_OK;
+}
+
+static void remember_login(struct chain_ask *ask, const struct identity *identity)
+{
+	struct chain_parts *parts = &ask->chain->parts;
+	struct cache_key key;
+	uint64_t origin = 0;
+	if (parts->config->auth.cache == 0)
+		return;
+	if (login_key(ask, &key) != STATUS_OK || hash_address(ask, &origin) != STATUS_OK ||
+	    cache_put(parts->logins, &key, identity, origin, loop_now_ms(parts->loop)) != STATUS_OK)
+		log_debug("a login was not kept");
+}
+
+/* NULL, or who logged in with this; with `same_address` only if from here. */
+static const struct identity *recall_login(struct chain_ask *ask, bool same_address)
+{
+	struct chain_parts *parts = &ask->chain->parts;
+	struct cache_key key;
+	uint64_t here = 0, origin = 0;
+	if (login_key(ask, &key) != STATUS_OK || hash_address(ask, &here) != STATUS_OK)
+		return NULL;
+	const struct identity *known =
+		cache_find(parts->logins, &key, parts->config->auth.cache, loop_now_ms(parts->loop), &origin);
+	return known && same_address && here != origin ? NULL : known;
+}
+
+/* ---- the directories */
+
+static void ask_next_directory(struct chain_ask *ask);
+
+static void on_answer(void *context, const struct ldap_request *request)
+{
+	struct chain_ask *ask = context;
+	ask->waiting = NULL;
+	switch (request->verdict) {
+	case VERDICT_GRANTED:
+		remember_login(ask, &request->identity);
+		chain_remember_entry(ask, &request->identity);
+		grant(ask, &request->identity);
+		break;
+	case VERDICT_WRONG:
+	case VERDICT_DISABLED:
+		answer(ask, request->verdict, request->reason);
+		break;
+	case VERDICT_NONE:
+		ask->decision.reason = request->reason;
+		ask->directory++;
+		ask_next_directory(ask);
+		break;
+	case VERDICT_UNAVAILABLE:
+	case VERDICT_THROTTLED:
+	default:
+		answer(ask, VERDICT_UNAVAILABLE, request->reason);
+		break;
+	}
+}
+
+static void ask_next_directory(struct chain_ask *ask)
+{
+	if (ask->directory == ask->chain->parts.directory_count)
+		chain_pass(ask, ask->decision.reason);
+	else if (chain_ask_directory(ask, true, on_answer) != STATUS_OK)
+		answer(ask, VERDICT_UNAVAILABLE, "directory too slow");
+}
+
+/*
+ * A throttled user's password is not tried any more, neither here nor there:
+ * the memory of logins would tell right guesses too. Only who logged in with it
+ * from the same address lately goes on undisturbed by strangers' guesses.
+ */
+static void begin(struct chain_ask *ask)
+{
+	struct chain_parts *parts = &ask->chain->parts;
+	bool user_blocked = throttle_blocks(parts->throttle, THROTTLE_USER, span_of(ask->credentials->name),
+					    loop_now_ms(parts->loop));
+	if (parts->directory_count == 0) {
+		chain_pass(ask, "unknown user or wrong password");
+		return;
+	}
+	if (ask->address_blocked) {
+		answer(ask, VERDICT_THROTTLED, "address throttled");
+		return;
+	}
+	const struct identity *known = recall_login(ask, user_blocked);
+	ask->directory = 0;
+	if (known)
+		grant(ask, known);
+	else if (user_blocked)
+		answer(ask, VERDICT_THROTTLED, "user throttled");
+	else
+		ask_next_directory(ask);
+}
+
+const struct backend backend_ldap = { .name = "ldap", .begin = begin };

@@ -1,0 +1,146 @@
+/* A bounded map from keyed digests to identities; entries stand in a ring in the order they were put. */
+#include "auth/cache.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "auth/map.h"
+
+#define KEY_INPUT_MAXIMUM 8192 /* bytes: a name, a password, an address */
+
+struct entry {
+	struct map_link link;
+	struct entry *older, *newer;
+	struct cache_key key;
+	uint64_t put_ms;
+	uint64_t origin;
+	struct identity identity;
+};
+
+/* Invariant: every entry stands in the table and in the list oldest..newest. */
+struct cache {
+	struct map table;
+	struct entry *oldest, *newest;
+	size_t maximum;
+};
+
+enum status cache_make_key(const struct secret *key, const struct span *parts, size_t count, struct cache_key *out_key)
+{
+	struct buf input BUF_AUTO;
+	buf_init_sensitive(&input, KEY_INPUT_MAXIMUM);
+	for (size_t i = 0; i < count; i++)
+		TRY(codec_list_add(&input, parts[i]));
+	return hash_hmac_sha256(secret_reveal(key), buf_span(&input), out_key->mac);
+}
+
+static uint64_t hash_of(const struct cache_key *key)
+{
+	uint64_t hash;
+	memcpy(&hash, key->mac, sizeof(hash));
+	return hash;
+}
+
+enum status cache_create(size_t maximum, struct cache **out_cache)
+{
+	struct cache *cache = calloc(1, sizeof(*cache));
+	if (cache == NULL)
+		return STATUS_NO_MEMORY;
+	cache->maximum = maximum;
+	*out_cache = cache;
+	return STATUS_OK;
+}
+
+static void unlink_entry(struct cache *cache, struct entry *entry)
+{
+	*(entry->older ? &entry->older->newer : &cache->oldest) = entry->newer;
+	*(entry->newer ? &entry->newer->older : &cache->newest) = entry->older;
+	map_remove(&cache->table, &entry->link);
+}
+
+static void free_entry(struct entry *entry)
+{
+	identity_free(&entry->identity);
+	explicit_bzero(entry, sizeof(*entry));
+	free(entry);
+}
+
+static void drop(struct cache *cache, struct entry *entry)
+{
+	unlink_entry(cache, entry);
+	free_entry(entry);
+}
+
+void cache_free(struct cache **cache)
+{
+	if (*cache == NULL)
+		return;
+	while ((*cache)->oldest)
+		drop(*cache, (*cache)->oldest);
+	map_free(&(*cache)->table);
+	free(*cache);
+	*cache = NULL;
+}
+
+static struct entry *find(const struct cache *cache, const struct cache_key *key)
+{
+	struct map_link *link = map_first(&cache->table, hash_of(key));
+	for (; link; link = map_next(link)) {
+		struct entry *entry = MAP_OWNER(link, struct entry, link);
+		if (memcmp(entry->key.mac, key->mac, sizeof(key->mac)) == 0)
+			return entry;
+	}
+	return NULL;
+}
+
+static enum status insert(struct cache *cache, struct entry *entry)
+{
+	TRY(map_add(&cache->table, &entry->link, hash_of(&entry->key)));
+	entry->older = cache->newest;
+	*(cache->newest ? &cache->newest->newer : &cache->oldest) = entry;
+	cache->newest = entry;
+	return STATUS_OK;
+}
+
+enum status cache_put(struct cache *cache, const struct cache_key *key, const struct identity *identity,
+		      uint64_t origin, uint64_t now_ms)
+{
+	cache_drop(cache, key);
+	if (cache->table.count >= cache->maximum && cache->oldest)
+		drop(cache, cache->oldest);
+	struct entry *entry = calloc(1, sizeof(*entry));
+	if (entry == NULL)
+		return STATUS_NO_MEMORY;
+	entry->key = *key;
+	entry->put_ms = now_ms;
+	entry->origin = origin;
+	identity_init(&entry->identity);
+	enum status status = identity_copy(identity, &entry->identity);
+	if (status == STATUS_OK)
+		status = insert(cache, entry);
+	if (status != STATUS_OK)
+		free_entry(entry);
+	return status;
+}
+
+const struct identity *cache_find(struct cache *cache, const struct cache_key *key, uint64_t max_age_ms,
+				  uint64_t now_ms, uint64_t *out_origin)
+{
+	struct entry *entry = find(cache, key);
+	if (entry == NULL || now_ms - entry->put_ms >= max_age_ms)
+		return NULL;
+	if (out_origin)
+		*out_origin = entry->origin;
+	return &entry->identity;
+}
+
+void cache_drop(struct cache *cache, const struct cache_key *key)
+{
+	struct entry *entry = find(cache, key);
+	if (entry)
+		drop(cache, entry);
+}
+
+size_t cache_count(const struct cache *cache)
+{
+	return cache->table.count;
+}

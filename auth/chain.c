@@ -1,0 +1,140 @@
+/* Walking along the back ends, and the throttle around them. */
+#include "auth/chain.h"
+
+#include <string.h>
+
+#include "auth/backend.h"
+#include "base/log.h"
+
+static const struct backend *const backends[] = { &backend_app_password, &backend_ldap };
+_Static_assert(sizeof(backends) / sizeof(backends[0]) == CHAIN_BACKENDS, "CHAIN_BACKENDS counts these rows");
+
+static enum status add_backend(struct chain *chain, const char *name)
+{
+	for (size_t i = 0; i < CHAIN_BACKENDS; i++) {
+		if (!span_equal(span_of(backends[i]->name), span_of(name)))
+			continue;
+		for (size_t j = 0; j < chain->backend_count; j++)
+			if (chain->backends[j] == backends[i])
+				return STATUS_INVALID;
+		chain->backends[chain->backend_count++] = backends[i];
+		return STATUS_OK;
+	}
+	return STATUS_INVALID;
+}
+
+enum status chain_init(struct chain *chain, const struct chain_parts *parts)
+{
+	const struct config_list *names = &parts->config->auth.backends;
+	*chain = (struct chain){ .parts = *parts };
+	for (size_t i = 0; i < names->count; i++)
+		TRY(add_backend(chain, names->items[i]));
+	return STATUS_OK;
+}
+
+/* ---- the verdict */
+
+static void count_failure(struct chain_ask *ask)
+{
+	const struct credentials *who = ask->credentials;
+	struct chain_parts *parts = &ask->chain->parts;
+	if (throttle_fail(parts->throttle, span_of(who->address), span_of(who->name), secret_reveal(&who->password),
+			  loop_now_ms(parts->loop)) != STATUS_OK)
+		log_warning("out of memory: a failed login was not counted");
+}
+
+void chain_answer(struct chain_ask *ask, enum verdict verdict, enum stats_method method, const char *reason)
+{
+	struct decision *decision = &ask->decision;
+	decision->verdict = verdict;
+	decision->method = method;
+	decision->reason = reason;
+	if (verdict == VERDICT_WRONG) {
+		count_failure(ask);
+		if (ask->address_blocked) { /* every other answer would go on telling right guesses from wrong ones */
+			decision->verdict = VERDICT_THROTTLED;
+			decision->reason = "address throttled";
+		}
+	}
+	ask->on_decided(ask->context);
+}
+
+void chain_pass(struct chain_ask *ask, const char *reason)
+{
+	ask->decision.reason = reason;
+	ask->backend++;
+	if (ask->backend < ask->chain->backend_count)
+		ask->chain->backends[ask->backend]->begin(ask);
+	else
+		chain_answer(ask, VERDICT_WRONG, STATS_METHOD_NONE, ask->decision.reason);
+}
+
+void chain_begin(struct chain *chain, struct chain_ask *ask, const struct credentials *credentials,
+		 void (*on_decided)(void *context), void *context)
+{
+	*ask = (struct chain_ask){
+		.chain = chain,
+		.credentials = credentials,
+		.on_decided = on_decided,
+		.context = context,
+	};
+	identity_init(&ask->decision.identity);
+	ask->address_blocked = throttle_blocks(chain->parts.throttle, THROTTLE_ADDRESS, span_of(credentials->address),
+					       loop_now_ms(chain->parts.loop));
+	if (secret_is_empty(
+		    &credentials->password)) /* a directory may take it for an anonymous bind: RFC 4513, 5.1.2 */
+		chain_answer(ask, VERDICT_WRONG, STATS_METHOD_NONE, "empty password");
+	else if (chain->backend_count == 0)
+		chain_answer(ask, VERDICT_WRONG, STATS_METHOD_NONE, "no back end");
+	else
+		chain->backends[0]->begin(ask);
+}
+
+void chain_end(struct chain_ask *ask)
+{
+	if (ask->chain == NULL)
+		return;
+	directory_forget(&ask->waiting);
+	identity_free(&ask->decision.identity);
+	ask->chain = NULL;
+}
+
+/* ---- what back ends share */
+
+enum status chain_ask_directory(struct chain_ask *ask, bool check,
+				void (*on_answer)(void *context, const struct ldap_request *answer))
+{
+	return directory_question(ask->chain->parts.directories[ask->directory], ask->credentials->name,
+				  check ? &ask->credentials->password : NULL, on_answer, ask, &ask->waiting);
+}
+
+static enum status entry_key(const struct chain_ask *ask, struct cache_key *out_key)
+{
+	const struct span parts[] = { SPAN("entry"), span_of(ask->credentials->name) };
+	return cache_make_key(ask->chain->parts.key, parts, 2, out_key);
+}
+
+void chain_remember_entry(struct chain_ask *ask, const struct identity *identity)
+{
+	struct chain_parts *parts = &ask->chain->parts;
+	struct cache_key key;
+	if (entry_key(ask, &key) != STATUS_OK ||
+	    cache_put(parts->entries, &key, identity, 0, loop_now_ms(parts->loop)) != STATUS_OK)
+		log_debug("a directory entry was not kept");
+}
+
+const struct identity *chain_recall_entry(struct chain_ask *ask, uint64_t max_age_ms)
+{
+	struct chain_parts *parts = &ask->chain->parts;
+	struct cache_key key;
+	if (entry_key(ask, &key) != STATUS_OK)
+		return NULL;
+	return cache_find(parts->entries, &key, max_age_ms, loop_now_ms(parts->loop), NULL);
+}
+
+void chain_forget_entry(struct chain_ask *ask)
+{
+	struct cache_key key;
+	if (entry_key(ask, &key) == STATUS_OK)
+		cache_drop(ask->chain->parts.entries, &key);
+}

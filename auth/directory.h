@@ -1,0 +1,34 @@
+/*
+ * A directory, seen from the loop: questions go to threads, answers come back
+ * as callbacks. Password checks and look-ups have threads of their own, so that
+ * app passwords never queue behind LDAP logins.
+ */
+#ifndef AUTH_DIRECTORY_H
+#define AUTH_DIRECTORY_H
+
+#include "auth/jobs.h"
+#include "auth/ldap_worker.h"
+
+struct directory;
+
+struct directory_ask; /* a question under way */
+
+/*
+ * `config` lives longer; the bind password is copied. Reads the CA file: before
+ * the sandbox. Logs why it failed. `index` is that of the config's section, for the gauge.
+ */
+MUST_USE enum status directory_create(struct loop *loop, const struct config_ldap *config,
+				      const struct secret *bind_password, struct stats *stats, unsigned index,
+				      struct directory **out_directory);
+void directory_free(struct directory **directory); /* NULL-safe; sets to NULL; answers under way are dropped */
+
+/*
+ * `password` NULL: a look-up. The answer is called once, later, valid during the call, unless it is
+ * forgotten before: with VERDICT_UNAVAILABLE when the deadline passed. STATUS_UNAVAILABLE: too many wait already.
+ */
+MUST_USE enum status directory_question(struct directory *directory, const char *name, const struct secret *password,
+					void (*on_answer)(void *context, const struct ldap_request *answer),
+					void *context, struct directory_ask **out_ask);
+void directory_forget(struct directory_ask **ask); /* NULL-safe; sets to NULL */
+
+#endif

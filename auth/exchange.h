@@ -1,0 +1,60 @@
+/*
+ * One AUTH of one client (RFC 4954, 4): the mechanism's steps give credentials,
+ * the chain judges them, the relay confirms that it holds the grant, and then
+ * only the client hears 235.
+ *
+ * Every refusal is answered at a whole number of FAILURE_STEP_MS after the
+ * credentials were there, so that neither the text nor the time tells an
+ * unknown user from a wrong password. An exchange ends by SASL_DONE, by the
+ * gate's cancel, or with the gate's door.
+ */
+#ifndef AUTH_EXCHANGE_H
+#define AUTH_EXCHANGE_H
+
+#include "auth/auth.h"
+#include "auth/client.h"
+#include "auth/sasl/mechanism.h"
+
+#define FAILURE_STEP_MS 1000   /* what a wrong guess costs; a directory's answer takes a few ms */
+#define GRANT_TIMEOUT_MS 10000 /* the relay answers at once, or hangs */
+
+enum exchange_state {
+	EXCHANGE_STEPS,    /* the client's turn */
+	EXCHANGE_CHECKING, /* the chain's turn */
+	EXCHANGE_GRANTING, /* the relay's turn */
+	EXCHANGE_REFUSED,  /* the reply waits for its time */
+};
+
+struct gate_door;
+
+/* Invariants: in its gate's map for life; in auth->granting iff EXCHANGE_GRANTING; `timer` is set in every state but CHECKING. */
+struct exchange {
+	struct map_link by_request;
+	struct map_link by_grant;
+	struct gate_door *gate;
+	uint64_t request;
+	uint64_t session;
+	uint64_t grant; /* its number while EXCHANGE_GRANTING */
+	enum exchange_state state;
+	struct client client;
+	const struct sasl_mechanism *mechanism;
+	struct sasl_state sasl;
+	struct credentials credentials;
+	struct chain_ask ask;
+	uint64_t checked_from_ms; /* when the credentials were there */
+	const char *reply;        /* while EXCHANGE_REFUSED */
+	struct timer *timer;
+};
+
+/* An AUTH command. What is wrong with it, the client is told; the fault of the machine returns. */
+MUST_USE enum status exchange_start(struct gate_door *gate, const struct door_sasl_start *message);
+/* The client's next line; ignored when it is not its turn. */
+void exchange_step(struct exchange *exchange, struct span response);
+/* The relay holds the grant: its end. */
+void exchange_granted(struct exchange *exchange);
+/* The relay is gone before it said so. */
+void exchange_not_granted(struct exchange *exchange);
+/* Drops it without a word to the gate. NULL-safe; sets to NULL. */
+void exchange_free(struct exchange **exchange);
+
+#endif

@@ -1,0 +1,158 @@
+/* The doors to the gates: frames in, exchanges found by number, answers out. A gate's end is the end of its exchanges. */
+#include "auth/gate_door.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "auth/exchange.h"
+#include "base/log.h"
+
+#define MECHANISM_NAMES_MAXIMUM 1024 /* bytes of the list of mechanisms */
+
+static struct exchange *find(const struct gate_door *gate, uint64_t request)
+{
+	struct map_link *link = map_first(&gate->exchanges, map_hash_number(request));
+	for (; link; link = map_next(link)) {
+		struct exchange *exchange = MAP_OWNER(link, struct exchange, by_request);
+		if (exchange->request == request)
+			return exchange;
+	}
+	return NULL;
+}
+
+void auth_gate_refuse(struct gate_door *gate, uint64_t request, const char *reply)
+{
+	struct door_sasl_done done = { .request = request, .reply = span_of(reply) };
+	if (door_send_sasl_done(gate->door, &done) != STATUS_OK)
+		log_debug("a gate is gone before it was told of a refusal");
+}
+
+/* ---- frames */
+
+static enum status take_start(struct gate_door *gate, struct span payload)
+{
+	struct door_sasl_start message;
+	TRY(door_read_sasl_start(payload, &message));
+	if (find(gate, message.request))
+		return STATUS_INVALID; /* a number used twice: no gate of ours */
+	return exchange_start(gate, &message);
+}
+
+static enum status take_step(struct gate_door *gate, struct span payload)
+{
+	struct door_sasl_step message;
+	TRY(door_read_sasl_step(payload, &message));
+	struct exchange *exchange = find(gate, message.request);
+	if (exchange)
+		exchange_step(exchange, message.response);
+	return STATUS_OK;
+}
+
+static enum status take_cancel(struct gate_door *gate, struct span payload)
+{
+	struct door_sasl_cancel message;
+	TRY(door_read_sasl_cancel(payload, &message));
+	struct exchange *exchange = find(gate, message.request);
+	exchange_free(&exchange);
+	return STATUS_OK;
+}
+
+/* The relay, which holds the grants, hears it from the gate too; nothing is kept of a session here. */
+static enum status take_session_ended(struct span payload)
+{
+	struct door_session_ended message;
+	return door_read_session_ended(payload, &message);
+}
+
+static enum status on_frame(void *context, struct door *door, uint16_t type, struct span payload)
+{
+	struct gate_door *gate = context;
+	(void)door;
+	switch (type) {
+	case DOOR_SASL_START:
+		return take_start(gate, payload);
+	case DOOR_SASL_STEP:
+		return take_step(gate, payload);
+	case DOOR_SASL_CANCEL:
+		return take_cancel(gate, payload);
+	case DOOR_SESSION_ENDED:
+		return take_session_ended(payload);
+	default:
+		log_warning("gate %u sends what it may not: %s", gate->instance, door_type_text(type));
+		return STATUS_INVALID;
+	}
+}
+
+/* ---- life */
+
+static void drop_exchange(void *context, struct map_link *link)
+{
+	(void)context;
+	struct exchange *exchange = MAP_OWNER(link, struct exchange, by_request);
+	exchange_free(&exchange);
+}
+
+static void detach(struct gate_door *gate)
+{
+	struct gate_door **at = &gate->auth->gates;
+	while (*at != gate)
+		at = &(*at)->next;
+	*at = gate->next;
+	map_visit(&gate->exchanges, drop_exchange, NULL);
+	map_free(&gate->exchanges);
+	door_free(&gate->door);
+	free(gate);
+}
+
+static void on_closed(void *context, struct door *door)
+{
+	struct gate_door *gate = context;
+	struct auth *auth = gate->auth;
+	(void)door;
+	detach(gate);
+	auth_check_drained(auth);
+}
+
+static const struct door_handler handler = { .on_frame = on_frame, .on_closed = on_closed };
+
+static enum status offer_mechanisms(struct gate_door *gate)
+{
+	const struct config_list *names = &gate->auth->role->config->auth.mechanisms;
+	struct buf list BUF_AUTO;
+	buf_init(&list, MECHANISM_NAMES_MAXIMUM);
+	for (size_t i = 0; i < names->count; i++) {
+		const struct sasl_mechanism *mechanism = sasl_find(span_of(names->items[i]));
+		if (mechanism)
+			TRY(codec_list_add(&list, span_of(mechanism->name)));
+	}
+	struct door_mechanisms message = { .names = codec_list_of(&list) };
+	return door_send_mechanisms(gate->door, &message);
+}
+
+void auth_attach_gate(struct auth *auth, uint32_t instance, int fd)
+{
+	struct gate_door *gate = calloc(1, sizeof(*gate));
+	if (gate == NULL) {
+		log_error("no memory for a door to gate %u", instance);
+		close(fd);
+		return;
+	}
+	gate->auth = auth;
+	gate->instance = instance;
+	enum status status = door_create(auth->role->loop, fd, &handler, gate, &gate->door);
+	if (status != STATUS_OK) {
+		log_error("no door to gate %u: %s", instance, status_text(status));
+		free(gate);
+		return;
+	}
+	gate->next = auth->gates;
+	auth->gates = gate;
+	if (offer_mechanisms(gate) != STATUS_OK)
+		log_error("gate %u can't be told the mechanisms", instance);
+}
+
+void auth_detach_gates(struct auth *auth)
+{
+	while (auth->gates)
+		detach(auth->gates);
+}

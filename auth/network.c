@@ -1,0 +1,90 @@
+/* Addresses and prefixes. Owns nothing. */
+#include "auth/network.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+
+#define IPV4_OFFSET 12 /* bytes of ::ffff:0:0/96 in front of an IPv4 address */
+
+static const unsigned char mapped_prefix[IPV4_OFFSET] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff };
+
+static bool is_ipv4(const unsigned char address[16])
+{
+	return memcmp(address, mapped_prefix, IPV4_OFFSET) == 0;
+}
+
+static bool read_address(struct span text, unsigned char out_address[16], bool *out_dotted)
+{
+	char copy[INET6_ADDRSTRLEN];
+	if (text.size == 0 || text.size >= sizeof(copy) || span_contains_byte(text, '\0'))
+		return false;
+	memcpy(copy, text.data, text.size);
+	copy[text.size] = '\0';
+	if (inet_pton(AF_INET, copy, out_address + IPV4_OFFSET) == 1) {
+		memcpy(out_address, mapped_prefix, IPV4_OFFSET);
+		*out_dotted = true;
+		return true;
+	}
+	*out_dotted = false;
+	return inet_pton(AF_INET6, copy, out_address) == 1;
+}
+
+static void keep_bits(unsigned char address[16], unsigned bits)
+{
+	for (unsigned i = 0; i < 16; i++) {
+		unsigned kept = bits >= 8 * (i + 1) ? 8 : bits > 8 * i ? bits - 8 * i : 0;
+		address[i] &= (unsigned char)(0xff00U >> kept);
+	}
+}
+
+enum status network_parse(struct span text, struct network *out_network)
+{
+	struct network network = { .bits = 128 };
+	size_t slash = span_find_byte(text, '/');
+	bool dotted = false;
+	if (!read_address(span_slice(text, 0, slash), network.address, &dotted))
+		return STATUS_INVALID;
+	if (slash < text.size) {
+		uint64_t bits = 0;
+		if (span_to_u64(span_slice(text, slash + 1, text.size), &bits) != STATUS_OK || bits > 128)
+			return STATUS_INVALID;
+		network.bits = (unsigned)bits + (dotted ? 8 * IPV4_OFFSET : 0);
+	}
+	if (network.bits > 128)
+		return STATUS_INVALID;
+	unsigned char masked[16];
+	memcpy(masked, network.address, sizeof(masked));
+	keep_bits(masked, network.bits);
+	if (memcmp(masked, network.address, sizeof(masked)) != 0)
+		return STATUS_INVALID;
+	*out_network = network;
+	return STATUS_OK;
+}
+
+bool network_contains(const struct network *network, struct span address)
+{
+	unsigned char bytes[16];
+	bool dotted = false;
+	if (!read_address(address, bytes, &dotted))
+		return false;
+	keep_bits(bytes, network->bits);
+	return memcmp(bytes, network->address, sizeof(bytes)) == 0;
+}
+
+void network_of_client(struct span address, char out_text[NETWORK_TEXT_SIZE])
+{
+	unsigned char bytes[16];
+	char text[INET6_ADDRSTRLEN];
+	bool dotted = false;
+	if (!read_address(address, bytes, &dotted)) {
+		snprintf(out_text, NETWORK_TEXT_SIZE, "%.*s", SPAN_ARGS(span_slice(address, 0, NETWORK_TEXT_SIZE - 1)));
+	} else if (is_ipv4(bytes)) {
+		inet_ntop(AF_INET, bytes + IPV4_OFFSET, text, sizeof(text));
+		snprintf(out_text, NETWORK_TEXT_SIZE, "%s", text);
+	} else {
+		keep_bits(bytes, 64);
+		inet_ntop(AF_INET6, bytes, text, sizeof(text));
+		snprintf(out_text, NETWORK_TEXT_SIZE, "%s/64", text);
+	}
+}

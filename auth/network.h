@@ -1,0 +1,28 @@
+/*
+ * Client addresses and the networks they are compared with: IPv4 and IPv6,
+ * IPv4 mapped into IPv6 counted as IPv4. Pure.
+ */
+#ifndef AUTH_NETWORK_H
+#define AUTH_NETWORK_H
+
+#include "base/span.h"
+
+#define NETWORK_TEXT_SIZE 64 /* bytes, the NUL included */
+
+/* Addresses as 16 bytes, IPv4 as ::ffff:a.b.c.d, so that one comparison serves both. */
+struct network {
+	unsigned char address[16];
+	unsigned bits; /* 0..128: how many of them count */
+};
+
+/* "192.0.2.0/24", "2001:db8::/32", or a single address. STATUS_INVALID, also when bits behind the prefix are set. */
+MUST_USE enum status network_parse(struct span text, struct network *out_network);
+/* Whether the address in `text` belongs to it; false for what is no address. */
+bool network_contains(const struct network *network, struct span address);
+/*
+ * What failures of an address are counted under: an IPv4 address, or the /64
+ * of an IPv6 one, as one customer holds a whole /64. What is no address stays as it is, cut.
+ */
+void network_of_client(struct span address, char out_text[NETWORK_TEXT_SIZE]);
+
+#endif

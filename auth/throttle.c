@@ -1,0 +1,221 @@
+/* Two bounded tables of counters, one of addresses and one of users, keyed by digests that nobody outside can aim at. */
+#include "auth/throttle.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "auth/cache.h"
+#include "auth/map.h"
+
+#define GUESSES_KEPT 16 /* recent wrong guesses an entry remembers, to count each once */
+
+struct entry {
+	struct map_link link;
+	struct entry *older, *newer;
+	char subject[NAME_SIZE];
+	uint64_t began_ms;
+	uint64_t failures;
+	uint64_t guesses[GUESSES_KEPT]; /* truncated digests, a ring */
+};
+
+/* Invariant: every entry stands in the table and in the list oldest..newest, which is in the order of began_ms. */
+struct counters {
+	struct map table;
+	struct entry *oldest, *newest;
+	uint64_t limit; /* 0: none */
+};
+
+struct throttle {
+	struct counters by_kind[2];
+	uint64_t window_ms;
+	struct secret key;
+};
+
+enum status throttle_create(const struct throttle_limits *limits, const struct secret *key,
+			    struct throttle **out_throttle)
+{
+	struct throttle *throttle = calloc(1, sizeof(*throttle));
+	if (throttle == NULL)
+		return STATUS_NO_MEMORY;
+	throttle->by_kind[THROTTLE_ADDRESS].limit = limits->per_address;
+	throttle->by_kind[THROTTLE_USER].limit = limits->per_user;
+	throttle->window_ms = limits->window_ms;
+	enum status status = secret_from_span(secret_reveal(key), &throttle->key);
+	if (status != STATUS_OK) {
+		free(throttle);
+		return status;
+	}
+	*out_throttle = throttle;
+	return STATUS_OK;
+}
+
+static void drop(struct counters *counters, struct entry *entry)
+{
+	*(entry->older ? &entry->older->newer : &counters->oldest) = entry->newer;
+	*(entry->newer ? &entry->newer->older : &counters->newest) = entry->older;
+	map_remove(&counters->table, &entry->link);
+	explicit_bzero(entry, sizeof(*entry));
+	free(entry);
+}
+
+static void drop_expired(struct throttle *throttle, struct counters *counters, uint64_t now_ms)
+{
+	while (counters->oldest && now_ms - counters->oldest->began_ms >= throttle->window_ms)
+		drop(counters, counters->oldest);
+}
+
+void throttle_free(struct throttle **throttle)
+{
+	if (*throttle == NULL)
+		return;
+	for (int kind = 0; kind < 2; kind++) {
+		struct counters *counters = &(*throttle)->by_kind[kind];
+		while (counters->oldest)
+			drop(counters, counters->oldest);
+		map_free(&counters->table);
+	}
+	secret_wipe(&(*throttle)->key);
+	free(*throttle);
+	*throttle = NULL;
+}
+
+/* What a subject is counted under. */
+static void name_subject(enum throttle_kind kind, struct span subject, char out_name[NAME_SIZE])
+{
+	if (kind == THROTTLE_ADDRESS)
+		network_of_client(subject, out_name);
+	else
+		snprintf(out_name, NAME_SIZE, "%.*s", SPAN_ARGS(span_slice(subject, 0, NAME_MAXIMUM)));
+}
+
+static enum status digest(const struct throttle *throttle, const struct span *parts, size_t count, uint64_t *out_digest)
+{
+	struct cache_key key;
+	TRY(cache_make_key(&throttle->key, parts, count, &key));
+	memcpy(out_digest, key.mac, sizeof(*out_digest));
+	return STATUS_OK;
+}
+
+static struct entry *find(const struct counters *counters, uint64_t hash, const char *subject)
+{
+	struct map_link *link = map_first(&counters->table, hash);
+	for (; link; link = map_next(link)) {
+		struct entry *entry = MAP_OWNER(link, struct entry, link);
+		if (span_equal(span_of(entry->subject), span_of(subject)))
+			return entry;
+	}
+	return NULL;
+}
+
+static enum status add(struct counters *counters, uint64_t hash, const char *subject, uint64_t now_ms,
+		       struct entry **out_entry)
+{
+	if (counters->table.count >= THROTTLE_MAXIMUM)
+		drop(counters, counters->oldest);
+	struct entry *entry = calloc(1, sizeof(*entry));
+	if (entry == NULL)
+		return STATUS_NO_MEMORY;
+	enum status status = map_add(&counters->table, &entry->link, hash);
+	if (status != STATUS_OK) {
+		free(entry);
+		return status;
+	}
+	snprintf(entry->subject, sizeof(entry->subject), "%s", subject);
+	entry->began_ms = now_ms;
+	entry->older = counters->newest;
+	*(counters->newest ? &counters->newest->newer : &counters->oldest) = entry;
+	counters->newest = entry;
+	*out_entry = entry;
+	return STATUS_OK;
+}
+
+bool throttle_blocks(struct throttle *throttle, enum throttle_kind kind, struct span subject, uint64_t now_ms)
+{
+	struct counters *counters = &throttle->by_kind[kind];
+	char name[NAME_SIZE];
+	uint64_t hash = 0;
+	if (counters->limit == 0)
+		return false;
+	drop_expired(throttle, counters, now_ms);
+	name_subject(kind, subject, name);
+	if (digest(throttle, &(struct span){ name, strlen(name) }, 1, &hash) != STATUS_OK)
+		return true; /* can't tell: refuse for now */
+	const struct entry *entry = find(counters, hash, name);
+	return entry && entry->failures >= counters->limit;
+}
+
+static void count_guess(struct entry *entry, uint64_t guess)
+{
+	for (size_t i = 0; i < GUESSES_KEPT && i < entry->failures; i++)
+		if (entry->guesses[i] == guess)
+			return;
+	entry->guesses[entry->failures++ % GUESSES_KEPT] = guess;
+}
+
+static enum status fail_one(struct throttle *throttle, enum throttle_kind kind, struct span subject, uint64_t guess,
+			    uint64_t now_ms)
+{
+	struct counters *counters = &throttle->by_kind[kind];
+	char name[NAME_SIZE];
+	uint64_t hash = 0;
+	if (counters->limit == 0)
+		return STATUS_OK;
+	drop_expired(throttle, counters, now_ms);
+	name_subject(kind, subject, name);
+	TRY(digest(throttle, &(struct span){ name, strlen(name) }, 1, &hash));
+	struct entry *entry = find(counters, hash, name);
+	if (entry == NULL)
+		TRY(add(counters, hash, name, now_ms, &entry));
+	count_guess(entry, guess);
+	return STATUS_OK;
+}
+
+enum status throttle_fail(struct throttle *throttle, struct span address, struct span user, struct span password,
+			  uint64_t now_ms)
+{
+	const struct span parts[] = { address, user, password };
+	uint64_t guess = 0;
+	TRY(digest(throttle, parts, 3, &guess));
+	TRY(fail_one(throttle, THROTTLE_ADDRESS, address, guess, now_ms));
+	return fail_one(throttle, THROTTLE_USER, user, guess, now_ms);
+}
+
+void throttle_list(struct throttle *throttle, uint64_t now_ms,
+		   void (*visit)(void *context, const struct throttle_row *row), void *context)
+{
+	for (int kind = 0; kind < 2; kind++) {
+		struct counters *counters = &throttle->by_kind[kind];
+		drop_expired(throttle, counters, now_ms);
+		for (const struct entry *entry = counters->oldest; entry; entry = entry->newer) {
+			if (entry->failures < counters->limit)
+				continue;
+			struct throttle_row row = {
+				.kind = (enum throttle_kind)kind,
+				.subject = entry->subject,
+				.failures = entry->failures,
+				.left_ms = entry->began_ms + throttle->window_ms - now_ms,
+			};
+			visit(context, &row);
+		}
+	}
+}
+
+size_t throttle_clear(struct throttle *throttle, struct span subject, uint64_t now_ms)
+{
+	size_t cleared = 0;
+	for (int kind = 0; kind < 2; kind++) {
+		struct counters *counters = &throttle->by_kind[kind];
+		char name[NAME_SIZE];
+		name_subject((enum throttle_kind)kind, subject, name);
+		drop_expired(throttle, counters, now_ms);
+		struct entry *newer = NULL;
+		for (struct entry *entry = counters->oldest; entry; entry = newer) {
+			newer = entry->newer;
+			if (!span_is_empty(subject) && !span_equal_nocase(span_of(entry->subject), span_of(name)))
+				continue;
+			cleared += entry->failures >= counters->limit;
+			drop(counters, entry);
+		}
+	}
+	return cleared;
+}

@@ -1,0 +1,53 @@
+/*
+ * Wrong guesses, counted per address and per user in a window that begins with
+ * the first of them. The same wrong password of the same user from the same
+ * address counts once: a printer with an old password is no attack.
+ *
+ * In memory and bounded: the entry that began longest ago goes first. Guesses
+ * are kept as truncated keyed digests only.
+ */
+#ifndef AUTH_THROTTLE_H
+#define AUTH_THROTTLE_H
+
+#include "auth/name.h"
+#include "auth/network.h"
+#include "base/secret.h"
+#include "base/span.h"
+
+#define THROTTLE_MAXIMUM 65536 /* entries of one table: 20 MB at most */
+
+struct throttle;
+
+struct throttle_limits {
+	uint64_t per_address; /* 0: no limit */
+	uint64_t per_user;    /* 0: no limit */
+	uint64_t window_ms;
+};
+
+enum throttle_kind { THROTTLE_ADDRESS, THROTTLE_USER };
+
+/* One who is refused, for the list. */
+struct throttle_row {
+	enum throttle_kind kind;
+	const char *subject; /* the user, or the address as network_of_client writes it */
+	uint64_t failures;
+	uint64_t left_ms; /* until the window ends */
+};
+
+/* `key` is copied. */
+MUST_USE enum status throttle_create(const struct throttle_limits *limits, const struct secret *key,
+				     struct throttle **out_throttle);
+void throttle_free(struct throttle **throttle); /* NULL-safe; sets to NULL */
+
+/* Whether the limit is reached. An address is as the client has it; a user is canonical. */
+bool throttle_blocks(struct throttle *throttle, enum throttle_kind kind, struct span subject, uint64_t now_ms);
+/* Counts a wrong password. */
+MUST_USE enum status throttle_fail(struct throttle *throttle, struct span address, struct span user,
+				   struct span password, uint64_t now_ms);
+/* Those who are refused now, in no order. */
+void throttle_list(struct throttle *throttle, uint64_t now_ms,
+		   void (*visit)(void *context, const struct throttle_row *row), void *context);
+/* Forgives one user or address, or all with an empty subject; how many refusals that ended. */
+size_t throttle_clear(struct throttle *throttle, struct span subject, uint64_t now_ms);
+
+#endif
