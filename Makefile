@@ -6,15 +6,21 @@ DESTDIR ?=
 SANITIZE ?=
 VERSION := 0.1.0
 
-CC       ?= gcc
-PACKAGES := libssl libcrypto hiredis libconfuse jansson libcares libcurl libgsasl libmicrohttpd libseccomp
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+# V=1 shows the commands.
+Q := $(if $(V),,@)
+PACKAGES := libssl libcrypto hiredis libconfuse jansson libcares libmicrohttpd libseccomp
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wvla -Wswitch-enum -Werror
 HARDEN   := -fstack-protector-strong -fPIE -fno-plt
 CFLAGS   ?= -O2 -g
+PACKAGE_CFLAGS := $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
+PACKAGE_LIBS := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
 ALL_CFLAGS = -std=gnu17 -D_GNU_SOURCE -DSUBGATE_VERSION='"$(VERSION)"' $(CFLAGS) $(WARNINGS) $(HARDEN) $(SANITIZE_CFLAGS) \
-	-include proxy/base/banned.h -Iproxy -I. -I$(BUILD)/generated $(shell pkg-config --cflags $(PACKAGES))
+	-include proxy/base/banned.h -Iproxy -I. -I$(BUILD)/generated $(PACKAGE_CFLAGS)
 ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now $(LDFLAGS) $(SANITIZE_CFLAGS)
-LIBS = $(shell pkg-config --libs $(PACKAGES)) -lldap -llber -lev -lpthread -lm
+LIBS = $(PACKAGE_LIBS) -lldap -llber -lev -lpthread -lm
 
 ifneq ($(SANITIZE),)
 SANITIZE_CFLAGS := -fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover=all -DSUBGATE_SANITIZED=1
@@ -29,33 +35,38 @@ SCRIPTS    := $(patsubst proxy/%.lua,$(BUILD)/generated/%.lua.h,$(sort $(wildcar
 UNIT_SOURCES := $(sort $(wildcard tests/unit/test_*.c))
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNIT_SOURCES))
 
-.PHONY: all test unit dialog e2e lint fuzz bench san demo run install clean packages
+.PHONY: all test unit dialog e2e lint fuzz san demo run install clean
 all: $(BUILD)/subgate $(BUILD)/subgatectl
 
 $(BUILD)/subgate: $(BUILD)/proxy/supervise/main.o $(BUILD)/libsubgate.a
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+	@echo "  LD  $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
 $(BUILD)/subgatectl: $(BUILD)/proxy/admin/subgatectl.o $(BUILD)/libsubgate.a
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+	@echo "  LD  $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
 $(BUILD)/libsubgate.a: $(LIB_OBJECTS)
+	@echo "  AR  $@"
 	@rm -f $@
-	ar rcs $@ $^
+	$(Q)ar rcs $@ $^
 
 $(BUILD)/%.o: %.c | $(SCRIPTS)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+	@echo "  CC  $<"
+	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 # A Lua script becomes a C string literal of the same lines.
 $(BUILD)/generated/%.lua.h: proxy/%.lua
 	@mkdir -p $(@D)
-	sed 's/\\/\\\\/g; s/"/\\"/g; s/^/"/; s/$$/\\n"/' $< > $@
+	$(Q)sed 's/\\/\\\\/g; s/"/\\"/g; s/^/"/; s/$$/\\n"/' $< > $@
 
 # ---- tests
 
 $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libsubgate.a
 	@mkdir -p $(@D)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
+	@echo "  LD  $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
 
 .SECONDARY:
 include $(wildcard tests/tests.mk deploy/deploy.mk)

@@ -1,0 +1,77 @@
+/* For tests that need Redis: a real redis-server on a UNIX socket in a folder of its own, ended by its process id. */
+#ifndef TESTS_WITH_REDIS_H
+#define TESTS_WITH_REDIS_H
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "tests/unit/with_loop.h"
+
+#define TEST_REDIS_PASSWORD "test-password"
+
+struct test_redis {
+	char folder[64];
+	char server[128]; /* "unix:/…" as redis_options wants it */
+	pid_t pid;
+};
+
+static inline bool test_redis_answers(const struct test_redis *test)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s/s", test->folder);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	bool answers = connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0;
+	close(fd);
+	return answers;
+}
+
+static inline void test_redis_start(struct test_redis *test)
+{
+	char socket_path[96];
+	if (test->folder[0] == '\0') {
+		snprintf(test->folder, sizeof(test->folder), "/tmp/subgate-redis-XXXXXX");
+		assert_non_null(mkdtemp(test->folder));
+	}
+	snprintf(socket_path, sizeof(socket_path), "%s/s", test->folder);
+	snprintf(test->server, sizeof(test->server), "unix:%s", socket_path);
+	test->pid = fork();
+	assert_true(test->pid >= 0);
+	if (test->pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (freopen("/dev/null", "w", stdout) == NULL)
+			_exit(1);
+		execlp("redis-server", "redis-server", "--port", "0", "--unixsocket", socket_path, "--dir",
+		       test->folder, "--save", "", "--requirepass", TEST_REDIS_PASSWORD, NULL);
+		_exit(1);
+	}
+	for (int i = 0; i < 500 && !test_redis_answers(test); i++)
+		nanosleep(&(struct timespec){ .tv_nsec = 10000000 }, NULL);
+	assert_true(test_redis_answers(test));
+}
+
+static inline void test_redis_stop(struct test_redis *test)
+{
+	char path[96];
+	kill(test->pid, SIGCONT);
+	kill(test->pid, SIGKILL);
+	waitpid(test->pid, NULL, 0);
+	snprintf(path, sizeof(path), "%s/s", test->folder);
+	unlink(path);
+}
+
+/* And its folder with it. */
+static inline void test_redis_remove(struct test_redis *test)
+{
+	test_redis_stop(test);
+	rmdir(test->folder);
+}
+
+#endif
