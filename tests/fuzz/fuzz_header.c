@@ -1,0 +1,61 @@
+/*
+ * Headers of any bytes. The end is found once and for all; each address given is one that address_read
+ * takes, or a bare name; what is refused gives none; facts are told either way.
+ */
+#include <assert.h>
+
+#include "smtp/address.h"
+#include "smtp/header.h"
+
+static void expect_stable_end(struct span bytes, size_t end)
+{
+	size_t found;
+	for (size_t size = 0; size < bytes.size && size < 64; size++) {
+		if (header_find_end(span_slice(bytes, 0, size), false, &found) == STATUS_OK)
+			assert(found == end);
+	}
+}
+
+static void expect_addresses(struct span list)
+{
+	struct mailbox mailbox;
+	struct span address;
+	while (span_cut(&list, '\n', &address)) {
+		assert(address.size > 0 && address.size <= ADDRESS_MAXIMUM);
+		if (span_contains_byte(address, '@')) {
+			enum status status = address_read(address, true, &mailbox);
+			assert(status == STATUS_OK && mailbox.domain.size > 0);
+		}
+	}
+}
+
+static void read_header(struct span header)
+{
+	struct header_facts facts = { 0 };
+	struct buf addresses;
+	buf_init(&addresses, HEADER_MAXIMUM);
+	enum status status = header_read(header, &facts, &addresses);
+	assert(status == STATUS_OK || buf_size(&addresses) == 0);
+	if (status == STATUS_OK)
+		assert((facts.from_count > 0) == (buf_size(&addresses) > 0));
+	expect_addresses(buf_span(&addresses));
+	assert(facts.message_id.size == 0 || facts.has_message_id);
+	buf_free(&addresses);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct span bytes = { (const char *)data, size };
+	size_t end = 0, complete_end = 0;
+	enum status status = header_find_end(bytes, false, &end);
+	enum status complete = header_find_end(bytes, true, &complete_end);
+	assert(complete == STATUS_OK || complete == STATUS_TOO_LARGE);
+	if (status == STATUS_OK) {
+		assert(complete == STATUS_OK && end == complete_end && end <= size);
+		expect_stable_end(bytes, end);
+	}
+	read_header(span_slice(bytes, 0, complete == STATUS_OK ? complete_end : 0));
+	read_header(bytes);
+	return 0;
+}
