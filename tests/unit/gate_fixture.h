@@ -60,8 +60,11 @@ struct peer {
 };
 
 struct world {
-	struct loop *loop;
+	struct loop *loop; /* of the gate and its clients */
 	struct timer *tick;
+	struct loop *peer_loop; /* of the fake roles, so that they can rest */
+	struct timer *peer_tick;
+	bool peers_rest;
 	struct config config;
 	struct stats *stats;
 	struct role_context role;
@@ -85,13 +88,6 @@ struct client {
 static struct world world;
 
 /* ---- what role_main.c gives a role */
-
-static inline int memory_fd(const void *bytes, size_t size)
-{
-	int fd = memfd_create("secret", MFD_CLOEXEC);
-	assert_int_equal(write(fd, bytes, size), size);
-	return fd;
-}
 
 int role_take_fd(const struct role_context *context, const char *name)
 {
@@ -131,14 +127,17 @@ void role_finish(const struct role_context *context)
 
 static inline void on_tick(void *context)
 {
-	(void)context;
-	loop_stop(world.loop);
+	loop_stop(context);
 }
 
 static inline void turn(void)
 {
 	timer_set(world.tick, 1);
 	loop_run(world.loop);
+	if (world.peers_rest)
+		return;
+	timer_set(world.peer_tick, 0);
+	loop_run(world.peer_loop);
 }
 
 /* Turns until the condition holds, or patience is gone. */
@@ -355,7 +354,7 @@ static inline void attach_peer(struct peer *peer, enum role_kind kind, const str
 	int fds[2];
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
 	door_free(&peer->door);
-	assert_int_equal(door_create(world.loop, fds[1], handler, peer, &peer->door), STATUS_OK);
+	assert_int_equal(door_create(world.peer_loop, fds[1], handler, peer, &peer->door), STATUS_OK);
 	gate_role.attached(world.gate, kind, 7, fds[0]);
 }
 
@@ -428,7 +427,9 @@ static inline int prepare_world(void **state)
 	signal(SIGPIPE, SIG_IGN);
 	world = (struct world){ 0 };
 	assert_int_equal(loop_create(&world.loop), STATUS_OK);
-	assert_int_equal(timer_create(world.loop, on_tick, NULL, &world.tick), STATUS_OK);
+	assert_int_equal(timer_create(world.loop, on_tick, world.loop, &world.tick), STATUS_OK);
+	assert_int_equal(loop_create(&world.peer_loop), STATUS_OK);
+	assert_int_equal(timer_create(world.peer_loop, on_tick, world.peer_loop, &world.peer_tick), STATUS_OK);
 	assert_int_equal(stats_create_private(&world.stats), STATUS_OK);
 	assert_int_equal(tls_client_create(&options, &world.tls, &error), STATUS_OK);
 	buf_init(&world.trace, BIG_MAXIMUM);
@@ -472,7 +473,9 @@ static inline int close_world(void **state)
 	buf_free(&world.trace);
 	buf_free(&world.message);
 	timer_free(&world.tick);
+	timer_free(&world.peer_tick);
 	loop_free(world.loop);
+	loop_free(world.peer_loop);
 	return 0;
 }
 

@@ -379,12 +379,12 @@ static void a_client_that_reads_no_replies_is_not_read_either(void **state)
 	(void)state;
 	client_greeted(&c);
 	stream_pause(c.stream);
-	for (unsigned i = 0; i < 100000; i++)
+	for (unsigned i = 0; i < 300000; i++)
 		say(&c, noops);
 	rest(200);
-	assert_true(stream_backlog(c.stream) > 100000);
+	assert_true(stream_backlog(c.stream) > 1000000);
 	stream_resume(c.stream);
-	RUN_UNTIL(buf_size(&c.heard) == 800000U * strlen("250 2.0.0 OK\r\n"));
+	RUN_UNTIL(buf_size(&c.heard) == 2400000U * strlen("250 2.0.0 OK\r\n"));
 	client_close(&c);
 }
 
@@ -448,7 +448,6 @@ static void a_draining_gate_closes_the_idle_and_ends(void **state)
 	(void)state;
 	client_logged_in(&idle);
 	gate_role.drain(world.gate, 5000);
-	assert_false(world.finished);
 	HEARS(&idle, "421 4.3.2 This server is shutting down, please try again\r\n");
 	RUN_UNTIL(world.finished);
 	client_connect(&late, SUBMISSIONS);
