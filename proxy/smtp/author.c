@@ -185,25 +185,26 @@ static enum status read_word(struct author *author)
 /* A display name may hold an @, as many do, but not what would make it an address or a list to a reader that looks too early. */
 static bool is_honest(struct span display)
 {
-	return !span_contains_byte(display, '@') || !has_any(display, "<>,;:\\\r\n");
+	return !span_contains_byte(display, '@') || !has_any(display, "<>[],;:\\\r\n");
+}
+
+/* What stands in front of a bracket or a group: words, or one address. Of a mixture readers make one address or another. */
+static bool is_phrase(const struct entry *entry)
+{
+	return entry->addresses == 0 || (entry->addresses == 1 && entry->words == 0);
 }
 
 /* At a separator, and at the end. */
 static enum status finish_entry(struct author *author)
 {
 	struct entry entry = author->entry;
-	struct span display = buf_span(&author->display);
 	author->entry = (struct entry){ 0 };
-	if (!is_honest(display))
+	if (!is_honest(buf_span(&author->display)) || !is_phrase(&entry))
 		return STATUS_INVALID;
 	buf_clear(&author->display);
-	if (entry.has_angle || entry.words + entry.addresses == 0)
+	if (entry.has_angle || entry.words + entry.addresses == 0 || entry.addresses == 1)
 		return STATUS_OK;
-	if (entry.words + entry.addresses > 1)
-		return STATUS_INVALID;
-	if (entry.addresses)
-		return STATUS_OK;
-	return is_bare_name(entry.word) ? emit(author, entry.word) : STATUS_INVALID;
+	return entry.words == 1 && is_bare_name(entry.word) ? emit(author, entry.word) : STATUS_INVALID;
 }
 
 /* "Team:", with words in front of it only. */
@@ -212,7 +213,7 @@ static enum status begin_group(struct author *author)
 	if (author->in_group || author->entry.has_angle || author->entry.words + author->entry.addresses == 0)
 		return STATUS_INVALID;
 	author->in_group = true;
-	author->entry = (struct entry){ .has_angle = true };
+	author->entry.has_angle = true; /* as one: its words are a name */
 	TRY(finish_entry(author));
 	skip(author, 1);
 	return STATUS_OK;
