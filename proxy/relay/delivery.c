@@ -264,7 +264,7 @@ void delivery_touch(struct delivery *delivery)
 static void abandon(struct delivery *delivery)
 {
 	const struct refusal none = { { 0 }, REFUSED_OTHER, SPAN("no recipient was accepted") };
-	if (!delivery->refusal_recorded && delivery->recipients.count && !recipients_accepted(&delivery->recipients))
+	if (!delivery->refusal_recorded && delivery->recipients.reported && !recipients_accepted(&delivery->recipients))
 		refusal_note(delivery, &none);
 	delivery_end(delivery, (struct span){ 0 });
 }

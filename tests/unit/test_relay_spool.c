@@ -1,0 +1,294 @@
+/* The spool: what goes in comes out, in memory and through the file thread, within its bounds. */
+#include "with_loop.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "relay/spool.h"
+
+#define LARGE (3U << 20) /* bytes: many pieces in the file, the last one not full */
+#define MAXIMUM (8U << 20)
+#define ODD 7919 /* bytes a piece: fits no buffer evenly */
+
+struct fixture {
+	struct loop *loop;
+	struct spool *spool;
+	char folder[64];
+};
+
+/* Reads a message from its beginning to its end, and compares. */
+struct reader {
+	struct spool_message *message;
+	uint64_t offset, stop_at;
+	bool over, good;
+	enum status status;
+};
+
+static void begin(struct fixture *f, uint64_t maximum)
+{
+	*f = (struct fixture){ .folder = "/tmp/spool-test-XXXXXX" };
+	assert_non_null(mkdtemp(f->folder));
+	int folder = open(f->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_int_equal(loop_create(&f->loop), STATUS_OK);
+	assert_int_equal(spool_create(f->loop, folder, maximum, &f->spool), STATUS_OK);
+}
+
+static void end(struct fixture *f)
+{
+	spool_free(&f->spool);
+	assert_null(f->spool);
+	loop_free(f->loop);
+	assert_int_equal(rmdir(f->folder), 0); /* empty: nothing was left with a name */
+}
+
+static char byte_at(uint64_t offset)
+{
+	return (char)(offset * 2654435761U >> 13);
+}
+
+static enum status append(struct spool_message *message, size_t size)
+{
+	char piece[ODD];
+	for (size_t done = 0; done < size;) {
+		size_t part = size - done < ODD ? size - done : ODD;
+		uint64_t at = spool_size(message);
+		for (size_t i = 0; i < part; i++)
+			piece[i] = byte_at(at + i);
+		TRY(spool_append(message, (struct span){ piece, part }));
+		done += part;
+	}
+	return STATUS_OK;
+}
+
+static struct spool_message *message_of(struct fixture *f, size_t size)
+{
+	struct spool_message *message = NULL;
+	assert_int_equal(spool_begin(f->spool, &message), STATUS_OK);
+	assert_int_equal(append(message, size), STATUS_OK);
+	assert_int_equal(spool_size(message), size);
+	return message;
+}
+
+static void on_read(void *context, enum status status, struct span bytes)
+{
+	struct reader *reader = context;
+	reader->status = status;
+	reader->over = status != STATUS_OK;
+	assert_true(bytes.size <= SPOOL_PIECE);
+	for (size_t i = 0; i < bytes.size; i++)
+		reader->good = reader->good && bytes.data[i] == byte_at(reader->offset + i);
+	reader->offset += bytes.size;
+	if (reader->stop_at && reader->offset >= reader->stop_at)
+		reader->over = true;
+	if (!reader->over)
+		spool_read(reader->message, reader->offset, on_read, reader);
+}
+
+static bool is_over(void *context)
+{
+	const struct reader *reader = context;
+	return reader->over;
+}
+
+static struct reader read_from(struct fixture *f, struct spool_message *message, uint64_t offset, uint64_t stop_at)
+{
+	struct reader reader = { .message = message, .offset = offset, .stop_at = stop_at, .good = true };
+	spool_read(message, offset, on_read, &reader);
+	run_until(f->loop, is_over, &reader);
+	return reader;
+}
+
+static void assert_whole(struct fixture *f, struct spool_message *message)
+{
+	struct reader reader = read_from(f, message, 0, 0);
+	assert_int_equal(reader.status, STATUS_END);
+	assert_int_equal(reader.offset, spool_size(message));
+	assert_true(reader.good);
+}
+
+static void a_small_message_is_read_at_once(void **state)
+{
+	struct fixture f;
+	(void)state;
+	begin(&f, MAXIMUM);
+	struct spool_message *message = message_of(&f, SPOOL_MEMORY);
+	struct reader reader = { .message = message, .good = true };
+	spool_read(message, 0, on_read, &reader);
+	assert_true(reader.over && reader.good);
+	assert_int_equal(reader.offset, SPOOL_MEMORY);
+	spool_message_free(&message);
+	assert_null(message);
+	assert_int_equal(spool_used(f.spool), 0);
+	end(&f);
+}
+
+static void an_empty_message_is_at_its_end(void **state)
+{
+	struct fixture f;
+	(void)state;
+	begin(&f, MAXIMUM);
+	struct spool_message *message = message_of(&f, 0);
+	assert_whole(&f, message);
+	spool_message_free(&message);
+	end(&f);
+}
+
+static void a_large_message_comes_out_as_it_went_in(void **state)
+{
+	static const size_t sizes[] = { SPOOL_MEMORY + 1, 2 * SPOOL_MEMORY - 1, 2 * SPOOL_MEMORY, 2 * SPOOL_MEMORY + 1,
+					LARGE };
+	struct fixture f;
+	(void)state;
+	begin(&f, MAXIMUM);
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		struct spool_message *message = message_of(&f, sizes[i]);
+		assert_whole(&f, message);
+		spool_message_free(&message);
+	}
+	end(&f);
+}
+
+static void it_can_be_read_any_number_of_times_from_anywhere(void **state)
+{
+	static const uint64_t offsets[] = { LARGE - 1, 0, SPOOL_MEMORY, LARGE / 2 + 1, 1, LARGE / 2 };
+	struct fixture f;
+	(void)state;
+	begin(&f, MAXIMUM);
+	struct spool_message *message = message_of(&f, LARGE);
+	for (size_t i = 0; i < sizeof(offsets) / sizeof(offsets[0]); i++) {
+		struct reader reader = read_from(&f, message, offsets[i], offsets[i] + SPOOL_PIECE + 1);
+		assert_true(reader.good);
+	}
+	assert_whole(&f, message);
+	spool_message_free(&message);
+	end(&f);
+}
+
+static void it_can_be_read_while_it_grows(void **state)
+{
+	struct fixture f;
+	(void)state;
+	begin(&f, MAXIMUM);
+	struct spool_message *message = message_of(&f, SPOOL_MEMORY + 3);
+	for (unsigned i = 0; i < 20; i++) {
+		assert_whole(&f, message);
+		assert_int_equal(append(message, SPOOL_MEMORY / 3), STATUS_OK);
+	}
+	assert_whole(&f, message);
+	spool_message_free(&message);
+	end(&f);
+}
+
+static void a_reader_who_leaves_hears_nothing(void **state)
+{
+	struct fixture f;
+	(void)state;
+	begin(&f, MAXIMUM);
+	struct spool_message *message = message_of(&f, LARGE);
+	struct reader gone = { .message = message, .offset = SPOOL_MEMORY };
+	spool_read(message, SPOOL_MEMORY, on_read, &gone);
+	spool_cancel_read(message);
+	run_for(f.loop, 20);
+	assert_int_equal(gone.offset, SPOOL_MEMORY);
+	assert_whole(&f, message);
+
+	struct reader stays = { .message = message, .offset = LARGE / 2 };
+	spool_read(message, LARGE / 2, on_read, &stays);
+	spool_message_free(&message);
+	run_for(f.loop, 20);
+	assert_int_equal(stays.offset, LARGE / 2);
+	end(&f);
+}
+
+static void all_messages_together_stay_below_the_maximum(void **state)
+{
+	struct fixture f;
+	(void)state;
+	begin(&f, 1U << 20);
+	struct spool_message *first = message_of(&f, 600U << 10);
+	struct spool_message *second = message_of(&f, 400U << 10);
+	assert_int_equal(spool_used(f.spool), 1000U << 10);
+	assert_int_equal(append(second, 100U << 10), STATUS_TOO_LARGE);
+	spool_message_free(&second);
+	spool_message_free(&first);
+	run_for(f.loop, 50); /* the file thread closes the files first */
+	assert_int_equal(spool_used(f.spool), 0);
+	struct spool_message *third = message_of(&f, 1U << 20);
+	assert_whole(&f, third);
+	spool_message_free(&third);
+	end(&f);
+}
+
+static bool is_empty(const char *folder)
+{
+	unsigned entries = 0;
+	DIR *listing = opendir(folder);
+	while (readdir(listing))
+		entries++;
+	closedir(listing);
+	return entries == 2; /* . and .. */
+}
+
+static void no_file_has_a_name(void **state)
+{
+	struct fixture f;
+	(void)state;
+	begin(&f, MAXIMUM);
+	struct spool_message *message = message_of(&f, LARGE);
+	assert_whole(&f, message);
+	assert_true(is_empty(f.folder));
+	spool_message_free(&message);
+	end(&f);
+}
+
+/* The spool looks into a folder that was removed under it: no file can be made there. */
+static void a_disk_that_fails_is_told(void **state)
+{
+	struct fixture f;
+	(void)state;
+	begin(&f, MAXIMUM);
+	assert_int_equal(rmdir(f.folder), 0);
+	struct spool_message *message = message_of(&f, 2 * SPOOL_MEMORY);
+	run_for(f.loop, 50);
+	struct reader reader = { .message = message };
+	spool_read(message, 0, on_read, &reader);
+	run_until(f.loop, is_over, &reader);
+	assert_int_equal(reader.status, STATUS_SYSTEM);
+	assert_int_equal(append(message, 1), STATUS_SYSTEM);
+	spool_message_free(&message);
+	spool_free(&f.spool);
+	loop_free(f.loop);
+}
+
+static void a_spool_can_end_with_work_in_its_queue(void **state)
+{
+	struct fixture f;
+	(void)state;
+	begin(&f, MAXIMUM);
+	struct spool_message *message = message_of(&f, LARGE);
+	struct reader reader = { .message = message, .offset = LARGE / 2 };
+	spool_read(message, LARGE / 2, on_read, &reader);
+	spool_message_free(&message);
+	end(&f);
+	assert_int_equal(reader.offset, LARGE / 2);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_small_message_is_read_at_once),
+		cmocka_unit_test(an_empty_message_is_at_its_end),
+		cmocka_unit_test(a_large_message_comes_out_as_it_went_in),
+		cmocka_unit_test(it_can_be_read_any_number_of_times_from_anywhere),
+		cmocka_unit_test(it_can_be_read_while_it_grows),
+		cmocka_unit_test(a_reader_who_leaves_hears_nothing),
+		cmocka_unit_test(all_messages_together_stay_below_the_maximum),
+		cmocka_unit_test(no_file_has_a_name),
+		cmocka_unit_test(a_disk_that_fails_is_told),
+		cmocka_unit_test(a_spool_can_end_with_work_in_its_queue),
+	};
+	return cmocka_run_group_tests_name("relay: spool", tests, NULL, NULL);
+}
