@@ -18,10 +18,11 @@ void buf_init_sensitive(struct buf *b, size_t maximum)
 	*b = (struct buf){ .maximum = maximum, .sensitive = true };
 }
 
+/* Nothing was ever written behind b->end: what moved to the front was wiped there. */
 static void drop_memory(struct buf *b)
 {
 	if (b->sensitive && b->data)
-		explicit_bzero(b->data, b->capacity);
+		explicit_bzero(b->data, b->end);
 	free(b->data);
 	b->data = NULL;
 	b->start = b->end = b->capacity = 0;
@@ -52,6 +53,16 @@ struct span buf_span(const struct buf *b)
 	return (struct span){ b->data ? b->data + b->start : NULL, buf_size(b) };
 }
 
+static void move_to_front(struct buf *b)
+{
+	size_t size = buf_size(b);
+	memmove(b->data, b->data + b->start, size);
+	if (b->sensitive)
+		explicit_bzero(b->data + size, b->end - size);
+	b->start = 0;
+	b->end = size;
+}
+
 static enum status grow(struct buf *b, size_t wanted)
 {
 	size_t capacity = b->capacity ? b->capacity : BUF_LEAST;
@@ -79,9 +90,7 @@ enum status buf_reserve(struct buf *b, size_t size, char **out_at)
 	if (size > b->capacity - b->end) {
 		size_t wanted = buf_size(b) + size;
 		if (b->start && wanted <= b->capacity) {
-			memmove(b->data, b->data + b->start, buf_size(b));
-			b->end -= b->start;
-			b->start = 0;
+			move_to_front(b);
 		} else {
 			TRY(grow(b, wanted));
 		}

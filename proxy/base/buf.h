@@ -19,7 +19,7 @@ struct buf {
 	size_t end;      /* one past the last */
 	size_t capacity; /* bytes allocated */
 	size_t maximum;  /* bytes it may ever hold unread */
-	bool sensitive;  /* wiped when it moves, shrinks or is freed */
+	bool sensitive;  /* what was committed is wiped when it moves or is freed */
 };
 
 void buf_init(struct buf *b, size_t maximum);

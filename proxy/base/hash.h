@@ -1,7 +1,7 @@
 /*
  * Digests and random bytes: the one place below the network that calls
  * OpenSSL. Everything fails with STATUS_SYSTEM when OpenSSL can't (out of
- * memory, no entropy), and then nothing was written.
+ * memory, no entropy), and with STATUS_TOO_LARGE past its bounds.
  */
 #ifndef BASE_HASH_H
 #define BASE_HASH_H

@@ -1,0 +1,130 @@
+/* The byte queue: order, bounds, and memory that comes and goes. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <string.h>
+
+#include "base/buf.h"
+
+#define ROUNDS 5000
+
+static bool holds(const struct buf *b)
+{
+	return b->start <= b->end && b->end <= b->capacity && b->capacity <= b->maximum &&
+	       (b->data == NULL) == (b->capacity == 0);
+}
+
+static void bytes_come_out_in_the_order_they_went_in(void **state)
+{
+	struct buf b BUF_AUTO;
+	unsigned char in = 0, out = 0;
+	(void)state;
+	buf_init(&b, 300);
+	/* Of every fill level, through growth and through moves to the front. */
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		size_t add = (round * 7) % 41, drop = (round * 11) % 43;
+		for (size_t i = 0; i < add; i++) {
+			if (buf_append_byte(&b, (char)in) == STATUS_OK)
+				in++;
+		}
+		assert_true(holds(&b));
+		for (size_t i = 0; i < drop && buf_size(&b); i++) {
+			assert_int_equal((unsigned char)buf_span(&b).data[0], out++);
+			buf_consume(&b, 1);
+		}
+		assert_true(holds(&b));
+		assert_int_equal(buf_size(&b) % 256, (unsigned char)(in - out));
+	}
+}
+
+static void past_the_maximum_nothing_is_appended(void **state)
+{
+	struct buf b BUF_AUTO;
+	(void)state;
+	buf_init(&b, 8);
+	assert_int_equal(buf_append(&b, SPAN("12345")), STATUS_OK);
+	assert_int_equal(buf_append(&b, SPAN("6789")), STATUS_TOO_LARGE);
+	assert_int_equal(buf_printf(&b, "%d", 6789), STATUS_TOO_LARGE);
+	assert_int_equal(buf_room(&b), 3);
+	assert_true(span_equal(buf_span(&b), SPAN("12345")));
+	assert_int_equal(buf_append(&b, SPAN("678")), STATUS_OK);
+	assert_int_equal(buf_append_byte(&b, '9'), STATUS_TOO_LARGE);
+	/* What is consumed at the front is room again. */
+	buf_consume(&b, 4);
+	assert_int_equal(buf_append(&b, SPAN("9abc")), STATUS_OK);
+	assert_true(span_equal(buf_span(&b), SPAN("56789abc")));
+}
+
+static void an_empty_buffer_holds_no_memory(void **state)
+{
+	struct buf b BUF_AUTO;
+	(void)state;
+	buf_init(&b, 100);
+	assert_null(b.data);
+	assert_int_equal(buf_append(&b, SPAN("")), STATUS_OK);
+	assert_null(b.data);
+	assert_int_equal(buf_append(&b, SPAN("abc")), STATUS_OK);
+	buf_consume(&b, 3);
+	assert_null(b.data);
+	assert_int_equal(buf_append(&b, SPAN("abc")), STATUS_OK);
+	buf_clear(&b);
+	assert_null(b.data);
+	assert_int_equal(buf_append(&b, SPAN("usable again")), STATUS_OK);
+}
+
+static void reserved_room_counts_only_once_committed(void **state)
+{
+	struct buf b BUF_AUTO;
+	char *at;
+	(void)state;
+	buf_init(&b, 64);
+	assert_int_equal(buf_reserve(&b, 64, &at), STATUS_OK);
+	memcpy(at, "abc", 3);
+	assert_int_equal(buf_size(&b), 0);
+	buf_commit(&b, 3);
+	assert_true(span_equal(buf_span(&b), SPAN("abc")));
+	assert_int_equal(buf_reserve(&b, 62, &at), STATUS_TOO_LARGE);
+	assert_int_equal(buf_reserve(&b, 61, &at), STATUS_OK);
+}
+
+static void printf_writes_no_terminator(void **state)
+{
+	struct buf b BUF_AUTO;
+	(void)state;
+	buf_init(&b, 10);
+	assert_int_equal(buf_printf(&b, "%s %03d", "250", 7), STATUS_OK);
+	assert_true(span_equal(buf_span(&b), SPAN("250 007")));
+	assert_int_equal(buf_append_text(&b, "xyz"), STATUS_OK);
+	assert_true(span_equal(buf_span(&b), SPAN("250 007xyz")));
+}
+
+/* What moves to the front leaves no copy of itself behind. */
+static void a_sensitive_buffer_wipes_what_moved(void **state)
+{
+	struct buf b BUF_AUTO;
+	char *at;
+	(void)state;
+	buf_init_sensitive(&b, 16);
+	assert_int_equal(buf_append(&b, SPAN("0123456789secret")), STATUS_OK);
+	buf_consume(&b, 10);
+	assert_int_equal(buf_reserve(&b, 10, &at), STATUS_OK);
+	assert_true(span_equal(buf_span(&b), SPAN("secret")));
+	for (size_t i = 0; i < 10; i++)
+		assert_int_equal(at[i], '\0');
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(bytes_come_out_in_the_order_they_went_in),
+		cmocka_unit_test(past_the_maximum_nothing_is_appended),
+		cmocka_unit_test(an_empty_buffer_holds_no_memory),
+		cmocka_unit_test(reserved_room_counts_only_once_committed),
+		cmocka_unit_test(printf_writes_no_terminator),
+		cmocka_unit_test(a_sensitive_buffer_wipes_what_moved),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,148 @@
+/* Time as text, and the log as lines. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <string.h>
+
+#include <fcntl.h>
+#include <locale.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+
+#define NOV_23_2026_S 1795421730ULL /* 2026-11-23T08:15:30Z */
+#define LINE 4096                   /* bytes */
+
+/* ---- time */
+
+static void time_is_written_in_utc(void **state)
+{
+	char text[CLOCK_TEXT_SIZE];
+	(void)state;
+	setlocale(LC_ALL, "");
+	clock_format_us(NOV_23_2026_S * 1000000 + 123456, text);
+	assert_string_equal(text, "2026-11-23T08:15:30.123456Z");
+	clock_format_seconds(NOV_23_2026_S, text);
+	assert_string_equal(text, "2026-11-23T08:15:30Z");
+	clock_format_mail(NOV_23_2026_S * 1000000, text);
+	assert_string_equal(text, "Mon, 23 Nov 2026 08:15:30 +0000");
+}
+
+static void the_ends_of_time_are_written_too(void **state)
+{
+	char text[CLOCK_TEXT_SIZE];
+	(void)state;
+	clock_format_us(0, text);
+	assert_string_equal(text, "1970-01-01T00:00:00.000000Z");
+	clock_format_us(1709208000000007, text); /* a leap day, and few microseconds */
+	assert_string_equal(text, "2024-02-29T12:00:00.000007Z");
+	clock_format_us(UINT64_MAX, text);
+	assert_int_equal(strlen(text), strlen("1970-01-01T00:00:00.000000Z"));
+	clock_format_mail(UINT64_MAX, text);
+	assert_int_equal(strlen(text), strlen("Mon, 23 Nov 2026 08:15:30 +0000"));
+}
+
+static void the_monotonic_clock_goes_on(void **state)
+{
+	uint64_t before = clock_monotonic_ms();
+	(void)state;
+	usleep(20000);
+	assert_in_range(clock_monotonic_ms() - before, 19, 5000);
+	assert_true(clock_wall_us() > NOV_23_2026_S / 2 * 1000000);
+}
+
+/* ---- log */
+
+static int log_in_pipe(enum log_level level)
+{
+	int ends[2];
+	assert_int_equal(pipe2(ends, O_NONBLOCK | O_CLOEXEC), 0);
+	log_open(ends[1], level, "gate 1");
+	return ends[0];
+}
+
+static void assert_line(int from, const char *line)
+{
+	char text[LINE];
+	ssize_t size = read(from, text, sizeof(text) - 1);
+	assert_true(size >= 0);
+	text[size] = '\0';
+	assert_string_equal(text, line);
+}
+
+static void a_line_names_level_and_role(void **state)
+{
+	int from = log_in_pipe(LOG_LEVEL_DEBUG);
+	(void)state;
+	log_error("no %s", "way");
+	assert_line(from, "error gate 1: no way\n");
+	log_warning("w");
+	log_info("i");
+	log_debug("d");
+	assert_line(from, "warning gate 1: w\ninfo gate 1: i\ndebug gate 1: d\n");
+	close(from);
+}
+
+static void lines_below_the_level_are_not_written(void **state)
+{
+	int from = log_in_pipe(LOG_LEVEL_WARNING);
+	char byte;
+	(void)state;
+	log_info("quiet");
+	log_debug("quiet");
+	assert_int_equal(read(from, &byte, 1), -1);
+	log_warning("loud");
+	assert_line(from, "warning gate 1: loud\n");
+	close(from);
+}
+
+static void nobody_can_forge_a_line(void **state)
+{
+	int from = log_in_pipe(LOG_LEVEL_INFO);
+	(void)state;
+	log_info("helo %s", "x\r\nerror gate 1: forged\x1b[2J\x7f");
+	assert_line(from, "info gate 1: helo x??error gate 1: forged?[2J?\n");
+	close(from);
+}
+
+static void a_long_line_is_cut_and_still_ends(void **state)
+{
+	int from = log_in_pipe(LOG_LEVEL_INFO);
+	char text[LINE];
+	(void)state;
+	log_info("%*s", 5000, "x");
+	ssize_t size = read(from, text, sizeof(text));
+	assert_in_range(size, 1000, 2048);
+	assert_int_equal(text[size - 1], '\n');
+	close(from);
+}
+
+static void lines_that_would_wait_are_dropped_and_counted(void **state)
+{
+	int from = log_in_pipe(LOG_LEVEL_INFO);
+	uint64_t before = log_dropped();
+	(void)state;
+	for (int i = 0; i < 100; i++)
+		log_info("%*s", 1500, "x");
+	assert_in_range(log_dropped() - before, 1, 99);
+	close(from);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(time_is_written_in_utc),
+		cmocka_unit_test(the_ends_of_time_are_written_too),
+		cmocka_unit_test(the_monotonic_clock_goes_on),
+		cmocka_unit_test(a_line_names_level_and_role),
+		cmocka_unit_test(lines_below_the_level_are_not_written),
+		cmocka_unit_test(nobody_can_forge_a_line),
+		cmocka_unit_test(a_long_line_is_cut_and_still_ends),
+		cmocka_unit_test(lines_that_would_wait_are_dropped_and_counted),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
