@@ -22,6 +22,7 @@ struct entry {
 	unsigned words;     /* outside brackets, without an @ */
 	unsigned addresses; /* outside brackets */
 	bool has_angle;
+	bool is_encoded;  /* a word outside quotes was encoded */
 	struct span word; /* the last one */
 };
 
@@ -178,6 +179,7 @@ static enum status read_word(struct author *author)
 	}
 	author->entry.words++;
 	author->entry.word = word;
+	author->entry.is_encoded |= word.data[0] != '"' && has_encoded_word(word);
 	enum status status = encoded_word_decode(word, &author->display);
 	return status == STATUS_TOO_LARGE ? STATUS_INVALID : status;
 }
@@ -186,6 +188,18 @@ static enum status read_word(struct author *author)
 static bool is_honest(struct span display)
 {
 	return !span_contains_byte(display, '@') || !has_any(display, "<>[],;:\\\r\n");
+}
+
+/* Addresses among the decoded words of a name: to a reader that decodes first they stand there unquoted. */
+static enum status emit_decoded(struct author *author)
+{
+	struct span part, rest = buf_span(&author->display);
+	struct mailbox mailbox;
+	while (span_cut(&rest, ' ', &part)) {
+		if (address_read(part, true, &mailbox) == STATUS_OK && mailbox.domain.size)
+			TRY(emit(author, part));
+	}
+	return STATUS_OK;
 }
 
 /* What stands in front of a bracket or a group: words, or one address. Of a mixture readers make one address or another. */
@@ -201,6 +215,8 @@ static enum status finish_entry(struct author *author)
 	author->entry = (struct entry){ 0 };
 	if (!is_honest(buf_span(&author->display)) || !is_phrase(&entry))
 		return STATUS_INVALID;
+	if (entry.is_encoded)
+		TRY(emit_decoded(author));
 	buf_clear(&author->display);
 	if (entry.has_angle || entry.words + entry.addresses == 0 || entry.addresses == 1)
 		return STATUS_OK;

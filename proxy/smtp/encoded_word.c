@@ -19,7 +19,7 @@ static int hex_value(char c)
 static enum status decode_q(struct span text, struct buf *out)
 {
 	for (size_t i = 0; i < text.size; i++) {
-		char c = text.data[i];
+		char c = text.data[i] == '_' ? ' ' : text.data[i];
 		int high = c == '=' && i + 2 < text.size ? hex_value(text.data[i + 1]) : -1;
 		int low = high >= 0 ? hex_value(text.data[i + 2]) : -1;
 		if (low >= 0) {
