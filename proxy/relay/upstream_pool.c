@@ -87,6 +87,7 @@ static void rest(struct upstream_pool *pool, uint64_t first_ms, uint64_t maximum
 		rest_ms = maximum_ms;
 	pool->rest_ms = rest_ms;
 	pool->rest_until_ms = loop_now_ms(pool->loop) + rest_ms;
+	pool->rest_is_news = true;
 	pool->proven = false;
 	snprintf(pool->last_error, sizeof(pool->last_error), "%s", reason);
 	log_warning("relay %s: %s; no new connection for %llu s", pool->relay->name, reason,
@@ -163,8 +164,8 @@ static void open_connections(struct upstream_pool *pool)
 {
 	size_t waiting = count_waiting(pool);
 	struct tally tally = count_connections(pool);
-	while (!is_resting(pool) && tally.connecting < waiting && tally.all < pool->relay->connections &&
-	       (pool->proven || tally.connecting == 0)) {
+	while (!is_resting(pool) && tally.connecting + tally.resetting < waiting &&
+	       tally.all < pool->relay->connections && (pool->proven || tally.connecting == 0)) {
 		struct upstream_connection *c = upstream_connection_open(pool);
 		if (c == NULL) {
 			upstream_pool_rest_connecting(pool, "out of memory");
@@ -214,9 +215,9 @@ static void fail_hopeless(struct upstream_pool *pool)
 	struct tally tally = count_connections(pool);
 	if (!is_resting(pool) || tally.connecting + tally.idle + tally.busy + tally.resetting)
 		return;
-	snprintf(reason, sizeof(reason), "%s: %s",
-		 pool->login_refused ? "account resting after login failure" : "resting after connect failure",
-		 pool->last_error);
+	const char *why =
+		pool->login_refused ? "account resting after login failure: " : "resting after connect failure: ";
+	snprintf(reason, sizeof(reason), "%s%s", pool->rest_is_news ? "" : why, pool->last_error);
 	while (!TAILQ_EMPTY(&pool->waiting))
 		upstream_finish(TAILQ_FIRST(&pool->waiting), UPSTREAM_TROUBLE, NULL, reason);
 }
@@ -249,6 +250,7 @@ static void run_turn(void *context)
 	open_connections(pool);
 	park_silent(pool, &next_ms);
 	fail_hopeless(pool);
+	pool->rest_is_news = false;
 	set_timer(pool, next_ms);
 	publish(pool);
 	tell_owners(pool);

@@ -228,7 +228,8 @@ struct upstream_pool {
 	bool proven;            /* the last login went well: several may be tried at once */
 	uint64_t rest_until_ms; /* no connection is opened before */
 	uint64_t rest_ms;       /* how long the last rest was; 0 when all is well */
-	bool login_refused;     /* the last rest is the account's */
+	bool rest_is_news;  /* begun since the last turn: those who waited hear why, those after them that it rests */
+	bool login_refused; /* the last rest is the account's */
 	char last_error[UPSTREAM_REASON_SIZE];
 	uint64_t logins, messages;
 };

@@ -1,6 +1,8 @@
 /* One message's dialog with its relay: what is said, in which order, and what each answer leads to. */
 #include "with_upstream.h"
 
+#include "relay/upstream_private.h"
+
 static struct upstream_test t;
 
 static void assert_heard(const char *text)
@@ -359,11 +361,12 @@ static void a_release_behind_the_end_sends_nothing(void **state)
 	(void)state;
 	begin();
 	hold_sending(&t, &s);
-	upstream_pool_free(&t.pool); /* takes all connections with it */
-	assert_int_equal(s.done, 0);
-	run_for(t.loop, 20);
+	upstream_connection_lost(s.upstream->connection, "cut");
+	upstream_release(s.upstream);
+	run_until(t.loop, is_done, &s);
+	assert_int_equal(s.class, UPSTREAM_TROUBLE);
+	assert_false(s.dot_released);
 	assert_int_equal(t.relay.dots, 0);
-	s.upstream = NULL;
 	end(&s);
 }
 

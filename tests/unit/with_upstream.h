@@ -1,0 +1,230 @@
+/* For tests of the upstream side: a pool in front of a fake relay, and attempts that note what they are told. */
+#ifndef TESTS_WITH_UPSTREAM_H
+#define TESTS_WITH_UPSTREAM_H
+
+#include "with_fake_relay.h"
+
+#include <fcntl.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "relay/upstream.h"
+
+#define LIMIT_MS 5000
+#define TEXT_SIZE 600
+#define BODY "Subject: hello\r\n\r\n..dots\r\nbye\r\n"
+
+struct upstream_test {
+	struct loop *loop;
+	struct resolver *resolver;
+	struct stats *stats;
+	struct spool *spool;
+	struct config_relay config;
+	struct upstream_options options;
+	struct upstream_pool *pool;
+	struct fake_relay relay;
+
+	/* what the owner of the credentials does */
+	const char *mechanism, *user, *secret;
+	bool is_mute, is_unavailable;
+	unsigned asked;
+	uint64_t ticket;
+};
+
+/* One attempt, and what it was told. */
+struct sending {
+	struct upstream *upstream;
+	struct spool_message *message;
+	unsigned replies, held, done;
+	char reply[8][TEXT_SIZE];
+	size_t reply_count;
+	enum upstream_class class;
+	bool dot_released;
+	char last_reply[TEXT_SIZE], reason[TEXT_SIZE], host[TEXT_SIZE];
+};
+
+static inline void keep_text(char out_text[TEXT_SIZE], struct span text)
+{
+	snprintf(out_text, TEXT_SIZE, "%.*s", SPAN_ARGS(text));
+}
+
+static inline void note_replies(void *context, const struct span *replies, size_t count)
+{
+	struct sending *s = context;
+	s->replies++;
+	for (size_t i = 0; i < count; i++, s->reply_count++) {
+		if (s->reply_count < 8)
+			keep_text(s->reply[s->reply_count], replies[i]);
+	}
+}
+
+static inline void note_held(void *context)
+{
+	struct sending *s = context;
+	s->held++;
+}
+
+static inline void note_done(void *context, const struct upstream_outcome *outcome)
+{
+	struct sending *s = context;
+	s->done++;
+	s->class = outcome->class;
+	s->dot_released = outcome->dot_released;
+	keep_text(s->last_reply, outcome->reply);
+	keep_text(s->reason, outcome->reason);
+	keep_text(s->host, span_of(outcome->host));
+	s->upstream = NULL;
+}
+
+static const struct upstream_handler note_all = { note_replies, note_held, note_done };
+
+static inline void give_credential(struct upstream_test *t, uint64_t ticket)
+{
+	struct upstream_credential credential = { .available = !t->is_unavailable,
+						  .mechanism = span_of(t->mechanism),
+						  .user = span_of(t->user),
+						  .secret = span_of(t->secret),
+						  .reason = SPAN("the vault is shut") };
+	upstream_pool_credential(t->pool, ticket, &credential);
+}
+
+static inline void on_ask(void *context, const char *relay, uint64_t ticket)
+{
+	struct upstream_test *t = context;
+	assert_string_equal(relay, "fake");
+	t->asked++;
+	t->ticket = ticket;
+	if (!t->is_mute)
+		give_credential(t, ticket);
+}
+
+/* A plain relay without TLS; tests change t->config before upstream_test_open. */
+static inline void upstream_test_begin(struct upstream_test *t)
+{
+	static char name[] = "fake", host[] = "127.0.0.1", empty[] = "";
+	log_open(STDERR_FILENO, LOG_LEVEL_ERROR, "test");
+	*t = (struct upstream_test){ .mechanism = "plain", .user = "us@example.com", .secret = "open sesame" };
+	assert_int_equal(loop_create(&t->loop), STATUS_OK);
+	assert_int_equal(resolver_create(t->loop, &t->resolver), STATUS_OK);
+	assert_int_equal(stats_create_private(&t->stats), STATUS_OK);
+	int folder = open("/tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_int_equal(spool_create(t->loop, folder, 64U << 20, &t->spool), STATUS_OK);
+	fake_relay_begin(&t->relay, t->loop);
+	t->config = (struct config_relay){ .name = name,
+					   .host = host,
+					   .port = t->relay.port,
+					   .tls = RELAY_TLS_NONE,
+					   .tls_verify = true,
+					   .ca_file = empty,
+					   .tls_name = empty,
+					   .auth = RELAY_AUTH_PLAIN,
+					   .user = empty,
+					   .password_file = empty,
+					   .connections = 2,
+					   .messages_per_connection = 100,
+					   .idle_timeout = 60000,
+					   .connect_timeout = 2000,
+					   .reply_timeout = 2000 };
+}
+
+static inline void upstream_test_open(struct upstream_test *t)
+{
+	t->options.relay = &t->config;
+	t->options.relay_index = 1;
+	t->options.helo = "us.example.com";
+	t->options.resolver = t->resolver;
+	t->options.stats = t->stats;
+	t->options.ask_credential = on_ask;
+	t->options.context = t;
+	assert_int_equal(upstream_pool_create(t->loop, &t->options, &t->pool), STATUS_OK);
+}
+
+static inline void upstream_test_end(struct upstream_test *t)
+{
+	upstream_pool_free(&t->pool);
+	fake_relay_end(&t->relay);
+	spool_free(&t->spool);
+	resolver_free(&t->resolver);
+	stats_free_private(&t->stats);
+	run_for(t->loop, 5); /* streams that were finishing */
+	loop_free(t->loop);
+}
+
+static inline void begin_envelope(struct upstream_test *t, struct sending *s, const struct upstream_envelope *envelope,
+				  const char *const *recipients, size_t count)
+{
+	struct upstream_recipient list[200];
+	*s = (struct sending){ 0 };
+	for (size_t i = 0; i < count; i++)
+		list[i] = (struct upstream_recipient){ .address = span_of(recipients[i]) };
+	assert_int_equal(upstream_begin(t->pool, envelope, list, count, LIMIT_MS, &note_all, s, &s->upstream),
+			 STATUS_OK);
+}
+
+static inline void begin_sending(struct upstream_test *t, struct sending *s)
+{
+	static const char *const recipients[] = { "one@example.net", "two@example.net" };
+	struct upstream_envelope envelope = { .mail_from = SPAN("us@example.com") };
+	begin_envelope(t, s, &envelope, recipients, 2);
+}
+
+static inline void send_text(struct upstream_test *t, struct sending *s, const char *body)
+{
+	assert_int_equal(spool_begin(t->spool, &s->message), STATUS_OK);
+	assert_int_equal(spool_append(s->message, span_of(body)), STATUS_OK);
+	upstream_send(s->upstream, s->message);
+}
+
+static inline bool is_answered(void *context)
+{
+	const struct sending *s = context;
+	return s->replies || s->done;
+}
+
+static inline bool is_held(void *context)
+{
+	const struct sending *s = context;
+	return s->held || s->done;
+}
+
+static inline bool is_done(void *context)
+{
+	const struct sending *s = context;
+	return s->done;
+}
+
+/* Up to the replies to the recipients. */
+static inline void open_sending(struct upstream_test *t, struct sending *s)
+{
+	begin_sending(t, s);
+	run_until(t->loop, is_answered, s);
+}
+
+/* Up to the held dot, or an early end. */
+static inline void hold_sending(struct upstream_test *t, struct sending *s)
+{
+	open_sending(t, s);
+	assert_int_equal(s->done, 0);
+	send_text(t, s, BODY);
+	run_until(t->loop, is_held, s);
+}
+
+/* All the way. */
+static inline void send_whole(struct upstream_test *t, struct sending *s)
+{
+	hold_sending(t, s);
+	if (!s->done)
+		upstream_release(s->upstream);
+	run_until(t->loop, is_done, s);
+	spool_message_free(&s->message);
+}
+
+static inline void assert_accepted(const struct sending *s)
+{
+	assert_string_equal(s->last_reply, "250 2.0.0 queued as 1");
+	assert_int_equal(s->class, UPSTREAM_ACCEPTED);
+	assert_int_equal(s->done, 1);
+	assert_true(s->dot_released);
+}
+
+#endif
