@@ -6,7 +6,10 @@
 void cmd_data(struct session *s, const struct command *command)
 {
 	(void)command;
-	if (s->transaction->asked == 0) {
+	if (!span_is_empty(s->transaction->refusal)) {
+		session_reply(s, s->transaction->refusal);
+		transaction_end(s);
+	} else if (s->transaction->asked == 0) {
 		session_refuse(s, SPAN("503 5.5.1 Send RCPT first"));
 	} else if (s->transaction->accepted == 0) {
 		session_refuse(s, SPAN("554 5.5.1 No valid recipients"));

@@ -12,6 +12,10 @@ static void add(struct session *s, struct span address)
 {
 	const struct config_limits *limits = &s->gate->config->limits;
 	s->transaction->asked++;
+	if (!span_is_empty(s->transaction->refusal)) {
+		session_reply(s, s->transaction->refusal);
+		return;
+	}
 	if (transaction_recipient_count(s) >= limits->recipients_per_message) {
 		gate_count_refused(s->gate, REFUSAL_LIMIT);
 		session_reply(s, SPAN("452 4.5.3 Too many recipients for one message"));

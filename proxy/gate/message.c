@@ -232,34 +232,35 @@ enum step message_step(struct session *s)
 
 /* ---- the relay's word */
 
-/* Before the end of the data: only a refusal makes sense, so that nothing else is taken for a success. */
-static enum status take_early_reply(struct session *s, const struct reply *reply, struct span text)
+/* Within the data: kept for its end. */
+static void take_early_refusal(struct session *s, struct span text)
 {
 	struct span refusal = LOST;
-	if (reply->code >= 400 && arena_copy(&s->arena, text, &refusal) != STATUS_OK)
+	if (arena_copy(&s->arena, text, &refusal) != STATUS_OK)
 		refusal = LOST;
 	registry_remove(s->gate->transactions, &s->transaction->registration);
 	s->transaction->known = false;
 	discard(s->transaction->message, refusal);
-	return reply->code >= 400 ? STATUS_OK : STATUS_INVALID;
 }
 
 enum status message_on_reply(struct session *s, struct span text)
 {
 	struct reply reply = { 0 };
-	enum status status = STATUS_OK;
 	if (reply_read(text, &reply) != STATUS_OK) {
 		text = UNKNOWN;
 		reply.code = 451;
 	}
+	/* Before the end of the data only a refusal makes sense: nothing may be taken for a success. */
+	if (s->state != SESSION_OUTCOME && reply.code < 400)
+		return STATUS_INVALID;
 	if (s->state == SESSION_OUTCOME)
 		conclude(s, text);
 	else if (s->state == SESSION_DATA)
-		status = take_early_reply(s, &reply, text);
+		take_early_refusal(s, text);
 	else
-		return STATUS_INVALID;
+		transaction_take_refusal(s, text);
 	session_drive(s);
-	return status;
+	return STATUS_OK;
 }
 
 void message_lost(struct session *s)

@@ -15,7 +15,7 @@
 MUST_USE enum status message_begin(struct session *s);
 /* SESSION_DATA: one piece of input. */
 enum step message_step(struct session *s);
-/* The relay's outcome, early or after the whole message; drives the session. STATUS_INVALID: there was no message to have one. */
+/* The relay's outcome, or an early refusal; drives the session. STATUS_INVALID: a success before there was a whole message. */
 MUST_USE enum status message_on_reply(struct session *s, struct span reply);
 /* The relay is lost, or silent: the client hears that the outcome is not known, or at the end that nothing was sent. */
 void message_lost(struct session *s);

@@ -133,7 +133,8 @@ static void close_session(struct session *s)
 	replies_free(&s->replies);
 	buf_free(&s->senders);
 	arena_reset(&s->arena);
-	if (s->finish && !s->peer_failed)
+	/* Who only ended sending may still read its last replies. */
+	if ((s->finish || s->peer_ended) && !s->peer_failed)
 		stream_finish(&s->stream, FINISH_MS);
 	else
 		stream_free(&s->stream);

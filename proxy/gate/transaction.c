@@ -148,6 +148,25 @@ enum status transaction_on_replies(struct session *s, const struct door_envelope
 	return STATUS_OK;
 }
 
+/* The relay has forgotten the transaction, so it is not told of its end. */
+static enum status take_refusal(struct session *s, struct span reply)
+{
+	struct transaction *t = s->transaction;
+	registry_remove(s->gate->transactions, &t->registration);
+	t->known = false;
+	t->batch = 0;
+	buf_clear(&t->recipients);
+	buf_clear(&t->rcpt_parameters);
+	TRY(arena_copy(&s->arena, reply, &t->refusal));
+	return replies_fill_all(&s->replies, t->refusal);
+}
+
+void transaction_take_refusal(struct session *s, struct span reply)
+{
+	if (take_refusal(s, reply) != STATUS_OK)
+		session_drop(s, "out of memory");
+}
+
 /* ---- the end */
 
 void transaction_end(struct session *s)

@@ -29,6 +29,7 @@ struct transaction {
 	size_t batch;               /* recipients gathered and not sent */
 	struct buf recipients;      /* of the batch, an encoded list */
 	struct buf rcpt_parameters; /* one for each of them */
+	struct span refusal;        /* the relay gave up before DATA: what is left of it gets this reply */
 	struct message *message;    /* from DATA on */
 };
 
@@ -44,6 +45,9 @@ size_t transaction_recipient_count(const struct session *s);
 
 /* The relay's answer to a batch; drives the session. STATUS_INVALID: more replies than were waited for. */
 MUST_USE enum status transaction_on_replies(struct session *s, const struct door_envelope_reply *message);
+
+/* The relay gives up before DATA, with this reply for all that is still to come. */
+void transaction_take_refusal(struct session *s, struct span reply);
 
 /* Forgets it. Nothing without one. */
 void transaction_end(struct session *s);

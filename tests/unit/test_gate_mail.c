@@ -382,6 +382,49 @@ static void the_relay_may_refuse_before_the_end(void **state)
 	client_close(&c);
 }
 
+static void the_relay_may_give_up_before_the_data(void **state)
+{
+	struct client c;
+	(void)state;
+	client_logged_in(&c);
+	say(&c, MAIL RCPT);
+	HEARS(&c, SENDER_OK RCPT_OK);
+	relay_answer_message(world.relay.last, "451 4.3.0 No relay is there, please try again later");
+	rest(10);
+	say(&c, RCPT "DATA\r\n" MAIL "RSET\r\n");
+	HEARS(&c, "451 4.3.0 No relay is there, please try again later\r\n"
+		  "451 4.3.0 No relay is there, please try again later\r\n" SENDER_OK "250 2.0.0 Reset\r\n");
+	assert_false(traced("ABORTED"));
+	client_close(&c);
+}
+
+static void a_success_before_the_data_is_none(void **state)
+{
+	struct client c;
+	(void)state;
+	client_logged_in(&c);
+	enter_data(&c);
+	relay_answer_message(world.relay.last, "250 2.0.0 Sent");
+	RUN_UNTIL(traced("RELAY_DOOR_CLOSED"));
+	say(&c, HEADER "\r\nHello\r\n.\r\n");
+	HEARS(&c, "451 4.3.0 The delivery service was interrupted, the message was not sent, please try again\r\n");
+	client_close(&c);
+}
+
+static void who_sends_all_at_once_and_hangs_up_is_served(void **state)
+{
+	struct client c;
+	(void)state;
+	client_greeted(&c);
+	say(&c, "EHLO pc.local\r\nAUTH PLAIN good\r\n" MAIL RCPT "DATA\r\n" HEADER "\r\nHello\r\n.\r\n");
+	stream_finish(&c.stream, 1000);
+	RUN_UNTIL(traced("COMPLETE"));
+	RUN_UNTIL(traced("SESSION_CLOSED client closed\n"));
+	expect_message_ends_with("\r\nHello\r\n");
+	assert_false(traced("ABORTED"));
+	client_close(&c);
+}
+
 /* ---- what is out of place */
 
 static void commands_out_of_place_are_refused(void **state)
@@ -660,6 +703,9 @@ int main(void)
 		IN_WORLD(a_header_that_never_ends_is_refused),
 		IN_WORLD(what_is_larger_than_announced_is_refused),
 		IN_WORLD(the_relay_may_refuse_before_the_end),
+		IN_WORLD(the_relay_may_give_up_before_the_data),
+		IN_WORLD(a_success_before_the_data_is_none),
+		IN_WORLD(who_sends_all_at_once_and_hangs_up_is_served),
 		IN_WORLD(commands_out_of_place_are_refused),
 		IN_WORLD(surplus_recipients_are_told_to_come_later),
 		IN_WORLD(what_ends_a_transaction_is_told_to_the_relay),
