@@ -1,0 +1,268 @@
+/*
+ * Configuration and files: those that come with Subgate load, the reference is
+ * that of options.def, a dump loads as the same, and --check sees what is wrong
+ * on this machine. Runs in the repository's folder; with
+ * SUBGATE_UPDATE_REFERENCE=1 it writes conf/options.md anew.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "config/config.h"
+
+#define TEXT_SIZE 65536 /* bytes */
+
+static char folder[64]; /* of the files that a test makes */
+static char faults[TEXT_SIZE];
+
+static struct config *load(const char *file, const char *text)
+{
+	struct config *config = NULL;
+	assert_int_equal(config_load(span_of(text), file, stderr, &config), STATUS_OK);
+	return config;
+}
+
+static char *read_file(const char *path)
+{
+	static char text[TEXT_SIZE];
+	FILE *in = fopen(path, "r");
+	assert_non_null(in);
+	text[fread(text, 1, sizeof(text) - 1, in)] = '\0';
+	fclose(in);
+	return text;
+}
+
+static void the_files_that_come_along_load(void **state)
+{
+	(void)state;
+	static const char *const files[] = { "conf/subgate.conf", "conf/examples/gmail.conf",
+					     "conf/examples/microsoft365.conf", "conf/examples/postfix.conf" };
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		struct config *config = load(files[i], read_file(files[i]));
+		assert_int_equal(config->listener.count, 2);
+		assert_int_equal(config->relay.count, 1);
+		assert_string_equal(config->route.items[0].relays.items[0], config->relay.items[0].name);
+		config_free(&config);
+	}
+}
+
+static char *write_reference(void)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+	assert_non_null(out);
+	config_reference(out);
+	assert_int_equal(fclose(out), 0);
+	return text;
+}
+
+static void the_reference_is_that_of_the_options(void **state)
+{
+	(void)state;
+	char *reference = write_reference();
+	if (getenv("SUBGATE_UPDATE_REFERENCE")) {
+		FILE *out = fopen("conf/options.md", "w");
+		assert_non_null(out);
+		fputs(reference, out);
+		assert_int_equal(fclose(out), 0);
+	}
+	bool same = strcmp(read_file("conf/options.md"), reference) == 0;
+	assert_non_null(strstr(reference, "| `message_size` | size, 1K to 1G | `\"35M\"` |"));
+	free(reference);
+	if (!same)
+		fail_msg("conf/options.md is out of date: run this test with SUBGATE_UPDATE_REFERENCE=1");
+}
+
+static char *dump(const struct config *config)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+	assert_non_null(out);
+	config_dump(config, out);
+	assert_int_equal(fclose(out), 0);
+	return text;
+}
+
+static void a_dump_loads_as_the_same(void **state)
+{
+	(void)state;
+	struct config *config = load("conf/subgate.conf", read_file("conf/subgate.conf"));
+	char *first = dump(config);
+	config_free(&config);
+	config = load("/elsewhere/x.conf", first);
+	char *second = dump(config);
+	config_free(&config);
+	assert_string_equal(first, second);
+	assert_non_null(strstr(first, "\nrelay gmail {\n\thost = \"smtp.gmail.com\"\n\tport = 465\n"));
+	assert_non_null(strstr(first, "\tmessage_size = \"35M\"\n"));
+	assert_non_null(strstr(first, "\tbackends = {\"app_password\"}\n"));
+	free(first);
+	free(second);
+}
+
+/* ---- check */
+
+static void make_file(const char *name, const char *text, mode_t mode)
+{
+	char path[128];
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	int fd = open(path, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0600);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+	assert_int_equal(fchmod(fd, mode), 0);
+	close(fd);
+}
+
+/* Loads `text` as FOLDER/subgate.conf and checks it; the faults are in `faults`. */
+static enum status check(const char *text)
+{
+	char file[128];
+	snprintf(file, sizeof(file), "%s/subgate.conf", folder);
+	struct config *config = load(file, text);
+	memset(faults, 0, sizeof(faults));
+	FILE *out = fmemopen(faults, sizeof(faults) - 1, "w");
+	enum status status = config_check(config, out);
+	fclose(out);
+	config_free(&config);
+	return status;
+}
+
+#define CHECKED                                                  \
+	"user = \"\"\n"                                          \
+	"tls { certificate = \"cert\" private_key = \"key\" }\n" \
+	"listener in { address = {\"127.0.0.1:465\"} }\n"        \
+	"auth { backends = {\"app_password\"} }\n"               \
+	"admin { group = \"\" }\n"                               \
+	"\n"                                                     \
+	"relay r { host = \"127.0.0.1\" user = \"u\" password_file = \"secret\" }\n"
+
+static int set_up(void **state)
+{
+	(void)state;
+	snprintf(folder, sizeof(folder), "/tmp/test-config-XXXXXX");
+	if (!mkdtemp(folder))
+		return -1;
+	make_file("cert", "certificate", 0644);
+	make_file("key", "key", 0600);
+	make_file("secret", "secret", 0400);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	static const char *const names[] = { "cert", "key", "secret" };
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		char path[128];
+		snprintf(path, sizeof(path), "%s/%s", folder, names[i]);
+		if (unlink(path) != 0)
+			rmdir(path);
+	}
+	return rmdir(folder);
+}
+
+static void assert_fault(const char *format)
+{
+	char expected[512];
+	snprintf(expected, sizeof(expected), "%s/subgate.conf:%s\n", folder, format);
+	if (!strstr(faults, expected))
+		print_error("missing: %sin: %s", expected, faults);
+	assert_non_null(strstr(faults, expected));
+}
+
+static void what_is_in_order_passes(void **state)
+{
+	(void)state;
+	enum status status = check(CHECKED);
+	assert_string_equal(faults, "");
+	assert_int_equal(status, STATUS_OK);
+}
+
+static void a_secret_that_others_can_read_is_refused(void **state)
+{
+	(void)state;
+	char expected[256];
+	make_file("secret", "secret", 0640);
+	assert_int_equal(check(CHECKED), STATUS_INVALID);
+	snprintf(expected, sizeof(expected),
+		 "7: relay r.password_file: %s/secret: mode 0640 lets others at a secret; expected 0600: chmod 600 "
+		 "'%s/secret'",
+		 folder, folder);
+	assert_fault(expected);
+}
+
+static void a_file_that_is_missing_is_named(void **state)
+{
+	(void)state;
+	char expected[256], path[128];
+	snprintf(path, sizeof(path), "%s/cert", folder);
+	unlink(path);
+	assert_int_equal(check(CHECKED), STATUS_INVALID);
+	snprintf(expected, sizeof(expected), "2: tls.certificate: %s: No such file or directory; expected a file",
+		 path);
+	assert_fault(expected);
+}
+
+static void a_secret_is_a_file_with_something_in_it(void **state)
+{
+	(void)state;
+	char expected[256], path[128];
+	snprintf(path, sizeof(path), "%s/key", folder);
+	unlink(path);
+	assert_int_equal(mkdir(path, 0700), 0);
+	make_file("secret", "", 0600);
+	assert_int_equal(check(CHECKED), STATUS_INVALID);
+	snprintf(expected, sizeof(expected), "2: tls.private_key: %s: not a regular file; expected one", path);
+	assert_fault(expected);
+	snprintf(expected, sizeof(expected), "7: relay r.password_file: %s/secret: empty; expected a secret", folder);
+	assert_fault(expected);
+}
+
+static void a_time_zone_must_be_known_here(void **state)
+{
+	(void)state;
+	assert_int_equal(check(CHECKED "quota_day { timezone = \"Europe/Nowhere\" }\n"), STATUS_INVALID);
+	assert_fault("8: quota_day.timezone: this machine knows no \"Europe/Nowhere\"; "
+		     "expected a name below /usr/share/zoneinfo/");
+}
+
+static void users_and_groups_must_be_known_here(void **state)
+{
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	assert_int_equal(check("listener in { address = {\"127.0.0.1:465\"} } auth { backends = {\"app_password\"} }\n"
+			       "relay r { host = \"127.0.0.1\" auth = \"none\" }\n"
+			       "user = \"nosuch\"\nadmin { group = \"nosuchgroup\" }\n"),
+			 STATUS_INVALID);
+	assert_fault("1: user: there is no user nosuch-gate on this machine; expected it, or user = \"\"");
+	assert_fault("4: admin.group: there is no group nosuchgroup on this machine; expected it, or \"\"");
+}
+
+#define CHECK_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_files_that_come_along_load),
+		cmocka_unit_test(the_reference_is_that_of_the_options),
+		cmocka_unit_test(a_dump_loads_as_the_same),
+		CHECK_TEST(what_is_in_order_passes),
+		CHECK_TEST(a_secret_that_others_can_read_is_refused),
+		CHECK_TEST(a_file_that_is_missing_is_named),
+		CHECK_TEST(a_secret_is_a_file_with_something_in_it),
+		CHECK_TEST(a_time_zone_must_be_known_here),
+		CHECK_TEST(users_and_groups_must_be_known_here),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
