@@ -153,6 +153,7 @@ static void free_delivery(struct delivery *delivery)
 	*(delivery->newer ? &delivery->newer->older : &all->newest) = delivery->older;
 	all->count--;
 	timer_free(&delivery->timer);
+	spool_message_free(&delivery->message);
 	recipients_free(&delivery->recipients);
 	arena_reset(&delivery->arena);
 	grant_release(&delivery->grant);

@@ -23,7 +23,7 @@ struct delivery_gate {
 struct deliveries;
 
 MUST_USE enum status deliveries_create(struct services *services, struct deliveries **out_deliveries);
-/* At the end of the process: what has not left is given up, what may have left is recorded as unknown. */
+/* At the end of the process, behind deliveries_cut and the pools' end: memory only, no record and no answer. */
 void deliveries_free(struct deliveries **deliveries);
 size_t deliveries_count(const struct deliveries *deliveries); /* those that still have something to do */
 
