@@ -252,8 +252,9 @@ void spool_free(struct spool **spool)
 		return;
 	*spool = NULL;
 	assert(gone->messages == 0);
-	spool_thread_end(&gone->files);
+	spool_thread_stop(&gone->files);
 	collect_done(gone);
+	spool_thread_free(&gone->files);
 	wakeup_free(&gone->files.wakeup);
 	free(gone);
 }

@@ -157,13 +157,17 @@ enum status spool_thread_start(struct spool_thread *files, int folder, struct wa
 	return STATUS_SYSTEM;
 }
 
-void spool_thread_end(struct spool_thread *files)
+void spool_thread_stop(struct spool_thread *files)
 {
 	pthread_mutex_lock(&files->lock);
 	files->ending = true;
 	pthread_cond_signal(&files->wanted);
 	pthread_mutex_unlock(&files->lock);
 	pthread_join(files->thread, NULL);
+}
+
+void spool_thread_free(struct spool_thread *files)
+{
 	pthread_cond_destroy(&files->wanted);
 	pthread_mutex_destroy(&files->lock);
 	close(files->folder);

@@ -83,8 +83,10 @@ struct spool_message {
 
 /* Starts the thread; owns `folder` from then on, on failure too. */
 MUST_USE enum status spool_thread_start(struct spool_thread *files, int folder, struct wakeup *wakeup);
-/* Returns when the queue is done. */
-void spool_thread_end(struct spool_thread *files);
+/* Returns when the queue is done; what is done can still be collected. */
+void spool_thread_stop(struct spool_thread *files);
+/* Behind the stop. */
+void spool_thread_free(struct spool_thread *files);
 void spool_thread_give(struct spool_thread *files, struct spool_job *job);
 /* Moves everything done to *out_done. */
 void spool_thread_collect(struct spool_thread *files, struct spool_queue *out_done);

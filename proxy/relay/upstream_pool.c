@@ -30,8 +30,7 @@ static struct tally count_connections(const struct upstream_pool *pool)
 {
 	struct tally tally = { 0 };
 	struct upstream_connection *c;
-	TAILQ_FOREACH(c, &pool->connections, in_pool)
-	{
+	for (c = TAILQ_FIRST(&pool->connections); c; c = TAILQ_NEXT(c, in_pool)) {
 		if (c->state == CONNECTION_CLOSED)
 			continue;
 		tally.all++;
@@ -51,8 +50,8 @@ static size_t count_waiting(const struct upstream_pool *pool)
 {
 	size_t count = 0;
 	const struct upstream *u;
-	TAILQ_FOREACH(u, &pool->waiting, in_waiting)
-	count++;
+	for (u = TAILQ_FIRST(&pool->waiting); u; u = TAILQ_NEXT(u, in_waiting))
+		count++;
 	return count;
 }
 
@@ -145,8 +144,7 @@ static void reap(struct upstream_pool *pool)
 static struct upstream_connection *find_idle(const struct upstream_pool *pool)
 {
 	struct upstream_connection *c;
-	TAILQ_FOREACH(c, &pool->connections, in_pool)
-	{
+	for (c = TAILQ_FIRST(&pool->connections); c; c = TAILQ_NEXT(c, in_pool)) {
 		if (c->state == CONNECTION_IDLE)
 			return c;
 	}
@@ -180,8 +178,7 @@ static void open_connections(struct upstream_pool *pool)
 static struct upstream *find_silent(const struct upstream_pool *pool)
 {
 	struct upstream *u, *found = NULL;
-	TAILQ_FOREACH(u, &pool->attempts, in_pool)
-	{
+	for (u = TAILQ_FIRST(&pool->attempts); u; u = TAILQ_NEXT(u, in_pool)) {
 		if (u->state == UPSTREAM_OPEN && !u->is_due &&
 		    (found == NULL || u->silent_since_ms < found->silent_since_ms))
 			found = u;
@@ -314,8 +311,8 @@ void upstream_pool_free(struct upstream_pool **pool)
 	if (gone == NULL)
 		return;
 	*pool = NULL;
-	TAILQ_FOREACH(c, &gone->connections, in_pool)
-	upstream_connection_close(c);
+	for (c = TAILQ_FIRST(&gone->connections); c; c = TAILQ_NEXT(c, in_pool))
+		upstream_connection_close(c);
 	while (!TAILQ_EMPTY(&gone->attempts))
 		upstream_free(TAILQ_FIRST(&gone->attempts));
 	reap(gone);
@@ -329,8 +326,7 @@ void upstream_pool_free(struct upstream_pool **pool)
 void upstream_pool_credential(struct upstream_pool *pool, uint64_t ticket, const struct upstream_credential *credential)
 {
 	struct upstream_connection *c;
-	TAILQ_FOREACH(c, &pool->connections, in_pool)
-	{
+	for (c = TAILQ_FIRST(&pool->connections); c; c = TAILQ_NEXT(c, in_pool)) {
 		if (c->state == CONNECTION_CREDENTIAL && c->ticket == ticket) {
 			upstream_login_with(c, credential);
 			return;
@@ -342,8 +338,7 @@ void upstream_pool_drain(struct upstream_pool *pool)
 {
 	struct upstream_connection *c;
 	pool->draining = true;
-	TAILQ_FOREACH(c, &pool->connections, in_pool)
-	{
+	for (c = TAILQ_FIRST(&pool->connections); c; c = TAILQ_NEXT(c, in_pool)) {
 		if (c->state == CONNECTION_IDLE)
 			upstream_connection_quit(c);
 	}
