@@ -141,17 +141,15 @@ static bool take_chain(void *context, X509 *certificate)
 	return true;
 }
 
-static bool use_key(SSL_CTX *openssl, const struct secret *key)
+static void free_key(EVP_PKEY **key)
+{
+	EVP_PKEY_free(*key);
+}
+
+static EVP_PKEY *read_key(const struct secret *key)
 {
 	BIO *bio __attribute__((cleanup(free_bio))) = open_pem(secret_reveal(key));
-	if (bio == NULL)
-		return false;
-	EVP_PKEY *private_key = PEM_read_bio_PrivateKey(bio, NULL, refuse_passphrase, NULL);
-	if (private_key == NULL)
-		return false;
-	bool used = SSL_CTX_use_PrivateKey(openssl, private_key) == 1;
-	EVP_PKEY_free(private_key);
-	return used;
+	return bio ? PEM_read_bio_PrivateKey(bio, NULL, refuse_passphrase, NULL) : NULL;
 }
 
 /* OpenSSL's own ticket format is that of the supervisor's key: name, HMAC-SHA-256, AES-256. */
@@ -184,9 +182,10 @@ enum status tls_server_create(const struct tls_server_options *options, struct t
 	struct chain chain = { .openssl = openssl };
 	if (!read_certificates(options->certificate_pem, take_chain, &chain))
 		return fail(out_error, "the certificate can't be read");
-	if (!use_key(openssl, options->private_key))
+	EVP_PKEY *key __attribute__((cleanup(free_key))) = read_key(options->private_key);
+	if (key == NULL)
 		return fail(out_error, "the private key can't be read");
-	if (SSL_CTX_check_private_key(openssl) != 1)
+	if (SSL_CTX_use_PrivateKey(openssl, key) != 1 || SSL_CTX_check_private_key(openssl) != 1)
 		return fail(out_error, "the private key does not belong to the certificate");
 	if (!use_tickets(openssl, options->ticket_key))
 		return fail(out_error, "the ticket key is unusable");
