@@ -242,7 +242,8 @@ static enum status wait_for_answer(const struct embedded_redis *redis, uint64_t 
 		}
 		nanosleep(&pause, NULL);
 	}
-	fprintf(faults, "the embedded Redis in %s ended at once; the lines above tell why\n", redis->folder);
+	logs_flush(redis->options.logs);
+	fprintf(faults, "the embedded Redis in %s ended at once; its log tells why\n", redis->folder);
 	return STATUS_UNAVAILABLE;
 }
 

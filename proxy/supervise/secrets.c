@@ -49,8 +49,8 @@ static enum status seal(const struct config *config, const struct wish *wish, in
 	struct stat info;
 	if (fstat(file, &info) < 0 || !S_ISREG(info.st_mode))
 		return complain(config, wish, faults, "not a file");
-	if (wish->content != CONTENT_PUBLIC && (info.st_mode & S_IRWXO))
-		return complain(config, wish, faults, "others can read this file; expected mode 0600 or 0640");
+	if (wish->content != CONTENT_PUBLIC && (info.st_mode & (S_IRWXG | S_IRWXO)))
+		return complain(config, wish, faults, "others can read this file; expected mode 0600");
 	if (read_secret(file, wish->content, &secret) != STATUS_OK)
 		return complain(config, wish, faults, "can't read it, or it is too large");
 	if (secret_is_empty(&secret))

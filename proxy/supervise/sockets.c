@@ -210,6 +210,13 @@ void sockets_trim(struct sockets *sockets)
 	sockets->count = kept;
 }
 
+void sockets_close_gates(struct sockets *sockets)
+{
+	for (size_t i = 0; i < sockets->count; i++)
+		sockets->items[i].wanted = sockets->items[i].gate == 0;
+	sockets_trim(sockets);
+}
+
 /* ---- handing over */
 
 static enum status hand_to_gate(const struct sockets *sockets, const struct config *config, unsigned index,

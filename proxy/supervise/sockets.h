@@ -35,6 +35,8 @@ void sockets_trim(struct sockets *sockets);
 /* Adds what a process of that kind (gates: of that index) listens on. */
 MUST_USE enum status sockets_hand_over(const struct sockets *sockets, const struct config *config, enum role_kind kind,
 				       unsigned index, struct handover *list);
+/* Closes what clients connect to: with the gates' copies gone too, the kernel refuses them. */
+void sockets_close_gates(struct sockets *sockets);
 void sockets_close(struct sockets *sockets); /* all, and unlinks the control socket */
 
 #endif

@@ -1,0 +1,41 @@
+/*
+ * What a role's process is told when it is born: by its arguments which role
+ * it is, by its environment all the rest. Nothing in it is secret; secrets come as descriptors.
+ */
+#ifndef SUPERVISE_BIRTH_H
+#define SUPERVISE_BIRTH_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "supervise/handover.h"
+#include "supervise/privileges.h"
+
+#define BIRTH_VARIABLES 16 /* of the environment, at most */
+
+struct birth {
+	uint32_t instance;
+	unsigned index;
+	unsigned seat;
+	unsigned seats;
+	pid_t parent;
+	struct identity identity;
+	const char *config_file;  /* as given to -c */
+	const char *redis_server; /* role_context.redis_server */
+};
+
+/* An environment: NULL at its end, each text from the heap. */
+struct birth_environment {
+	char *variables[BIRTH_VARIABLES + 1];
+	size_t count;
+};
+
+/* What the role's environment is to be: the birth, the descriptors, and what a C library and a sanitizer look at. */
+MUST_USE enum status birth_write(const struct birth *birth, const struct handover *list,
+				 struct birth_environment *out_environment);
+void birth_environment_free(struct birth_environment *environment);
+
+/* Reads this process's own environment; texts in *out_birth point into it. STATUS_INVALID: not started by a supervisor. */
+MUST_USE enum status birth_read(struct birth *out_birth, struct handover *out_list);
+
+#endif

@@ -1,0 +1,100 @@
+/* Reading and checking. Owns nothing for longer than a call; every fault is a line for the administrator. */
+#include "supervise/config_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/secret.h"
+#include "net/tls.h"
+#include "supervise/privileges.h"
+
+#define READ_PIECE 16384 /* bytes */
+
+/* ---- reading */
+
+static enum status read_all(int fd, struct buf *text)
+{
+	for (;;) {
+		char *at;
+		size_t room = buf_room(text) < READ_PIECE ? buf_room(text) : READ_PIECE;
+		if (room == 0)
+			return STATUS_TOO_LARGE;
+		TRY(buf_reserve(text, room, &at));
+		ssize_t got = read(fd, at, room);
+		if (got == 0)
+			return STATUS_OK;
+		if (got < 0 && errno != EINTR)
+			return STATUS_SYSTEM;
+		buf_commit(text, got > 0 ? (size_t)got : 0);
+	}
+}
+
+enum status config_file_load(const char *file, FILE *faults, struct buf *out_text, struct config **out_config)
+{
+	int fd = open(file, O_RDONLY | O_CLOEXEC);
+	if (fd < 0) {
+		fprintf(faults, "%s:1: %s\n", file, strerror(errno));
+		return STATUS_NOT_FOUND;
+	}
+	enum status status = read_all(fd, out_text);
+	if (status != STATUS_OK)
+		fprintf(faults, "%s:1: can't be read: %s\n", file,
+			status == STATUS_SYSTEM ? strerror(errno) : status_text(status));
+	close(fd);
+	TRY(status);
+	return config_load(buf_span(out_text), file, faults, out_config);
+}
+
+/* ---- checking */
+
+static enum status read_secret_file(const char *path, struct secret *out_secret)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0)
+		return STATUS_NOT_FOUND;
+	enum status status = secret_from_fd(fd, out_secret);
+	close(fd);
+	return status;
+}
+
+static enum status make_context(const struct config *config, const struct secret *certificate, const struct secret *key,
+				FILE *faults)
+{
+	const struct tls_server_options options = {
+		.certificate_pem = secret_reveal(certificate),
+		.private_key = key,
+		.session_id_context = SPAN("check"),
+		.allow_tls13_only = config->tls.min_version == TLS_VERSION_13,
+	};
+	struct tls_context *context = NULL;
+	char *error = NULL;
+	enum status status = tls_server_create(&options, &context, &error);
+	if (status != STATUS_OK)
+		fprintf(faults, "%s:%u: tls: %s and %s make no server: %s\n", config->file, config->tls.line,
+			config->tls.certificate, config->tls.private_key, error ? error : status_text(status));
+	tls_context_free(&context);
+	free(error);
+	return status;
+}
+
+/* Files that can't be read are config_check's business. */
+static enum status check_tls(const struct config *config, FILE *faults)
+{
+	struct secret certificate SECRET_AUTO = { 0 };
+	struct secret key SECRET_AUTO = { 0 };
+	if (read_secret_file(config->tls.certificate, &certificate) != STATUS_OK ||
+	    read_secret_file(config->tls.private_key, &key) != STATUS_OK)
+		return STATUS_OK;
+	return make_context(config, &certificate, &key, faults);
+}
+
+enum status config_file_check(const struct config *config, FILE *faults)
+{
+	struct identities identities;
+	enum status machine = config_check(config, faults);
+	enum status users = identities_find(config, faults, &identities);
+	enum status tls = check_tls(config, faults);
+	return machine == STATUS_OK && users == STATUS_OK && tls == STATUS_OK ? STATUS_OK : STATUS_INVALID;
+}

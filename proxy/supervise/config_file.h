@@ -1,0 +1,17 @@
+/* The config file: read whole, parsed, and checked against the machine, TLS included. */
+#ifndef SUPERVISE_CONFIG_FILE_H
+#define SUPERVISE_CONFIG_FILE_H
+
+#include <stdio.h>
+
+#include "base/buf.h"
+#include "config/config.h"
+
+#define CONFIG_FILE_MAXIMUM (1U << 20) /* bytes: far more than anybody writes by hand */
+
+/* Reads and parses; *out_text, which the caller has initialized with that maximum, gets the file's bytes. Faults as in config.h. */
+MUST_USE enum status config_file_load(const char *file, FILE *faults, struct buf *out_text, struct config **out_config);
+/* config_check, users and groups, and that certificate and key make a server. STATUS_INVALID with faults. */
+MUST_USE enum status config_file_check(const struct config *config, FILE *faults);
+
+#endif

@@ -1,0 +1,77 @@
+/*
+ * Who may speak to whom, and the doors between them: socket pairs, each end
+ * handed to its process over the supervisor's door. One way for a start, a restart and a
+ * reload: a process that is new gets new doors to all its neighbours, and they theirs.
+ */
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "door/messages.h"
+#include "supervise/supervisor.h"
+
+static const struct {
+	enum role_kind one, other;
+} pairs[] = {
+	{ ROLE_GATE, ROLE_AUTH },  { ROLE_GATE, ROLE_RELAY },  { ROLE_AUTH, ROLE_RELAY },
+	{ ROLE_ADMIN, ROLE_AUTH }, { ROLE_ADMIN, ROLE_RELAY },
+};
+
+static bool are_neighbours(enum role_kind a, enum role_kind b)
+{
+	for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++)
+		if ((pairs[i].one == a && pairs[i].other == b) || (pairs[i].one == b && pairs[i].other == a))
+			return true;
+	return false;
+}
+
+/* Gives one end away; a process that can't take it is ending, and its end is told elsewhere. */
+static enum status send_end(struct post *to, enum role_kind peer, uint32_t instance, int fd)
+{
+	const struct door_attach attach = { .role = (uint8_t)peer, .instance = instance };
+	if (to->door == NULL) {
+		close(fd);
+		return STATUS_OK;
+	}
+	door_attach_fd(to->door, fd);
+	return door_send_attach(to->door, &attach);
+}
+
+static enum status make_pair(int out_ends[2])
+{
+	return socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, out_ends) < 0 ? STATUS_SYSTEM
+												: STATUS_OK;
+}
+
+static enum status attach_pair(struct post *one, struct post *other)
+{
+	int ends[2];
+	TRY(make_pair(ends));
+	enum status first = send_end(one, other->kind, other->instance, ends[0]);
+	enum status second = send_end(other, one->kind, one->instance, ends[1]);
+	return first != STATUS_OK ? first : second;
+}
+
+/* Commands of administrators that are for the supervisor itself. */
+static enum status attach_control(struct post *admin)
+{
+	int ends[2];
+	TRY(make_pair(ends));
+	enum status status = door_create(admin->generation->supervisor->loop, ends[0], &control_door_handler, admin,
+					 &admin->control);
+	if (status != STATUS_OK) {
+		close(ends[1]); /* the door has seen to the other */
+		return status;
+	}
+	return send_end(admin, ROLE_SUPERVISOR, 0, ends[1]);
+}
+
+enum status doors_attach(struct post *post)
+{
+	struct generation *generation = post->generation;
+	for (size_t i = 0; i < generation->post_count; i++) {
+		struct post *other = &generation->posts[i];
+		if (other != post && post_has_process(other) && are_neighbours(post->kind, other->kind))
+			TRY(attach_pair(post, other));
+	}
+	return post->kind == ROLE_ADMIN ? attach_control(post) : STATUS_OK;
+}

@@ -1,0 +1,138 @@
+/*
+ * The main of `subgate`: what the arguments ask for. Errors go to stderr; exit
+ * 0 is done, 1 refused or failed, 2 a wrong use.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "supervise/config_file.h"
+#include "supervise/role_main.h"
+#include "supervise/supervisor.h"
+#include "supervise/title.h"
+
+#define EXIT_USAGE 2
+
+enum action { ACTION_RUN, ACTION_CHECK, ACTION_DUMP, ACTION_REFERENCE, ACTION_VERSION, ACTION_HELP };
+
+struct arguments {
+	enum action action;
+	const char *config_file;
+};
+
+static const struct {
+	const char *name;
+	enum action action;
+	bool needs_config;
+} options[] = {
+	{ "--check", ACTION_CHECK, true },          { "--dump", ACTION_DUMP, true },
+	{ "--reference", ACTION_REFERENCE, false }, { "--version", ACTION_VERSION, false },
+	{ "--help", ACTION_HELP, false },           { "-h", ACTION_HELP, false },
+};
+
+static void print_help(FILE *out)
+{
+	fputs("usage: subgate -c FILE            run in the foreground\n"
+	      "       subgate -c FILE --check    look for faults in FILE and what it names\n"
+	      "       subgate -c FILE --dump     show the effective config, secrets left out\n"
+	      "       subgate --reference        describe every option, as Markdown\n"
+	      "       subgate --version\n"
+	      "       subgate --help\n"
+	      "\n"
+	      "SIGHUP reloads FILE, SIGTERM finishes what was begun and ends.\n"
+	      "subgatectl asks and tells a running subgate.\n",
+	      out);
+}
+
+/* ---- actions */
+
+static int check(const char *file)
+{
+	struct buf text BUF_AUTO;
+	struct config *config = NULL;
+	buf_init(&text, CONFIG_FILE_MAXIMUM);
+	if (config_file_load(file, stderr, &text, &config) != STATUS_OK)
+		return 1;
+	enum status status = config_file_check(config, stderr);
+	config_free(&config);
+	if (status == STATUS_OK)
+		printf("%s: no faults\n", file);
+	return status == STATUS_OK ? 0 : 1;
+}
+
+static int dump(const char *file)
+{
+	struct buf text BUF_AUTO;
+	struct config *config = NULL;
+	buf_init(&text, CONFIG_FILE_MAXIMUM);
+	if (config_file_load(file, stderr, &text, &config) != STATUS_OK)
+		return 1;
+	config_dump(config, stdout);
+	config_free(&config);
+	return 0;
+}
+
+static int act(const struct arguments *arguments)
+{
+	switch (arguments->action) {
+	case ACTION_RUN:
+		return supervisor_run(arguments->config_file);
+	case ACTION_CHECK:
+		return check(arguments->config_file);
+	case ACTION_DUMP:
+		return dump(arguments->config_file);
+	case ACTION_REFERENCE:
+		config_reference(stdout);
+		return 0;
+	case ACTION_VERSION:
+		puts("subgate " SUBGATE_VERSION);
+		return 0;
+	case ACTION_HELP:
+		print_help(stdout);
+		return 0;
+	}
+	return EXIT_USAGE;
+}
+
+/* ---- arguments */
+
+static bool take_option(const char *text, struct arguments *arguments)
+{
+	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
+		if (strcmp(options[i].name, text) == 0 && arguments->action == ACTION_RUN) {
+			arguments->action = options[i].action;
+			return true;
+		}
+	return false;
+}
+
+static bool needs_config(enum action action)
+{
+	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
+		if (options[i].action == action)
+			return options[i].needs_config;
+	return true;
+}
+
+static bool parse(int argc, char **argv, struct arguments *arguments)
+{
+	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "-c") == 0 && i + 1 < argc && arguments->config_file == NULL)
+			arguments->config_file = strdup(argv[++i]); /* the title is written over argv */
+		else if (!take_option(argv[i], arguments))
+			return false;
+	}
+	return arguments->config_file != NULL || !needs_config(arguments->action);
+}
+
+int main(int argc, char **argv)
+{
+	struct arguments arguments = { 0 };
+	title_init(argc, argv);
+	if (argc == 3 && strcmp(argv[1], "--role") == 0) /* started by ourselves */
+		return role_main(strdup(argv[2]));
+	if (!parse(argc, argv, &arguments)) {
+		print_help(stderr);
+		return EXIT_USAGE;
+	}
+	return act(&arguments);
+}

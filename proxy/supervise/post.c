@@ -1,0 +1,273 @@
+/*
+ * One process of a role, from fork to its last word. Owns process, door and
+ * seat of the post. A process that dies is replaced after a back-off that grows; while its
+ * generation starts or drains it is not.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "door/messages.h"
+#include "supervise/backoff.h"
+#include "supervise/birth.h"
+#include "supervise/supervisor.h"
+
+#define KEEP_MAXIMUM HANDOVER_MAXIMUM
+
+const char *post_state_text(enum post_state state)
+{
+	static const char *const texts[] = {
+		[POST_EMPTY] = "empty",       [POST_STARTING] = "starting", [POST_READY] = "ready",
+		[POST_DRAINING] = "draining", [POST_WAITING] = "waiting",   [POST_GONE] = "gone",
+	};
+	return state < POST_STATES ? texts[state] : "unknown";
+}
+
+void post_name(const struct post *post, char out_name[POST_NAME_SIZE])
+{
+	if (post->index)
+		snprintf(out_name, POST_NAME_SIZE, "%s %u", role_kind_text(post->kind), post->index);
+	else
+		snprintf(out_name, POST_NAME_SIZE, "%s", role_kind_text(post->kind));
+}
+
+bool post_has_process(const struct post *post)
+{
+	return post->process != NULL;
+}
+
+static void set_state(struct post *post, enum post_state state)
+{
+	char name[POST_NAME_SIZE];
+	post_name(post, name);
+	log_debug("%s: %s, was %s", name, post_state_text(state), post_state_text(post->state));
+	post->state = state;
+	generation_post_changed(post->generation);
+}
+
+/* ---- the supervisor's door */
+
+static enum status take_frame(void *context, struct door *door, uint16_t type, struct span payload)
+{
+	struct post *post = context;
+	struct door_ready ready;
+	(void)door;
+	if (type != DOOR_READY)
+		return STATUS_INVALID;
+	TRY(door_read_ready(payload, &ready));
+	if (ready.instance != post->instance)
+		return STATUS_INVALID;
+	if (post->state == POST_STARTING)
+		set_state(post, POST_READY);
+	return STATUS_OK;
+}
+
+/* It ended, or it broke the door and must end. */
+static void take_closed(void *context, struct door *door)
+{
+	struct post *post = context;
+	(void)door;
+	door_free(&post->door);
+	post_kill(post);
+}
+
+static const struct door_handler door_handler = { .on_frame = take_frame, .on_closed = take_closed };
+
+/* ---- the end of a process */
+
+static void let_go(struct post *post)
+{
+	process_free(&post->process);
+	door_free(&post->door);
+	door_free(&post->control);
+	seats_leave(post->generation->supervisor->seats, post->seat);
+}
+
+static void wait_for_next(struct post *post)
+{
+	post->delay_ms = backoff_next(post->delay_ms, clock_monotonic_ms() - post->started_ms);
+	timer_set(post->timer, post->delay_ms);
+	set_state(post, POST_WAITING);
+}
+
+static void take_exit(void *context, const char *how)
+{
+	struct post *post = context;
+	struct generation *generation = post->generation;
+	enum post_state state = post->state;
+	char name[POST_NAME_SIZE];
+	post_name(post, name);
+	let_go(post);
+	if (state == POST_DRAINING) {
+		log_info("%s (process of instance %u) has ended: %s", name, post->instance, how);
+		set_state(post, POST_GONE);
+		return;
+	}
+	if (generation->stage == GENERATION_SERVING) {
+		stats_add(seats_own(generation->supervisor->seats), COUNTER_ROLE_RESTARTS, post->kind, 1);
+		wait_for_next(post);
+		log_error("%s died: %s; a new one starts in %llu ms", name, how, (unsigned long long)post->delay_ms);
+		return;
+	}
+	log_error("%s died while its generation %s: %s", name,
+		  generation->stage == GENERATION_STARTING ? "was starting" : "was draining", how);
+	generation->failed |= generation->stage == GENERATION_STARTING;
+	set_state(post, POST_GONE);
+}
+
+static void take_time(void *context)
+{
+	struct post *post = context;
+	char name[POST_NAME_SIZE];
+	post_name(post, name);
+	if (post_start(post) == STATUS_OK)
+		return;
+	post->started_ms = clock_monotonic_ms();
+	wait_for_next(post);
+	log_error("%s can't be started: %s", name, strerror(errno));
+}
+
+/* ---- the start of one */
+
+static enum status list_descriptors(const struct post *post, int door, struct handover *list)
+{
+	const struct generation *generation = post->generation;
+	struct supervisor *supervisor = generation->supervisor;
+	const unsigned role = TO(post->kind);
+	TRY(handover_add_all(list, &generation->files, post->kind));
+	TRY(sockets_hand_over(&supervisor->sockets, generation->config, post->kind, post->index, list));
+	TRY(handover_add(list, role, door, "supervisor"));
+	TRY(handover_add(list, role, seats_fd(supervisor->seats), "stats"));
+	return STATUS_OK;
+}
+
+static enum status spawn(struct post *post, const struct handover *list, int output)
+{
+	struct supervisor *supervisor = post->generation->supervisor;
+	char role[32];
+	char *const argv[] = { "subgate", "--role", role, NULL };
+	int keep[KEEP_MAXIMUM];
+	struct birth_environment environment = { 0 };
+	const struct birth birth = {
+		.instance = post->instance,
+		.index = post->index,
+		.seat = post->seat,
+		.seats = seats_count(supervisor->seats),
+		.parent = getpid(),
+		.identity = supervisor->identities.role[post->kind],
+		.config_file = supervisor->config_file,
+		.redis_server = supervisor->redis ? embedded_redis_server(supervisor->redis)
+						  : post->generation->config->redis.server,
+	};
+	snprintf(role, sizeof(role), "%s", role_kind_text(post->kind));
+	TRY(birth_write(&birth, list, &environment));
+	for (size_t i = 0; i < list->count; i++)
+		keep[i] = list->items[i].fd;
+	const struct process_options options = {
+		.binary = supervisor->binary,
+		.argv = argv,
+		.envp = environment.variables,
+		.input = -1,
+		.output = output,
+		.keep = keep,
+		.keep_count = list->count,
+		.death_signal = SIGKILL,
+		.on_exit = take_exit,
+		.context = post,
+	};
+	enum status status = process_start(supervisor->loop, &options, &post->process);
+	birth_environment_free(&environment);
+	return status;
+}
+
+static enum status spawn_with_door(struct post *post, int door)
+{
+	struct supervisor *supervisor = post->generation->supervisor;
+	struct handover list = { 0 };
+	char name[POST_NAME_SIZE];
+	int output = -1;
+	post_name(post, name);
+	enum status status = list_descriptors(post, door, &list);
+	if (status == STATUS_OK)
+		status = logs_open(supervisor->logs, name, LOG_LEVEL_WARNING, &output);
+	if (status == STATUS_OK) {
+		status = spawn(post, &list, output);
+		close(output);
+	}
+	handover_forget(&list);
+	return status;
+}
+
+/* Both ends: ours as a door (which owns it, whatever happens), the other handed to the process. */
+static enum status open_and_spawn(struct post *post)
+{
+	int ends[2];
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) < 0)
+		return STATUS_SYSTEM;
+	enum status status = door_create(post->generation->supervisor->loop, ends[0], &door_handler, post, &post->door);
+	if (status == STATUS_OK)
+		status = spawn_with_door(post, ends[1]);
+	close(ends[1]);
+	return status;
+}
+
+static enum status make_timer(struct post *post)
+{
+	if (post->timer)
+		return STATUS_OK;
+	return timer_create(post->generation->supervisor->loop, take_time, post, &post->timer);
+}
+
+enum status post_start(struct post *post)
+{
+	struct supervisor *supervisor = post->generation->supervisor;
+	TRY(make_timer(post));
+	TRY(seats_take(supervisor->seats, &post->seat));
+	post->instance = ++supervisor->last_instance;
+	post->started_us = clock_wall_us();
+	post->started_ms = clock_monotonic_ms();
+	enum status status = open_and_spawn(post);
+	if (status == STATUS_OK)
+		status = doors_attach(post);
+	if (status != STATUS_OK) {
+		int error = errno;
+		let_go(post);
+		errno = error;
+		return status;
+	}
+	set_state(post, POST_STARTING);
+	return STATUS_OK;
+}
+
+/* ---- ending one */
+
+void post_drain(struct post *post, uint64_t limit_ms)
+{
+	const struct door_drain drain = { .limit_ms = limit_ms };
+	if (post->process == NULL) {
+		if (post->timer)
+			timer_clear(post->timer);
+		set_state(post, POST_GONE);
+		return;
+	}
+	set_state(post, POST_DRAINING);
+	if (post->door == NULL || door_send_drain(post->door, &drain) != STATUS_OK)
+		post_kill(post);
+}
+
+void post_kill(struct post *post)
+{
+	if (post->process)
+		process_signal(post->process, SIGKILL);
+}
+
+void post_free(struct post *post)
+{
+	if (post->process)
+		let_go(post);
+	timer_free(&post->timer);
+}

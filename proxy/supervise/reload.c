@@ -1,0 +1,164 @@
+/*
+ * Reload: a new generation beside the old one, and only when all of it serves
+ * is the old one told to end. Whatever fails before leaves the old one as it is.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "supervise/config_file.h"
+#include "supervise/notify.h"
+#include "supervise/supervisor.h"
+
+/* ---- what can't change while we run */
+
+struct fixed {
+	const char *name;
+	const char *before, *after;
+};
+
+/* Of redis.server only whether Redis is ours to run. */
+static const char *redis_kind(const struct config *config)
+{
+	return strcmp(config->redis.server, "embedded") == 0 ? "embedded" : "a server";
+}
+
+static enum status compare(const struct config *before, const struct config *after, FILE *faults)
+{
+	const struct fixed fixed[] = {
+		{ "user", before->global.user, after->global.user },
+		{ "state_dir", before->global.state_dir, after->global.state_dir },
+		{ "run_dir", before->global.run_dir, after->global.run_dir },
+		{ "admin.group", before->admin.group, after->admin.group },
+		{ "redis.server", redis_kind(before), redis_kind(after) },
+	};
+	enum status status = STATUS_OK;
+	for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++)
+		if (strcmp(fixed[i].before, fixed[i].after) != 0) {
+			fprintf(faults,
+				"%s:1: %s: was \"%s\" when subgate started and is \"%s\" now; restart subgate to "
+				"change it\n",
+				after->file, fixed[i].name, fixed[i].before, fixed[i].after);
+			status = STATUS_INVALID;
+		}
+	return status;
+}
+
+/* ---- beginning */
+
+static enum status load(const struct supervisor *supervisor, FILE *faults, struct buf *text, struct config **out_config)
+{
+	struct config *config = NULL;
+	TRY(config_file_load(supervisor->config_file, faults, text, &config));
+	enum status status = config_file_check(config, faults);
+	if (status == STATUS_OK)
+		status = compare(supervisor->current->config, config, faults);
+	if (status == STATUS_OK)
+		*out_config = config;
+	else
+		config_free(&config);
+	return status;
+}
+
+/* The sockets as the current config needs them: all of them are open. */
+static void restore_sockets(struct supervisor *supervisor)
+{
+	const struct config *config = supervisor->current->config;
+	if (sockets_open(&supervisor->sockets, config, generation_gates(config), &supervisor->identities, stderr) ==
+	    STATUS_OK)
+		sockets_trim(&supervisor->sockets);
+}
+
+static enum status open_target(struct supervisor *supervisor, const struct config *config, FILE *faults)
+{
+	enum status status = log_target_open(config, &supervisor->next_target);
+	if (status != STATUS_OK)
+		fprintf(faults, "%s:%u: log.target: \"%s\" can't be opened: %s\n", config->file, config->log.line,
+			config->log.target, strerror(errno));
+	return status;
+}
+
+static enum status prepare(struct supervisor *supervisor, FILE *faults)
+{
+	struct buf text BUF_AUTO;
+	struct config *config = NULL;
+	buf_init(&text, CONFIG_FILE_MAXIMUM);
+	TRY(load(supervisor, faults, &text, &config));
+	enum status status = open_target(supervisor, config, faults);
+	if (status == STATUS_OK)
+		status = sockets_open(&supervisor->sockets, config, generation_gates(config), &supervisor->identities,
+				      faults);
+	if (status != STATUS_OK) {
+		config_free(&config);
+		return status;
+	}
+	status = generation_create(supervisor, config, buf_span(&text), faults, &supervisor->incoming);
+	if (status != STATUS_OK)
+		restore_sockets(supervisor);
+	return status;
+}
+
+/* Why it can't be done now, or NULL. */
+static const char *find_obstacle(const struct supervisor *supervisor)
+{
+	if (supervisor->incoming)
+		return "a reload is under way";
+	if (supervisor->stage == STAGE_STARTING)
+		return "subgate is still starting";
+	return supervisor->stage == STAGE_SERVING ? NULL : "subgate is ending";
+}
+
+enum status reload_begin(struct supervisor *supervisor, const struct reload *reload, char **out_error)
+{
+	char *text = NULL;
+	size_t size = 0;
+	FILE *faults = open_memstream(&text, &size);
+	if (faults == NULL)
+		return STATUS_NO_MEMORY;
+	const char *obstacle = find_obstacle(supervisor);
+	if (obstacle)
+		fputs(obstacle, faults);
+	enum status status = obstacle ? STATUS_REFUSED : prepare(supervisor, faults);
+	fclose(faults);
+	if (status != STATUS_OK) {
+		if (!obstacle)
+			log_target_free(&supervisor->next_target);
+		*out_error = text;
+		return status;
+	}
+	free(text);
+	log_info("reload: the config is right, its processes start");
+	notify_reloading();
+	supervisor->reload = *reload;
+	generation_start(supervisor->incoming);
+	return STATUS_OK;
+}
+
+/* ---- its outcome */
+
+void reload_succeeded(struct supervisor *supervisor)
+{
+	struct generation *old = supervisor->current;
+	supervisor->current = supervisor->incoming;
+	supervisor->incoming = NULL;
+	old->next = supervisor->outgoing;
+	supervisor->outgoing = old;
+	sockets_trim(&supervisor->sockets);
+	logs_set_target(supervisor->logs, supervisor->next_target);
+	supervisor->next_target = NULL;
+	log_info("reload: done; the old processes finish what they began");
+	control_answer_reload(supervisor, NULL);
+	generation_drain(old, supervisor->current->config->global.drain_timeout, true);
+	notify_ready();
+}
+
+void reload_failed(struct supervisor *supervisor)
+{
+	generation_free(&supervisor->incoming);
+	log_target_free(&supervisor->next_target);
+	restore_sockets(supervisor);
+	log_error("reload: a process ended before it was ready; all goes on with the old config");
+	control_answer_reload(supervisor,
+			      "a process ended before it was ready, the log tells why; nothing has changed");
+	notify_ready();
+}

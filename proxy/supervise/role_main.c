@@ -1,0 +1,243 @@
+/*
+ * A role's process: born by fork and exec, it gives up all that it doesn't
+ * need, starts its role, and serves until the supervisor tells it to drain, or is gone. Whatever
+ * fails before READY ends the process with exit 1; the supervisor decides what follows.
+ */
+#include "supervise/role_main.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/secret.h"
+#include "door/messages.h"
+#include "supervise/birth.h"
+#include "supervise/sandbox.h"
+#include "supervise/title.h"
+
+static const struct role *const roles[] = { &gate_role, &auth_role, &relay_role, &admin_role };
+
+/* The one role of this process. */
+struct role_process {
+	const struct role *role;
+	struct role_context context;
+	void *state;
+	struct door *supervisor;
+	struct config *config;
+};
+
+/* ---- giving up */
+
+/* No other process of this user may look into this one, and no core dump holds what it knows. */
+static void shield(void)
+{
+#ifndef SUBGATE_SANITIZED /* the leak checker looks into the process it runs in */
+	prctl(PR_SET_DUMPABLE, 0);
+#endif
+}
+
+static int compare_numbers(const void *a, const void *b)
+{
+	return *(const int *)a - *(const int *)b;
+}
+
+/* Nothing stays open but what was handed over; that is for this program alone. */
+static enum status close_others(const struct handover *list)
+{
+	int kept[HANDOVER_MAXIMUM + 1] = { STDERR_FILENO };
+	size_t count = 1;
+	for (size_t i = 0; i < list->count; i++) {
+		kept[count++] = list->items[i].fd;
+		if (fcntl(list->items[i].fd, F_SETFD, FD_CLOEXEC) < 0)
+			return STATUS_SYSTEM;
+	}
+	qsort(kept, count, sizeof(kept[0]), compare_numbers);
+	for (size_t i = 0; i < count; i++) {
+		unsigned from = (unsigned)kept[i] + 1;
+		unsigned to = i + 1 < count ? (unsigned)kept[i + 1] - 1 : ~0U;
+		if (from <= to && close_range(from, to, 0) < 0)
+			return STATUS_SYSTEM;
+	}
+	return STATUS_OK;
+}
+
+/* Signals are the supervisor's: a terminal's Ctrl-C or systemd's SIGTERM to all must not end sessions. */
+static void ignore_signals(void)
+{
+	signal(SIGTERM, SIG_IGN);
+	signal(SIGINT, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
+}
+
+static enum status give_up_privileges(const struct birth *birth)
+{
+	const struct rlimit no_core = { 0, 0 };
+	umask(077);
+	TRY(identity_assume(&birth->identity));
+	shield(); /* a change of user undoes both of these */
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != birth->parent)
+		return STATUS_SYSTEM;
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || setrlimit(RLIMIT_CORE, &no_core) < 0)
+		return STATUS_SYSTEM;
+	return STATUS_OK;
+}
+
+/* ---- the supervisor's door */
+
+static enum status take_attach(struct role_process *process, struct door *door, struct span payload)
+{
+	struct door_attach attach;
+	TRY(door_read_attach(payload, &attach));
+	int fd = door_take_fd(door);
+	if (fd < 0 || attach.role >= ROLE_KINDS)
+		return STATUS_INVALID;
+	process->role->attached(process->state, (enum role_kind)attach.role, attach.instance, fd);
+	return STATUS_OK;
+}
+
+static enum status take_frame(void *context, struct door *door, uint16_t type, struct span payload)
+{
+	struct role_process *process = context;
+	struct door_drain drain;
+	if (type == DOOR_ATTACH)
+		return take_attach(process, door, payload);
+	if (type != DOOR_DRAIN)
+		return STATUS_INVALID;
+	TRY(door_read_drain(payload, &drain));
+	log_info("drains, within %llu s", (unsigned long long)drain.limit_ms / 1000);
+	process->role->drain(process->state, drain.limit_ms);
+	return STATUS_OK;
+}
+
+/* Without a supervisor there is nobody to replace what dies, and a new one starts its own roles. */
+static void take_closed(void *context, struct door *door)
+{
+	(void)context;
+	(void)door;
+	_exit(1);
+}
+
+static const struct door_handler door_handler = { .on_frame = take_frame, .on_closed = take_closed };
+
+static enum status open_door(struct role_process *process)
+{
+	int fd = role_take_fd(&process->context, "supervisor");
+	if (fd < 0)
+		return STATUS_NOT_FOUND;
+	return door_create(process->context.loop, fd, &door_handler, process, &process->supervisor);
+}
+
+/* ---- the start */
+
+static enum status take_config(struct role_process *process, const struct birth *birth)
+{
+	struct secret text SECRET_AUTO = { 0 };
+	TRY(role_take_secret(&process->context, "config", &text));
+	/* The supervisor has found no fault in it; one found here goes to the log. */
+	return config_load(secret_reveal(&text), birth->config_file, stderr, &process->config);
+}
+
+static enum status take_stats(struct role_process *process, const struct birth *birth)
+{
+	int fd = role_take_fd(&process->context, "stats");
+	if (fd < 0)
+		return STATUS_NOT_FOUND;
+	enum status status = stats_map(fd, birth->seat, &process->context.stats);
+	close(fd); /* a role that is taken over can't reach the counters of others */
+	return status;
+}
+
+static void open_role_log(const struct role_process *process, const struct birth *birth)
+{
+	char who[32];
+	if (birth->index)
+		snprintf(who, sizeof(who), "%s %u", process->role->name, birth->index);
+	else
+		snprintf(who, sizeof(who), "%s", process->role->name);
+	log_open(STDERR_FILENO, (enum log_level)process->config->log.level, who);
+}
+
+static enum status fill_context(struct role_process *process, const struct birth *birth)
+{
+	TRY(take_config(process, birth));
+	open_role_log(process, birth);
+	TRY(take_stats(process, birth));
+	process->context.config = process->config;
+	process->context.instance = birth->instance;
+	process->context.index = birth->index;
+	process->context.seats = birth->seats;
+	process->context.node = process->config->global.hostname;
+	process->context.redis_server = birth->redis_server;
+	return STATUS_OK;
+}
+
+/* Each step logs or returns why not; the order is that of door/role.h. */
+static enum status start(struct role_process *process, const struct birth *birth)
+{
+	const struct door_ready ready = { .instance = birth->instance };
+	enum role_kind kind = process->role->kind;
+	TRY(loop_create(&process->context.loop));
+	TRY(fill_context(process, birth));
+	TRY(sandbox_close_paths(kind, process->config, role_services_list()));
+	TRY(process->role->start(&process->context, &process->state));
+	TRY(open_door(process));
+	TRY(sandbox_close_calls(kind));
+	return door_send_ready(process->supervisor, &ready);
+}
+
+static void stop(struct role_process *process)
+{
+	process->role->stop(process->state);
+	door_free(&process->supervisor);
+	config_free(&process->config);
+	loop_free(process->context.loop);
+}
+
+static const struct role *find_role(const char *name)
+{
+	for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); i++)
+		if (strcmp(roles[i]->name, name) == 0)
+			return roles[i];
+	return NULL;
+}
+
+static enum status be_born(const struct role *role, struct birth *birth)
+{
+	struct handover list = { 0 };
+	TRY(birth_read(birth, &list));
+	title_set(role->name, birth->index);
+	TRY(close_others(&list));
+	role_services_open(&list);
+	return give_up_privileges(birth);
+}
+
+int role_main(const char *name)
+{
+	static struct role_process process;
+	struct birth birth = { 0 };
+	shield();
+	ignore_signals();
+	process.role = find_role(name);
+	if (process.role == NULL) {
+		fprintf(stderr, "there is no role %s\n", name);
+		return 1;
+	}
+	enum status status = be_born(process.role, &birth);
+	if (status == STATUS_OK)
+		status = start(&process, &birth);
+	if (status != STATUS_OK) {
+		log_error("%s can't start: %s", name, status_text(status));
+		return 1;
+	}
+	loop_run(process.context.loop);
+	log_debug("ends");
+	stop(&process);
+	return 0;
+}

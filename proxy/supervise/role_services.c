@@ -1,0 +1,47 @@
+/* What a role may ask of the process it lives in (door/role.h). Owns the descriptors not yet taken. */
+#include <unistd.h>
+
+#include "supervise/role_main.h"
+
+static struct handover handed_over;
+
+const char *role_kind_text(enum role_kind kind)
+{
+	static const char *const texts[] = {
+		[ROLE_SUPERVISOR] = "supervisor", [ROLE_GATE] = "gate",   [ROLE_AUTH] = "auth",
+		[ROLE_RELAY] = "relay",           [ROLE_ADMIN] = "admin",
+	};
+	return kind < ROLE_KINDS ? texts[kind] : "unknown";
+}
+
+void role_services_open(struct handover *list)
+{
+	handed_over = *list;
+	*list = (struct handover){ 0 };
+}
+
+const struct handover *role_services_list(void)
+{
+	return &handed_over;
+}
+
+int role_take_fd(const struct role_context *context, const char *name)
+{
+	(void)context; /* one process, one role */
+	return handover_take(&handed_over, name);
+}
+
+enum status role_take_secret(const struct role_context *context, const char *name, struct secret *out_secret)
+{
+	int fd = role_take_fd(context, name);
+	if (fd < 0)
+		return STATUS_NOT_FOUND;
+	enum status status = secret_from_fd(fd, out_secret);
+	close(fd);
+	return status;
+}
+
+void role_finish(const struct role_context *context)
+{
+	loop_stop(context->loop);
+}

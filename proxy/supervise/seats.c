@@ -1,0 +1,119 @@
+/*
+ * The memory of the counters, and who sits where. Owns the memfd and one
+ * mapping a seat, made when the seat is first left (stats.h: mappings live until exit).
+ */
+#include "supervise/seats.h"
+
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+struct seat {
+	struct stats *slab; /* or NULL: not mapped here yet */
+	bool taken;
+};
+
+struct seats {
+	int fd;
+	struct seat *items;
+	unsigned count;
+};
+
+enum status seats_grow(struct seats *seats, unsigned count)
+{
+	if (count <= seats->count)
+		return STATUS_OK;
+	struct seat *items = realloc(seats->items, count * sizeof(*items));
+	if (items == NULL)
+		return STATUS_NO_MEMORY;
+	seats->items = items;
+	if (ftruncate(seats->fd, (off_t)stats_memory_size(count)) < 0)
+		return STATUS_SYSTEM;
+	for (unsigned i = seats->count; i < count; i++)
+		items[i] = (struct seat){ 0 };
+	seats->count = count;
+	return STATUS_OK;
+}
+
+static enum status prepare(struct seats *seats, unsigned count)
+{
+	if (seats->fd < 0)
+		return STATUS_SYSTEM;
+	TRY(seats_grow(seats, count));
+	seats->items[SUPERVISOR_SEAT].taken = true;
+	return stats_map(seats->fd, SUPERVISOR_SEAT, &seats->items[SUPERVISOR_SEAT].slab);
+}
+
+enum status seats_create(unsigned count, struct seats **out_seats)
+{
+	struct seats *seats = calloc(1, sizeof(*seats));
+	if (seats == NULL)
+		return STATUS_NO_MEMORY;
+	seats->fd = memfd_create("stats", MFD_CLOEXEC);
+	enum status status = prepare(seats, count);
+	if (status == STATUS_OK)
+		*out_seats = seats;
+	else
+		seats_free(&seats);
+	return status;
+}
+
+unsigned seats_count(const struct seats *seats)
+{
+	return seats->count;
+}
+
+int seats_fd(const struct seats *seats)
+{
+	return seats->fd;
+}
+
+struct stats *seats_own(const struct seats *seats)
+{
+	return seats->items[SUPERVISOR_SEAT].slab;
+}
+
+enum status seats_take(struct seats *seats, unsigned *out_seat)
+{
+	for (unsigned i = 0; i < seats->count; i++)
+		if (!seats->items[i].taken) {
+			seats->items[i].taken = true;
+			*out_seat = i;
+			return STATUS_OK;
+		}
+	return STATUS_NOT_FOUND;
+}
+
+/* How many sessions a dead process has is known: none. */
+static void clear_gauges(struct stats *slab)
+{
+	enum { COUNTER, GAUGE, HISTOGRAM };
+	static const int kinds[] = {
+#define COUNTER(NUMBER, name, kind, labels, help) [COUNTER_##NUMBER] = kind,
+#include "stats/counters.def"
+#undef COUNTER
+	};
+	for (enum stats_counter counter = 0; counter < COUNTER_COUNT; counter++)
+		for (unsigned label = 0; kinds[counter] == GAUGE && label < STATS_LABELS; label++)
+			stats_set(slab, counter, label, 0);
+}
+
+void seats_leave(struct seats *seats, unsigned seat)
+{
+	struct seat *item = &seats->items[seat];
+	item->taken = false;
+	if (item->slab || stats_map(seats->fd, seat, &item->slab) == STATUS_OK)
+		clear_gauges(item->slab);
+}
+
+void seats_free(struct seats **seats)
+{
+	struct seats *s = *seats;
+	if (s == NULL)
+		return;
+	*seats = NULL;
+	if (s->fd >= 0)
+		close(s->fd);
+	free(s->items);
+	free(s);
+}

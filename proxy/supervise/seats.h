@@ -1,0 +1,30 @@
+/*
+ * Seats: slabs of counters in shared memory, one for each process that counts.
+ * A seat outlives who sits in it, so that no counter falls back; gauges go to 0
+ * when it is left.
+ */
+#ifndef SUPERVISE_SEATS_H
+#define SUPERVISE_SEATS_H
+
+#include "stats/stats.h"
+
+#define SUPERVISOR_SEAT 0
+
+struct seats;
+
+/* Makes the memory; the supervisor's own seat is taken. STATUS_SYSTEM: errno. */
+MUST_USE enum status seats_create(unsigned count, struct seats **out_seats);
+/* At least so many from now on. Slabs in use stay where they are. */
+MUST_USE enum status seats_grow(struct seats *seats, unsigned count);
+unsigned seats_count(const struct seats *seats);
+/* The memory of all, for stats_map; stays its owner's. */
+int seats_fd(const struct seats *seats);
+/* The supervisor's own slab. */
+struct stats *seats_own(const struct seats *seats);
+
+/* A free one. STATUS_NOT_FOUND: none. */
+MUST_USE enum status seats_take(struct seats *seats, unsigned *out_seat);
+void seats_leave(struct seats *seats, unsigned seat);
+void seats_free(struct seats **seats); /* NULL-safe; sets to NULL */
+
+#endif

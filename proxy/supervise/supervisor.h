@@ -1,0 +1,181 @@
+/*
+ * The supervisor's state, shared by the files that make it up: supervisor.c
+ * (stages of its life), generation.c, post.c (one process), reload.c,
+ * supervisor_control.c. Everything runs on one loop and one thread.
+ */
+#ifndef SUPERVISE_SUPERVISOR_H
+#define SUPERVISE_SUPERVISOR_H
+
+#include <stdio.h>
+
+#include "config/config.h"
+#include "door/door.h"
+#include "supervise/embedded_redis.h"
+#include "supervise/folders.h"
+#include "supervise/handover.h"
+#include "supervise/logs.h"
+#include "supervise/privileges.h"
+#include "supervise/process.h"
+#include "supervise/seats.h"
+#include "supervise/sockets.h"
+
+struct generation;
+
+/* ---- a post: the place of one process in a generation; who holds it may change */
+
+enum post_state {
+	POST_EMPTY,    /* not started yet */
+	POST_STARTING, /* a process that has not said READY */
+	POST_READY,
+	POST_DRAINING, /* told to end */
+	POST_WAITING,  /* its process died; the next one starts when the back-off is over */
+	POST_GONE,     /* its process ended and none follows */
+	POST_STATES
+};
+
+/* Invariant: process != NULL iff the state is STARTING, READY or DRAINING; then `seat` is taken. */
+struct post {
+	struct generation *generation;
+	enum role_kind kind;
+	unsigned index; /* gates: 1, 2, …; others 0 */
+	enum post_state state;
+	struct process *process;
+	struct door *door;    /* the supervisor's door to it */
+	struct door *control; /* admin only: where its commands for the supervisor come from */
+	uint32_t instance;
+	unsigned seat;
+	uint64_t started_us; /* wall clock */
+	uint64_t started_ms;
+	uint64_t delay_ms; /* the last back-off */
+	struct timer *timer;
+};
+
+/* ---- a generation: all roles under one config */
+
+enum generation_stage {
+	GENERATION_STARTING, /* some post was not READY yet */
+	GENERATION_SERVING,
+	GENERATION_DRAINING,
+};
+
+struct supervisor;
+
+struct generation {
+	struct supervisor *supervisor;
+	struct config *config;
+	struct handover files; /* owned: what roles get, secrets and files */
+	struct post *posts;    /* auth, relay, admin, then the gates */
+	size_t post_count;
+	enum generation_stage stage;
+	bool failed;       /* a post ended before it was READY, at the first start */
+	bool last_drained; /* auth, relay and admin were told to end as well */
+	bool told_gone;    /* the supervisor knows that gates, or all, are gone */
+	struct turn_end look;
+	struct timer *limit;     /* then what is left is killed */
+	struct generation *next; /* in the list of draining ones */
+};
+
+/* ---- all of it */
+
+enum stage {
+	STAGE_STARTING,
+	STAGE_SERVING,
+	STAGE_DRAINING, /* gates finish their sessions */
+	STAGE_CLOSING,  /* gates are gone, auth, relay and admin finish */
+	STAGE_STOPPING, /* roles are gone, Redis finishes */
+};
+
+/* Who asked for the reload under way: an admin process, or nobody (SIGHUP). */
+struct reload {
+	uint32_t admin; /* instance; 0: nobody */
+	uint64_t request;
+};
+
+struct supervisor {
+	struct loop *loop;
+	const char *config_file; /* as given to -c */
+	int binary;
+	struct folders folders;
+	struct identities identities;
+	struct embedded_redis *redis; /* or NULL */
+	int ticket_key;
+	struct sockets sockets;
+	struct seats *seats;
+	struct logs *logs;
+	uint32_t last_instance;
+	uint64_t started_us;
+	enum stage stage;
+	unsigned terminations; /* signals that asked for the end */
+	int exit_code;
+	struct generation *current;  /* serves, or is the first and starts */
+	struct generation *incoming; /* of a reload, starting; or NULL */
+	struct generation *outgoing; /* list of draining ones */
+	struct reload reload;
+	struct log_target *next_target; /* of a reload under way, or NULL */
+};
+
+/* "config_file" from the command line, to the end; the process's exit code. */
+int supervisor_run(const char *config_file);
+
+/* ---- post.c */
+
+/* Starts a process and gives it doors to all its neighbours. STATUS_SYSTEM and others: nothing was started. */
+MUST_USE enum status post_start(struct post *post);
+/* Tells its process to end within limit_ms; a post without one is GONE at once. */
+void post_drain(struct post *post, uint64_t limit_ms);
+void post_kill(struct post *post); /* its end is told as any other's */
+bool post_has_process(const struct post *post);
+void post_free(struct post *post); /* kills */
+const char *post_state_text(enum post_state state);
+/* "gate 1", "relay". */
+#define POST_NAME_SIZE 32 /* bytes, the NUL included */
+void post_name(const struct post *post, char out_name[POST_NAME_SIZE]);
+
+/* ---- doors.c */
+
+/* New doors between this process and every living neighbour of its generation. */
+MUST_USE enum status doors_attach(struct post *post);
+
+/* ---- generation.c */
+
+/* Everything that a config needs, opened; no process yet. What is wrong goes to `faults`. Takes the config over, on failure too. */
+MUST_USE enum status generation_create(struct supervisor *supervisor, struct config *config, struct span text,
+				       FILE *faults, struct generation **out_generation);
+/* Starts auth, relay and admin; the gates once those are READY. The outcome comes to generation_… in supervisor.c. */
+void generation_start(struct generation *generation);
+/* Gates end within limit_ms; with `all`, the others are told too and wait for them. */
+void generation_drain(struct generation *generation, uint64_t limit_ms, bool all);
+/* Auth, relay and admin end within limit_ms: once the gates are gone. */
+void generation_drain_last(struct generation *generation, uint64_t limit_ms);
+void generation_kill(struct generation *generation, bool gates_only);
+bool generation_has(const struct generation *generation, bool gates_only); /* a living process */
+void generation_free(struct generation **generation);                      /* kills what lives; NULL-safe */
+/* A post changed: the generation looks at itself at the end of the turn. */
+void generation_post_changed(struct generation *generation);
+/* How many gates a config makes. */
+unsigned generation_gates(const struct config *config);
+
+/* What a generation tells the supervisor, at the end of a turn; it may free the generation. */
+void supervisor_generation_serves(struct supervisor *supervisor, struct generation *generation);
+void supervisor_generation_failed(struct supervisor *supervisor, struct generation *generation);
+void supervisor_generation_shrank(struct supervisor *supervisor, struct generation *generation);
+
+/* ---- reload.c */
+
+/* Begins a reload. Not OK: *out_error is a heap text that tells why, and nothing has changed. */
+MUST_USE enum status reload_begin(struct supervisor *supervisor, const struct reload *reload, char **out_error);
+void reload_succeeded(struct supervisor *supervisor); /* the incoming generation serves */
+void reload_failed(struct supervisor *supervisor);    /* it never will */
+
+/* ---- supervisor_control.c */
+
+extern const struct door_handler control_door_handler; /* its context is the post of an admin */
+/* Answers the one who asked for the reload, if he is still there. `error` NULL: it is done. */
+void control_answer_reload(struct supervisor *supervisor, const char *error);
+
+/* ---- supervisor.c */
+
+/* As SIGTERM: drain and end. */
+void supervisor_end(struct supervisor *supervisor);
+
+#endif
