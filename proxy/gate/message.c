@@ -90,25 +90,30 @@ static void send_gathered(struct session *s)
 	buf_clear(&m->bytes);
 }
 
-/* A message without a header of its own gets an empty line behind ours. */
-static enum status part_fields_from_body(struct buf *added, struct span header, struct span rest)
+/*
+ * Sends our fields and the header, with an empty line behind them where the
+ * client left it out: else a reader that skips lines that are no fields would find a second From: in the body.
+ */
+static enum status send_head(struct session *s, struct span added, size_t size)
 {
-	bool is_apart = !span_is_empty(header) || span_is_empty(rest) || span_starts_with(rest, SPAN("\r\n"));
-	return is_apart ? STATUS_OK : buf_append_text(added, "\r\n");
+	struct buf *bytes = &s->transaction->message->bytes;
+	struct span rest = span_slice(buf_span(bytes), size, buf_size(bytes));
+	TRY(send_bytes(s, added, false));
+	TRY(send_bytes(s, span_slice(buf_span(bytes), 0, size), false));
+	if (!span_is_empty(rest) && !span_starts_with(rest, SPAN("\r\n")))
+		TRY(send_bytes(s, SPAN("\r\n"), false));
+	buf_consume(bytes, size);
+	return STATUS_OK;
 }
 
 static void judge_header(struct session *s, size_t size)
 {
 	struct message *m = s->transaction->message;
-	struct span all = buf_span(&m->bytes);
-	struct span header = span_slice(all, 0, size);
+	struct span header = span_slice(buf_span(&m->bytes), 0, size);
 	struct header_verdict verdict;
 	struct buf added BUF_AUTO;
 	buf_init(&added, ADDED_FIELDS_MAXIMUM);
-	enum status status = message_judge_header(s, header, &added, &verdict);
-	if (status == STATUS_OK)
-		status = part_fields_from_body(&added, header, span_slice(all, size, all.size));
-	if (status != STATUS_OK) {
+	if (message_judge_header(s, header, &added, &verdict) != STATUS_OK) {
 		refuse(s, NO_MEMORY, SPAN("memory"), REFUSAL_OTHER);
 		return;
 	}
@@ -119,7 +124,7 @@ static void judge_header(struct session *s, size_t size)
 	m->has_header = true;
 	m->header_from = verdict.header_from;
 	m->message_id = verdict.message_id;
-	if (send_bytes(s, buf_span(&added), false) != STATUS_OK)
+	if (send_head(s, buf_span(&added), size) != STATUS_OK)
 		discard(m, LOST);
 }
 
