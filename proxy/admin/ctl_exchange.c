@@ -14,7 +14,7 @@
 #include "admin/ctl.h"
 #include "base/buf.h"
 
-#define WAIT_SECONDS 20 /* longer than the daemon waits for its roles */
+#define WAIT_SECONDS 70 /* longer than the daemon waits for its roles */
 #define READ_AT_ONCE 4096
 
 static enum status complain(FILE *errors, const char *path)

@@ -108,7 +108,10 @@ static void measure_rows(struct table *table, json_t *rows)
 	char cell[CELL_SIZE];
 	json_array_foreach(rows, index, row)
 	{
-		json_object_foreach(row, key, value) add_column(table, key);
+		json_object_foreach(row, key, value)
+		{
+			add_column(table, key);
+		}
 		for (unsigned i = 0; i < table->count; i++) {
 			format_cell(table->keys[i], json_object_get(row, table->keys[i]), cell);
 			if (measure(cell) > table->widths[i])
@@ -154,14 +157,14 @@ static const char *text_of(json_t *reply, const char *key, char out_cell[CELL_SI
 }
 
 /* In groups of five, as it is easiest to type. */
-static void print_password(const char *password, FILE *out)
+static void print_password(struct span password, FILE *out)
 {
-	bool grouped = strchr(password, '-');
+	bool grouped = span_contains_byte(password, '-');
 	fputs("    ", out);
-	for (size_t i = 0; password[i]; i++) {
+	for (size_t i = 0; i < password.size; i++) {
 		if (!grouped && i > 0 && i % PASSWORD_GROUP == 0)
 			fputc('-', out);
-		fputc(password[i], out);
+		fputc(password.data[i], out);
 	}
 	fputc('\n', out);
 }
@@ -172,7 +175,7 @@ static void print_created(json_t *reply, FILE *out)
 	const char *password = json_string_value(json_object_get(reply, "password"));
 	fprintf(out, "App password %s for %s (%s):\n\n", text_of(reply, "id", id), text_of(reply, "user", user),
 		text_of(reply, "label", label));
-	print_password(password ? password : "", out);
+	print_password(span_of(password), out);
 	fprintf(out, "\nIt is shown this once. Dashes, spaces and case do not matter when it is typed.\n");
 }
 
