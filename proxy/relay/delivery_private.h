@@ -2,16 +2,16 @@
  * One delivery from inside: its states, and what holds in each.
  *
  *   ENVELOPE ──▶ DATA ──▶ COMPLETE ──▶ HANDOVER ──▶ RELEASED ──▶ DONE
- *      │           │         ▲  │          │ │                     ▲
- *      ▼           │         │  │◀─next────┘ │                     │
- *   DOOMED ────────┴─────────┼──┴────────────┴─────────────────────┘
+ *      │                     ▲            │            │           ▲
+ *      ▼                     └─next relay─┴────────────┘           │
+ *   DOOMED                                  each of the others ────┘
  *
  *   ENVELOPE  recipients are asked for and answered; no byte of the message is here
  *   DATA      pieces of the message go into the spool
  *   COMPLETE  the whole message is here; the charge, or the relay's word on the envelope, is waited for
  *   HANDOVER  charged; the record message.leaving is being written and the message goes to the relay, but for its final dot
  *   RELEASED  the final dot is out
- *   DOOMED    failed after recipients were answered with 250: the client hears `doom` with the next frame
+ *   DOOMED    failed before a byte of the message came: the client hears `doom` with his next command
  *   DONE      the client has his answer; only callbacks, or a record that could not be queued, are waited for
  *
  * Invariants
