@@ -1,6 +1,6 @@
 /*
- * Doors: framing, pacing, and descriptors on the way. Owns the socket, both
- * buffers (wiped: frames may carry passwords) and descriptors not yet taken.
+ * Doors: framing and pacing. Owns the socket, both buffers (wiped: frames may
+ * carry passwords) and the descriptors on the way (passage.h).
  * Whatever goes wrong, the door is broken as a whole and its owner is told
  * once, by on_closed; a door freed in its own callback goes when that is back.
  */
@@ -8,25 +8,17 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <stdalign.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
+
+#include "door/passage.h"
 
 #define HEADER_SIZE 6U             /* bytes: length and type */
 #define WITH_FD 0x8000U            /* bit of the type: a descriptor belongs to this frame */
 #define READ_AT_ONCE (64U << 10)   /* bytes */
 #define READ_PER_TURN (256U << 10) /* bytes: one door leaves the turn to the others; more than a socket holds */
-#define ARRIVED_MAXIMUM 4          /* descriptors whose frame is not complete; an honest peer needs two */
 #define INPUT_MAXIMUM (HEADER_SIZE + DOOR_FRAME_MAXIMUM + READ_AT_ONCE)
-
-/* A descriptor that leaves with the byte number `at` of all that was ever sent. */
-struct leaving {
-	struct leaving *next;
-	uint64_t at;
-	int fd;
-};
 
 struct door {
 	struct loop *loop;
@@ -37,12 +29,8 @@ struct door {
 	void *context;
 	struct buf input;
 	struct buf output;
-	uint64_t sent; /* bytes, ever */
-	struct leaving *leaving;
-	struct leaving **last_leaving;
-	int next_fd; /* attached to the next frame, or -1 */
-	int arrived[ARRIVED_MAXIMUM];
-	size_t arrived_count;
+	uint64_t sent; /* bytes, ever: the position of the output's first */
+	struct passage passage;
 	int frame_fd;       /* of the frame being handled, or -1 */
 	bool was_backed_up; /* the backlog reached DOOR_PACE, and on_drained was not told since */
 	bool broken;
@@ -53,13 +41,6 @@ struct door {
 
 /* ---- life */
 
-static void close_fd(int *fd)
-{
-	if (*fd >= 0)
-		close(*fd);
-	*fd = -1;
-}
-
 static void on_ready(void *context, unsigned events);
 static void on_turn_end(void *context);
 
@@ -69,7 +50,7 @@ enum status door_create(struct loop *loop, int fd, const struct door_handler *ha
 	struct door *door = calloc(1, sizeof(*door));
 	if (door == NULL || watch_create(loop, fd, WATCH_READ, on_ready, door, &door->watch) != STATUS_OK) {
 		free(door);
-		close(fd);
+		passage_close_fd(&fd);
 		return STATUS_NO_MEMORY;
 	}
 	door->loop = loop;
@@ -77,40 +58,26 @@ enum status door_create(struct loop *loop, int fd, const struct door_handler *ha
 	door->handler = handler;
 	door->context = context;
 	door->end = (struct turn_end){ .run = on_turn_end, .context = door };
-	door->last_leaving = &door->leaving;
-	door->next_fd = door->frame_fd = -1;
+	door->frame_fd = -1;
+	passage_init(&door->passage);
 	buf_init_sensitive(&door->input, INPUT_MAXIMUM);
 	buf_init_sensitive(&door->output, DOOR_BACKLOG_MAXIMUM);
 	*out_door = door;
 	return STATUS_OK;
 }
 
-static void forget_first_leaving(struct door *door)
-{
-	struct leaving *first = door->leaving;
-	door->leaving = first->next;
-	if (door->leaving == NULL)
-		door->last_leaving = &door->leaving;
-	close_fd(&first->fd);
-	free(first);
-}
-
 static void shut(struct door *door)
 {
 	loop_forget_turn_end(door->loop, &door->end);
 	watch_free(&door->watch);
-	close_fd(&door->fd);
-	close_fd(&door->next_fd);
-	while (door->leaving)
-		forget_first_leaving(door);
-	while (door->arrived_count)
-		close_fd(&door->arrived[--door->arrived_count]);
+	passage_close_fd(&door->fd);
+	passage_close(&door->passage);
 	buf_free(&door->output);
 }
 
 static void drop(struct door *door)
 {
-	close_fd(&door->frame_fd);
+	passage_close_fd(&door->frame_fd);
 	buf_free(&door->input);
 	free(door);
 }
@@ -167,22 +134,11 @@ static bool tell_frame(struct door *door, uint16_t type, struct span payload)
 	door->calling = true;
 	if (door->handler->on_frame(door->context, door, type, payload) != STATUS_OK)
 		door->broken = true;
-	close_fd(&door->frame_fd);
+	passage_close_fd(&door->frame_fd);
 	return came_back(door);
 }
 
 /* ---- reading */
-
-static void take_arrived_fd(struct door *door)
-{
-	if (door->arrived_count == 0) {
-		door->broken = true;
-		return;
-	}
-	door->frame_fd = door->arrived[0];
-	door->arrived_count--;
-	memmove(door->arrived, door->arrived + 1, door->arrived_count * sizeof(int));
-}
 
 /* Hands over every whole frame in the input. */
 static bool handle_frames(struct door *door)
@@ -199,8 +155,10 @@ static bool handle_frames(struct door *door)
 		}
 		if (bytes.size - HEADER_SIZE < size)
 			break;
-		if (type & WITH_FD)
-			take_arrived_fd(door);
+		if (type & WITH_FD) {
+			door->frame_fd = passage_take(&door->passage);
+			door->broken = door->frame_fd < 0;
+		}
 		if (door->broken)
 			break;
 		if (!tell_frame(door, (uint16_t)(type & ~WITH_FD), span_slice(bytes, HEADER_SIZE, HEADER_SIZE + size)))
@@ -210,41 +168,15 @@ static bool handle_frames(struct door *door)
 	return true;
 }
 
-static void keep_arrived(struct door *door, int fd)
-{
-	if (door->arrived_count < ARRIVED_MAXIMUM) {
-		door->arrived[door->arrived_count++] = fd;
-		return;
-	}
-	close_fd(&fd);
-	door->broken = true;
-}
-
-static void collect_fds(struct door *door, struct msghdr *message)
-{
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c; c = CMSG_NXTHDR(message, c)) {
-		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-			continue;
-		size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-		for (size_t i = 0; i < count; i++) {
-			int fd;
-			memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(int));
-			keep_arrived(door, fd);
-		}
-	}
-	if (message->msg_flags & MSG_CTRUNC)
-		door->broken = true;
-}
-
 /* One read. STATUS_AGAIN: nothing there now. STATUS_END: the peer is gone. */
 static enum status fill(struct door *door, size_t *out_got)
 {
-	alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))];
+	union passage_control control;
 	struct iovec part = { .iov_len = READ_AT_ONCE };
 	struct msghdr message = {
 		.msg_iov = &part,
 		.msg_iovlen = 1,
-		.msg_control = control,
+		.msg_control = &control,
 		.msg_controllen = sizeof(control),
 	};
 	char *at;
@@ -256,9 +188,8 @@ static enum status fill(struct door *door, size_t *out_got)
 	if (got == 0)
 		return STATUS_END;
 	buf_commit(&door->input, (size_t)got);
-	collect_fds(door, &message);
 	*out_got = (size_t)got;
-	return STATUS_OK;
+	return passage_keep(&door->passage, &message);
 }
 
 static bool receive(struct door *door)
@@ -302,20 +233,7 @@ int door_take_fd(struct door *door)
 
 void door_attach_fd(struct door *door, int fd)
 {
-	close_fd(&door->next_fd);
-	door->next_fd = fd;
-}
-
-static enum status let_fd_leave(struct door *door)
-{
-	struct leaving *leaving = malloc(sizeof(*leaving));
-	if (leaving == NULL)
-		return STATUS_NO_MEMORY;
-	*leaving = (struct leaving){ .at = door->sent + buf_size(&door->output), .fd = door->next_fd };
-	*door->last_leaving = leaving;
-	door->last_leaving = &leaving->next;
-	door->next_fd = -1;
-	return STATUS_OK;
+	passage_attach(&door->passage, fd);
 }
 
 static enum status queue_frame(struct door *door, uint16_t type, struct span payload)
@@ -325,8 +243,8 @@ static enum status queue_frame(struct door *door, uint16_t type, struct span pay
 	if (payload.size > DOOR_FRAME_MAXIMUM)
 		return STATUS_TOO_LARGE;
 	TRY(buf_reserve(&door->output, HEADER_SIZE + payload.size, &at));
-	if (door->next_fd >= 0) {
-		TRY(let_fd_leave(door));
+	if (passage_has_next(&door->passage)) {
+		TRY(passage_assign(&door->passage, door->sent + buf_size(&door->output)));
 		type |= WITH_FD;
 	}
 	memcpy(at, &size, sizeof(size));
@@ -356,28 +274,18 @@ size_t door_backlog(const struct door *door)
 	return buf_size(&door->output);
 }
 
-/* Sends up to the next frame with a descriptor, or that frame and what is behind it. */
 static ssize_t send_some(struct door *door)
 {
-	alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = { 0 };
+	union passage_control control;
 	struct span bytes = buf_span(&door->output);
-	struct leaving *first = door->leaving;
-	bool with_fd = first && first->at == door->sent;
-	struct leaving *border = with_fd ? first->next : first;
-	if (border)
-		bytes = span_slice(bytes, 0, (size_t)(border->at - door->sent));
-	struct iovec part = { .iov_base = (void *)bytes.data, .iov_len = bytes.size };
-	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
-	if (with_fd) {
-		message.msg_control = control;
-		message.msg_controllen = sizeof(control);
-		struct cmsghdr *c = CMSG_FIRSTHDR(&message);
-		*c = (struct cmsghdr){ CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS };
-		memcpy(CMSG_DATA(c), &first->fd, sizeof(int));
-	}
+	struct msghdr message = { 0 };
+	size_t size = passage_prepare(&door->passage, door->sent, bytes.size, &message, &control);
+	struct iovec part = { .iov_base = (void *)bytes.data, .iov_len = size };
+	message.msg_iov = &part;
+	message.msg_iovlen = 1;
 	ssize_t taken = sendmsg(door->fd, &message, MSG_NOSIGNAL);
-	if (taken > 0 && with_fd)
-		forget_first_leaving(door);
+	if (taken > 0)
+		passage_left(&door->passage, door->sent);
 	return taken;
 }
 
