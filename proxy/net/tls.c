@@ -204,6 +204,16 @@ static bool take_authority(void *context, X509 *certificate)
 	return true;
 }
 
+/* The bundle is read now, whole; the folder of single files would be read in the middle of a handshake. */
+static bool use_system_authorities(SSL_CTX *openssl)
+{
+	if (SSL_CTX_set_default_verify_file(openssl) != 1)
+		return false;
+	const STACK_OF(X509_OBJECT) *found = X509_STORE_get0_objects(SSL_CTX_get_cert_store(openssl));
+	ERR_clear_error();
+	return sk_X509_OBJECT_num(found) > 0 || SSL_CTX_set_default_verify_dir(openssl) == 1;
+}
+
 enum status tls_client_create(const struct tls_client_options *options, struct tls_context **out_context,
 			      char **out_error)
 {
@@ -217,7 +227,7 @@ enum status tls_client_create(const struct tls_client_options *options, struct t
 	if (options->ca_pem.size) {
 		if (!read_certificates(options->ca_pem, take_authority, SSL_CTX_get_cert_store(openssl)))
 			return fail(out_error, "the CA file can't be read");
-	} else if (options->verify && SSL_CTX_set_default_verify_paths(openssl) != 1) {
+	} else if (options->verify && !use_system_authorities(openssl)) {
 		return fail(out_error, "the system's CA store can't be read");
 	}
 	return wrap(&openssl, false, options->verify, out_context);
