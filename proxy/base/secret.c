@@ -17,7 +17,8 @@ enum status secret_from_span(struct span s, struct secret *out_secret)
 	if (s.size)
 		memcpy(bytes, s.data, s.size);
 	bytes[s.size] = '\0';
-	*out_secret = (struct secret){ bytes, s.size };
+	out_secret->bytes = bytes;
+	out_secret->size = s.size;
 	return STATUS_OK;
 }
 
