@@ -77,7 +77,8 @@ static enum channel_result fill(struct stream *s, size_t budget, size_t *out_tot
 			break;
 		}
 		total += got;
-		if (got < asked && !s->channel.in_tls)
+		/* A short read was the last: to ask again would cost a system call for each line of the dialog. */
+		if (got < asked && !channel_has_pending(&s->channel))
 			break;
 	}
 	/* It may have been a password. */

@@ -1,0 +1,180 @@
+/* What a bare OpenSSL client sees of us: versions, ciphers and tickets. */
+#include "with_tls_streams.h"
+
+#include <openssl/ssl.h>
+#include <unistd.h>
+
+/* ---- policy, seen by a bare OpenSSL client */
+
+struct bare_client {
+	SSL_CTX *context;
+	SSL *ssl;
+	struct side *server;
+	unsigned tickets;
+	SSL_SESSION *session; /* the last that came */
+};
+
+static int note_ticket(SSL *ssl, SSL_SESSION *session)
+{
+	struct bare_client *client = SSL_get_app_data(ssl);
+	client->tickets++;
+	SSL_SESSION_free(client->session);
+	client->session = session;
+	return 1;
+}
+
+static void bare_begin(struct bare_client *client, struct fixture *f, int version, SSL_SESSION *resumed)
+{
+	int fds[2];
+	*client = (struct bare_client){ .server = &f->server };
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
+	stream_free(&f->server.stream);
+	attach(f, &f->server, fds[0]);
+	memset(f->server.told, 0, sizeof(f->server.told));
+	client->context = SSL_CTX_new(TLS_client_method());
+	SSL_CTX_set_security_level(client->context, 0);
+	SSL_CTX_set_session_cache_mode(client->context, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+	SSL_CTX_sess_set_new_cb(client->context, note_ticket);
+	SSL_CTX_set_min_proto_version(client->context, version);
+	SSL_CTX_set_max_proto_version(client->context, version);
+	client->ssl = SSL_new(client->context);
+	SSL_set_app_data(client->ssl, client);
+	SSL_set_connect_state(client->ssl);
+	SSL_set_fd(client->ssl, fds[1]);
+	if (resumed)
+		SSL_set_session(client->ssl, resumed);
+	assert_int_equal(stream_secure_server(f->server.stream, f->server.context), STATUS_OK);
+}
+
+/* Reads, too, so that tickets are seen. */
+static bool bare_step(void *context)
+{
+	struct bare_client *client = context;
+	char byte;
+	(void)SSL_read(client->ssl, &byte, 1);
+	return is_settled(client->server);
+}
+
+static void bare_end(struct bare_client *client)
+{
+	close(SSL_get_fd(client->ssl));
+	SSL_free(client->ssl);
+	SSL_CTX_free(client->context);
+	SSL_SESSION_free(client->session);
+}
+
+static void assert_server_refuses(struct fixture *f, int version, const char *ciphers, const char *reason)
+{
+	struct bare_client client;
+	bare_begin(&client, f, version, NULL);
+	if (ciphers)
+		assert_int_equal(SSL_set_cipher_list(client.ssl, ciphers), 1);
+	run_until(f->loop, bare_step, &client);
+	assert_int_equal(f->server.told[STREAM_FAILED], 1);
+	assert_string_equal(stream_error(f->server.stream), reason);
+	bare_end(&client);
+}
+
+static void old_versions_and_weak_ciphers_are_refused(void **state)
+{
+	struct fixture f;
+	(void)state;
+	begin(&f);
+	assert_server_refuses(&f, TLS1_1_VERSION, "ALL:@SECLEVEL=0", "TLS: unsupported protocol");
+	assert_server_refuses(&f, TLS1_2_VERSION, "AES128-SHA:AES256-GCM-SHA384", "TLS: no shared cipher");
+	assert_server_refuses(&f, TLS1_2_VERSION, "ECDHE-ECDSA-AES128-SHA256", "TLS: no shared cipher");
+	end(&f);
+}
+
+static void tls12_is_taken_with_forward_secrecy_unless_only_tls13_is_allowed(void **state)
+{
+	struct fixture f;
+	struct bare_client client;
+	(void)state;
+	begin(&f);
+	bare_begin(&client, &f, TLS1_2_VERSION, NULL);
+	run_until(f.loop, bare_step, &client);
+	assert_string_equal(stream_tls_version(f.server.stream), "TLSv1.2");
+	assert_true(span_starts_with(span_of(stream_tls_cipher(f.server.stream)), SPAN("ECDHE-")));
+	bare_end(&client);
+	tls_context_free(&f.server.context);
+	f.server.context = make_server(&f, true);
+	assert_server_refuses(&f, TLS1_2_VERSION, NULL, "TLS: unsupported protocol");
+	end(&f);
+}
+
+/* ---- tickets */
+
+static void begin_with_tickets(struct fixture *f)
+{
+	begin(f);
+	assert_int_equal(secret_random_hex(TLS_TICKET_KEY_SIZE / 2, &f->ticket_key), STATUS_OK);
+	tls_context_free(&f->server.context);
+	f->server.context = make_server(f, false);
+}
+
+static bool has_ticket(void *context)
+{
+	struct bare_client *client = context;
+	bare_step(context);
+	return client->tickets > 0;
+}
+
+static void a_ticket_comes_only_when_sent_and_outlives_the_context(void **state)
+{
+	struct fixture f;
+	struct bare_client first, second;
+	(void)state;
+	begin_with_tickets(&f);
+	bare_begin(&first, &f, TLS1_3_VERSION, NULL);
+	run_until(f.loop, bare_step, &first);
+	for (int i = 0; i < 5; i++) {
+		run_for(f.loop, 2);
+		bare_step(&first);
+	}
+	assert_int_equal(first.tickets, 0);
+	stream_send_ticket(f.server.stream);
+	assert_int_equal(stream_write(f.server.stream, SPAN("250 OK\r\n")), STATUS_OK);
+	run_until(f.loop, has_ticket, &first);
+	assert_int_equal(first.tickets, 1);
+	/* A reload: another context with the same key. */
+	tls_context_free(&f.server.context);
+	f.server.context = make_server(&f, false);
+	bare_begin(&second, &f, TLS1_3_VERSION, first.session);
+	run_until(f.loop, bare_step, &second);
+	assert_int_equal(f.server.told[STREAM_SECURED], 1);
+	assert_int_equal(SSL_session_reused(second.ssl), 1);
+	bare_end(&first);
+	bare_end(&second);
+	end(&f);
+}
+
+static void without_a_key_no_ticket_is_sent(void **state)
+{
+	struct fixture f;
+	struct bare_client client;
+	(void)state;
+	begin(&f);
+	bare_begin(&client, &f, TLS1_3_VERSION, NULL);
+	run_until(f.loop, bare_step, &client);
+	stream_send_ticket(f.server.stream);
+	assert_int_equal(stream_write(f.server.stream, SPAN("250 OK\r\n")), STATUS_OK);
+	for (int i = 0; i < 5; i++) {
+		run_for(f.loop, 2);
+		bare_step(&client);
+	}
+	assert_int_equal(client.tickets, 0);
+	bare_end(&client);
+	end(&f);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(old_versions_and_weak_ciphers_are_refused),
+		cmocka_unit_test(tls12_is_taken_with_forward_secrecy_unless_only_tls13_is_allowed),
+		cmocka_unit_test(a_ticket_comes_only_when_sent_and_outlives_the_context),
+		cmocka_unit_test(without_a_key_no_ticket_is_sent),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
