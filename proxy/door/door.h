@@ -31,12 +31,12 @@ struct door_handler {
 	void (*on_closed)(void *context, struct door *door);
 };
 
-/* Takes a connected, non-blocking socket. `handler` is static. */
+/* Takes a connected, non-blocking socket (closed on failure too). `handler` is static. */
 MUST_USE enum status door_create(struct loop *loop, int fd, const struct door_handler *handler, void *context,
 				 struct door **out_door);
 void door_free(struct door **door); /* NULL-safe; sets to NULL; allowed inside its callbacks */
 
-/* Queues one frame. STATUS_TOO_LARGE or STATUS_NO_MEMORY: the door is broken, on_closed follows at the turn's end. */
+/* Queues one frame of a type below 0x8000. STATUS_TOO_LARGE or STATUS_NO_MEMORY: the door is broken, on_closed follows at the turn's end. STATUS_UNAVAILABLE: it was. */
 MUST_USE enum status door_send_frame(struct door *door, uint16_t type, struct span payload);
 size_t door_backlog(const struct door *door);
 

@@ -49,20 +49,20 @@ void stream_free(struct stream **stream);
 /* Hands all output to the kernel, sends close_notify, closes, and frees itself within `limit_ms`; no event follows. Sets to NULL. */
 void stream_finish(struct stream **stream, uint64_t limit_ms);
 
-/* TLS from the next byte on. STATUS_INVALID when unread input is there (bytes in front of a handshake are an attack, RFC 3207, 4.2). */
+/* TLS from the next byte on, behind what was written so far. STATUS_INVALID when unread input is there (bytes in front of a handshake are an attack, RFC 3207, 4.2). */
 MUST_USE enum status stream_secure_server(struct stream *stream, struct tls_context *context);
-/* `name`: verified against the certificate and sent as SNI; an address literal is verified as one. */
+/* `name`: verified against the certificate and sent as SNI; an address literal is verified as one. STATUS_INVALID, too, for no name where one is verified. */
 MUST_USE enum status stream_secure_client(struct stream *stream, struct tls_context *context, struct span name);
 /* Sends one TLS 1.3 session ticket with the next output; nothing for TLS 1.2. */
 void stream_send_ticket(struct stream *stream);
 
 /* What came in and is unread; the owner consumes it. More arrives only in a later turn. */
 struct buf *stream_input(struct stream *stream);
-/* Called after consuming below the maximum is not needed: the stream looks itself. */
+/* No input is read until resumed; what is unread already stays. To go on after a full input no call is needed: the stream looks itself. */
 void stream_pause(struct stream *stream);
 void stream_resume(struct stream *stream);
 
-/* Queues; goes out at the end of the turn. STATUS_TOO_LARGE: nothing was queued. */
+/* Queues; goes out at the end of the turn. STATUS_TOO_LARGE: nothing was queued. STATUS_UNAVAILABLE: it has failed. */
 MUST_USE enum status stream_write(struct stream *stream, struct span bytes);
 size_t stream_backlog(const struct stream *stream); /* bytes queued and not yet with the kernel */
 /* STREAM_DRAINED once, when the backlog is next empty (at the end of this turn at the earliest). */
