@@ -227,7 +227,7 @@ static void print_any(json_t *reply, FILE *out)
 	json_object_foreach(reply, key, value)
 	{
 		char cell[CELL_SIZE];
-		if (strcmp(key, "ok") == 0)
+		if (strcmp(key, "ok") == 0 || json_is_false(value))
 			continue;
 		empty = false;
 		format_cell(key, value, cell);
@@ -246,7 +246,7 @@ void ctl_print(const char *command, json_t *reply, FILE *out)
 {
 	if (strcmp(command, "app-password create") == 0)
 		print_created(reply, out);
-	else if (strcmp(command, "quota show") == 0)
+	else if (strcmp(command, "quota show") == 0 || strcmp(command, "quota reset") == 0)
 		print_quota(reply, out);
 	else if (strcmp(command, "status") == 0)
 		print_status(reply, out);

@@ -177,8 +177,11 @@ static const struct {
 	  "\"processes\":[{\"role\":\"gate\",\"index\":1,\"pid\":42,\"since\":\"2026-11-22T00:00:01Z\"}]}",
 	  "subgate 0.1.0 on mail, since 2026-11-22T00:00:00Z\n\n"
 	  "ROLE  INDEX  PID  SINCE\ngate  1      42   2026-11-22T00:00:01Z\n" },
+	{ "quota reset",
+	  "{\"ok\":true,\"user\":\"anna\",\"used\":0,\"limit\":500,\"resets_at\":\"2026-11-23T00:00:00Z\"}",
+	  "user        anna\nmessages    0 of 500\nresets at   2026-11-23T00:00:00Z\n" },
 	{ "reload", "{\"ok\":true}", "done\n" },
-	{ "throttle clear", "{\"ok\":true,\"cleared\":2,\"all\":false}", "cleared: 2\nall: no\n" },
+	{ "throttle clear", "{\"ok\":true,\"cleared\":2,\"all\":false}", "cleared: 2\n" },
 	{ "relay list", "{\"ok\":true,\"relays\":[{\"name\":\"a\\u001b[31m\",\"up\":true}]}",
 	  "NAME    UP\na?[31m  yes\n" },
 };
