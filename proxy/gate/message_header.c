@@ -19,14 +19,30 @@
 
 /* ---- From: */
 
-static bool addresses_pass(const struct session *s, struct span addresses)
+/* The first one that is not the user's goes to *out_foreign. */
+static bool addresses_pass(const struct session *s, struct span addresses, struct span *out_foreign)
 {
 	struct span address;
 	while (span_cut(&addresses, '\n', &address)) {
-		if (!senders_pass(s, s->gate->config->sender.header, address, "From:"))
+		if (!senders_pass(s, s->gate->config->sender.header, address, "From:")) {
+			*out_foreign = address;
 			return false;
+		}
 	}
 	return true;
+}
+
+/* Names the address where there is memory for it. */
+static struct span refuse_address(struct session *s, struct span address)
+{
+	struct buf text BUF_AUTO;
+	struct span reply;
+	buf_init(&text, ADDRESS_MAXIMUM + 128);
+	if (buf_printf(&text, "550 5.7.1 The From: address <%.*s> is not one of yours",
+		       SPAN_ARGS(span_slice(address, 0, ADDRESS_MAXIMUM))) == STATUS_OK &&
+	    arena_copy(&s->arena, buf_span(&text), &reply) == STATUS_OK)
+		return reply;
+	return SPAN("550 5.7.1 The From: header field names an address that is not one of yours");
 }
 
 /* A From: that nobody can read safely is nobody's. */
@@ -38,14 +54,15 @@ static bool unreadable_passes(const struct session *s)
 	return mode != SENDER_ENFORCE;
 }
 
-static void judge_from(const struct session *s, bool is_readable, struct span addresses, struct header_verdict *verdict)
+static void judge_from(struct session *s, bool is_readable, struct span addresses, struct header_verdict *verdict)
 {
+	struct span foreign;
 	verdict->label = REFUSAL_SENDER;
 	if (!is_readable && !unreadable_passes(s)) {
 		verdict->refusal = SPAN("550 5.7.1 The From: header field can't be read");
 		verdict->reason = SPAN("unreadable From:");
-	} else if (is_readable && !addresses_pass(s, addresses)) {
-		verdict->refusal = SPAN("550 5.7.1 The From: header field names an address that is not one of yours");
+	} else if (is_readable && !addresses_pass(s, addresses, &foreign)) {
+		verdict->refusal = refuse_address(s, foreign);
 		verdict->reason = SPAN("sender in From:");
 	}
 }

@@ -33,7 +33,8 @@ def pytest_collect_file(parent, file_path):
 class Transcript(pytest.File):
     def collect(self):
         yield Run.from_parent(self, name="whole", by_byte=False)
-        yield Run.from_parent(self, name="byte by byte", by_byte=True)
+        if not Player(self.path).whole_only:
+            yield Run.from_parent(self, name="byte by byte", by_byte=True)
 
 
 class Run(pytest.Item):

@@ -61,6 +61,7 @@ class Player:
     def __init__(self, path):
         self.lines = []
         self.config = ""
+        self.whole_only = False
         for number, line in enumerate(path.read_text().splitlines(), 1):
             if not line or line.startswith("#"):
                 continue
@@ -69,6 +70,8 @@ class Player:
                 mark, text = "=", line[2:]
             if mark == "=" and text.startswith("config "):
                 self.config += text[7:] + "\n"
+            elif mark == "=" and text == "whole":
+                self.whole_only = True
             else:
                 self.lines.append((number, mark, text))
 

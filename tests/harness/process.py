@@ -1,10 +1,10 @@
 """Processes that a test starts: watched, logged to a file, and ended by process id."""
 
 import os
-import signal
 import socket
 import subprocess
 import time
+from signal import SIGCONT, SIGTERM
 
 
 def free_port():
@@ -60,9 +60,9 @@ class Process:
         if self.is_running():
             self.popen.send_signal(number)
 
-    def stop(self, number=signal.SIGTERM, seconds=20):
+    def stop(self, number=SIGTERM, seconds=20):
         """Ends it and gives its exit code; one that doesn't end in time is killed, and that is an error."""
-        self.signal(signal.SIGCONT)
+        self.signal(SIGCONT)
         self.signal(number)
         try:
             return self.popen.wait(seconds)
