@@ -1,0 +1,223 @@
+/* The thread pool: jobs that finish, are late, are forgotten, or do not fit. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "auth/jobs.h"
+#include "with_loop.h"
+
+static struct loop *loop;
+static pthread_t loop_thread;
+static atomic_uint ran, entered, left;
+static unsigned done, timed_out, destroyed;
+static atomic_bool on_other_thread, signals_blocked;
+
+struct task {
+	struct job job;
+	long sleep_ms;
+};
+
+static void run(struct job *job, void *local)
+{
+	struct task *task = (struct task *)job;
+	sigset_t blocked;
+	(void)local;
+	pthread_sigmask(SIG_SETMASK, NULL, &blocked);
+	atomic_store(&signals_blocked, sigismember(&blocked, SIGTERM) == 1);
+	atomic_store(&on_other_thread, !pthread_equal(pthread_self(), loop_thread));
+	nanosleep(&(struct timespec){ .tv_nsec = task->sleep_ms * 1000000 }, NULL);
+	atomic_fetch_add(&ran, 1);
+}
+
+static void destroy(struct job *job)
+{
+	destroyed++;
+	free(job);
+}
+
+static void on_done(void *context, struct job *job, enum status status)
+{
+	(void)context, (void)job;
+	assert_true(pthread_equal(pthread_self(), loop_thread));
+	if (status == STATUS_OK)
+		done++;
+	else
+		timed_out++;
+}
+
+static void *enter(void *context)
+{
+	(void)context;
+	atomic_fetch_add(&entered, 1);
+	return NULL;
+}
+
+static void leave(void *context, void *local)
+{
+	(void)context, (void)local;
+	atomic_fetch_add(&left, 1);
+}
+
+static struct jobs *make_pool(unsigned threads, size_t queue_maximum)
+{
+	const struct jobs_settings settings = {
+		.name = "test",
+		.threads = threads,
+		.queue_maximum = queue_maximum,
+		.enter = enter,
+		.leave = leave,
+	};
+	struct jobs *jobs = NULL;
+	assert_int_equal(jobs_create(loop, &settings, &jobs), STATUS_OK);
+	return jobs;
+}
+
+static struct job *make_job(long sleep_ms)
+{
+	struct task *task = calloc(1, sizeof(*task));
+	assert_non_null(task);
+	task->job.run = run;
+	task->job.destroy = destroy;
+	task->job.on_done = on_done;
+	task->sleep_ms = sleep_ms;
+	return &task->job;
+}
+
+static struct job *submit(struct jobs *jobs, long sleep_ms, uint64_t timeout_ms)
+{
+	struct job *job = make_job(sleep_ms);
+	assert_int_equal(jobs_submit(jobs, job, timeout_ms), STATUS_OK);
+	return job;
+}
+
+static bool are_all_destroyed(void *context)
+{
+	return jobs_count(context) == 0;
+}
+
+static int begin(void **state)
+{
+	(void)state;
+	ran = entered = left = 0;
+	done = timed_out = destroyed = 0;
+	loop_thread = pthread_self();
+	return loop_create(&loop) == STATUS_OK ? 0 : -1;
+}
+
+static int end(void **state)
+{
+	(void)state;
+	loop_free(loop);
+	return 0;
+}
+
+static void test_jobs_run_elsewhere_and_are_answered_here(void **state)
+{
+	(void)state;
+	struct jobs *jobs = make_pool(3, 100);
+	for (int i = 0; i < 50; i++)
+		submit(jobs, 0, 5000);
+	run_until(loop, are_all_destroyed, jobs);
+	assert_int_equal(done, 50);
+	assert_int_equal(destroyed, 50);
+	assert_true(on_other_thread);
+	assert_true(signals_blocked);
+	assert_true(jobs_free(&jobs));
+	assert_null(jobs);
+	assert_int_equal(entered, 3);
+	assert_int_equal(left, 3);
+}
+
+static void test_a_late_job_is_told_in_time_and_dropped_when_it_comes(void **state)
+{
+	(void)state;
+	struct jobs *jobs = make_pool(1, 100);
+	submit(jobs, 700, 100);
+	run_for(loop, 400);
+	assert_int_equal(timed_out, 1);
+	assert_int_equal(destroyed, 0); /* a thread is still at it */
+	run_until(loop, are_all_destroyed, jobs);
+	assert_int_equal(done, 0);
+	assert_int_equal(ran, 1);
+	assert_true(jobs_free(&jobs));
+}
+
+static void test_a_job_that_is_late_before_it_began_never_runs(void **state)
+{
+	(void)state;
+	struct jobs *jobs = make_pool(1, 100);
+	submit(jobs, 500, 5000);
+	submit(jobs, 0, 100);
+	run_until(loop, are_all_destroyed, jobs);
+	assert_int_equal(ran, 1);
+	assert_int_equal(done, 1);
+	assert_int_equal(timed_out, 1);
+	assert_true(jobs_free(&jobs));
+}
+
+static void test_a_forgotten_job_is_not_answered(void **state)
+{
+	(void)state;
+	struct jobs *jobs = make_pool(1, 100);
+	struct job *running = submit(jobs, 200, 5000);
+	struct job *waiting = submit(jobs, 0, 5000);
+	run_for(loop, 50);
+	jobs_forget(jobs, waiting);
+	jobs_forget(jobs, running);
+	run_until(loop, are_all_destroyed, jobs);
+	assert_int_equal(ran, 1);
+	assert_int_equal(done + timed_out, 0);
+	assert_true(jobs_free(&jobs));
+}
+
+static void test_a_full_queue_says_so(void **state)
+{
+	(void)state;
+	struct jobs *jobs = make_pool(1, 2);
+	submit(jobs, 100, 5000);
+	run_for(loop, 30); /* a thread has taken it */
+	submit(jobs, 0, 5000);
+	submit(jobs, 0, 5000);
+	struct job *surplus = make_job(0);
+	assert_int_equal(jobs_submit(jobs, surplus, 5000), STATUS_UNAVAILABLE);
+	free(surplus);
+	run_until(loop, are_all_destroyed, jobs);
+	assert_int_equal(done, 3);
+	assert_true(jobs_free(&jobs));
+}
+
+static void test_a_pool_ends_with_jobs_in_it(void **state)
+{
+	(void)state;
+	struct jobs *jobs = make_pool(2, 100);
+	for (int i = 0; i < 10; i++)
+		submit(jobs, 50, 5000);
+	assert_true(jobs_free(&jobs));
+	assert_int_equal(destroyed, 10);
+	assert_int_equal(done + timed_out, 0);
+	assert_int_equal(left, 2);
+}
+
+#define IN_LOOP(test) cmocka_unit_test_setup_teardown(test, begin, end)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		IN_LOOP(test_jobs_run_elsewhere_and_are_answered_here),
+		IN_LOOP(test_a_late_job_is_told_in_time_and_dropped_when_it_comes),
+		IN_LOOP(test_a_job_that_is_late_before_it_began_never_runs),
+		IN_LOOP(test_a_forgotten_job_is_not_answered),
+		IN_LOOP(test_a_full_queue_says_so),
+		IN_LOOP(test_a_pool_ends_with_jobs_in_it),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
