@@ -141,8 +141,8 @@ static void start_posts(struct generation *generation, size_t from, size_t to)
 		post_name(&generation->posts[i], name);
 		log_error("%s can't be started: %s", name, strerror(errno));
 		generation->failed = true;
+		generation_post_changed(generation);
 	}
-	generation_post_changed(generation);
 }
 
 void generation_start(struct generation *generation)

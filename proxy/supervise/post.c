@@ -66,13 +66,14 @@ static enum status take_frame(void *context, struct door *door, uint16_t type, s
 	return STATUS_OK;
 }
 
-/* It ended, or it broke the door and must end. */
+/* It ended, or it broke the door and must end. A draining one has its last words to write, and a limit for that. */
 static void take_closed(void *context, struct door *door)
 {
 	struct post *post = context;
 	(void)door;
 	door_free(&post->door);
-	post_kill(post);
+	if (post->state != POST_DRAINING)
+		post_kill(post);
 }
 
 static const struct door_handler door_handler = { .on_frame = take_frame, .on_closed = take_closed };

@@ -108,11 +108,21 @@ static const char *find_obstacle(const struct supervisor *supervisor)
 	return supervisor->stage == STAGE_SERVING ? NULL : "subgate is ending";
 }
 
+/* One log line a fault. */
+static void log_faults(const char *text)
+{
+	struct span rest = span_of(text), line;
+	while (span_cut(&rest, '\n', &line))
+		if (line.size)
+			log_error("reload refused: %.*s", SPAN_ARGS(line));
+}
+
 enum status reload_begin(struct supervisor *supervisor, const struct reload *reload, char **out_error)
 {
 	char *text = NULL;
 	size_t size = 0;
 	FILE *faults = open_memstream(&text, &size);
+	*out_error = NULL;
 	if (faults == NULL)
 		return STATUS_NO_MEMORY;
 	const char *obstacle = find_obstacle(supervisor);
@@ -123,6 +133,7 @@ enum status reload_begin(struct supervisor *supervisor, const struct reload *rel
 	if (status != STATUS_OK) {
 		if (!obstacle)
 			log_target_free(&supervisor->next_target);
+		log_faults(text);
 		*out_error = text;
 		return status;
 	}

@@ -111,14 +111,8 @@ static void take_hangup(void *context)
 	struct supervisor *supervisor = context;
 	const struct reload nobody = { 0 };
 	char *error = NULL;
-	if (reload_begin(supervisor, &nobody, &error) == STATUS_OK)
-		return;
-	/* One log line a fault. */
-	struct span rest = span_of(error), line;
-	while (span_cut(&rest, '\n', &line))
-		if (line.size)
-			log_error("reload refused: %.*s", SPAN_ARGS(line));
-	free(error);
+	if (reload_begin(supervisor, &nobody, &error) != STATUS_OK)
+		free(error); /* it is in the log */
 }
 
 /* ---- what generations tell */

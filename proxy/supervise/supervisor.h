@@ -162,7 +162,7 @@ void supervisor_generation_shrank(struct supervisor *supervisor, struct generati
 
 /* ---- reload.c */
 
-/* Begins a reload. Not OK: *out_error is a heap text that tells why, and nothing has changed. */
+/* Begins a reload. Not OK: *out_error is a heap text that tells why (or NULL without memory), as the log does, and nothing has changed. */
 MUST_USE enum status reload_begin(struct supervisor *supervisor, const struct reload *reload, char **out_error);
 void reload_succeeded(struct supervisor *supervisor); /* the incoming generation serves */
 void reload_failed(struct supervisor *supervisor);    /* it never will */

@@ -110,7 +110,6 @@ static enum status run_reload(struct post *admin, struct door *door, uint64_t re
 	char *error = NULL;
 	if (reload_begin(admin->generation->supervisor, &reload, &error) == STATUS_OK)
 		return STATUS_OK;
-	log_warning("reload refused: %s", error ? error : "out of memory");
 	enum status status = send_refusal(door, request, error ? error : "out of memory");
 	free(error);
 	return status;
