@@ -79,7 +79,8 @@ struct config {
  * STATUS_INVALID when there was one. Opens no file; asks the machine for its name,
  * and for the working folder when `file` is relative. What the file does not say
  * is implied: a quota `default` with the defaults of options.def, and, with exactly
- * one relay, a route `default` to it. One thread at a time.
+ * one relay, a route `default` to it; without an ldap section auth.backends does not
+ * name ldap by default. One thread at a time.
  */
 MUST_USE enum status config_load(struct span text, const char *file, FILE *faults, struct config **out_config);
 void config_free(struct config **config);

@@ -225,10 +225,31 @@ static enum status imply_section(struct load *load, const char *name, const char
 	return read_section(load, section, 0, title, at);
 }
 
+static bool is_given(const struct load *load, const char *section, const char *option)
+{
+	return scan_find_option(&load->scan, find_block(load, section, ""), span_of(option));
+}
+
+/* Asking a directory is the default only where there is one. */
+static void drop_default_ldap(struct config *config)
+{
+	struct config_list *backends = &config->auth.backends;
+	for (size_t i = 0; i < backends->count; i++) {
+		if (strcmp(backends->items[i], "ldap") != 0)
+			continue;
+		free(backends->items[i]);
+		backends->count--;
+		memmove(&backends->items[i], &backends->items[i + 1], (backends->count - i) * sizeof(char *));
+		return;
+	}
+}
+
 /* Users whom no quota section names have the limits of options.def; the only relay is the default route. */
-static enum status imply_sections(struct load *load)
+static enum status imply_rest(struct load *load)
 {
 	struct config *config = load->config;
+	if (config->ldap.count == 0 && !is_given(load, "auth", "backends"))
+		drop_default_ldap(config);
 	if (!has_section(load, "quota", "default"))
 		TRY(imply_section(load, "quota", "default"));
 	if (has_section(load, "route", "default") || config->relay.count != 1)
@@ -271,7 +292,7 @@ static enum status load_all(struct load *load, struct span text, const char *fil
 	TRY(parse_text(load->scan.text, &load->faults, &load->parsed));
 	TRY(read_sections(load));
 	TRY(fill_hostname(load->config));
-	TRY(imply_sections(load));
+	TRY(imply_rest(load));
 	rules_apply(load);
 	return STATUS_OK;
 }

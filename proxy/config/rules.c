@@ -123,32 +123,9 @@ static void check_names_of(struct load *load, const char *option, const struct c
 	}
 }
 
-static bool backends_are_given(const struct load *load)
-{
-	size_t block = scan_find_section(&load->scan, SPAN("auth"), 0);
-	return block != PLACE_NONE && scan_find_option(&load->scan, block, SPAN("backends"));
-}
-
-/* Asking a directory is the default only where there is one. */
-static void drop_default_ldap(struct load *load)
-{
-	struct config_list *backends = &load->config->auth.backends;
-	if (load->config->ldap.count || backends_are_given(load))
-		return;
-	for (size_t i = 0; i < backends->count; i++) {
-		if (strcmp(backends->items[i], "ldap") != 0)
-			continue;
-		free(backends->items[i]);
-		backends->count--;
-		memmove(&backends->items[i], &backends->items[i + 1], (backends->count - i) * sizeof(char *));
-		return;
-	}
-}
-
 static void check_auth(struct load *load)
 {
 	const struct config_auth *auth = &load->config->auth;
-	drop_default_ldap(load);
 	check_names_of(load, "backends", &auth->backends, "app_password|ldap", "\"app_password\" or \"ldap\"");
 	check_names_of(load, "mechanisms", &auth->mechanisms, "PLAIN|LOGIN", "\"PLAIN\" or \"LOGIN\"");
 	if (has_item(&auth->backends, "ldap") && load->config->ldap.count == 0)

@@ -305,14 +305,33 @@ static void each_fault_stands_at_its_own_line(void **state)
 	}
 }
 
-static void an_empty_file_lacks_a_listener_a_relay_and_a_directory(void **state)
+static void an_empty_file_lacks_a_listener_and_a_relay(void **state)
 {
 	(void)state;
 	assert_null(load_span(SPAN("")));
 	assert_faults(
 		"1: no listener; expected a section such as listener submissions { address = {\"0.0.0.0:465\"} }\n"
-		"1: auth.backends: \"ldap\" without an ldap section; expected one, or backends = {\"app_password\"}\n"
 		"1: no relay; expected a section such as relay gmail { host = \"smtp.gmail.com\" }\n");
+}
+
+static void a_directory_is_asked_by_default_only_where_there_is_one(void **state)
+{
+	(void)state;
+	static const char rest[] = "listener in { address = {\"127.0.0.1:465\"} }\n"
+				   "relay r { host = \"127.0.0.1\" auth = \"none\" }\n";
+	char text[512];
+	struct config *config = load(rest);
+	assert_int_equal(config->auth.backends.count, 1);
+	assert_string_equal(config->auth.backends.items[0], "app_password");
+	config_free(&config);
+	snprintf(text, sizeof(text), "%sldap d { uri = {\"ldaps://d\"} base = \"dc=x\" }\n", rest);
+	config = load(text);
+	assert_int_equal(config->auth.backends.count, 2);
+	config_free(&config);
+	snprintf(text, sizeof(text), "%sauth { backends = {\"ldap\"} }\n", rest);
+	assert_null(load_span(span_of(text)));
+	assert_faults(
+		"3: auth.backends: \"ldap\" without an ldap section; expected one, or backends = {\"app_password\"}\n");
 }
 
 static void backends_and_mechanisms_are_known_and_once(void **state)
@@ -383,7 +402,8 @@ int main(void)
 		cmocka_unit_test(every_default_is_a_value_of_its_option),
 		cmocka_unit_test(loading_twice_gives_the_same),
 		cmocka_unit_test(each_fault_stands_at_its_own_line),
-		cmocka_unit_test(an_empty_file_lacks_a_listener_a_relay_and_a_directory),
+		cmocka_unit_test(an_empty_file_lacks_a_listener_and_a_relay),
+		cmocka_unit_test(a_directory_is_asked_by_default_only_where_there_is_one),
 		cmocka_unit_test(backends_and_mechanisms_are_known_and_once),
 		cmocka_unit_test(a_nul_byte_is_refused),
 		cmocka_unit_test(a_file_cut_anywhere_loads_or_says_why),
