@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "auth/ldap_entry.h"
+#include "auth/ldap_trust.h"
 #include "base/log.h"
 
 #define LOOK_UP_THREADS 2       /* of short questions, mostly answered from the cache */
@@ -209,7 +210,7 @@ static enum status set_up(struct directory *directory, const struct secret *bind
 	struct ldap_shared *shared = &directory->shared;
 	TRY(secret_from_span(secret_reveal(bind_password), &shared->bind_password));
 	TRY(list_servers(shared));
-	enum status status = ldap_trust_open(shared->config, &shared->trust);
+	enum status status = ldap_trust_get(shared->config, &shared->tls);
 	if (status != STATUS_OK) {
 		log_error("ldap %s: can't read the CA certificates", shared->config->name);
 		return status;
@@ -254,7 +255,6 @@ void directory_free(struct directory **directory)
 	if (!checks_ended || !look_ups_ended)
 		return; /* a thread that hangs in a name server still uses it; the process is about to end */
 	ldap_watchdog_free(&ending->shared.watchdog);
-	ldap_trust_close(&ending->shared.trust);
 	secret_wipe(&ending->shared.bind_password);
 	free(ending->shared.attributes);
 	free(ending->shared.servers);

@@ -3,59 +3,9 @@
 
 #include <lber.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/time.h>
 
-#define SYSTEM_CERTIFICATES "/etc/ssl/certs/ca-certificates.crt" /* where Debian keeps what the system trusts */
 #define ENTRIES_WANTED 2 /* a second one is enough to see that a name is not unique */
-
-/* ---- trust */
-
-static enum status make_context(LDAP *holder, const struct config_ldap *config, void **out_tls)
-{
-	const char *ca_file = config->ca_file[0] ? config->ca_file : SYSTEM_CERTIFICATES;
-	int demand = LDAP_OPT_X_TLS_DEMAND;
-	int oldest = LDAP_OPT_X_TLS_PROTOCOL_TLS1_2; /* RFC 8996 */
-	int client = 0;
-	void *tls = NULL;
-	if (ldap_set_option(holder, LDAP_OPT_X_TLS_REQUIRE_CERT, &demand) != LDAP_OPT_SUCCESS ||
-	    ldap_set_option(holder, LDAP_OPT_X_TLS_CACERTFILE, ca_file) != LDAP_OPT_SUCCESS ||
-	    ldap_set_option(holder, LDAP_OPT_X_TLS_PROTOCOL_MIN, &oldest) != LDAP_OPT_SUCCESS ||
-	    ldap_set_option(holder, LDAP_OPT_X_TLS_NEWCTX, &client) != LDAP_OPT_SUCCESS ||
-	    ldap_get_option(holder, LDAP_OPT_X_TLS_CTX, &tls) != LDAP_OPT_SUCCESS || tls == NULL)
-		return STATUS_INVALID;
-	*out_tls = tls;
-	return STATUS_OK;
-}
-
-static bool wants_tls(const struct config_ldap *config)
-{
-	for (size_t i = 0; i < config->uri.count; i++)
-		if (span_starts_with_nocase(span_of(config->uri.items[i]), SPAN("ldaps:")))
-			return true;
-	return config->starttls;
-}
-
-enum status ldap_trust_open(const struct config_ldap *config, struct ldap_trust *out_trust)
-{
-	struct ldap_trust trust = { 0 };
-	/* The configuration is ours alone: no ldap.conf, no ldaprc, no LDAP… variables. */
-	if (setenv("LDAPNOINIT", "1", 1) != 0 || ldap_initialize(&trust.holder, NULL) != LDAP_SUCCESS)
-		return STATUS_NO_MEMORY;
-	enum status status = wants_tls(config) ? make_context(trust.holder, config, &trust.tls) : STATUS_OK;
-	if (status != STATUS_OK)
-		ldap_trust_close(&trust);
-	else
-		*out_trust = trust;
-	return status;
-}
-
-void ldap_trust_close(struct ldap_trust *trust)
-{
-	if (trust->holder)
-		ldap_unbind_ext(trust->holder, NULL, NULL);
-	*trust = (struct ldap_trust){ 0 };
-}
 
 /* ---- the socket */
 
@@ -85,7 +35,7 @@ static struct timeval time_left(const struct ldap_link *link)
 	return (struct timeval){ .tv_sec = (time_t)(left_ms / 1000), .tv_usec = (suseconds_t)(left_ms % 1000) * 1000 };
 }
 
-static int set_options(struct ldap_link *link, const struct ldap_trust *trust)
+static int set_options(struct ldap_link *link, void *tls)
 {
 	int version = LDAP_VERSION3;
 	int demand = LDAP_OPT_X_TLS_DEMAND;
@@ -98,20 +48,20 @@ static int set_options(struct ldap_link *link, const struct ldap_trust *trust)
 	    ldap_set_option(link->handle, LDAP_OPT_X_TLS_REQUIRE_CERT, &demand) != LDAP_OPT_SUCCESS ||
 	    ldap_set_option(link->handle, LDAP_OPT_CONNECT_CB, &link->callback) != LDAP_OPT_SUCCESS)
 		return LDAP_LOCAL_ERROR;
-	if (trust->tls && ldap_set_option(link->handle, LDAP_OPT_X_TLS_CTX, trust->tls) != LDAP_OPT_SUCCESS)
+	if (tls && ldap_set_option(link->handle, LDAP_OPT_X_TLS_CTX, tls) != LDAP_OPT_SUCCESS)
 		return LDAP_LOCAL_ERROR;
 	return LDAP_SUCCESS;
 }
 
-int ldap_link_open(struct ldap_link *link, const struct config_ldap *config, const struct ldap_trust *trust,
-		   const char *uri, struct ldap_guard *guard, unsigned slot)
+int ldap_link_open(struct ldap_link *link, const struct config_ldap *config, void *tls, const char *uri,
+		   struct ldap_guard *guard, unsigned slot)
 {
 	ldap_link_close(link);
 	link->guard = guard;
 	link->slot = slot;
 	int code = ldap_initialize(&link->handle, uri);
 	if (code == LDAP_SUCCESS)
-		code = set_options(link, trust);
+		code = set_options(link, tls);
 	if (code == LDAP_SUCCESS && config->starttls && !span_starts_with_nocase(span_of(uri), SPAN("ldaps:")))
 		code = ldap_start_tls_s(link->handle, NULL, NULL);
 	return code;

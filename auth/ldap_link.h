@@ -15,16 +15,6 @@
 
 #define LDAP_FAULT_SIZE 256 /* bytes of a text for the log, the NUL included */
 
-/* What all connections of one directory share. Read only, but for libldap's own counting of references. */
-struct ldap_trust {
-	LDAP *holder; /* never connects: it owns the TLS context */
-	void *tls;    /* libldap's context: the CA certificates, read once, before the sandbox */
-};
-
-/* Reads `ca_file`, or the system's certificates. STATUS_INVALID: they can't be read. */
-MUST_USE enum status ldap_trust_open(const struct config_ldap *config, struct ldap_trust *out_trust);
-void ldap_trust_close(struct ldap_trust *trust);
-
 /* Zeroed at first. Invariant: handle != NULL iff open. */
 struct ldap_link {
 	LDAP *handle;
@@ -33,9 +23,12 @@ struct ldap_link {
 	unsigned slot; /* of the guard */
 };
 
-/* Connects lazily; StartTLS, if configured, at once. An LDAP result code; `guard` must be armed. */
-int ldap_link_open(struct ldap_link *link, const struct config_ldap *config, const struct ldap_trust *trust,
-		   const char *uri, struct ldap_guard *guard, unsigned slot);
+/*
+ * Connects lazily; StartTLS, if configured, at once. `tls` is ldap_trust_get's.
+ * An LDAP result code; `guard` must be armed.
+ */
+int ldap_link_open(struct ldap_link *link, const struct config_ldap *config, void *tls, const char *uri,
+		   struct ldap_guard *guard, unsigned slot);
 void ldap_link_close(struct ldap_link *link); /* safe on a closed one */
 
 /*

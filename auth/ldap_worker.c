@@ -82,7 +82,7 @@ static int open_searcher(struct ldap_worker *worker, struct ldap_link *link, con
 	struct ldap_bind_answer bound;
 	if (link->handle)
 		return LDAP_SUCCESS;
-	int code = ldap_link_open(link, shared->config, &shared->trust, uri, &worker->guard, SLOT_SEARCHER);
+	int code = ldap_link_open(link, shared->config, shared->tls, uri, &worker->guard, SLOT_SEARCHER);
 	if (code != LDAP_SUCCESS) {
 		ldap_link_describe(link, code, worker->fault);
 		return code;
@@ -125,7 +125,7 @@ static enum verdict try_password(struct ldap_worker *worker, struct links *links
 	struct ldap_bind_answer bound;
 	const char *reason = "";
 	if (links->user.handle == NULL) {
-		int code = ldap_link_open(&links->user, shared->config, &shared->trust, uri, &worker->guard, SLOT_USER);
+		int code = ldap_link_open(&links->user, shared->config, shared->tls, uri, &worker->guard, SLOT_USER);
 		if (code != LDAP_SUCCESS)
 			return give_up(worker, request, &links->user, code);
 	}

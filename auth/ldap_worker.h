@@ -27,7 +27,7 @@ struct ldap_server {
 struct ldap_shared {
 	const struct config_ldap *config;
 	struct secret bind_password;
-	struct ldap_trust trust;
+	void *tls; /* of ldap_trust_get */
 	struct ldap_watchdog *watchdog;
 	char **attributes; /* NULL at the end */
 	struct ldap_server *servers;
