@@ -61,12 +61,12 @@ def start(tmp_path, authority, request):
 
 
 @pytest.fixture
-def subgate(start, upstream):
+def subgate(upstream, start):
     """The simplest one: app passwords, the embedded Redis, one relay."""
     return start(relay_section(upstream))
 
 
 @pytest.fixture
-def whole(start, upstream, directory, redis):
+def whole(upstream, directory, redis, start):
     """All of it: a directory, a Redis of its own, one relay."""
     return start(relay_section(upstream) + directory.section() + redis.section())

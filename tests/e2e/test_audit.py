@@ -52,7 +52,7 @@ def test_the_chain_holds_and_shows_a_change(subgate, upstream):
         with login(subgate, USER, password) as client:
             client.sendmail(USER, ["bob@example.net"], message(USER, number=number))
     subgate.wait_for_audit("session.close", 5)
-    key = (subgate.state / "audit.key").read_bytes()
+    key = (subgate.state / "audit-key").read_bytes()
     lines = (subgate.state / "audit.jsonl").read_text().splitlines()
     assert verify(lines, key) >= 25
     changed = [line.replace("bob@example.net", "eve@example.net", 1) for line in lines]
@@ -64,7 +64,7 @@ def test_the_chain_holds_and_shows_a_change(subgate, upstream):
         raise AssertionError("a change was not seen")
 
 
-def test_an_audit_that_cannot_be_written_refuses_mail(start, upstream):
+def test_an_audit_that_cannot_be_written_refuses_mail(upstream, start):
     """/dev/full takes no byte: nothing may leave."""
     subgate = start(relay_section(upstream) + 'audit { file = "/dev/full" }\n')
     password = subgate.create_app_password(USER)

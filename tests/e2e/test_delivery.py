@@ -50,6 +50,7 @@ def with_curl(subgate, password, mode, content, path):
 
 
 def with_swaks(subgate, password, mode, content, path):
+    path.write_bytes(content.removesuffix(b"\r\n"))  # swaks ends the last line itself
     tls = ["--tls-on-connect", "--port", subgate.implicit] if mode == "implicit" else ["--tls", "--port", subgate.starttls]
     done = subprocess.run(["swaks", "--server", "127.0.0.1", *map(str, tls), "--auth", "PLAIN", "--auth-user", USER,
                            "--auth-password", password, "--from", USER, "--to", "bob@example.net", "--data",
@@ -87,7 +88,7 @@ def test_the_upstream_never_learns_who_the_client_is_in_private_mode(subgate, up
 
 @pytest.mark.parametrize("tls", ["implicit", "starttls", "none"])
 @pytest.mark.parametrize("auth", ["plain", "login"])
-def test_every_way_to_log_in_upstream(start, authority, tls, auth):
+def test_every_way_to_log_in_upstream(authority, tls, auth, start):
     upstream = Upstream(authority, tls=tls).start()
     try:
         subgate = start(relay_section(upstream, extra=f'auth = "{auth}"'))
@@ -108,7 +109,7 @@ def test_connections_are_reused_by_all_clients(subgate, upstream):
     assert len(upstream.logins) == 1
 
 
-def test_no_credentials_without_verified_tls(start, upstream, tmp_path):
+def test_no_credentials_without_verified_tls(upstream, tmp_path, start):
     """Another authority than the one that signed the upstream's certificate: the password stays here."""
     from harness.certificates import Authority
     other = Authority(tmp_path / "other")

@@ -24,7 +24,7 @@ def test_a_directory_user_sends_as_himself_and_nobody_else(whole, upstream):
     assert len(upstream.messages) == 1
 
 
-def test_senders_sections_add_addresses(start, upstream, directory):
+def test_senders_sections_add_addresses(upstream, directory, start):
     extra = f'senders press {{ users = {{"{USER}"}}  addresses = {{"press@example.com", "@devices.example.com"}} }}\n'
     subgate = start(relay_section(upstream) + directory.section() + extra)
     with login(subgate, USER, PASSWORD) as client:
@@ -35,7 +35,7 @@ def test_senders_sections_add_addresses(start, upstream, directory):
     assert len(upstream.messages) == 2
 
 
-def test_an_app_password_needs_its_owner_in_the_directory(start, upstream, directory):
+def test_an_app_password_needs_its_owner_in_the_directory(upstream, directory, start):
     subgate = start(relay_section(upstream) + directory.section())
     ours = subgate.create_app_password(USER)
     gone = subgate.create_app_password("former@example.com")

@@ -89,7 +89,7 @@ def postfix(tmp_path, authority):
     postfix.stop()
 
 
-def test_a_message_ends_up_in_the_mailbox(start, postfix, authority):
+def test_a_message_ends_up_in_the_mailbox(postfix, authority, start):
     subgate = start(f"""
 relay postfix {{
   host = "127.0.0.1"  port = {postfix.port}  tls = "starttls"  ca_file = "{authority.ca}"  tls_name = "postfix.example"

@@ -21,7 +21,7 @@ def send_one(subgate, password, number):
         return refused.smtp_code
 
 
-def test_forty_sessions_against_a_limit_of_twenty_give_exactly_twenty(start, upstream, redis):
+def test_forty_sessions_against_a_limit_of_twenty_give_exactly_twenty(upstream, redis, start):
     limits = ("quota default { messages_per_day = 20  messages_per_minute = 0 }\n"
               "limits { transactions_per_user = 100 }\n")
     subgate = start(relay_section(upstream) + redis.section() + limits)
@@ -33,7 +33,7 @@ def test_forty_sessions_against_a_limit_of_twenty_give_exactly_twenty(start, ups
     assert subgate.ctl_json("quota", "show", USER)["used"] == 20
 
 
-def test_two_nodes_count_as_one(start, upstream, redis):
+def test_two_nodes_count_as_one(upstream, redis, start):
     limits = ("quota default { messages_per_day = 20  messages_per_minute = 0 }\n"
               "limits { transactions_per_user = 100 }\n")
     nodes = [start(relay_section(upstream) + redis.section() + limits, name=f"node{n}") for n in (1, 2)]
@@ -62,7 +62,7 @@ def test_an_unknown_outcome_stays_counted(subgate, upstream):
     assert upstream.messages == []
 
 
-def test_a_burst_is_451(start, upstream):
+def test_a_burst_is_451(upstream, start):
     subgate = start(relay_section(upstream) + "quota default { messages_per_minute = 3 }\n")
     password = subgate.create_app_password(USER)
     # A minute may end in between: of eight at once, three of each of two minutes may pass.

@@ -15,7 +15,7 @@ USER = "alice@example.com"
 UNLIMITED = "quota default { messages_per_day = 0  messages_per_minute = 0  recipients_per_day = 0 }\n"
 
 
-def test_reload_under_load_loses_nothing(start, upstream):
+def test_reload_under_load_loses_nothing(upstream, start):
     upstream.delay = 0.005
     sections = relay_section(upstream) + UNLIMITED
     subgate = start(sections)
@@ -33,7 +33,7 @@ def test_reload_under_load_loses_nothing(start, upstream):
     wait_until(lambda: len(subgate.pids("relay")) == 1 and len(subgate.pids("auth")) == 1, "the old roles to end", 30)
 
 
-def test_a_session_goes_on_across_a_reload_and_new_settings_hold_for_new_ones(start, upstream):
+def test_a_session_goes_on_across_a_reload_and_new_settings_hold_for_new_ones(upstream, start):
     subgate = start(relay_section(upstream))
     password = subgate.create_app_password(USER)
     with login(subgate, USER, password) as old:
@@ -61,7 +61,7 @@ def test_a_session_goes_on_across_a_reload_and_new_settings_hold_for_new_ones(st
     assert len(upstream.messages) == 1
 
 
-def test_new_passwords_work_while_the_old_generation_drains(start, upstream):
+def test_new_passwords_work_while_the_old_generation_drains(upstream, start):
     subgate = start(relay_section(upstream))
     with login(subgate, USER, subgate.create_app_password(USER)) as old:
         old.mail(USER)
@@ -70,7 +70,7 @@ def test_new_passwords_work_while_the_old_generation_drains(start, upstream):
             new.sendmail(USER, ["bob@example.net"], message(USER))
 
 
-def test_sigterm_finishes_what_was_begun(start, upstream):
+def test_sigterm_finishes_what_was_begun(upstream, start):
     upstream.delay = 0.3
     subgate = start(relay_section(upstream))
     password = subgate.create_app_password(USER)

@@ -64,7 +64,7 @@ class Load:
 
 
 @pytest.mark.parametrize("role", ["gate", "auth", "relay"])
-def test_a_role_dies_under_load(start, upstream, role):
+def test_a_role_dies_under_load(upstream, role, start):
     upstream.delay = 0.005
     limits = "quota default { messages_per_day = 0  messages_per_minute = 0  recipients_per_day = 0 }\n"
     subgate = start(relay_section(upstream) + limits)

@@ -12,7 +12,7 @@ from harness.subgate import BUILD, Subgate, relay_section
 from harness.upstream import Upstream
 
 USER = "alice@example.com"
-NAMES = ["subgatetest", *(f"subgatetest-{role}" for role in ("gate", "auth", "relay", "admin"))]
+NAMES = ["subgatetest", *(f"subgatetest-{role}" for role in ("gate", "auth", "relay", "admin")), "subgate-admin"]
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can change users")
 
@@ -57,8 +57,11 @@ def test_each_role_has_its_user(tmp_path, authority, upstream):
         with login(subgate, USER, subgate.create_app_password(USER)) as client:
             client.sendmail(USER, ["bob@example.net"], message(USER))
         assert len(upstream.wait_for(1)) == 1
+        gates = set(subgate.pids("gate"))
+        subgate.ctl("reload")
         with login(subgate, USER, subgate.create_app_password(USER, "after a reload")) as client:
-            subgate.ctl("reload")
+            client.sendmail(USER, ["bob@example.net"], message(USER))
+        assert not gates & set(subgate.pids("gate"))
     finally:
         print(subgate.log)
         assert subgate.stop() == 0
