@@ -131,12 +131,22 @@ static void ask_relay(struct exchange *exchange)
 	refuse(exchange, REPLY_UNAVAILABLE);
 }
 
+/* A list too long is cut: the user may use less than the configuration says, and hears so when he tries. */
+static void lend_senders(struct exchange *exchange)
+{
+	const struct config *config = auth_of(exchange)->role->config;
+	enum status status = identity_lend_senders(config, &exchange->ask.decision.identity);
+	if (status != STATUS_OK)
+		log_warning("senders of %s are left out: %s", exchange->credentials.name, status_text(status));
+}
+
 static void decide(void *context)
 {
 	struct exchange *exchange = context;
 	const struct decision *decision = &exchange->ask.decision;
 	count(exchange, decision);
 	if (decision->verdict == VERDICT_GRANTED) {
+		lend_senders(exchange);
 		ask_relay(exchange);
 		return;
 	}

@@ -42,3 +42,29 @@ enum status identity_of_name(const char *name, struct identity *out_identity)
 		TRY(identity_add(&out_identity->senders, span_of(out_identity->user)));
 	return STATUS_OK;
 }
+
+/* ---- senders that the configuration adds */
+
+#define GROUPS_LOOKED_AT 1024 /* of one user; IDENTITY_LIST_MAXIMUM allows for hardly more */
+
+static enum status lend(const struct config_senders *section, struct identity *identity)
+{
+	for (size_t i = 0; i < section->addresses.count; i++)
+		TRY(identity_add(&identity->senders, span_of(section->addresses.items[i])));
+	return STATUS_OK;
+}
+
+enum status identity_lend_senders(const struct config *config, struct identity *identity)
+{
+	struct codec_list rest = codec_list_of(&identity->groups);
+	struct span groups[GROUPS_LOOKED_AT];
+	size_t count = 0;
+	while (count < GROUPS_LOOKED_AT && codec_list_next(&rest, &groups[count]))
+		count++;
+	for (size_t i = 0; i < config->senders.count; i++) {
+		const struct config_senders *section = &config->senders.items[i];
+		if (config_names_user(&section->users, &section->groups, span_of(identity->user), groups, count))
+			TRY(lend(section, identity));
+	}
+	return STATUS_OK;
+}

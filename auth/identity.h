@@ -7,6 +7,7 @@
 
 #include "auth/name.h"
 #include "base/buf.h"
+#include "config/config.h"
 #include "door/codec.h"
 
 #define IDENTITY_LIST_MAXIMUM 65536 /* bytes a list: 600 groups of 100 bytes; surplus ones are left out */
@@ -24,6 +25,8 @@ void identity_free(struct identity *identity); /* leaves it initialized and empt
 MUST_USE enum status identity_copy(const struct identity *from, struct identity *out_copy);
 /* Someone whom no directory describes: no groups, and his own name as sender if it is an address. */
 MUST_USE enum status identity_of_name(const char *name, struct identity *out_identity);
+/* Adds the addresses of the `senders` sections that name this user or a group of his. */
+MUST_USE enum status identity_lend_senders(const struct config *config, struct identity *identity);
 /* Adds to a list. STATUS_TOO_LARGE: left out, the list stays whole. */
 MUST_USE enum status identity_add(struct buf *list, struct span item);
 

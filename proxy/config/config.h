@@ -101,4 +101,8 @@ void config_reference(FILE *out);
 /* The relay of that name, or NULL. */
 const struct config_relay *config_find_relay(const struct config *config, const char *name);
 
+/* True when a section's users name this user, or its groups one of his: names and groups without case. */
+bool config_names_user(const struct config_list *users, const struct config_list *groups, struct span user,
+		       const struct span *user_groups, size_t group_count);
+
 #endif

@@ -4,26 +4,6 @@
 #include "base/clock.h"
 #include "quota/quota.h"
 
-static bool list_has(const struct config_list *list, struct span item)
-{
-	for (size_t i = 0; i < list->count; i++) {
-		if (span_equal_nocase(span_of(list->items[i]), item))
-			return true;
-	}
-	return false;
-}
-
-static bool applies(const struct config_quota *section, struct span user, const struct span *groups, size_t group_count)
-{
-	if (list_has(&section->users, user))
-		return true;
-	for (size_t i = 0; i < group_count; i++) {
-		if (list_has(&section->groups, groups[i]))
-			return true;
-	}
-	return false;
-}
-
 static struct quota_limits limits_of(const struct config_quota *section)
 {
 	return (struct quota_limits){
@@ -41,7 +21,7 @@ void quota_limits_for(const struct config *config, struct span user, const struc
 	const struct config_quota *fallback = NULL;
 	for (size_t i = 0; i < config->quota.count; i++) {
 		const struct config_quota *section = &config->quota.items[i];
-		if (applies(section, user, groups, group_count)) {
+		if (config_names_user(&section->users, &section->groups, user, groups, group_count)) {
 			*out_limits = limits_of(section);
 			return;
 		}

@@ -3,8 +3,6 @@
 
 #include <string.h>
 
-#include "relay/senders.h"
-
 static const struct config_route *find(const struct config *config, const struct grant *grant)
 {
 	const struct config_route *fallback = NULL;
@@ -12,7 +10,8 @@ static const struct config_route *find(const struct config *config, const struct
 		const struct config_route *route = &config->route.items[i];
 		if (strcmp(route->name, "default") == 0)
 			fallback = route;
-		else if (senders_names_user(&route->users, &route->groups, grant))
+		else if (config_names_user(&route->users, &route->groups, grant->user, grant->groups.items,
+					   grant->groups.count))
 			return route;
 	}
 	return fallback;

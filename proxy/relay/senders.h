@@ -1,4 +1,4 @@
-/* Which senders a user may put into MAIL FROM: those of his grant, and those of the `senders` sections that name him or a group of his. */
+/* Which senders a user may put into MAIL FROM: those of his grant. */
 #ifndef RELAY_SENDERS_H
 #define RELAY_SENDERS_H
 
@@ -16,8 +16,5 @@ enum senders_verdict {
  * to all (RFC 8098 has read receipts sent from it; their From: is checked by the gate).
  */
 enum senders_verdict senders_check(const struct config *config, const struct grant *grant, struct span sender);
-
-/* True when one of a section's users or groups is this user or a group of his. Users without case, groups too. */
-bool senders_names_user(const struct config_list *users, const struct config_list *groups, const struct grant *grant);
 
 #endif

@@ -17,17 +17,8 @@
 
 /* ---- senders */
 
-static struct config_senders sections[] = {
-	{ .name = "scanner",
-	  .users = ITEMS("Scanner@example.com"),
-	  .addresses = ITEMS("noreply@example.com", "@devices.example.com") },
-	{ .name = "press", .groups = ITEMS("cn=press"), .addresses = ITEMS("press@example.com") },
-	{ .name = "root", .users = ITEMS("root@example.com"), .addresses = ITEMS("*") },
-	{ .name = "nobody", .addresses = ITEMS("secret@example.com") },
-};
-
 struct sender_case {
-	const char *user, *group, *sender;
+	const char *user, *lent, *sender;
 	enum senders_verdict verdict;
 };
 
@@ -39,38 +30,30 @@ static const struct sender_case sender_cases[] = {
 	{ "ann@example.com", "", "bob@example.com", SENDERS_REFUSED },
 	{ "ann@example.com", "", "ann@example.com.evil", SENDERS_REFUSED },
 	{ "ann@example.com", "", "xann@example.com", SENDERS_REFUSED },
-	{ "ann@example.com", "", "noreply@example.com", SENDERS_REFUSED },
-	{ "ann@example.com", "", "secret@example.com", SENDERS_REFUSED },
-	{ "ann@example.com", "cn=press", "press@example.com", SENDERS_ALLOWED },
-	{ "ann@example.com", "CN=Press", "press@example.com", SENDERS_ALLOWED },
-	{ "ann@example.com", "cn=pressure", "press@example.com", SENDERS_REFUSED },
-	{ "scanner@example.com", "", "noreply@example.com", SENDERS_ALLOWED },
-	{ "scanner@example.com", "", "roof@devices.example.com", SENDERS_ALLOWED },
-	{ "scanner@example.com", "", "roof@evil.devices.example.com", SENDERS_REFUSED },
-	{ "scanner@example.com", "", "press@example.com", SENDERS_REFUSED },
-	{ "root@example.com", "", "anybody@anywhere", SENDERS_ALLOWED },
+	{ "ann@example.com", "press@example.com", "press@example.com", SENDERS_ALLOWED },
+	{ "scanner@example.com", "@devices.example.com", "roof@devices.example.com", SENDERS_ALLOWED },
+	{ "scanner@example.com", "@devices.example.com", "roof@evil.devices.example.com", SENDERS_REFUSED },
+	{ "root@example.com", "*", "anybody@anywhere", SENDERS_ALLOWED },
 };
 
-static struct grant make_grant(const char *user, const char *group, struct span *lists)
+static struct grant make_grant(const char *user, const char *lent, struct span *senders)
 {
 	struct grant grant = { .user = span_of(user) };
-	lists[0] = span_of(user);
-	lists[1] = span_of(group);
-	grant.senders = (struct span_list){ &lists[0], 1 };
-	grant.groups = (struct span_list){ &lists[1], *group ? 1 : 0 };
+	senders[0] = span_of(user);
+	senders[1] = span_of(lent);
+	grant.senders = (struct span_list){ senders, *lent ? 2 : 1 };
 	return grant;
 }
 
-static void a_sender_is_ones_own_or_lent_by_a_section(void **state)
+static void a_sender_is_one_of_those_in_the_grant(void **state)
 {
 	(void)state;
-	struct config config = { .sender = { .envelope = SENDER_ENFORCE, .delimiter = "+" },
-				 .senders = { sections, 4 } };
+	struct config config = { .sender = { .envelope = SENDER_ENFORCE, .delimiter = "+" } };
 	for (size_t i = 0; i < sizeof(sender_cases) / sizeof(*sender_cases); i++) {
 		const struct sender_case *c = &sender_cases[i];
 		struct span lists[2];
-		struct grant grant = make_grant(c->user, c->group, lists);
-		print_message("  %s (%s) as <%s>\n", c->user, c->group, c->sender);
+		struct grant grant = make_grant(c->user, c->lent, lists);
+		print_message("  %s (%s) as <%s>\n", c->user, c->lent, c->sender);
 		assert_int_equal(senders_check(&config, &grant, span_of(c->sender)), c->verdict);
 	}
 }
@@ -122,7 +105,9 @@ static const struct route_case route_cases[] = {
 static void choose(const struct config *config, const char *user, const char *group, char out_relays[ROUTE_MAXIMUM + 1])
 {
 	struct span lists[2];
-	struct grant grant = make_grant(user, group, lists);
+	struct grant grant = make_grant(user, "", lists);
+	struct span of_group = span_of(group);
+	grant.groups = (struct span_list){ &of_group, *group ? 1 : 0 };
 	struct route route = { .count = 0 };
 	size_t count = 0;
 	enum status status = routes_choose(config, &grant, &route);
@@ -174,7 +159,7 @@ static void without_a_default_others_go_nowhere(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_sender_is_ones_own_or_lent_by_a_section),
+		cmocka_unit_test(a_sender_is_one_of_those_in_the_grant),
 		cmocka_unit_test(without_a_delimiter_a_tag_is_another_address),
 		cmocka_unit_test(the_mode_decides_what_a_foreign_sender_means),
 		cmocka_unit_test(the_first_route_that_matches_counts),
