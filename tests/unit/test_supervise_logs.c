@@ -1,0 +1,194 @@
+/* Log lines on their way from a role's pipe to a file. */
+#include "supervise/logs.h"
+#include "supervise_fixture.h"
+#include "with_loop.h"
+
+struct log_test {
+	struct fixture f;
+	struct loop *loop;
+	struct logs *logs;
+	char path[PATH_SIZE];
+	char text[65536];
+};
+
+static int set_up(void **state)
+{
+	struct log_test *t = calloc(1, sizeof(*t));
+	struct log_target *target = NULL;
+	char sections[1024];
+	fixture_open(&t->f);
+	fixture_path(&t->f, "log", t->path);
+	snprintf(sections, sizeof(sections), "%s%slog { target = \"%s\" }\n", ONE_LISTENER, PLAIN_RELAY, t->path);
+	fixture_config(&t->f, sections);
+	assert_int_equal(loop_create(&t->loop), STATUS_OK);
+	assert_int_equal(log_target_open(t->f.config, &target), STATUS_OK);
+	assert_int_equal(logs_create(t->loop, target, &t->logs), STATUS_OK);
+	*state = t;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct log_test *t = *state;
+	logs_free(&t->logs);
+	loop_free(t->loop);
+	fixture_close(&t->f);
+	free(t);
+	return 0;
+}
+
+static int open_pipe(struct log_test *t, const char *who)
+{
+	int fd = -1;
+	assert_int_equal(logs_open(t->logs, who, LOG_LEVEL_WARNING, &fd), STATUS_OK);
+	return fd;
+}
+
+static void put(int fd, const char *text)
+{
+	assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+}
+
+/* The file's lines, each without its timestamp. */
+static const char *read_log(struct log_test *t)
+{
+	char line[4096];
+	FILE *file = fopen(t->path, "r");
+	size_t size = 0;
+	assert_non_null(file);
+	while (fgets(line, sizeof(line), file)) {
+		char *space = strchr(line, ' ');
+		assert_non_null(space);
+		assert_int_equal(space[-1], 'Z');
+		size += (size_t)snprintf(t->text + size, sizeof(t->text) - size, "%s", space + 1);
+	}
+	fclose(file);
+	t->text[size] = '\0';
+	return t->text;
+}
+
+static void a_line_is_forwarded_whole_however_it_comes(void **state)
+{
+	struct log_test *t = *state;
+	const char *const line = "info gate 1: somebody came\n";
+	int fd = open_pipe(t, "gate 1");
+	put(fd, line);
+	logs_flush(t->logs);
+	for (size_t i = 0; line[i]; i++) {
+		put(fd, (const char[]){ line[i], '\0' });
+		logs_flush(t->logs);
+	}
+	assert_string_equal(read_log(t), "info gate 1: somebody came\ninfo gate 1: somebody came\n");
+	close(fd);
+}
+
+static void a_line_in_anothers_name_is_marked(void **state)
+{
+	struct log_test *t = *state;
+	int fd = open_pipe(t, "gate 1");
+	put(fd, "info relay: message sent\nassertion failed\ninfo gate 11: hello\n");
+	logs_flush(t->logs);
+	assert_string_equal(read_log(t), "warning gate 1: info relay: message sent\n"
+					 "warning gate 1: assertion failed\n"
+					 "warning gate 1: info gate 11: hello\n");
+	close(fd);
+}
+
+static void control_bytes_and_empty_lines_don_t_reach_the_log(void **state)
+{
+	struct log_test *t = *state;
+	int fd = open_pipe(t, "auth");
+	put(fd, "\n\ninfo auth: a\033[31mb\tc\r\n");
+	logs_flush(t->logs);
+	assert_string_equal(read_log(t), "info auth: a?[31mb?c?\n");
+	close(fd);
+}
+
+static void a_line_longer_than_we_keep_comes_in_pieces(void **state)
+{
+	struct log_test *t = *state;
+	char line[LOGS_LINE_MAXIMUM + 101];
+	int fd = open_pipe(t, "auth");
+	memset(line, 'x', sizeof(line) - 1);
+	memcpy(line, "info auth: ", 11);
+	line[sizeof(line) - 1] = '\0';
+	put(fd, line);
+	put(fd, "\n");
+	logs_flush(t->logs);
+	const char *text = read_log(t);
+	const char *end = strchr(text, '\n');
+	assert_int_equal(end - text, LOGS_LINE_MAXIMUM);
+	assert_int_equal(strncmp(end + 1, "warning auth: xxx", 17), 0);
+	assert_int_equal(strlen(end + 1), strlen("warning auth: ") + 100 + 1);
+	close(fd);
+}
+
+static void what_a_process_wrote_last_is_kept_when_it_dies(void **state)
+{
+	struct log_test *t = *state;
+	int fd = open_pipe(t, "relay");
+	put(fd, "info relay: half a li");
+	close(fd);
+	run_for(t->loop, 20);
+	assert_string_equal(read_log(t), "info relay: half a li\n");
+}
+
+static void a_full_pipe_drops_lines_and_never_waits(void **state)
+{
+	struct log_test *t = *state;
+	char line[1024];
+	int fd = open_pipe(t, "gate 1");
+	memset(line, 'x', sizeof(line) - 1);
+	line[sizeof(line) - 1] = '\n';
+	size_t written = 0;
+	while (write(fd, line, sizeof(line)) == (ssize_t)sizeof(line))
+		written++;
+	assert_true(written >= 32);
+	run_for(t->loop, 50);
+	assert_int_equal(write(fd, line, sizeof(line)), (ssize_t)sizeof(line));
+	assert_int_equal(logs_lost(t->logs), 0);
+	close(fd);
+}
+
+static void another_target_takes_over_without_loss(void **state)
+{
+	struct log_test *t = *state;
+	struct log_target *target = NULL;
+	char moved[PATH_SIZE];
+	int fd = open_pipe(t, "relay");
+	put(fd, "info relay: before\n");
+	fixture_path(&t->f, "log.1", moved);
+	assert_int_equal(rename(t->path, moved), 0);
+	assert_int_equal(log_target_open(t->f.config, &target), STATUS_OK);
+	logs_set_target(t->logs, target);
+	put(fd, "info relay: after\n");
+	logs_flush(t->logs);
+	assert_string_equal(read_log(t), "info relay: after\n");
+	snprintf(t->path, sizeof(t->path), "%s", moved);
+	assert_string_equal(read_log(t), "info relay: before\n");
+	close(fd);
+}
+
+static void a_log_file_is_not_for_everybody(void **state)
+{
+	struct log_test *t = *state;
+	struct stat info;
+	assert_int_equal(stat(t->path, &info), 0);
+	assert_int_equal(info.st_mode & 0007, 0);
+}
+
+int main(void)
+{
+#define WITH_LOGS(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+	const struct CMUnitTest tests[] = {
+		WITH_LOGS(a_line_is_forwarded_whole_however_it_comes),
+		WITH_LOGS(a_line_in_anothers_name_is_marked),
+		WITH_LOGS(control_bytes_and_empty_lines_don_t_reach_the_log),
+		WITH_LOGS(a_line_longer_than_we_keep_comes_in_pieces),
+		WITH_LOGS(what_a_process_wrote_last_is_kept_when_it_dies),
+		WITH_LOGS(a_full_pipe_drops_lines_and_never_waits),
+		WITH_LOGS(another_target_takes_over_without_loss),
+		WITH_LOGS(a_log_file_is_not_for_everybody),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,387 @@
+/* The sandbox, entered by a child for each case: what it may not do is refused, what it must do works. */
+#include <errno.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "supervise/sandbox.h"
+#include "supervise_fixture.h"
+
+#ifdef SUBGATE_SANITIZED
+
+int main(void)
+{
+	puts("built with a sanitizer: there is no sandbox to test");
+	return 0;
+}
+
+#else
+
+/* Runs `act` in a child in that sandbox; what it returns is the child's exit code. */
+static int in_child(enum role_kind kind, const struct fixture *f, const struct handover *list, int (*act)(void *),
+		    void *context)
+{
+	int status = 0;
+	pid_t child = fork();
+	if (child == 0) {
+		prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+		if (sandbox_close_paths(kind, f ? f->config : NULL, list) != STATUS_OK ||
+		    sandbox_close_calls(kind) != STATUS_OK)
+			_exit(255);
+		_exit(act(context));
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	if (!WIFEXITED(status))
+		fail_msg("killed by signal %d", WTERMSIG(status));
+	return WEXITSTATUS(status);
+}
+
+/* The error that a call left, or 0 where it succeeded. */
+static int error_of(long result)
+{
+	return result < 0 ? errno : 0;
+}
+
+/* ---- gates */
+
+static int open_file(void *context)
+{
+	(void)context;
+	return error_of(open("/etc/passwd", O_RDONLY));
+}
+
+static int open_raw(void *context)
+{
+	(void)context;
+	return error_of(syscall(SYS_open, "/etc/passwd", O_RDONLY));
+}
+
+static int make_socket(void *context)
+{
+	(void)context;
+	return error_of(socket(AF_INET, SOCK_STREAM, 0));
+}
+
+static int connect_away(void *context)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET };
+	return error_of(connect(*(int *)context, (const struct sockaddr *)&address, sizeof(address)));
+}
+
+static int execute(void *context)
+{
+	char *const argv[] = { "/bin/true", NULL };
+	(void)context;
+	return error_of(execv("/bin/true", argv));
+}
+
+static int split(void *context)
+{
+	(void)context;
+	return error_of(fork());
+}
+
+static int map_executable(void *context)
+{
+	(void)context;
+	void *at = mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	return at == MAP_FAILED ? errno : 0;
+}
+
+static int make_executable(void *context)
+{
+	return error_of(mprotect(context, 4096, PROT_READ | PROT_EXEC));
+}
+
+static int make_ring(void *context)
+{
+	(void)context;
+	return error_of(syscall(SYS_io_uring_setup, 8, NULL));
+}
+
+static int kill_parent(void *context)
+{
+	(void)context;
+	return error_of(kill(getppid(), 0));
+}
+
+static int trace(void *context)
+{
+	(void)context;
+	return error_of(ptrace(PTRACE_TRACEME, 0, NULL, NULL));
+}
+
+static void a_gate_is_refused_everything_but_its_work(void **state)
+{
+	(void)state;
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	const struct {
+		const char *what;
+		int (*act)(void *);
+		void *context;
+		int error;
+	} cases[] = {
+		{ "opening a file", open_file, NULL, EACCES },
+		{ "opening a file, the old way", open_raw, NULL, EACCES },
+		{ "making a socket", make_socket, NULL, EACCES },
+		{ "connecting a socket that it has", connect_away, &fd, EACCES },
+		{ "another program", execute, NULL, EPERM },
+		{ "another process", split, NULL, EPERM },
+		{ "executable memory", map_executable, NULL, EPERM },
+		{ "making its memory executable", make_executable, page, EPERM },
+		{ "a ring of system calls", make_ring, NULL, EPERM },
+		{ "a signal to somebody else", kill_parent, NULL, EPERM },
+		{ "being traced", trace, NULL, EPERM },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		int error = in_child(ROLE_GATE, NULL, NULL, cases[i].act, cases[i].context);
+		if (error != cases[i].error)
+			fail_msg("%s: %s", cases[i].what, strerror(error));
+	}
+	munmap(page, 4096);
+	close(fd);
+}
+
+/* What a gate does all day: memory, time, a loop turn, and bytes both ways. */
+static int work(void *context)
+{
+	int *pair = context;
+	struct epoll_event event = { .events = EPOLLIN };
+	struct timespec now;
+	char byte = 0;
+	char *memory = malloc(10 << 20); /* mmap and munmap */
+	if (memory == NULL)
+		return 1;
+	memory[10 << 19] = 1;
+	free(memory);
+	if (epoll_ctl(pair[2], EPOLL_CTL_ADD, pair[1], &event) < 0 || send(pair[0], "x", 1, MSG_NOSIGNAL) != 1)
+		return 2;
+	if (epoll_wait(pair[2], &event, 1, 1000) != 1 || read(pair[1], &byte, 1) != 1 || byte != 'x')
+		return 3;
+	if (clock_gettime(CLOCK_REALTIME, &now) < 0 || close(pair[0]) < 0)
+		return 4;
+	return getpid() > 0 ? 0 : 5;
+}
+
+static void a_gate_can_do_its_work(void **state)
+{
+	(void)state;
+	int descriptors[3];
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, descriptors), 0);
+	descriptors[2] = epoll_create1(EPOLL_CLOEXEC);
+	assert_int_equal(in_child(ROLE_GATE, NULL, NULL, work, descriptors), 0);
+	for (size_t i = 0; i < 3; i++)
+		close(descriptors[i]);
+}
+
+static int fail_assertion(void *context)
+{
+	(void)context;
+	abort();
+}
+
+static void a_gate_that_aborts_ends(void **state)
+{
+	(void)state;
+	int status = 0;
+	pid_t child = fork();
+	if (child == 0) {
+		prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+		if (sandbox_close_calls(ROLE_GATE) != STATUS_OK)
+			_exit(255);
+		fail_assertion(NULL);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFSIGNALED(status));
+	assert_int_equal(WTERMSIG(status), SIGABRT);
+}
+
+/* ---- the others */
+
+static int listen_here(void *context)
+{
+	return error_of(listen(*(int *)context, 1));
+}
+
+static void no_other_role_may_become_more_than_it_is(void **state)
+{
+	(void)state;
+	struct fixture f;
+	struct handover list = { 0 };
+	fixture_open(&f);
+	fixture_config(&f, ONE_LISTENER PLAIN_RELAY);
+	static const enum role_kind kinds[] = { ROLE_AUTH, ROLE_RELAY, ROLE_ADMIN };
+	for (size_t i = 0; i < 3; i++) {
+		assert_int_equal(in_child(kinds[i], &f, &list, execute, NULL), EPERM);
+		assert_int_equal(in_child(kinds[i], &f, &list, trace, NULL), EPERM);
+		assert_int_equal(in_child(kinds[i], &f, &list, make_ring, NULL), EPERM);
+		assert_int_equal(in_child(kinds[i], &f, &list, make_socket, NULL), 0);
+	}
+	fixture_close(&f);
+}
+
+static void auth_and_relay_can_t_be_called_and_admin_can_t_call(void **state)
+{
+	(void)state;
+	struct fixture f;
+	struct handover list = { 0 };
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	fixture_open(&f);
+	fixture_config(&f, ONE_LISTENER PLAIN_RELAY);
+	assert_int_equal(in_child(ROLE_AUTH, &f, &list, listen_here, &fd), EPERM);
+	assert_int_equal(in_child(ROLE_RELAY, &f, &list, listen_here, &fd), EPERM);
+	assert_int_equal(in_child(ROLE_ADMIN, &f, &list, connect_away, &fd), EPERM);
+	assert_int_equal(in_child(ROLE_ADMIN, &f, &list, listen_here, &fd), 0);
+	close(fd);
+	fixture_close(&f);
+}
+
+/* ---- paths */
+
+static int open_secret(void *context)
+{
+	return error_of(open(context, O_RDONLY));
+}
+
+static int write_etc(void *context)
+{
+	(void)context;
+	return error_of(open("/etc/subgate-test", O_WRONLY | O_CREAT, 0600));
+}
+
+static int make_spool_file(void *context)
+{
+	int fd = openat(*(int *)context, ".", O_TMPFILE | O_RDWR, 0600);
+	return fd < 0 ? errno : error_of(write(fd, "x", 1));
+}
+
+static int make_slot(void *context)
+{
+	return error_of(openat(*(int *)context, "gmail.1", O_RDWR | O_CREAT, 0600));
+}
+
+static bool has_landlock(void)
+{
+	return syscall(SYS_landlock_create_ruleset, NULL, 0, 1 /* ask for the version */) > 0;
+}
+
+static void a_role_reads_the_system_and_nothing_of_others(void **state)
+{
+	(void)state;
+	struct fixture f;
+	struct handover list = { 0 };
+	char secret[PATH_SIZE];
+	if (!has_landlock())
+		skip();
+	fixture_open(&f);
+	fixture_config(&f, ONE_LISTENER PLAIN_RELAY);
+	fixture_write(&f, "secret", "secret", 0600);
+	fixture_path(&f, "secret", secret);
+	assert_int_equal(in_child(ROLE_AUTH, &f, &list, open_secret, secret), EACCES);
+	assert_int_equal(in_child(ROLE_RELAY, &f, &list, open_secret, secret), EACCES);
+	assert_int_equal(in_child(ROLE_ADMIN, &f, &list, open_secret, secret), EACCES);
+	assert_int_equal(in_child(ROLE_AUTH, &f, &list, open_file, NULL), 0);
+	assert_int_equal(in_child(ROLE_RELAY, &f, &list, write_etc, NULL), EACCES);
+	fixture_close(&f);
+}
+
+static void the_relay_works_in_its_folders_alone(void **state)
+{
+	(void)state;
+	struct fixture f;
+	struct handover list = { 0 };
+	char path[PATH_SIZE];
+	if (!has_landlock())
+		skip();
+	fixture_open(&f);
+	fixture_config(&f, ONE_LISTENER PLAIN_RELAY);
+	int other = open(f.folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	fixture_path(&f, "spool", path);
+	assert_int_equal(mkdir(path, 0700), 0);
+	int spool = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_int_equal(handover_add(&list, TO(ROLE_RELAY), spool, "spool"), STATUS_OK);
+	assert_int_equal(in_child(ROLE_RELAY, &f, &list, make_spool_file, &spool), 0);
+	assert_int_equal(in_child(ROLE_RELAY, &f, &list, make_slot, &spool), 0);
+	assert_int_equal(in_child(ROLE_RELAY, &f, &list, make_slot, &other), EACCES);
+	assert_int_equal(in_child(ROLE_AUTH, &f, &list, make_slot, &spool), EACCES);
+	handover_close(&list);
+	close(other);
+	fixture_close(&f);
+}
+
+static void auth_reads_the_ca_file_of_its_directory(void **state)
+{
+	(void)state;
+	struct fixture f;
+	struct handover list = { 0 };
+	char ca[PATH_SIZE];
+	if (!has_landlock())
+		skip();
+	fixture_open(&f);
+	fixture_write(&f, "ca.pem", "certificate", 0644);
+	fixture_path(&f, "ca.pem", ca);
+	fixture_config(&f, ONE_LISTENER PLAIN_RELAY
+		       "ldap corp { uri = {\"ldaps://ldap\"} base = \"dc=example\" ca_file = \"ca.pem\" }\n");
+	assert_int_equal(in_child(ROLE_AUTH, &f, &list, open_secret, ca), 0);
+	assert_int_equal(in_child(ROLE_ADMIN, &f, &list, open_secret, ca), EACCES);
+	fixture_close(&f);
+}
+
+/* ---- threads */
+
+static pthread_barrier_t barrier;
+
+static void *open_later(void *context)
+{
+	pthread_barrier_wait(&barrier); /* it runs */
+	pthread_barrier_wait(&barrier); /* the sandbox is closed */
+	*(int *)context = open_file(NULL);
+	return NULL;
+}
+
+static void a_thread_made_before_is_bound_too(void **state)
+{
+	(void)state;
+	int status = 0;
+	pid_t child = fork();
+	if (child == 0) {
+		pthread_t thread;
+		int error = 0;
+		prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+		pthread_barrier_init(&barrier, NULL, 2);
+		pthread_create(&thread, NULL, open_later, &error);
+		pthread_barrier_wait(&barrier);
+		if (sandbox_close_calls(ROLE_GATE) != STATUS_OK)
+			_exit(255);
+		pthread_barrier_wait(&barrier);
+		pthread_join(thread, NULL);
+		_exit(error);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), EACCES);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_gate_is_refused_everything_but_its_work),
+		cmocka_unit_test(a_gate_can_do_its_work),
+		cmocka_unit_test(a_gate_that_aborts_ends),
+		cmocka_unit_test(no_other_role_may_become_more_than_it_is),
+		cmocka_unit_test(auth_and_relay_can_t_be_called_and_admin_can_t_call),
+		cmocka_unit_test(a_role_reads_the_system_and_nothing_of_others),
+		cmocka_unit_test(the_relay_works_in_its_folders_alone),
+		cmocka_unit_test(auth_reads_the_ca_file_of_its_directory),
+		cmocka_unit_test(a_thread_made_before_is_bound_too),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
+
+#endif
