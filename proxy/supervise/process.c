@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/close_range.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,6 +53,9 @@ static void place_descriptors(const struct process_options *options)
 	int input = options->input >= 0 ? options->input : open("/dev/null", O_RDONLY | O_CLOEXEC);
 	if (input < 0 || dup2(input, STDIN_FILENO) < 0 || dup2(options->output, STDOUT_FILENO) < 0 ||
 	    dup2(options->output, STDERR_FILENO) < 0)
+		fail("descriptors");
+	/* What we inherited ourselves, from a shell perhaps, goes no further. */
+	if (close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
 		fail("descriptors");
 	for (size_t i = 0; i < options->keep_count; i++)
 		if (fcntl(options->keep[i], F_SETFD, 0) < 0)

@@ -103,7 +103,7 @@ static enum status append(struct sockets *sockets, const char *address, unsigned
 	char *copy = strdup(address);
 	if (copy == NULL)
 		return STATUS_NO_MEMORY;
-	items[sockets->count++] = (struct socket_entry){ copy, gate, fd, true };
+	sockets->items[sockets->count++] = (struct socket_entry){ copy, gate, fd, true };
 	return STATUS_OK;
 }
 

@@ -1,0 +1,248 @@
+/* Listening sockets across gates and reloads, and the seats of counters. */
+#include <errno.h>
+#include <sys/un.h>
+
+#include "stats/stats.h"
+#include "supervise/seats.h"
+#include "supervise/sockets.h"
+#include "supervise_fixture.h"
+
+static const struct identities nobody = { .admin_group = (gid_t)-1 };
+
+/* A config with one listener on these ports (0: none), and the control socket. */
+static void use_ports(struct fixture *f, unsigned one, unsigned other)
+{
+	char addresses[128], sections[1024];
+	snprintf(addresses, sizeof(addresses), "\"127.0.0.1:%u\"", one);
+	if (other)
+		snprintf(addresses, sizeof(addresses), "\"127.0.0.1:%u\", \"127.0.0.1:%u\"", one, other);
+	snprintf(sections, sizeof(sections), "%slistener s { address = {%s} }\nadmin { http = \"\" }\n", PLAIN_RELAY,
+		 addresses);
+	fixture_config(f, sections);
+}
+
+static void open_fixture(struct fixture *f)
+{
+	char run[PATH_SIZE];
+	fixture_open(f);
+	fixture_path(f, "run", run);
+	assert_int_equal(mkdir(run, 0711), 0);
+}
+
+static int socket_of(const struct sockets *sockets, const struct config *config, unsigned gate, unsigned number)
+{
+	struct handover list = { 0 };
+	char name[32];
+	snprintf(name, sizeof(name), "listener:s:%u", number);
+	assert_int_equal(sockets_hand_over(sockets, config, ROLE_GATE, gate, &list), STATUS_OK);
+	int fd = handover_find(&list, name);
+	handover_forget(&list);
+	return fd;
+}
+
+static bool is_refused(unsigned port)
+{
+	const struct sockaddr_in address = {
+		.sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+		.sin_port = htons((uint16_t)port),
+	};
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	bool refused = connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 && errno == ECONNREFUSED;
+	close(fd);
+	return refused;
+}
+
+static void each_gate_has_a_socket_of_its_own(void **state)
+{
+	(void)state;
+	struct fixture f;
+	struct sockets sockets = { 0 };
+	open_fixture(&f);
+	use_ports(&f, free_port(), free_port());
+	assert_int_equal(sockets_open(&sockets, f.config, 2, &nobody, f.faults), STATUS_OK);
+	assert_int_equal(sockets.count, 5); /* two addresses for two gates, and the control socket */
+	int first = socket_of(&sockets, f.config, 1, 0), second = socket_of(&sockets, f.config, 2, 0);
+	assert_true(first >= 0 && second >= 0 && first != second);
+	assert_int_not_equal(socket_of(&sockets, f.config, 1, 1), first);
+	sockets_close(&sockets);
+	fixture_close(&f);
+}
+
+static void a_reload_keeps_what_stays_and_closes_what_goes(void **state)
+{
+	(void)state;
+	struct fixture f;
+	struct sockets sockets = { 0 };
+	unsigned stays = free_port(), goes = free_port(), comes = free_port();
+	open_fixture(&f);
+	use_ports(&f, stays, goes);
+	assert_int_equal(sockets_open(&sockets, f.config, 2, &nobody, f.faults), STATUS_OK);
+	int before = socket_of(&sockets, f.config, 1, 0);
+	use_ports(&f, stays, comes);
+	assert_int_equal(sockets_open(&sockets, f.config, 1, &nobody, f.faults), STATUS_OK);
+	assert_false(is_refused(goes)); /* until the new gates serve */
+	sockets_trim(&sockets);
+	assert_int_equal(socket_of(&sockets, f.config, 1, 0), before);
+	assert_true(is_refused(goes));
+	assert_false(is_refused(comes));
+	assert_int_equal(sockets.count, 3);
+	sockets_close(&sockets);
+	assert_true(is_refused(stays));
+	fixture_close(&f);
+}
+
+static void a_port_in_use_is_told_and_changes_nothing(void **state)
+{
+	(void)state;
+	struct fixture f;
+	struct sockets sockets = { 0 }, others = { 0 };
+	unsigned ours = free_port(), fresh = free_port(), theirs = free_port();
+	char port[16];
+	open_fixture(&f);
+	use_ports(&f, theirs, 0);
+	assert_int_equal(sockets_open(&others, f.config, 1, &nobody, f.faults), STATUS_OK);
+	use_ports(&f, ours, 0);
+	assert_int_equal(sockets_open(&sockets, f.config, 1, &nobody, f.faults), STATUS_OK);
+	size_t before = sockets.count;
+	use_ports(&f, fresh, theirs);
+	assert_int_equal(sockets_open(&sockets, f.config, 1, &nobody, f.faults), STATUS_SYSTEM);
+	snprintf(port, sizeof(port), ":%u\"", theirs);
+	assert_non_null(strstr(fixture_told(&f), port));
+	assert_non_null(strstr(fixture_told(&f), "Address already in use"));
+	assert_int_equal(sockets.count, before);
+	assert_true(is_refused(fresh));
+	sockets_trim(&sockets);
+	assert_int_equal(sockets.count, before);
+	sockets_close(&sockets);
+	sockets_close(&others);
+	fixture_close(&f);
+}
+
+static void an_address_given_twice_is_a_fault(void **state)
+{
+	(void)state;
+	struct fixture f;
+	struct sockets sockets = { 0 };
+	unsigned port = free_port();
+	open_fixture(&f);
+	use_ports(&f, port, free_port());
+	/* The config's own check comes first, and is not asked here. */
+	struct config_list *addresses = &f.config->listener.items[0].address;
+	free(addresses->items[1]);
+	addresses->items[1] = strdup(addresses->items[0]);
+	assert_int_equal(sockets_open(&sockets, f.config, 1, &nobody, f.faults), STATUS_INVALID);
+	assert_non_null(strstr(fixture_told(&f), "is used twice"));
+	assert_int_equal(sockets.count, 0);
+	sockets_close(&sockets);
+	fixture_close(&f);
+}
+
+static void the_control_socket_is_for_owner_and_group(void **state)
+{
+	(void)state;
+	struct fixture f;
+	struct sockets sockets = { 0 };
+	struct handover admin = { 0 };
+	struct stat info;
+	char path[PATH_SIZE];
+	open_fixture(&f);
+	use_ports(&f, free_port(), 0);
+	fixture_write(&f, "run/admin.sock", "left by a crash", 0600);
+	assert_int_equal(sockets_open(&sockets, f.config, 1, &nobody, f.faults), STATUS_OK);
+	fixture_path(&f, "run/admin.sock", path);
+	assert_int_equal(stat(path, &info), 0);
+	assert_true(S_ISSOCK(info.st_mode));
+	assert_int_equal(info.st_mode & 0777, 0660);
+	assert_int_equal(sockets_hand_over(&sockets, f.config, ROLE_ADMIN, 0, &admin), STATUS_OK);
+	assert_true(handover_find(&admin, "control") >= 0);
+	assert_int_equal(handover_find(&admin, "listener:s:0"), -1);
+	handover_forget(&admin);
+	sockets_close(&sockets);
+	assert_int_equal(access(path, F_OK), -1);
+	fixture_close(&f);
+}
+
+static void at_the_end_clients_are_refused_and_administrators_are_not(void **state)
+{
+	(void)state;
+	struct fixture f;
+	struct sockets sockets = { 0 };
+	unsigned port = free_port();
+	char path[PATH_SIZE];
+	open_fixture(&f);
+	use_ports(&f, port, 0);
+	assert_int_equal(sockets_open(&sockets, f.config, 2, &nobody, f.faults), STATUS_OK);
+	sockets_close_gates(&sockets);
+	assert_true(is_refused(port));
+	assert_int_equal(sockets.count, 1);
+	fixture_path(&f, "run/admin.sock", path);
+	assert_int_equal(access(path, F_OK), 0);
+	sockets_close(&sockets);
+	fixture_close(&f);
+}
+
+/* ---- seats */
+
+static void a_seat_is_taken_by_one_and_outlives_him(void **state)
+{
+	(void)state;
+	struct seats *seats = NULL;
+	struct stats *slab = NULL;
+	const struct stats *first = NULL;
+	unsigned one = 0, other = 0, again = 0;
+	assert_int_equal(seats_create(3, &seats), STATUS_OK);
+	assert_int_equal(seats_take(seats, &one), STATUS_OK);
+	assert_int_equal(seats_take(seats, &other), STATUS_OK);
+	assert_true(one != SUPERVISOR_SEAT && other != SUPERVISOR_SEAT && one != other);
+	assert_int_equal(seats_take(seats, &again), STATUS_NOT_FOUND);
+	assert_int_equal(stats_map(seats_fd(seats), one, &slab), STATUS_OK);
+	stats_add(slab, COUNTER_MESSAGE_BYTES, 0, 1000);
+	stats_set(slab, COUNTER_SESSIONS, 1, 5);
+	seats_leave(seats, one);
+	assert_int_equal(stats_map_all(seats_fd(seats), seats_count(seats), &first), STATUS_OK);
+	assert_int_equal(stats_sum(first, 3, COUNTER_MESSAGE_BYTES, 0), 1000); /* counters never fall back */
+	assert_int_equal(stats_sum(first, 3, COUNTER_SESSIONS, 1), 0);         /* and the dead have no sessions */
+	assert_int_equal(seats_take(seats, &again), STATUS_OK);
+	assert_int_equal(again, one);
+	seats_free(&seats);
+}
+
+static void seats_grow_under_those_who_sit(void **state)
+{
+	(void)state;
+	struct seats *seats = NULL;
+	struct stats *slab = NULL;
+	unsigned one = 0, more = 0;
+	assert_int_equal(seats_create(2, &seats), STATUS_OK);
+	assert_int_equal(seats_take(seats, &one), STATUS_OK);
+	assert_int_equal(stats_map(seats_fd(seats), one, &slab), STATUS_OK);
+	stats_add(seats_own(seats), COUNTER_ROLE_RESTARTS, ROLE_GATE, 2);
+	assert_int_equal(seats_grow(seats, 40), STATUS_OK);
+	assert_int_equal(seats_grow(seats, 10), STATUS_OK);
+	assert_int_equal(seats_count(seats), 40);
+	stats_add(slab, COUNTER_MESSAGE_BYTES, 0, 1);
+	for (unsigned i = 2; i < 40; i++)
+		assert_int_equal(seats_take(seats, &more), STATUS_OK);
+	assert_int_equal(seats_take(seats, &more), STATUS_NOT_FOUND);
+	const struct stats *first = NULL;
+	assert_int_equal(stats_map_all(seats_fd(seats), 40, &first), STATUS_OK);
+	assert_int_equal(stats_sum(first, 40, COUNTER_MESSAGE_BYTES, 0), 1);
+	assert_int_equal(stats_sum(first, 40, COUNTER_ROLE_RESTARTS, ROLE_GATE), 2);
+	seats_free(&seats);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(each_gate_has_a_socket_of_its_own),
+		cmocka_unit_test(a_reload_keeps_what_stays_and_closes_what_goes),
+		cmocka_unit_test(a_port_in_use_is_told_and_changes_nothing),
+		cmocka_unit_test(an_address_given_twice_is_a_fault),
+		cmocka_unit_test(the_control_socket_is_for_owner_and_group),
+		cmocka_unit_test(at_the_end_clients_are_refused_and_administrators_are_not),
+		cmocka_unit_test(a_seat_is_taken_by_one_and_outlives_him),
+		cmocka_unit_test(seats_grow_under_those_who_sit),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
