@@ -186,7 +186,7 @@ static enum status begin(struct audit *audit, struct audit_chain *chain)
 
 static enum status start(struct audit *audit)
 {
-	struct audit_chain chain;
+	struct audit_chain chain = { 0 };
 	TRY(begin(audit, &chain));
 	TRY(wakeup_create(audit->loop, on_woken, audit, &audit->wakeup));
 	struct audit_writer_options options = {
