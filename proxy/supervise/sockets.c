@@ -100,10 +100,10 @@ static enum status append(struct sockets *sockets, const char *address, unsigned
 	if (items == NULL)
 		return STATUS_NO_MEMORY;
 	sockets->items = items;
-	char *copy = strdup(address);
-	if (copy == NULL)
+	struct socket_entry entry = { strdup(address), gate, fd, true };
+	if (entry.address == NULL)
 		return STATUS_NO_MEMORY;
-	sockets->items[sockets->count++] = (struct socket_entry){ copy, gate, fd, true };
+	items[sockets->count++] = entry;
 	return STATUS_OK;
 }
 

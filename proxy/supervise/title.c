@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 static char *room;       /* argv[0] */
+static char **moved;     /* the environment, for good */
 static size_t room_size; /* bytes from there to the end of argv, or of the environment */
 
 /* The end of consecutive strings that begin at `from`. */
@@ -44,10 +45,10 @@ void title_init(int argc, char **argv)
 		return;
 	room = argv[0];
 	char *end = find_end(argv, room);
-	char **copy = copy_environment();
-	if (copy) {
+	moved = copy_environment();
+	if (moved) {
 		end = find_end(environ, end);
-		environ = copy;
+		environ = moved;
 	}
 	room_size = (size_t)(end - room);
 }
