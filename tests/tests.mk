@@ -36,13 +36,15 @@ san:
 
 # libFuzzer, from seeds; FUZZ_SECONDS each.
 fuzz:
-	$(MAKE) --no-print-directory BUILD=$(BUILD)/fuzz CC=clang CFLAGS='-O1 -g' SANITIZE=address,undefined,fuzzer-no-link \
+	$(MAKE) --no-print-directory BUILD=$(BUILD)/fuzz CC=clang CFLAGS='-O1 -g' WARNINGS=-Wall \
+		SANITIZE=address,undefined,fuzzer-no-link \
 		$(addprefix $(BUILD)/fuzz/,$(FUZZERS))
 	@set -e; for fuzzer in $(FUZZERS); do \
 		mkdir -p $(BUILD)/corpus/$$fuzzer; \
 		echo "$$fuzzer: $(FUZZ_SECONDS) s"; \
 		$(BUILD)/fuzz/$$fuzzer -max_total_time=$(FUZZ_SECONDS) -timeout=5 -rss_limit_mb=2048 -verbosity=0 \
-			$(BUILD)/corpus/$$fuzzer $$(ls -d tests/fuzz/seeds/$${fuzzer#fuzz_} 2>/dev/null); \
+			$(BUILD)/corpus/$$fuzzer $$(ls -d tests/fuzz/seeds/$${fuzzer#fuzz_} 2>/dev/null) \
+			>$(BUILD)/corpus/$$fuzzer.log 2>&1 || { cat $(BUILD)/corpus/$$fuzzer.log; exit 1; }; \
 	done; echo "$(words $(FUZZERS)) passed, 0 failed"
 
 $(BUILD)/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/libsubgate.a

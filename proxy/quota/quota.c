@@ -52,9 +52,9 @@ enum status quota_key(struct buf *b, const char *prefix, struct span user)
 	return buf_append_byte(b, '}');
 }
 
-static enum status make_parts(struct quota *quota, const char *prefix, const char *timezone)
+static enum status make_parts(struct quota *quota, const char *prefix, const char *zone)
 {
-	TRY(quota_day_set_zone(timezone));
+	TRY(quota_day_set_zone(zone));
 	TRY(redis_script_init(&quota->charge, charge_source));
 	TRY(redis_script_init(&quota->show, show_source));
 	TRY(quota_recent_create(&quota->recent));
@@ -64,7 +64,7 @@ static enum status make_parts(struct quota *quota, const char *prefix, const cha
 	return quota_refunds_create(quota->loop, quota->redis, quota->prefix, &quota->refunds);
 }
 
-enum status quota_create(struct loop *loop, struct redis *redis, const char *prefix, const char *timezone,
+enum status quota_create(struct loop *loop, struct redis *redis, const char *prefix, const char *zone,
 			 struct quota **out_quota)
 {
 	struct quota *quota = calloc(1, sizeof(*quota));
@@ -72,7 +72,7 @@ enum status quota_create(struct loop *loop, struct redis *redis, const char *pre
 		return STATUS_NO_MEMORY;
 	quota->loop = loop;
 	quota->redis = redis;
-	enum status status = make_parts(quota, prefix, timezone);
+	enum status status = make_parts(quota, prefix, zone);
 	if (status != STATUS_OK) {
 		quota_free(&quota);
 		return status;

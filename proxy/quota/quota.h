@@ -50,10 +50,10 @@ struct quota_state {
 typedef void quota_callback(void *context, enum quota_verdict verdict, const struct quota_state *state);
 
 /*
- * `redis` must outlive it. `timezone` becomes this process's local time zone (TZ), its file read here and never again;
+ * `redis` must outlive it. `zone` becomes this process's local time zone (TZ), its file read here and never again;
  * STATUS_INVALID when there is none of that name.
  */
-MUST_USE enum status quota_create(struct loop *loop, struct redis *redis, const char *prefix, const char *timezone,
+MUST_USE enum status quota_create(struct loop *loop, struct redis *redis, const char *prefix, const char *zone,
 				  struct quota **out_quota);
 void quota_free(struct quota **quota);
 

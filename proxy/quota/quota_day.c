@@ -8,16 +8,16 @@
 
 #define ZONE_FOLDER "/usr/share/zoneinfo/"
 
-enum status quota_day_set_zone(const char *timezone)
+enum status quota_day_set_zone(const char *zone)
 {
 	char path[256];
-	struct span name = span_of(timezone);
-	if (name.size == 0 || timezone[0] == '/' || strstr(timezone, "..") || name.size > 200)
+	struct span name = span_of(zone);
+	if (name.size == 0 || zone[0] == '/' || strstr(zone, "..") || name.size > 200)
 		return STATUS_INVALID;
-	snprintf(path, sizeof(path), ZONE_FOLDER "%s", timezone);
+	snprintf(path, sizeof(path), ZONE_FOLDER "%s", zone);
 	if (!span_equal(name, SPAN("UTC")) && access(path, R_OK) != 0)
 		return STATUS_INVALID;
-	if (setenv("TZ", timezone, 1) != 0)
+	if (setenv("TZ", zone, 1) != 0)
 		return STATUS_NO_MEMORY;
 	tzset();
 	return STATUS_OK;

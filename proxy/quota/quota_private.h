@@ -17,7 +17,7 @@
 /* ---- quota_day.c */
 
 /* Reads the zone's file and makes it the process's; STATUS_INVALID. */
-MUST_USE enum status quota_day_set_zone(const char *timezone);
+MUST_USE enum status quota_day_set_zone(const char *zone);
 /* Seconds since 1970 at which yesterday, today, tomorrow and the day after begin. */
 void quota_day_beginnings(uint64_t now_s, uint64_t out_beginnings[QUOTA_DAYS]);
 
