@@ -12,7 +12,8 @@
 #include "supervise/secrets.h"
 #include "supervise/supervisor.h"
 
-#define FIRST_GATE 3        /* posts before it: auth, relay, admin */
+#define FIRST_GATE 2        /* posts before the gates: auth, relay */
+#define OTHERS 3            /* posts that are no gates: these, and admin, the last */
 #define LAST_GRACE_MS 30000 /* auth and relay, told together with their gates, outlast them by so much at most */
 #define KILL_GRACE_MS 10000 /* who is told to end in time, and does not, is killed so much later */
 
@@ -50,16 +51,22 @@ static enum status make_seats(struct supervisor *supervisor, const struct config
 	unsigned taken = 0;
 	for (struct generation *g = supervisor->outgoing; g; g = g->next)
 		taken += (unsigned)g->post_count;
-	unsigned needed = 1 + taken + 2 * (FIRST_GATE + generation_gates(config));
+	unsigned needed = 1 + taken + 2 * (OTHERS + generation_gates(config));
 	if (supervisor->current)
 		needed += (unsigned)supervisor->current->post_count;
 	return seats_grow(supervisor->seats, needed);
 }
 
+static enum role_kind kind_of(size_t place, size_t count)
+{
+	if (place < FIRST_GATE)
+		return place == 0 ? ROLE_AUTH : ROLE_RELAY;
+	return place + 1 < count ? ROLE_GATE : ROLE_ADMIN;
+}
+
 static enum status make_posts(struct generation *generation)
 {
-	static const enum role_kind first[FIRST_GATE] = { ROLE_AUTH, ROLE_RELAY, ROLE_ADMIN };
-	size_t count = FIRST_GATE + generation_gates(generation->config);
+	size_t count = OTHERS + generation_gates(generation->config);
 	generation->posts = calloc(count, sizeof(*generation->posts));
 	if (generation->posts == NULL)
 		return STATUS_NO_MEMORY;
@@ -67,8 +74,8 @@ static enum status make_posts(struct generation *generation)
 	for (size_t i = 0; i < count; i++) {
 		struct post *post = &generation->posts[i];
 		post->generation = generation;
-		post->kind = i < FIRST_GATE ? first[i] : ROLE_GATE;
-		post->index = i < FIRST_GATE ? 0 : (unsigned)(i - FIRST_GATE + 1);
+		post->kind = kind_of(i, count);
+		post->index = post->kind == ROLE_GATE ? (unsigned)(i - FIRST_GATE + 1) : 0;
 	}
 	return STATUS_OK;
 }
@@ -158,17 +165,20 @@ static bool are_ready(const struct generation *generation, size_t from, size_t t
 	return true;
 }
 
-/* Gates take clients at once, so they come last. */
+/* Gates take clients at once, so they follow who they need; an admin that answers says that all are there. */
 static void look_at_start(struct generation *generation)
 {
 	struct supervisor *supervisor = generation->supervisor;
+	size_t count = generation->post_count;
 	if (generation->failed) {
 		supervisor_generation_failed(supervisor, generation);
-	} else if (are_ready(generation, 0, generation->post_count)) {
+	} else if (are_ready(generation, 0, count)) {
 		generation->stage = GENERATION_SERVING;
 		supervisor_generation_serves(supervisor, generation);
+	} else if (are_ready(generation, 0, count - 1)) {
+		start_posts(generation, count - 1, count);
 	} else if (are_ready(generation, 0, FIRST_GATE)) {
-		start_posts(generation, FIRST_GATE, generation->post_count);
+		start_posts(generation, FIRST_GATE, count - 1);
 	}
 }
 
@@ -196,25 +206,27 @@ bool generation_has(const struct generation *generation, bool gates_only)
 
 /* ---- its end */
 
+static void drain_posts(struct generation *generation, bool gates, uint64_t limit_ms)
+{
+	for (size_t i = 0; i < generation->post_count; i++)
+		if (is_gate(&generation->posts[i]) == gates && generation->posts[i].state != POST_GONE)
+			post_drain(&generation->posts[i], limit_ms);
+	/* Who is told ends what is left by himself when the limit is over, and needs a moment for it. */
+	timer_set(generation->limit, limit_ms + KILL_GRACE_MS);
+}
+
 void generation_drain_last(struct generation *generation, uint64_t limit_ms)
 {
 	if (generation->last_drained)
 		return;
 	generation->last_drained = true;
-	for (size_t i = 0; i < FIRST_GATE; i++)
-		if (generation->posts[i].state != POST_GONE)
-			post_drain(&generation->posts[i], limit_ms);
-	timer_set(generation->limit, limit_ms + KILL_GRACE_MS);
+	drain_posts(generation, false, limit_ms);
 }
 
 void generation_drain(struct generation *generation, uint64_t limit_ms, bool all)
 {
 	generation->stage = GENERATION_DRAINING;
-	for (size_t i = FIRST_GATE; i < generation->post_count; i++)
-		if (generation->posts[i].state != POST_GONE)
-			post_drain(&generation->posts[i], limit_ms);
-	/* Gates close what is left by themselves when the limit is over, and need a moment for it. */
-	timer_set(generation->limit, limit_ms + KILL_GRACE_MS);
+	drain_posts(generation, true, limit_ms);
 	if (all)
 		generation_drain_last(generation, limit_ms + LAST_GRACE_MS);
 }

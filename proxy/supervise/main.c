@@ -3,6 +3,7 @@
  * 0 is done, 1 refused or failed, 2 a wrong use.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "supervise/config_file.h"
@@ -16,7 +17,7 @@ enum action { ACTION_RUN, ACTION_CHECK, ACTION_DUMP, ACTION_REFERENCE, ACTION_VE
 
 struct arguments {
 	enum action action;
-	const char *config_file;
+	char *config_file; /* a copy: the title is written over argv */
 };
 
 static const struct {
@@ -117,7 +118,7 @@ static bool parse(int argc, char **argv, struct arguments *arguments)
 {
 	for (int i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "-c") == 0 && i + 1 < argc && arguments->config_file == NULL)
-			arguments->config_file = strdup(argv[++i]); /* the title is written over argv */
+			arguments->config_file = strdup(argv[++i]);
 		else if (!take_option(argv[i], arguments))
 			return false;
 	}
@@ -129,10 +130,12 @@ int main(int argc, char **argv)
 	struct arguments arguments = { 0 };
 	title_init(argc, argv);
 	if (argc == 3 && strcmp(argv[1], "--role") == 0) /* started by ourselves */
-		return role_main(strdup(argv[2]));
-	if (!parse(argc, argv, &arguments)) {
+		return role_main(argv[2]);
+	int exit_code = EXIT_USAGE;
+	if (parse(argc, argv, &arguments))
+		exit_code = act(&arguments);
+	else
 		print_help(stderr);
-		return EXIT_USAGE;
-	}
-	return act(&arguments);
+	free(arguments.config_file);
+	return exit_code;
 }

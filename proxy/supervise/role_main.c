@@ -233,7 +233,7 @@ int role_main(const char *name)
 	if (status == STATUS_OK)
 		status = start(&process, &birth);
 	if (status != STATUS_OK) {
-		log_error("%s can't start: %s", name, status_text(status));
+		log_error("%s can't start: %s", process.role->name, status_text(status)); /* `name` is the title now */
 		return 1;
 	}
 	loop_run(process.context.loop);

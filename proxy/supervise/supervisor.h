@@ -64,12 +64,11 @@ struct generation {
 	struct supervisor *supervisor;
 	struct config *config;
 	struct handover files; /* owned: what roles get, secrets and files */
-	struct post *posts;    /* auth, relay, admin, then the gates */
+	struct post *posts;    /* auth, relay, the gates, admin */
 	size_t post_count;
 	enum generation_stage stage;
 	bool failed;       /* a post ended before it was READY, at the first start */
 	bool last_drained; /* auth, relay and admin were told to end as well */
-	bool told_gone;    /* the supervisor knows that gates, or all, are gone */
 	struct turn_end look;
 	struct timer *limit;     /* then what is left is killed */
 	struct generation *next; /* in the list of draining ones */
@@ -141,7 +140,7 @@ MUST_USE enum status doors_attach(struct post *post);
 /* Everything that a config needs, opened; no process yet. What is wrong goes to `faults`. Takes the config over, on failure too. */
 MUST_USE enum status generation_create(struct supervisor *supervisor, struct config *config, struct span text,
 				       FILE *faults, struct generation **out_generation);
-/* Starts auth, relay and admin; the gates once those are READY. The outcome comes to generation_… in supervisor.c. */
+/* Starts auth and relay; the gates once those are READY; then admin. The outcome comes as supervisor_generation_…, below. */
 void generation_start(struct generation *generation);
 /* Gates end within limit_ms; with `all`, the others are told too and wait for them. */
 void generation_drain(struct generation *generation, uint64_t limit_ms, bool all);
