@@ -146,6 +146,27 @@ void loop_run(struct loop *loop)
 	loop->stopping = false;
 }
 
+/* Only there to wake the loop. */
+static void note_limit(struct ev_loop *ev, ev_timer *limit, int events)
+{
+	(void)ev;
+	(void)limit;
+	(void)events;
+}
+
+void loop_finish(struct loop *loop, uint64_t limit_ms)
+{
+	ev_timer limit;
+	ev_now_update(loop->ev);
+	ev_timer_init(&limit, note_limit, (double)limit_ms / 1000, 0);
+	ev_timer_start(loop->ev, &limit);
+	loop->running = true;
+	while (loop->guests && ev_is_active(&limit))
+		ev_run(loop->ev, EVRUN_ONCE);
+	loop->running = false;
+	ev_timer_stop(loop->ev, &limit);
+}
+
 void loop_stop(struct loop *loop)
 {
 	loop->stopping = true;
@@ -156,6 +177,8 @@ void loop_free(struct loop *loop)
 {
 	if (loop == NULL)
 		return;
+	while (loop->guests)
+		loop->guests->end(loop->guests->context);
 	ev_loop_destroy(loop->ev);
 	free(loop);
 }
@@ -163,4 +186,25 @@ void loop_free(struct loop *loop)
 uint64_t loop_now_ms(const struct loop *loop)
 {
 	return loop->running ? loop->now_ms : clock_monotonic_ms();
+}
+
+/* ---- guests */
+
+void loop_take_in(struct loop *loop, struct loop_guest *guest)
+{
+	guest->next = loop->guests;
+	guest->link = &loop->guests;
+	if (guest->next)
+		guest->next->link = &guest->next;
+	loop->guests = guest;
+}
+
+void loop_guest_leave(struct loop_guest *guest)
+{
+	if (guest->link == NULL)
+		return;
+	*guest->link = guest->next;
+	if (guest->next)
+		guest->next->link = guest->link;
+	guest->link = NULL;
 }

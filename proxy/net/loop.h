@@ -19,7 +19,9 @@ struct loop;
 MUST_USE enum status loop_create(struct loop **out_loop);
 void loop_run(struct loop *loop);  /* until loop_stop */
 void loop_stop(struct loop *loop); /* after the current turn, its end hooks included */
-void loop_free(struct loop *loop); /* all timers, watches and wakeups must be gone */
+void loop_free(struct loop *loop); /* ends its guests; all other timers, watches and wakeups must be gone */
+/* After loop_run: runs on until everything that outlives its owner, such as a stream being finished, has ended by itself, for `limit_ms` at most. */
+void loop_finish(struct loop *loop, uint64_t limit_ms);
 /* Milliseconds of the monotonic clock, read once a turn. */
 uint64_t loop_now_ms(const struct loop *loop);
 
@@ -83,5 +85,18 @@ void loop_at_turn_end(struct loop *loop, struct turn_end *hook);
 /* Runs once, when no other hook of the turn's end is left: for who waits that another one changes something. Queued again by `run` itself: behind the hooks that were queued since, or in the next turn. */
 void loop_behind_turn_end(struct loop *loop, struct turn_end *hook);
 void loop_forget_turn_end(struct loop *loop, struct turn_end *hook);
+
+/* ---- guests: what outlives its owner, and ends by itself or with the loop */
+
+/* Embedded in the guest. Invariant: `link` is NULL iff it is no guest. */
+struct loop_guest {
+	void (*end)(void *context); /* called by loop_free; must leave */
+	void *context;
+	struct loop_guest *next;
+	struct loop_guest **link; /* what points here */
+};
+
+void loop_take_in(struct loop *loop, struct loop_guest *guest);
+void loop_guest_leave(struct loop_guest *guest); /* nothing for one who is none */
 
 #endif

@@ -19,6 +19,7 @@ struct loop {
 	struct turn_end_list ends;
 	struct turn_end_list behind; /* run when `ends` is empty */
 	struct turn_end_list looks;  /* those of `behind` whose time has come */
+	struct loop_guest *guests;
 	uint64_t now_ms;
 	bool running;
 	bool stopping;

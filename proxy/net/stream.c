@@ -62,6 +62,7 @@ enum status stream_connect(struct loop *loop, const struct sockaddr *address, un
 
 void stream_drop(struct stream *s)
 {
+	loop_guest_leave(&s->guest);
 	loop_forget_turn_end(s->loop, &s->end);
 	timer_free(&s->deadline);
 	watch_free(&s->watch);
@@ -87,6 +88,11 @@ static enum status need_timer(struct stream *s)
 	return s->deadline ? STATUS_OK : timer_create(s->loop, stream_on_deadline, s, &s->deadline);
 }
 
+static void end_guest(void *context)
+{
+	stream_drop(context);
+}
+
 void stream_finish(struct stream **stream, uint64_t limit_ms)
 {
 	struct stream *s = *stream;
@@ -101,6 +107,8 @@ void stream_finish(struct stream **stream, uint64_t limit_ms)
 	buf_clear(&s->input);
 	timer_set(s->deadline, limit_ms);
 	loop_at_turn_end(s->loop, &s->end);
+	s->guest = (struct loop_guest){ .end = end_guest, .context = s };
+	loop_take_in(s->loop, &s->guest);
 	*stream = NULL;
 }
 

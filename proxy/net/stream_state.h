@@ -22,6 +22,7 @@ struct stream {
 	struct watch *watch;
 	struct timer *deadline; /* made when first set */
 	struct turn_end end;
+	struct loop_guest guest; /* once its owner has finished it */
 	struct stream_options options;
 	struct buf input;
 	struct buf output;

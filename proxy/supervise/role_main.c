@@ -22,6 +22,8 @@
 #include "supervise/sandbox.h"
 #include "supervise/title.h"
 
+#define LAST_WORDS_MS 2000 /* for the last replies to reach their clients; one who doesn't read them loses them */
+
 static const struct role *const roles[] = { &gate_role, &auth_role, &relay_role, &admin_role };
 
 /* The one role of this process. */
@@ -195,9 +197,9 @@ static enum status start(struct role_process *process, const struct birth *birth
 static void stop(struct role_process *process)
 {
 	process->role->stop(process->state);
+	loop_finish(process->context.loop, LAST_WORDS_MS);
 	door_free(&process->supervisor);
 	config_free(&process->config);
-	loop_free(process->context.loop);
 }
 
 static const struct role *find_role(const char *name)

@@ -351,6 +351,46 @@ static void finish_ends_at_its_limit_when_the_peer_reads_nothing(void **state)
 	end(&f);
 }
 
+static void a_loop_at_its_end_waits_for_streams_being_finished(void **state)
+{
+	struct fixture f;
+	char byte;
+	(void)state;
+	begin(&f);
+	assert_int_equal(stream_write(f.stream, SPAN("x")), STATUS_OK);
+	stream_finish(&f.stream, 30);
+	uint64_t began = loop_now_ms(f.loop);
+	loop_finish(f.loop, PATIENCE_MS);
+	assert_true(loop_now_ms(f.loop) - began >= 29);
+	assert_int_equal(recv(f.peer, &byte, 1, 0), 1);
+	assert_int_equal(recv(f.peer, &byte, 1, 0), 0);
+	end(&f);
+}
+
+static void a_loop_at_its_end_waits_no_longer_than_it_is_told(void **state)
+{
+	struct fixture f;
+	(void)state;
+	begin(&f);
+	stream_finish(&f.stream, PATIENCE_MS);
+	uint64_t began = loop_now_ms(f.loop);
+	loop_finish(f.loop, 20);
+	assert_in_range(loop_now_ms(f.loop) - began, 19, PATIENCE_MS / 2);
+	end(&f);
+}
+
+static void a_loop_that_is_freed_takes_streams_being_finished_with_it(void **state)
+{
+	struct fixture f;
+	char byte;
+	(void)state;
+	begin(&f);
+	stream_finish(&f.stream, PATIENCE_MS);
+	loop_free(f.loop);
+	assert_int_equal(recv(f.peer, &byte, 1, 0), 0);
+	close(f.peer);
+}
+
 /* ---- deadlines */
 
 static void a_deadline_that_is_moved_comes_once_and_later(void **state)
@@ -472,6 +512,9 @@ int main(void)
 		cmocka_unit_test(a_stream_may_be_freed_in_any_of_its_callbacks),
 		cmocka_unit_test(finish_hands_everything_over_and_waits_for_the_peers_end),
 		cmocka_unit_test(finish_ends_at_its_limit_when_the_peer_reads_nothing),
+		cmocka_unit_test(a_loop_at_its_end_waits_for_streams_being_finished),
+		cmocka_unit_test(a_loop_at_its_end_waits_no_longer_than_it_is_told),
+		cmocka_unit_test(a_loop_that_is_freed_takes_streams_being_finished_with_it),
 		cmocka_unit_test(a_deadline_that_is_moved_comes_once_and_later),
 		cmocka_unit_test(a_deadline_may_be_moved_to_earlier_and_cleared),
 		cmocka_unit_test(a_connect_is_told_and_what_was_written_before_follows),
