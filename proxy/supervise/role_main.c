@@ -197,8 +197,8 @@ static enum status start(struct role_process *process, const struct birth *birth
 static void stop(struct role_process *process)
 {
 	process->role->stop(process->state);
+	door_free(&process->supervisor); /* nobody is there for its frames any more */
 	loop_finish(process->context.loop, LAST_WORDS_MS);
-	door_free(&process->supervisor);
 	config_free(&process->config);
 }
 
