@@ -200,6 +200,7 @@ static void stop(struct role_process *process)
 	door_free(&process->supervisor); /* nobody is there for its frames any more */
 	loop_finish(process->context.loop, LAST_WORDS_MS);
 	config_free(&process->config);
+	loop_free(process->context.loop);
 }
 
 static const struct role *find_role(const char *name)
