@@ -25,8 +25,9 @@ struct role_context {
 	uint32_t instance;   /* of this process; never used twice */
 	unsigned index;      /* gates: 1, 2, …; others 0 */
 	const char *node;    /* this node's name in records: hostname of the config */
-	const char *redis_server; /* where Redis is: redis.server, or the UNIX socket of the embedded one; never "embedded" */
-	unsigned seats;           /* how many slabs "slabs" holds, for stats_map_all */
+	/* redis.server, or the UNIX socket of the embedded one; never "embedded" */
+	const char *redis_server;
+	unsigned seats; /* how many slabs "slabs" holds, for stats_map_all */
 };
 
 /*
