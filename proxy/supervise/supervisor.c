@@ -303,10 +303,10 @@ int supervisor_run(const char *config_file)
 		generation_start(supervisor.current);
 		loop_run(supervisor.loop);
 	}
-	if (supervisor.exit_code != 0)
-		fprintf(stderr, "subgate: can't start\n");
 	for (size_t i = 0; i < sizeof(signals.watches) / sizeof(signals.watches[0]); i++)
 		signal_watch_free(&signals.watches[i]);
-	tear_down(&supervisor);
+	tear_down(&supervisor); /* the log is out by then */
+	if (supervisor.exit_code != 0)
+		fprintf(stderr, "subgate: can't start\n");
 	return supervisor.exit_code;
 }
