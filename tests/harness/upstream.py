@@ -3,13 +3,19 @@
 import asyncio
 import dataclasses
 import fnmatch
+import logging
 import threading
 import time
+import warnings
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult
 
 from .process import free_port
+
+# It minds AUTH without STARTTLS, not knowing that the connection is TLS from its first byte.
+warnings.filterwarnings("ignore", module="aiosmtpd")
+logging.getLogger("mail.log").setLevel(logging.ERROR)
 
 
 @dataclasses.dataclass
