@@ -133,7 +133,7 @@ enum status http_create(int fd, const struct stats *first, unsigned seats, const
 	http->first = first;
 	http->seats = seats;
 	http->config = config;
-	http->daemon = MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD, 0, NULL, NULL, on_request, http,
+	http->daemon = MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_ITC, 0, NULL, NULL, on_request, http,
 					MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAXIMUM,
 					MHD_OPTION_CONNECTION_TIMEOUT, CONNECTION_SECONDS,
 					MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES, MHD_OPTION_END);
@@ -155,7 +155,11 @@ void http_free(struct http **http)
 {
 	if (!*http)
 		return;
+	/* The listening socket is shared with the admin role that takes over: closed here, and not shut down. */
+	int fd = MHD_quiesce_daemon((*http)->daemon);
 	MHD_stop_daemon((*http)->daemon);
+	if (fd >= 0)
+		close(fd);
 	free(*http);
 	*http = NULL;
 }

@@ -5,8 +5,6 @@
  * the supervisor's --check, by making the TLS contexts.
  */
 #include <errno.h>
-#include <grp.h>
-#include <pwd.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -107,25 +105,6 @@ static void check_files(struct check *check)
 /* ---- names */
 
 /* Started as root, each role runs as a user of its own, and the control socket belongs to a group. */
-static void check_users(struct check *check)
-{
-	static const char *const roles[] = { "gate", "auth", "relay", "admin" };
-	const struct config *config = check->config;
-	char name[128];
-	if (geteuid() != 0 || *config->global.user == '\0')
-		return;
-	for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); i++) {
-		snprintf(name, sizeof(name), "%s-%s", config->global.user, roles[i]);
-		if (!getpwnam(name))
-			faults_add(&check->faults, config->global.line,
-				   "user: there is no user %s on this machine; expected it, or user = \"\"", name);
-	}
-	if (*config->admin.group && !getgrnam(config->admin.group))
-		faults_add(&check->faults, config->admin.line,
-			   "admin.group: there is no group %.80s on this machine; expected it, or \"\"",
-			   config->admin.group);
-}
-
 /* A machine without the database (tzdata) knows UTC alone. */
 static void check_timezone(struct check *check)
 {
@@ -143,7 +122,6 @@ enum status config_check(const struct config *config, FILE *faults)
 {
 	struct check check = { .config = config };
 	check_files(&check);
-	check_users(&check);
 	check_timezone(&check);
 	enum status status = faults_report(&check.faults, config->file, faults);
 	faults_free(&check.faults);

@@ -236,19 +236,6 @@ static void a_time_zone_must_be_known_here(void **state)
 		     "expected a name below /usr/share/zoneinfo/");
 }
 
-static void users_and_groups_must_be_known_here(void **state)
-{
-	(void)state;
-	if (geteuid() != 0)
-		skip();
-	assert_int_equal(check("listener in { address = {\"127.0.0.1:465\"} } auth { backends = {\"app_password\"} }\n"
-			       "relay r { host = \"127.0.0.1\" auth = \"none\" }\n"
-			       "user = \"nosuch\"\nadmin { group = \"nosuchgroup\" }\n"),
-			 STATUS_INVALID);
-	assert_fault("1: user: there is no user nosuch-gate on this machine; expected it, or user = \"\"");
-	assert_fault("4: admin.group: there is no group nosuchgroup on this machine; expected it, or \"\"");
-}
-
 #define CHECK_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -262,7 +249,6 @@ int main(void)
 		CHECK_TEST(a_file_that_is_missing_is_named),
 		CHECK_TEST(a_secret_is_a_file_with_something_in_it),
 		CHECK_TEST(a_time_zone_must_be_known_here),
-		CHECK_TEST(users_and_groups_must_be_known_here),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
