@@ -39,6 +39,7 @@ static const int gate_calls[] = {
 	SCMP_SYS(epoll_pwait),
 	SCMP_SYS(epoll_pwait2),
 	SCMP_SYS(epoll_ctl),
+	SCMP_SYS(epoll_create1), /* libev begins anew where a listener that it closed is held by others and wakes it */
 	SCMP_SYS(timerfd_settime),
 	SCMP_SYS(futex),
 	SCMP_SYS(sched_yield),

@@ -9,6 +9,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "net/loop.h"
 #include "supervise/sandbox.h"
 #include "supervise_fixture.h"
 
@@ -178,6 +179,63 @@ static void a_gate_can_do_its_work(void **state)
 	assert_int_equal(in_child(ROLE_GATE, NULL, NULL, work, descriptors), 0);
 	for (size_t i = 0; i < 3; i++)
 		close(descriptors[i]);
+}
+
+/* ---- a socket that the supervisor holds too: closed by the gate, it still wakes the gate's epoll */
+
+struct shared_socket {
+	struct loop *loop;
+	struct watch *watch;
+	int pair[2], copy;
+	unsigned turns;
+};
+
+static void ignore_ready(void *context, unsigned events)
+{
+	(void)context;
+	(void)events;
+}
+
+static void close_then_stop(void *context)
+{
+	struct shared_socket *s = context;
+	if (s->turns++) {
+		loop_stop(s->loop);
+		return;
+	}
+	watch_free(&s->watch);
+	close(s->pair[1]);
+	(void)send(s->pair[0], "x", 1, MSG_NOSIGNAL);
+}
+
+static int outlive_shared_socket(void *context)
+{
+	struct shared_socket *s = context;
+	struct timer *first = NULL, *second = NULL;
+	if (timer_create(s->loop, close_then_stop, s, &first) != STATUS_OK ||
+	    timer_create(s->loop, close_then_stop, s, &second) != STATUS_OK)
+		return 1;
+	timer_set(first, 10);
+	timer_set(second, 50);
+	loop_run(s->loop);
+	return s->turns == 2 ? 0 : 2;
+}
+
+static void a_gate_closes_a_listener_that_others_hold_still(void **state)
+{
+	(void)state;
+	struct shared_socket s = { 0 };
+	assert_int_equal(loop_create(&s.loop), STATUS_OK);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, s.pair), 0);
+	s.copy = fcntl(s.pair[1], F_DUPFD_CLOEXEC, 0);
+	assert_true(s.copy >= 0);
+	assert_int_equal(watch_create(s.loop, s.pair[1], WATCH_READ, ignore_ready, NULL, &s.watch), STATUS_OK);
+	assert_int_equal(in_child(ROLE_GATE, NULL, NULL, outlive_shared_socket, &s), 0);
+	watch_free(&s.watch);
+	close(s.pair[0]);
+	close(s.pair[1]);
+	close(s.copy);
+	loop_free(s.loop);
 }
 
 static int fail_assertion(void *context)
@@ -373,6 +431,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_gate_is_refused_everything_but_its_work),
 		cmocka_unit_test(a_gate_can_do_its_work),
+		cmocka_unit_test(a_gate_closes_a_listener_that_others_hold_still),
 		cmocka_unit_test(a_gate_that_aborts_ends),
 		cmocka_unit_test(no_other_role_may_become_more_than_it_is),
 		cmocka_unit_test(auth_and_relay_can_t_be_called_and_admin_can_t_call),
