@@ -87,8 +87,7 @@ void upstream_connection_quit(struct upstream_connection *c)
 void upstream_connection_rest(struct upstream_connection *c)
 {
 	struct upstream_pool *pool = c->pool;
-	bool is_worn = c->transactions >= pool->relay->messages_per_connection;
-	if (is_worn || (pool->draining && TAILQ_EMPTY(&pool->waiting))) {
+	if (c->transactions >= pool->relay->messages_per_connection) {
 		upstream_connection_quit(c);
 		return;
 	}

@@ -158,6 +158,16 @@ static void place_waiting(struct upstream_pool *pool)
 		upstream_dialog_begin(TAILQ_FIRST(&pool->waiting), c);
 }
 
+/* A draining pool keeps no connection that nobody waits for: who waited for this one may have left in the same turn. */
+static void quit_idle(struct upstream_pool *pool)
+{
+	struct upstream_connection *c;
+	for (c = TAILQ_FIRST(&pool->connections); c; c = TAILQ_NEXT(c, in_pool)) {
+		if (c->state == CONNECTION_IDLE)
+			upstream_connection_quit(c);
+	}
+}
+
 static void open_connections(struct upstream_pool *pool)
 {
 	size_t waiting = count_waiting(pool);
@@ -244,6 +254,8 @@ static void run_turn(void *context)
 	uint64_t next_ms = UINT64_MAX;
 	reap(pool);
 	place_waiting(pool);
+	if (pool->draining)
+		quit_idle(pool);
 	open_connections(pool);
 	park_silent(pool, &next_ms);
 	fail_hopeless(pool);
@@ -336,12 +348,8 @@ void upstream_pool_credential(struct upstream_pool *pool, uint64_t ticket, const
 
 void upstream_pool_drain(struct upstream_pool *pool)
 {
-	struct upstream_connection *c;
 	pool->draining = true;
-	for (c = TAILQ_FIRST(&pool->connections); c; c = TAILQ_NEXT(c, in_pool)) {
-		if (c->state == CONNECTION_IDLE)
-			upstream_connection_quit(c);
-	}
+	upstream_pool_wake(pool);
 }
 
 size_t upstream_pool_size(const struct upstream_pool *pool)
