@@ -289,14 +289,11 @@ static void messages_that_are_not_taken_are_read_to_their_end(void **state)
 		const char *data, *hears, *reason;
 	} cases[] = {
 		{ "From: ceo@example.com\r\n\r\nPay.\r\n.\r\n",
-		  "550 5.7.1 The From: address <ceo@example.com> is not one of yours\r\n",
-		  "reason=sender in From:" },
+		  "550 5.7.1 The From: address <ceo@example.com> is not one of yours\r\n", "reason=sender in From:" },
 		{ "From: alice@example.com, ceo@example.com\r\n\r\nPay.\r\n.\r\n",
-		  "550 5.7.1 The From: address <ceo@example.com> is not one of yours\r\n",
-		  "reason=sender in From:" },
+		  "550 5.7.1 The From: address <ceo@example.com> is not one of yours\r\n", "reason=sender in From:" },
 		{ "From: alice@example.com\r\nFrom: ceo@example.com\r\n\r\nPay.\r\n.\r\n",
-		  "550 5.7.1 The From: address <ceo@example.com> is not one of yours\r\n",
-		  "reason=sender in From:" },
+		  "550 5.7.1 The From: address <ceo@example.com> is not one of yours\r\n", "reason=sender in From:" },
 		{ HEADER "\r\nstray \r return\r\n.\r\n",
 		  "554 5.6.0 The message has a carriage return without a line feed, or a NUL byte\r\n",
 		  "reason=stray CR or NUL" },
