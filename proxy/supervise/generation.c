@@ -204,6 +204,14 @@ bool generation_has(const struct generation *generation, bool gates_only)
 	return false;
 }
 
+bool generation_takes_nothing(const struct generation *generation)
+{
+	for (size_t i = 0; i < generation->post_count; i++)
+		if (post_has_process(&generation->posts[i]) && !generation->posts[i].takes_nothing)
+			return false;
+	return generation->stage == GENERATION_DRAINING;
+}
+
 /* ---- its end */
 
 static void drain_posts(struct generation *generation, bool gates, uint64_t limit_ms)

@@ -51,19 +51,40 @@ static void set_state(struct post *post, enum post_state state)
 
 /* ---- the supervisor's door */
 
-static enum status take_frame(void *context, struct door *door, uint16_t type, struct span payload)
+static enum status take_ready(struct post *post, struct span payload)
 {
-	struct post *post = context;
 	struct door_ready ready;
-	(void)door;
-	if (type != DOOR_READY)
-		return STATUS_INVALID;
 	TRY(door_read_ready(payload, &ready));
 	if (ready.instance != post->instance)
 		return STATUS_INVALID;
 	if (post->state == POST_STARTING)
 		set_state(post, POST_READY);
 	return STATUS_OK;
+}
+
+static enum status take_draining(struct post *post, struct span payload)
+{
+	struct door_draining draining;
+	TRY(door_read_draining(payload, &draining));
+	if (draining.instance != post->instance || post->state != POST_DRAINING)
+		return STATUS_INVALID;
+	post->takes_nothing = true;
+	generation_post_changed(post->generation);
+	return STATUS_OK;
+}
+
+static enum status take_frame(void *context, struct door *door, uint16_t type, struct span payload)
+{
+	struct post *post = context;
+	(void)door;
+	switch (type) {
+	case DOOR_READY:
+		return take_ready(post, payload);
+	case DOOR_DRAINING:
+		return take_draining(post, payload);
+	default:
+		return STATUS_INVALID;
+	}
 }
 
 /* It ended, or it broke the door and must end. A draining one has its last words to write, and a limit for that. */
@@ -82,6 +103,7 @@ static const struct door_handler door_handler = { .on_frame = take_frame, .on_cl
 
 static void let_go(struct post *post)
 {
+	post->takes_nothing = false;
 	process_free(&post->process);
 	door_free(&post->door);
 	door_free(&post->control);

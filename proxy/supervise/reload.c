@@ -140,6 +140,7 @@ enum status reload_begin(struct supervisor *supervisor, const struct reload *rel
 	free(text);
 	log_info("reload: the config is right, its processes start");
 	notify_reloading();
+	control_answer_reload(supervisor, NULL); /* of the reload before, should its answer be due still */
 	supervisor->reload = *reload;
 	generation_start(supervisor->incoming);
 	return STATUS_OK;
@@ -158,9 +159,16 @@ void reload_succeeded(struct supervisor *supervisor)
 	logs_set_target(supervisor->logs, supervisor->next_target);
 	supervisor->next_target = NULL;
 	log_info("reload: done; the old processes finish what they began");
-	control_answer_reload(supervisor, NULL);
 	generation_drain(old, supervisor->current->config->global.drain_timeout, true);
 	notify_ready();
+}
+
+/* Who has his answer may come back at once, and must not meet the old processes. */
+void reload_settle(struct supervisor *supervisor, const struct generation *generation)
+{
+	bool is_former = generation == supervisor->outgoing && supervisor->incoming == NULL;
+	if (is_former && generation_takes_nothing(generation))
+		control_answer_reload(supervisor, NULL);
 }
 
 void reload_failed(struct supervisor *supervisor)

@@ -108,6 +108,7 @@ static enum status take_frame(void *context, struct door *door, uint16_t type, s
 {
 	struct role_process *process = context;
 	struct door_drain drain;
+	const struct door_draining draining = { .instance = process->context.instance };
 	if (type == DOOR_ATTACH)
 		return take_attach(process, door, payload);
 	if (type != DOOR_DRAIN)
@@ -115,7 +116,7 @@ static enum status take_frame(void *context, struct door *door, uint16_t type, s
 	TRY(door_read_drain(payload, &drain));
 	log_info("drains, within %llu s", (unsigned long long)drain.limit_ms / 1000);
 	process->role->drain(process->state, drain.limit_ms);
-	return STATUS_OK;
+	return door_send_draining(door, &draining);
 }
 
 /* Without a supervisor there is nobody to replace what dies, and a new one starts its own roles. */

@@ -151,6 +151,7 @@ static void forget_outgoing(struct supervisor *supervisor, struct generation *ge
 
 void supervisor_generation_shrank(struct supervisor *supervisor, struct generation *generation)
 {
+	reload_settle(supervisor, generation);
 	if (generation != supervisor->current && !generation_has(generation, false)) {
 		log_info("the processes of the former config are gone");
 		forget_outgoing(supervisor, generation);

@@ -27,7 +27,7 @@ enum post_state {
 	POST_EMPTY,    /* not started yet */
 	POST_STARTING, /* a process that has not said READY */
 	POST_READY,
-	POST_DRAINING, /* told to end */
+	POST_DRAINING, /* told to end; takes_nothing once it says that it heard */
 	POST_WAITING,  /* its process died; the next one starts when the back-off is over */
 	POST_GONE,     /* its process ended and none follows */
 	POST_STATES
@@ -39,6 +39,7 @@ struct post {
 	enum role_kind kind;
 	unsigned index; /* gates: 1, 2, …; others 0 */
 	enum post_state state;
+	bool takes_nothing; /* it is DRAINING and has stopped taking what is new */
 	struct process *process;
 	struct door *door;    /* the supervisor's door to it */
 	struct door *control; /* admin only: where its commands for the supervisor come from */
@@ -84,9 +85,9 @@ enum stage {
 	STAGE_STOPPING, /* roles are gone, Redis finishes */
 };
 
-/* Who asked for the reload under way: an admin process, or nobody (SIGHUP). */
+/* Who asked for the reload: an admin process, or nobody (SIGHUP). He is answered when no former process takes anything new. */
 struct reload {
-	uint32_t admin; /* instance; 0: nobody */
+	uint32_t admin; /* instance; 0: nobody, or he has his answer */
 	uint64_t request;
 };
 
@@ -148,7 +149,9 @@ void generation_drain(struct generation *generation, uint64_t limit_ms, bool all
 void generation_drain_last(struct generation *generation, uint64_t limit_ms);
 void generation_kill(struct generation *generation, bool gates_only);
 bool generation_has(const struct generation *generation, bool gates_only); /* a living process */
-void generation_free(struct generation **generation);                      /* kills what lives; NULL-safe */
+/* Draining, and each of its processes has heard it or is gone. */
+bool generation_takes_nothing(const struct generation *generation);
+void generation_free(struct generation **generation); /* kills what lives; NULL-safe */
 /* A post changed: the generation looks at itself at the end of the turn. */
 void generation_post_changed(struct generation *generation);
 /* How many gates a config makes. */
@@ -164,7 +167,9 @@ void supervisor_generation_shrank(struct supervisor *supervisor, struct generati
 /* Begins a reload. Not OK: *out_error is a heap text that tells why (or NULL without memory), as the log does, and nothing has changed. */
 MUST_USE enum status reload_begin(struct supervisor *supervisor, const struct reload *reload, char **out_error);
 void reload_succeeded(struct supervisor *supervisor); /* the incoming generation serves */
-void reload_failed(struct supervisor *supervisor);    /* it never will */
+/* A draining generation changed: is it the former one, who asked is answered once nothing of it takes what is new. */
+void reload_settle(struct supervisor *supervisor, const struct generation *generation);
+void reload_failed(struct supervisor *supervisor); /* it never will */
 
 /* ---- supervisor_control.c */
 

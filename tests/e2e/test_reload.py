@@ -1,5 +1,7 @@
 """Reload and shutdown: sessions finish, nothing is lost, new settings hold."""
 
+import concurrent.futures
+import os
 import re
 import signal
 import smtplib
@@ -73,6 +75,33 @@ def test_new_passwords_work_while_the_old_generation_drains(upstream, start):
         subgate.ctl("reload")
         with login(subgate, USER, subgate.create_app_password(USER, "second")) as new:
             new.sendmail(USER, ["bob@example.net"], message(USER))
+
+
+def test_who_has_the_answer_to_a_reload_meets_new_processes_alone(upstream, start):
+    subgate = start(relay_section(upstream))
+    for number in range(10):
+        size = (number + 1) << 20
+        subgate.write_config(relay_section(upstream) + f'limits {{ message_size = "{size}" }}\n')
+        subgate.ctl("reload")
+        subgate.create_app_password(USER, f"number {number}")
+        with connect(subgate) as client:
+            client.ehlo()
+            assert client.esmtp_features["size"] == str(size)
+
+
+def test_the_answer_to_a_reload_waits_for_a_former_gate_that_takes_clients_still(upstream, start):
+    subgate = start(relay_section(upstream))
+    slow = subgate.pids("gate")[0]
+    os.kill(slow, signal.SIGSTOP)
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        try:
+            reload = pool.submit(subgate.ctl, "reload")
+            wait_until(lambda: "reload: done" in subgate.log, "the new processes")
+            with pytest.raises(concurrent.futures.TimeoutError):
+                reload.result(0.5)
+        finally:
+            os.kill(slow, signal.SIGCONT)
+        assert reload.result(5).returncode == 0
 
 
 def test_metrics_are_served_across_reloads(upstream, start):
