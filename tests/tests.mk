@@ -49,3 +49,14 @@ fuzz:
 
 $(BUILD)/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/libsubgate.a
 	$(CC) -fsanitize=fuzzer $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
+# What a message costs, into the terminal; tests/bench/README.md keeps the figures.
+.PHONY: bench
+bench: all $(BUILD)/bench/sink $(BUILD)/bench/load
+	deploy/packages install bench
+	BUILD=$(abspath $(BUILD)) /usr/bin/python3 tests/bench/bench.py
+
+$(BUILD)/bench/%: $(BUILD)/tests/bench/%.o
+	@mkdir -p $(@D)
+	@echo "  LD  $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ -lssl -lcrypto -lpthread
