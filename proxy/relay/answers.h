@@ -26,6 +26,8 @@
 #define ANSWER_SPOOL_FAILED SPAN("451 4.3.0 Storage failed; try again later")
 #define ANSWER_BAD_DATA SPAN("554 5.6.0 Message data malformed")
 #define ANSWER_NO_RECIPIENTS SPAN("554 5.5.1 No valid recipients")
+#define ANSWER_TRANSACTION_OVER \
+	SPAN("451 4.4.2 The transaction was given up after a long silence; please send it again")
 #define ANSWER_SHUTTING_DOWN SPAN("451 4.3.2 Shutting down; try again later")
 
 /* A 2xx reply. */

@@ -177,7 +177,7 @@ static void on_timer(void *context)
 		outcome_retry(delivery);
 	} else if (is_sessions(delivery->state)) {
 		log_warning("message %s: silence from the gate of session %s", delivery->id, delivery->grant->name);
-		delivery_end(delivery, (struct span){ 0 });
+		delivery_end(delivery, ANSWER_TRANSACTION_OVER); /* the client may hold recipients for accepted */
 	} else if (delivery->state == DELIVERY_COMPLETE || delivery->state == DELIVERY_HANDOVER) {
 		outcome_give_up(delivery, &late);
 	}

@@ -8,6 +8,9 @@
 #include "relay/senders.h"
 #include "smtp/address.h"
 
+#define RECIPIENTS_SURPLUS \
+	1000 /* refused ones, beyond those a message may have: whoever names more has no list, or means harm */
+
 /* Printable ASCII only: parameters end up in a command line. */
 static bool is_printable(struct span text)
 {
@@ -163,7 +166,9 @@ static enum status take(struct delivery *delivery, const struct door_envelope *e
 	if (wants_answers(delivery)) {
 		if (refuse(delivery, &refusal)) {
 			recipients_refuse_new(&delivery->recipients, refusal.reply);
-			refusal_note(delivery, &refusal);
+			/* Once: a record names all recipients so far, and a client may name them one by one. */
+			if (!delivery->refusal_recorded)
+				refusal_note(delivery, &refusal);
 		} else {
 			ask(delivery);
 		}
@@ -172,19 +177,51 @@ static enum status take(struct delivery *delivery, const struct door_envelope *e
 	return STATUS_OK;
 }
 
-static enum status begin(struct deliveries *deliveries, struct delivery_gate *gate, struct grant *grant,
-			 const struct door_envelope *envelope, struct delivery **out_delivery)
+static enum status copy(struct delivery *delivery, const struct door_envelope *envelope)
 {
-	if (grant->current)
-		deliveries_end_session(grant);
-	struct delivery *delivery = deliveries_open(deliveries, gate, grant, envelope->transaction);
-	if (delivery == NULL)
-		return STATUS_NO_MEMORY;
-	*out_delivery = delivery;
 	delivery->eight_bit = is_eight_bit(envelope->mail_parameters);
 	delivery->declared_size = envelope->size;
 	TRY(arena_copy(&delivery->arena, envelope->mail_from, &delivery->mail_from));
 	return arena_copy(&delivery->arena, envelope->helo, &delivery->helo);
+}
+
+static void give_up(struct delivery *delivery, struct span reply, struct span reason)
+{
+	const struct refusal refusal = { reply, REFUSED_LIMIT, reason };
+	refusal_end(delivery, &refusal);
+}
+
+/* NULL: there is none, and the gate has heard the transaction's end. */
+static struct delivery *begin(struct deliveries *deliveries, struct delivery_gate *gate, struct grant *grant,
+			      const struct door_envelope *envelope)
+{
+	struct door_message_reply none = { .transaction = envelope->transaction, .reply = ANSWER_TRANSACTION_OVER };
+	struct delivery *delivery = NULL;
+	if (envelope->transaction > grant->last_transaction) {
+		if (grant->current)
+			deliveries_end_session(grant);
+		delivery = deliveries_open(deliveries, gate, grant, envelope->transaction);
+		none.reply = ANSWER_NO_MEMORY;
+	}
+	if (delivery == NULL) {
+		gate->send_message_reply(gate, &none);
+		return NULL;
+	}
+	grant->last_transaction = envelope->transaction;
+	return delivery;
+}
+
+/* What a frame adds, within bounds: one client's recipients must not cost its gate the door. */
+static void extend(struct delivery *delivery, const struct door_envelope *envelope, bool is_new)
+{
+	size_t most = delivery->all->services->config->limits.recipients_per_message + RECIPIENTS_SURPLUS;
+	size_t count = codec_list_count(envelope->recipients);
+	if (is_new && copy(delivery, envelope) != STATUS_OK)
+		give_up(delivery, ANSWER_NO_MEMORY, SPAN("out of memory"));
+	else if (count > most || delivery->recipients.count > most - count)
+		give_up(delivery, ANSWER_TOO_MANY_RECIPIENTS, SPAN("far too many recipients"));
+	else if (take(delivery, envelope) != STATUS_OK)
+		give_up(delivery, ANSWER_NO_MEMORY, SPAN("out of memory"));
 }
 
 /* More recipients for a transaction that is under way: all else is as before. */
@@ -202,13 +239,16 @@ enum status deliveries_take_envelope(struct deliveries *deliveries, struct deliv
 	if (count == 0 || count != codec_list_count(envelope->recipient_parameters))
 		return STATUS_INVALID;
 	struct delivery *delivery = deliveries_find(deliveries, gate->instance, envelope->transaction);
-	if (delivery == NULL)
-		TRY(begin(deliveries, gate, grant, envelope, &delivery));
+	bool is_new = delivery == NULL;
+	if (is_new)
+		delivery = begin(deliveries, gate, grant, envelope);
 	else if (!continues(delivery, grant, envelope))
 		return STATUS_INVALID;
-	enum status status = take(delivery, envelope);
+	if (delivery == NULL)
+		return STATUS_OK;
+	extend(delivery, envelope, is_new);
 	delivery_free_if_over(delivery);
-	return status;
+	return STATUS_OK;
 }
 
 void delivery_report(struct delivery *delivery)

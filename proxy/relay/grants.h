@@ -35,6 +35,7 @@ struct grant {
 	struct span address, listener, tls_version, tls_cipher, helo;
 	uint16_t port;
 	struct quota_limits limits; /* of the section this user falls under */
+	uint64_t last_transaction;  /* the number of its newest one: they grow, and none begins twice */
 	struct delivery *current;   /* its transaction that is not complete yet, or NULL; deliveries keep it */
 	struct arena arena;         /* holds all of the texts */
 };

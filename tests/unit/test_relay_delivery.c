@@ -234,6 +234,8 @@ static void a_new_transaction_of_the_session_ends_the_open_one(void **state)
 	assert_int_equal(deliveries_count(deliveries), 1);
 }
 
+#define ANSWER_TRANSACTION_OVER_TEXT "451 4.4.2 The transaction was given up after a long silence; please send it again"
+
 static void a_silent_gate_loses_its_transaction(void **state)
 {
 	(void)state;
@@ -244,8 +246,26 @@ static void a_silent_gate_loses_its_transaction(void **state)
 	pass_time(329000);
 	expect_trace("A: bob@x; replies");
 	pass_time(2000);
-	expect_trace("abort");
+	expect_trace("answer; abort");
+	assert_string_equal(world.message_reply, ANSWER_TRANSACTION_OVER_TEXT);
 	assert_int_equal(deliveries_count(deliveries), 0);
+}
+
+/* Its first recipients were answered with 250: a message for the others alone would be a loss that nobody hears of. */
+static void what_was_given_up_does_not_begin_anew(void **state)
+{
+	(void)state;
+	assert_int_equal(say_envelope(grant, 2, "ann@example.com", "bob@x"), STATUS_OK);
+	upstream_says("250 ok");
+	pass_time(331000);
+	expect_trace("A: bob@x; replies; answer; abort");
+	world.message_reply[0] = '\0';
+	assert_int_equal(say_envelope(grant, 2, "ann@example.com", "cy@x"), STATUS_OK);
+	assert_int_equal(say_envelope(grant, 1, "ann@example.com", "cy@x"), STATUS_OK);
+	expect_trace("answer; answer");
+	assert_string_equal(world.message_reply, ANSWER_TRANSACTION_OVER_TEXT);
+	assert_int_equal(say_envelope(grant, 3, "ann@example.com", "cy@x"), STATUS_OK);
+	expect_trace("A: cy@x");
 }
 
 static void nobody_waits_longer_than_50_s_for_the_dot(void **state)
@@ -329,6 +349,7 @@ int main(void)
 		CASE(an_abort_behind_the_end_of_the_message_is_too_late),
 		CASE(a_new_transaction_of_the_session_ends_the_open_one),
 		CASE(a_silent_gate_loses_its_transaction),
+		CASE(what_was_given_up_does_not_begin_anew),
 		CASE(nobody_waits_longer_than_50_s_for_the_dot),
 		CASE(behind_the_dot_the_relays_own_limit_counts),
 		CASE(an_upstream_that_ended_before_it_heard_of_the_dot_did_not_get_it),

@@ -52,6 +52,43 @@ static void too_many_recipients_are_refused_one_by_one(void **state)
 	assert_string_equal(world.envelope_reply, "250 ok|452 4.5.3 Too many recipients");
 }
 
+static void far_too_many_recipients_end_their_transaction_and_not_the_gate(void **state)
+{
+	(void)state;
+	size_t told = 0;
+	world.quota_exhausted = true; /* each is refused, so that none counts for the gate */
+	while (told < 2000 && world.message_reply[0] == '\0') {
+		assert_int_equal(say_envelope(grant, 1, "ann@example.com", "a@x b@x c@x d@x e@x f@x g@x h@x i@x j@x"),
+				 STATUS_OK);
+		world.trace[0] = '\0';
+		told += 10;
+	}
+	assert_int_equal(told, 1010);
+	assert_string_equal(world.message_reply, "452 4.5.3 Too many recipients");
+	assert_int_equal(deliveries_count(deliveries), 0);
+}
+
+static void a_transaction_too_large_for_memory_ends_and_not_the_gate(void **state)
+{
+	(void)state;
+	static char helo[DELIVERY_MEMORY + 1];
+	struct buf list BUF_AUTO, parameters BUF_AUTO;
+	buf_init(&list, 64);
+	buf_init(&parameters, 64);
+	assert_int_equal(codec_list_add(&list, SPAN("bob@x")), STATUS_OK);
+	assert_int_equal(codec_list_add(&parameters, SPAN("")), STATUS_OK);
+	struct door_envelope envelope = { .session = 1,
+					  .transaction = 101,
+					  .mail_from = SPAN("ann@example.com"),
+					  .recipients = codec_list_of(&list),
+					  .recipient_parameters = codec_list_of(&parameters),
+					  .helo = { helo, sizeof(helo) } };
+	assert_int_equal(deliveries_take_envelope(deliveries, &gate, grant, &envelope), STATUS_OK);
+	expect_trace("message.refused; answer");
+	assert_string_equal(world.message_reply, "451 4.3.0 Out of memory; try again later");
+	assert_int_equal(deliveries_count(deliveries), 0);
+}
+
 static void a_users_transactions_are_bounded(void **state)
 {
 	(void)state;
@@ -84,6 +121,15 @@ static void a_used_up_quota_refuses_early_and_is_recorded_once(void **state)
 	assert_string_equal(world.envelope_reply, "550 5.4.5 Over quota: 500 of 500");
 	assert_int_equal(say_envelope(grant, 2, "ann@example.com", "bob@x"), STATUS_OK);
 	expect_trace("message.refused; replies");
+}
+
+static void recipients_refused_one_by_one_make_one_record(void **state)
+{
+	(void)state;
+	world.quota_exhausted = true;
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(say_envelope(grant, 1, "ann@example.com", "bob@x"), STATUS_OK);
+	expect_trace("quota.exceeded; message.refused; replies; replies; replies");
 }
 
 static void a_declared_size_beyond_the_limit_is_refused(void **state)
@@ -306,9 +352,12 @@ int main(void)
 		CASE(in_audit_mode_a_foreign_sender_passes_and_is_noted),
 		CASE(bad_recipients_are_refused_and_never_asked_for),
 		CASE(too_many_recipients_are_refused_one_by_one),
+		CASE(far_too_many_recipients_end_their_transaction_and_not_the_gate),
+		CASE(a_transaction_too_large_for_memory_ends_and_not_the_gate),
 		CASE(a_users_transactions_are_bounded),
 		CASE(a_stuck_audit_refuses_early),
 		CASE(a_used_up_quota_refuses_early_and_is_recorded_once),
+		CASE(recipients_refused_one_by_one_make_one_record),
 		CASE(a_declared_size_beyond_the_limit_is_refused),
 		CASE(a_user_without_a_route_is_told_so),
 		CASE(a_later_refusal_leaves_alone_what_a_relay_is_asked_for),
