@@ -15,8 +15,11 @@
 
 #define AUDIT_CHAIN_ID_SIZE 17            /* bytes: 16 hexadecimal digits and a NUL */
 #define AUDIT_BACKLOG_MAXIMUM (16U << 20) /* bytes of records that wait for the disk */
-#define AUDIT_RECORD_MAXIMUM (256U << 10) /* bytes of one record: 1,000 recipients with their replies fit */
-#define AUDIT_MESSAGE_SIZE 48             /* bytes of a message id and attempt as one key, the NUL included */
+#define AUDIT_RECORD_MAXIMUM \
+	(4U << 20) /* bytes of one record: 2,000 recipients, with the longest addresses and replies */
+#define AUDIT_OUTCOME_ROOM \
+	(512U << 10) /* bytes that an outcome may need beyond its message.leaving: the largest reply, escaped */
+#define AUDIT_MESSAGE_SIZE 48 /* bytes of a message id and attempt as one key, the NUL included */
 
 /* ---- audit_record.c */
 
@@ -104,7 +107,8 @@ struct audit_writer_options {
 	enum config_audit_sync sync;
 	struct audit_chain chain;
 	struct audit_journal *journal;
-	struct wakeup *wakeup; /* sent when a batch is done, or when trouble comes or goes */
+	struct wakeup *
+		wakeup; /* sent when a batch is done that somebody waits for, or many are, or when trouble comes or goes */
 };
 
 MUST_USE enum status audit_writer_start(const struct audit_writer_options *options, struct audit_writer **out_writer);

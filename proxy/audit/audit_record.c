@@ -10,7 +10,7 @@
 #include "audit/audit_private.h"
 #include "base/clock.h"
 
-#define TEXT_MAXIMUM (128U << 10) /* bytes of one value */
+#define TEXT_MAXIMUM (256U << 10) /* bytes of one value: the largest reply (smtp/reply.h), each byte replaced */
 
 const char *audit_type_text(enum audit_type type)
 {
@@ -184,6 +184,12 @@ static void fill(struct filling *filling, const struct audit_event *event, const
 		put(filling, "duration_ms", json_integer((json_int_t)event->duration_ms));
 }
 
+/* A message may leave only if its outcome will fit too: that one repeats what the first record says, and tells the reply. */
+static size_t maximum_of(enum audit_type type)
+{
+	return type == AUDIT_MESSAGE_LEAVING ? AUDIT_RECORD_MAXIMUM - AUDIT_OUTCOME_ROOM : AUDIT_RECORD_MAXIMUM;
+}
+
 enum status audit_record_write(struct buf *b, const struct audit_event *event, const char *node)
 {
 	struct filling filling = { .object = json_object() };
@@ -194,7 +200,7 @@ enum status audit_record_write(struct buf *b, const struct audit_event *event, c
 		return STATUS_NO_MEMORY;
 	size_t size = strlen(text);
 	enum status status =
-		size > AUDIT_RECORD_MAXIMUM ? STATUS_TOO_LARGE : buf_append(b, (struct span){ text, size - 1 });
+		size > maximum_of(event->type) ? STATUS_TOO_LARGE : buf_append(b, (struct span){ text, size - 1 });
 	free(text);
 	return status;
 }

@@ -346,11 +346,13 @@ static void a_thousand_recipients_fit_in_a_record(void **state)
 {
 	struct bench *bench = *state;
 	static struct audit_recipient recipients[1000];
+	static char address[254], reply[1024];
 	struct audit_event event = message_event(AUDIT_MESSAGE_SENT, "m1", 1);
+	memset(address, 'a', sizeof(address));
+	memset(reply, '"', sizeof(reply));
 	for (size_t i = 0; i < 1000; i++) {
-		recipients[i].address = SPAN("somebody.with.a.long.name@a-long-domain.example.net");
-		recipients[i].reply =
-			(struct audit_reply){ 250, SPAN("2.1.5"), SPAN("OK, will be delivered to the mailbox") };
+		recipients[i].address = (struct span){ address, sizeof(address) };
+		recipients[i].reply = (struct audit_reply){ 250, SPAN("2.1.5"), { reply, sizeof(reply) } };
 	}
 	event.recipients = recipients;
 	event.recipient_count = 1000;
@@ -360,6 +362,29 @@ static void a_thousand_recipients_fit_in_a_record(void **state)
 	json_t *records = read_records(bench);
 	assert_int_equal(json_array_size(json_object_get(json_array_get(records, 0), "rcpt_to")), 1000);
 	json_decref(records);
+}
+
+static void what_may_leave_has_an_outcome_that_fits(void **state)
+{
+	struct bench *bench = *state;
+	static char reply[65536], from[AUDIT_RECORD_MAXIMUM];
+	struct buf record BUF_AUTO;
+	struct audit_event event = message_event(AUDIT_MESSAGE_LEAVING, "m1", 1);
+	(void)bench;
+	memset(from, 'a', sizeof(from));
+	memset(reply, '\xff', sizeof(reply));
+	buf_init(&record, AUDIT_RECORD_MAXIMUM);
+	event.header_from = (struct span){ from, sizeof(from) };
+	while (event.header_from.size && audit_record_write(&record, &event, "node.example") != STATUS_OK)
+		event.header_from.size -= 1024;
+	assert_in_range(event.header_from.size, AUDIT_RECORD_MAXIMUM / 2, AUDIT_RECORD_MAXIMUM);
+	for (int byte = 0xff; byte; byte = byte == 0xff ? 1 : 0) {
+		memset(reply, byte, sizeof(reply));
+		buf_clear(&record);
+		event.type = AUDIT_MESSAGE_SENT;
+		event.response = (struct audit_reply){ 250, SPAN("2.0.0"), { reply, sizeof(reply) } };
+		assert_int_equal(audit_record_write(&record, &event, "node.example"), STATUS_OK);
+	}
 }
 
 #define WITH_BENCH(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
@@ -376,6 +401,7 @@ int main(void)
 		WITH_BENCH(a_disk_that_takes_nothing_is_told_and_sticks),
 		WITH_BENCH(records_wait_for_a_full_disk_to_have_room_and_none_is_lost),
 		WITH_BENCH(a_thousand_recipients_fit_in_a_record),
+		WITH_BENCH(what_may_leave_has_an_outcome_that_fits),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
