@@ -20,3 +20,5 @@ install: all
 	install -m 0755 $(BUILD)/subgatectl $(DESTDIR)$(PREFIX)/bin/subgatectl
 	install -m 0644 README.md conf/subgate.conf conf/options.md $(DESTDIR)$(PREFIX)/share/doc/subgate
 	install -m 0644 conf/examples/*.conf $(DESTDIR)$(PREFIX)/share/doc/subgate/examples
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	sed 's|@PREFIX@|$(PREFIX)|g' deploy/systemd/subgate.service.in >$(DESTDIR)$(PREFIX)/lib/systemd/system/subgate.service
