@@ -179,6 +179,8 @@ enum status tls_server_create(const struct tls_server_options *options, struct t
 	SSL_CTX *openssl __attribute__((cleanup(free_openssl))) = SSL_CTX_new(TLS_server_method());
 	if (openssl == NULL || set_policy(openssl, options->allow_tls13_only) != STATUS_OK)
 		return fail(out_error, "OpenSSL can't be set up");
+	/* Clients send passwords: none stays in a read buffer that was given back. */
+	SSL_CTX_set_options(openssl, SSL_OP_CLEANSE_PLAINTEXT);
 	struct chain chain = { .openssl = openssl };
 	if (!read_certificates(options->certificate_pem, take_chain, &chain))
 		return fail(out_error, "the certificate can't be read");

@@ -11,7 +11,7 @@ import threading
 
 import pytest
 
-from harness.client import connect, login, message
+from harness.client import Line, connect, login, message
 from harness.debugger import Debugger
 from harness.directory import Directory
 from harness.redis_server import RedisServer
@@ -83,6 +83,27 @@ def test_gates_hold_no_secret_while_mail_flows(upstream, directory, redis, start
     finally:
         stop.set()
         client.join()
+
+
+@pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN"])
+def test_gates_forget_a_password_once_it_was_judged(subgate, mechanism):
+    """In no form, and in no buffer that was given back: the session is still open."""
+    password = subgate.create_app_password(USER)
+    response = f"\0{USER}\0{password}" if mechanism == "PLAIN" else password
+    encoded = base64.b64encode(response.encode()).decode()
+    line = Line(subgate)
+    line.read_reply()
+    line.command("EHLO client.example")
+    if mechanism == "LOGIN":
+        line.command("AUTH LOGIN " + base64.b64encode(USER.encode()).decode())
+        reply = line.command(encoded)
+    else:
+        reply = line.command("AUTH PLAIN " + encoded)
+    assert reply[0].startswith("235")
+    # The front of memory given back is written over by the allocator.
+    needles = {"password": password.encode(), "end of the response": encoded.rstrip("=")[-16:].encode()}
+    for gate in subgate.pids("gate"):
+        assert find(gate, needles) == set()
 
 
 def test_no_secret_is_in_a_log_an_audit_record_or_an_answer(upstream, directory, redis, start):
