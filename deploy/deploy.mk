@@ -1,18 +1,18 @@
 # Showing and installing: included by the Makefile.
 
-DEMO := BUILD=$(abspath $(BUILD)) /usr/bin/python3 deploy/demo/demo.py
+DEMO := env BUILD=$(abspath $(BUILD)) /usr/bin/python3 deploy/demo/demo.py
 
 # Installs what it needs, builds, and shows two mails go through; leaves nothing running.
 demo:
 	deploy/packages install demo
 	$(MAKE) --no-print-directory all
-	$(DEMO)
+	@exec $(DEMO)
 
 # The same, and stays, with the settings to type into a mail client. Ctrl-C ends it.
 run:
 	deploy/packages install demo
 	$(MAKE) --no-print-directory all
-	$(DEMO) --stay
+	@exec $(DEMO) --stay
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/doc/subgate/examples

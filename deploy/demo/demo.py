@@ -136,7 +136,8 @@ def main():
         subgate = Demo(folder / "subgate", upstream.authority, secrets={"upstream": upstream.PASSWORD})
         subgate.choose_ports()
         subgate.write_config(relay_section(upstream))
-        signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.default_int_handler)
         try:
             step("Subgate, with its embedded Redis; and an app password for Alice's phone")
             subgate.start()
