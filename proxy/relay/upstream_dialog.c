@@ -242,8 +242,10 @@ static void on_read(void *context, enum status status, struct span bytes)
 	}
 }
 
+/* The pool's turn goes ahead of the stream's: a dot released in it leaves with the body's last bytes. */
 static void read_next(struct upstream *u)
 {
+	upstream_pool_wake(u->pool);
 	u->reading = true;
 	spool_read(u->message, u->offset, on_read, u);
 }
@@ -346,6 +348,7 @@ void upstream_dialog_on_lost(struct upstream *u, const char *reason)
 	}
 	if ((state == UPSTREAM_ENVELOPE || state == UPSTREAM_DATA) && was_kept && !u->replaced) {
 		u->replaced = true;
+		upstream_pool_distrust_idle(u->pool);
 		upstream_wait(u, true);
 		return;
 	}

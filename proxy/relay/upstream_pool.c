@@ -111,6 +111,15 @@ void upstream_pool_rest_account(struct upstream_pool *pool, const char *reason)
 	rest(pool, ACCOUNT_REST_MS, ACCOUNT_REST_MAXIMUM_MS, reason);
 }
 
+void upstream_pool_distrust_idle(struct upstream_pool *pool)
+{
+	struct upstream_connection *c;
+	for (c = TAILQ_FIRST(&pool->connections); c; c = TAILQ_NEXT(c, in_pool)) {
+		if (c->state == CONNECTION_IDLE)
+			upstream_connection_close(c);
+	}
+}
+
 bool upstream_pool_may_log_in(const struct upstream_pool *pool)
 {
 	return !(pool->login_refused && is_resting(pool));

@@ -240,6 +240,8 @@ void upstream_pool_wake(struct upstream_pool *pool);
 void upstream_pool_rest_connecting(struct upstream_pool *pool, const char *reason);
 void upstream_pool_rest_account(struct upstream_pool *pool, const char *reason);
 void upstream_pool_is_well(struct upstream_pool *pool);
+/* A kept connection turned out dead: those that are idle now have been so for longer, and are closed. */
+void upstream_pool_distrust_idle(struct upstream_pool *pool);
 /* False while the account rests: not even a connection begun before may log in. */
 bool upstream_pool_may_log_in(const struct upstream_pool *pool);
 /* Counts one login in subgate_relay_logins_total. */

@@ -1,0 +1,356 @@
+"""
+An upstream that hangs, lies, floods or vanishes at each stage of its dialog: what the client hears and when, what is
+recorded, what is charged, and that mail flows again by itself.
+"""
+
+import smtplib
+import socket
+import threading
+import time
+
+import pytest
+
+from harness.client import login, message
+from harness.process import wait_until
+from harness.raw_upstream import AUTH, BODY, DATA, DOT, EHLO, GREETING, MAIL, QUIT, RCPT, RSET, USUAL, RawUpstream
+from harness.subgate import relay_section
+from harness.upstream import Upstream
+
+USER = "alice@example.com"
+OUTCOMES = ("message.sent", "message.failed", "message.unknown", "message.refused")
+
+
+@pytest.fixture
+def raw():
+    upstream = RawUpstream().start()
+    yield upstream
+    upstream.stop()
+
+
+@pytest.fixture
+def second():
+    upstream = RawUpstream().start()
+    yield upstream
+    upstream.stop()
+
+
+def send(subgate, password, body="Hello\r\n", number=0, to=("bob@example.net",)):
+    """(code, text, seconds) of one message, at whichever command it ended."""
+    began = time.monotonic()
+    with login(subgate, USER, password) as client:
+        try:
+            client.sendmail(USER, list(to), message(USER, body=body, number=number))
+            code, text = 250, b""
+        except smtplib.SMTPRecipientsRefused as refused:
+            code, text = next(iter(refused.recipients.values()))
+        except smtplib.SMTPResponseException as refused:
+            code, text = refused.smtp_code, refused.smtp_error
+    return code, text.decode(), time.monotonic() - began
+
+
+def used(subgate):
+    return subgate.ctl_json("quota", "show", USER)["used"]
+
+
+def outcomes(subgate):
+    return [r["type"] for r in subgate.audit(*OUTCOMES)]
+
+
+def check_next(subgate, password, counted=0):
+    """Mail flows again, and only what was accepted, or may have been, is counted."""
+    wait_until(lambda: send(subgate, password, number=99)[0] == 250, "mail to flow again", 30)
+    sent = len(subgate.audit("message.sent"))
+    wait_until(lambda: used(subgate) == sent + counted, lambda: f"{used(subgate)} counted, {sent} sent", 15)
+    leaving = [(r["message"], r["attempt"]) for r in subgate.audit("message.leaving")]
+    ended = [(r["message"], r["attempt"]) for r in subgate.audit(*OUTCOMES[:3])]
+    assert sorted(leaving) == sorted(ended)
+
+
+def hang(connection):
+    connection.hang()
+
+
+def close(connection):
+    connection.close()
+
+
+def garbage(connection):
+    connection.send(b"\x16\x03\x01\x02\x00 this is no SMTP\r\n")
+
+
+def other_protocol(connection):
+    connection.send(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")
+    connection.close()
+
+
+def endless_line(connection):
+    connection.flood(b"250-" + b"x" * 65536)
+
+
+def endless_reply(connection):
+    connection.flood(b"250-and more\r\n" * 1000)
+
+
+def many_replies(connection):
+    connection.flood(b"250 2.0.0 OK\r\n" * 1000)
+
+
+def drip(connection):
+    connection.drip("250 2.0.0 this takes long to say", 0.2)
+
+
+def half_and_close(connection):
+    connection.send(b"250 2.0.")
+    connection.close()
+
+
+def farewell(connection):
+    connection.reply("421 4.3.2 Going down")
+    connection.close()
+
+
+FAULTS = [hang, close, garbage, other_protocol, endless_line, endless_reply, drip, half_and_close, farewell]
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda f: f.__name__)
+@pytest.mark.parametrize("stage", [GREETING, EHLO, AUTH, MAIL, RCPT])
+def test_a_fault_in_front_of_the_message_is_451_at_once(raw, start, stage, fault):
+    subgate = start(raw.section())
+    password = subgate.create_app_password(USER)
+    raw.script[stage] = [fault]
+    code, text, seconds = send(subgate, password)
+    assert (code, text[:5]) == (451, "4.4.1") and seconds < 5
+    assert outcomes(subgate) == ["message.refused"] and subgate.audit("message.refused")[0]["reason"]
+    assert raw.messages == []
+    check_next(subgate, password)
+
+
+@pytest.mark.parametrize("fault", FAULTS + [many_replies], ids=lambda f: f.__name__)
+@pytest.mark.parametrize("stage", [DATA, BODY])
+def test_a_fault_in_front_of_the_dot_is_451_and_given_back(raw, start, stage, fault):
+    subgate = start(raw.section())
+    password = subgate.create_app_password(USER)
+    raw.script[stage] = [fault]
+    code, text, seconds = send(subgate, password, body="x" * 70 + "\r\n" if stage == DATA else ("x" * 998 + "\r\n") * 9000)
+    assert (code, text[:5]) == (451, "4.4.1") and seconds < 8
+    assert outcomes(subgate) == ["message.failed"]
+    assert raw.messages == []
+    check_next(subgate, password)
+
+
+@pytest.mark.parametrize("fault", [f for f in FAULTS if f is not farewell], ids=lambda f: f.__name__)
+def test_a_fault_behind_the_dot_is_unknown_and_stays_counted(raw, start, fault):
+    subgate = start(raw.section())
+    password = subgate.create_app_password(USER)
+    raw.script[DOT] = [fault]
+    code, text, seconds = send(subgate, password, number=1)
+    assert (code, text[:5]) == (451, "4.4.2") and "may have been delivered" in text and seconds < 5
+    assert outcomes(subgate) == ["message.unknown"] and len(raw.messages) == 1
+    check_next(subgate, password, counted=1)
+    assert sum(b"<1.test@" in content for content in raw.messages) == 1
+
+
+def test_421_to_the_dot_is_a_certain_failure(raw, start):
+    subgate = start(raw.section())
+    password = subgate.create_app_password(USER)
+    raw.script[DOT] = [farewell]
+    assert send(subgate, password)[:2] == (451, "4.4.1 Relay not available; try again later")
+    assert outcomes(subgate) == ["message.failed"]
+    check_next(subgate, password)
+
+
+@pytest.mark.parametrize("reply", ["552 5.3.4 Too large", "554 5.6.0 Not this"])
+@pytest.mark.parametrize("closes", [False, True])
+def test_a_refusal_within_the_body_reaches_the_client(raw, start, reply, closes):
+    def refuse(connection):
+        connection.reply(reply)
+        if closes:
+            connection.close()
+
+    subgate = start(raw.section())
+    password = subgate.create_app_password(USER)
+    raw.script[BODY] = [refuse]
+    code, text, seconds = send(subgate, password, body=("x" * 998 + "\r\n") * 9000)
+    assert f"{code} {text}" == reply and seconds < 8
+    assert outcomes(subgate) == ["message.failed"] and raw.messages == []
+    check_next(subgate, password)
+
+
+@pytest.mark.parametrize("stage, fault", [(MAIL, close), (MAIL, farewell), (MAIL, half_and_close), (RCPT, close),
+                                          (DATA, close)])
+def test_kept_connections_that_are_dead_cost_no_mail(raw, start, stage, fault):
+    subgate = start(raw.section())
+    password = subgate.create_app_password(USER)
+    together = threading.Barrier(3)
+    raw.script[DOT] = [lambda c: (together.wait(), c.reply("250 2.0.0 OK"))] * 3
+    threads = [threading.Thread(target=send, args=(subgate, password)) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert raw.connections == 3 and len(raw.messages) == 3
+    raw.script[stage] = [lambda c: fault(c) if c.transactions else c.reply(USUAL[stage])] * 4
+    assert send(subgate, password)[0] == 250
+    raw.script[stage].clear()
+    check_next(subgate, password)
+
+
+def test_a_connection_that_was_closed_while_it_rested_costs_no_mail(raw, start):
+    subgate = start(raw.section())
+    password = subgate.create_app_password(USER)
+    raw.script[DOT] = [lambda c: (c.reply("250 2.0.0 OK"), c.close())]
+    for _ in range(3):
+        assert send(subgate, password)[0] == 250
+    assert raw.connections == 2
+
+
+def test_a_reply_that_nothing_was_asked_for_is_not_taken_for_the_next_one(raw, start):
+    subgate = start(raw.section())
+    password = subgate.create_app_password(USER)
+    raw.script[DOT] = [lambda c: c.send(b"250 2.0.0 OK\r\n250 2.0.0 and this\r\n250 2.0.0 too\r\n")]
+    assert send(subgate, password)[0] == 250
+    raw.script[RCPT] = ["550 5.1.1 Nobody"]
+    assert send(subgate, password)[0] == 550
+
+
+@pytest.mark.parametrize("fault", [hang, close, garbage, endless_line, farewell], ids=lambda f: f.__name__)
+@pytest.mark.parametrize("stage", [GREETING, AUTH, RCPT, DATA, BODY])
+def test_the_next_relay_of_the_route_takes_over(raw, second, start, stage, fault):
+    route = 'route default { relays = {"first", "second"} }\n'
+    subgate = start(raw.section("first") + second.section("second") + route)
+    password = subgate.create_app_password(USER)
+    raw.script[stage] = [fault] * 3
+    body = "x\r\n" if stage != BODY else ("x" * 998 + "\r\n") * 9000
+    code, text, seconds = send(subgate, password, body=body, number=5)
+    assert code == 250, text
+    assert seconds < 9 and raw.messages == [] and len(second.messages) == 1
+    sent = subgate.wait_for_audit("message.sent")
+    assert [(r["relay"], r["attempt"]) for r in sent] == [("second", 2)]
+    assert used(subgate) == 1
+
+
+def test_a_relay_that_refuses_connections_costs_no_time(second, start):
+    gone = RawUpstream()
+    route = 'route default { relays = {"first", "second"} }\n'
+    subgate = start(gone.section("first") + second.section("second") + route)
+    password = subgate.create_app_password(USER)
+    for _ in range(3):
+        code, _, seconds = send(subgate, password)
+        assert code == 250 and seconds < 1
+
+
+def test_both_relays_gone_is_451(start):
+    relays = RawUpstream(), RawUpstream()
+    route = 'route default { relays = {"first", "second"} }\n'
+    subgate = start(relays[0].section("first") + relays[1].section("second") + route)
+    password = subgate.create_app_password(USER)
+    code, text, seconds = send(subgate, password)
+    assert (code, text[:5]) == (451, "4.4.1") and seconds < 2
+    assert used(subgate) == 0 and outcomes(subgate) == ["message.refused"]
+
+
+def test_a_next_relay_that_refuses_a_promised_recipient_gets_nothing(raw, second, start):
+    route = 'route default { relays = {"first", "second"} }\n'
+    subgate = start(raw.section("first") + second.section("second") + route)
+    password = subgate.create_app_password(USER)
+    raw.script[DATA] = [close] * 2
+    second.script[RCPT] = ["250 2.1.5 OK", "550 5.1.1 Nobody"]
+    code, text, _ = send(subgate, password, to=("bob@example.net", "carol@example.net"))
+    assert (code, text[:5]) == (451, "4.4.1")
+    assert raw.messages == [] and second.messages == []
+    wait_until(lambda: used(subgate) == 0, "the refund")
+
+
+def test_a_slow_client_gives_its_connection_to_those_who_wait(raw, start):
+    subgate = start(raw.section(extra="connections = 1"))
+    password = subgate.create_app_password(USER)
+    slow = login(subgate, USER, password)
+    slow.mail(USER)
+    assert slow.rcpt("bob@example.net")[0] == 250
+    began = time.monotonic()
+    assert send(subgate, password, number=2)[0] == 250
+    assert time.monotonic() - began < 4
+    assert "RSET" in raw.commands
+    code, text = slow.data(message(USER, number=1))
+    assert code == 250, text
+    assert [b"<2.test@" in content for content in raw.messages] == [True, False]
+    assert raw.connections == 1 and raw.commands.count(f"MAIL FROM:<{USER}> SIZE=") <= 3
+
+
+def test_a_replayed_recipient_that_is_refused_now_is_451(raw, start):
+    subgate = start(raw.section(extra="connections = 1"))
+    password = subgate.create_app_password(USER)
+    slow = login(subgate, USER, password)
+    slow.mail(USER)
+    assert slow.rcpt("bob@example.net")[0] == 250
+    assert send(subgate, password, number=2)[0] == 250
+    raw.script[RCPT] = ["550 5.1.1 Nobody any more"]
+    code, text = slow.data(message(USER, number=1))
+    assert code == 451 and len(raw.messages) == 1
+    check_next(subgate, password)
+
+
+@pytest.mark.parametrize("fault", [hang, close, garbage], ids=lambda f: f.__name__)
+def test_an_upstream_that_fails_at_rset_or_quit_harms_nobody(raw, start, fault):
+    subgate = start(raw.section(extra="messages_per_connection = 3", reply_timeout="50s"))
+    password = subgate.create_app_password(USER)
+    raw.script[QUIT] = [fault] * 2
+    raw.script[RSET] = [fault] * 2
+    raw.script[RCPT] = ["550 5.1.1 Nobody"]
+    assert send(subgate, password)[0] == 550
+    for _ in range(5):
+        code, _, seconds = send(subgate, password)
+        assert code == 250 and seconds < 7
+    assert subgate.stop() == 0
+
+
+def test_an_upstream_whose_queue_is_full_answers_no_connect(start):
+    """The kernel drops SYNs to a listener with a full queue: the connect hangs."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        port = listener.getsockname()[1]
+        fill = [socket.socket() for _ in range(4)]
+        for sock in fill:
+            sock.setblocking(False)
+            sock.connect_ex(("127.0.0.1", port))
+        subgate = start(RawUpstream(port).section())
+        password = subgate.create_app_password(USER)
+        code, text, seconds = send(subgate, password)
+        assert (code, text[:5]) == (451, "4.4.1") and 1 < seconds < 4
+        for sock in fill:
+            sock.close()
+
+
+def test_a_name_that_no_server_resolves_is_451(authority, start):
+    section = relay_section(Upstream(authority)).replace('host = "127.0.0.1"', 'host = "relay.invalid"')
+    subgate = start(section)
+    code, text, seconds = send(subgate, subgate.create_app_password(USER))
+    assert (code, text[:5]) == (451, "4.4.1") and seconds < 5
+
+
+def test_a_client_that_leaves_within_its_message_leaves_nothing_behind(raw, start):
+    subgate = start(raw.section())
+    password = subgate.create_app_password(USER)
+    client = login(subgate, USER, password)
+    client.mail(USER)
+    client.rcpt("bob@example.net")
+    client.putcmd("DATA")
+    assert client.getreply()[0] == 354
+    client.send(b"Subject: half\r\n\r\nof it")
+    client.close()
+    subgate.wait_for_audit("session.close")
+    assert raw.messages == [] and used(subgate) == 0
+    check_next(subgate, password)
+
+
+def test_the_connection_of_a_session_that_only_looked_is_used_again(raw, start):
+    subgate = start(raw.section())
+    password = subgate.create_app_password(USER)
+    for _ in range(3):
+        with login(subgate, USER, password) as client:
+            client.mail(USER)
+            assert client.rcpt("bob@example.net")[0] == 250
+            client.rset()
+    assert send(subgate, password)[0] == 250
+    assert raw.connections == 1
