@@ -16,7 +16,8 @@
 #define INPUT_MAXIMUM \
 	(REPLY_SIZE_MAXIMUM + 4096) /* bytes: the largest reply, so that its parser says when it is too large */
 #define OUTPUT_MAXIMUM (1U << 20)   /* bytes: 1,000 recipients at once, or a body's backlog */
-#define QUIT_MS 2000                /* for the reply to QUIT; nothing depends on it */
+#define RESET_MS 5000 /* for the reply to RSET: it costs the relay nothing, and somebody may wait for the connection */
+#define QUIT_MS 2000  /* for the reply to QUIT; nothing depends on it */
 
 void upstream_connection_set_state(struct upstream_connection *c, enum connection_state state)
 {
@@ -101,7 +102,7 @@ void upstream_connection_rest(struct upstream_connection *c)
 static void say_reset(struct upstream_connection *c)
 {
 	c->reset_sent = true;
-	(void)upstream_connection_say(c, SPAN("RSET\r\n"), c->pool->relay->reply_timeout);
+	(void)upstream_connection_say(c, SPAN("RSET\r\n"), RESET_MS);
 }
 
 void upstream_connection_reset(struct upstream_connection *c, size_t unanswered)
@@ -109,6 +110,7 @@ void upstream_connection_reset(struct upstream_connection *c, size_t unanswered)
 	c->unanswered = unanswered;
 	c->reset_sent = false;
 	upstream_connection_set_state(c, CONNECTION_RESETTING);
+	stream_set_deadline(c->stream, RESET_MS);
 	if (unanswered == 0)
 		say_reset(c);
 }
