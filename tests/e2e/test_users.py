@@ -43,6 +43,12 @@ def uid_of(pid):
     return int(uids[0][0])
 
 
+def root_is_a_mount_point():
+    """It is none in a bare chroot, where a mount namespace can't be kept from the machine's own mounts."""
+    return any(line.split()[4] == "/" for line in pathlib.Path("/proc/self/mountinfo").read_text().splitlines())
+
+
+@pytest.mark.skipif(not root_is_a_mount_point(), reason="within a chroot the machine's user files can't be covered")
 def test_each_role_has_its_user(tmp_path, authority, upstream):
     for parent in [tmp_path, *tmp_path.parents][:3]:
         parent.chmod(parent.stat().st_mode | 0o011)
