@@ -9,8 +9,11 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <seccomp.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "supervise/sandbox.h"
@@ -24,16 +27,13 @@ static const int gate_calls[] = {
 	SCMP_SYS(readv),
 	SCMP_SYS(writev),
 	SCMP_SYS(recvfrom),
-	SCMP_SYS(sendto),
 	SCMP_SYS(recvmsg),
-	SCMP_SYS(sendmsg),
 	SCMP_SYS(accept4),
 	SCMP_SYS(shutdown),
 	SCMP_SYS(close),
 	SCMP_SYS(getsockname),
 	SCMP_SYS(getpeername),
 	SCMP_SYS(getsockopt),
-	SCMP_SYS(setsockopt),
 	/* waiting */
 	SCMP_SYS(epoll_wait),
 	SCMP_SYS(epoll_pwait),
@@ -78,6 +78,20 @@ static int allow_memory(scmp_filter_ctx filter)
 	return error ? error : seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1, no_exec);
 }
 
+/*
+ * What is sent goes to the peer that a socket has: with an address and
+ * MSG_FASTOPEN a listener that was shut down would connect to anybody.
+ * sendmsg is left out altogether; it would also hand descriptors on.
+ */
+static int allow_sockets(scmp_filter_ctx filter)
+{
+	const struct scmp_arg_cmp no_address = SCMP_A4_64(SCMP_CMP_EQ, 0);
+	const struct scmp_arg_cmp tcp = SCMP_A1_64(SCMP_CMP_EQ, IPPROTO_TCP);
+	const struct scmp_arg_cmp no_delay = SCMP_A2_64(SCMP_CMP_EQ, TCP_NODELAY);
+	int error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(sendto), 1, no_address);
+	return error ? error : seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(setsockopt), 2, tcp, no_delay);
+}
+
 static int allow_fcntl(scmp_filter_ctx filter)
 {
 	static const int commands[] = { F_GETFD, F_SETFD, F_GETFL, F_SETFL };
@@ -110,6 +124,8 @@ static int fill_gate(scmp_filter_ctx filter)
 		error = add_calls(filter, SCMP_ACT_ERRNO(EACCES), gate_opens, COUNT_OF(gate_opens));
 	if (error == 0)
 		error = allow_memory(filter);
+	if (error == 0)
+		error = allow_sockets(filter);
 	if (error == 0)
 		error = allow_fcntl(filter);
 	return error ? error : allow_abort(filter);
@@ -187,13 +203,27 @@ static const int listening_calls[] = { SCMP_SYS(listen), SCMP_SYS(accept), SCMP_
 /* Admin, in turn, is only ever called. */
 static const int calling_calls[] = { SCMP_SYS(connect) };
 
+/* MSG_FASTOPEN connects too (tcp(7)). */
+static int forbid_calling(scmp_filter_ctx filter)
+{
+	const struct scmp_arg_cmp in_sendto = SCMP_A3_64(SCMP_CMP_MASKED_EQ, MSG_FASTOPEN, MSG_FASTOPEN);
+	const struct scmp_arg_cmp in_sendmsg = SCMP_A2_64(SCMP_CMP_MASKED_EQ, MSG_FASTOPEN, MSG_FASTOPEN);
+	const struct scmp_arg_cmp in_sendmmsg = SCMP_A3_64(SCMP_CMP_MASKED_EQ, MSG_FASTOPEN, MSG_FASTOPEN);
+	int error = add_calls(filter, SCMP_ACT_ERRNO(EPERM), calling_calls, COUNT_OF(calling_calls));
+	if (error == 0)
+		error = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(sendto), 1, in_sendto);
+	if (error == 0)
+		error = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(sendmsg), 1, in_sendmsg);
+	return error ? error : seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(sendmmsg), 1, in_sendmmsg);
+}
+
 static int fill_other(scmp_filter_ctx filter, enum role_kind kind)
 {
 	int error = add_calls(filter, SCMP_ACT_ERRNO(EPERM), forbidden_calls, COUNT_OF(forbidden_calls));
 	if (error)
 		return error;
 	if (kind == ROLE_ADMIN)
-		return add_calls(filter, SCMP_ACT_ERRNO(EPERM), calling_calls, COUNT_OF(calling_calls));
+		return forbid_calling(filter);
 	return add_calls(filter, SCMP_ACT_ERRNO(EPERM), listening_calls, COUNT_OF(listening_calls));
 }
 

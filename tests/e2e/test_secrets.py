@@ -136,6 +136,8 @@ def test_a_gate_made_to_open_a_file_or_a_socket_is_refused(subgate):
         "open": (2, passwd, 0), "openat": (257, -100, passwd, 0), "openat2": (437, -100, passwd, bytes(24), 24),
         "socket": (41, 2, 1, 0), "connect": (42, 0, bytes(16), 16), "bind": (49, 0, bytes(16), 16),
         "execve": (59, b"/bin/sh", 0, 0), "fork": (57,), "ptrace": (101, 0, 0, 0), "kill": (62, os.getpid(), 0),
+        "sendto with an address": (44, 3, bytes(1), 1, 0, bytes(16), 16), "sendmsg": (46, 3, bytes(56), 0),
+        "setsockopt": (54, 3, 1, 2, bytes(4), 4),
         "unlink": (87, passwd), "io_uring_setup": (425, 1, bytes(120)), "process_vm_readv": (310, os.getpid(), 0, 0),
     }
     with Debugger(gate) as debugger:

@@ -58,7 +58,7 @@ class Debugger:
     def _step(self, before, number, arguments):
         registers = Registers.from_buffer_copy(before)
         stack = before.rsp - 4096  # below the red zone
-        for name, value in zip(("rdi", "rsi", "rdx", "r10"), arguments):
+        for name, value in zip(("rdi", "rsi", "rdx", "r10", "r8", "r9"), arguments):
             if isinstance(value, bytes):
                 stack -= 64
                 self._write(stack, value)

@@ -1,6 +1,7 @@
 /* The sandbox, entered by a child for each case: what it may not do is refused, what it must do works. */
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
@@ -117,10 +118,42 @@ static int trace(void *context)
 	return error_of(ptrace(PTRACE_TRACEME, 0, NULL, NULL));
 }
 
+static void open_listeners(int out_listeners[2])
+{
+	for (size_t i = 0; i < 2; i++) {
+		out_listeners[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		assert_int_equal(listen(out_listeners[i], 1), 0);
+	}
+}
+
+/* A listener that is shut down is a socket like any other, and MSG_FASTOPEN connects without connect(2). */
+static int reach_out(void *context)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET };
+	socklen_t size = sizeof(address);
+	int *listeners = context;
+	if (getsockname(listeners[1], (struct sockaddr *)&address, &size) < 0 || shutdown(listeners[0], SHUT_RDWR) < 0)
+		return 255;
+	return error_of(sendto(listeners[0], "x", 1, MSG_FASTOPEN, (const struct sockaddr *)&address, size));
+}
+
+static int reach_out_by_message(void *context)
+{
+	struct msghdr message = { 0 };
+	return error_of(sendmsg(*(int *)context, &message, MSG_FASTOPEN));
+}
+
+static int share_port(void *context)
+{
+	return error_of(setsockopt(*(int *)context, SOL_SOCKET, SO_REUSEADDR, &(int){ 1 }, sizeof(int)));
+}
+
 static void a_gate_is_refused_everything_but_its_work(void **state)
 {
 	(void)state;
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int listeners[2];
+	open_listeners(listeners);
 	void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	const struct {
 		const char *what;
@@ -132,6 +165,9 @@ static void a_gate_is_refused_everything_but_its_work(void **state)
 		{ "opening a file, the old way", open_raw, NULL, EACCES },
 		{ "making a socket", make_socket, NULL, EACCES },
 		{ "connecting a socket that it has", connect_away, &fd, EACCES },
+		{ "connecting a listener", reach_out, listeners, EPERM },
+		{ "the same in a message, and handing descriptors on", reach_out_by_message, listeners, EPERM },
+		{ "changing sockets that others share", share_port, listeners, EPERM },
 		{ "another program", execute, NULL, EPERM },
 		{ "another process", split, NULL, EPERM },
 		{ "executable memory", map_executable, NULL, EPERM },
@@ -146,6 +182,8 @@ static void a_gate_is_refused_everything_but_its_work(void **state)
 			fail_msg("%s: %s", cases[i].what, strerror(error));
 	}
 	munmap(page, 4096);
+	close(listeners[0]);
+	close(listeners[1]);
 	close(fd);
 }
 
@@ -165,6 +203,8 @@ static int work(void *context)
 		return 2;
 	if (epoll_wait(pair[2], &event, 1, 1000) != 1 || read(pair[1], &byte, 1) != 1 || byte != 'x')
 		return 3;
+	if (setsockopt(pair[3], IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int)) < 0)
+		return 6;
 	if (clock_gettime(CLOCK_REALTIME, &now) < 0 || close(pair[0]) < 0)
 		return 4;
 	return getpid() > 0 ? 0 : 5;
@@ -173,11 +213,12 @@ static int work(void *context)
 static void a_gate_can_do_its_work(void **state)
 {
 	(void)state;
-	int descriptors[3];
+	int descriptors[4];
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, descriptors), 0);
 	descriptors[2] = epoll_create1(EPOLL_CLOEXEC);
+	descriptors[3] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	assert_int_equal(in_child(ROLE_GATE, NULL, NULL, work, descriptors), 0);
-	for (size_t i = 0; i < 3; i++)
+	for (size_t i = 0; i < 4; i++)
 		close(descriptors[i]);
 }
 
@@ -290,12 +331,18 @@ static void auth_and_relay_can_t_be_called_and_admin_can_t_call(void **state)
 	struct fixture f;
 	struct handover list = { 0 };
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int listeners[2];
+	open_listeners(listeners);
 	fixture_open(&f);
 	fixture_config(&f, ONE_LISTENER PLAIN_RELAY);
 	assert_int_equal(in_child(ROLE_AUTH, &f, &list, listen_here, &fd), EPERM);
 	assert_int_equal(in_child(ROLE_RELAY, &f, &list, listen_here, &fd), EPERM);
 	assert_int_equal(in_child(ROLE_ADMIN, &f, &list, connect_away, &fd), EPERM);
+	assert_int_equal(in_child(ROLE_ADMIN, &f, &list, reach_out, listeners), EPERM);
+	assert_int_equal(in_child(ROLE_ADMIN, &f, &list, reach_out_by_message, listeners), EPERM);
 	assert_int_equal(in_child(ROLE_ADMIN, &f, &list, listen_here, &fd), 0);
+	close(listeners[0]);
+	close(listeners[1]);
 	close(fd);
 	fixture_close(&f);
 }
