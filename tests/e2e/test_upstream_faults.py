@@ -53,14 +53,16 @@ def used(subgate):
 
 
 def outcomes(subgate):
+    """Of the first message: the record may come a moment behind the reply."""
+    wait_until(lambda: subgate.audit(*OUTCOMES), "an outcome", 5)
     return [r["type"] for r in subgate.audit(*OUTCOMES)]
 
 
 def check_next(subgate, password, counted=0):
     """Mail flows again, and only what was accepted, or may have been, is counted."""
     wait_until(lambda: send(subgate, password, number=99)[0] == 250, "mail to flow again", 30)
-    sent = len(subgate.audit("message.sent"))
-    wait_until(lambda: used(subgate) == sent + counted, lambda: f"{used(subgate)} counted, {sent} sent", 15)
+    wait_until(lambda: used(subgate) == len(subgate.audit("message.sent")) + counted,
+               lambda: f"{used(subgate)} counted, {len(subgate.audit('message.sent'))} sent", 15)
     leaving = [(r["message"], r["attempt"]) for r in subgate.audit("message.leaving")]
     ended = [(r["message"], r["attempt"]) for r in subgate.audit(*OUTCOMES[:3])]
     assert sorted(leaving) == sorted(ended)
