@@ -76,6 +76,7 @@ static void expire(void *context)
 		break;
 	case EXCHANGE_GRANTING:
 		log_warning("the relay does not answer: a login is refused for now");
+		auth_grant_withdraw(exchange);
 		finish(exchange, REPLY_UNAVAILABLE);
 		break;
 	case EXCHANGE_STEPS:

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "auth/exchange.h"
+#include "auth/grant_door.h"
 #include "base/log.h"
 
 #define MECHANISM_NAMES_MAXIMUM 1024 /* bytes of the list of mechanisms */
@@ -53,6 +54,8 @@ static enum status take_cancel(struct gate_door *gate, struct span payload)
 	struct door_sasl_cancel message;
 	TRY(door_read_sasl_cancel(payload, &message));
 	struct exchange *exchange = find(gate, message.request);
+	if (exchange && exchange->state == EXCHANGE_GRANTING)
+		auth_grant_withdraw(exchange);
 	exchange_free(&exchange);
 	return STATUS_OK;
 }

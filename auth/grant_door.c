@@ -43,6 +43,14 @@ enum status auth_grant_ask(struct exchange *exchange)
 	return status;
 }
 
+void auth_grant_withdraw(const struct exchange *exchange)
+{
+	const struct auth *auth = exchange->gate->auth;
+	struct door_grant_withdrawn message = { .gate = exchange->gate->instance, .session = exchange->session };
+	if (auth->relay && door_send_grant_withdrawn(auth->relay, &message) != STATUS_OK)
+		log_warning("a grant can't be taken back: there is no relay any more");
+}
+
 void auth_grant_report_failure(const struct exchange *exchange, struct span user, const char *reason)
 {
 	const struct auth *auth = exchange->gate->auth;

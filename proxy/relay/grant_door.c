@@ -38,6 +38,18 @@ static enum status take_grant(struct grant_door *self, struct span payload)
 	return STATUS_OK;
 }
 
+static enum status take_withdrawal(struct grant_door *self, struct span payload)
+{
+	struct door_grant_withdrawn message;
+	TRY(door_read_grant_withdrawn(payload, &message));
+	struct grant *grant = grants_find(self->grants, message.gate, message.session);
+	if (grant) {
+		deliveries_end_session(grant);
+		grants_drop(self->grants, grant);
+	}
+	return STATUS_OK;
+}
+
 static enum status take_failure(struct grant_door *self, struct span payload)
 {
 	struct door_auth_failed message;
@@ -123,6 +135,8 @@ static enum status on_frame(void *context, struct door *door, uint16_t type, str
 	switch (type) {
 	case DOOR_GRANT:
 		return take_grant(self, payload);
+	case DOOR_GRANT_WITHDRAWN:
+		return take_withdrawal(self, payload);
 	case DOOR_AUTH_FAILED:
 		return take_failure(self, payload);
 	case DOOR_CREDENTIAL_REPLY:

@@ -46,7 +46,7 @@ static struct {
 	/* the relay played */
 	struct door *relay;
 	bool relay_is_silent;
-	unsigned grants;
+	unsigned grants, withdrawn;
 	char grant_user[TEXT], grant_method[TEXT], grant_id[TEXT], grant_mechanism[TEXT], grant_address[TEXT];
 	uint32_t grant_gate;
 	uint64_t grant_session;
@@ -165,6 +165,14 @@ static enum status on_relay_frame(void *context, struct door *door, uint16_t typ
 		world.failures++;
 		keep(world.failure_user, failed.user);
 		keep(world.failure_reason, failed.reason);
+		return STATUS_OK;
+	}
+	if (type == DOOR_GRANT_WITHDRAWN) {
+		struct door_grant_withdrawn withdrawn;
+		assert_int_equal(door_read_grant_withdrawn(payload, &withdrawn), STATUS_OK);
+		assert_int_equal(withdrawn.gate, world.grant_gate);
+		assert_int_equal(withdrawn.session, world.grant_session);
+		world.withdrawn++;
 		return STATUS_OK;
 	}
 	assert_int_equal(type, DOOR_CREDENTIAL_REPLY);
@@ -621,6 +629,25 @@ static void test_a_relay_that_goes_before_it_confirms_grants_nothing(void **stat
 	expect_reply("454 4.7.0 Temporary authentication failure, try again later");
 }
 
+static bool was_withdrawn(void *context)
+{
+	(void)context;
+	return world.withdrawn > 0;
+}
+
+static void test_a_login_cancelled_before_the_relay_confirmed_is_taken_back(void **state)
+{
+	(void)state;
+	struct made made = create("anna", "");
+	world.relay_is_silent = true;
+	plain("anna", made.password);
+	run_until(world.loop, has_grant, NULL);
+	struct door_sasl_cancel cancel = { .request = last_request };
+	assert_int_equal(door_send_sasl_cancel(world.gate, &cancel), STATUS_OK);
+	run_until(world.loop, was_withdrawn, NULL);
+	assert_false(world.has_done);
+}
+
 static void test_a_gate_that_goes_takes_its_exchanges_along(void **state)
 {
 	(void)state;
@@ -740,6 +767,7 @@ int main(void)
 		IN_WORLD(test_a_guessing_address_is_refused_but_its_app_passwords_are_not),
 		IN_WORLD(test_without_a_relay_nobody_gets_in),
 		IN_WORLD(test_a_relay_that_goes_before_it_confirms_grants_nothing),
+		IN_WORLD(test_a_login_cancelled_before_the_relay_confirmed_is_taken_back),
 		IN_WORLD(test_a_gate_that_goes_takes_its_exchanges_along),
 		IN_WORLD(test_a_gate_that_breaks_the_rules_loses_its_door),
 		IN_WORLD(test_a_relay_that_breaks_the_rules_loses_its_door),

@@ -313,6 +313,21 @@ static void a_session_that_closed_has_no_grant_left(void **state)
 	expect("530 5.7.0 Authentication required");
 }
 
+/* The client hung up while the grant was on its way: the closing of its session overtook it. */
+static void a_grant_that_was_withdrawn_is_not_kept(void **state)
+{
+	(void)state;
+	const struct door_session_closed closed = { .session = 1, .reason = SPAN("connection lost") };
+	const struct door_grant_withdrawn withdrawn = { .gate = 7, .session = 1 };
+	assert_int_equal(door_send_session_closed(gate_peer, &closed), STATUS_OK);
+	expect("session.close ");
+	grant_session(7, 1);
+	expect("granted 1");
+	assert_int_equal(door_send_grant_withdrawn(auth_peer, &withdrawn), STATUS_OK);
+	expect("session 7-1 ends");
+	assert_int_equal(grants_count(grants), 0);
+}
+
 static void a_gate_that_goes_takes_its_grants_along_and_late_ones_are_not_kept(void **state)
 {
 	(void)state;
@@ -523,6 +538,7 @@ int main(void)
 		CASE(a_session_without_a_grant_hears_530_and_nothing_is_begun),
 		CASE(another_gates_session_is_nobodys_here),
 		CASE(a_session_that_closed_has_no_grant_left),
+		CASE(a_grant_that_was_withdrawn_is_not_kept),
 		CASE(a_gate_that_goes_takes_its_grants_along_and_late_ones_are_not_kept),
 		CASE(grants_stay_while_auth_is_away),
 		CASE(a_gate_that_talks_nonsense_loses_its_door),
