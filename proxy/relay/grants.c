@@ -4,9 +4,17 @@
 #include <assert.h>
 #include <stdlib.h>
 
+/* Invariant: one for each gate that has a grant in the table; `count` of them. */
+struct gate_share {
+	struct gate_share *next;
+	uint32_t gate;
+	uint64_t count;
+};
+
 struct grants {
 	const struct config *config;
 	struct table table;
+	struct gate_share *shares;
 };
 
 enum status grants_create(const struct config *config, struct grants **out_grants)
@@ -80,14 +88,62 @@ static enum status copy_identity(struct grant *grant, const struct door_grant *m
 	return copy_list(arena, message->senders, &grant->senders);
 }
 
+/* ---- what a gate may hold */
+
+static struct gate_share **find_share(struct grants *grants, uint32_t gate)
+{
+	struct gate_share **at = &grants->shares;
+	while (*at && (*at)->gate != gate)
+		at = &(*at)->next;
+	return at;
+}
+
+/* No gate has more sessions than the node may have connections: one that asks for more must not fill our memory. */
+static enum status take_share(struct grants *grants, uint32_t gate)
+{
+	struct gate_share **at = find_share(grants, gate);
+	if (*at && (*at)->count >= grants->config->limits.connections)
+		return STATUS_TOO_LARGE;
+	if (*at == NULL) {
+		*at = calloc(1, sizeof(**at));
+		if (*at == NULL)
+			return STATUS_NO_MEMORY;
+		(*at)->gate = gate;
+	}
+	(*at)->count++;
+	return STATUS_OK;
+}
+
+static void give_share_back(struct grants *grants, uint32_t gate)
+{
+	struct gate_share **at = find_share(grants, gate);
+	struct gate_share *share = *at;
+	assert(share && share->count > 0);
+	if (--share->count > 0)
+		return;
+	*at = share->next;
+	free(share);
+}
+
+/* ---- coming and going */
+
+static enum status enter(struct grants *grants, struct grant *grant)
+{
+	uint64_t hash = table_hash_numbers(&grants->table, grant->gate, grant->session);
+	TRY(take_share(grants, grant->gate));
+	enum status status = table_add(&grants->table, hash, &grant->link);
+	if (status != STATUS_OK)
+		give_share_back(grants, grant->gate);
+	return status;
+}
+
 static enum status store(struct grants *grants, struct grant *grant, const struct door_grant *message)
 {
 	TRY(copy_client(grant, message));
 	TRY(copy_identity(grant, message));
 	quota_limits_for(grants->config, grant->user, grant->groups.items, grant->groups.count, &grant->limits);
 	struct grant *former = grants_find(grants, message->gate, message->session);
-	uint64_t hash = table_hash_numbers(&grants->table, message->gate, message->session);
-	TRY(table_add(&grants->table, hash, &grant->link));
+	TRY(enter(grants, grant));
 	if (former)
 		grants_drop(grants, former);
 	return STATUS_OK;
@@ -133,6 +189,7 @@ struct grant *grants_find(const struct grants *grants, uint32_t gate, uint64_t s
 void grants_drop(struct grants *grants, struct grant *grant)
 {
 	table_remove(&grants->table, &grant->link);
+	give_share_back(grants, grant->gate);
 	grant_release(&grant);
 }
 

@@ -459,7 +459,8 @@ static inline int world_begin(void **state)
 	memset(&world, 0, sizeof(world));
 	world.now = 1000000;
 	config = (struct config){
-		.limits = { .transactions_per_user = 3,
+		.limits = { .connections = 1000,
+			    .transactions_per_user = 3,
 			    .message_size = 1000,
 			    .recipients_per_message = 5,
 			    .command_timeout = 300000,

@@ -149,7 +149,7 @@ static void redis_says(enum quota_verdict verdict)
 /* ---- the role, and its peers */
 
 static struct config_relay relays[] = { { .name = "gmail", .host = "smtp.gmail.com", .port = 465 } };
-static struct config config = { .relay = { relays, 1 } };
+static struct config config = { .limits = { .connections = 1000 }, .relay = { relays, 1 } };
 static struct upstream_pool *pools[1];
 static struct services services = { .config = &config, .pools = pools };
 static struct grants *grants;

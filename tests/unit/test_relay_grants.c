@@ -11,7 +11,7 @@
 #include "relay/message_id.h"
 #include "relay/users.h"
 
-static const struct config config;
+static const struct config config = { .limits = { .connections = 100000 } };
 static const struct quota_limits limits = { .messages_per_day = 7 };
 
 static struct grant *add(struct grants *grants, uint32_t gate, uint64_t session, const char *user)
@@ -67,6 +67,24 @@ static void a_grant_keeps_copies_of_all_it_was_told(void **state)
 	assert_true(span_equal(grant->address, SPAN("192.0.2.7")));
 	assert_true(span_equal(grant->helo, SPAN("pc")));
 	assert_int_equal(grant->port, 4711);
+	grants_free(&grants);
+}
+
+static void a_gate_holds_no_more_grants_than_there_may_be_connections(void **state)
+{
+	(void)state;
+	static const struct config narrow = { .limits = { .connections = 3 } };
+	struct grants *grants;
+	struct grant *grant = NULL;
+	const struct door_grant fourth = { .gate = 7, .session = 4, .user = SPAN("ann") };
+	assert_int_equal(grants_create(&narrow, &grants), STATUS_OK);
+	for (uint64_t session = 1; session <= 3; session++)
+		add(grants, 7, session, "ann");
+	assert_int_equal(grants_add(grants, &fourth, &grant), STATUS_TOO_LARGE);
+	add(grants, 8, 4, "bob"); /* another gate is not the poorer for it */
+	grants_drop(grants, grants_find(grants, 7, 2));
+	add(grants, 7, 4, "ann");
+	assert_int_equal(grants_count(grants), 4);
 	grants_free(&grants);
 }
 
@@ -203,6 +221,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_grant_is_found_by_gate_and_session_together),
 		cmocka_unit_test(a_grant_keeps_copies_of_all_it_was_told),
+		cmocka_unit_test(a_gate_holds_no_more_grants_than_there_may_be_connections),
 		cmocka_unit_test(a_grant_without_a_user_is_none),
 		cmocka_unit_test(a_later_grant_for_the_session_replaces_the_former),
 		cmocka_unit_test(a_grant_that_is_held_outlives_its_session),
