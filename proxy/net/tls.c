@@ -47,6 +47,8 @@ static enum status set_policy(SSL_CTX *context, bool tls13_only)
 	/* A peer that ends without close_notify is common; SMTP has ends of its own, so nothing can be cut off unseen. */
 	SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_IGNORE_UNEXPECTED_EOF |
 					     SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
+	/* One read(2) takes what is there, not two a record; the buffer goes when it is empty, as before. */
+	SSL_CTX_set_read_ahead(context, 1);
 	SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_timeout(context, SESSION_LIFETIME_S);
 	SSL_CTX_set_max_early_data(context, 0);
