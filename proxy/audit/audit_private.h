@@ -107,8 +107,7 @@ struct audit_writer_options {
 	enum config_audit_sync sync;
 	struct audit_chain chain;
 	struct audit_journal *journal;
-	struct wakeup *
-		wakeup; /* sent when a batch is done that somebody waits for, or many are, or when trouble comes or goes */
+	struct wakeup *wakeup; /* sent when somebody hears of his record, many came back, or trouble comes or goes */
 };
 
 MUST_USE enum status audit_writer_start(const struct audit_writer_options *options, struct audit_writer **out_writer);

@@ -16,9 +16,10 @@
 #include "audit/audit_private.h"
 #include "base/clock.h"
 
-#define RETRY_S 1             /* between two tries to write to a failing disk */
-#define SYNC_MS 1000          /* sync = "interval" */
-#define SAVE_BYTES (1U << 20) /* the journal is saved once so much was written */
+#define RETRY_S 1                   /* between two tries to write to a failing disk */
+#define SYNC_MS 1000                /* sync = "interval" */
+#define SAVE_BYTES (1U << 20)       /* the journal is saved once so much was written */
+#define UNCLAIMED_BYTES (64U << 10) /* of records written without waking the loop; far below its backlog's maximum */
 #define STACK_SIZE (256U << 10)
 
 /* Shared with the loop's thread, under `mutex`: from `waiting` to `stop`. */
@@ -33,6 +34,7 @@ struct audit_writer {
 	bool stop;
 	/* The thread's own. */
 	uint64_t written; /* bytes, since the journal was saved */
+	size_t unclaimed; /* bytes of records, since the loop was last woken */
 	uint64_t synced_at_ms;
 	bool dirty;         /* written since the thread was last idle for a second */
 	bool journal_rests; /* it lacks a leaving: never saved again */
@@ -134,9 +136,19 @@ static enum status link_records(struct audit_writer *writer, const struct audit_
 	return STATUS_OK;
 }
 
-/* What can't be noted, out of memory, keeps the journal where it is: a search then begins before it. */
-static void note_leavings(struct audit_writer *writer, const struct audit_batch *batch, uint64_t offset)
+static bool has_leaving(const struct audit_batch *batch)
 {
+	for (size_t i = 0; i < batch->note_count; i++)
+		if (batch->notes[i].leaving)
+			return true;
+	return false;
+}
+
+/* What can't be noted, out of memory, keeps the journal where it is: a search then begins before it. */
+static void note_leavings(struct audit_writer *writer, const struct audit_batch *batch)
+{
+	/* Another process may append too: the size now is never behind where our records will stand. */
+	uint64_t offset = has_leaving(batch) ? file_size(writer->options.fd) : 0;
 	for (size_t i = 0; i < batch->note_count; i++) {
 		if (batch->notes[i].leaving &&
 		    audit_journal_leave(writer->options.journal, batch->notes[i].message, offset) != STATUS_OK)
@@ -180,14 +192,20 @@ static void settle_down(struct audit_writer *writer)
 	save_journal(writer);
 }
 
+/* Wakes the loop for who waits; records that nobody waits for come back with the next batch, or when there are many. */
 static void finish_batch(struct audit_writer *writer, struct audit_batch *batch, enum status written)
 {
+	writer->unclaimed += buf_size(&batch->records);
+	bool wake = batch->waiter_count || written != STATUS_OK || writer->unclaimed >= UNCLAIMED_BYTES;
 	for (size_t i = 0; i < batch->waiter_count; i++)
 		batch->waiters[i].written = written;
 	pthread_mutex_lock(&writer->mutex);
 	*writer->done_last = batch;
 	writer->done_last = &batch->next;
 	pthread_mutex_unlock(&writer->mutex);
+	if (!wake)
+		return;
+	writer->unclaimed = 0;
 	wakeup_send(writer->options.wakeup);
 }
 
@@ -195,9 +213,7 @@ static void write_batch(struct audit_writer *writer, struct audit_batch *batch)
 {
 	struct buf text BUF_AUTO;
 	buf_init(&text, 2 * AUDIT_BACKLOG_MAXIMUM);
-	/* Another process may append too: the size now is never behind where our records will stand. */
-	uint64_t offset = file_size(writer->options.fd);
-	note_leavings(writer, batch, offset);
+	note_leavings(writer, batch);
 	enum status status = link_records(writer, batch, &text);
 	if (status == STATUS_OK)
 		status = write_all(writer, batch, buf_span(&text));
@@ -302,8 +318,9 @@ void audit_writer_put(struct audit_writer *writer, struct audit_batch *batch)
 	pthread_mutex_lock(&writer->mutex);
 	*writer->waiting_last = batch;
 	writer->waiting_last = &batch->next;
-	pthread_cond_signal(&writer->changed);
 	pthread_mutex_unlock(&writer->mutex);
+	/* Behind the lock, else the thread wakes only to wait for it. */
+	pthread_cond_signal(&writer->changed);
 }
 
 struct audit_batch *audit_writer_take_done(struct audit_writer *writer)

@@ -364,6 +364,31 @@ static void a_thousand_recipients_fit_in_a_record(void **state)
 	json_decref(records);
 }
 
+/* Nobody waits for these, so the loop is not woken for each; still it hears of all, and the backlog does not fill. */
+static void records_that_nobody_waits_for_leave_the_backlog(void **state)
+{
+	struct bench *bench = *state;
+	static struct audit_recipient recipients[300];
+	struct audit_event event = message_event(AUDIT_MESSAGE_REFUSED, "m1", 1);
+	const size_t count = 24U << 20 >> 15; /* of at least 32 KiB each: half as much again as the backlog holds */
+	for (size_t i = 0; i < 300; i++) {
+		recipients[i].address = SPAN("somebody.with.a.long.name@a-long-domain.example.net");
+		recipients[i].reply = (struct audit_reply){ 550, SPAN("5.7.1"), SPAN("Not by this relay, nor today") };
+	}
+	event.recipients = recipients;
+	event.recipient_count = 300;
+	start(bench);
+	for (size_t i = 0; i < count; i++) {
+		if (audit_is_stuck(bench->audit))
+			run_until(bench->loop, is_well, bench);
+		assert_int_equal(audit_submit(bench->audit, &event, NULL, NULL), STATUS_OK);
+		run_for(bench->loop, 0);
+	}
+	struct stat file;
+	assert_int_equal(stat(bench->file, &file), 0);
+	assert_true((size_t)file.st_size > AUDIT_BACKLOG_MAXIMUM);
+}
+
 static void what_may_leave_has_an_outcome_that_fits(void **state)
 {
 	struct bench *bench = *state;
@@ -402,6 +427,7 @@ int main(void)
 		WITH_BENCH(records_wait_for_a_full_disk_to_have_room_and_none_is_lost),
 		WITH_BENCH(a_thousand_recipients_fit_in_a_record),
 		WITH_BENCH(what_may_leave_has_an_outcome_that_fits),
+		WITH_BENCH(records_that_nobody_waits_for_leave_the_backlog),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
