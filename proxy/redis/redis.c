@@ -41,7 +41,7 @@ static void come_up(struct redis *redis)
 {
 	redis->state = REDIS_UP;
 	redis->retry_ms = RETRY_FIRST_MS;
-	redis->told_down = false;
+	redis->told[0] = '\0';
 	tell_change(redis, true, "connected");
 }
 
@@ -51,7 +51,7 @@ static void on_login(void *context, enum status status, const struct redis_value
 	if (status != STATUS_OK || redis->state != REDIS_LOGGING_IN)
 		return; /* the connection is gone, and that was told */
 	if (redis_value_type(value) == REDIS_ERROR) {
-		char reason[160];
+		char reason[REDIS_REASON_SIZE];
 		struct span text = redis_value_text(value);
 		snprintf(reason, sizeof(reason), "login refused: %.*s", (int)(text.size < 120 ? text.size : 120),
 			 text.data);
@@ -213,13 +213,19 @@ static void start(void *context)
 		resolve(redis, span_slice(server, sizeof("redis://") - 1, server.size));
 }
 
+/* Each try may fail for a reason of its own; the same one is told once. */
+static void tell_down(struct redis *redis, const char *reason)
+{
+	if (strncmp(redis->told, reason, sizeof(redis->told) - 1) == 0)
+		return;
+	snprintf(redis->told, sizeof(redis->told), "%s", reason);
+	tell_change(redis, false, redis->told);
+}
+
 /* Drops the connection; what was pending may still run. */
 static void lose(struct redis *redis, const char *reason)
 {
-	bool tell = !redis->told_down;
-	redis->told_down = true;
-	if (tell)
-		tell_change(redis, false, reason);
+	tell_down(redis, reason);
 	redis->state = REDIS_DOWN;
 	stream_free(&redis->stream);
 	if (redis->reader)

@@ -25,8 +25,8 @@ struct redis_options {
 	const char *server;            /* "unix:/path" or "redis://host:port" */
 	const char *user;              /* ACL user, or "" */
 	const struct secret *password; /* or empty; must outlive the client */
-	void (*on_change)(void *context, bool up,
-			  const char *reason); /* connected, or lost; for log and gauge. May be NULL. */
+	/* Connected, lost, or still away and for another reason; for log and gauge. May be NULL. */
+	void (*on_change)(void *context, bool up, const char *reason);
 	void *context;
 };
 

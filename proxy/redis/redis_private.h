@@ -24,6 +24,8 @@ struct redis_call {
 	struct redis_call *next;
 };
 
+#define REDIS_REASON_SIZE 160 /* bytes, the NUL included: a line of the log */
+
 /* Calls in the order in which they were sent; Redis answers in that order. */
 struct redis_queue {
 	struct redis_call *first;
@@ -55,7 +57,7 @@ struct redis {
 	uint64_t deadline_at;   /* loop clock; 0: none is set */
 	struct timer *retry;
 	uint64_t retry_ms;
-	bool told_down; /* on_change(false) was said since it was last up */
+	char told[REDIS_REASON_SIZE]; /* why it is down, as on_change(false) said it last; "" since it was last up */
 };
 
 /* ---- redis_calls.c */
