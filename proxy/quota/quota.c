@@ -131,13 +131,22 @@ static enum quota_verdict read_charge(const struct redis_value *value, struct qu
 		return QUOTA_DAY_EXCEEDED;
 	if (span_equal(verdict, SPAN("burst")))
 		return QUOTA_BURST_EXCEEDED;
+	state->trouble = SPAN("given back before it came");
 	return QUOTA_UNKNOWN;
+}
+
+/* Why there is no answer of use. */
+static struct span trouble_of(enum status status, const struct redis_value *value)
+{
+	if (status == STATUS_OK && redis_value_type(value) == REDIS_ERROR)
+		return redis_value_text(value);
+	return status == STATUS_OK ? SPAN("an answer that is none") : span_of(status_text(status));
 }
 
 static void answer(struct question *question, enum quota_verdict verdict, const struct quota_state *state)
 {
 	struct quota *quota = question->quota;
-	if (verdict == QUOTA_UNKNOWN)
+	if (verdict == QUOTA_UNKNOWN || verdict == QUOTA_NOT_ASKED)
 		quota_recent_forget(quota->recent, question->user);
 	else
 		quota_recent_note(quota->recent, question->user, state, loop_now_ms(quota->loop));
@@ -154,9 +163,11 @@ static void on_charged(void *context, enum status status, const struct redis_val
 {
 	struct question *question = context;
 	struct quota_state state = empty_state(question);
-	enum quota_verdict verdict = QUOTA_UNKNOWN;
+	enum quota_verdict verdict = status == STATUS_UNAVAILABLE ? QUOTA_NOT_ASKED : QUOTA_UNKNOWN;
 	if (is_answer(status, value, ANSWER_CHARGE))
 		verdict = read_charge(value, &state);
+	else
+		state.trouble = trouble_of(status, value);
 	answer(question, verdict, &state);
 }
 

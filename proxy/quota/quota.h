@@ -30,7 +30,8 @@ struct quota_limits {
 	((struct quota_limits){ .messages_per_day = 500, .recipients_per_day = 2000, .messages_per_minute = 60 })
 
 enum quota_verdict {
-	QUOTA_UNKNOWN = 0, /* Redis is away or late: refuse with 451, and refund the token */
+	QUOTA_UNKNOWN = 0, /* Redis failed or is late: refuse with 451, and refund the token */
+	QUOTA_NOT_ASKED,   /* Redis is away, and nothing was sent to it: refuse with 451; there is nothing to refund */
 	QUOTA_GRANTED,
 	QUOTA_DAY_EXCEEDED,  /* 550 5.4.5 */
 	QUOTA_BURST_EXCEEDED /* 451 4.7.1: too many in this minute */
@@ -45,6 +46,7 @@ struct quota_state {
 	uint64_t bytes;
 	uint64_t resets_at;         /* seconds since 1970: when the day ends */
 	struct quota_limits limits; /* in force, overrides applied */
+	struct span trouble;        /* QUOTA_UNKNOWN, QUOTA_NOT_ASKED: why, for the log; lives during the callback */
 };
 
 typedef void quota_callback(void *context, enum quota_verdict verdict, const struct quota_state *state);

@@ -59,7 +59,7 @@ enum charge {
 	CHARGE_NONE,
 	CHARGE_ASKED,
 	CHARGE_GRANTED,
-	CHARGE_REFUSED,  /* over quota: nothing was taken */
+	CHARGE_REFUSED,  /* over quota, or Redis is away: nothing was taken */
 	CHARGE_REFUNDED, /* given back, once */
 };
 

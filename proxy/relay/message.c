@@ -153,8 +153,13 @@ static void judge(struct delivery *delivery, enum quota_verdict verdict, const s
 		refusal = message_quota_refusal(delivery, verdict, state);
 		outcome_give_up(delivery, &refusal);
 		break;
+	case QUOTA_NOT_ASKED:
+		delivery->charge = CHARGE_REFUSED;
+		refuse_unknown(delivery);
+		break;
 	case QUOTA_UNKNOWN:
 	default:
+		log_warning("message %s: not charged: %.*s", delivery->id, SPAN_ARGS(state->trouble));
 		refuse_unknown(delivery);
 		break;
 	}

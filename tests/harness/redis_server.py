@@ -1,7 +1,9 @@
 """A real redis-server of the test's own, on a TCP port with a password."""
 
+import os
 import pathlib
 import signal
+import subprocess
 
 from .process import Process, free_port, is_listening, wait_until
 
@@ -26,6 +28,17 @@ class RedisServer:
         if self._process:
             self._process.stop()
         self._process = None
+
+    def kill(self):
+        self._process.signal(signal.SIGKILL)
+        self._process.popen.wait()
+        self._process = None
+
+    def command(self, *arguments):
+        """What redis-cli prints."""
+        done = subprocess.run(["redis-cli", "-p", str(self.port), *map(str, arguments)], capture_output=True, text=True,
+                              env={**os.environ, "REDISCLI_AUTH": self.PASSWORD}, timeout=10)
+        return done.stdout.strip()
 
     def freeze(self):
         self._process.signal(signal.SIGSTOP)

@@ -11,6 +11,7 @@ struct bench {
 	unsigned answers;
 	enum quota_verdict verdict;
 	struct quota_state state;
+	char trouble[200];
 };
 
 static const struct quota_limits five = { .messages_per_day = 5 };
@@ -21,6 +22,12 @@ static void on_verdict(void *context, enum quota_verdict verdict, const struct q
 	bench->answers++;
 	bench->verdict = verdict;
 	bench->state = *state;
+	snprintf(bench->trouble, sizeof(bench->trouble), "%.*s", SPAN_ARGS(state->trouble));
+}
+
+static void ignore_answer(void *context, enum status status, const struct redis_value *value)
+{
+	(void)context, (void)status, (void)value;
 }
 
 static bool is_up(void *context)
@@ -227,6 +234,33 @@ static void a_frozen_redis_is_unknown_and_its_late_charge_is_given_back(void **s
 	assert_int_equal(charge(bench, "slow", &five, 1, 10), QUOTA_UNKNOWN);
 }
 
+static bool is_down(void *context)
+{
+	return !is_up(context);
+}
+
+static void with_redis_away_nothing_is_asked_and_nothing_is_owed(void **state)
+{
+	struct bench *bench = *state;
+	test_redis_stop(&bench->server);
+	run_until(bench->loop, is_down, bench);
+	assert_int_equal(charge(bench, "a", &five, 1, 10), QUOTA_NOT_ASKED);
+	assert_int_equal(quota_refunds_pending(bench->quota), 0);
+	test_redis_start(&bench->server);
+	run_until(bench->loop, is_up, bench);
+	assert_int_equal(charge(bench, "a", &five, 1, 10), QUOTA_GRANTED);
+	assert_int_equal(used(bench), 1);
+}
+
+static void an_error_of_redis_is_told(void **state)
+{
+	struct bench *bench = *state;
+	const struct span wrong[] = { SPAN("SET"), SPAN("test:quota:{alice}"), SPAN("a text") };
+	assert_int_equal(redis_call(bench->redis, wrong, 3, 1000, ignore_answer, NULL), STATUS_OK);
+	assert_int_equal(charge(bench, "a", &five, 1, 10), QUOTA_UNKNOWN);
+	assert_non_null(strstr(bench->trouble, "WRONGTYPE"));
+}
+
 static void a_name_too_long_is_an_error_and_not_somebody_elses_count(void **state)
 {
 	struct bench *bench = *state;
@@ -261,6 +295,8 @@ int main(void)
 		WITH_BENCH(a_reset_forgets_counts_and_tokens),
 		WITH_BENCH(a_fresh_count_refuses_early_and_a_refund_makes_it_unknown),
 		WITH_BENCH(a_frozen_redis_is_unknown_and_its_late_charge_is_given_back),
+		WITH_BENCH(with_redis_away_nothing_is_asked_and_nothing_is_owed),
+		WITH_BENCH(an_error_of_redis_is_told),
 		WITH_BENCH(a_name_too_long_is_an_error_and_not_somebody_elses_count),
 		WITH_BENCH(an_unknown_time_zone_is_refused),
 	};

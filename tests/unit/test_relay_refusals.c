@@ -320,6 +320,16 @@ static void without_a_word_from_redis_the_token_is_refunded(void **state)
 	assert_string_equal(world.refunded, world.token);
 }
 
+static void with_redis_away_there_is_nothing_to_refund(void **state)
+{
+	(void)state;
+	bring_message();
+	quota_says(QUOTA_NOT_ASKED);
+	expect_trace("abort; message.refused; answer");
+	assert_string_equal(world.message_reply, "451 4.3.0 Quota service unavailable; try again later");
+	assert_int_equal(deliveries_count(deliveries), 0);
+}
+
 static void a_charge_that_cannot_be_asked_is_refunded_too(void **state)
 {
 	(void)state;
@@ -374,6 +384,7 @@ int main(void)
 		CASE(a_spool_that_fails_is_told_too),
 		CASE(over_the_daily_quota_nothing_leaves_and_nothing_is_refunded),
 		CASE(without_a_word_from_redis_the_token_is_refunded),
+		CASE(with_redis_away_there_is_nothing_to_refund),
 		CASE(a_charge_that_cannot_be_asked_is_refunded_too),
 		CASE(a_charge_answered_too_late_was_refunded_already),
 	};

@@ -1,0 +1,164 @@
+"""Redis dies, forgets, refuses or is slow: 451 with the cause in the log, no message too many, and recovery by itself."""
+
+import os
+import signal
+import smtplib
+import threading
+import time
+
+import pytest
+
+from harness.client import login, message
+from harness.process import wait_until
+from harness.subgate import relay_section
+
+USER = "alice@example.com"
+KEY = "subgate:quota:{alice@example.com}"
+
+
+def send(subgate, password, number=0):
+    with login(subgate, USER, password) as client:
+        try:
+            client.sendmail(USER, ["bob@example.net"], message(USER, number=number))
+        except smtplib.SMTPRecipientsRefused as refused:
+            return next(iter(refused.recipients.values()))[0]
+        except smtplib.SMTPResponseException as refused:
+            return refused.smtp_code
+    return 250
+
+
+def used(subgate):
+    return subgate.ctl_json("quota", "show", USER).get("used")
+
+
+def check_recovery(subgate, password, upstream):
+    wait_until(lambda: send(subgate, password) == 250, "mail to flow again", 20)
+    wait_until(lambda: used(subgate) == len(upstream.messages),
+               lambda: f"{used(subgate)} counted, {len(upstream.messages)} sent", 20)
+
+
+@pytest.fixture
+def running(upstream, redis, start):
+    subgate = start(relay_section(upstream) + redis.section())
+    password = subgate.create_app_password(USER)
+    assert send(subgate, password) == 250
+    return subgate, password
+
+
+def test_a_redis_that_forgot_its_scripts_costs_nothing(running, redis, upstream):
+    subgate, password = running
+    redis.command("SCRIPT", "FLUSH")
+    assert send(subgate, password) == 250
+    check_recovery(subgate, password, upstream)
+
+
+def test_a_redis_that_comes_back_empty_counts_anew(running, redis, upstream):
+    subgate, password = running
+    redis.command("FLUSHALL")
+    redis.command("CLIENT", "KILL", "TYPE", "normal")
+    wait_until(lambda: send(subgate, password) == 250, "mail to flow", 20)
+    assert used(subgate) == len(upstream.messages) - 1
+
+
+@pytest.mark.parametrize("breaks, mends, says", [
+    (["CONFIG SET maxmemory 1"], ["CONFIG SET maxmemory 0"], "OOM"),
+    (["REPLICAOF 127.0.0.1 1"], ["REPLICAOF NO ONE"], "READONLY"),
+    ([f"RENAME {KEY} kept", f"SET {KEY} x"], [f"DEL {KEY}", f"RENAME kept {KEY}"], "WRONGTYPE"),
+    (["CONFIG SET min-replicas-to-write 1"], ["CONFIG SET min-replicas-to-write 0"], "NOREPLICAS"),
+], ids=["full", "a replica", "another type", "too few replicas"])
+def test_an_error_of_redis_is_451_and_named_in_the_log(running, redis, upstream, breaks, mends, says):
+    subgate, password = running
+    for command in breaks:
+        redis.command(*command.split())
+    assert send(subgate, password) == 451
+    assert len(upstream.messages) == 1
+    wait_until(lambda: f"not charged: {says}" in subgate.log, "the cause in the log", 5)
+    assert subgate.wait_for_audit("message.refused")[0]["reason"] == "quota service unavailable"
+    for command in mends:
+        redis.command(*command.split())
+    check_recovery(subgate, password, upstream)
+
+
+def test_a_redis_that_wants_another_password_is_451_and_named_in_the_log(running, redis, upstream):
+    subgate, password = running
+    redis.command("CONFIG", "SET", "requirepass", "another")
+    redis.command("-a", "another", "CLIENT", "KILL", "TYPE", "normal")
+    wait_until(lambda: "Redis is away: login refused" in subgate.log, lambda: subgate.log, 10)
+    assert send(subgate, password) == 451
+    redis.command("-a", "another", "CONFIG", "SET", "requirepass", redis.PASSWORD)
+    check_recovery(subgate, password, upstream)
+
+
+def test_a_redis_killed_in_the_midst_of_charges_counts_what_was_sent(upstream, redis, start):
+    unlimited = "quota default { messages_per_day = 0  messages_per_minute = 0  recipients_per_day = 0 }\n"
+    subgate = start(relay_section(upstream) + redis.section() + unlimited)
+    password = subgate.create_app_password(USER)
+    stopped = threading.Event()
+
+    def run():
+        while not stopped.is_set():
+            try:
+                send(subgate, password)
+            except (smtplib.SMTPException, OSError):
+                time.sleep(0.05)
+
+    threads = [threading.Thread(target=run) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for _ in range(3):
+        before = len(upstream.messages)
+        wait_until(lambda: len(upstream.messages) > before + 10, "mail to flow", 20)
+        redis.kill()
+        time.sleep(0.2)
+        redis.start()
+    stopped.set()
+    for thread in threads:
+        thread.join()
+    # What Redis took and could not say is given back; never is less counted than was sent.
+    check_recovery(subgate, password, upstream)
+
+
+def test_what_was_refused_while_redis_was_away_does_not_hold_up_the_end(running, redis):
+    subgate, password = running
+    redis.stop()
+    wait_until(lambda: "Redis is away" in subgate.log, "the loss")
+    for _ in range(3):
+        assert send(subgate, password) == 451
+    began = time.monotonic()
+    assert subgate.stop() == 0
+    assert time.monotonic() - began < 5
+
+
+def redis_pid(subgate):
+    found = subgate.pids("redis")
+    return found[0] if found else 0
+
+
+def test_the_embedded_redis_is_started_again_and_forgets_nothing(subgate, upstream):
+    password = subgate.create_app_password(USER)
+    for _ in range(3):
+        assert send(subgate, password) == 250
+        before = redis_pid(subgate)
+        os.kill(before, signal.SIGKILL)
+        wait_until(lambda: redis_pid(subgate) not in (0, before), "a new Redis", 20)
+        wait_until(lambda: send(subgate, password) == 250, "mail to flow", 20)
+    wait_until(lambda: used(subgate) == len(upstream.messages) == 6, lambda: f"{used(subgate)}", 15)
+
+
+def test_a_frozen_embedded_redis_is_451_and_the_end_comes_in_time(subgate):
+    password = subgate.create_app_password(USER)
+    assert send(subgate, password) == 250
+    os.kill(redis_pid(subgate), signal.SIGSTOP)
+    assert send(subgate, password) == 451
+    os.kill(redis_pid(subgate), signal.SIGCONT)
+    wait_until(lambda: send(subgate, password) == 250, "mail to flow", 20)
+
+
+def test_the_embedded_redis_outlives_a_reload(subgate, upstream):
+    password = subgate.create_app_password(USER)
+    assert send(subgate, password) == 250
+    before = redis_pid(subgate)
+    for _ in range(3):
+        subgate.ctl("reload")
+        assert send(subgate, password) == 250
+    assert redis_pid(subgate) == before and used(subgate) == 4
