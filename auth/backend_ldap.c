@@ -9,6 +9,9 @@
 #include "auth/backend.h"
 #include "base/log.h"
 
+#define RENAMED_MAXIMUM \
+	2 /* one entry that we remembered may be outdated; a directory that goes on is at odds with itself */
+
 static void answer(struct chain_ask *ask, enum verdict verdict, const char *reason)
 {
 	chain_answer(ask, verdict, STATS_METHOD_LDAP, reason);
@@ -72,6 +75,21 @@ static const struct identity *recall_login(struct chain_ask *ask, bool same_addr
 
 static void ask_next_directory(struct chain_ask *ask);
 
+/*
+ * The directory knows him by another name, and a guess must count against him whatever the spelling (a directory folds
+ * case, width and blanks): the throttle is asked once more before his password is tried.
+ */
+static void take_other(struct chain_ask *ask, const char *user)
+{
+	chain_set_user(ask, user);
+	if (++ask->renamed > RENAMED_MAXIMUM)
+		answer(ask, VERDICT_UNAVAILABLE, "directory undecided");
+	else if (chain_user_is_blocked(ask))
+		answer(ask, VERDICT_THROTTLED, "user throttled");
+	else
+		ask_next_directory(ask);
+}
+
 static void on_answer(void *context, const struct ldap_request *request)
 {
 	struct chain_ask *ask = context;
@@ -87,6 +105,10 @@ static void on_answer(void *context, const struct ldap_request *request)
 		answer(ask, request->verdict, request->reason);
 		break;
 	case VERDICT_NONE:
+		if (request->is_other) {
+			take_other(ask, request->identity.user);
+			break;
+		}
 		ask->decision.reason = request->reason;
 		ask->directory++;
 		ask_next_directory(ask);
@@ -115,8 +137,6 @@ static void ask_next_directory(struct chain_ask *ask)
 static void begin(struct chain_ask *ask)
 {
 	struct chain_parts *parts = &ask->chain->parts;
-	bool user_blocked = throttle_blocks(parts->throttle, THROTTLE_USER, span_of(ask->credentials->name),
-					    loop_now_ms(parts->loop));
 	if (parts->directory_count == 0) {
 		chain_pass(ask, "unknown user or wrong password");
 		return;
@@ -125,8 +145,14 @@ static void begin(struct chain_ask *ask)
 		answer(ask, VERDICT_THROTTLED, "address throttled");
 		return;
 	}
-	const struct identity *known = recall_login(ask, user_blocked);
+	const struct identity *entry = chain_recall_entry(ask, parts->config->auth.cache);
+	const struct identity *known = recall_login(ask, false);
+	if (known || entry)
+		chain_set_user(ask, known ? known->user : entry->user);
+	bool user_blocked = chain_user_is_blocked(ask);
 	ask->directory = 0;
+	if (user_blocked)
+		known = recall_login(ask, true);
 	if (known)
 		grant(ask, known);
 	else if (user_blocked)

@@ -32,13 +32,28 @@ enum status chain_init(struct chain *chain, const struct chain_parts *parts)
 	return STATUS_OK;
 }
 
+/* ---- whose password it would be */
+
+void chain_set_user(struct chain_ask *ask, const char *user)
+{
+	snprintf(ask->user, sizeof(ask->user), "%s", user);
+}
+
+bool chain_user_is_blocked(const struct chain_ask *ask)
+{
+	const struct chain_parts *parts = &ask->chain->parts;
+	uint64_t now_ms = loop_now_ms(parts->loop);
+	return throttle_blocks(parts->throttle, THROTTLE_USER, span_of(ask->user), now_ms) ||
+	       throttle_blocks(parts->throttle, THROTTLE_USER, span_of(ask->credentials->name), now_ms);
+}
+
 /* ---- the verdict */
 
 static void count_failure(struct chain_ask *ask)
 {
 	const struct credentials *who = ask->credentials;
 	struct chain_parts *parts = &ask->chain->parts;
-	if (throttle_fail(parts->throttle, span_of(who->address), span_of(who->name), secret_reveal(&who->password),
+	if (throttle_fail(parts->throttle, span_of(who->address), span_of(ask->user), secret_reveal(&who->password),
 			  loop_now_ms(parts->loop)) != STATUS_OK)
 		log_warning("out of memory: a failed login was not counted");
 }
@@ -79,6 +94,7 @@ void chain_begin(struct chain *chain, struct chain_ask *ask, const struct creden
 		.context = context,
 	};
 	identity_init(&ask->decision.identity);
+	chain_set_user(ask, credentials->name);
 	ask->address_blocked = throttle_blocks(chain->parts.throttle, THROTTLE_ADDRESS, span_of(credentials->address),
 					       loop_now_ms(chain->parts.loop));
 	if (secret_is_empty(
@@ -104,7 +120,7 @@ void chain_end(struct chain_ask *ask)
 enum status chain_ask_directory(struct chain_ask *ask, bool check,
 				void (*on_answer)(void *context, const struct ldap_request *answer))
 {
-	return directory_question(ask->chain->parts.directories[ask->directory], ask->credentials->name,
+	return directory_question(ask->chain->parts.directories[ask->directory], ask->credentials->name, ask->user,
 				  check ? &ask->credentials->password : NULL, on_answer, ask, &ask->waiting);
 }
 

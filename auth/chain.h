@@ -62,6 +62,9 @@ struct chain_ask {
 	void *context;
 	size_t backend;   /* being asked */
 	size_t directory; /* being asked */
+	char user
+		[NAME_SIZE]; /* whose password it would be: the name given, until a directory knows better; guesses count against him */
+	unsigned renamed; /* how often it knew better */
 	struct directory_ask *waiting;
 	bool address_blocked;
 	struct decision decision;

@@ -69,8 +69,8 @@ static void on_done(void *context, struct job *job, enum status status)
 	free(ask);
 }
 
-static enum status make_question(enum ldap_question kind, const char *name, const struct secret *password,
-				 struct question **out_question)
+static enum status make_question(enum ldap_question kind, const char *name, const char *user,
+				 const struct secret *password, struct question **out_question)
 {
 	struct question *question = calloc(1, sizeof(*question));
 	if (question == NULL)
@@ -83,6 +83,7 @@ static enum status make_question(enum ldap_question kind, const char *name, cons
 	question->request.reason = "directory unavailable";
 	identity_init(&question->request.identity);
 	snprintf(question->request.name, sizeof(question->request.name), "%s", name);
+	snprintf(question->request.user, sizeof(question->request.user), "%s", user ? user : "");
 	enum status status =
 		password ? secret_from_span(secret_reveal(password), &question->request.password) : STATUS_OK;
 	if (status != STATUS_OK)
@@ -104,7 +105,7 @@ static enum status submit(struct directory *directory, struct jobs *pool, struct
 }
 
 static enum status put_question(struct directory *directory, enum ldap_question kind, const char *name,
-				const struct secret *password,
+				const char *user, const struct secret *password,
 				void (*on_answer)(void *context, const struct ldap_request *answer), void *context,
 				struct directory_ask **out_ask)
 {
@@ -114,7 +115,7 @@ static enum status put_question(struct directory *directory, enum ldap_question 
 		return STATUS_NO_MEMORY;
 	ask->on_answer = on_answer;
 	ask->context = context;
-	enum status status = make_question(kind, name, password, &question);
+	enum status status = make_question(kind, name, user, password, &question);
 	if (status == STATUS_OK) {
 		status = submit(directory, kind == LDAP_CHECK ? directory->checks : directory->look_ups, question, ask);
 		if (status != STATUS_OK)
@@ -127,11 +128,12 @@ static enum status put_question(struct directory *directory, enum ldap_question 
 	return status;
 }
 
-enum status directory_question(struct directory *directory, const char *name, const struct secret *password,
+enum status directory_question(struct directory *directory, const char *name, const char *user,
+			       const struct secret *password,
 			       void (*on_answer)(void *context, const struct ldap_request *answer), void *context,
 			       struct directory_ask **out_ask)
 {
-	return put_question(directory, password ? LDAP_CHECK : LDAP_LOOK_UP, name, password, on_answer, context,
+	return put_question(directory, password ? LDAP_CHECK : LDAP_LOOK_UP, name, user, password, on_answer, context,
 			    out_ask);
 }
 
@@ -157,7 +159,7 @@ static void probe(void *context)
 {
 	struct directory *directory = context;
 	if (directory->probe == NULL &&
-	    put_question(directory, LDAP_PROBE, "", NULL, on_probed, directory, &directory->probe) != STATUS_OK)
+	    put_question(directory, LDAP_PROBE, "", NULL, NULL, on_probed, directory, &directory->probe) != STATUS_OK)
 		stats_set(directory->stats, COUNTER_LDAP_UP, directory->index, 0);
 	timer_set(directory->probe_timer, PROBE_INTERVAL_MS);
 }

@@ -6,6 +6,7 @@
 #include "auth/ldap_worker.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "auth/ldap_entry.h"
 #include "auth/ldap_filter.h"
@@ -148,6 +149,10 @@ static enum verdict judge_entry(struct ldap_worker *worker, struct links *links,
 	if (request->question == LDAP_LOOK_UP)
 		return request->identity.disabled ? answer(request, VERDICT_DISABLED, "account disabled")
 						  : answer(request, VERDICT_GRANTED, "");
+	if (request->user[0] && strcmp(request->user, request->identity.user) != 0) {
+		request->is_other = true;
+		return answer(request, VERDICT_NONE, "known by another name");
+	}
 	char *dn = ldap_get_dn(handle, entry);
 	enum verdict verdict = VERDICT_NONE;
 	if (dn == NULL || dn[0] == '\0')
@@ -181,6 +186,7 @@ static enum verdict attempt(struct ldap_worker *worker, struct links *links, con
 			    struct ldap_request *request)
 {
 	identity_free(&request->identity);
+	request->is_other = false;
 	if (open_searcher(worker, &links->searcher, uri) != LDAP_SUCCESS)
 		return answer(request, VERDICT_UNAVAILABLE, "directory unavailable");
 	if (request->question == LDAP_PROBE)

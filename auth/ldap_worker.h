@@ -44,7 +44,9 @@ enum ldap_question {
 struct ldap_request {
 	enum ldap_question question;
 	char name[NAME_SIZE];
+	char user[NAME_SIZE]; /* the one whose password may be tried; "": whoever is found */
 	struct secret password;
+	bool is_other; /* with NONE: found somebody else, who is in `identity`; nothing was tried */
 	/* The answer. Looking up: GRANTED, NONE (no such user), DISABLED, UNAVAILABLE. */
 	enum verdict verdict;
 	const char *reason; /* static */

@@ -241,6 +241,29 @@ static void test_guesses_stop_at_the_limit_and_lock_nobody_out(void **state)
 	assert_int_equal(ask("anna", shown.bytes), VERDICT_GRANTED);
 }
 
+/* OpenLDAP takes all of these for anna: another case, another width, another of her names. */
+static void test_guesses_count_against_the_user_whatever_the_spelling(void **state)
+{
+	(void)state;
+	assert_int_equal(ask("\xef\xbd\x81nna", "one"), VERDICT_WRONG);
+	assert_int_equal(ask("anna.a@example.com", "two"), VERDICT_WRONG);
+	assert_int_equal(ask("anna", "three"), VERDICT_WRONG);
+	assert_int_equal(ask("an\xef\xbd\x8e\x61", "four"), VERDICT_THROTTLED);
+	assert_int_equal(ask("anna@example.com", "anna's secret"), VERDICT_THROTTLED);
+	assert_int_equal(ask("\xef\xbd\x81nna", "anna's secret"), VERDICT_THROTTLED);
+	assert_int_equal(ask("zoe", "one"), VERDICT_WRONG);
+}
+
+static void test_a_right_password_by_another_spelling_is_no_way_around_either(void **state)
+{
+	(void)state;
+	assert_int_equal(ask_from("\xef\xbd\x81nna", "anna's secret", "198.51.100.1"), VERDICT_GRANTED);
+	for (const char *guess = "123"; *guess; guess++)
+		assert_int_equal(ask("anna", guess), VERDICT_WRONG);
+	assert_int_equal(ask("\xef\xbd\x81nna", "anna's secret"), VERDICT_THROTTLED); /* though it is remembered */
+	assert_int_equal(ask_from("\xef\xbd\x81nna", "anna's secret", "198.51.100.1"), VERDICT_GRANTED);
+}
+
 static void test_a_guess_at_an_app_password_never_reaches_the_directory(void **state)
 {
 	(void)state;
@@ -352,6 +375,8 @@ int main(void)
 		IN_WORLD(test_without_a_cache_each_login_is_asked),
 		IN_WORLD(test_an_unreachable_directory_counts_no_failures),
 		IN_WORLD(test_guesses_stop_at_the_limit_and_lock_nobody_out),
+		IN_WORLD(test_guesses_count_against_the_user_whatever_the_spelling),
+		IN_WORLD(test_a_right_password_by_another_spelling_is_no_way_around_either),
 		IN_WORLD(test_a_guess_at_an_app_password_never_reaches_the_directory),
 		IN_WORLD(test_an_app_password_takes_its_identity_from_the_directory),
 		IN_WORLD(test_who_left_the_directory_or_is_disabled_is_out),
