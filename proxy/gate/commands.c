@@ -137,6 +137,8 @@ enum step commands_step(struct session *s)
 	size_t used;
 	if (is_over(s))
 		return STEP_NEXT;
+	if (s->transaction && relay_door_is_full(&s->gate->relay))
+		return session_wait_for_room(s);
 	if (is_full(s)) {
 		transaction_send_batch(s, false);
 		return STEP_WAIT;

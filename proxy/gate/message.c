@@ -205,14 +205,6 @@ static enum step wait_for_input(struct session *s)
 	return STEP_WAIT;
 }
 
-static enum step wait_for_room(struct session *s)
-{
-	if (!s->paced)
-		TAILQ_INSERT_TAIL(&s->gate->paced, s, in_paced);
-	s->paced = true;
-	return STEP_WAIT;
-}
-
 enum step message_step(struct session *s)
 {
 	struct message *m = s->transaction->message;
@@ -221,7 +213,7 @@ enum step message_step(struct session *s)
 	if (buf_size(input) == 0)
 		return wait_for_input(s);
 	if (!m->is_refused && relay_door_is_full(&s->gate->relay))
-		return wait_for_room(s);
+		return session_wait_for_room(s);
 	enum status status = body_scan(&m->scanner, buf_span(input), &m->bytes, &used);
 	buf_consume(input, used);
 	session_touch(s);

@@ -93,6 +93,14 @@ bool session_has_grant(const struct session *s)
 
 /* ---- the end */
 
+enum step session_wait_for_room(struct session *s)
+{
+	if (!s->paced)
+		TAILQ_INSERT_TAIL(&s->gate->paced, s, in_paced);
+	s->paced = true;
+	return STEP_WAIT;
+}
+
 static void take_off_paced(struct session *s)
 {
 	if (s->paced)

@@ -122,6 +122,8 @@ void session_drop(struct session *s, const char *reason);
  */
 MUST_USE enum status session_take_line(struct session *s, size_t maximum, struct span *out_line, size_t *out_used);
 
+/* The relay door is full: it is driven again when there is room. */
+enum step session_wait_for_room(struct session *s);
 /* True when it is authenticated, and the relay that holds its grant is still there. */
 bool session_has_grant(const struct session *s);
 

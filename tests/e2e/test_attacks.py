@@ -1,8 +1,11 @@
 """What a hostile client tries, with a user's password and without: it may cost him, and nobody else."""
 
 import base64
+import os
+import signal
 
 from harness.client import Line, login, message
+from harness.subgate import relay_section
 
 USER = "alice@example.com"
 
@@ -36,5 +39,29 @@ def test_sixty_thousand_refused_recipients_cost_nobody_else_his_mail(subgate, up
             assert line.read_reply()[0][:3] in ("550", "452")
     assert line.command("NOOP")[0].startswith("250")
     for _ in range(8):  # both gates
+        send_one(subgate, password)
+    assert len(upstream.wait_for(8)) == 8
+
+
+def test_a_burst_of_envelopes_on_a_relay_that_pauses_costs_no_gate_its_door(upstream, start):
+    subgate = start(relay_section(upstream) + "limits { connections_per_address = 5000 }\n")
+    password = subgate.create_app_password(USER)
+    lines = [log_in(subgate, password) for _ in range(700)]  # 30 MB of envelopes, for two doors of 8 MiB
+    relay = subgate.pids("relay")
+    domain = ".".join(["d" * 60] * 3)
+    burst = f"MAIL FROM:<{USER}>\r\n" + "".join(f"RCPT TO:<{i}{'x' * 60}@{domain}>\r\n" for i in range(100))
+    os.kill(relay[0], signal.SIGSTOP)
+    try:
+        for line in lines:
+            line.send(burst.encode())
+        for line in lines:
+            assert line.read_reply()[0].startswith("250")  # MAIL, by the gate alone
+    finally:
+        os.kill(relay[0], signal.SIGCONT)
+    codes = {line.read_reply()[0][:9] for line in lines}
+    assert codes <= {"250 2.1.5", "451 4.7.1"}, codes  # one user may have 20 under way
+    for line in lines:
+        line.close()
+    for _ in range(8):
         send_one(subgate, password)
     assert len(upstream.wait_for(8)) == 8
