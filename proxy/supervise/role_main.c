@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +23,9 @@
 #include "supervise/sandbox.h"
 #include "supervise/title.h"
 
-#define LAST_WORDS_MS 2000 /* for the last replies to reach their clients; one who doesn't read them loses them */
+#define LAST_WORDS_MS 2000       /* for the last replies to reach their clients; one who doesn't read them loses them */
+#define MEMORY_IN_HEAP (1 << 20) /* bytes: a larger piece is mapped, and given back, alone */
+#define MEMORY_KEPT (2 << 20)    /* bytes free at the heap's end that the kernel does not get back */
 
 static const struct role *const roles[] = { &gate_role, &auth_role, &relay_role, &admin_role };
 
@@ -34,6 +37,13 @@ struct role_process {
 	struct door *supervisor;
 	struct config *config;
 };
+
+/* Buffers of messages come and go by the thousand: their memory is kept for the next ones, within bounds. */
+static void keep_memory(void)
+{
+	mallopt(M_MMAP_THRESHOLD, MEMORY_IN_HEAP);
+	mallopt(M_TRIM_THRESHOLD, MEMORY_KEPT);
+}
 
 /* ---- giving up */
 
@@ -227,6 +237,7 @@ int role_main(const char *name)
 	static struct role_process process;
 	struct birth birth = { 0 };
 	shield();
+	keep_memory();
 	ignore_signals();
 	process.role = find_role(name);
 	if (process.role == NULL) {
