@@ -12,10 +12,11 @@
 #include "supervise/secrets.h"
 #include "supervise/supervisor.h"
 
-#define FIRST_GATE 2        /* posts before the gates: auth, relay */
-#define OTHERS 3            /* posts that are no gates: these, and admin, the last */
-#define LAST_GRACE_MS 30000 /* auth and relay, told together with their gates, outlast them by so much at most */
-#define KILL_GRACE_MS 10000 /* who is told to end in time, and does not, is killed so much later */
+#define FIRST_GATE 2         /* posts before the gates: auth, relay */
+#define OTHERS 3             /* posts that are no gates: these, and admin, the last */
+#define START_LIMIT_MS 30000 /* for all to be ready: they read files, and wait for nobody */
+#define LAST_GRACE_MS 30000  /* auth and relay, told together with their gates, outlast them by so much at most */
+#define KILL_GRACE_MS 10000  /* who is told to end in time, and does not, is killed so much later */
 
 unsigned generation_gates(const struct config *config)
 {
@@ -154,6 +155,7 @@ static void start_posts(struct generation *generation, size_t from, size_t to)
 
 void generation_start(struct generation *generation)
 {
+	timer_set(generation->limit, START_LIMIT_MS);
 	start_posts(generation, 0, FIRST_GATE);
 }
 
@@ -173,6 +175,7 @@ static void look_at_start(struct generation *generation)
 	if (generation->failed) {
 		supervisor_generation_failed(supervisor, generation);
 	} else if (are_ready(generation, 0, count)) {
+		timer_clear(generation->limit);
 		generation->stage = GENERATION_SERVING;
 		supervisor_generation_serves(supervisor, generation);
 	} else if (are_ready(generation, 0, count - 1)) {
@@ -249,6 +252,12 @@ void generation_kill(struct generation *generation, bool gates_only)
 static void take_limit(void *context)
 {
 	struct generation *generation = context;
+	if (generation->stage == GENERATION_STARTING) {
+		log_error("a process was not ready in time");
+		generation->failed = true;
+		generation_post_changed(generation);
+		return;
+	}
 	log_warning("a drain took too long; what is left is killed");
 	generation_kill(generation, generation_has(generation, true) && !generation->last_drained);
 }

@@ -171,13 +171,12 @@ void reload_settle(struct supervisor *supervisor, const struct generation *gener
 		control_answer_reload(supervisor, NULL);
 }
 
-void reload_failed(struct supervisor *supervisor)
+void reload_fail(struct supervisor *supervisor, const char *reason)
 {
 	generation_free(&supervisor->incoming);
 	log_target_free(&supervisor->next_target);
 	restore_sockets(supervisor);
-	log_error("reload: a process ended before it was ready; all goes on with the old config");
-	control_answer_reload(supervisor,
-			      "a process ended before it was ready, the log tells why; nothing has changed");
+	log_error("reload: %s; the old processes go on", reason);
+	control_answer_reload(supervisor, reason);
 	notify_ready();
 }

@@ -85,7 +85,7 @@ void supervisor_end(struct supervisor *supervisor)
 	log_info("ending: sessions may finish within %llu s",
 		 (unsigned long long)supervisor->current->config->global.drain_timeout / 1000);
 	if (supervisor->incoming)
-		reload_failed(supervisor);
+		reload_fail(supervisor, "subgate is ending");
 	sockets_close_gates(&supervisor->sockets);
 	generation_drain(supervisor->current, supervisor->current->config->global.drain_timeout, false);
 	advance(supervisor);
@@ -132,10 +132,10 @@ void supervisor_generation_serves(struct supervisor *supervisor, struct generati
 void supervisor_generation_failed(struct supervisor *supervisor, struct generation *generation)
 {
 	if (generation == supervisor->incoming) {
-		reload_failed(supervisor);
+		reload_fail(supervisor, "a process did not get ready, the log tells why; nothing has changed");
 		return;
 	}
-	log_error("can't start: a process ended before it was ready");
+	log_error("can't start: a process did not get ready");
 	finish(supervisor, 1);
 }
 

@@ -68,10 +68,10 @@ struct generation {
 	struct post *posts;    /* auth, relay, the gates, admin */
 	size_t post_count;
 	enum generation_stage stage;
-	bool failed;       /* a post ended before it was READY, at the first start */
+	bool failed;       /* a post ended, or was not READY in time, while it was STARTING */
 	bool last_drained; /* auth, relay and admin were told to end as well */
 	struct turn_end look;
-	struct timer *limit;     /* then what is left is killed */
+	struct timer *limit;     /* of the start; of a drain: then what is left is killed */
 	struct generation *next; /* in the list of draining ones */
 };
 
@@ -169,7 +169,7 @@ MUST_USE enum status reload_begin(struct supervisor *supervisor, const struct re
 void reload_succeeded(struct supervisor *supervisor); /* the incoming generation serves */
 /* A draining generation changed: is it the former one, who asked is answered once nothing of it takes what is new. */
 void reload_settle(struct supervisor *supervisor, const struct generation *generation);
-void reload_failed(struct supervisor *supervisor); /* it never will */
+void reload_fail(struct supervisor *supervisor, const char *reason); /* it never will */
 
 /* ---- supervisor_control.c */
 

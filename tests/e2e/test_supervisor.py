@@ -1,0 +1,282 @@
+"""The supervisor: processes that die again and again, reloads of every kind, and ends asked for at bad moments."""
+
+import concurrent.futures
+import os
+import signal
+import smtplib
+import time
+
+import pytest
+
+from e2e.test_roles_die import Load, check_audit
+from harness.client import connect, login, message
+from harness.process import free_port, is_listening, wait_until
+from harness.subgate import relay_section
+from harness.upstream import Upstream
+
+USER = "alice@example.com"
+UNLIMITED = "quota default { messages_per_day = 0  messages_per_minute = 0  recipients_per_day = 0 }\n"
+ROLES = ("gate", "auth", "relay", "admin", "redis")
+
+
+def send(subgate, password, number=0):
+    with login(subgate, USER, password) as client:
+        client.sendmail(USER, ["bob@example.net"], message(USER, number=number))
+
+
+def works(subgate, password):
+    try:
+        send(subgate, password)
+    except (smtplib.SMTPException, OSError):
+        return False
+    return True
+
+
+def children(subgate):
+    return [pid for role in ROLES for pid in subgate.pids(role)]
+
+
+def are_gone(pids):
+    return not any(os.path.exists(f"/proc/{pid}/exe") for pid in pids)
+
+
+def test_mail_flows_without_admin_and_a_new_one_comes(subgate):
+    password = subgate.create_app_password(USER)
+    for _ in range(3):
+        before = subgate.pids("admin")[0]
+        os.kill(before, signal.SIGKILL)
+        send(subgate, password)
+        wait_until(lambda: subgate.pids("admin") not in ([], [before]), "a new admin", 20)
+        wait_until(lambda: subgate.ctl("relay", "list", check=False).returncode == 0, "its answer", 10)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_role_that_dies_at_once_each_time_is_started_ever_more_slowly(subgate, role):
+    password = subgate.create_app_password(USER)
+    killed, end = set(), time.monotonic() + 5
+    while time.monotonic() < end:
+        for pid in set(subgate.pids(role)) - killed:
+            os.kill(pid, signal.SIGKILL)
+            killed.add(pid)
+        time.sleep(0.005)
+    processes = 2 if role == "gate" else 1
+    assert 4 * processes <= len(killed) <= 7 * processes, killed
+    wait_until(lambda: works(subgate, password), "mail to flow again", 20)
+
+
+def test_a_wrong_config_changes_nothing(subgate, upstream):
+    password = subgate.create_app_password(USER)
+    before = children(subgate)
+    for wrong in ("nonsense", 'relay other { host = "x"  password_file = "secrets/missing" }\n',
+                  'listener third { address = {"192.0.2.1:465"} }\n', 'redis { server = "unix:/nowhere" }\n'):
+        subgate.write_config(relay_section(upstream) + wrong)
+        done = subgate.ctl("reload", check=False)
+        assert done.returncode == 1 and str(subgate.config) in done.stdout + done.stderr, done
+        subgate.signal(signal.SIGHUP)
+    send(subgate, password)
+    assert children(subgate) == before
+    subgate.config.unlink()
+    assert subgate.ctl("reload", check=False).returncode == 1
+    send(subgate, password)
+    subgate.write_config(relay_section(upstream))
+    subgate.ctl("reload")
+    send(subgate, password)
+
+
+def seize_newborn(subgate, before, number):
+    """Signals the first new child of the supervisor, before it can be ready."""
+    listing = f"/proc/{subgate.pid}/task/{subgate.pid}/children"
+    while True:
+        with open(listing) as children_file:
+            new = set(map(int, children_file.read().split())) - set(before)
+        if new:
+            os.kill(max(new), number)
+            return max(new)
+
+
+def test_a_process_that_dies_at_its_start_leaves_the_old_ones_in_place(subgate):
+    password = subgate.create_app_password(USER)
+    before = children(subgate)
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        reload = pool.submit(subgate.ctl, "reload", check=False)
+        seize_newborn(subgate, before, signal.SIGKILL)
+        done = reload.result(10)
+    assert done.returncode == 1 and "nothing has changed" in done.stderr + done.stdout
+    wait_until(lambda: children(subgate) == before, "the new ones to be gone", 5)
+    send(subgate, password)
+    subgate.ctl("reload")
+    send(subgate, password)
+
+
+def test_a_process_that_hangs_at_its_start_is_given_up(subgate):
+    password = subgate.create_app_password(USER)
+    before = children(subgate)
+    subgate.signal(signal.SIGHUP)
+    seize_newborn(subgate, before, signal.SIGSTOP)
+    wait_until(lambda: "the old processes go on" in subgate.log, "the reload to be given up", 40)
+    assert children(subgate) == before
+    send(subgate, password)
+    subgate.ctl("reload")
+    send(subgate, password)
+
+
+def test_listeners_relays_and_secrets_change_with_a_reload(upstream, authority, start):
+    subgate = start(relay_section(upstream))
+    password = subgate.create_app_password(USER)
+    send(subgate, password)
+    other = Upstream(authority).start()
+    other.PASSWORD = "another-Password-1"
+    (subgate.folder / "secrets" / "upstream").write_text("another-Password-1\n")
+    former, subgate.implicit = subgate.implicit, free_port()
+    subgate.write_config(relay_section(other, "elsewhere"))
+    subgate.ctl("reload")
+    assert not is_listening(former)
+    send(subgate, password)
+    assert (len(upstream.messages), len(other.messages)) == (1, 1)
+    wait_until(lambda: "QUIT" in upstream.commands, "QUIT to the former relay", 10)
+    other.stop()
+
+
+def test_five_reloads_in_a_row_under_load(upstream, start):
+    upstream.delay = 0.005
+    subgate = start(relay_section(upstream) + UNLIMITED)
+    password = subgate.create_app_password(USER)
+    with Load(subgate, password) as load:
+        wait_until(lambda: len(load.acknowledged) > 20, "the load to flow", 30)
+        for _ in range(5):
+            subgate.ctl("reload")
+        before = len(load.acknowledged)
+        wait_until(lambda: len(load.acknowledged) > before + 20, "the load to flow on", 30)
+    numbers = [int(m.content.split(b"Message-ID: <")[1].split(b".")[0]) for m in upstream.messages]
+    assert len(set(numbers)) == len(numbers) and set(load.acknowledged) <= set(numbers)
+    assert not {code for code in load.refused if code not in (421, "SMTPServerDisconnected")}, load.refused
+    check_audit(subgate, numbers)
+    wait_until(lambda: len(children(subgate)) == 6, "the old processes to end", 30)
+
+
+def test_reloads_at_once_are_done_or_refused(subgate):
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        done = list(pool.map(lambda _: subgate.ctl("reload", check=False), range(4)))
+    assert any(d.returncode == 0 for d in done)
+    for d in done:
+        assert d.returncode == 0 or "a reload is under way" in d.stderr + d.stdout or d.returncode == 3, d
+    subgate.ctl("reload")
+    wait_until(lambda: len(children(subgate)) == 6, "the old processes to end", 30)
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.02, 0.05, 0.1, 0.2, 0.4])
+def test_sigterm_during_a_reload_ends_all(subgate, delay):
+    subgate.signal(signal.SIGHUP)
+    time.sleep(delay)
+    pids = children(subgate)
+    began = time.monotonic()
+    assert subgate.stop() == 0
+    assert time.monotonic() - began < 8
+    assert are_gone(pids)
+
+
+def held_message(subgate, upstream, password):
+    """A client whose message hangs at the upstream's reply to the final dot."""
+    upstream.script["."] = ["hang"]
+    client = login(subgate, USER, password, timeout=60)
+    client.mail(USER)
+    client.rcpt("bob@example.net")
+    client.putcmd("DATA")
+    assert client.getreply()[0] == 354
+    client.send(message(USER, number=7) + b".\r\n")
+    wait_until(lambda: "." in upstream.commands, "the final dot upstream")
+    return client
+
+
+def test_a_second_sigterm_ends_gates_at_once_and_the_message_is_recorded(subgate, upstream):
+    password = subgate.create_app_password(USER)
+    client = held_message(subgate, upstream, password)
+    pids = children(subgate)
+    subgate.signal(signal.SIGTERM)
+    time.sleep(0.3)
+    assert subgate.pids("gate")
+    began = time.monotonic()
+    assert subgate.stop() == 0
+    assert time.monotonic() - began < 8 and are_gone(pids)
+    assert [r["message_id"] for r in subgate.audit("message.unknown")] == ["<7.test@example.com>"]
+    client.close()
+
+
+def test_a_third_sigterm_ends_all_and_the_next_start_records_the_message(subgate, upstream):
+    password = subgate.create_app_password(USER)
+    client = held_message(subgate, upstream, password)
+    pids = children(subgate)
+    for _ in range(2):
+        subgate.signal(signal.SIGTERM)
+        time.sleep(0.2)
+    began = time.monotonic()
+    assert subgate.stop() == 0
+    assert time.monotonic() - began < 3 and are_gone(pids)
+    client.close()
+    subgate.start()
+    assert [r["message_id"] for r in subgate.wait_for_audit("message.unknown")] == ["<7.test@example.com>"]
+    send(subgate, password)
+
+
+def test_drain_time_is_kept_and_what_is_left_hears_421_or_451(upstream, start):
+    subgate = start(relay_section(upstream))
+    password = subgate.create_app_password(USER)
+    slow = login(subgate, USER, password)
+    slow.putcmd(f"MAIL FROM:<{USER}>")
+    assert slow.getreply()[0] == 250
+    assert slow.rcpt("bob@example.net")[0] == 250
+    slow.putcmd("DATA")
+    assert slow.getreply()[0] == 354
+    began = time.monotonic()
+    subgate.signal(signal.SIGTERM)
+    code, _ = slow.getreply()
+    assert code in (421, 451) and 4 < time.monotonic() - began < 8
+    assert subgate.stop() == 0
+    assert upstream.messages == []
+
+
+def test_the_new_relay_leaves_the_messages_of_the_old_one_alone(subgate, upstream):
+    """Both live; the new one dies and comes back: it must not take what the old one is at for an orphan."""
+    password = subgate.create_app_password(USER)
+    client = held_message(subgate, upstream, password)
+    old = subgate.pids("relay")
+    subgate.ctl("reload")
+    for _ in range(2):
+        new = [pid for pid in subgate.pids("relay") if pid not in old]
+        os.kill(new[0], signal.SIGKILL)
+        wait_until(lambda: set(subgate.pids("relay")) - set(old) - set(new), "a new relay", 20)
+    wait_until(lambda: works(subgate, password), "mail to flow", 20)
+    assert subgate.audit("message.unknown") == []
+    os.kill(old[0], signal.SIGKILL)
+    assert client.getreply()[0] in (421, 451)
+    new = [pid for pid in subgate.pids("relay") if pid not in old]
+    os.kill(new[0], signal.SIGKILL)
+    unknown = subgate.wait_for_audit("message.unknown")
+    assert [r["message_id"] for r in unknown] == ["<7.test@example.com>"]
+    client.close()
+
+
+def test_two_crashes_leave_one_outcome(subgate, upstream):
+    password = subgate.create_app_password(USER)
+    client = held_message(subgate, upstream, password)
+    for _ in range(3):
+        before = subgate.pids("relay")
+        os.kill(before[0], signal.SIGKILL)
+        wait_until(lambda: subgate.pids("relay") not in ([], before), "a new relay", 20)
+    wait_until(lambda: works(subgate, password), "mail to flow", 20)
+    assert [r["message_id"] for r in subgate.audit("message.unknown")] == ["<7.test@example.com>"]
+    client.close()
+
+
+def test_all_at_once_killed_and_started_again(upstream, start):
+    subgate = start(relay_section(upstream))
+    password = subgate.create_app_password(USER)
+    client = held_message(subgate, upstream, password)
+    pids = children(subgate)
+    subgate.kill()
+    wait_until(lambda: are_gone(pids), "all to end", 10)
+    client.close()
+    subgate.start()
+    assert [r["message_id"] for r in subgate.wait_for_audit("message.unknown")] == ["<7.test@example.com>"]
+    assert subgate.ctl_json("quota", "show", USER)["used"] == 1
+    send(subgate, password)
