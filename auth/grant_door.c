@@ -4,6 +4,8 @@
 #include "auth/gate_door.h"
 #include "base/log.h"
 
+#define BACKLOG_MAXIMUM (DOOR_BACKLOG_MAXIMUM / 2) /* bytes unsent of logins: the rest is for credentials */
+
 const char *auth_grant_method_text(enum stats_method method)
 {
 	switch (method) {
@@ -17,11 +19,17 @@ const char *auth_grant_method_text(enum stats_method method)
 	}
 }
 
+/* What a relay that is behind has no room for is refused and not queued: a door too full would break for all. */
+static bool has_room(const struct auth *auth)
+{
+	return auth->relay && door_backlog(auth->relay) < BACKLOG_MAXIMUM;
+}
+
 enum status auth_grant_ask(struct exchange *exchange)
 {
 	struct auth *auth = exchange->gate->auth;
 	const struct decision *decision = &exchange->ask.decision;
-	if (auth->relay == NULL)
+	if (!has_room(auth))
 		return STATUS_UNAVAILABLE;
 	exchange->grant = ++auth->last_grant;
 	struct door_grant message = {
@@ -65,8 +73,8 @@ void auth_grant_report_failure(const struct exchange *exchange, struct span user
 		.reason = span_of(reason),
 		CLIENT_FIELDS_OF(&exchange->client),
 	};
-	if (auth->relay == NULL || door_send_auth_failed(auth->relay, &message) != STATUS_OK)
-		log_warning("login refused (%s), and there is no relay to record it", reason);
+	if (!has_room(auth) || door_send_auth_failed(auth->relay, &message) != STATUS_OK)
+		log_warning("login refused (%s), and there is no relay, or none in time, to record it", reason);
 }
 
 /* ---- frames */

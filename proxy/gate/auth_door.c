@@ -8,11 +8,14 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "door/door.h"
 #include "door/messages.h"
 #include "gate/cmd_auth.h"
 #include "gate/session.h"
 
 #define MECHANISMS_MAXIMUM 400 /* bytes: one line of EHLO's reply */
+#define BACKLOG_MAXIMUM \
+	(DOOR_BACKLOG_MAXIMUM / 2) /* bytes unsent of logins: the rest is for the small frames that end them */
 
 /* ---- mechanisms */
 
@@ -142,6 +145,12 @@ void auth_door_end(struct auth_door *auth)
 
 /* ---- what goes out */
 
+/* A client whose login has no room hears 454: that of one too many must not break the door for all. */
+static bool has_room(const struct auth_door *auth)
+{
+	return auth->door && door_backlog(auth->door) < BACKLOG_MAXIMUM;
+}
+
 enum status auth_door_start(struct session *s, struct span mechanism, bool has_initial, struct span initial)
 {
 	struct gate *gate = s->gate;
@@ -151,7 +160,7 @@ enum status auth_door_start(struct session *s, struct span mechanism, bool has_i
 					   .has_initial = has_initial,
 					   .initial = initial,
 					   SESSION_CLIENT(s) };
-	if (gate->auth.door == NULL || door_send_sasl_start(gate->auth.door, &message) != STATUS_OK)
+	if (!has_room(&gate->auth) || door_send_sasl_start(gate->auth.door, &message) != STATUS_OK)
 		return STATUS_UNAVAILABLE;
 	registry_add(gate->requests, &s->request, ++gate->last_request, s);
 	s->relay_epoch = gate->relay.epoch;
@@ -161,7 +170,7 @@ enum status auth_door_start(struct session *s, struct span mechanism, bool has_i
 enum status auth_door_step(struct session *s, struct span response)
 {
 	struct door_sasl_step message = { .request = s->request.id, .response = response };
-	if (s->gate->auth.door == NULL || s->request.id == 0)
+	if (!has_room(&s->gate->auth) || s->request.id == 0)
 		return STATUS_UNAVAILABLE;
 	return door_send_sasl_step(s->gate->auth.door, &message) == STATUS_OK ? STATUS_OK : STATUS_UNAVAILABLE;
 }

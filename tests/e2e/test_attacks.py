@@ -65,3 +65,27 @@ def test_a_burst_of_envelopes_on_a_relay_that_pauses_costs_no_gate_its_door(upst
     for _ in range(8):
         send_one(subgate, password)
     assert len(upstream.wait_for(8)) == 8
+
+
+def test_a_burst_of_logins_on_an_auth_that_pauses_costs_no_gate_its_door(upstream, start):
+    subgate = start(relay_section(upstream) + "limits { connections_per_address = 5000 }\n")
+    password = subgate.create_app_password(USER)
+    lines = [Line(subgate) for _ in range(1600)]  # 18 MB of responses, for two doors of 8 MiB
+    for line in lines:
+        line.read_reply()
+        line.command("EHLO client.example")
+    auth = subgate.pids("auth")[0]
+    os.kill(auth, signal.SIGSTOP)
+    try:
+        for line in lines:
+            line.send(b"AUTH PLAIN " + b"A" * 12000 + b"\r\n")
+        lines[-1].read_reply()  # one that had no room: the gates have read them all
+    finally:
+        os.kill(auth, signal.SIGCONT)
+    codes = {line.read_reply()[0][:9] for line in lines[:-1]}
+    assert codes <= {"454 4.7.0", "500 5.5.6", "501 5.5.2"}, codes
+    for line in lines:
+        line.close()
+    for _ in range(8):
+        send_one(subgate, password)
+    assert len(upstream.wait_for(8)) == 8
