@@ -1,0 +1,142 @@
+"""Disks that are full or shared with large messages: refusals with a cause, nothing torn, and nobody else delayed."""
+
+import concurrent.futures
+import contextlib
+import smtplib
+import subprocess
+import time
+
+import pytest
+
+from e2e.test_audit import verify
+from harness.client import login, message
+from harness.process import wait_until
+from harness.subgate import relay_section
+
+USER = "alice@example.com"
+UNLIMITED = ("quota default { messages_per_day = 0  messages_per_minute = 0  recipients_per_day = 0 }\n"
+             "limits { message_size = \"64M\" }\n")
+
+
+def send(subgate, password, body="Hello\r\n", number=0):
+    """(code, text, seconds)"""
+    began = time.monotonic()
+    with login(subgate, USER, password, timeout=120) as client:
+        try:
+            client.sendmail(USER, ["bob@example.net"], message(USER, body=body, number=number))
+            code, text = 250, b""
+        except smtplib.SMTPRecipientsRefused as refused:
+            code, text = next(iter(refused.recipients.values()))
+        except smtplib.SMTPResponseException as refused:
+            code, text = refused.smtp_code, refused.smtp_error
+    return code, text.decode(), time.monotonic() - began
+
+
+def large(size):
+    return ("x" * 998 + "\r\n") * (size // 1000)
+
+
+@contextlib.contextmanager
+def small_disk(folder, size):
+    folder.mkdir(parents=True, exist_ok=True)
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size},mode=0700", "tmpfs", folder]).returncode == 0
+    if not mounted:
+        pytest.skip("no right to mount a small disk")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", folder], check=True)
+
+
+def fill(folder):
+    filler = folder / "filler"
+    with contextlib.suppress(OSError), open(filler, "wb", buffering=0) as out:
+        while out.write(b"x" * 512):
+            pass
+    return filler
+
+
+def test_a_full_disk_of_the_audit_refuses_mail_until_there_is_room(tmp_path, upstream, start):
+    with small_disk(tmp_path / "disk", "256k") as disk:
+        subgate = start(relay_section(upstream) + f'audit {{ file = "{disk}/audit.jsonl" }}\n')
+        password = subgate.create_app_password(USER)
+        assert send(subgate, password, number=1)[0] == 250
+        filler = fill(disk)
+        wait_until(lambda: send(subgate, password, number=2)[0] == 451, "the disk to be full", 20)
+        code, text, _ = send(subgate, password, number=3)
+        assert (code, text) == (451, "4.3.0 Audit unavailable; try again later")
+        assert "audit: No space left on device" in subgate.log
+        sent = len(upstream.messages)
+        filler.unlink()
+        wait_until(lambda: send(subgate, password, number=4)[0] == 250, "mail to flow again", 20)
+        assert len(upstream.messages) == sent + 1
+        wait_until(lambda: b"4.test" in (disk / "audit.jsonl").read_bytes(), "its record", 5)
+        wait_until(lambda: subgate.ctl_json("quota", "show", USER)["used"] == sent + 1, "the refunds", 10)
+        assert subgate.stop() == 0
+        verify((disk / "audit.jsonl").read_text().splitlines(), (subgate.state / "audit-key").read_bytes())
+
+
+def test_a_rotated_audit_goes_on_in_a_new_file(subgate, upstream):
+    password = subgate.create_app_password(USER)
+    old, new = subgate.state / "audit.1", subgate.state / "audit.jsonl"
+    assert send(subgate, password, number=1)[0] == 250
+    subgate.wait_for_audit("session.close")
+    new.rename(old)
+    assert send(subgate, password, number=2)[0] == 250
+    subgate.ctl("reload")
+    assert send(subgate, password, number=3)[0] == 250
+    subgate.wait_for_audit("message.sent")
+    assert b"<2.test@" in old.read_bytes() and b"<3.test@" not in old.read_bytes()
+    assert b"<3.test@" in new.read_bytes() and b"<2.test@" not in new.read_bytes()
+    wait_until(lambda: len(subgate.pids("relay")) == 1, "the old relay to end", 20)
+    key = (subgate.state / "audit-key").read_bytes()
+    for path in (old, new):
+        verify(path.read_text().splitlines(), key)
+
+
+def test_a_message_that_finds_no_room_in_the_spool_is_452(upstream, start):
+    limits = 'limits { message_size = "1M"  spool = "1M" }\n'
+    subgate = start(relay_section(upstream) + limits)
+    password = subgate.create_app_password(USER)
+    with login(subgate, USER, password) as slow:
+        slow.mail(USER)
+        slow.rcpt("bob@example.net")
+        slow.putcmd("DATA")
+        assert slow.getreply()[0] == 354
+        slow.send(b"Subject: slow\r\n\r\n" + large(800_000).encode())
+        wait_until(lambda: send(subgate, password, body=large(500_000))[:2] ==
+                   (452, "4.3.1 No room for this message now; try again later"), "the spool to be full", 10)
+        assert send(subgate, password)[0] == 250
+        slow.send(b".\r\n")
+        assert slow.getreply()[0] == 250
+    assert send(subgate, password, body=large(500_000))[0] == 250
+
+
+def test_a_full_disk_of_the_spool_is_451_and_small_messages_pass(tmp_path, upstream, start):
+    with small_disk(tmp_path / "subgate" / "state" / "spool", "1M"):
+        subgate = start(relay_section(upstream) + UNLIMITED)
+        password = subgate.create_app_password(USER)
+        code, text, _ = send(subgate, password, body=large(8 << 20))
+        assert (code, text[:5]) == (451, "4.3.0"), text
+        assert send(subgate, password)[0] == 250
+        assert len(upstream.messages) == 1
+        wait_until(lambda: subgate.ctl_json("quota", "show", USER)["used"] == 1, "the refund", 10)
+        assert subgate.stop() == 0
+
+
+def test_large_messages_do_not_delay_small_ones(upstream, start):
+    subgate = start(relay_section(upstream) + UNLIMITED)
+    password = subgate.create_app_password(USER)
+    alone = max(send(subgate, password)[2] for _ in range(3))
+    body = large(30 << 20)
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        many = [pool.submit(send, subgate, password, body) for _ in range(4)]
+        times = []
+        while not all(m.done() for m in many):
+            code, text, seconds = send(subgate, password)
+            assert code == 250, text
+            times.append(seconds)
+        assert [m.result()[0] for m in many] == [250] * 4
+    times.sort()
+    print(f"alone {alone:.3f} s; beside: median {times[len(times) // 2]:.3f} s, worst {times[-1]:.3f} s of {len(times)}")
+    assert times[len(times) // 2] < alone + 2
