@@ -129,6 +129,19 @@ def test_what_was_refused_while_redis_was_away_does_not_hold_up_the_end(running,
     assert time.monotonic() - began < 5
 
 
+def test_refunds_that_are_due_at_the_end_are_waited_for(running, redis, upstream):
+    subgate, password = running
+    redis.freeze()
+    assert send(subgate, password) == 451
+    subgate.signal(signal.SIGTERM)
+    time.sleep(2)
+    assert subgate.pids("relay")
+    redis.thaw()
+    assert subgate.stop() == 0
+    subgate.start()
+    assert used(subgate) == len(upstream.messages) == 1
+
+
 def redis_pid(subgate):
     found = subgate.pids("redis")
     return found[0] if found else 0
