@@ -9,14 +9,9 @@
 local key, token = KEYS[1], ARGV[1]
 local now = tonumber(redis.call('TIME')[1])
 
-local day, resets_at
-for i = 8, 10 do
-	if now >= tonumber(ARGV[i]) and now < tonumber(ARGV[i + 1]) then
-		day, resets_at = tonumber(ARGV[i]), tonumber(ARGV[i + 1])
-	end
-end
+local day, resets_at = find_day(now, 8)
 if not day then
-	return redis.error_reply('CLOCK this node and Redis are more than a day apart')
+	return CLOCK_ERROR
 end
 
 local held = redis.call('HMGET', key, 'day', 'm', 'r', 'b', 'minute', 'n', 't:' .. token)

@@ -17,9 +17,13 @@
 #define ANSWER_SHOW 4     /* values in show.lua's answer */
 
 static const char charge_source[] =
+#include "quota/day.lua.h"
+
 #include "quota/charge.lua.h"
 	;
 static const char show_source[] =
+#include "quota/day.lua.h"
+
 #include "quota/show.lua.h"
 	;
 

@@ -7,14 +7,9 @@
 local key = KEYS[1]
 local now = tonumber(redis.call('TIME')[1])
 
-local day, resets_at
-for i = 2, 4 do
-	if now >= tonumber(ARGV[i]) and now < tonumber(ARGV[i + 1]) then
-		day, resets_at = tonumber(ARGV[i]), tonumber(ARGV[i + 1])
-	end
-end
+local day, resets_at = find_day(now, 2)
 if not day then
-	return redis.error_reply('CLOCK this node and Redis are more than a day apart')
+	return CLOCK_ERROR
 end
 
 local held = redis.call('HMGET', key, 'day', 'm', 'r', 'b')
