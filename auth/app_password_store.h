@@ -17,8 +17,8 @@
 #include "auth/app_password.h"
 #include "auth/map.h"
 #include "auth/name.h"
-#include "auth/network.h"
 #include "base/buf.h"
+#include "base/network.h"
 
 #define STORE_LABEL_MAXIMUM 100        /* bytes */
 #define STORE_LINE_MAXIMUM 2048        /* bytes of one line of the file */

@@ -10,7 +10,7 @@
 #define AUTH_THROTTLE_H
 
 #include "auth/name.h"
-#include "auth/network.h"
+#include "base/network.h"
 #include "base/secret.h"
 #include "base/span.h"
 

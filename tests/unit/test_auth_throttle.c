@@ -1,4 +1,4 @@
-/* Counting guesses, remembering verdicts, networks, and the vault: what needs no loop. */
+/* Counting guesses, remembering verdicts, and the vault: what needs no loop. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,7 +7,6 @@
 #include <cmocka.h>
 
 #include "auth/cache.h"
-#include "auth/network.h"
 #include "auth/throttle.h"
 #include "auth/vault.h"
 
@@ -253,53 +252,6 @@ static void test_another_key_gives_other_digests(void **state)
 	assert_memory_not_equal(one.mac, two.mac, sizeof(one.mac));
 }
 
-/* ---- networks */
-
-static const struct {
-	const char *network, *address;
-	bool belongs;
-} memberships[] = {
-	{ "192.0.2.0/24", "192.0.2.255", true },      { "192.0.2.0/24", "192.0.3.0", false },
-	{ "192.0.2.0/24", "::ffff:192.0.2.7", true }, { "192.0.2.4/30", "192.0.2.7", true },
-	{ "192.0.2.4/30", "192.0.2.8", false },       { "192.0.2.7", "192.0.2.7", true },
-	{ "192.0.2.7", "192.0.2.6", false },          { "0.0.0.0/0", "203.0.113.9", true },
-	{ "0.0.0.0/0", "2001:db8::1", false },        { "2001:db8::/32", "2001:db8:ffff::1", true },
-	{ "2001:db8::/32", "2001:db9::1", false },    { "::/0", "2001:db8::1", true },
-	{ "192.0.2.0/24", "not an address", false },  { "192.0.2.0/24", "", false },
-};
-
-static void test_addresses_belong_to_networks(void **state)
-{
-	(void)state;
-	for (size_t i = 0; i < sizeof(memberships) / sizeof(memberships[0]); i++) {
-		struct network network;
-		assert_int_equal(network_parse(span_of(memberships[i].network), &network), STATUS_OK);
-		if (network_contains(&network, span_of(memberships[i].address)) != memberships[i].belongs)
-			fail_msg("%s in %s", memberships[i].address, memberships[i].network);
-	}
-}
-
-static void test_what_is_no_network_is_refused(void **state)
-{
-	(void)state;
-	static const char *const wrong[] = { "",
-					     "/24",
-					     "192.0.2.0/33",
-					     "192.0.2.0/",
-					     "192.0.2.1/24",
-					     "192.0.2/24",
-					     "2001:db8::/129",
-					     "2001:db8::1/64",
-					     "192.0.2.0/-1",
-					     "192.0.2.0/24 ",
-					     "example.com" };
-	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
-		struct network network;
-		if (network_parse(span_of(wrong[i]), &network) != STATUS_INVALID)
-			fail_msg("%s", wrong[i]);
-	}
-}
-
 /* ---- vault */
 
 static struct door_credential_reply ask(const struct vault *vault, const char *relay)
@@ -367,8 +319,6 @@ int main(void)
 		CACHED(test_the_oldest_makes_room),
 		CACHED(test_the_origin_comes_back),
 		cmocka_unit_test(test_another_key_gives_other_digests),
-		cmocka_unit_test(test_addresses_belong_to_networks),
-		cmocka_unit_test(test_what_is_no_network_is_refused),
 		cmocka_unit_test(test_the_vault_gives_each_relay_its_own),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,8 +2,8 @@
  * Client addresses and the networks they are compared with: IPv4 and IPv6,
  * IPv4 mapped into IPv6 counted as IPv4. Pure.
  */
-#ifndef AUTH_NETWORK_H
-#define AUTH_NETWORK_H
+#ifndef BASE_NETWORK_H
+#define BASE_NETWORK_H
 
 #include "base/span.h"
 

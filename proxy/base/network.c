@@ -1,5 +1,5 @@
 /* Addresses and prefixes. Owns nothing. */
-#include "auth/network.h"
+#include "base/network.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>
