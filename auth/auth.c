@@ -138,7 +138,7 @@ static void finish(void *context)
 static enum status set_up(struct auth *auth)
 {
 	TRY(take_key(auth));
-	TRY(timer_create(auth->role->loop, finish, auth, &auth->drain_timer));
+	TRY(timer_make(auth->role->loop, finish, auth, &auth->drain_timer));
 	TRY(cache_create(LOGINS_MAXIMUM, &auth->logins));
 	TRY(cache_create(ENTRIES_MAXIMUM, &auth->entries));
 	TRY(open_throttle(auth));

@@ -218,7 +218,7 @@ static enum status set_up(struct directory *directory, const struct secret *bind
 		return status;
 	}
 	TRY(ldap_watchdog_create(&shared->watchdog));
-	TRY(timer_create(directory->loop, probe, directory, &directory->probe_timer));
+	TRY(timer_make(directory->loop, probe, directory, &directory->probe_timer));
 	TRY(start_pools(directory));
 	timer_set(directory->probe_timer, 0);
 	return STATUS_OK;

@@ -287,7 +287,7 @@ static enum status set_up(struct exchange *exchange, const struct door_sasl_star
 	struct gate_door *gate = exchange->gate;
 	const struct client given = { CLIENT_FIELDS_OF(message) };
 	TRY(client_copy(&given, &exchange->client));
-	TRY(timer_create(gate->auth->role->loop, expire, exchange, &exchange->timer));
+	TRY(timer_make(gate->auth->role->loop, expire, exchange, &exchange->timer));
 	return map_add(&gate->exchanges, &exchange->by_request, map_hash_number(exchange->request));
 }
 

@@ -209,7 +209,7 @@ static enum status start_threads(struct jobs *jobs)
 static enum status set_up(struct jobs *jobs)
 {
 	TRY(wakeup_create(jobs->loop, collect, jobs, &jobs->wakeup));
-	TRY(timer_create(jobs->loop, tick, jobs, &jobs->timer));
+	TRY(timer_make(jobs->loop, tick, jobs, &jobs->timer));
 	return start_threads(jobs);
 }
 

@@ -151,7 +151,7 @@ static void stop(void *state)
 
 static enum status start_all(struct admin *admin)
 {
-	TRY(timer_create(admin->context->loop, finish, admin, &admin->limit));
+	TRY(timer_make(admin->context->loop, finish, admin, &admin->limit));
 	TRY(start_control(admin));
 	return start_http(admin);
 }

@@ -151,7 +151,7 @@ static enum status make_parts(struct gate *gate)
 	TRY(registry_create(connections, &gate->requests));
 	TRY(registry_create(connections, &gate->transactions));
 	TRY(auth_door_begin(&gate->auth, gate));
-	TRY(timer_create(gate->loop, on_drain_expired, gate, &gate->drain_timer));
+	TRY(timer_make(gate->loop, on_drain_expired, gate, &gate->drain_timer));
 	return make_listeners(gate);
 }
 

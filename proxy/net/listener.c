@@ -236,7 +236,7 @@ enum status listener_create(struct loop *loop, int fd,
 	}
 	*listener = (struct listener){ .fd = fd, .on_accepted = on_accepted, .context = context };
 	if (watch_create(loop, fd, WATCH_READ, accept_some, listener, &listener->watch) != STATUS_OK ||
-	    timer_create(loop, go_on, listener, &listener->rest) != STATUS_OK) {
+	    timer_make(loop, go_on, listener, &listener->rest) != STATUS_OK) {
 		listener_free(&listener);
 		return STATUS_NO_MEMORY;
 	}

@@ -7,12 +7,8 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <time.h> /* for POSIX's timer_create, which ours must not meet */
 
 #include "base/status.h"
-
-/* POSIX has a function of that name: ours has another one for the linker, and theirs can't be called where this is included. */
-#define timer_create loop_timer_create
 
 struct loop;
 
@@ -29,8 +25,8 @@ uint64_t loop_now_ms(const struct loop *loop);
 
 struct timer;
 
-MUST_USE enum status timer_create(struct loop *loop, void (*on_expired)(void *context), void *context,
-				  struct timer **out_timer);
+MUST_USE enum status timer_make(struct loop *loop, void (*on_expired)(void *context), void *context,
+				struct timer **out_timer);
 void timer_set(struct timer *timer, uint64_t delay_ms); /* from now; replaces what was set */
 void timer_clear(struct timer *timer);
 void timer_free(struct timer **timer); /* NULL-safe; sets to NULL; allowed inside its own callback */

@@ -42,7 +42,7 @@ static void fire(struct ev_loop *ev, ev_timer *at, int events)
 	timer->on_expired(timer->context);
 }
 
-enum status timer_create(struct loop *loop, void (*on_expired)(void *context), void *context, struct timer **out_timer)
+enum status timer_make(struct loop *loop, void (*on_expired)(void *context), void *context, struct timer **out_timer)
 {
 	struct timer *timer = calloc(1, sizeof(*timer));
 	if (timer == NULL)

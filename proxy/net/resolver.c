@@ -158,7 +158,7 @@ enum status resolver_create(struct loop *loop, struct resolver **out_resolver)
 		free(resolver);
 		return STATUS_SYSTEM;
 	}
-	if (timer_create(loop, on_retry, resolver, &resolver->retry) != STATUS_OK) {
+	if (timer_make(loop, on_retry, resolver, &resolver->retry) != STATUS_OK) {
 		destroy(resolver);
 		return STATUS_NO_MEMORY;
 	}
@@ -307,7 +307,7 @@ static enum status ask_dns(struct resolver *resolver, const char *host, uint64_t
 	if (resolution == NULL)
 		return STATUS_NO_MEMORY;
 	*resolution = *wanted;
-	if (timer_create(resolver->loop, on_limit, resolution, &resolution->limit) != STATUS_OK) {
+	if (timer_make(resolver->loop, on_limit, resolution, &resolution->limit) != STATUS_OK) {
 		free(resolution);
 		return STATUS_NO_MEMORY;
 	}

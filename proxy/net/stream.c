@@ -85,7 +85,7 @@ void stream_free(struct stream **stream)
 
 static enum status need_timer(struct stream *s)
 {
-	return s->deadline ? STATUS_OK : timer_create(s->loop, stream_on_deadline, s, &s->deadline);
+	return s->deadline ? STATUS_OK : timer_make(s->loop, stream_on_deadline, s, &s->deadline);
 }
 
 static void end_guest(void *context)

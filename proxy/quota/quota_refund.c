@@ -101,7 +101,7 @@ enum status quota_refunds_create(struct loop *loop, struct redis *redis, const c
 	*refunds = (struct quota_refunds){ .loop = loop, .redis = redis, .prefix = prefix, .retry_ms = RETRY_FIRST_MS };
 	enum status status = redis_script_init(&refunds->script, refund_source);
 	if (status == STATUS_OK)
-		status = timer_create(loop, on_retry, refunds, &refunds->retry);
+		status = timer_make(loop, on_retry, refunds, &refunds->retry);
 	if (status != STATUS_OK) {
 		free(refunds);
 		return status;

@@ -274,8 +274,8 @@ static enum status prepare(struct redis *redis)
 		TRY(resolver_create(redis->loop, &redis->resolver));
 	else if (!span_starts_with(server, SPAN("unix:")))
 		return STATUS_INVALID;
-	TRY(timer_create(redis->loop, on_deadline, redis, &redis->deadline));
-	return timer_create(redis->loop, start, redis, &redis->retry);
+	TRY(timer_make(redis->loop, on_deadline, redis, &redis->deadline));
+	return timer_make(redis->loop, start, redis, &redis->retry);
 }
 
 enum status redis_create(struct loop *loop, const struct redis_options *options, struct redis **out_redis)

@@ -220,7 +220,7 @@ struct delivery *deliveries_find(const struct deliveries *deliveries, uint32_t g
 static enum status enlist(struct deliveries *all, struct delivery *delivery)
 {
 	uint64_t hash = table_hash_numbers(&all->table, delivery->gate_instance, delivery->transaction);
-	TRY(timer_create(all->services->loop, on_timer, delivery, &delivery->timer));
+	TRY(timer_make(all->services->loop, on_timer, delivery, &delivery->timer));
 	enum status status = table_add(&all->table, hash, &delivery->link);
 	if (status != STATUS_OK) {
 		timer_free(&delivery->timer);

@@ -266,7 +266,7 @@ static void drain(void *state, uint64_t limit_ms)
 	for (size_t i = 0; i < relay->context->config->relay.count; i++)
 		upstream_pool_drain(relay->services.pools[i]);
 	if (relay->drain_timer == NULL &&
-	    timer_create(relay->context->loop, look, relay, &relay->drain_timer) != STATUS_OK) {
+	    timer_make(relay->context->loop, look, relay, &relay->drain_timer) != STATUS_OK) {
 		log_error("relay can't drain: out of memory");
 		role_finish(relay->context);
 		return;

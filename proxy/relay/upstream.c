@@ -228,7 +228,7 @@ static struct upstream *make(struct upstream_pool *pool)
 	struct upstream *u = calloc(1, sizeof(*u));
 	if (u == NULL)
 		return NULL;
-	if (timer_create(pool->loop, on_limit, u, &u->timer) != STATUS_OK) {
+	if (timer_make(pool->loop, on_limit, u, &u->timer) != STATUS_OK) {
 		free(u);
 		return NULL;
 	}

@@ -315,7 +315,7 @@ enum status upstream_pool_create(struct loop *loop, const struct upstream_option
 	TAILQ_INIT(&pool->due);
 	enum status status = make_tls(pool);
 	if (status == STATUS_OK)
-		status = timer_create(loop, on_timer, pool, &pool->timer);
+		status = timer_make(loop, on_timer, pool, &pool->timer);
 	if (status != STATUS_OK) {
 		tls_context_free(&pool->tls);
 		free(pool);

@@ -295,7 +295,7 @@ static enum status prepare(struct embedded_redis *redis, const struct config *co
 	}
 	TRY(secret_random_hex(PASSWORD_ENTROPY, &redis->password));
 	TRY(memory_file_seal("redis-password", secret_reveal(&redis->password), &redis->password_fd));
-	return timer_create(redis->loop, take_time, redis, &redis->timer);
+	return timer_make(redis->loop, take_time, redis, &redis->timer);
 }
 
 enum status embedded_redis_create(struct loop *loop, const struct embedded_redis_options *options, uint64_t limit_ms,

@@ -105,7 +105,7 @@ enum status generation_create(struct supervisor *supervisor, struct config *conf
 	generation->supervisor = supervisor;
 	generation->config = config;
 	generation->look = (struct turn_end){ .run = look, .context = generation };
-	enum status status = timer_create(supervisor->loop, take_limit, generation, &generation->limit);
+	enum status status = timer_make(supervisor->loop, take_limit, generation, &generation->limit);
 	if (status == STATUS_OK)
 		status = make_posts(generation);
 	if (status == STATUS_OK)

@@ -242,7 +242,7 @@ static enum status make_timer(struct post *post)
 {
 	if (post->timer)
 		return STATUS_OK;
-	return timer_create(post->generation->supervisor->loop, take_time, post, &post->timer);
+	return timer_make(post->generation->supervisor->loop, take_time, post, &post->timer);
 }
 
 enum status post_start(struct post *post)

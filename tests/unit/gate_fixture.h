@@ -427,9 +427,9 @@ static inline int prepare_world(void **state)
 	signal(SIGPIPE, SIG_IGN);
 	world = (struct world){ 0 };
 	assert_int_equal(loop_create(&world.loop), STATUS_OK);
-	assert_int_equal(timer_create(world.loop, on_tick, world.loop, &world.tick), STATUS_OK);
+	assert_int_equal(timer_make(world.loop, on_tick, world.loop, &world.tick), STATUS_OK);
 	assert_int_equal(loop_create(&world.peer_loop), STATUS_OK);
-	assert_int_equal(timer_create(world.peer_loop, on_tick, world.peer_loop, &world.peer_tick), STATUS_OK);
+	assert_int_equal(timer_make(world.peer_loop, on_tick, world.peer_loop, &world.peer_tick), STATUS_OK);
 	assert_int_equal(stats_create_private(&world.stats), STATUS_OK);
 	assert_int_equal(tls_client_create(&options, &world.tls, &error), STATUS_OK);
 	buf_init(&world.trace, BIG_MAXIMUM);

@@ -92,7 +92,7 @@ uint64_t loop_now_ms(const struct loop *loop)
 	return world.now;
 }
 
-enum status timer_create(struct loop *loop, void (*on_expired)(void *context), void *context, struct timer **out_timer)
+enum status timer_make(struct loop *loop, void (*on_expired)(void *context), void *context, struct timer **out_timer)
 {
 	(void)loop;
 	struct timer *timer = calloc(1, sizeof(*timer));

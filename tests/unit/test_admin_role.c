@@ -245,7 +245,7 @@ static int set_up(void **state)
 	assert_int_equal(config_load(span_of(config_text), "/etc/test.conf", stderr, &world.config), STATUS_OK);
 	assert_int_equal(loop_create(&world.loop), STATUS_OK);
 	assert_int_equal(wakeup_create(world.loop, on_done, NULL, &world.done), STATUS_OK);
-	assert_int_equal(timer_create(world.loop, on_stuck, NULL, &world.stuck), STATUS_OK);
+	assert_int_equal(timer_make(world.loop, on_stuck, NULL, &world.stuck), STATUS_OK);
 	world.context = (struct role_context){ .loop = world.loop, .config = world.config, .seats = 1, .node = "test" };
 	world.errors = stderr;
 	return admin_role.start(&world.context, &world.admin) == STATUS_OK ? 0 : -1;

@@ -69,7 +69,7 @@ static void queue_and_stop(void *context)
 static void run_with(struct trace *trace, void (*first)(void *context))
 {
 	struct timer *timer;
-	assert_int_equal(timer_create(trace->loop, first, trace, &timer), STATUS_OK);
+	assert_int_equal(timer_make(trace->loop, first, trace, &timer), STATUS_OK);
 	timer_set(timer, 0);
 	loop_run(trace->loop);
 	timer_free(&timer);
@@ -168,7 +168,7 @@ static void begin_alarm(struct alarm *alarm)
 {
 	*alarm = (struct alarm){ 0 };
 	assert_int_equal(loop_create(&alarm->loop), STATUS_OK);
-	assert_int_equal(timer_create(alarm->loop, ring, alarm, &alarm->timer), STATUS_OK);
+	assert_int_equal(timer_make(alarm->loop, ring, alarm, &alarm->timer), STATUS_OK);
 }
 
 static void end_alarm(struct alarm *alarm)

@@ -253,8 +253,8 @@ static int outlive_shared_socket(void *context)
 {
 	struct shared_socket *s = context;
 	struct timer *first = NULL, *second = NULL;
-	if (timer_create(s->loop, close_then_stop, s, &first) != STATUS_OK ||
-	    timer_create(s->loop, close_then_stop, s, &second) != STATUS_OK)
+	if (timer_make(s->loop, close_then_stop, s, &first) != STATUS_OK ||
+	    timer_make(s->loop, close_then_stop, s, &second) != STATUS_OK)
 		return 1;
 	timer_set(first, 10);
 	timer_set(second, 50);

@@ -36,7 +36,7 @@ static inline void wait_in(struct loop *loop, uint64_t limit_ms, bool (*is_done)
 {
 	struct wait wait = { .loop = loop, .is_done = is_done, .context = context };
 	wait.until_ms = loop_now_ms(loop) + limit_ms;
-	assert_int_equal(timer_create(loop, wait_look, &wait, &wait.look), STATUS_OK);
+	assert_int_equal(timer_make(loop, wait_look, &wait, &wait.look), STATUS_OK);
 	timer_set(wait.look, LOOK_MS);
 	loop_run(loop);
 	timer_free(&wait.look);
