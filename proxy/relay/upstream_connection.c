@@ -101,14 +101,12 @@ void upstream_connection_rest(struct upstream_connection *c)
 
 static void say_reset(struct upstream_connection *c)
 {
-	c->reset_sent = true;
 	(void)upstream_connection_say(c, SPAN("RSET\r\n"), RESET_MS);
 }
 
 void upstream_connection_reset(struct upstream_connection *c, size_t unanswered)
 {
 	c->unanswered = unanswered;
-	c->reset_sent = false;
 	upstream_connection_set_state(c, CONNECTION_RESETTING);
 	stream_set_deadline(c->stream, RESET_MS);
 	if (unanswered == 0)

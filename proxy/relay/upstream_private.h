@@ -88,7 +88,6 @@ struct upstream_connection {
 	struct upstream *attempt;
 	uint64_t transactions; /* carried before */
 	size_t unanswered;     /* RESETTING: replies that come before RSET's */
-	bool reset_sent;
 };
 
 /* Begins; a failure shows in the pool's turn. NULL out of memory. */
