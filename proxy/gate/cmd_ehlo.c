@@ -27,8 +27,8 @@ static enum status keep_name(struct session *s, struct span name)
 static enum status write_offer(const struct session *s, struct buf *text)
 {
 	const struct config *config = s->gate->config;
-	TRY(buf_printf(text, "250 %s\nPIPELINING\nSIZE %llu\n8BITMIME\nENHANCEDSTATUSCODES", config->global.hostname,
-		       (unsigned long long)config->limits.message_size));
+	TRY(buf_printf(text, "250 %s\nPIPELINING\nSIZE %llu\n8BITMIME\nENHANCEDSTATUSCODES\nCHUNKING",
+		       config->global.hostname, (unsigned long long)config->limits.message_size));
 	if (!stream_is_secure(s->stream))
 		return buf_append_text(text, "\nSTARTTLS");
 	if (s->gate->auth.mechanisms[0] == '\0')

@@ -25,8 +25,9 @@ void cmd_vrfy(struct session *s, const struct command *command)
 void cmd_help(struct session *s, const struct command *command)
 {
 	(void)command;
-	session_reply(s, SPAN("214 2.0.0 Mail submission: EHLO, STARTTLS, AUTH, MAIL, RCPT, DATA, RSET, NOOP, VRFY, "
-			      "HELP, QUIT"));
+	session_reply(s,
+		      SPAN("214 2.0.0 Mail submission: EHLO, STARTTLS, AUTH, MAIL, RCPT, DATA, BDAT, RSET, NOOP, VRFY, "
+			   "HELP, QUIT"));
 }
 
 void cmd_quit(struct session *s, const struct command *command)

@@ -1,6 +1,7 @@
 /* The table of commands and what it demands. Keeps no state of its own. */
 #include "gate/commands.h"
 
+#include "gate/cmd_bdat.h"
 #include "gate/transaction.h"
 
 #define SLOTS_MAXIMUM 1200 /* replies waiting at once: more than the most recipients a message may have */
@@ -11,6 +12,7 @@ enum condition {
 	TLS_FOR_AUTH = 4, /* the same, with its own refusal */
 	USER = 8,         /* somebody is logged in */
 	TRANSACTION = 16, /* MAIL was accepted */
+	CHUNKS = 32,      /* a BDAT was accepted: the message has begun */
 };
 
 struct row {
@@ -28,8 +30,9 @@ static const struct row table[VERB_COUNT] = {
 	[VERB_STARTTLS] = { 0, TLS, true, false, cmd_starttls },
 	[VERB_AUTH] = { TLS_FOR_AUTH | HELO, TRANSACTION | USER, false, false, cmd_auth },
 	[VERB_MAIL] = { TLS | USER | HELO, TRANSACTION, false, false, cmd_mail },
-	[VERB_RCPT] = { TLS | USER | TRANSACTION, 0, false, true, cmd_rcpt },
-	[VERB_DATA] = { TLS | USER | TRANSACTION, 0, true, false, cmd_data },
+	[VERB_RCPT] = { TLS | USER | TRANSACTION, CHUNKS, false, true, cmd_rcpt },
+	[VERB_DATA] = { TLS | USER | TRANSACTION, CHUNKS, true, false, cmd_data },
+	[VERB_BDAT] = { TLS | USER | TRANSACTION, 0, false, false, cmd_bdat },
 	[VERB_RSET] = { 0, 0, true, false, cmd_rset },
 	[VERB_NOOP] = { 0, 0, false, false, cmd_noop },
 	[VERB_VRFY] = { 0, 0, false, false, cmd_vrfy },
@@ -54,13 +57,14 @@ static const struct demand in_the_way[] = {
 	{ TLS, "503 5.5.1 TLS is active already" },
 	{ USER, "503 5.5.1 Already logged in" },
 	{ TRANSACTION, "503 5.5.1 Not within a mail transaction" },
+	{ CHUNKS, "503 5.5.1 The message has begun: only BDAT or RSET may follow" },
 };
 
 static unsigned conditions_of(const struct session *s)
 {
 	bool secure = stream_is_secure(s->stream);
 	return (s->helo ? HELO : 0U) | (secure ? TLS | TLS_FOR_AUTH : 0U) | (s->user ? USER : 0U) |
-	       (s->transaction ? TRANSACTION : 0U);
+	       (s->transaction ? TRANSACTION : 0U) | (s->transaction && s->transaction->message ? CHUNKS : 0U);
 }
 
 static const char *find_refusal(const struct session *s, const struct row *row, const struct command *command)
@@ -87,7 +91,10 @@ static void run_command(struct session *s, const struct row *row, const struct c
 		return;
 	}
 	gate_count_refused(s->gate, REFUSAL_SYNTAX);
-	session_refuse(s, span_of(refusal));
+	if (command->verb == VERB_BDAT)
+		bdat_refuse(s, command, refusal);
+	else
+		session_refuse(s, span_of(refusal));
 }
 
 /* True when this session is to take no further command, and was told so. */
@@ -152,7 +159,7 @@ enum step commands_step(struct session *s)
 	struct command command = command_read(line);
 	const struct row *row = &table[command.verb];
 	if (!row->beside_waiting) {
-		transaction_send_batch(s, command.verb == VERB_DATA);
+		transaction_send_batch(s, command.verb == VERB_DATA || command.verb == VERB_BDAT);
 		if (s->replies.waiting > 0)
 			return STEP_WAIT;
 	}

@@ -25,6 +25,7 @@ command_handler cmd_auth;
 command_handler cmd_mail;
 command_handler cmd_rcpt;
 command_handler cmd_data;
+command_handler cmd_bdat;
 command_handler cmd_rset;
 command_handler cmd_noop;
 command_handler cmd_vrfy;

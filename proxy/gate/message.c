@@ -12,6 +12,7 @@
 #include "gate/message_header.h"
 #include "gate/transaction.h"
 #include "smtp/body.h"
+#include "smtp/chunk.h"
 #include "smtp/header.h"
 #include "smtp/reply.h"
 
@@ -21,10 +22,11 @@
 #define NO_MEMORY SPAN("451 4.3.0 Out of memory, please try again")
 
 struct message {
-	struct body_scanner scanner;
-	struct buf bytes; /* wire form; while the header is gathered, all of the message so far */
-	size_t looked_at; /* bytes when the header's end was looked for last */
-	bool has_header;  /* the header was judged, and what is in `bytes` may go */
+	struct body_scanner scanner; /* of DATA */
+	struct chunk_scanner chunks; /* of BDAT; the other one stays zero */
+	struct buf bytes;            /* wire form; while the header is gathered, all of the message so far */
+	size_t looked_at;            /* bytes when the header's end was looked for last */
+	bool has_header;             /* the header was judged, and what is in `bytes` may go */
 	bool is_refused;
 	struct span refusal;     /* the reply at the end of the data */
 	struct span header_from; /* for the last frame */
@@ -37,6 +39,8 @@ enum status message_begin(struct session *s)
 	if (m == NULL)
 		return STATUS_NO_MEMORY;
 	buf_init(&m->bytes, HEADER_MAXIMUM + PIECE_MAXIMUM);
+	m->refusal = s->transaction->refusal;
+	m->is_refused = !span_is_empty(m->refusal);
 	s->transaction->message = m;
 	return STATUS_OK;
 }
@@ -148,13 +152,18 @@ static void gather_header(struct session *s, bool complete)
 		       REFUSAL_HEADER);
 }
 
+static void refuse_size(struct session *s)
+{
+	refuse(s, SPAN("552 5.3.4 Message too large"), SPAN("message too large"), REFUSAL_SIZE);
+}
+
 /* What the scanner has seen may already decide. */
 static void judge_data(struct session *s)
 {
-	const struct body_scanner *scanner = &s->transaction->message->scanner;
-	if (scanner->size > s->gate->config->limits.message_size)
-		refuse(s, SPAN("552 5.3.4 Message too large"), SPAN("message too large"), REFUSAL_SIZE);
-	else if (scanner->has_cr_or_nul)
+	const struct message *m = s->transaction->message;
+	if (m->scanner.size + m->chunks.size > s->gate->config->limits.message_size)
+		refuse_size(s);
+	else if (m->scanner.has_cr_or_nul || m->chunks.has_cr_or_nul)
 		refuse(s, SPAN("554 5.6.0 The message has a carriage return without a line feed, or a NUL byte"),
 		       SPAN("stray CR or NUL"), REFUSAL_SYNTAX);
 }
@@ -196,7 +205,12 @@ static void finish(struct session *s)
 	session_set_state(s, SESSION_OUTCOME);
 }
 
-/* ---- the step */
+/* ---- DATA */
+
+static void give_up(struct session *s)
+{
+	session_farewell(s, SPAN("421 4.3.0 Out of memory, please try again"), "out of memory");
+}
 
 static enum step wait_for_input(struct session *s)
 {
@@ -218,7 +232,7 @@ enum step message_step(struct session *s)
 	buf_consume(input, used);
 	session_touch(s);
 	if (status == STATUS_NO_MEMORY) {
-		session_farewell(s, SPAN("421 4.3.0 Out of memory, please try again"), "out of memory");
+		give_up(s);
 		return STEP_NEXT;
 	}
 	pass_on(s, status == STATUS_OK);
@@ -227,9 +241,53 @@ enum step message_step(struct session *s)
 	return STEP_NEXT;
 }
 
+/* ---- BDAT */
+
+bool message_is_refused(const struct session *s)
+{
+	return s->transaction->message->is_refused;
+}
+
+void message_expect_octets(struct session *s, uint64_t size)
+{
+	struct message *m = s->transaction->message;
+	uint64_t maximum = s->gate->config->limits.message_size;
+	if (!m->is_refused && (m->chunks.size > maximum || size > maximum - m->chunks.size))
+		refuse_size(s);
+}
+
+void message_take_octets(struct session *s, struct span octets)
+{
+	struct message *m = s->transaction->message;
+	if (m->is_refused)
+		return;
+	if (chunk_scan(&m->chunks, octets, &m->bytes) != STATUS_OK)
+		give_up(s);
+	else
+		pass_on(s, false);
+}
+
+void message_end_chunk(struct session *s, bool is_last)
+{
+	struct message *m = s->transaction->message;
+	if (is_last && !m->is_refused) {
+		if (chunk_scan_end(&m->chunks, &m->bytes) != STATUS_OK) {
+			give_up(s);
+			return;
+		}
+		pass_on(s, true);
+	}
+	if (is_last || m->is_refused) {
+		finish(s);
+		return;
+	}
+	session_set_state(s, SESSION_COMMAND);
+	session_reply(s, SPAN("250 2.0.0 Chunk received"));
+}
+
 /* ---- the relay's word */
 
-/* Within the data: kept for its end. */
+/* Within the data, or between its chunks: kept for the end, or the next chunk. */
 static void take_early_refusal(struct session *s, struct span text)
 {
 	struct span refusal = LOST;
@@ -252,7 +310,7 @@ enum status message_on_reply(struct session *s, struct span text)
 		return STATUS_INVALID;
 	if (s->state == SESSION_OUTCOME)
 		conclude(s, text);
-	else if (s->state == SESSION_DATA)
+	else if (s->transaction->message)
 		take_early_refusal(s, text);
 	else
 		transaction_take_refusal(s, text);

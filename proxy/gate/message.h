@@ -1,5 +1,5 @@
 /*
- * The data phase: the message of a transaction on its way to the relay.
+ * The data phase: the message of a transaction on its way to the relay, by DATA or in chunks by BDAT.
  *
  * First its header is gathered (at most HEADER_MAXIMUM) and judged: whose From:
  * is it, is it a loop. Then the added fields, the header and the rest go to the relay in
@@ -11,10 +11,22 @@
 
 #include "gate/session.h"
 
-/* DATA was accepted. STATUS_NO_MEMORY: nothing has begun. */
+/* DATA or the first BDAT was accepted. STATUS_NO_MEMORY: nothing has begun. */
 MUST_USE enum status message_begin(struct session *s);
 /* SESSION_DATA: one piece of input. */
 enum step message_step(struct session *s);
+
+/* The most of a chunk to be given at once. */
+#define MESSAGE_OCTETS_MAXIMUM (32U << 10)
+/* BDAT announces so many octets: a message that they make too large is refused before they come. */
+void message_expect_octets(struct session *s, uint64_t size);
+/* SESSION_CHUNK: some octets; dropped when the message is refused. May end the session. */
+void message_take_octets(struct session *s, struct span octets);
+/* The chunk is complete, and is answered: a refusal ends the transaction, the last chunk the message. */
+void message_end_chunk(struct session *s, bool is_last);
+/* True when nothing of it goes to the relay any more. */
+bool message_is_refused(const struct session *s);
+
 /* The relay's outcome, or an early refusal; drives the session. STATUS_INVALID: a success before there was a whole message. */
 MUST_USE enum status message_on_reply(struct session *s, struct span reply);
 /* The relay is lost, or silent: the client hears that the outcome is not known, or at the end that nothing was sent. */

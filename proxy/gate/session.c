@@ -15,6 +15,7 @@
 
 #include "base/log.h"
 #include "gate/cmd_auth.h"
+#include "gate/cmd_bdat.h"
 #include "gate/cmd_starttls.h"
 #include "gate/commands.h"
 #include "gate/message.h"
@@ -35,12 +36,13 @@
 static const unsigned legal_moves[SESSION_STATES] = {
 	[SESSION_HANDSHAKE] = MOVE(GREETING) | MOVE(COMMAND),
 	[SESSION_GREETING] = MOVE(COMMAND),
-	[SESSION_COMMAND] = MOVE(STARTTLS) | MOVE(AUTH_VERDICT) | MOVE(DATA),
+	[SESSION_COMMAND] = MOVE(STARTTLS) | MOVE(AUTH_VERDICT) | MOVE(DATA) | MOVE(CHUNK),
 	[SESSION_STARTTLS] = MOVE(SWITCHING),
 	[SESSION_SWITCHING] = MOVE(HANDSHAKE),
 	[SESSION_AUTH_VERDICT] = MOVE(AUTH_RESPONSE) | MOVE(COMMAND),
 	[SESSION_AUTH_RESPONSE] = MOVE(AUTH_VERDICT) | MOVE(COMMAND),
 	[SESSION_DATA] = MOVE(OUTCOME) | MOVE(COMMAND),
+	[SESSION_CHUNK] = MOVE(OUTCOME) | MOVE(COMMAND),
 	[SESSION_OUTCOME] = MOVE(COMMAND),
 	[SESSION_CLOSED] = 0,
 };
@@ -50,6 +52,7 @@ static uint64_t deadline_of_state(const struct session *s)
 	const struct config_limits *limits = &s->gate->config->limits;
 	switch (s->state) {
 	case SESSION_DATA:
+	case SESSION_CHUNK:
 		return limits->data_timeout;
 	case SESSION_AUTH_VERDICT:
 	case SESSION_OUTCOME:
@@ -180,6 +183,7 @@ static enum step (*const steps[SESSION_STATES])(struct session *s) = {
 	[SESSION_AUTH_VERDICT] = step_nothing,
 	[SESSION_AUTH_RESPONSE] = auth_step_response,
 	[SESSION_DATA] = message_step,
+	[SESSION_CHUNK] = bdat_step,
 	[SESSION_OUTCOME] = step_nothing,
 	[SESSION_CLOSED] = step_nothing,
 };
@@ -259,7 +263,7 @@ static void on_event(void *context, struct stream *stream, enum stream_event eve
 
 void session_on_relay_lost(struct session *s)
 {
-	if (s->state == SESSION_DATA || s->state == SESSION_OUTCOME)
+	if (s->transaction && s->transaction->message)
 		message_lost(s);
 	else
 		transaction_lost(s);
@@ -269,7 +273,7 @@ void session_on_relay_lost(struct session *s)
 void session_on_drain(struct session *s, bool now)
 {
 	bool speaks = s->state == SESSION_COMMAND || s->state == SESSION_AUTH_VERDICT ||
-		      s->state == SESSION_AUTH_RESPONSE || s->state == SESSION_DATA;
+		      s->state == SESSION_AUTH_RESPONSE || s->state == SESSION_DATA || s->state == SESSION_CHUNK;
 	if (now && s->state == SESSION_OUTCOME)
 		session_farewell(
 			s, SPAN("421 4.3.2 This server is shutting down, it is not known whether the message was sent"),

@@ -30,19 +30,29 @@ enum session_state {
 	SESSION_AUTH_VERDICT,  /* the auth role has the word; nothing is read */
 	SESSION_AUTH_RESPONSE, /* the client owes a line to a 334 */
 	SESSION_DATA,          /* the message comes in */
+	SESSION_CHUNK,         /* the octets of one BDAT come in, to go on or to be dropped */
 	SESSION_OUTCOME,       /* the relay has all of the message, and the word */
 	SESSION_CLOSED,        /* session_drive frees it */
 	SESSION_STATES
+};
+
+/* The octets behind a BDAT (RFC 3030). */
+struct chunk {
+	uint64_t left; /* octets still to come */
+	bool is_last;
+	bool is_error;       /* the refusal counts as one */
+	const char *refusal; /* static: they are dropped, and answered with it. NULL: they belong to the message */
 };
 
 /* What a step found: nothing more to do for now, or the next step may follow. */
 enum step { STEP_WAIT, STEP_NEXT };
 
 /*
- * Invariants: `transaction` is set only in COMMAND, DATA and OUTCOME, and always
- * in the last two; `request` is registered only in AUTH_VERDICT and
- * AUTH_RESPONSE; replies wait only in COMMAND. `user` is set iff the auth role
- * granted this session. The arena is empty without a transaction.
+ * Invariants: `transaction` is set only in COMMAND, DATA, CHUNK and OUTCOME,
+ * always in DATA and OUTCOME, and in CHUNK with a message unless the octets are
+ * dropped; `request` is registered only in AUTH_VERDICT and AUTH_RESPONSE;
+ * replies wait only in COMMAND. `user` is set iff the auth role granted this
+ * session. The arena is empty without a transaction.
  */
 struct session {
 	TAILQ_ENTRY(session) in_gate;
@@ -69,8 +79,9 @@ struct session {
 	struct replies replies;
 	struct arena arena;
 	struct transaction *transaction;
-	unsigned errors;   /* commands refused */
-	unsigned commands; /* lines read */
+	struct chunk chunk; /* in CHUNK */
+	unsigned errors;    /* commands refused */
+	unsigned commands;  /* lines read */
 
 	bool announced;           /* SESSION_OPENED was sent */
 	bool ticket_sent;         /* one TLS ticket a session */

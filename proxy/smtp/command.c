@@ -10,8 +10,9 @@
 static const struct span verb_names[VERB_COUNT] = {
 	[VERB_EHLO] = SPAN("EHLO"), [VERB_HELO] = SPAN("HELO"), [VERB_STARTTLS] = SPAN("STARTTLS"),
 	[VERB_AUTH] = SPAN("AUTH"), [VERB_MAIL] = SPAN("MAIL"), [VERB_RCPT] = SPAN("RCPT"),
-	[VERB_DATA] = SPAN("DATA"), [VERB_RSET] = SPAN("RSET"), [VERB_NOOP] = SPAN("NOOP"),
-	[VERB_VRFY] = SPAN("VRFY"), [VERB_HELP] = SPAN("HELP"), [VERB_QUIT] = SPAN("QUIT"),
+	[VERB_DATA] = SPAN("DATA"), [VERB_BDAT] = SPAN("BDAT"), [VERB_RSET] = SPAN("RSET"),
+	[VERB_NOOP] = SPAN("NOOP"), [VERB_VRFY] = SPAN("VRFY"), [VERB_HELP] = SPAN("HELP"),
+	[VERB_QUIT] = SPAN("QUIT"),
 };
 
 enum status command_take_line(struct span bytes, size_t maximum, struct span *out_line, size_t *out_used)

@@ -555,7 +555,7 @@ static inline void hears_no_more(struct client *c)
 #define GREETING "220 mail.example.com ESMTP Subgate ready\r\n"
 #define OFFER(last)                                           \
 	"250-mail.example.com\r\n250-PIPELINING\r\n250-SIZE " \
-	"1048576\r\n250-8BITMIME\r\n250-ENHANCEDSTATUSCODES\r\n250 " last "\r\n"
+	"1048576\r\n250-8BITMIME\r\n250-ENHANCEDSTATUSCODES\r\n250-CHUNKING\r\n250 " last "\r\n"
 
 /* On the implicit listener, greeted. */
 static inline void client_greeted(struct client *c)

@@ -321,8 +321,9 @@ static void small_commands_have_their_answers(void **state)
 		{ "noop with words\r\n", "250 2.0.0 OK\r\n" },
 		{ "RSET\r\n", "250 2.0.0 Reset\r\n" },
 		{ "VRFY bob\r\n", "252 2.5.0 Can't verify an address, but a message to it may be sent\r\n" },
-		{ "HELP\r\n", "214 2.0.0 Mail submission: EHLO, STARTTLS, AUTH, MAIL, RCPT, DATA, RSET, NOOP, VRFY, "
-			      "HELP, QUIT\r\n" },
+		{ "HELP\r\n",
+		  "214 2.0.0 Mail submission: EHLO, STARTTLS, AUTH, MAIL, RCPT, DATA, BDAT, RSET, NOOP, VRFY, "
+		  "HELP, QUIT\r\n" },
 		{ "RSET now\r\n", "501 5.5.4 This command takes no argument\r\n" },
 		{ "FROB\r\n", "500 5.5.1 This command is not known here\r\n" },
 		{ "\r\n", "500 5.5.2 This line is not a command\r\n" },

@@ -1,0 +1,111 @@
+/*
+ * BDAT (RFC 3030): a message in counted chunks.
+ *
+ * Whatever becomes of a chunk, its octets are never taken for commands: they
+ * belong to the message, or are dropped and the refusal follows them (RFC
+ * 3030, 2). Where their number can't be read the connection ends.
+ */
+#include "gate/cmd_bdat.h"
+
+#include "gate/commands.h"
+#include "gate/message.h"
+#include "gate/transaction.h"
+#include "smtp/chunk.h"
+
+/* Nobody knows where the next command is. */
+static void cut_off(struct session *s)
+{
+	gate_count_refused(s->gate, REFUSAL_SYNTAX);
+	session_reply(s, SPAN("501 5.5.4 Syntax: BDAT octets [LAST]"));
+	session_farewell(s, SPAN("421 4.7.0 What follows can't be told from commands, closing the connection"),
+			 "unreadable BDAT");
+}
+
+static void begin(struct session *s, const struct chunk_announcement *announcement, const char *refusal)
+{
+	s->chunk = (struct chunk){ .left = announcement->size, .is_last = announcement->is_last, .refusal = refusal };
+	session_set_state(s, SESSION_CHUNK);
+}
+
+/* A client that pipelined its chunks goes on for a while behind a refusal: only strangers' count as errors. */
+void bdat_refuse(struct session *s, const struct command *command, const char *refusal)
+{
+	struct chunk_announcement announcement;
+	if (chunk_read(command->argument, &announcement) != STATUS_OK) {
+		cut_off(s);
+		return;
+	}
+	begin(s, &announcement, refusal);
+	s->chunk.is_error = s->user == NULL;
+}
+
+/* The first chunk of a message; as for DATA. NULL: it has begun. */
+static const char *begin_message(struct session *s)
+{
+	const struct transaction *t = s->transaction;
+	if (span_is_empty(t->refusal) && t->asked == 0)
+		return "503 5.5.1 Send RCPT first";
+	if (span_is_empty(t->refusal) && t->accepted == 0)
+		return "554 5.5.1 No valid recipients";
+	if (message_begin(s) != STATUS_OK)
+		return "451 4.3.0 Out of memory, please try again";
+	return NULL;
+}
+
+void cmd_bdat(struct session *s, const struct command *command)
+{
+	struct chunk_announcement announcement;
+	if (chunk_read(command->argument, &announcement) != STATUS_OK) {
+		cut_off(s);
+		return;
+	}
+	begin(s, &announcement, s->transaction->message ? NULL : begin_message(s));
+	if (s->chunk.refusal == NULL)
+		message_expect_octets(s, announcement.size);
+}
+
+/* ---- the octets */
+
+static enum step end_chunk(struct session *s)
+{
+	if (s->chunk.refusal == NULL) {
+		message_end_chunk(s, s->chunk.is_last);
+		return STEP_NEXT;
+	}
+	session_set_state(s, SESSION_COMMAND);
+	session_reply(s, span_of(s->chunk.refusal));
+	if (s->chunk.is_error)
+		session_count_error(s);
+	return STEP_NEXT;
+}
+
+static enum step wait_for_octets(struct session *s)
+{
+	if (s->peer_ended)
+		session_drop(s, "client closed within a message");
+	return STEP_WAIT;
+}
+
+static void take(struct session *s, struct span octets)
+{
+	s->chunk.left -= octets.size;
+	if (s->chunk.refusal == NULL)
+		message_take_octets(s, octets);
+	buf_consume(stream_input(s->stream), octets.size);
+	session_touch(s);
+}
+
+enum step bdat_step(struct session *s)
+{
+	struct span input = buf_span(stream_input(s->stream));
+	bool goes_on = s->chunk.refusal == NULL && !message_is_refused(s);
+	if (s->chunk.left == 0)
+		return end_chunk(s);
+	if (span_is_empty(input))
+		return wait_for_octets(s);
+	if (goes_on && relay_door_is_full(&s->gate->relay))
+		return session_wait_for_room(s);
+	input = span_slice(input, 0, MESSAGE_OCTETS_MAXIMUM);
+	take(s, s->chunk.left < input.size ? span_slice(input, 0, s->chunk.left) : input);
+	return STEP_NEXT;
+}

@@ -1,0 +1,13 @@
+/* BDAT where the table of commands and the session's states need it. */
+#ifndef GATE_CMD_BDAT_H
+#define GATE_CMD_BDAT_H
+
+#include "gate/session.h"
+#include "smtp/command.h"
+
+/* BDAT can't be taken now: its octets are dropped, and then answered with `refusal` (static). */
+void bdat_refuse(struct session *s, const struct command *command, const char *refusal);
+/* SESSION_CHUNK: some of the octets. */
+enum step bdat_step(struct session *s);
+
+#endif
