@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "base/network.h"
 #include "config/load.h"
 #include "config/values.h"
 
@@ -91,6 +92,16 @@ static void check_listener(struct load *load, size_t index)
 		else if (is_listened(load, index, i))
 			load_fault(load, "listener", listener->name, "address", "\"%.80s\" is listened on already",
 				   address);
+	}
+	for (size_t i = 0; i < listener->proxy_protocol_from.count; i++) {
+		const char *item = listener->proxy_protocol_from.items[i];
+		struct network network;
+		if (network_parse(span_of(item), &network) != STATUS_OK)
+			load_fault(load, "listener", listener->name, "proxy_protocol_from",
+				   "\"%.80s\" is not a network; expected one such as \"10.0.0.0/8\", no bit set behind "
+				   "the "
+				   "prefix, or an address",
+				   item);
 	}
 }
 

@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "gate/arrival.h"
 #include "gate/session.h"
 
 #define NAME_MAXIMUM 160 /* bytes of a descriptor's name */
@@ -40,16 +41,23 @@ static void turn_away(const struct gate_listener *listener, int fd)
 	close(fd);
 }
 
+void gate_admit(struct gate_listener *listener, int fd, const struct endpoint *client)
+{
+	struct limits_key network = limits_key_of(&client->storage);
+	if (limits_enter(listener->gate->limits, &network) == STATUS_OK)
+		session_open(listener, fd, client, &network);
+	else
+		turn_away(listener, fd);
+}
+
 static void on_accepted(void *context, int fd, const struct endpoint *peer)
 {
 	struct gate_listener *listener = context;
-	struct gate *gate = listener->gate;
-	struct limits_key network = limits_key_of(&peer->storage);
-	stats_add(gate->role->stats, COUNTER_CONNECTIONS, listener->index, 1);
-	if (limits_enter(gate->limits, &network) == STATUS_OK)
-		session_open(listener, fd, peer, &network);
+	stats_add(listener->gate->role->stats, COUNTER_CONNECTIONS, listener->index, 1);
+	if (arrival_is_expected(listener, peer))
+		arrival_begin(listener, fd, peer);
 	else
-		turn_away(listener, fd);
+		gate_admit(listener, fd, peer);
 }
 
 /* ---- start */
@@ -122,8 +130,10 @@ static enum status make_listeners(struct gate *gate)
 							     .config = &gate->config->listener.items[i],
 							     .index = (unsigned)i };
 	TRY(make_contexts(gate));
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++) {
+		TRY(arrival_read_networks(&gate->listeners[i]));
 		TRY(open_sockets(&gate->listeners[i]));
+	}
 	return STATUS_OK;
 }
 
@@ -178,12 +188,15 @@ static void stop(void *state)
 		session_drop(s, "stopped");
 		session_drive(s);
 	}
+	arrival_end_all(gate);
 	auth_door_end(&gate->auth);
 	relay_door_end(&gate->relay);
 	timer_free(&gate->drain_timer);
 	free_listeners(gate);
-	for (size_t i = 0; i < gate->listener_count; i++)
+	for (size_t i = 0; i < gate->listener_count; i++) {
 		tls_context_free(&gate->listeners[i].tls);
+		free(gate->listeners[i].proxies);
+	}
 	free(gate->listeners);
 	limits_free(&gate->limits);
 	registry_free(&gate->requests);
@@ -202,6 +215,7 @@ static enum status start(const struct role_context *role, void **out_state)
 	gate->relay.gate = gate;
 	TAILQ_INIT(&gate->sessions);
 	TAILQ_INIT(&gate->paced);
+	TAILQ_INIT(&gate->arrivals);
 	warm_up();
 	enum status status = make_parts(gate);
 	if (status != STATUS_OK) {
@@ -240,11 +254,18 @@ static void on_drain_expired(void *context)
 	struct gate *gate = context;
 	log_info("%" PRIu64 " sessions did not end in time and are closed", limits_count(gate->limits));
 	drain_sessions(gate, true);
+	arrival_end_all(gate);
+	gate_session_gone(gate);
+}
+
+static bool is_empty(const struct gate *gate)
+{
+	return TAILQ_EMPTY(&gate->sessions) && TAILQ_EMPTY(&gate->arrivals);
 }
 
 void gate_session_gone(struct gate *gate)
 {
-	if (gate->draining && TAILQ_EMPTY(&gate->sessions))
+	if (gate->draining && is_empty(gate))
 		role_finish(gate->role);
 }
 
@@ -255,7 +276,7 @@ static void drain(void *state, uint64_t limit_ms)
 	gate->draining = true;
 	free_listeners(gate);
 	timer_set(gate->drain_timer, limit_ms);
-	if (TAILQ_EMPTY(&gate->sessions) && !was_draining)
+	if (is_empty(gate) && !was_draining)
 		role_finish(gate->role);
 	else
 		drain_sessions(gate, false);

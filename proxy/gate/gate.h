@@ -8,6 +8,7 @@
 
 #include <sys/queue.h>
 
+#include "base/network.h"
 #include "door/role.h"
 #include "gate/auth_door.h"
 #include "gate/limits.h"
@@ -18,6 +19,8 @@
 
 struct session;
 TAILQ_HEAD(session_list, session);
+struct arrival;
+TAILQ_HEAD(arrival_list, arrival);
 
 /* One listener section: its sockets (one for each address) and its TLS context. */
 struct gate_listener {
@@ -27,6 +30,8 @@ struct gate_listener {
 	struct tls_context *tls;
 	struct listener **sockets;
 	size_t socket_count;
+	struct network *proxies; /* whose PROXY headers are believed */
+	size_t proxy_count;
 };
 
 /* Labels of COUNTER_REFUSED, in the order of counters.def. */
@@ -53,6 +58,8 @@ struct gate {
 	struct limits *limits;
 	struct session_list sessions;
 	struct session_list paced;
+	struct arrival_list arrivals;  /* connections that wait for their PROXY header */
+	uint64_t arrival_warned_ms;    /* when the log was last told of a bad one; 0: never */
 	struct registry *requests;     /* AUTH exchanges by number */
 	struct registry *transactions; /* mail transactions by number */
 	struct auth_door auth;
@@ -67,7 +74,9 @@ struct gate {
 void gate_count_refused(struct gate *gate, enum gate_refusal refusal);
 /* Publishes open_count and authenticated_count. */
 void gate_publish_sessions(struct gate *gate);
-/* A session is gone: a draining gate ends with its last one. */
+/* Takes over a connection of this client: makes it a session, or turns it away. */
+void gate_admit(struct gate_listener *listener, int fd, const struct endpoint *client);
+/* A session, or an arrival, is gone: a draining gate ends with its last one. */
 void gate_session_gone(struct gate *gate);
 
 #endif

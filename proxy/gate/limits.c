@@ -101,6 +101,10 @@ enum status limits_enter(struct limits *limits, const struct limits_key *key)
 {
 	if (limits->count >= limits->maximum)
 		return STATUS_REFUSED;
+	if (key == NULL) {
+		limits->count++;
+		return STATUS_OK;
+	}
 	struct network **at = find_network(limits, key);
 	if (*at && (*at)->connections >= limits->per_network)
 		return STATUS_REFUSED;
@@ -117,9 +121,12 @@ enum status limits_enter(struct limits *limits, const struct limits_key *key)
 
 void limits_leave(struct limits *limits, const struct limits_key *key)
 {
-	struct network **at = find_network(limits, key);
-	assert(*at && limits->count > 0);
+	assert(limits->count > 0);
 	limits->count--;
+	if (key == NULL)
+		return;
+	struct network **at = find_network(limits, key);
+	assert(*at);
 	if (--(*at)->connections > 0)
 		return;
 	struct network *gone = *at;

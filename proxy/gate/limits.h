@@ -24,9 +24,9 @@ void limits_free(struct limits **limits); /* NULL-safe */
 /* IPv4-mapped IPv6 counts as IPv4; what is no IP address (a UNIX socket) shares one key. */
 struct limits_key limits_key_of(const struct sockaddr_storage *address);
 
-/* Counts one connection. STATUS_REFUSED: a bound is reached, nothing is counted; STATUS_NO_MEMORY the same. */
+/* Counts one connection; key NULL: in all only, as its network is not known yet. STATUS_REFUSED: a bound is reached, nothing is counted; STATUS_NO_MEMORY the same. */
 MUST_USE enum status limits_enter(struct limits *limits, const struct limits_key *key);
-/* Takes back one limits_enter that was STATUS_OK. */
+/* Takes back one limits_enter that was STATUS_OK, with its key. */
 void limits_leave(struct limits *limits, const struct limits_key *key);
 /* Connections counted now. */
 uint64_t limits_count(const struct limits *limits);

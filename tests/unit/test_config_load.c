@@ -239,6 +239,12 @@ static const struct {
 	  "4: listener b.address: \"localhost:465\" is not an address and a port; expected \"0.0.0.0:465\" or "
 	  "\"[::]:465\"\n"
 	  "4: listener b.address: \"127.0.0.1:465\" is listened on already\n" },
+	{ "listener b { address = {\"0.0.0.0:1\"} proxy_protocol_from = {\"10.0.0.0/8\", \"::1\", \"10.0.0.1/8\", "
+	  "\"lb\"} }\n",
+	  "4: listener b.proxy_protocol_from: \"10.0.0.1/8\" is not a network; expected one such as \"10.0.0.0/8\", no "
+	  "bit set behind the prefix, or an address\n"
+	  "4: listener b.proxy_protocol_from: \"lb\" is not a network; expected one such as \"10.0.0.0/8\", no bit set "
+	  "behind the prefix, or an address\n" },
 	{ "admin { http = \"0.0.0.0:80\" }\n", "4: admin.http: \"0.0.0.0:80\" is not a loopback address and port; "
 					       "expected one such as \"127.0.0.1:8587\"\n" },
 	{ "redis { server = \"rediss://h:1\" }\n", "4: redis.server: \"rediss://h:1\" is not a server; expected "

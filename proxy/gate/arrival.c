@@ -1,0 +1,177 @@
+/*
+ * Waiting for PROXY headers. Owns the descriptor and a buffer of the largest
+ * header's size for each. The bytes are looked at in the kernel first and taken
+ * only as far as they belong to the header: what is behind it is the client's,
+ * TLS as often as not. A part of a header is taken at once, or the descriptor
+ * would stay readable and the loop never rest.
+ */
+#include "gate/arrival.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "net/proxy_header.h"
+
+#define HEADER_MS 3000    /* proxy-protocol.txt, 2: at least 3 s, so that a lost segment may come again */
+#define WARNING_MS 60000U /* between two warnings: a wrong load balancer is wrong for each connection */
+
+struct arrival {
+	TAILQ_ENTRY(arrival) in_gate;
+	struct gate_listener *listener;
+	int fd; /* -1: handed on */
+	struct endpoint peer;
+	struct watch *watch;
+	struct timer *deadline;
+	size_t size; /* bytes of the header taken so far */
+	char bytes[PROXY_HEADER_MAXIMUM];
+};
+
+/* ---- who is believed */
+
+enum status arrival_read_networks(struct gate_listener *listener)
+{
+	const struct config_list *list = &listener->config->proxy_protocol_from;
+	listener->proxies = calloc(list->count ? list->count : 1, sizeof(*listener->proxies));
+	if (listener->proxies == NULL)
+		return STATUS_NO_MEMORY;
+	for (size_t i = 0; i < list->count; i++)
+		TRY(network_parse(span_of(list->items[i]), &listener->proxies[i]));
+	listener->proxy_count = list->count;
+	return STATUS_OK;
+}
+
+bool arrival_is_expected(const struct gate_listener *listener, const struct endpoint *peer)
+{
+	char address[ENDPOINT_TEXT_SIZE];
+	if (listener->proxy_count == 0)
+		return false;
+	endpoint_format(peer, address);
+	for (size_t i = 0; i < listener->proxy_count; i++) {
+		if (network_contains(&listener->proxies[i], span_of(address)))
+			return true;
+	}
+	return false;
+}
+
+/* ---- the end */
+
+static void leave(struct arrival *a)
+{
+	struct gate *gate = a->listener->gate;
+	TAILQ_REMOVE(&gate->arrivals, a, in_gate);
+	limits_leave(gate->limits, NULL);
+	watch_free(&a->watch);
+	timer_free(&a->deadline);
+	if (a->fd >= 0)
+		close(a->fd);
+	free(a);
+}
+
+void arrival_end_all(struct gate *gate)
+{
+	struct arrival *a;
+	while ((a = TAILQ_FIRST(&gate->arrivals)) != NULL)
+		leave(a);
+}
+
+static void refuse(struct arrival *a, const char *why)
+{
+	struct gate *gate = a->listener->gate;
+	uint64_t now = loop_now_ms(gate->loop);
+	char address[ENDPOINT_TEXT_SIZE];
+	endpoint_format(&a->peer, address);
+	gate_count_refused(gate, REFUSAL_SYNTAX);
+	if (gate->arrival_warned_ms == 0 || now - gate->arrival_warned_ms >= WARNING_MS) {
+		gate->arrival_warned_ms = now;
+		log_warning("listener %s: a connection from %s, which is in proxy_protocol_from, was closed: %s",
+			    a->listener->config->name, address, why);
+	}
+	leave(a);
+	gate_session_gone(gate);
+}
+
+static void on_deadline(void *context)
+{
+	refuse(context, "no PROXY header came in time");
+}
+
+/* ---- the header */
+
+static void hand_on(struct arrival *a, const struct proxy_header *header)
+{
+	struct gate_listener *listener = a->listener;
+	const struct endpoint client = header->has_client ? header->client : a->peer;
+	int fd = a->fd;
+	a->fd = -1;
+	leave(a);
+	gate_admit(listener, fd, &client);
+	gate_session_gone(listener->gate);
+}
+
+/* Takes as many bytes as were seen before; only a fault of the system's gives fewer. */
+static bool take(struct arrival *a, size_t size)
+{
+	if (recv(a->fd, a->bytes + a->size, size, 0) != (ssize_t)size)
+		return false;
+	a->size += size;
+	return true;
+}
+
+static void look_at(struct arrival *a, size_t seen)
+{
+	struct proxy_header header;
+	size_t used = 0;
+	enum status status = proxy_header_parse((struct span){ a->bytes, a->size + seen }, &header, &used);
+	if (status != STATUS_OK && status != STATUS_AGAIN)
+		refuse(a, "it did not begin with a PROXY header");
+	else if (!take(a, status == STATUS_OK ? used - a->size : seen))
+		refuse(a, "it can't be read");
+	else if (status == STATUS_OK)
+		hand_on(a, &header);
+}
+
+static void on_ready(void *context, unsigned events)
+{
+	struct arrival *a = context;
+	struct gate *gate = a->listener->gate;
+	(void)events;
+	ssize_t seen = recv(a->fd, a->bytes + a->size, sizeof(a->bytes) - a->size, MSG_PEEK);
+	if (seen > 0) {
+		look_at(a, (size_t)seen);
+	} else if (seen == 0 || (errno != EAGAIN && errno != EINTR)) {
+		leave(a); /* such as a health check that only connects */
+		gate_session_gone(gate);
+	}
+}
+
+/* ---- the beginning */
+
+void arrival_begin(struct gate_listener *listener, int fd, const struct endpoint *peer)
+{
+	struct gate *gate = listener->gate;
+	struct arrival *a = NULL;
+	enum status status = limits_enter(gate->limits, NULL);
+	if (status == STATUS_OK && (a = malloc(sizeof(*a))) == NULL)
+		limits_leave(gate->limits, NULL);
+	if (a == NULL) {
+		gate_count_refused(gate, REFUSAL_LIMIT);
+		close(fd);
+		return;
+	}
+	a->listener = listener;
+	a->fd = fd;
+	a->peer = *peer;
+	a->watch = NULL;
+	a->deadline = NULL;
+	a->size = 0;
+	TAILQ_INSERT_TAIL(&gate->arrivals, a, in_gate);
+	if (watch_create(gate->loop, fd, WATCH_READ, on_ready, a, &a->watch) != STATUS_OK ||
+	    timer_make(gate->loop, on_deadline, a, &a->deadline) != STATUS_OK) {
+		log_warning("no memory for one more connection");
+		leave(a);
+		return;
+	}
+	timer_set(a->deadline, HEADER_MS);
+}

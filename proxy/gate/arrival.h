@@ -1,0 +1,25 @@
+/*
+ * Connections from a load balancer, until its PROXY header has come: it says
+ * who the client is, so nothing of a session can begin before. Only the
+ * addresses of the listener's proxy_protocol_from are believed, and from them a
+ * header is required: without one, anybody behind the load balancer would pass as it.
+ */
+#ifndef GATE_ARRIVAL_H
+#define GATE_ARRIVAL_H
+
+#include "gate/gate.h"
+
+/* Reads listener->config->proxy_protocol_from; STATUS_INVALID for what is no network. */
+MUST_USE enum status arrival_read_networks(struct gate_listener *listener);
+/* Whether a header is required of this peer. */
+bool arrival_is_expected(const struct gate_listener *listener, const struct endpoint *peer);
+/*
+ * Owns `fd` until the header has been taken off it, to the byte; then
+ * gate_admit() gets it with the client's address. Closed without a word when what
+ * comes is no header, when it takes too long, or beyond limits.connections.
+ */
+void arrival_begin(struct gate_listener *listener, int fd, const struct endpoint *peer);
+/* Closes all that still wait. */
+void arrival_end_all(struct gate *gate);
+
+#endif

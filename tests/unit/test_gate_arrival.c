@@ -1,0 +1,241 @@
+/* Connections from a load balancer: the PROXY header comes first, and the client is who it says. */
+#include "gate_fixture.h"
+
+#include <string.h>
+
+#define HEADER "PROXY TCP4 192.0.2.7 127.0.0.1 12345 587\r\n"
+#define LOCAL_V2 "\r\n\r\n\0\r\nQUIT\n\x20\x00\x00\x00"
+
+static int open_with_proxies(char *network)
+{
+	static char *networks[1];
+	networks[0] = network;
+	prepare_world(NULL);
+	for (size_t i = 0; i < LISTENERS; i++)
+		world.config.listener.items[i].proxy_protocol_from = (struct config_list){ networks, 1 };
+	world.config.limits.connections_per_address = 1;
+	start_gate();
+	return 0;
+}
+
+static int behind_a_load_balancer(void **state)
+{
+	(void)state;
+	return open_with_proxies("127.0.0.0/8");
+}
+
+static int beside_a_load_balancer(void **state)
+{
+	(void)state;
+	return open_with_proxies("10.0.0.0/8");
+}
+
+static void starttls_is_reached(struct client *c)
+{
+	HEARS(c, GREETING);
+	say(c, "EHLO pc.local\r\nSTARTTLS\r\n");
+	HEARS(c, OFFER("STARTTLS"));
+	HEARS(c, "220 2.0.0 Ready to start TLS\r\n");
+	client_secure(c);
+	assert_true(c->secured);
+}
+
+static void the_header_names_the_client(void **state)
+{
+	struct client c;
+	(void)state;
+	client_connect(&c, SUBMISSION);
+	say(&c, HEADER);
+	starttls_is_reached(&c);
+	RUN_UNTIL(traced("SESSION_OPENED submission 192.0.2.7 TLSv1.3\n"));
+	client_close(&c);
+}
+
+static void nothing_is_said_before_the_header(void **state)
+{
+	struct client c;
+	(void)state;
+	client_connect(&c, SUBMISSION);
+	rest(50);
+	assert_int_equal(buf_size(&c.heard), 0);
+	drip(&c, HEADER);
+	starttls_is_reached(&c);
+	client_close(&c);
+}
+
+/* The handshake may lie in the kernel together with the header: not a byte of it is taken. */
+static void tls_begins_right_behind_the_header(void **state)
+{
+	struct client c;
+	(void)state;
+	client_connect(&c, SUBMISSIONS);
+	say(&c, "PROXY TCP6 2001:db8::7 ::1 1 465\r\n");
+	client_secure(&c);
+	HEARS(&c, GREETING);
+	RUN_UNTIL(traced("SESSION_OPENED submissions 2001:db8::7 TLSv1.3\n"));
+	client_close(&c);
+}
+
+static void what_lies_behind_the_header_is_read_by_the_session(void **state)
+{
+	struct client c;
+	(void)state;
+	client_connect(&c, SUBMISSION);
+	say(&c, HEADER "NOOP\r\n");
+	HEARS(&c, GREETING);
+	HEARS(&c, "250 2.0.0");
+	client_close(&c);
+}
+
+static void a_load_balancer_may_speak_for_itself(void **state)
+{
+	struct client c;
+	(void)state;
+	client_connect(&c, SUBMISSIONS);
+	assert_int_equal(stream_write(c.stream, SPAN(LOCAL_V2)), STATUS_OK);
+	client_secure(&c);
+	HEARS(&c, GREETING);
+	RUN_UNTIL(traced("SESSION_OPENED submissions 127.0.0.1 TLSv1.3\n"));
+	client_close(&c);
+}
+
+static void limits_hold_for_the_client_and_not_for_the_load_balancer(void **state)
+{
+	struct client one, same, other;
+	(void)state;
+	client_connect(&one, SUBMISSION);
+	say(&one, HEADER);
+	HEARS(&one, GREETING);
+	client_connect(&same, SUBMISSION);
+	say(&same, HEADER);
+	HEARS(&same, "421 4.7.0 Too many connections, please try again later\r\n");
+	hears_no_more(&same);
+	client_connect(&other, SUBMISSION);
+	say(&other, "PROXY TCP4 192.0.2.8 127.0.0.1 12345 587\r\n");
+	HEARS(&other, GREETING);
+	client_close(&one);
+	client_close(&same);
+	client_close(&other);
+}
+
+static void without_a_header_nobody_comes_in(void **state)
+{
+	static const char *const beginnings[] = { "EHLO pc.local\r\n", "PROXY TCP4 nonsense\r\n", "\r\n\r\n\r\n" };
+	(void)state;
+	for (size_t i = 0; i < sizeof(beginnings) / sizeof(*beginnings); i++) {
+		struct client c;
+		client_connect(&c, SUBMISSION);
+		say(&c, beginnings[i]);
+		hears_no_more(&c);
+		client_close(&c);
+	}
+	assert_false(traced("SESSION"));
+}
+
+static void a_header_that_does_not_come_is_not_waited_for(void **state)
+{
+	struct client silent, slow;
+	(void)state;
+	client_connect(&silent, SUBMISSION);
+	client_connect(&slow, SUBMISSION);
+	say(&slow, "PROXY TCP4 192.0.2.7 ");
+	uint64_t begun = clock_monotonic_ms();
+	hears_no_more(&silent);
+	hears_no_more(&slow);
+	assert_in_range(clock_monotonic_ms() - begun, 2000, PATIENCE_MS);
+	client_close(&silent);
+	client_close(&slow);
+}
+
+static void those_who_wait_count_in_all(void **state)
+{
+	struct client waiting, late;
+	(void)state;
+	prepare_world(state);
+	world.config.listener.items[SUBMISSION].proxy_protocol_from =
+		(struct config_list){ (char *[]){ "127.0.0.1" }, 1 };
+	world.config.limits.connections = 1;
+	start_gate();
+	client_connect(&waiting, SUBMISSION);
+	client_connect(&late, SUBMISSION);
+	hears_no_more(&late);
+	say(&waiting, HEADER);
+	HEARS(&waiting, GREETING);
+	client_close(&waiting);
+	client_close(&late);
+}
+
+static void a_draining_gate_waits_for_the_header_still(void **state)
+{
+	struct client c;
+	(void)state;
+	client_connect(&c, SUBMISSION);
+	gate_role.drain(world.gate, PATIENCE_MS);
+	rest(20);
+	assert_false(world.finished);
+	say(&c, HEADER);
+	HEARS(&c, "421 4.3.2 This server is shutting down, please try again\r\n");
+	RUN_UNTIL(world.finished);
+	client_close(&c);
+}
+
+static void a_draining_gate_ends_with_who_gave_up(void **state)
+{
+	struct client c;
+	(void)state;
+	client_connect(&c, SUBMISSION);
+	gate_role.drain(world.gate, PATIENCE_MS);
+	client_close(&c);
+	RUN_UNTIL(world.finished);
+}
+
+static void a_strangers_header_is_garbage(void **state)
+{
+	struct client c;
+	(void)state;
+	client_connect(&c, SUBMISSION);
+	HEARS(&c, GREETING);
+	say(&c, HEADER);
+	HEARS(&c, "500 5.5.1 This command is not known here\r\n");
+	say(&c, "EHLO pc.local\r\nSTARTTLS\r\n");
+	HEARS(&c, OFFER("STARTTLS"));
+	HEARS(&c, "220 2.0.0 Ready to start TLS\r\n");
+	client_secure(&c);
+	RUN_UNTIL(traced("SESSION_OPENED submission 127.0.0.1 TLSv1.3\n"));
+	client_close(&c);
+}
+
+static void a_strangers_header_breaks_his_handshake(void **state)
+{
+	struct client c;
+	(void)state;
+	client_connect(&c, SUBMISSIONS);
+	say(&c, HEADER);
+	client_secure(&c);
+	assert_true(c.failed);
+	assert_false(traced("SESSION_OPENED"));
+	client_close(&c);
+}
+
+#define BEHIND(test) cmocka_unit_test_setup_teardown(test, behind_a_load_balancer, close_world)
+#define BESIDE(test) cmocka_unit_test_setup_teardown(test, beside_a_load_balancer, close_world)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		BEHIND(the_header_names_the_client),
+		BEHIND(nothing_is_said_before_the_header),
+		BEHIND(tls_begins_right_behind_the_header),
+		BEHIND(what_lies_behind_the_header_is_read_by_the_session),
+		BEHIND(a_load_balancer_may_speak_for_itself),
+		BEHIND(limits_hold_for_the_client_and_not_for_the_load_balancer),
+		BEHIND(without_a_header_nobody_comes_in),
+		BEHIND(a_header_that_does_not_come_is_not_waited_for),
+		cmocka_unit_test_teardown(those_who_wait_count_in_all, close_world),
+		BEHIND(a_draining_gate_waits_for_the_header_still),
+		BEHIND(a_draining_gate_ends_with_who_gave_up),
+		BESIDE(a_strangers_header_is_garbage),
+		BESIDE(a_strangers_header_breaks_his_handshake),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
