@@ -78,10 +78,14 @@ static void attached(void *state, enum role_kind kind, uint32_t instance, int fd
 		return;
 	}
 	struct peer *peer = &admin->peers[kind];
-	if (door_create(admin->context->loop, fd, &door_handler, peer, &door) == STATUS_OK)
-		set_door(peer, door);
-	else
+	if (door_create(admin->context->loop, fd, &door_handler, peer, &door) != STATUS_OK) {
 		log_error("no door to %s: out of memory or descriptors", role_kind_text(kind));
+		return;
+	}
+	set_door(peer, door);
+	/* The supervisor's own door comes last: now every request finds its role. */
+	if (kind == ROLE_SUPERVISOR && control_open(admin->control) != STATUS_OK)
+		log_error("the control socket can't be served: out of memory");
 }
 
 /* ---- the control socket */
@@ -176,6 +180,8 @@ static void drain(void *state, uint64_t limit_ms)
 {
 	struct admin *admin = state;
 	timer_set(admin->limit, limit_ms);
+	if (admin->http)
+		http_drain(admin->http);
 	control_drain(admin->control);
 }
 

@@ -32,7 +32,8 @@ struct client {
 
 struct control {
 	struct loop *loop;
-	struct listener *listener; /* NULL once draining */
+	int fd;                    /* the listening socket until it is opened; -1 after */
+	struct listener *listener; /* NULL until opened, and once draining */
 	const struct control_handler *handler;
 	void *context;
 	struct client *clients;
@@ -249,12 +250,26 @@ enum status control_create(struct loop *loop, int fd, const struct control_handl
 	control->loop = loop;
 	control->handler = handler;
 	control->context = context;
-	enum status status = listener_create(loop, fd, on_accepted, control, &control->listener);
-	if (status == STATUS_OK)
-		*out_control = control;
-	else
-		free(control);
-	return status;
+	control->fd = fd;
+	*out_control = control;
+	return STATUS_OK;
+}
+
+enum status control_open(struct control *control)
+{
+	int fd = control->fd;
+	if (fd < 0)
+		return STATUS_OK;
+	control->fd = -1; /* the listener's, or closed by its failure */
+	return listener_create(control->loop, fd, on_accepted, control, &control->listener);
+}
+
+static void stop_accepting(struct control *control)
+{
+	if (control->fd >= 0)
+		close(control->fd);
+	control->fd = -1;
+	listener_free(&control->listener);
 }
 
 void control_answer(struct control *control, uint64_t request, struct span json)
@@ -283,7 +298,7 @@ void control_drain(struct control *control)
 	if (control->draining)
 		return;
 	control->draining = true;
-	listener_free(&control->listener);
+	stop_accepting(control);
 	for (struct client *client = control->clients; client; client = next) {
 		next = client->next;
 		if (!client->request)
@@ -298,8 +313,7 @@ void control_free(struct control **control)
 		return;
 	while ((*control)->clients)
 		forget((*control)->clients);
-	if ((*control)->listener)
-		listener_free(&(*control)->listener);
+	stop_accepting(*control);
 	free(*control);
 	*control = NULL;
 }

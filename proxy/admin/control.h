@@ -22,9 +22,11 @@ struct control_handler {
 	void (*drained)(void *context);
 };
 
-/* Accepts from `fd`, which it owns from now on (closed on failure too). */
+/* Owns `fd` from now on (closed on failure too), and accepts from it once it is opened. */
 MUST_USE enum status control_create(struct loop *loop, int fd, const struct control_handler *handler, void *context,
 				    struct control **out_control);
+/* Accepts clients from now on: there is somebody to pass their requests to. Nothing when it does already, or drains. */
+MUST_USE enum status control_open(struct control *control);
 /* What a role answered; one that nobody waits for any more is dropped. */
 void control_answer(struct control *control, uint64_t request, struct span json);
 /* A role is gone: who waits for it is told so. */

@@ -18,6 +18,7 @@
 
 struct http {
 	struct MHD_Daemon *daemon;
+	int quiet_fd; /* the listening socket once drained, for http_free to close; -1 before */
 	const struct stats *first;
 	unsigned seats;
 	const struct config *config;
@@ -133,6 +134,7 @@ enum status http_create(int fd, const struct stats *first, unsigned seats, const
 	http->first = first;
 	http->seats = seats;
 	http->config = config;
+	http->quiet_fd = -1;
 	http->daemon = MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_ITC, 0, NULL, NULL, on_request, http,
 					MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAXIMUM,
 					MHD_OPTION_CONNECTION_TIMEOUT, CONNECTION_SECONDS,
@@ -151,15 +153,21 @@ void http_set_attached(struct http *http, enum role_kind role, bool attached)
 	atomic_store(&http->attached[role], attached);
 }
 
+/* The listening socket is shared with the admin role that takes over: it must not be shut down, as stopping alone does. */
+void http_drain(struct http *http)
+{
+	if (http->quiet_fd < 0)
+		http->quiet_fd = MHD_quiesce_daemon(http->daemon);
+}
+
 void http_free(struct http **http)
 {
 	if (!*http)
 		return;
-	/* The listening socket is shared with the admin role that takes over: closed here, and not shut down. */
-	int fd = MHD_quiesce_daemon((*http)->daemon);
+	http_drain(*http);
 	MHD_stop_daemon((*http)->daemon);
-	if (fd >= 0)
-		close(fd);
+	if ((*http)->quiet_fd >= 0)
+		close((*http)->quiet_fd);
 	free(*http);
 	*http = NULL;
 }

@@ -35,6 +35,7 @@ static struct {
 	char path[108];
 	struct endpoint http;
 	int control_fd, http_fd, slabs_fd;
+	int supervisor_fd; /* the other end of the door that opens the control socket */
 	bool finished;
 	/* the role played, and what it was asked */
 	struct door *door;
@@ -112,6 +113,14 @@ static void attach(enum role_kind kind)
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair), 0);
 	assert_int_equal(door_create(world.loop, pair[0], &player, NULL, &world.door), STATUS_OK);
 	admin_role.attached(world.admin, kind, 7, pair[1]);
+}
+
+static void attach_supervisor(void)
+{
+	int pair[2];
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair), 0);
+	world.supervisor_fd = pair[0];
+	admin_role.attached(world.admin, ROLE_SUPERVISOR, 0, pair[1]);
 }
 
 /* ---- clients */
@@ -248,13 +257,17 @@ static int set_up(void **state)
 	assert_int_equal(timer_make(world.loop, on_stuck, NULL, &world.stuck), STATUS_OK);
 	world.context = (struct role_context){ .loop = world.loop, .config = world.config, .seats = 1, .node = "test" };
 	world.errors = stderr;
-	return admin_role.start(&world.context, &world.admin) == STATUS_OK ? 0 : -1;
+	if (admin_role.start(&world.context, &world.admin) != STATUS_OK)
+		return -1;
+	attach_supervisor();
+	return 0;
 }
 
 static int tear_down(void **state)
 {
 	(void)state;
 	door_free(&world.door);
+	close(world.supervisor_fd);
 	admin_role.stop(world.admin);
 	timer_free(&world.stuck);
 	wakeup_free(&world.done);
