@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "gate/commands.h"
+#include "gate/offer.h"
 #include "gate/transaction.h"
 
 #define HELO_MAXIMUM 255U   /* bytes kept of the client's name */
@@ -29,6 +30,8 @@ static enum status write_offer(const struct session *s, struct buf *text)
 	const struct config *config = s->gate->config;
 	TRY(buf_printf(text, "250 %s\nPIPELINING\nSIZE %llu\n8BITMIME\nENHANCEDSTATUSCODES\nCHUNKING",
 		       config->global.hostname, (unsigned long long)config->limits.message_size));
+	if (offer_has_dsn(config))
+		TRY(buf_append_text(text, "\nDSN"));
 	if (!stream_is_secure(s->stream))
 		return buf_append_text(text, "\nSTARTTLS");
 	if (s->gate->auth.mechanisms[0] == '\0')

@@ -1,6 +1,7 @@
 /* MAIL (RFC 5321, 4.1.1.2): answered by the gate alone; the relay hears of it with the first recipient. */
 #include "door/messages.h"
 #include "gate/commands.h"
+#include "gate/offer.h"
 #include "gate/senders.h"
 #include "gate/transaction.h"
 
@@ -37,11 +38,24 @@ static void refuse_size(struct session *s)
 		       (unsigned long long)s->gate->config->limits.message_size);
 }
 
+/* One that was not offered is as unknown as any. */
+static enum status read(const struct session *s, struct span argument, struct mailbox *out_sender,
+			struct mail_parameters *out_parameters)
+{
+	struct mail_parameters parameters = { 0 };
+	TRY(command_read_mail(argument, out_sender, &parameters));
+	bool asks_dsn = !span_is_empty(parameters.ret) || !span_is_empty(parameters.envid);
+	if (asks_dsn && !offer_has_dsn(s->gate->config))
+		return STATUS_NOT_FOUND;
+	*out_parameters = parameters;
+	return STATUS_OK;
+}
+
 void cmd_mail(struct session *s, const struct command *command)
 {
 	struct mailbox sender;
 	struct mail_parameters parameters = { 0 };
-	enum status status = command_read_mail(command->argument, &sender, &parameters);
+	enum status status = read(s, command->argument, &sender, &parameters);
 	if (status == STATUS_NOT_FOUND)
 		refuse_syntax(s, SPAN("555 5.5.4 This parameter of MAIL is not known here"));
 	else if (status != STATUS_OK && span_starts_with_nocase(command->argument, SPAN("FROM:")))

@@ -5,25 +5,20 @@
  */
 #include "gate/transaction.h"
 
-#include <inttypes.h>
-
 #include "door/messages.h"
 #include "gate/message.h"
 #include "smtp/reply.h"
 
 #define BATCH_MAXIMUM \
-	(512U << 10)          /* bytes of addresses: two such lists fit a frame; 1,000 of the longest take 324 KiB */
-#define PARAMETERS_MAXIMUM 64 /* bytes: "BODY=8BITMIME SIZE=" and 20 digits */
+	(512U << 10)           /* bytes of addresses: two such lists fit a frame; 1,000 of the longest take 324 KiB */
+#define RECIPIENT_MAXIMUM 1024 /* bytes that one recipient adds to either list: an ORCPT is the longest */
 #define LOST SPAN("451 4.3.0 The delivery service was interrupted, please try again")
 
 static enum status write_parameters(struct arena *arena, const struct mail_parameters *from, struct span *out_text)
 {
 	struct buf text BUF_AUTO;
-	buf_init(&text, PARAMETERS_MAXIMUM);
-	if (from->has_body)
-		TRY(buf_append_text(&text, from->eight_bit ? "BODY=8BITMIME" : "BODY=7BIT"));
-	if (from->has_size)
-		TRY(buf_printf(&text, "%sSIZE=%" PRIu64, buf_size(&text) ? " " : "", from->size));
+	buf_init(&text, PARAMETERS_MAIL_TEXT_MAXIMUM);
+	TRY(parameters_write_mail(&text, from));
 	return arena_copy(arena, buf_span(&text), out_text);
 }
 
@@ -53,12 +48,22 @@ enum status transaction_begin(struct session *s, struct span mail_from, const st
 
 /* ---- batches */
 
-enum status transaction_add_recipient(struct session *s, struct span address)
+static bool is_full(const struct buf *list)
+{
+	return buf_room(list) < RECIPIENT_MAXIMUM;
+}
+
+enum status transaction_add_recipient(struct session *s, struct span address, const struct rcpt_parameters *parameters)
 {
 	struct transaction *t = s->transaction;
+	struct buf text BUF_AUTO;
+	buf_init(&text, PARAMETERS_RCPT_TEXT_MAXIMUM);
+	TRY(parameters_write_rcpt(&text, parameters));
+	if (is_full(&t->recipients) || is_full(&t->rcpt_parameters))
+		transaction_send_batch(s, false);
 	TRY(replies_push_waiting(&s->replies));
 	TRY(codec_list_add(&t->recipients, address));
-	TRY(codec_list_add(&t->rcpt_parameters, (struct span){ 0 }));
+	TRY(codec_list_add(&t->rcpt_parameters, buf_span(&text)));
 	t->batch++;
 	return STATUS_OK;
 }

@@ -21,7 +21,7 @@ struct transaction {
 	struct registration registration;
 	bool known;                 /* the relay has seen it */
 	struct span mail_from;      /* without brackets; empty for <> */
-	struct span parameters;     /* "BODY=8BITMIME SIZE=1234", as passed on */
+	struct span parameters;     /* "BODY=8BITMIME SIZE=1234 RET=HDRS", as passed on */
 	uint64_t size;              /* declared; 0: unknown */
 	struct span id;             /* the message's, by the relay; empty before its first answer */
 	size_t accepted;            /* recipients that the upstream took */
@@ -36,8 +36,9 @@ struct transaction {
 /* MAIL was accepted. STATUS_NO_MEMORY: no transaction. */
 MUST_USE enum status transaction_begin(struct session *s, struct span mail_from,
 				       const struct mail_parameters *parameters);
-/* One more recipient for the batch; its reply comes later. STATUS_NO_MEMORY, STATUS_TOO_LARGE: it is not in it. */
-MUST_USE enum status transaction_add_recipient(struct session *s, struct span address);
+/* One more recipient for the batch, which is sent before where it is full; its reply comes later. STATUS_NO_MEMORY: it is not in it. */
+MUST_USE enum status transaction_add_recipient(struct session *s, struct span address,
+					       const struct rcpt_parameters *parameters);
 /* Sends the batch, if there is one. `data_follows`: the client pipelined DATA behind it. */
 void transaction_send_batch(struct session *s, bool data_follows);
 /* Recipients that count against recipients_per_message: accepted, asked for, or gathered. */

@@ -11,6 +11,7 @@
 
 #define ANSWER_NOT_GRANTED SPAN("530 5.7.0 Authentication required")
 #define ANSWER_BAD_SENDER SPAN("501 5.1.7 Bad sender address syntax")
+#define ANSWER_BAD_PARAMETERS SPAN("501 5.5.4 Bad parameters of MAIL")
 #define ANSWER_BAD_RECIPIENT SPAN("501 5.1.3 Bad recipient address syntax")
 #define ANSWER_SENDER_REFUSED SPAN("553 5.7.1 Sender address not owned by the user who logged in")
 #define ANSWER_TOO_MANY_RECIPIENTS SPAN("452 4.5.3 Too many recipients")

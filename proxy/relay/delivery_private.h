@@ -103,6 +103,7 @@ struct delivery {
 	char id[MESSAGE_ID_SIZE];
 	struct arena arena; /* holds the texts below */
 	struct span mail_from, helo, header_from, message_id;
+	struct span ret, envid; /* of MAIL; empty where not given */
 	bool eight_bit, foreign_sender;
 	uint64_t declared_size;
 	struct recipients recipients;

@@ -7,6 +7,7 @@
 #include "relay/delivery_private.h"
 #include "relay/senders.h"
 #include "smtp/address.h"
+#include "smtp/parameters.h"
 
 #define RECIPIENTS_SURPLUS \
 	1000 /* refused ones, beyond those a message may have: whoever names more has no list, or means harm */
@@ -26,13 +27,11 @@ static bool is_address(struct span text)
 	return address_read(text, false, &mailbox) == STATUS_OK;
 }
 
-static bool is_eight_bit(struct span parameters)
+static bool are_rcpt_parameters(struct span text)
 {
-	struct span parameter;
-	while (span_cut(&parameters, ' ', &parameter))
-		if (span_equal_nocase(parameter, SPAN("BODY=8BITMIME")))
-			return true;
-	return false;
+	struct rcpt_parameters parameters;
+	return text.size <= PARAMETERS_RCPT_TEXT_MAXIMUM && is_printable(text) &&
+	       parameters_read_rcpt(text, &parameters) == STATUS_OK;
 }
 
 /* ---- may it? */
@@ -119,7 +118,7 @@ static struct span check_recipient(const struct delivery *delivery, struct span 
 {
 	if (!span_is_empty(delivery->doom))
 		return delivery->doom;
-	if (!is_address(address) || !is_printable(parameters))
+	if (!is_address(address) || !are_rcpt_parameters(parameters))
 		return ANSWER_BAD_RECIPIENT;
 	if (delivery->recipients.count >= delivery->all->services->config->limits.recipients_per_message)
 		return ANSWER_TOO_MANY_RECIPIENTS;
@@ -177,10 +176,16 @@ static enum status take(struct delivery *delivery, const struct door_envelope *e
 	return STATUS_OK;
 }
 
+/* STATUS_INVALID: no gate that is sound sends such parameters. */
 static enum status copy(struct delivery *delivery, const struct door_envelope *envelope)
 {
-	delivery->eight_bit = is_eight_bit(envelope->mail_parameters);
+	struct mail_parameters parameters;
+	if (parameters_read_mail(envelope->mail_parameters, &parameters) != STATUS_OK)
+		return STATUS_INVALID;
+	delivery->eight_bit = parameters.eight_bit;
 	delivery->declared_size = envelope->size;
+	TRY(arena_copy(&delivery->arena, parameters.ret, &delivery->ret));
+	TRY(arena_copy(&delivery->arena, parameters.envid, &delivery->envid));
 	TRY(arena_copy(&delivery->arena, envelope->mail_from, &delivery->mail_from));
 	return arena_copy(&delivery->arena, envelope->helo, &delivery->helo);
 }
@@ -216,7 +221,10 @@ static void extend(struct delivery *delivery, const struct door_envelope *envelo
 {
 	size_t most = delivery->all->services->config->limits.recipients_per_message + RECIPIENTS_SURPLUS;
 	size_t count = codec_list_count(envelope->recipients);
-	if (is_new && copy(delivery, envelope) != STATUS_OK)
+	enum status copied = is_new ? copy(delivery, envelope) : STATUS_OK;
+	if (copied == STATUS_INVALID)
+		give_up(delivery, ANSWER_BAD_PARAMETERS, SPAN("malformed parameters from a gate"));
+	else if (copied != STATUS_OK)
 		give_up(delivery, ANSWER_NO_MEMORY, SPAN("out of memory"));
 	else if (count > most || delivery->recipients.count > most - count)
 		give_up(delivery, ANSWER_TOO_MANY_RECIPIENTS, SPAN("far too many recipients"));

@@ -217,6 +217,10 @@ static enum status take_envelope(struct upstream *u, const struct upstream_envel
 	if (envelope->mail_from.size && !is_address(envelope->mail_from))
 		return STATUS_INVALID;
 	u->eight_bit = envelope->eight_bit;
+	if (!is_printable(envelope->ret) || !is_printable(envelope->envid))
+		return STATUS_INVALID;
+	TRY(arena_copy(&u->arena, envelope->ret, &u->ret));
+	TRY(arena_copy(&u->arena, envelope->envid, &u->envid));
 	u->size = envelope->size;
 	return arena_copy(&u->arena, envelope->mail_from, &u->mail_from);
 }

@@ -27,6 +27,9 @@
  * MAIL and the recipients that were accepted are said again when it goes on;
  * when one of them is not accepted again it ends with UPSTREAM_TROUBLE.
  *
+ * RET, ENVID and the recipients' parameters (NOTIFY and ORCPT, RFC 3461) go to a relay whose option says that it has
+ * DSN and whose EHLO says so too, and are dropped for others.
+ *
  * BODY=8BITMIME and SIZE go to an upstream that offers them. To one that does
  * not, a message with 8-bit bytes goes as it is: no byte is changed.
  */
@@ -62,12 +65,14 @@ struct upstream_outcome {
 
 struct upstream_recipient {
 	struct span address;
-	struct span parameters;
+	struct span parameters; /* "NOTIFY=NEVER", or empty; checked by its owner */
 };
 
 struct upstream_envelope {
 	struct span mail_from; /* without brackets */
 	bool eight_bit;        /* BODY=8BITMIME was given */
+	struct span ret;       /* RET, or empty */
+	struct span envid;     /* ENVID, or empty */
 	uint64_t size;         /* declared; 0: unknown */
 };
 

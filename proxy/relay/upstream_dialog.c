@@ -33,6 +33,19 @@ static uint64_t size_of(const struct upstream *u)
 	return u->message ? spool_size(u->message) : u->size;
 }
 
+static bool passes_dsn(const struct upstream *u)
+{
+	return u->pool->relay->dsn && u->connection->features.dsn;
+}
+
+static enum status write_parameter(const char *keyword, struct span value, struct buf *out)
+{
+	if (span_is_empty(value))
+		return STATUS_OK;
+	TRY(buf_append_text(out, keyword));
+	return buf_append(out, value);
+}
+
 static enum status write_mail(const struct upstream *u, struct buf *out)
 {
 	const struct upstream_features *features = &u->connection->features;
@@ -43,18 +56,20 @@ static enum status write_mail(const struct upstream *u, struct buf *out)
 		TRY(buf_printf(out, " SIZE=%llu", (unsigned long long)size_of(u)));
 	if (features->eight_bit && u->eight_bit)
 		TRY(buf_append_text(out, " BODY=8BITMIME"));
+	if (passes_dsn(u)) {
+		TRY(write_parameter(" RET=", u->ret, out));
+		TRY(write_parameter(" ENVID=", u->envid, out));
+	}
 	return buf_append_text(out, "\r\n");
 }
 
-static enum status write_rcpt(const struct upstream_rcpt *rcpt, struct buf *out)
+static enum status write_rcpt(const struct upstream *u, const struct upstream_rcpt *rcpt, struct buf *out)
 {
 	TRY(buf_append_text(out, "RCPT TO:<"));
 	TRY(buf_append(out, rcpt->address));
 	TRY(buf_append_byte(out, '>'));
-	if (rcpt->parameters.size) {
-		TRY(buf_append_byte(out, ' '));
-		TRY(buf_append(out, rcpt->parameters));
-	}
+	if (passes_dsn(u))
+		TRY(write_parameter(" ", rcpt->parameters, out));
 	return buf_append_text(out, "\r\n");
 }
 
@@ -68,7 +83,7 @@ static enum status write_window(struct upstream *u, struct buf *out)
 		u->outstanding++;
 	}
 	while (u->outstanding < window && (u->written = next_rcpt(u, u->written)) < u->count) {
-		TRY(write_rcpt(&u->rcpts[u->written], out));
+		TRY(write_rcpt(u, &u->rcpts[u->written], out));
 		u->written++;
 		u->outstanding++;
 	}

@@ -72,6 +72,7 @@ static void read_feature(struct span line, struct upstream_features *features)
 	features->pipelining |= span_equal_nocase(keyword, SPAN("PIPELINING"));
 	features->size |= span_equal_nocase(keyword, SPAN("SIZE"));
 	features->eight_bit |= span_equal_nocase(keyword, SPAN("8BITMIME"));
+	features->dsn |= span_equal_nocase(keyword, SPAN("DSN"));
 	features->starttls |= span_equal_nocase(keyword, SPAN("STARTTLS"));
 }
 
@@ -85,6 +86,9 @@ static void read_features(struct span text, struct upstream_features *features)
 
 static void become_ready(struct upstream_connection *c)
 {
+	if (c->pool->relay->dsn && !c->features.dsn)
+		log_warning("relay %s: dsn = true, but it does not offer DSN: what clients ask for is dropped",
+			    c->pool->relay->name);
 	log_info("relay %s: connected to %s%s%s", c->pool->relay->name, c->host,
 		 stream_is_secure(c->stream) ? ", " : "", stream_tls_version(c->stream));
 	upstream_pool_is_well(c->pool);

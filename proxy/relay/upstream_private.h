@@ -57,7 +57,7 @@ enum connection_state {
 
 /* What the last EHLO offered. */
 struct upstream_features {
-	bool pipelining, size, eight_bit, starttls, auth_plain, auth_login;
+	bool pipelining, size, eight_bit, dsn, starttls, auth_plain, auth_login;
 };
 
 /* What is still to be said within one AUTH. */
@@ -156,7 +156,7 @@ struct upstream {
 	uint64_t silent_since_ms; /* OPEN: its owner's turn since */
 
 	struct arena arena;
-	struct span mail_from;
+	struct span mail_from, ret, envid;
 	bool eight_bit;
 	uint64_t size;
 	struct upstream_rcpt *rcpts;

@@ -1,5 +1,5 @@
 /*
- * Command lines: where one ends, its verb, and what MAIL and RCPT carry. Pure.
+ * Command lines: where one ends, its verb, and whom MAIL and RCPT name. Pure.
  * What a client may have meant is taken (spaces, case, missing brackets); what
  * could be read in two ways is STATUS_INVALID.
  */
@@ -50,124 +50,6 @@ struct command command_read(struct span line)
 	return command;
 }
 
-/* ---- parameters (RFC 5321, 4.1.2: esmtp-param) */
-
-struct parameter {
-	struct span keyword;
-	bool has_value;
-	struct span value;
-};
-
-static bool is_alnum(char c)
-{
-	return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
-}
-
-static bool is_keyword(struct span text)
-{
-	if (text.size == 0 || !is_alnum(text.data[0]))
-		return false;
-	for (size_t i = 1; i < text.size; i++) {
-		if (!is_alnum(text.data[i]) && text.data[i] != '-')
-			return false;
-	}
-	return true;
-}
-
-/* Printable ASCII but space; '=' is taken too, as in base64 tails that clients send. */
-static bool is_value(struct span text)
-{
-	for (size_t i = 0; i < text.size; i++) {
-		if (text.data[i] <= ' ' || text.data[i] > '~')
-			return false;
-	}
-	return text.size > 0;
-}
-
-/* Takes one parameter off the front. STATUS_END: no more. */
-static enum status take_parameter(struct span *rest, struct parameter *out_parameter)
-{
-	*rest = span_trim(*rest);
-	if (rest->size == 0)
-		return STATUS_END;
-	struct span word = first_word(*rest);
-	size_t equals = span_find_byte(word, '=');
-	struct parameter parameter = {
-		.keyword = span_slice(word, 0, equals),
-		.has_value = equals < word.size,
-		.value = span_slice(word, equals + 1, word.size),
-	};
-	if (!is_keyword(parameter.keyword) || (parameter.has_value && !is_value(parameter.value)))
-		return STATUS_INVALID;
-	*rest = span_slice(*rest, word.size, rest->size);
-	*out_parameter = parameter;
-	return STATUS_OK;
-}
-
-static enum status read_size(const struct parameter *parameter, struct mail_parameters *parameters)
-{
-	uint64_t size =
-		UINT64_MAX; /* up to 20 digits are allowed (RFC 1870, 3): those that don't fit are too large anyway */
-	if (parameters->has_size || !parameter->has_value || parameter->value.size > 20)
-		return STATUS_INVALID;
-	for (size_t i = 0; i < parameter->value.size; i++) {
-		if (parameter->value.data[i] < '0' || parameter->value.data[i] > '9')
-			return STATUS_INVALID;
-	}
-	if (span_to_u64(parameter->value, &size) != STATUS_OK)
-		size = UINT64_MAX;
-	parameters->has_size = true;
-	parameters->size = size;
-	return STATUS_OK;
-}
-
-static enum status read_body(const struct parameter *parameter, struct mail_parameters *parameters)
-{
-	bool eight_bit = span_equal_nocase(parameter->value, SPAN("8BITMIME"));
-	if (parameters->has_body || (!eight_bit && !span_equal_nocase(parameter->value, SPAN("7BIT"))))
-		return STATUS_INVALID;
-	parameters->has_body = true;
-	parameters->eight_bit = eight_bit;
-	return STATUS_OK;
-}
-
-static enum status read_auth(const struct parameter *parameter, struct mail_parameters *parameters)
-{
-	if (parameters->has_auth || !parameter->has_value)
-		return STATUS_INVALID;
-	parameters->has_auth = true;
-	return STATUS_OK;
-}
-
-static enum status read_parameter(const struct parameter *parameter, struct mail_parameters *parameters)
-{
-	if (span_equal_nocase(parameter->keyword, SPAN("SIZE")))
-		return read_size(parameter, parameters);
-	if (span_equal_nocase(parameter->keyword, SPAN("BODY")))
-		return read_body(parameter, parameters);
-	if (span_equal_nocase(parameter->keyword, SPAN("AUTH")))
-		return read_auth(parameter, parameters);
-	return STATUS_NOT_FOUND;
-}
-
-/* All of them are looked at: one that is malformed counts more than one that is unknown. NULL: none is known. */
-static enum status read_parameters(struct span rest, struct mail_parameters *parameters)
-{
-	struct parameter parameter;
-	enum status result = STATUS_OK;
-	for (;;) {
-		enum status status = take_parameter(&rest, &parameter);
-		if (status == STATUS_END)
-			return result;
-		if (status == STATUS_OK)
-			status = parameters ? read_parameter(&parameter, parameters) : STATUS_NOT_FOUND;
-		if (status == STATUS_INVALID)
-			return status;
-		if (status != STATUS_OK)
-			result = status;
-	}
-}
-
 /* "FROM:" or "TO:", spaces behind it, and the path; *out_rest are the parameters. */
 static enum status read_path(struct span argument, struct span prefix, struct mailbox *out_mailbox,
 			     struct span *out_rest)
@@ -193,20 +75,23 @@ enum status command_read_mail(struct span argument, struct mailbox *out_sender, 
 	TRY(read_path(argument, SPAN("FROM:"), &sender, &rest));
 	if (sender.whole.size && sender.domain.size == 0)
 		return STATUS_INVALID;
-	TRY(read_parameters(rest, &parameters));
+	TRY(parameters_read_mail(rest, &parameters));
 	*out_sender = sender;
 	*out_parameters = parameters;
 	return STATUS_OK;
 }
 
-enum status command_read_rcpt(struct span argument, struct mailbox *out_recipient)
+enum status command_read_rcpt(struct span argument, struct mailbox *out_recipient,
+			      struct rcpt_parameters *out_parameters)
 {
 	struct mailbox recipient;
 	struct span rest;
+	struct rcpt_parameters parameters = { 0 };
 	TRY(read_path(argument, SPAN("TO:"), &recipient, &rest));
 	if (recipient.whole.size == 0)
 		return STATUS_INVALID;
-	TRY(read_parameters(rest, NULL));
+	TRY(parameters_read_rcpt(rest, &parameters));
 	*out_recipient = recipient;
+	*out_parameters = parameters;
 	return STATUS_OK;
 }

@@ -1,11 +1,12 @@
 /*
  * Command lines (RFC 5321, 4.1.1, with what real clients send): verb and
- * argument, and the parameters of MAIL and RCPT.
+ * argument, and what MAIL and RCPT carry.
  */
 #ifndef SMTP_COMMAND_H
 #define SMTP_COMMAND_H
 
 #include "smtp/address.h"
+#include "smtp/parameters.h"
 
 #define COMMAND_LINE_MAXIMUM 2048       /* bytes, CRLF included; RFC 5321 says 512, extensions add */
 #define COMMAND_AUTH_LINE_MAXIMUM 16384 /* bytes of a line within AUTH; RFC 4954, 4: 12288 at least */
@@ -43,19 +44,11 @@ struct command {
 MUST_USE enum status command_take_line(struct span bytes, size_t maximum, struct span *out_line, size_t *out_used);
 struct command command_read(struct span line);
 
-/* The ESMTP parameters of MAIL that we know. */
-struct mail_parameters {
-	bool has_size;
-	uint64_t size; /* bytes; RFC 1870 */
-	bool has_body;
-	bool eight_bit; /* BODY=8BITMIME; RFC 6152 */
-	bool has_auth;  /* AUTH=…; taken, and not passed on */
-};
-
 /* "FROM:<a@b> SIZE=1 BODY=8BITMIME". STATUS_INVALID: syntax (501 5.5.4 or 5.1.7); STATUS_NOT_FOUND: an unknown parameter (555 5.5.4). */
 MUST_USE enum status command_read_mail(struct span argument, struct mailbox *out_sender,
 				       struct mail_parameters *out_parameters);
 /* "TO:<a@b>"; the same. */
-MUST_USE enum status command_read_rcpt(struct span argument, struct mailbox *out_recipient);
+MUST_USE enum status command_read_rcpt(struct span argument, struct mailbox *out_recipient,
+				       struct rcpt_parameters *out_parameters);
 
 #endif

@@ -12,11 +12,11 @@ from dialog.player import Player, Stage  # noqa: E402
 _stages = {}
 
 
-def stage_for(config):
+def stage_for(*setting):
     """One Subgate a configuration: most transcripts share one."""
-    if config not in _stages:
-        _stages[config] = Stage(config)
-    return _stages[config]
+    if setting not in _stages:
+        _stages[setting] = Stage(*setting)
+    return _stages[setting]
 
 
 def pytest_sessionfinish():
@@ -44,7 +44,7 @@ class Run(pytest.Item):
 
     def runtest(self):
         player = Player(self.path)
-        player.play(stage_for(player.config), self.by_byte)
+        player.play(stage_for(player.config, player.relay, player.offers), self.by_byte)
 
     def repr_failure(self, excinfo):
         if excinfo.errisinstance(AssertionError):

@@ -18,11 +18,11 @@ USER = "alice@example.com"
 class Stage:
     """Subgate with an app-password user, in front of a scripted upstream."""
 
-    def __init__(self, config):
+    def __init__(self, config, relay="", offers=()):
         self.folder = tempfile.mkdtemp(prefix="subgate-dialog-")
         authority = Authority(f"{self.folder}/tls")
-        self.upstream = Upstream(authority).start()
-        sections = relay_section(self.upstream) + config
+        self.upstream = Upstream(authority, offers=offers).start()
+        sections = relay_section(self.upstream, extra=relay) + config
         if "quota default" not in config:
             sections += "quota default { messages_per_day = 0  messages_per_minute = 0  recipients_per_day = 0 }\n"
         self.subgate = Subgate(f"{self.folder}/subgate", authority, sections,
@@ -60,7 +60,8 @@ def _escape(match):
 class Player:
     def __init__(self, path):
         self.lines = []
-        self.config = ""
+        self.config = self.relay = ""
+        self.offers = ()
         self.whole_only = False
         for number, line in enumerate(path.read_text().splitlines(), 1):
             if not line or line.startswith("#"):
@@ -70,6 +71,10 @@ class Player:
                 mark, text = "=", line[2:]
             if mark == "=" and text.startswith("config "):
                 self.config += text[7:] + "\n"
+            elif mark == "=" and text.startswith("relay "):
+                self.relay = text[6:]
+            elif mark == "=" and text.startswith("upstream "):
+                self.offers = tuple(text[9:].split())
             elif mark == "=" and text == "whole":
                 self.whole_only = True
             else:

@@ -8,11 +8,39 @@ static void expect_within(struct span part, struct span whole)
 	assert(part.size == 0 || (part.data >= whole.data && part.data + part.size <= whole.data + whole.size));
 }
 
+static void expect_printable(struct span text)
+{
+	for (size_t i = 0; i < text.size; i++)
+		assert(text.data[i] >= ' ' && text.data[i] <= '~');
+}
+
 static void expect_harmless(struct span address)
 {
-	for (size_t i = 0; i < address.size; i++)
-		assert(address.data[i] >= ' ' && address.data[i] <= '~');
+	expect_printable(address);
 	assert(address.size <= ADDRESS_MAXIMUM);
+}
+
+static const struct mail_parameters parameters_of_none;
+static const struct rcpt_parameters rcpt_of_none;
+
+/* What was read goes to the relay as text, which fits, holds nothing but printable bytes, and is read as the same again. */
+static void expect_written_again(const struct mail_parameters *mail, const struct rcpt_parameters *rcpt)
+{
+	struct mail_parameters mail_again;
+	struct rcpt_parameters rcpt_again;
+	BUF_AUTO struct buf text;
+	buf_init(&text, PARAMETERS_MAIL_TEXT_MAXIMUM);
+	assert(parameters_write_mail(&text, mail) == STATUS_OK);
+	assert(parameters_read_mail(buf_span(&text), &mail_again) == STATUS_OK);
+	assert(mail_again.size == mail->size && mail_again.eight_bit == mail->eight_bit);
+	assert(span_equal(mail_again.ret, mail->ret) && span_equal(mail_again.envid, mail->envid));
+	expect_printable(buf_span(&text));
+	buf_free(&text);
+	buf_init(&text, PARAMETERS_RCPT_TEXT_MAXIMUM);
+	assert(parameters_write_rcpt(&text, rcpt) == STATUS_OK);
+	assert(parameters_read_rcpt(buf_span(&text), &rcpt_again) == STATUS_OK);
+	assert(span_equal(rcpt_again.notify, rcpt->notify) && span_equal(rcpt_again.orcpt, rcpt->orcpt));
+	expect_printable(buf_span(&text));
 }
 
 static void read_arguments(struct span argument)
@@ -23,8 +51,11 @@ static void read_arguments(struct span argument)
 		expect_within(mailbox.whole, argument);
 		expect_harmless(mailbox.whole);
 		assert(parameters.has_size || parameters.size == 0);
+		expect_written_again(&parameters, &rcpt_of_none);
 	}
-	if (command_read_rcpt(argument, &mailbox) == STATUS_OK) {
+	struct rcpt_parameters rcpt;
+	if (command_read_rcpt(argument, &mailbox, &rcpt) == STATUS_OK) {
+		expect_written_again(&parameters_of_none, &rcpt);
 		expect_within(mailbox.whole, argument);
 		expect_harmless(mailbox.whole);
 		assert(mailbox.whole.size > 0);

@@ -4,6 +4,7 @@ import asyncio
 import dataclasses
 import fnmatch
 import logging
+import re
 import threading
 import time
 import warnings
@@ -26,6 +27,9 @@ class Message:
     connection: int
 
 
+_DSN = re.compile(r" (?:RET|ENVID|NOTIFY|ORCPT)=\S*")
+
+
 class _Session(SMTP):
     """Notes every command; a scripted answer takes the place of the server's own."""
 
@@ -42,13 +46,31 @@ class _Session(SMTP):
         self._upstream._transports.discard(self.transport)
         super().connection_lost(error)
 
+    async def smtp_MAIL(self, arg):
+        await super().smtp_MAIL(self._take_dsn(arg))
+
+    async def smtp_RCPT(self, arg):
+        await super().smtp_RCPT(self._take_dsn(arg))
+
+    def _take_dsn(self, arg):
+        """aiosmtpd does not know these parameters; they are noted with the command, where DSN is offered."""
+        self.dsn = ""
+        if "DSN" in self._upstream.offers:
+            self.dsn = "".join(_DSN.findall(arg))
+            arg = _DSN.sub("", arg)
+        return arg
+
 
 class _Handler:
     def __init__(self, upstream):
         self.upstream = upstream
 
+    async def handle_EHLO(self, server, session, envelope, hostname, responses):
+        session.host_name = hostname
+        return responses[:-1] + [f"250-{offer}" for offer in self.upstream.offers] + responses[-1:]
+
     async def handle_MAIL(self, server, session, envelope, address, options):
-        self.upstream.commands.append(f"MAIL FROM:<{address}>" + "".join(f" {o}" for o in options))
+        self.upstream.commands.append(f"MAIL FROM:<{address}>" + "".join(f" {o}" for o in options) + server.dsn)
         answer = await self.upstream._answer(server, f"MAIL FROM:<{address}>")
         if answer and not answer.startswith("2"):
             return answer
@@ -57,7 +79,7 @@ class _Handler:
         return answer or "250 2.1.0 Sender OK"
 
     async def handle_RCPT(self, server, session, envelope, address, options):
-        self.upstream.commands.append(f"RCPT TO:<{address}>")
+        self.upstream.commands.append(f"RCPT TO:<{address}>{server.dsn}")
         answer = await self.upstream._answer(server, f"RCPT TO:<{address}>")
         if answer and not answer.startswith("2"):
             return answer
@@ -97,14 +119,16 @@ class Upstream:
     """
     `tls`: "implicit", "starttls" or "none". `messages`, `commands` and `logins` are what it got; `script` maps a pattern
     of a command ("RCPT TO:<bob@*", "." for the final dot, "LOGIN") to a list of answers, used one after the other: a
-    reply, or "close" (drop the connection), or "hang".
+    reply, or "close" (drop the connection), or "hang". `offers` are lines of EHLO besides its own: "DSN" is understood.
     """
 
     USER, PASSWORD = "relay@example.com", "upstream-Password-4711"
 
-    def __init__(self, authority, tls="implicit", port=None, name="upstream.example", delay=0.0):
+    def __init__(self, authority, tls="implicit", port=None, name="upstream.example", delay=0.0,
+                 offers=()):
         self.authority, self.tls, self.name, self.delay = authority, tls, name, delay
         self.port = port or free_port()
+        self.offers = offers
         self.messages, self.commands, self.logins, self.script = [], [], [], {}
         self.connections = 0
         self._transports = set()

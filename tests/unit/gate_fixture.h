@@ -280,6 +280,8 @@ static inline enum status on_envelope(struct span payload)
 	      SPAN_ARGS(m.mail_parameters), m.size);
 	trace_list("to", m.recipients);
 	trace(" data=%u helo=%.*s\n", m.data_follows, SPAN_ARGS(m.helo));
+	trace_list("PARAMETERS", m.recipient_parameters);
+	trace("\n");
 	assert_int_equal(codec_list_count(m.recipients), codec_list_count(m.recipient_parameters));
 	while (codec_list_next(&m.recipients, &address))
 		replies[count++] = span_starts_with(address, SPAN("bad")) ? "550 5.1.1 No such user" : "250 2.1.5 OK";

@@ -45,7 +45,10 @@ static struct {
 	struct timer *timers;
 	struct upstream *upstream; /* the last attempt begun, while it lives */
 	uint64_t begin_limit_ms, begin_size;
-	bool relay_is_down[3]; /* upstream_begin refuses */
+	const char *mail_parameters,
+		*rcpt_parameters;   /* that say_envelope says; NULL: "SIZE=20 body=8bitmime" and none */
+	char begin_parameters[512]; /* RET, ENVID and the first recipient's, as the upstream gets them */
+	bool relay_is_down[3];      /* upstream_begin refuses */
 	audit_callback *written;
 	void *written_context;
 	bool audit_full, audit_stuck, quota_exhausted, quota_broken;
@@ -332,6 +335,8 @@ enum status upstream_begin(struct upstream_pool *pool, const struct upstream_env
 	trace_asked(verb, recipients, count);
 	world.begin_limit_ms = limit_ms;
 	world.begin_size = envelope->size;
+	snprintf(world.begin_parameters, sizeof(world.begin_parameters), "%.*s|%.*s|%.*s", SPAN_ARGS(envelope->ret),
+		 SPAN_ARGS(envelope->envid), SPAN_ARGS(recipients[0].parameters));
 	world.upstream = calloc(1, sizeof(*world.upstream));
 	*world.upstream = (struct upstream){ handler, context };
 	*out_upstream = world.upstream;
@@ -504,13 +509,14 @@ static inline enum status say_envelope(struct grant *by, unsigned n, const char 
 	buf_init(&parameters, TEXT_SIZE);
 	while (span_cut(&rest, ' ', &address)) {
 		assert_int_equal(codec_list_add(&addresses, address), STATUS_OK);
-		assert_int_equal(codec_list_add(&parameters, SPAN("")), STATUS_OK);
+		assert_int_equal(codec_list_add(&parameters, span_of(world.rcpt_parameters)), STATUS_OK);
 	}
 	struct door_envelope envelope = {
 		.session = by->session,
 		.transaction = by->session * 100 + n,
 		.mail_from = span_of(from),
-		.mail_parameters = SPAN("SIZE=20 body=8bitmime"),
+		.mail_parameters =
+			world.mail_parameters ? span_of(world.mail_parameters) : SPAN("SIZE=20 body=8bitmime"),
 		.size = 20,
 		.recipients = codec_list_of(&addresses),
 		.recipient_parameters = codec_list_of(&parameters),

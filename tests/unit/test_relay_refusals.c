@@ -41,6 +41,38 @@ static void bad_recipients_are_refused_and_never_asked_for(void **state)
 	assert_string_equal(world.envelope_reply, "250 one|501 5.1.3 Bad recipient address syntax|250 two");
 }
 
+static void parameters_of_dsn_reach_the_upstream(void **state)
+{
+	(void)state;
+	world.mail_parameters = "RET=HDRS ENVID=a+2Bb";
+	world.rcpt_parameters = "NOTIFY=NEVER ORCPT=rfc822;bob@x";
+	assert_int_equal(say_envelope(grant, 1, "ann@example.com", "bob@x"), STATUS_OK);
+	expect_trace("A: bob@x");
+	assert_string_equal(world.begin_parameters, "HDRS|a+2Bb|NOTIFY=NEVER ORCPT=rfc822;bob@x");
+}
+
+static void parameters_that_no_sound_gate_sends_are_refused(void **state)
+{
+	static const char *const of_mail[] = { "RET=FULL\r\nDATA", "ENVID=a+0Ab", "SIZE=x", "X=1", "NOTIFY=NEVER" };
+	static const char *const of_rcpt[] = { "NOTIFY=NEVER\r\nDATA", "NOTIFY=NEVER\tORCPT=rfc822;a", "ORCPT=a", "X=1",
+					       "SIZE=1" };
+	(void)state;
+	world.rcpt_parameters = "";
+	for (unsigned i = 0; i < 5; i++) {
+		world.mail_parameters = of_mail[i];
+		assert_int_equal(say_envelope(grant, 1 + i, "ann@example.com", "bob@x"), STATUS_OK);
+		expect_trace("message.refused; answer");
+		assert_string_equal(world.message_reply, "501 5.5.4 Bad parameters of MAIL");
+	}
+	world.mail_parameters = NULL;
+	for (unsigned i = 0; i < 5; i++) {
+		world.rcpt_parameters = of_rcpt[i];
+		assert_int_equal(say_envelope(grant, 6 + i, "ann@example.com", "bob@x"), STATUS_OK);
+		assert_string_equal(world.envelope_reply, "501 5.1.3 Bad recipient address syntax");
+		assert_null(world.upstream);
+	}
+}
+
 static void too_many_recipients_are_refused_one_by_one(void **state)
 {
 	(void)state;
@@ -361,6 +393,8 @@ int main(void)
 		CASE(a_sender_that_is_no_address_is_refused),
 		CASE(in_audit_mode_a_foreign_sender_passes_and_is_noted),
 		CASE(bad_recipients_are_refused_and_never_asked_for),
+		CASE(parameters_of_dsn_reach_the_upstream),
+		CASE(parameters_that_no_sound_gate_sends_are_refused),
 		CASE(too_many_recipients_are_refused_one_by_one),
 		CASE(far_too_many_recipients_end_their_transaction_and_not_the_gate),
 		CASE(a_transaction_too_large_for_memory_ends_and_not_the_gate),

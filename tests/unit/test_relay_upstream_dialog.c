@@ -90,6 +90,48 @@ static void size_and_body_are_said_where_they_are_offered(void **state)
 	end(&s);
 }
 
+static void begin_with_dsn(struct sending *s)
+{
+	static const struct upstream_recipient recipients[] = {
+		{ .address = SPAN("one@example.net"), .parameters = SPAN("NOTIFY=NEVER ORCPT=rfc822;one@example.net") },
+		{ .address = SPAN("two@example.net") },
+	};
+	const struct upstream_envelope envelope = { .ret = SPAN("HDRS"), .envid = SPAN("a+2Bb") };
+	*s = (struct sending){ 0 };
+	assert_int_equal(upstream_begin(t.pool, &envelope, recipients, 2, LIMIT_MS, &note_all, s, &s->upstream),
+			 STATUS_OK);
+	run_until(t.loop, is_answered, s);
+}
+
+static void dsn_is_passed_on_where_the_relay_has_it_by_option_and_by_ehlo(void **state)
+{
+	static const struct {
+		bool option;
+		const char *features;
+		bool passed;
+	} cases[] = {
+		{ true, "250-DSN\r\n250 AUTH PLAIN\r\n", true },
+		{ true, "250 AUTH PLAIN\r\n", false },
+		{ false, "250-DSN\r\n250 AUTH PLAIN\r\n", false },
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct sending s;
+		upstream_test_begin(&t);
+		t.config.dsn = cases[i].option;
+		t.relay.features = cases[i].features;
+		upstream_test_open(&t);
+		begin_with_dsn(&s);
+		if (cases[i].passed)
+			assert_heard(LOGIN "MAIL FROM:<> RET=HDRS ENVID=a+2Bb\n"
+					   "RCPT TO:<one@example.net> NOTIFY=NEVER ORCPT=rfc822;one@example.net\n"
+					   "RCPT TO:<two@example.net>\n");
+		else
+			assert_heard(LOGIN "MAIL FROM:<>\nRCPT TO:<one@example.net>\nRCPT TO:<two@example.net>\n");
+		end(&s);
+	}
+}
+
 static void each_recipient_has_its_own_reply(void **state)
 {
 	struct sending s;
@@ -442,6 +484,7 @@ int main(void)
 		cmocka_unit_test(commands_go_in_one_piece_where_the_relay_takes_that),
 		cmocka_unit_test(commands_go_one_by_one_where_it_does_not),
 		cmocka_unit_test(size_and_body_are_said_where_they_are_offered),
+		cmocka_unit_test(dsn_is_passed_on_where_the_relay_has_it_by_option_and_by_ehlo),
 		cmocka_unit_test(each_recipient_has_its_own_reply),
 		cmocka_unit_test(recipients_can_be_added_later),
 		cmocka_unit_test(recipients_added_before_the_first_answer_are_told_with_the_first),

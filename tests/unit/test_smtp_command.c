@@ -144,7 +144,8 @@ static const struct mail_case mail_cases[] = {
 	{ "FROM:<a@b> <c@d>", STATUS_INVALID, NULL, { 0 } },
 	{ "FROM:<j\xC3\xB6@b>", STATUS_INVALID, NULL, { 0 } },
 	{ "FROM:<a@b> SMTPUTF8", STATUS_NOT_FOUND, NULL, { 0 } },
-	{ "FROM:<a@b> RET=HDRS ENVID=1 SIZE=5", STATUS_NOT_FOUND, NULL, { 0 } },
+	{ "FROM:<a@b> RET=HDRS ENVID=1 SIZE=5", STATUS_OK, "a@b", { .has_size = true, .size = 5 } },
+	{ "FROM:<a@b> RET=BODY", STATUS_INVALID, NULL, { 0 } },
 };
 
 static void test_mail(void **state)
@@ -184,7 +185,8 @@ static const struct rcpt_case rcpt_cases[] = {
 	{ "TO:<a@b>,<c@d>", STATUS_INVALID, NULL },
 	{ "TO:<a@b> <c@d>", STATUS_INVALID, NULL },
 	{ "FROM:<a@b>", STATUS_INVALID, NULL },
-	{ "TO:<a@b> NOTIFY=NEVER", STATUS_NOT_FOUND, NULL },
+	{ "TO:<a@b> NOTIFY=NEVER ORCPT=rfc822;a@b", STATUS_OK, "a@b" },
+	{ "TO:<a@b> NOTIFY=MAYBE", STATUS_INVALID, NULL },
 	{ "TO:<a@b> SIZE=1", STATUS_NOT_FOUND, NULL },
 };
 
@@ -194,7 +196,8 @@ static void test_rcpt(void **state)
 	for (size_t i = 0; i < sizeof(rcpt_cases) / sizeof(*rcpt_cases); i++) {
 		const struct rcpt_case *c = &rcpt_cases[i];
 		struct mailbox recipient;
-		enum status status = command_read_rcpt(span_of(c->argument), &recipient);
+		struct rcpt_parameters parameters;
+		enum status status = command_read_rcpt(span_of(c->argument), &recipient, &parameters);
 		if (status != c->status)
 			fail_msg("\"%s\": %s", c->argument, status_text(status));
 		if (status == STATUS_OK)

@@ -1,0 +1,275 @@
+/*
+ * Parameters of MAIL and RCPT. Pure. Strict: what is malformed is STATUS_INVALID,
+ * and what is taken can stand in a command line for an upstream as it is.
+ */
+#include "smtp/parameters.h"
+
+#include <inttypes.h>
+
+struct parameter {
+	struct span keyword;
+	bool has_value;
+	struct span value;
+};
+
+static bool is_alnum(char c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+}
+
+static bool is_keyword(struct span text)
+{
+	if (text.size == 0 || !is_alnum(text.data[0]))
+		return false;
+	for (size_t i = 1; i < text.size; i++) {
+		if (!is_alnum(text.data[i]) && text.data[i] != '-')
+			return false;
+	}
+	return true;
+}
+
+/* Printable ASCII but space; '=' is taken too, as in base64 tails that clients send. */
+static bool is_value(struct span text)
+{
+	for (size_t i = 0; i < text.size; i++) {
+		if (text.data[i] <= ' ' || text.data[i] > '~')
+			return false;
+	}
+	return text.size > 0;
+}
+
+/* The part before the first space or tab. */
+static struct span first_word(struct span text)
+{
+	struct span word = span_slice(text, 0, span_find_byte(text, ' '));
+	return span_slice(word, 0, span_find_byte(word, '\t'));
+}
+
+/* Takes one parameter off the front. STATUS_END: no more. */
+static enum status take_parameter(struct span *rest, struct parameter *out_parameter)
+{
+	*rest = span_trim(*rest);
+	if (rest->size == 0)
+		return STATUS_END;
+	struct span word = first_word(*rest);
+	size_t equals = span_find_byte(word, '=');
+	struct parameter parameter = {
+		.keyword = span_slice(word, 0, equals),
+		.has_value = equals < word.size,
+		.value = span_slice(word, equals + 1, word.size),
+	};
+	if (!is_keyword(parameter.keyword) || (parameter.has_value && !is_value(parameter.value)))
+		return STATUS_INVALID;
+	*rest = span_slice(*rest, word.size, rest->size);
+	*out_parameter = parameter;
+	return STATUS_OK;
+}
+
+/* ---- values */
+
+static enum status read_size(const struct parameter *parameter, struct mail_parameters *parameters)
+{
+	uint64_t size =
+		UINT64_MAX; /* up to 20 digits are allowed (RFC 1870, 3): those that don't fit are too large anyway */
+	if (parameters->has_size || !parameter->has_value || parameter->value.size > 20)
+		return STATUS_INVALID;
+	for (size_t i = 0; i < parameter->value.size; i++) {
+		if (parameter->value.data[i] < '0' || parameter->value.data[i] > '9')
+			return STATUS_INVALID;
+	}
+	if (span_to_u64(parameter->value, &size) != STATUS_OK)
+		size = UINT64_MAX;
+	parameters->has_size = true;
+	parameters->size = size;
+	return STATUS_OK;
+}
+
+static enum status read_body(const struct parameter *parameter, struct mail_parameters *parameters)
+{
+	bool eight_bit = span_equal_nocase(parameter->value, SPAN("8BITMIME"));
+	if (parameters->has_body || (!eight_bit && !span_equal_nocase(parameter->value, SPAN("7BIT"))))
+		return STATUS_INVALID;
+	parameters->has_body = true;
+	parameters->eight_bit = eight_bit;
+	return STATUS_OK;
+}
+
+static enum status read_auth(const struct parameter *parameter, struct mail_parameters *parameters)
+{
+	if (parameters->has_auth || !parameter->has_value)
+		return STATUS_INVALID;
+	parameters->has_auth = true;
+	return STATUS_OK;
+}
+
+/* RFC 3461, 4: printable ASCII but '+' and '=', which are written as +2B and +3D; so may be other printable bytes. */
+static bool is_xtext(struct span text)
+{
+	for (size_t i = 0; i < text.size; i++) {
+		unsigned code = 0;
+		if (text.data[i] == '=')
+			return false;
+		if (text.data[i] != '+')
+			continue;
+		struct span digits = span_slice(text, i + 1, i + 3);
+		if (digits.size < 2)
+			return false;
+		for (size_t k = 0; k < 2; k++) {
+			char c = digits.data[k];
+			bool is_digit = c >= '0' && c <= '9';
+			if (!is_digit && (c < 'A' || c > 'F'))
+				return false;
+			code = 16 * code + (unsigned)(is_digit ? c - '0' : c - 'A' + 10);
+		}
+		if (code < ' ' || code > '~')
+			return false;
+		i += 2;
+	}
+	return text.size > 0;
+}
+
+static bool is_ret(struct span text)
+{
+	return span_equal_nocase(text, SPAN("FULL")) || span_equal_nocase(text, SPAN("HDRS"));
+}
+
+static bool is_envid(struct span text)
+{
+	return text.size <= PARAMETERS_ENVID_MAXIMUM && is_xtext(text);
+}
+
+/* NEVER stands alone, and the others come once each. */
+static bool is_notify(struct span text)
+{
+	static const struct span events[] = { SPAN("SUCCESS"), SPAN("FAILURE"), SPAN("DELAY") };
+	struct span event;
+	unsigned seen = 0;
+	if (span_equal_nocase(text, SPAN("NEVER")))
+		return true;
+	if (text.size == 0 || text.data[text.size - 1] == ',')
+		return false;
+	while (span_cut(&text, ',', &event)) {
+		unsigned bit = 0;
+		for (unsigned i = 0; i < 3; i++)
+			bit |= span_equal_nocase(event, events[i]) ? 1U << i : 0;
+		if (bit == 0 || (seen & bit))
+			return false;
+		seen |= bit;
+	}
+	return true;
+}
+
+static bool is_orcpt(struct span text)
+{
+	size_t type = span_find_byte(text, ';');
+	return text.size <= PARAMETERS_ORCPT_MAXIMUM && is_keyword(span_slice(text, 0, type)) &&
+	       is_xtext(span_slice(text, type + 1, text.size));
+}
+
+/* ---- one parameter */
+
+/* A text, once, that `fits`. */
+static enum status read_text(const struct parameter *parameter, bool (*fits)(struct span), struct span *text)
+{
+	if (!span_is_empty(*text) || !fits(parameter->value))
+		return STATUS_INVALID;
+	*text = parameter->value;
+	return STATUS_OK;
+}
+
+static enum status read_of_mail(const struct parameter *parameter, void *target)
+{
+	struct mail_parameters *parameters = target;
+	if (span_equal_nocase(parameter->keyword, SPAN("SIZE")))
+		return read_size(parameter, parameters);
+	if (span_equal_nocase(parameter->keyword, SPAN("BODY")))
+		return read_body(parameter, parameters);
+	if (span_equal_nocase(parameter->keyword, SPAN("AUTH")))
+		return read_auth(parameter, parameters);
+	if (span_equal_nocase(parameter->keyword, SPAN("RET")))
+		return read_text(parameter, is_ret, &parameters->ret);
+	if (span_equal_nocase(parameter->keyword, SPAN("ENVID")))
+		return read_text(parameter, is_envid, &parameters->envid);
+	return STATUS_NOT_FOUND;
+}
+
+static enum status read_of_rcpt(const struct parameter *parameter, void *target)
+{
+	struct rcpt_parameters *parameters = target;
+	if (span_equal_nocase(parameter->keyword, SPAN("NOTIFY")))
+		return read_text(parameter, is_notify, &parameters->notify);
+	if (span_equal_nocase(parameter->keyword, SPAN("ORCPT")))
+		return read_text(parameter, is_orcpt, &parameters->orcpt);
+	return STATUS_NOT_FOUND;
+}
+
+/* ---- all of them */
+
+/* All are looked at: one that is malformed counts more than one that is unknown. */
+static enum status read_all(struct span rest, enum status (*read)(const struct parameter *, void *), void *target)
+{
+	struct parameter parameter;
+	enum status result = STATUS_OK;
+	for (;;) {
+		enum status status = take_parameter(&rest, &parameter);
+		if (status == STATUS_END)
+			return result;
+		if (status == STATUS_OK)
+			status = read(&parameter, target);
+		if (status == STATUS_INVALID)
+			return status;
+		if (status != STATUS_OK)
+			result = status;
+	}
+}
+
+enum status parameters_read_mail(struct span text, struct mail_parameters *out_parameters)
+{
+	struct mail_parameters parameters = { 0 };
+	TRY(read_all(text, read_of_mail, &parameters));
+	*out_parameters = parameters;
+	return STATUS_OK;
+}
+
+enum status parameters_read_rcpt(struct span text, struct rcpt_parameters *out_parameters)
+{
+	struct rcpt_parameters parameters = { 0 };
+	TRY(read_all(text, read_of_rcpt, &parameters));
+	*out_parameters = parameters;
+	return STATUS_OK;
+}
+
+/* ---- writing */
+
+/* Nothing where `value` is empty. */
+static enum status write_one(struct buf *out, size_t begin, const char *keyword, struct span value)
+{
+	if (span_is_empty(value))
+		return STATUS_OK;
+	if (buf_size(out) > begin)
+		TRY(buf_append_byte(out, ' '));
+	TRY(buf_append_text(out, keyword));
+	TRY(buf_append_byte(out, '='));
+	return buf_append(out, value);
+}
+
+enum status parameters_write_mail(struct buf *out, const struct mail_parameters *parameters)
+{
+	size_t begin = buf_size(out);
+	struct buf size BUF_AUTO;
+	buf_init(&size, 32);
+	if (parameters->has_size)
+		TRY(buf_printf(&size, "%" PRIu64, parameters->size));
+	if (parameters->has_body)
+		TRY(write_one(out, begin, "BODY", parameters->eight_bit ? SPAN("8BITMIME") : SPAN("7BIT")));
+	TRY(write_one(out, begin, "SIZE", buf_span(&size)));
+	TRY(write_one(out, begin, "RET", parameters->ret));
+	return write_one(out, begin, "ENVID", parameters->envid);
+}
+
+enum status parameters_write_rcpt(struct buf *out, const struct rcpt_parameters *parameters)
+{
+	size_t begin = buf_size(out);
+	TRY(write_one(out, begin, "NOTIFY", parameters->notify));
+	return write_one(out, begin, "ORCPT", parameters->orcpt);
+}
