@@ -91,6 +91,10 @@ static void check_files(struct check *check)
 	const struct config *config = check->config;
 	check_readable(check, SPOT("tls", &config->tls, certificate));
 	check_secret(check, SPOT("tls", &config->tls, private_key));
+	for (size_t i = 0; i < config->certificate.count; i++) {
+		check_readable(check, SPOT("certificate", &config->certificate.items[i], certificate));
+		check_secret(check, SPOT("certificate", &config->certificate.items[i], private_key));
+	}
 	check_secret(check, SPOT("redis", &config->redis, password_file));
 	for (size_t i = 0; i < config->ldap.count; i++) {
 		check_readable(check, SPOT("ldap", &config->ldap.items[i], ca_file));

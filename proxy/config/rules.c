@@ -363,6 +363,15 @@ static void check_files(struct load *load)
 		load_fault(load, "tls", "", "certificate", "none; expected a file in PEM form");
 	if (!is_given(config->tls.private_key))
 		load_fault(load, "tls", "", "private_key", "none; expected a file in PEM form");
+	for (size_t i = 0; i < config->certificate.count; i++) {
+		const struct config_certificate *section = &config->certificate.items[i];
+		if (!is_given(section->certificate))
+			load_fault(load, "certificate", section->name, "certificate",
+				   "none; expected a file in PEM form");
+		if (!is_given(section->private_key))
+			load_fault(load, "certificate", section->name, "private_key",
+				   "none; expected a file in PEM form");
+	}
 	if (!is_given(config->app_password.path))
 		load_fault(load, "app_password", "", "path", "\"\" is no file; expected a path");
 	if (!is_given(config->audit.file))

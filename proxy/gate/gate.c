@@ -62,8 +62,9 @@ static void on_accepted(void *context, int fd, const struct endpoint *peer)
 
 /* ---- start */
 
-static enum status make_context(struct gate_listener *listener, const struct secret *certificate,
-				const struct secret *key, const struct secret *tickets)
+/* `name` is that of a certificate section, or NULL: the one of tls, which comes first. */
+static enum status use_certificate(struct gate_listener *listener, const char *name, const struct secret *certificate,
+				   const struct secret *key, const struct secret *tickets)
 {
 	const struct config *config = listener->gate->config;
 	struct tls_server_options options = { .certificate_pem = secret_reveal(certificate),
@@ -72,28 +73,41 @@ static enum status make_context(struct gate_listener *listener, const struct sec
 					      .session_id_context = span_of(listener->config->name),
 					      .allow_tls13_only = config->tls.min_version == TLS_VERSION_13 };
 	char *error = NULL;
-	enum status status = tls_server_create(&options, &listener->tls, &error);
+	enum status status = name ? tls_server_add(listener->tls, &options, &error)
+				  : tls_server_create(&options, &listener->tls, &error);
 	if (status != STATUS_OK)
-		log_error("the certificate can't be used: %s", error ? error : status_text(status));
+		log_error("certificate %s can't be used: %s", name ? name : "of tls",
+			  error ? error : status_text(status));
 	free(error);
 	return status;
 }
 
-static enum status make_contexts(struct gate *gate)
+static enum status take_certificate(struct gate *gate, const char *name, const struct secret *tickets)
 {
 	struct secret certificate SECRET_AUTO = { 0 };
 	struct secret key SECRET_AUTO = { 0 };
-	struct secret tickets SECRET_AUTO = { 0 };
-	if (role_take_secret(gate->role, "tls-certificate", &certificate) != STATUS_OK ||
-	    role_take_secret(gate->role, "tls-key", &key) != STATUS_OK) {
-		log_error("no certificate and key were handed over");
+	char certificate_name[NAME_MAXIMUM], key_name[NAME_MAXIMUM];
+	snprintf(certificate_name, sizeof(certificate_name), "tls-certificate%s%s", name ? ":" : "", name ? name : "");
+	snprintf(key_name, sizeof(key_name), "tls-key%s%s", name ? ":" : "", name ? name : "");
+	if (role_take_secret(gate->role, certificate_name, &certificate) != STATUS_OK ||
+	    role_take_secret(gate->role, key_name, &key) != STATUS_OK) {
+		log_error("no %s and %s were handed over", certificate_name, key_name);
 		return STATUS_NOT_FOUND;
 	}
+	for (size_t i = 0; i < gate->listener_count; i++)
+		TRY(use_certificate(&gate->listeners[i], name, &certificate, &key, tickets));
+	return STATUS_OK;
+}
+
+static enum status make_contexts(struct gate *gate)
+{
+	struct secret tickets SECRET_AUTO = { 0 };
 	enum status status = role_take_secret(gate->role, "tls-tickets", &tickets);
 	if (status != STATUS_OK && status != STATUS_NOT_FOUND)
 		return status;
-	for (size_t i = 0; i < gate->listener_count; i++)
-		TRY(make_context(&gate->listeners[i], &certificate, &key, &tickets));
+	TRY(take_certificate(gate, NULL, &tickets));
+	for (size_t i = 0; i < gate->config->certificate.count; i++)
+		TRY(take_certificate(gate, gate->config->certificate.items[i].name, &tickets));
 	return STATUS_OK;
 }
 

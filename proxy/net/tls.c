@@ -74,6 +74,7 @@ void tls_context_free(struct tls_context **context)
 	if (*context == NULL)
 		return;
 	SSL_CTX_free((*context)->openssl);
+	tls_names_free(*context);
 	free(*context);
 	*context = NULL;
 }
@@ -174,8 +175,7 @@ static bool use_session_id(SSL_CTX *openssl, struct span name)
 	return size == 0 || SSL_CTX_set_session_id_context(openssl, (const unsigned char *)name.data, size) == 1;
 }
 
-enum status tls_server_create(const struct tls_server_options *options, struct tls_context **out_context,
-			      char **out_error)
+enum status tls_make_server(const struct tls_server_options *options, SSL_CTX **out_openssl, char **out_error)
 {
 	ERR_clear_error();
 	SSL_CTX *openssl __attribute__((cleanup(free_openssl))) = SSL_CTX_new(TLS_server_method());
@@ -195,6 +195,16 @@ enum status tls_server_create(const struct tls_server_options *options, struct t
 		return fail(out_error, "the ticket key is unusable");
 	if (!use_session_id(openssl, options->session_id_context))
 		return fail(out_error, "OpenSSL can't be set up");
+	*out_openssl = openssl;
+	openssl = NULL;
+	return STATUS_OK;
+}
+
+enum status tls_server_create(const struct tls_server_options *options, struct tls_context **out_context,
+			      char **out_error)
+{
+	SSL_CTX *openssl __attribute__((cleanup(free_openssl))) = NULL;
+	TRY(tls_make_server(options, &openssl, out_error));
 	return wrap(&openssl, true, false, out_context);
 }
 

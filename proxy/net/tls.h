@@ -33,6 +33,15 @@ struct tls_client_options {
 /* out_error: a heap text for the administrator when not OK (free()), such as OpenSSL's reason. */
 MUST_USE enum status tls_server_create(const struct tls_server_options *options, struct tls_context **out_context,
 				       char **out_error);
+/*
+ * One more certificate for a server, shown to clients that ask for one of its DNS
+ * names (SNI; "*.example.com" is for one label). Of two that fit, a name goes
+ * before a wildcard, then the one that was there first. All options but
+ * certificate and key must be those that the server was created with. Before
+ * the first connection only. STATUS_INVALID, too, for one without a DNS name.
+ */
+MUST_USE enum status tls_server_add(struct tls_context *context, const struct tls_server_options *options,
+				    char **out_error);
 MUST_USE enum status tls_client_create(const struct tls_client_options *options, struct tls_context **out_context,
 				       char **out_error);
 void tls_context_free(struct tls_context **context);

@@ -1,4 +1,4 @@
-/* What a TLS context is to the streams: OpenSSL's, with what a connection has to know of it. */
+/* What a TLS context is to the streams and to tls.c and tls_names.c: OpenSSL's, with what a connection has to know of it. */
 #ifndef NET_TLS_CONTEXT_H
 #define NET_TLS_CONTEXT_H
 
@@ -9,8 +9,15 @@
 struct tls_context {
 	SSL_CTX *openssl;
 	bool is_server;
-	bool verify; /* client: the peer's certificate and name must be right */
+	bool verify;     /* client: the peer's certificate and name must be right */
+	SSL_CTX **named; /* server: the certificates added, in that order */
+	size_t named_count;
 };
+
+/* OpenSSL's context for one certificate of a server; *out_error as tls_server_create has it. */
+MUST_USE enum status tls_make_server(const struct tls_server_options *options, SSL_CTX **out_openssl, char **out_error);
+/* Frees what tls_server_add added. */
+void tls_names_free(struct tls_context *context);
 
 /* The oldest error OpenSSL noted on this thread, as a static text, or "" when there is none. Empties the list. */
 const char *tls_take_reason(void);

@@ -59,8 +59,23 @@ static enum status read_secret_file(const char *path, struct secret *out_secret)
 	return status;
 }
 
-static enum status make_context(const struct config *config, const struct secret *certificate, const struct secret *key,
-				FILE *faults)
+/* A certificate and its key, and where the config names them. */
+struct pair {
+	const char *section, *name;
+	unsigned line;
+	const char *certificate, *key;
+	bool is_named; /* chosen by a name, so it must have one */
+};
+
+static void complain(const struct config *config, const struct pair *pair, FILE *faults, const char *why)
+{
+	fprintf(faults, "%s:%u: %s%s%s: %s and %s make no server: %s\n", config->file, pair->line, pair->section,
+		*pair->name ? " " : "", pair->name, pair->certificate, pair->key, why);
+}
+
+/* As a server of its own, so that what is wrong shows whatever the other certificates are. */
+static enum status make_context(const struct config *config, const struct pair *pair, const struct secret *certificate,
+				const struct secret *key, FILE *faults)
 {
 	const struct tls_server_options options = {
 		.certificate_pem = secret_reveal(certificate),
@@ -71,23 +86,39 @@ static enum status make_context(const struct config *config, const struct secret
 	struct tls_context *context = NULL;
 	char *error = NULL;
 	enum status status = tls_server_create(&options, &context, &error);
+	if (status == STATUS_OK && pair->is_named)
+		status = tls_server_add(context, &options, &error);
 	if (status != STATUS_OK)
-		fprintf(faults, "%s:%u: tls: %s and %s make no server: %s\n", config->file, config->tls.line,
-			config->tls.certificate, config->tls.private_key, error ? error : status_text(status));
+		complain(config, pair, faults, error ? error : status_text(status));
 	tls_context_free(&context);
 	free(error);
 	return status;
 }
 
 /* Files that can't be read are config_check's business. */
-static enum status check_tls(const struct config *config, FILE *faults)
+static enum status check_pair(const struct config *config, const struct pair *pair, FILE *faults)
 {
 	struct secret certificate SECRET_AUTO = { 0 };
 	struct secret key SECRET_AUTO = { 0 };
-	if (read_secret_file(config->tls.certificate, &certificate) != STATUS_OK ||
-	    read_secret_file(config->tls.private_key, &key) != STATUS_OK)
+	if (read_secret_file(pair->certificate, &certificate) != STATUS_OK ||
+	    read_secret_file(pair->key, &key) != STATUS_OK)
 		return STATUS_OK;
-	return make_context(config, &certificate, &key, faults);
+	return make_context(config, pair, &certificate, &key, faults);
+}
+
+static enum status check_tls(const struct config *config, FILE *faults)
+{
+	const struct config_tls *tls = &config->tls;
+	const struct pair own = { "tls", "", tls->line, tls->certificate, tls->private_key, false };
+	enum status worst = check_pair(config, &own, faults);
+	for (size_t i = 0; i < config->certificate.count; i++) {
+		const struct config_certificate *section = &config->certificate.items[i];
+		const struct pair pair = { "certificate",        section->name,        section->line,
+					   section->certificate, section->private_key, true };
+		enum status status = check_pair(config, &pair, faults);
+		worst = worst == STATUS_OK ? status : worst;
+	}
+	return worst;
 }
 
 enum status config_file_check(const struct config *config, FILE *faults)

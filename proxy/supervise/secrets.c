@@ -125,6 +125,21 @@ static enum status open_ldap_secrets(const struct config *config, FILE *faults, 
 	return worst;
 }
 
+static enum status open_certificates(const struct config *config, FILE *faults, struct handover *list)
+{
+	enum status worst = STATUS_OK;
+	for (size_t i = 0; i < config->certificate.count; i++) {
+		const struct config_certificate *section = &config->certificate.items[i];
+		const struct wish certificate = { "certificate",        section->line,  "certificate",
+						  section->certificate, CONTENT_PUBLIC, TO(ROLE_GATE) };
+		const struct wish key = { "certificate",        section->line, "private_key",
+					  section->private_key, CONTENT_KEY,   TO(ROLE_GATE) };
+		note(fetch_titled(config, &certificate, "tls-certificate", section->name, faults, list), &worst);
+		note(fetch_titled(config, &key, "tls-key", section->name, faults, list), &worst);
+	}
+	return worst;
+}
+
 enum status secrets_open(const struct config *config, FILE *faults, struct handover *list)
 {
 	const struct config_tls *tls = &config->tls;
@@ -138,6 +153,7 @@ enum status secrets_open(const struct config *config, FILE *faults, struct hando
 	enum status worst = STATUS_OK;
 	note(fetch(config, &certificate, "tls-certificate", faults, list), &worst);
 	note(fetch(config, &key, "tls-key", faults, list), &worst);
+	note(open_certificates(config, faults, list), &worst);
 	/* The embedded Redis has a password of its own, which nobody configures. */
 	if (strcmp(redis->server, "embedded") != 0)
 		note(fetch(config, &password, "redis-password", faults, list), &worst);

@@ -220,6 +220,9 @@ static const struct {
 	  "8: limits.message_size: \"35X\" is not a size from 1K to 1G; expected a number with K, M or G, such as "
 	  "\"35M\"\n"
 	  "9: limits.spool: \"1\" is not a size from 1M to 1T; expected a number with K, M or G, such as \"1G\"\n" },
+	{ "certificate c { certificate = \"x\" }\ncertificate d { private_key = \"x\" }\n",
+	  "4: certificate c.private_key: none; expected a file in PEM form\n"
+	  "5: certificate d.certificate: none; expected a file in PEM form\n" },
 	{ "header { add_missing = yes\nreceived = \"none\" }\n",
 	  "4: header.add_missing: \"yes\" is not a flag; expected true or false\n"
 	  "5: header.received: \"none\" is not known; expected \"private\" or \"full\"\n" },

@@ -109,6 +109,7 @@ static void half_a_key_left_by_a_crash_does_no_harm(void **state)
 
 #define SECRET_SECTIONS                                                                                             \
 	ONE_LISTENER "tls { certificate = \"cert.pem\" private_key = \"key.pem\" }\n"                               \
+		     "certificate old { certificate = \"old.pem\" private_key = \"old.key\" }\n"                    \
 		     "relay up { host = \"127.0.0.1\" user = \"u\" password_file = \"up\" ca_file = \"ca.pem\" }\n" \
 		     "ldap corp { uri = {\"ldaps://ldap\"} base = \"dc=example\" bind_dn = \"cn=s\""                \
 		     " bind_password_file = \"ldap\" }\n"                                                           \
@@ -118,6 +119,8 @@ static void write_secrets(const struct fixture *f)
 {
 	fixture_write(f, "cert.pem", "the certificate\n", 0644);
 	fixture_write(f, "key.pem", "the key\n", 0600);
+	fixture_write(f, "old.pem", "the old certificate\n", 0644);
+	fixture_write(f, "old.key", "the old key\n", 0600);
 	fixture_write(f, "ca.pem", "the authority\n", 0644);
 	fixture_write(f, "up", "upstream password\n", 0600);
 	fixture_write(f, "ldap", "ldap password\r\n", 0600);
@@ -147,6 +150,9 @@ static void each_secret_goes_to_who_needs_it_and_to_no_gate(void **state)
 	assert_int_equal(secrets_open(f.config, f.faults, &all), STATUS_OK);
 	assert_has(&all, ROLE_GATE, "tls-certificate", "the certificate\n");
 	assert_has(&all, ROLE_GATE, "tls-key", "the key\n");
+	assert_has(&all, ROLE_GATE, "tls-certificate:old", "the old certificate\n");
+	assert_has(&all, ROLE_GATE, "tls-key:old", "the old key\n");
+	assert_has(&all, ROLE_AUTH, "tls-key:old", NULL);
 	assert_has(&all, ROLE_AUTH, "relay-password:up", "upstream password");
 	assert_has(&all, ROLE_AUTH, "ldap-password:corp", "ldap password");
 	assert_has(&all, ROLE_AUTH, "redis-password", "redis password");
@@ -156,7 +162,7 @@ static void each_secret_goes_to_who_needs_it_and_to_no_gate(void **state)
 	assert_has(&all, ROLE_RELAY, "tls-key", NULL);
 	assert_has(&all, ROLE_ADMIN, "redis-password", NULL);
 	assert_int_equal(handover_add_all(&gate, &all, ROLE_GATE), STATUS_OK);
-	assert_int_equal(gate.count, 2); /* certificate and key */
+	assert_int_equal(gate.count, 4); /* certificates and keys */
 	handover_forget(&gate);
 	handover_close(&all);
 	fixture_close(&f);
@@ -173,6 +179,7 @@ static void every_secret_that_is_wrong_is_told(void **state)
 	write_secrets(&f);
 	fixture_write(&f, "up", "upstream password\n", 0644);
 	fixture_write(&f, "redis", "", 0600);
+	fixture_write(&f, "old.key", "the old key\n", 0640);
 	fixture_path(&f, "ldap", path);
 	unlink(path);
 	assert_int_not_equal(secrets_open(f.config, f.faults, &all), STATUS_OK);
@@ -180,6 +187,7 @@ static void every_secret_that_is_wrong_is_told(void **state)
 	assert_non_null(strstr(told, "/up: others can read this file"));
 	assert_non_null(strstr(told, "/redis: this file is empty"));
 	assert_non_null(strstr(told, "/ldap: No such file"));
+	assert_non_null(strstr(told, "/old.key: others can read this file"));
 	assert_null(strstr(told, "upstream password"));
 	handover_close(&all);
 	fixture_close(&f);
@@ -329,6 +337,35 @@ static void a_key_that_is_not_the_certificate_s_is_a_fault(void **state)
 	fixture_close(&f);
 }
 
+static void each_certificate_section_is_checked(void **state)
+{
+	(void)state;
+	struct fixture f;
+	struct certificate own, nameless;
+	fixture_open(&f);
+	certificate_make(&own, "DNS:mail.example.com");
+	certificate_make(&nameless, "IP:192.0.2.1");
+	fixture_config(&f, ONE_LISTENER PLAIN_RELAY
+		       "tls { certificate = \"own.pem\" private_key = \"own.key\" }\nadmin { group = \"\" }\n"
+		       "certificate same { certificate = \"own.pem\" private_key = \"own.key\" }\n"
+		       "certificate mixed { certificate = \"own.pem\" private_key = \"nameless.key\" }\n"
+		       "certificate nameless { certificate = \"nameless.pem\" private_key = \"nameless.key\" }\n");
+	write_pem(&f, "own.pem", own.certificate, 0644);
+	write_pem(&f, "own.key", secret_reveal(&own.key), 0600);
+	write_pem(&f, "nameless.pem", nameless.certificate, 0644);
+	write_pem(&f, "nameless.key", secret_reveal(&nameless.key), 0600);
+	assert_int_equal(config_file_check(f.config, f.faults), STATUS_INVALID);
+	const char *told = fixture_told(&f);
+	assert_null(strstr(told, "certificate same"));
+	assert_non_null(strstr(told, "certificate mixed: "));
+	assert_non_null(strstr(told, "the private key does not belong to the certificate"));
+	assert_non_null(strstr(told, "certificate nameless: "));
+	assert_non_null(strstr(told, "the certificate has no DNS name that a client could ask for"));
+	certificate_free(&own);
+	certificate_free(&nameless);
+	fixture_close(&f);
+}
+
 static void a_missing_user_is_told_with_its_cure(void **state)
 {
 	(void)state;
@@ -366,6 +403,7 @@ int main(void)
 		cmocka_unit_test(a_link_in_place_of_a_file_is_not_followed),
 		cmocka_unit_test(a_config_file_is_read_whole_and_bounded),
 		cmocka_unit_test(a_key_that_is_not_the_certificate_s_is_a_fault),
+		cmocka_unit_test(each_certificate_section_is_checked),
 		cmocka_unit_test(a_missing_user_is_told_with_its_cure),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
