@@ -14,7 +14,9 @@ test:
 
 # Everything that runs the product; `make san` runs it once more with sanitizers.
 check-all: all
-	$(MAKE) --no-print-directory unit dialog e2e
+	$(MAKE) --no-print-directory unit
+	$(MAKE) --no-print-directory dialog
+	$(MAKE) --no-print-directory e2e
 
 lint:
 	tests/lint/run

@@ -124,7 +124,9 @@ class Subgate:
     def audit(self, *types):
         """The audit records, of these types if any are given."""
         path = self.state / "audit.jsonl"
-        records = [json.loads(line) for line in path.read_text().splitlines() if line] if path.exists() else []
+        text = path.read_text() if path.exists() else ""
+        whole = text[:text.rfind("\n") + 1]  # the last line may be on its way
+        records = [json.loads(line) for line in whole.splitlines()]
         return [r for r in records if not types or r["type"] in types]
 
     def wait_for_audit(self, type_, count=1, seconds=10):
