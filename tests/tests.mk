@@ -1,6 +1,8 @@
 # The tests: included by the Makefile. `make test` installs what it needs and runs them all.
 
-PYTEST := /usr/bin/python3 -m pytest -q -p no:cacheprovider
+# Tests wait more than they work: more of them run at once than there are cores.
+TEST_JOBS ?= 4
+PYTEST := /usr/bin/python3 -m pytest -q -p no:cacheprovider -n $(TEST_JOBS) -W "ignore:Requiring AUTH"
 FUZZ_SECONDS ?= 5
 FUZZ_SOURCES := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 FUZZERS := $(patsubst tests/fuzz/%.c,%,$(FUZZ_SOURCES))
@@ -21,8 +23,10 @@ check-all: all
 lint:
 	tests/lint/run
 
+# A program's output stands in a log beside it, and is shown when it fails.
 unit: $(UNIT_TESTS)
-	@failed=0; for test in $(UNIT_TESTS); do echo "$$test"; "$$test" || failed=1; done; exit $$failed
+	@printf '%s\n' $(UNIT_TESTS) | xargs -P $(TEST_JOBS) -I% sh -c '% >%.log 2>&1 || { cat %.log; echo "% FAILED"; exit 1; }'
+	@echo "unit: $(words $(UNIT_TESTS)) programs, $$(cat $(UNIT_TESTS:=.log) | grep -c '^\[       OK \]') tests passed"
 
 dialog: all
 	BUILD=$(abspath $(BUILD)) $(PYTEST) tests/dialog

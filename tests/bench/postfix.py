@@ -7,7 +7,7 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
 
-from harness.process import Process, free_port, is_listening, wait_until  # noqa: E402
+from harness.process import Process, free_port, is_listening, let_others_through, wait_until  # noqa: E402
 
 POSTFIX = shutil.which("postfix", path="/usr/sbin:/sbin")
 
@@ -51,8 +51,7 @@ class Postfix:
         for name in ("config", "queue", "data"):
             (self.folder / name).mkdir(parents=True)
         shutil.chown(self.folder / "data", "postfix", "postfix")
-        for parent in [self.folder, *self.folder.parents][:3]:
-            parent.chmod(parent.stat().st_mode | 0o011)
+        let_others_through(self.folder)
         certificate, key = authority.certificate("postfix.example")
         (self.folder / "config" / "main.cf").write_text(MAIN.format(
             folder=self.folder, certificate=certificate, key=key, sink=sink, sink_name=sink_name, ca=authority.ca,

@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from harness.client import login, message
-from harness.process import Process, free_port, is_listening, wait_until
+from harness.process import Process, free_port, is_listening, let_others_through, wait_until
 
 USER = "alice@example.com"
 
@@ -26,8 +26,7 @@ class Postfix:
         owner = pwd.getpwnam("postfix")
         shutil.chown(self.folder / "data", "postfix", "postfix")
         shutil.chown(self.folder / "mail", "postfix", "postfix")
-        for parent in [self.folder, *self.folder.parents][:4]:
-            parent.chmod(parent.stat().st_mode | 0o011)
+        let_others_through(self.folder)
         certificate, key = authority.certificate("postfix.example")
         (self.folder / "config" / "main.cf").write_text(f"""
 compatibility_level = 3.6

@@ -8,6 +8,7 @@ import subprocess
 import pytest
 
 from harness.client import login, message
+from harness.process import Process, let_others_through, wait_until
 from harness.subgate import BUILD, Subgate, relay_section
 from harness.upstream import Upstream
 
@@ -30,7 +31,6 @@ class InOwnUsers(Subgate):
             (self.folder / name).chmod(0o644)
         script = (f"mount --bind {self.folder}/passwd /etc/passwd && mount --bind {self.folder}/group /etc/group && "
                   f"exec {BUILD}/subgate -c {self.config}")
-        from harness.process import Process, wait_until
         self._process = Process(["unshare", "--mount", "sh", "-c", script], self.folder / "subgate.log")
         wait_until(self._is_ready, lambda: f"subgate to be ready:\n{self.log}", seconds=30)
         return self
@@ -50,8 +50,7 @@ def root_is_a_mount_point():
 
 @pytest.mark.skipif(not root_is_a_mount_point(), reason="within a chroot the machine's user files can't be covered")
 def test_each_role_has_its_user(tmp_path, authority, upstream):
-    for parent in [tmp_path, *tmp_path.parents][:3]:
-        parent.chmod(parent.stat().st_mode | 0o011)
+    let_others_through(tmp_path)
     subgate = InOwnUsers(tmp_path / "subgate", authority, relay_section(upstream),
                          secrets={"upstream": Upstream.PASSWORD}, user="subgatetest")
     subgate.start()

@@ -1,17 +1,37 @@
 """Processes that a test starts: watched, logged to a file, and ended by process id."""
 
 import os
+import pathlib
+import random
 import socket
 import subprocess
+import tempfile
 import time
 from signal import SIGCONT, SIGTERM
 
 
+PORTS = range(10000, 32000)  # below those that the kernel gives to clients
+_claims = []
+
+
 def free_port():
-    """A TCP port of loopback that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """
+    A TCP port of loopback that nobody listens on, and that no other test will take: Subgate binds with SO_REUSEPORT,
+    so two that were given the same port would share it. An abstract socket of that name is the claim, kept while we live.
+    """
+    for port in random.sample(PORTS, len(PORTS)):
+        claim = socket.socket(socket.AF_UNIX)
+        try:
+            claim.bind(f"\0subgate-test-port-{port}")
+            with socket.socket() as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(("127.0.0.1", port))
+        except OSError:
+            claim.close()
+            continue
+        _claims.append(claim)
+        return port
+    raise AssertionError("no port is free")
 
 
 def wait_until(condition, what, seconds=15.0):
@@ -23,6 +43,16 @@ def wait_until(condition, what, seconds=15.0):
             return value
         time.sleep(0.02)
     raise AssertionError(f"waited {seconds} s for: {what() if callable(what) else what}")
+
+
+def let_others_through(folder):
+    """Servers that run as users of their own must reach it: opens the way to it, below the machine's folder for such."""
+    top = pathlib.Path(tempfile.gettempdir()).resolve()
+    folder = folder.resolve()
+    for step in [folder, *folder.parents]:
+        if step == top or top not in step.parents:
+            return
+        step.chmod(step.stat().st_mode | 0o011)
 
 
 def is_listening(port, host="127.0.0.1"):
