@@ -42,7 +42,7 @@ struct budget {
 	struct redis_script script;
 	struct buf key;
 	struct timer *timer;
-	TAILQ_HEAD(, budget_claim) waiting;
+	TAILQ_HEAD(budget_waiting, budget_claim) waiting;
 	struct block held;
 	struct block due[RETURNS]; /* to go back */
 	size_t due_count;
