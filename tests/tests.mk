@@ -3,7 +3,9 @@
 # Tests wait more than they work: more of them run at once than there are cores.
 TEST_JOBS ?= 4
 PYTEST := /usr/bin/python3 -m pytest -q -p no:cacheprovider -n $(TEST_JOBS) -W "ignore:Requiring AUTH"
-FUZZ_SECONDS ?= 5
+FUZZ_SECONDS ?= 10
+FUZZ_JOBS ?= $(shell nproc)
+FUZZ_CC ?= clang
 FUZZ_SOURCES := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 FUZZERS := $(patsubst tests/fuzz/%.c,%,$(FUZZ_SOURCES))
 
@@ -40,21 +42,17 @@ san:
 	ASAN_OPTIONS=detect_leaks=1:abort_on_error=1 UBSAN_OPTIONS=print_stacktrace=1 \
 		$(MAKE) --no-print-directory BUILD=$(BUILD)/san SANITIZE=address,undefined check-all
 
-# libFuzzer, from seeds; FUZZ_SECONDS each.
+# libFuzzer, from seeds and a dictionary; FUZZ_SECONDS each, FUZZ_JOBS of them at once.
 fuzz:
-	$(MAKE) --no-print-directory BUILD=$(BUILD)/fuzz CC=clang CFLAGS='-O1 -g' WARNINGS=-Wall \
+	@$(MAKE) --no-print-directory -j$(FUZZ_JOBS) BUILD=$(BUILD)/fuzz CC='$(FUZZ_CC)' CFLAGS='-O1 -g' WARNINGS=-Wall \
 		SANITIZE=address,undefined,fuzzer-no-link \
 		$(addprefix $(BUILD)/fuzz/,$(FUZZERS))
-	@set -e; for fuzzer in $(FUZZERS); do \
-		mkdir -p $(BUILD)/corpus/$$fuzzer; \
-		echo "$$fuzzer: $(FUZZ_SECONDS) s"; \
-		$(BUILD)/fuzz/$$fuzzer -max_total_time=$(FUZZ_SECONDS) -timeout=5 -rss_limit_mb=2048 -verbosity=0 \
-			$(BUILD)/corpus/$$fuzzer $$(ls -d tests/fuzz/seeds/$${fuzzer#fuzz_} 2>/dev/null) \
-			>$(BUILD)/corpus/$$fuzzer.log 2>&1 || { cat $(BUILD)/corpus/$$fuzzer.log; exit 1; }; \
-	done; echo "$(words $(FUZZERS)) passed, 0 failed"
+	@printf '%s\n' $(FUZZERS) | BUILD=$(BUILD) SECONDS_EACH=$(FUZZ_SECONDS) xargs -P $(FUZZ_JOBS) -n 1 tests/fuzz/run
+	@echo "fuzz: $(words $(FUZZERS)) targets passed, 0 failed"
 
 $(BUILD)/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/libsubgate.a
-	$(CC) -fsanitize=fuzzer $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+	@echo "  LD  $@"
+	$(Q)$(CC) -fsanitize=fuzzer $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
 # What a message costs, into the terminal; tests/bench/README.md keeps the figures.
 .PHONY: bench

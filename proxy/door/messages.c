@@ -2,10 +2,10 @@
 #include "door/messages.h"
 
 #define FIELD(type, name) TRY(codec_write_##type(b, message->name));
-#define MESSAGE(NUMBER, name, fields)                                                     \
-	static enum status write_##name(struct buf *b, const struct door_##name *message) \
-	{                                                                                 \
-		fields return STATUS_OK;                                                  \
+#define MESSAGE(NUMBER, name, fields)                                                   \
+	enum status door_write_##name(struct buf *b, const struct door_##name *message) \
+	{                                                                               \
+		fields return STATUS_OK;                                                \
 	}
 #include "door/all.def"
 #undef MESSAGE
@@ -17,7 +17,7 @@
 	{                                                                                  \
 		struct buf b BUF_AUTO;                                                     \
 		buf_init_sensitive(&b, DOOR_FRAME_MAXIMUM);                                \
-		TRY(write_##name(&b, message));                                            \
+		TRY(door_write_##name(&b, message));                                       \
 		return door_send_frame(door, DOOR_##NUMBER, buf_span(&b));                 \
 	}
 #include "door/all.def"

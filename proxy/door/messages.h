@@ -5,6 +5,7 @@
  *   enum door_type        DOOR_SASL_START, …        (all doors share one number space)
  *   struct door_sasl_start     the fields
  *   door_send_sasl_start(door, &message)                 as door_send_frame
+ *   door_write_sasl_start(buf, &message)                 the payload alone
  *   door_read_sasl_start(payload, &out_message)          STATUS_INVALID for anything but exactly one such message
  *
  * Spans and lists in a read message are views into the payload.
@@ -41,6 +42,7 @@ enum door_type {
 #undef FIELD
 
 #define MESSAGE(NUMBER, name, fields)                                                                \
+	MUST_USE enum status door_write_##name(struct buf *b, const struct door_##name *message);    \
 	MUST_USE enum status door_send_##name(struct door *door, const struct door_##name *message); \
 	MUST_USE enum status door_read_##name(struct span payload, struct door_##name *out_message);
 #include "door/all.def"

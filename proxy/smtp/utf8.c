@@ -25,3 +25,20 @@ size_t utf8_length(struct span s)
 	}
 	return length;
 }
+
+bool utf8_is_valid(struct span s)
+{
+	size_t length = 1;
+	for (; s.size && length; s = span_slice(s, length, s.size))
+		length = utf8_length(s);
+	return length > 0;
+}
+
+bool utf8_is_ascii(struct span s)
+{
+	for (size_t i = 0; i < s.size; i++) {
+		if ((unsigned char)s.data[i] >= 0x80)
+			return false;
+	}
+	return true;
+}

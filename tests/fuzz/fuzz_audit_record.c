@@ -1,0 +1,65 @@
+/*
+ * Audit records of whatever clients and upstreams said: always one line, always one JSON object, and each text in it is
+ * the one that was given, where it was UTF-8.
+ *
+ * LF separates the texts; the first byte of the input is the type.
+ */
+#include <assert.h>
+#include <jansson.h>
+#include <string.h>
+
+#include "audit/audit_private.h"
+#include "smtp/utf8.h"
+
+static void expect_member(const json_t *record, const char *name, struct span given)
+{
+	const json_t *member = json_object_get(record, name);
+	if (given.size == 0)
+		return;
+	assert(json_is_string(member));
+	if (utf8_is_valid(given))
+		assert(span_equal(given, (struct span){ json_string_value(member), json_string_length(member) }));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	if (size == 0)
+		return 0;
+	struct span rest = { (const char *)data + 1, size - 1 };
+	struct audit_event event = { .type = (enum audit_type)(data[0] % AUDIT_TYPE_COUNT), .has_mail_from = true };
+	struct audit_recipient recipient = { .reply.code = 250 };
+	struct span *parts[] = { &event.user,
+				 &event.helo,
+				 &event.mail_from,
+				 &event.header_from,
+				 &event.message_id,
+				 &event.reason,
+				 &event.response.text,
+				 &recipient.address,
+				 &recipient.reply.text,
+				 &event.detail,
+				 &event.response.enhanced_code };
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+		(void)!span_cut(&rest, '\n', parts[i]);
+	event.response.code = event.response.text.size ? 550 : 0;
+	event.recipients = &recipient;
+	event.recipient_count = recipient.address.size ? 1 : 0;
+
+	struct buf text BUF_AUTO;
+	buf_init(&text, AUDIT_RECORD_MAXIMUM);
+	if (audit_record_write(&text, &event, "node.example.com") != STATUS_OK)
+		return 0;
+	assert(!span_contains_byte(buf_span(&text), '\n') && !span_contains_byte(buf_span(&text), '\0'));
+	enum status status = buf_append_byte(&text, '}');
+	assert(status == STATUS_OK);
+	json_t *record =
+		json_loadb(buf_span(&text).data, buf_size(&text), JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
+	assert(json_is_object(record));
+	expect_member(record, "user", event.user);
+	expect_member(record, "helo", event.helo);
+	expect_member(record, "mail_from", event.mail_from);
+	expect_member(record, "reason", event.reason);
+	json_decref(record);
+	return 0;
+}
