@@ -1,0 +1,259 @@
+/*
+ * The census as a gate sees it: its own table, and all others' for reading.
+ * Owns its mappings and the descriptor for reading, with which the view follows the memory when it grows.
+ *
+ * All loads and stores are sequentially consistent: that is what makes one of
+ * two who count at once see the other.
+ */
+#include "stats/census.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "stats/census_layout.h"
+
+#define STEPS_MAXIMUM 512U         /* slots looked at in one search */
+#define COUNT_MAXIMUM (1ULL << 32) /* what another table adds at most: sums can't overflow */
+
+struct census {
+	int reading_fd;
+	unsigned place;
+	struct census_table *own;
+	uint64_t own_word;
+	const struct census_head *head;
+	const char *view; /* all of the memory, the head once more; its size when it was mapped */
+	size_t view_size;
+};
+
+/* ---- mapping */
+
+static enum status map_for_reading(const struct census *census, size_t size, const void **out_memory)
+{
+	void *memory = mmap(NULL, size, PROT_READ, MAP_SHARED, census->reading_fd, 0);
+	if (memory == MAP_FAILED)
+		return STATUS_SYSTEM;
+	*out_memory = memory;
+	return STATUS_OK;
+}
+
+/* In the sandbox too: the descriptor is there, and mapping is allowed. */
+static enum status map_view(struct census *census)
+{
+	const void *view;
+	size_t size = census->head->size;
+	TRY(map_for_reading(census, size, &view));
+	if (census->view)
+		munmap((void *)census->view, census->view_size);
+	census->view = view;
+	census->view_size = size;
+	return STATUS_OK;
+}
+
+static enum status map_head(struct census *census)
+{
+	const void *head;
+	TRY(map_for_reading(census, sizeof(*census->head), &head));
+	census->head = head;
+	return STATUS_OK;
+}
+
+static enum status map_own(struct census *census, int fd)
+{
+	uint64_t word = census->place < CENSUS_PLACES ? census->head->words[census->place] : 0;
+	if (word == 0)
+		return STATUS_INVALID;
+	void *own = mmap(NULL, census_table_size(word), PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+			 (off_t)census_table_at(word));
+	if (own == MAP_FAILED)
+		return STATUS_SYSTEM;
+	census->own = own;
+	census->own_word = word;
+	return STATUS_OK;
+}
+
+static enum status map_all(struct census *census, int fd)
+{
+	TRY(map_head(census));
+	TRY(map_view(census));
+	return map_own(census, fd);
+}
+
+enum status census_join(int fd, int reading_fd, unsigned place, struct census **out_census)
+{
+	struct census *census = calloc(1, sizeof(*census));
+	enum status status = STATUS_NO_MEMORY;
+	if (census) {
+		census->reading_fd = reading_fd;
+		census->place = place;
+		status = map_all(census, fd);
+	} else {
+		close(reading_fd);
+	}
+	close(fd);
+	if (status == STATUS_OK)
+		*out_census = census;
+	else
+		census_leave(&census);
+	return status;
+}
+
+void census_leave(struct census **census)
+{
+	struct census *c = *census;
+	if (c == NULL)
+		return;
+	*census = NULL;
+	if (c->own)
+		munmap(c->own, census_table_size(c->own_word));
+	if (c->head)
+		munmap((void *)c->head, sizeof(*c->head));
+	if (c->view)
+		munmap((void *)c->view, c->view_size);
+	close(c->reading_fd);
+	free(c);
+}
+
+/* ---- tables of others */
+
+/* NULL: nobody is there. The view is made anew when a table lies behind its end; a table that can't be seen counts as full. */
+static enum status find_table(struct census *census, unsigned place, const struct census_table **out_table,
+			      uint64_t *out_word)
+{
+	uint64_t word = census->head->words[place];
+	*out_table = NULL;
+	*out_word = word;
+	if (word == 0 || place == census->place)
+		return STATUS_OK;
+	if (census_table_at(word) + census_table_size(word) > census->view_size)
+		TRY(map_view(census));
+	*out_table = (const struct census_table *)(census->view + census_table_at(word));
+	return STATUS_OK;
+}
+
+static uint64_t cap(uint64_t count)
+{
+	return count < COUNT_MAXIMUM ? count : COUNT_MAXIMUM;
+}
+
+static size_t start_of(const struct census *census, uint64_t network)
+{
+	uint64_t hash = (network ^ census->head->seeds[0]) * (census->head->seeds[1] | 1);
+	hash ^= hash >> 32;
+	hash *= 0xd6e8feb86659fd93U;
+	return (size_t)(hash ^ (hash >> 32));
+}
+
+static uint64_t count_in(const struct census *census, const struct census_table *table, uint64_t word, uint64_t network)
+{
+	size_t mask = census_slots(word) - 1;
+	size_t at = start_of(census, network);
+	for (size_t step = 0; step < STEPS_MAXIMUM && step <= mask; step++, at++) {
+		const struct census_slot *slot = &table->slots[at & mask];
+		uint64_t there = slot->network;
+		if (there == network)
+			return slot->count;
+		if (there == 0)
+			return 0;
+	}
+	return 0;
+}
+
+/* `network` 0: the totals. */
+static uint64_t add_up(struct census *c, uint64_t network)
+{
+	const struct census_table *table;
+	uint64_t word;
+	uint64_t sum = network ? count_in(c, c->own, c->own_word, network) : c->own->total;
+	uint64_t places = c->head->places;
+	for (unsigned place = 0; place < places; place++) {
+		if (find_table(c, place, &table, &word) != STATUS_OK)
+			return COUNT_MAXIMUM;
+		if (table)
+			sum += cap(network ? count_in(c, table, word, network) : table->total);
+	}
+	return sum;
+}
+
+uint64_t census_total(struct census *census)
+{
+	return add_up(census, 0);
+}
+
+uint64_t census_count(struct census *census, uint64_t network)
+{
+	assert(network != 0);
+	return add_up(census, network);
+}
+
+/* ---- its own */
+
+uint64_t census_own_total(const struct census *census)
+{
+	return census->own->total;
+}
+
+void census_raise_total(struct census *census)
+{
+	census->own->total++;
+}
+
+void census_lower_total(struct census *census)
+{
+	assert(census->own->total > 0);
+	census->own->total--;
+}
+
+/* The network's slot; else the first that is free, or NULL. */
+static struct census_slot *find_slot(struct census *census, uint64_t network)
+{
+	size_t mask = census_slots(census->own_word) - 1;
+	size_t at = start_of(census, network);
+	struct census_slot *free_slot = NULL;
+	for (size_t step = 0; step < STEPS_MAXIMUM && step <= mask; step++, at++) {
+		struct census_slot *slot = &census->own->slots[at & mask];
+		if (slot->network == network)
+			return slot;
+		if (free_slot == NULL && slot->count == 0)
+			free_slot = slot;
+		if (slot->network == 0)
+			break;
+	}
+	return free_slot;
+}
+
+enum status census_raise(struct census *census, uint64_t network)
+{
+	assert(network != 0);
+	struct census_slot *slot = find_slot(census, network);
+	if (slot == NULL)
+		return STATUS_NO_MEMORY;
+	slot->network = network;
+	slot->count++;
+	return STATUS_OK;
+}
+
+/* Behind this slot nothing was ever put: it, and those before it that hold no count, can be as new. */
+static void clear_slots(struct census *census, size_t at)
+{
+	size_t mask = census_slots(census->own_word) - 1;
+	struct census_slot *slots = census->own->slots;
+	if (slots[(at + 1) & mask].network != 0)
+		return;
+	for (size_t step = 0; step < STEPS_MAXIMUM && step <= mask; step++, at--) {
+		struct census_slot *slot = &slots[at & mask];
+		if (slot->network == 0 || slot->count > 0)
+			return;
+		slot->network = 0;
+	}
+}
+
+void census_lower(struct census *census, uint64_t network)
+{
+	struct census_slot *slot = find_slot(census, network);
+	assert(slot && slot->network == network && slot->count > 0);
+	slot->count--;
+	if (slot->count == 0)
+		clear_slots(census, (size_t)(slot - census->own->slots));
+}

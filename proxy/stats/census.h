@@ -1,0 +1,58 @@
+/*
+ * How many connections the gates of this node have, in all and by client
+ * network, so that a limit holds for the node and not for each gate.
+ *
+ * One memfd: a board, written by the supervisor alone, says which places are
+ * taken and where their tables lie; a table has a total and a hash of network to
+ * count, and is written by the gate of that place alone, without a lock. Who
+ * wants one more counts it first and then adds up all tables: of two who do so at once at
+ * least one sees the other, so a limit is never passed. The counts of a gate that died vanish with its place.
+ *
+ * A gate maps its own table for writing and the rest for reading, from a
+ * descriptor that is good for no more: one that is taken over can't change what
+ * others count. Tables of others are read as hostile: bounded in steps and in what they add.
+ */
+#ifndef STATS_CENSUS_H
+#define STATS_CENSUS_H
+
+#include <stdint.h>
+
+#include "base/status.h"
+
+#define CENSUS_PLACES 4096 /* at most; a place is a seat (supervise/seats.h) */
+
+/* ---- the supervisor's side */
+
+struct census_board;
+
+MUST_USE enum status census_board_create(struct census_board **out_board);
+void census_board_free(struct census_board **board); /* NULL-safe */
+/* An empty table with room for `connections` networks; then its gate may join. STATUS_SYSTEM: errno tells why; STATUS_TOO_LARGE: no such place. */
+MUST_USE enum status census_board_open(struct census_board *board, unsigned place, uint64_t connections);
+/* Its counts are gone, and its memory. Nothing for a place that is not open. */
+void census_board_close(struct census_board *board, unsigned place);
+/* For gates: their own table; all tables, for reading only. The board's. */
+int census_board_fd(const struct census_board *board);
+int census_board_reading_fd(const struct census_board *board);
+
+/* ---- a gate's side */
+
+struct census;
+
+/* Takes both descriptors over. STATUS_INVALID: this place is not open; STATUS_SYSTEM; STATUS_NO_MEMORY. */
+MUST_USE enum status census_join(int fd, int reading_fd, unsigned place, struct census **out_census);
+void census_leave(struct census **census); /* NULL-safe */
+
+/* Connections of the node, of this gate alone. */
+uint64_t census_total(struct census *census);
+uint64_t census_own_total(const struct census *census);
+/* One more, or one less, of this gate. */
+void census_raise_total(struct census *census);
+void census_lower_total(struct census *census);
+
+/* The same for one network; any number but 0 names one. STATUS_NO_MEMORY: the table has no room where it would have to be. */
+uint64_t census_count(struct census *census, uint64_t network);
+MUST_USE enum status census_raise(struct census *census, uint64_t network);
+void census_lower(struct census *census, uint64_t network);
+
+#endif

@@ -1,0 +1,55 @@
+/* What lies where in the census' memory. Private to this room. */
+#ifndef STATS_CENSUS_LAYOUT_H
+#define STATS_CENSUS_LAYOUT_H
+
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "stats/census.h"
+
+#define CENSUS_PAGE 65536U /* bytes that tables are aligned to: no system has larger pages */
+#define CENSUS_ORDER_LEAST 7U
+#define CENSUS_ORDER_MOST 21U /* a table for 1,000,000 networks: 32 MiB, taken as it is used */
+
+/*
+ * A network that has no connection any more leaves its number behind, with a
+ * count of 0, where one that came later may stand behind it: a search goes on over it.
+ */
+struct census_slot {
+	_Atomic uint64_t network; /* 0: nothing was here, and nothing is behind */
+	_Atomic uint64_t count;
+};
+
+struct census_table {
+	_Atomic uint64_t total;
+	char padding[56]; /* a cache line of its own */
+	struct census_slot slots[];
+};
+
+/* A place's word: 0 when it is not open, else the table's page << 8 | the binary logarithm of its slots. */
+struct census_head {
+	uint64_t seeds[2];
+	_Atomic uint64_t size;   /* of all the memory, bytes */
+	_Atomic uint64_t places; /* those from here on were never open */
+	_Atomic uint64_t words[CENSUS_PLACES];
+};
+
+static inline size_t census_table_at(uint64_t word)
+{
+	return (size_t)(word >> 8) * CENSUS_PAGE;
+}
+
+static inline size_t census_slots(uint64_t word)
+{
+	return (size_t)1 << (word & 0xffU);
+}
+
+/* In whole pages. */
+static inline size_t census_table_size(uint64_t word)
+{
+	size_t size = sizeof(struct census_table) + census_slots(word) * sizeof(struct census_slot);
+	return (size + CENSUS_PAGE - 1) / CENSUS_PAGE * CENSUS_PAGE;
+}
+
+#endif
