@@ -24,6 +24,7 @@ struct role_context {
 	struct stats *stats; /* this process's slab */
 	uint32_t instance;   /* of this process; never used twice */
 	unsigned index;      /* gates: 1, 2, …; others 0 */
+	unsigned seat;       /* among all processes of the node that live now: of the slab, and in the census */
 	const char *node;    /* this node's name in records: hostname of the config */
 	/* redis.server, or the UNIX socket of the embedded one; never "embedded" */
 	const char *redis_server;
@@ -34,7 +35,7 @@ struct role_context {
  * A descriptor handed over under this name, owned by the caller from then on;
  * -1 when there is none. Names, by role:
  *   gate:  "listener:NAME:N" (N from 0, each address), "tls-certificate", "tls-key", "tls-tickets",
- *          "tls-certificate:NAME", "tls-key:NAME" (each certificate section)
+ *          "tls-certificate:NAME", "tls-key:NAME" (each certificate section), "census", "census-reading" (stats/census.h)
  *   auth:  "app-passwords" (read-write, append), "auth-key" (32 random bytes a node, for keyed hashes),
  *          "ldap-password:NAME", "relay-password:NAME", "redis-password"
  *   relay: "audit" (read-write, append), "audit-state" (read-write), "audit-key", "spool" (a folder),

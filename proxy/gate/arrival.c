@@ -61,7 +61,7 @@ static void leave(struct arrival *a)
 {
 	struct gate *gate = a->listener->gate;
 	TAILQ_REMOVE(&gate->arrivals, a, in_gate);
-	limits_leave(gate->limits, NULL);
+	limits_leave(&gate->limits, LIMITS_NO_NETWORK);
 	watch_free(&a->watch);
 	timer_free(&a->deadline);
 	if (a->fd >= 0)
@@ -152,9 +152,9 @@ void arrival_begin(struct gate_listener *listener, int fd, const struct endpoint
 {
 	struct gate *gate = listener->gate;
 	struct arrival *a = NULL;
-	enum status status = limits_enter(gate->limits, NULL);
-	if (status == STATUS_OK && (a = malloc(sizeof(*a))) == NULL)
-		limits_leave(gate->limits, NULL);
+	enum limits_verdict verdict = limits_enter(&gate->limits, LIMITS_NO_NETWORK);
+	if (verdict == LIMITS_ADMITTED && (a = malloc(sizeof(*a))) == NULL)
+		limits_leave(&gate->limits, LIMITS_NO_NETWORK);
 	if (a == NULL) {
 		gate_count_refused(gate, REFUSAL_LIMIT);
 		close(fd);

@@ -43,9 +43,9 @@ static void turn_away(const struct gate_listener *listener, int fd)
 
 void gate_admit(struct gate_listener *listener, int fd, const struct endpoint *client)
 {
-	struct limits_key network = limits_key_of(&client->storage);
-	if (limits_enter(listener->gate->limits, &network) == STATUS_OK)
-		session_open(listener, fd, client, &network);
+	uint64_t network = limits_network_of(&client->storage);
+	if (limits_enter(&listener->gate->limits, network) == LIMITS_ADMITTED)
+		session_open(listener, fd, client, network);
 	else
 		turn_away(listener, fd);
 }
@@ -151,8 +151,8 @@ static enum status make_listeners(struct gate *gate)
 	return STATUS_OK;
 }
 
-/* This gate's share of limits.connections, rounded up. */
-static uint64_t connections_of(const struct config *config)
+/* What this gate may expect of limits.connections: its share, rounded up. */
+static uint64_t share_of(const struct config *config)
 {
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);
 	uint64_t gates = config->global.gates ? config->global.gates : (uint64_t)(cores > 0 ? cores : 1);
@@ -166,14 +166,25 @@ static void warm_up(void)
 	clock_format_mail(clock_wall_us(), text);
 }
 
+static enum status take_census(struct gate *gate)
+{
+	int fd = role_take_fd(gate->role, "census");
+	int reading_fd = role_take_fd(gate->role, "census-reading");
+	gate->limits.connections = gate->config->limits.connections;
+	gate->limits.per_network = gate->config->limits.connections_per_address;
+	if (fd >= 0 && reading_fd >= 0)
+		return census_join(fd, reading_fd, gate->role->seat, &gate->limits.census);
+	log_error("no census was handed over");
+	return STATUS_NOT_FOUND;
+}
+
 static void on_drain_expired(void *context);
 
 static enum status make_parts(struct gate *gate)
 {
-	uint64_t connections = connections_of(gate->config);
-	TRY(limits_create(connections, gate->config->limits.connections_per_address, &gate->limits));
-	TRY(registry_create(connections, &gate->requests));
-	TRY(registry_create(connections, &gate->transactions));
+	TRY(take_census(gate));
+	TRY(registry_create(share_of(gate->config), &gate->requests));
+	TRY(registry_create(share_of(gate->config), &gate->transactions));
 	TRY(auth_door_begin(&gate->auth, gate));
 	TRY(timer_make(gate->loop, on_drain_expired, gate, &gate->drain_timer));
 	return make_listeners(gate);
@@ -212,7 +223,7 @@ static void stop(void *state)
 		free(gate->listeners[i].proxies);
 	}
 	free(gate->listeners);
-	limits_free(&gate->limits);
+	census_leave(&gate->limits.census);
 	registry_free(&gate->requests);
 	registry_free(&gate->transactions);
 	free(gate);
@@ -266,7 +277,7 @@ static void drain_sessions(struct gate *gate, bool now)
 static void on_drain_expired(void *context)
 {
 	struct gate *gate = context;
-	log_info("%" PRIu64 " sessions did not end in time and are closed", limits_count(gate->limits));
+	log_info("%" PRIu64 " sessions did not end in time and are closed", census_own_total(gate->limits.census));
 	drain_sessions(gate, true);
 	arrival_end_all(gate);
 	gate_session_gone(gate);

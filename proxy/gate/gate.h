@@ -55,7 +55,7 @@ struct gate {
 	const struct config *config;
 	struct gate_listener *listeners;
 	size_t listener_count;
-	struct limits *limits;
+	struct limits limits;
 	struct session_list sessions;
 	struct session_list paced;
 	struct arrival_list arrivals;  /* connections that wait for their PROXY header */

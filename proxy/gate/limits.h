@@ -1,7 +1,7 @@
 /*
- * How many connections a gate takes: in all, and from one client network (an
- * IPv4 address, or an IPv6 /64, which is what one customer gets). Both bounds
- * are those of this gate: the kernel spreads connections over the gates.
+ * How many connections this node takes: in all, and from one client network
+ * (an IPv4 address, or an IPv6 /64, which is what one customer gets), over all
+ * its gates, those that drain after a reload included (stats/census.h).
  */
 #ifndef GATE_LIMITS_H
 #define GATE_LIMITS_H
@@ -10,25 +10,25 @@
 #include <sys/socket.h>
 
 #include "base/status.h"
+#include "stats/census.h"
 
-/* A client network, comparable byte by byte. */
-struct limits_key {
-	unsigned char bytes[9]; /* family, then 4 bytes of IPv4 or 8 of IPv6 */
+#define LIMITS_NO_NETWORK 0U /* not known yet: it counts in all only */
+
+/* What a connection was counted against, or refused for. */
+enum limits_verdict { LIMITS_ADMITTED, LIMITS_CONNECTIONS, LIMITS_ADDRESS };
+
+struct limits {
+	struct census *census; /* owned */
+	uint64_t connections;
+	uint64_t per_network;
 };
 
-struct limits;
+/* A number for each client network, never 0. IPv4-mapped IPv6 counts as IPv4; what is no IP address (a UNIX socket) shares one. */
+uint64_t limits_network_of(const struct sockaddr_storage *address);
 
-MUST_USE enum status limits_create(uint64_t connections, uint64_t per_network, struct limits **out_limits);
-void limits_free(struct limits **limits); /* NULL-safe */
-
-/* IPv4-mapped IPv6 counts as IPv4; what is no IP address (a UNIX socket) shares one key. */
-struct limits_key limits_key_of(const struct sockaddr_storage *address);
-
-/* Counts one connection; key NULL: in all only, as its network is not known yet. STATUS_REFUSED: a bound is reached, nothing is counted; STATUS_NO_MEMORY the same. */
-MUST_USE enum status limits_enter(struct limits *limits, const struct limits_key *key);
-/* Takes back one limits_enter that was STATUS_OK, with its key. */
-void limits_leave(struct limits *limits, const struct limits_key *key);
-/* Connections counted now. */
-uint64_t limits_count(const struct limits *limits);
+/* Counts one connection, unless a bound is reached: then nothing is counted. */
+MUST_USE enum limits_verdict limits_enter(struct limits *limits, uint64_t network);
+/* Takes back one that was admitted, with its network. */
+void limits_leave(struct limits *limits, uint64_t network);
 
 #endif

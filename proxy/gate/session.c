@@ -125,7 +125,7 @@ static void tell_roles(struct session *s)
 static void count_gone(struct session *s)
 {
 	struct gate *gate = s->gate;
-	limits_leave(gate->limits, &s->network);
+	limits_leave(&gate->limits, s->network);
 	if (s->user)
 		gate->authenticated_count--;
 	else
@@ -325,17 +325,17 @@ static enum status begin(struct session *s)
 	return implicit ? stream_secure_server(s->stream, s->listener->tls) : STATUS_OK;
 }
 
-void session_open(struct gate_listener *listener, int fd, const struct endpoint *peer, const struct limits_key *network)
+void session_open(struct gate_listener *listener, int fd, const struct endpoint *peer, uint64_t network)
 {
 	struct session *s = NULL;
 	if (make_session(listener, fd, &s) != STATUS_OK) {
-		limits_leave(listener->gate->limits, network);
+		limits_leave(&listener->gate->limits, network);
 		log_warning("no memory for one more session");
 		return;
 	}
 	s->gate = listener->gate;
 	s->listener = listener;
-	s->network = *network;
+	s->network = network;
 	s->opened_ms = loop_now_ms(s->gate->loop);
 	s->close_reason = "";
 	endpoint_format(peer, s->address);

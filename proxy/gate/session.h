@@ -68,7 +68,7 @@ struct session {
 
 	char address[ENDPOINT_TEXT_SIZE];
 	uint16_t port;
-	struct limits_key network;
+	uint64_t network; /* of limits.h */
 
 	char *helo;                  /* what EHLO or HELO said; NULL: nothing yet */
 	char *user;                  /* who it is, by the auth role's word; NULL: nobody yet */
@@ -103,9 +103,8 @@ struct session {
 #define SESSION_NAME "session %" PRIu32 "-%" PRIu64
 #define SESSION_NAME_ARGS(s) (s)->gate->role->instance, (s)->number
 
-/* Takes over a connected descriptor; closes it on failure. The session frees itself. */
-void session_open(struct gate_listener *listener, int fd, const struct endpoint *peer,
-		  const struct limits_key *network);
+/* Takes over a connected descriptor, counted under `network`; closes it on failure. The session frees itself. */
+void session_open(struct gate_listener *listener, int fd, const struct endpoint *peer, uint64_t network);
 /* Takes steps until it has to wait, then sets the deadline, or frees the session: not to be touched after it. */
 void session_drive(struct session *s);
 

@@ -107,6 +107,7 @@ static void let_go(struct post *post)
 	process_free(&post->process);
 	door_free(&post->door);
 	door_free(&post->control);
+	census_board_close(post->generation->supervisor->census, post->seat);
 	seats_leave(post->generation->supervisor->seats, post->seat);
 }
 
@@ -165,7 +166,10 @@ static enum status list_descriptors(const struct post *post, int door, struct ha
 	TRY(sockets_hand_over(&supervisor->sockets, generation->config, post->kind, post->index, list));
 	TRY(handover_add(list, role, door, "supervisor"));
 	TRY(handover_add(list, role, seats_fd(supervisor->seats), "stats"));
-	return STATUS_OK;
+	if (post->kind != ROLE_GATE)
+		return STATUS_OK;
+	TRY(handover_add(list, role, census_board_fd(supervisor->census), "census"));
+	return handover_add(list, role, census_board_reading_fd(supervisor->census), "census-reading");
 }
 
 static enum status spawn(struct post *post, const struct handover *list, int output)
@@ -207,6 +211,15 @@ static enum status spawn(struct post *post, const struct handover *list, int out
 	return status;
 }
 
+/* What a gate counts is gone with it. */
+static enum status open_census(const struct post *post)
+{
+	const struct generation *generation = post->generation;
+	if (post->kind != ROLE_GATE)
+		return STATUS_OK;
+	return census_board_open(generation->supervisor->census, post->seat, generation->config->limits.connections);
+}
+
 static enum status spawn_with_door(struct post *post, int door)
 {
 	struct supervisor *supervisor = post->generation->supervisor;
@@ -232,6 +245,8 @@ static enum status open_and_spawn(struct post *post)
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) < 0)
 		return STATUS_SYSTEM;
 	enum status status = door_create(post->generation->supervisor->loop, ends[0], &door_handler, post, &post->door);
+	if (status == STATUS_OK)
+		status = open_census(post);
 	if (status == STATUS_OK)
 		status = spawn_with_door(post, ends[1]);
 	close(ends[1]);

@@ -185,6 +185,7 @@ static enum status fill_context(struct role_process *process, const struct birth
 	process->context.config = process->config;
 	process->context.instance = birth->instance;
 	process->context.index = birth->index;
+	process->context.seat = birth->seat;
 	process->context.seats = birth->seats;
 	process->context.node = process->config->global.hostname;
 	process->context.redis_server = birth->redis_server;

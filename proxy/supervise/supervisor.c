@@ -233,6 +233,7 @@ static enum status prepare_node(struct supervisor *supervisor, const struct conf
 	TRY(folders_lock(config, LOCK_LIMIT_MS, stderr, &supervisor->folders));
 	TRY(open_log(supervisor, config));
 	TRY(seats_create(1, &supervisor->seats));
+	TRY(census_board_create(&supervisor->census));
 	TRY(secrets_make_ticket_key(&supervisor->ticket_key));
 	TRY(sockets_open(&supervisor->sockets, config, generation_gates(config), &supervisor->identities, stderr));
 	return start_redis(supervisor, config);
@@ -277,6 +278,7 @@ static void tear_down(struct supervisor *supervisor)
 	log_target_free(&supervisor->next_target);
 	logs_free(&supervisor->logs);
 	seats_free(&supervisor->seats);
+	census_board_free(&supervisor->census);
 	folders_unlock(&supervisor->folders);
 	if (supervisor->ticket_key >= 0)
 		close(supervisor->ticket_key);

@@ -10,6 +10,7 @@
 
 #include "config/config.h"
 #include "door/door.h"
+#include "stats/census.h"
 #include "supervise/embedded_redis.h"
 #include "supervise/folders.h"
 #include "supervise/handover.h"
@@ -101,6 +102,7 @@ struct supervisor {
 	int ticket_key;
 	struct sockets sockets;
 	struct seats *seats;
+	struct census_board *census; /* a place is a gate's seat */
 	struct logs *logs;
 	uint32_t last_instance;
 	uint64_t started_us;

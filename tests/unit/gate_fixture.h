@@ -30,6 +30,7 @@
 #include "net/listener.h"
 #include "net/stream.h"
 #include "net/tls.h"
+#include "stats/census.h"
 
 #define PATIENCE_MS 5000        /* for what must happen */
 #define BIG_MAXIMUM (64U << 20) /* bytes: no buffer of the fixture is the bottleneck */
@@ -51,6 +52,8 @@ static const char key_pem[] = "-----BEGIN PRIVATE KEY-----\n"
 			      "HJ9C0PqCrwy+yv/wafM+BpS7aL+PbmEI8TFCvlkRVrG4+iHyR3FjUEgE\n"
 			      "-----END PRIVATE KEY-----\n";
 
+#define GATE_SEAT 4 /* in the census; others may stand beside it */
+
 enum { SUBMISSIONS, SUBMISSION, LISTENERS }; /* implicit TLS, STARTTLS */
 
 struct peer {
@@ -67,6 +70,7 @@ struct world {
 	bool peers_rest;
 	struct config config;
 	struct stats *stats;
+	struct census_board *census;
 	struct role_context role;
 	void *gate;
 	bool finished; /* the role called role_finish */
@@ -93,6 +97,10 @@ int role_take_fd(const struct role_context *context, const char *name)
 {
 	int *fd = NULL;
 	(void)context;
+	if (strcmp(name, "census") == 0)
+		return dup(census_board_fd(world.census));
+	if (strcmp(name, "census-reading") == 0)
+		return dup(census_board_reading_fd(world.census));
 	if (strcmp(name, "listener:submissions:0") == 0)
 		fd = &world.listener_fds[SUBMISSIONS];
 	else if (strcmp(name, "listener:submission:0") == 0)
@@ -433,6 +441,7 @@ static inline int prepare_world(void **state)
 	assert_int_equal(loop_create(&world.peer_loop), STATUS_OK);
 	assert_int_equal(timer_make(world.peer_loop, on_tick, world.peer_loop, &world.peer_tick), STATUS_OK);
 	assert_int_equal(stats_create_private(&world.stats), STATUS_OK);
+	assert_int_equal(census_board_create(&world.census), STATUS_OK);
 	assert_int_equal(tls_client_create(&options, &world.tls, &error), STATUS_OK);
 	buf_init(&world.trace, BIG_MAXIMUM);
 	buf_init(&world.message, BIG_MAXIMUM);
@@ -448,7 +457,9 @@ static inline void start_gate(void)
 					    .stats = world.stats,
 					    .instance = 3,
 					    .index = 1,
+					    .seat = GATE_SEAT,
 					    .node = "mail.example.com" };
+	assert_int_equal(census_board_open(world.census, GATE_SEAT, world.config.limits.connections), STATUS_OK);
 	assert_int_equal(gate_role.start(&world.role, &world.gate), STATUS_OK);
 	attach_auth();
 	attach_relay();
@@ -472,6 +483,7 @@ static inline int close_world(void **state)
 		turn(); /* streams that finish by themselves */
 	tls_context_free(&world.tls);
 	stats_free_private(&world.stats);
+	census_board_free(&world.census);
 	buf_free(&world.trace);
 	buf_free(&world.message);
 	timer_free(&world.tick);

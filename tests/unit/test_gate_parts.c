@@ -1,5 +1,4 @@
-/* The gate's small parts by themselves: connection limits, the registry of what waits, the reply queue. */
-#include <arpa/inet.h>
+/* The gate's small parts by themselves: the registry of what waits, the reply queue. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,88 +8,9 @@
 
 #include <cmocka.h>
 
-#include "gate/limits.h"
 #include "gate/registry.h"
 #include "gate/replies.h"
 #include "net/stream.h"
-
-/* ---- limits */
-
-static struct limits_key key_of(const char *address)
-{
-	struct sockaddr_storage storage = { 0 };
-	if (strchr(address, ':')) {
-		struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&storage;
-		v6->sin6_family = AF_INET6;
-		assert_int_equal(inet_pton(AF_INET6, address, &v6->sin6_addr), 1);
-	} else {
-		struct sockaddr_in *v4 = (struct sockaddr_in *)&storage;
-		v4->sin_family = AF_INET;
-		assert_int_equal(inet_pton(AF_INET, address, &v4->sin_addr), 1);
-	}
-	return limits_key_of(&storage);
-}
-
-static void addresses_belong_to_the_networks_they_should(void **state)
-{
-	static const struct {
-		const char *a, *b;
-		bool same;
-	} cases[] = {
-		{ "192.0.2.1", "192.0.2.1", true },          { "192.0.2.1", "192.0.2.2", false },
-		{ "2001:db8::1", "2001:db8::ffff:2", true }, { "2001:db8::1", "2001:db8:0:1::1", false },
-		{ "::ffff:192.0.2.1", "192.0.2.1", true },   { "::ffff:192.0.2.1", "::ffff:192.0.2.2", false },
-		{ "::c000:201", "192.0.2.1", false },
-	};
-	(void)state;
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct limits_key a = key_of(cases[i].a);
-		struct limits_key b = key_of(cases[i].b);
-		assert_int_equal(memcmp(&a, &b, sizeof(a)) == 0, cases[i].same);
-	}
-}
-
-static void a_network_is_full_while_others_are_not(void **state)
-{
-	struct limits *limits = NULL;
-	struct limits_key a = key_of("192.0.2.1");
-	struct limits_key b = key_of("192.0.2.2");
-	(void)state;
-	assert_int_equal(limits_create(3, 2, &limits), STATUS_OK);
-	assert_int_equal(limits_enter(limits, &a), STATUS_OK);
-	assert_int_equal(limits_enter(limits, &a), STATUS_OK);
-	assert_int_equal(limits_enter(limits, &a), STATUS_REFUSED);
-	assert_int_equal(limits_enter(limits, &b), STATUS_OK);
-	assert_int_equal(limits_enter(limits, &b), STATUS_REFUSED); /* all are taken */
-	limits_leave(limits, &a);
-	assert_int_equal(limits_enter(limits, &b), STATUS_OK);
-	assert_int_equal(limits_count(limits), 3);
-	limits_leave(limits, &a);
-	limits_leave(limits, &b);
-	limits_leave(limits, &b);
-	assert_int_equal(limits_count(limits), 0);
-	limits_free(&limits);
-	assert_null(limits);
-}
-
-static void many_networks_are_told_apart(void **state)
-{
-	struct limits *limits = NULL;
-	struct limits_key keys[5000];
-	(void)state;
-	assert_int_equal(limits_create(5000, 1, &limits), STATUS_OK);
-	for (unsigned i = 0; i < 5000; i++) {
-		char address[32];
-		snprintf(address, sizeof(address), "10.0.%u.%u", i / 250, i % 250);
-		keys[i] = key_of(address);
-		assert_int_equal(limits_enter(limits, &keys[i]), STATUS_OK);
-	}
-	for (unsigned i = 0; i < 5000; i += 2)
-		limits_leave(limits, &keys[i]);
-	for (unsigned i = 0; i < 5000; i++)
-		assert_int_equal(limits_enter(limits, &keys[i]), i % 2 ? STATUS_REFUSED : STATUS_OK);
-	limits_free(&limits);
-}
 
 /* ---- registry */
 
@@ -201,9 +121,6 @@ static void a_reply_that_finds_no_room_says_so(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(addresses_belong_to_the_networks_they_should),
-		cmocka_unit_test(a_network_is_full_while_others_are_not),
-		cmocka_unit_test(many_networks_are_told_apart),
 		cmocka_unit_test(what_is_registered_is_found_until_it_is_removed),
 		ON_WIRE(replies_are_written_at_once_when_none_waits),
 		ON_WIRE(what_is_behind_a_waiting_reply_waits_for_it),

@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 
 #include "net/loop.h"
+#include "stats/census.h"
 #include "supervise/sandbox.h"
 #include "supervise_fixture.h"
 
@@ -100,6 +101,11 @@ static int make_executable(void *context)
 	return error_of(mprotect(context, 4096, PROT_READ | PROT_EXEC));
 }
 
+static int stretch(void *context)
+{
+	return mremap(context, 4096, 2 * 4096, MREMAP_MAYMOVE) == MAP_FAILED ? errno : 0;
+}
+
 static int make_ring(void *context)
 {
 	(void)context;
@@ -172,6 +178,7 @@ static void a_gate_is_refused_everything_but_its_work(void **state)
 		{ "another process", split, NULL, EPERM },
 		{ "executable memory", map_executable, NULL, EPERM },
 		{ "making its memory executable", make_executable, page, EPERM },
+		{ "a mapping made longer, over what others count", stretch, page, EPERM },
 		{ "a ring of system calls", make_ring, NULL, EPERM },
 		{ "a signal to somebody else", kill_parent, NULL, EPERM },
 		{ "being traced", trace, NULL, EPERM },
@@ -195,7 +202,7 @@ static int work(void *context)
 	struct timespec now;
 	char byte = 0;
 	char *memory = malloc(10 << 20); /* mmap and munmap */
-	if (memory == NULL)
+	if (memory == NULL || (memory = realloc(memory, 20 << 20)) == NULL)
 		return 1;
 	memory[10 << 19] = 1;
 	free(memory);
@@ -220,6 +227,32 @@ static void a_gate_can_do_its_work(void **state)
 	assert_int_equal(in_child(ROLE_GATE, NULL, NULL, work, descriptors), 0);
 	for (size_t i = 0; i < 4; i++)
 		close(descriptors[i]);
+}
+
+/* ---- counts of a gate that came later, behind the end of what was mapped */
+
+static int count_all(void *context)
+{
+	return (int)census_total(context);
+}
+
+static void a_gate_sees_what_gates_that_come_later_count(void **state)
+{
+	(void)state;
+	struct census_board *board = NULL;
+	struct census *gates[2] = { NULL };
+	assert_int_equal(census_board_create(&board), STATUS_OK);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(census_board_open(board, i, 100000), STATUS_OK);
+		assert_int_equal(
+			census_join(dup(census_board_fd(board)), dup(census_board_reading_fd(board)), i, &gates[i]),
+			STATUS_OK);
+		census_raise_total(gates[i]);
+	}
+	assert_int_equal(in_child(ROLE_GATE, NULL, NULL, count_all, gates[0]), 2);
+	census_leave(&gates[0]);
+	census_leave(&gates[1]);
+	census_board_free(&board);
 }
 
 /* ---- a socket that the supervisor holds too: closed by the gate, it still wakes the gate's epoll */
@@ -478,6 +511,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_gate_is_refused_everything_but_its_work),
 		cmocka_unit_test(a_gate_can_do_its_work),
+		cmocka_unit_test(a_gate_sees_what_gates_that_come_later_count),
 		cmocka_unit_test(a_gate_closes_a_listener_that_others_hold_still),
 		cmocka_unit_test(a_gate_that_aborts_ends),
 		cmocka_unit_test(no_other_role_may_become_more_than_it_is),

@@ -1,0 +1,107 @@
+"""The section limits: each option over its limit, on a node with several gates."""
+
+import base64
+import os
+import signal
+import socket
+
+from harness.client import Line
+from harness.process import wait_until
+from harness.subgate import relay_section
+
+USER = "alice@example.com"
+FULL = "421 4.7.0 Too many connections"
+
+
+def log_in(subgate, password):
+    line = Line(subgate)
+    assert line.read_reply() is not None, "refused"
+    line.command("EHLO client.example")
+    token = base64.b64encode(f"\0{USER}\0{password}".encode()).decode()
+    assert line.command("AUTH PLAIN " + token)[0].startswith("235")
+    return line
+
+
+def knock(subgate):
+    """A connection that was taken, or None."""
+    line = Line(subgate, "starttls")
+    reply = line.read_reply()[0]
+    if reply.startswith("220"):
+        return line
+    assert reply.startswith(FULL), reply
+    assert line.read_reply() is None
+    line.close()
+    return None
+
+
+def fill(subgate, limit):
+    """As many connections as are taken: `limit`, once the probes of the start are gone."""
+    taken = []
+
+    def is_full():
+        taken.extend(filter(None, [knock(subgate)]))
+        return len(taken) >= limit
+
+    wait_until(is_full, lambda: f"{limit} connections; there are {len(taken)}")
+    assert [knock(subgate) for _ in range(20)] == [None] * 20  # whichever gate they come to
+    return taken
+
+
+def can_enter(subgate):
+    line = knock(subgate)
+    if line:
+        line.close()
+    return line is not None
+
+
+# ---- connections
+
+def test_connections_in_all_are_limited_for_the_node_and_not_for_each_gate(upstream, start):
+    subgate = start(relay_section(upstream) + "limits { connections = 7 }\n")
+    taken = fill(subgate, 7)
+    taken.pop().close()
+    wait_until(lambda: can_enter(subgate), "a place to be free")
+
+
+def test_connections_of_one_address_are_limited_for_the_node(upstream, start):
+    subgate = start(relay_section(upstream) + "limits { connections_per_address = 5 }\n")
+    taken = fill(subgate, 5)
+    with socket.create_connection(("127.0.0.1", subgate.starttls), timeout=10, source_address=("127.0.0.9", 0)) as other:
+        assert other.recv(3) == b"220"
+    assert len(taken) == 5
+
+
+def test_a_connection_too_many_is_closed_before_any_handshake(upstream, start):
+    subgate = start(relay_section(upstream) + "limits { connections_per_address = 5 }\n")
+    taken = fill(subgate, 5)
+    with socket.create_connection(("127.0.0.1", subgate.implicit), timeout=10) as client:
+        assert client.recv(1) == b""  # nothing was sent, and it is over: no server's hello, nothing in clear
+    assert len(taken) == 5
+
+
+def test_what_a_gate_counted_vanishes_with_it(upstream, start):
+    subgate = start(relay_section(upstream) + "limits { connections_per_address = 6 }\n")
+    taken = fill(subgate, 6)
+    for gate in subgate.pids("gate"):
+        os.kill(gate, signal.SIGKILL)
+    wait_until(lambda: len(subgate.pids("gate")) == 2, "new gates")
+    wait_until(lambda: all(line.read_reply() is None for line in taken), "the old connections to end")
+    assert len(fill(subgate, 6)) == 6
+
+
+def test_connections_of_gates_that_drain_count_still(upstream, start):
+    sections = relay_section(upstream) + "limits { connections_per_address = 4 }\n"
+    subgate = start(sections)
+    subgate.write_config(sections.replace("= 4", "= 3").replace("limits {", "limits { connections = 50000 "))
+    password = subgate.create_app_password(USER)
+    busy = [log_in(subgate, password) for _ in range(3)]
+    for line in busy:
+        assert line.command(f"MAIL FROM:<{USER}>")[0].startswith("250")
+    subgate.ctl("reload")
+    assert not can_enter(subgate)
+    assert busy[0].command("RSET")[0].startswith("250")
+    wait_until(lambda: can_enter(subgate), "the place of one that ended in a draining gate")
+    fill(subgate, 1)
+    for line in busy[1:]:
+        assert line.command("NOOP")[0].startswith("250")
+        line.close()

@@ -1,0 +1,227 @@
+/* How many connections a node takes, over several gates at once. */
+#include <arpa/inet.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "gate/limits.h"
+
+#define GATES 4
+
+static struct census_board *board;
+
+static void join(unsigned place, uint64_t connections, uint64_t per_network, struct limits *out_limits)
+{
+	*out_limits = (struct limits){ .connections = connections, .per_network = per_network };
+	assert_int_equal(census_join(dup(census_board_fd(board)), dup(census_board_reading_fd(board)), place,
+				     &out_limits->census),
+			 STATUS_OK);
+}
+
+static int open_board(void **state)
+{
+	(void)state;
+	assert_int_equal(census_board_create(&board), STATUS_OK);
+	for (unsigned i = 0; i < GATES; i++)
+		assert_int_equal(census_board_open(board, i, 5000), STATUS_OK);
+	return 0;
+}
+
+static int close_board(void **state)
+{
+	(void)state;
+	census_board_free(&board);
+	return 0;
+}
+
+/* ---- networks */
+
+static uint64_t network_of(const char *address)
+{
+	struct sockaddr_storage storage = { 0 };
+	if (strchr(address, ':')) {
+		struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&storage;
+		v6->sin6_family = AF_INET6;
+		assert_int_equal(inet_pton(AF_INET6, address, &v6->sin6_addr), 1);
+	} else {
+		struct sockaddr_in *v4 = (struct sockaddr_in *)&storage;
+		v4->sin_family = AF_INET;
+		assert_int_equal(inet_pton(AF_INET, address, &v4->sin_addr), 1);
+	}
+	return limits_network_of(&storage);
+}
+
+static void addresses_belong_to_the_networks_they_should(void **state)
+{
+	static const struct {
+		const char *a, *b;
+		bool same;
+	} cases[] = {
+		{ "192.0.2.1", "192.0.2.1", true },
+		{ "192.0.2.1", "192.0.2.2", false },
+		{ "2001:db8::1", "2001:db8::ffff:2", true },
+		{ "2001:db8::1", "2001:db8:0:1::1", false },
+		{ "::ffff:192.0.2.1", "192.0.2.1", true },
+		{ "::ffff:192.0.2.1", "::ffff:192.0.2.2", false },
+		{ "::c000:201", "192.0.2.1", false },
+		{ "::1", "::2", true },
+		{ "::1", "0.0.0.0", false },
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		assert_int_not_equal(network_of(cases[i].a), LIMITS_NO_NETWORK);
+		assert_int_equal(network_of(cases[i].a) == network_of(cases[i].b), cases[i].same);
+	}
+	assert_int_not_equal(limits_network_of(&(struct sockaddr_storage){ .ss_family = AF_UNIX }), LIMITS_NO_NETWORK);
+}
+
+/* ---- admission */
+
+static void a_network_is_full_while_others_are_not(void **state)
+{
+	struct limits one, other;
+	uint64_t a = network_of("192.0.2.1");
+	uint64_t b = network_of("192.0.2.2");
+	(void)state;
+	join(0, 3, 2, &one);
+	join(1, 3, 2, &other);
+	assert_int_equal(limits_enter(&one, a), LIMITS_ADMITTED);
+	assert_int_equal(limits_enter(&other, a), LIMITS_ADMITTED);
+	assert_int_equal(limits_enter(&one, a), LIMITS_ADDRESS);
+	assert_int_equal(limits_enter(&other, a), LIMITS_ADDRESS);
+	assert_int_equal(limits_enter(&one, b), LIMITS_ADMITTED);
+	assert_int_equal(limits_enter(&other, b), LIMITS_CONNECTIONS);
+	assert_int_equal(limits_enter(&other, LIMITS_NO_NETWORK), LIMITS_CONNECTIONS);
+	limits_leave(&one, a);
+	assert_int_equal(limits_enter(&other, LIMITS_NO_NETWORK), LIMITS_ADMITTED);
+	limits_leave(&other, LIMITS_NO_NETWORK);
+	assert_int_equal(limits_enter(&other, b), LIMITS_ADMITTED);
+	limits_leave(&other, a);
+	limits_leave(&one, b);
+	limits_leave(&other, b);
+	assert_int_equal(census_total(one.census), 0);
+	assert_int_equal(census_count(one.census, a), 0);
+	assert_int_equal(census_count(one.census, b), 0);
+	census_leave(&one.census);
+	census_leave(&other.census);
+}
+
+static void what_is_refused_counts_nowhere(void **state)
+{
+	struct limits limits;
+	(void)state;
+	join(0, 2, 1, &limits);
+	assert_int_equal(limits_enter(&limits, 77), LIMITS_ADMITTED);
+	for (unsigned i = 0; i < 10; i++)
+		assert_int_equal(limits_enter(&limits, 77), LIMITS_ADDRESS);
+	assert_int_equal(limits_enter(&limits, 78), LIMITS_ADMITTED);
+	for (unsigned i = 0; i < 10; i++)
+		assert_int_equal(limits_enter(&limits, 79), LIMITS_CONNECTIONS);
+	assert_int_equal(census_total(limits.census), 2);
+	assert_int_equal(census_count(limits.census, 79), 0);
+	census_leave(&limits.census);
+}
+
+static void many_networks_are_told_apart(void **state)
+{
+	struct limits limits;
+	(void)state;
+	join(0, 6000, 1, &limits);
+	for (uint64_t i = 1; i <= 5000; i++)
+		assert_int_equal(limits_enter(&limits, i), LIMITS_ADMITTED);
+	for (uint64_t i = 1; i <= 5000; i += 2)
+		limits_leave(&limits, i);
+	for (uint64_t i = 1; i <= 5000; i++)
+		assert_int_equal(limits_enter(&limits, i), i % 2 ? LIMITS_ADMITTED : LIMITS_ADDRESS);
+	census_leave(&limits.census);
+}
+
+/* ---- several at once */
+
+struct inside {
+	_Atomic int network[2], all;
+	_Atomic int most[2], most_of_all, admitted;
+	_Atomic bool passed;
+};
+
+static void note(struct inside *inside, _Atomic int *now, _Atomic int *most, int limit)
+{
+	int count = ++*now;
+	if (count > *most)
+		*most = count;
+	if (count > limit)
+		inside->passed = true;
+}
+
+/* Comes and goes; whoever is admitted is inside until shortly before he leaves. */
+static void besiege(unsigned place, struct inside *inside, int connections, int per_network)
+{
+	struct limits limits;
+	unsigned held[2] = { 0 };
+	join(place, (uint64_t)connections, (uint64_t)per_network, &limits);
+	srandom(place + 1);
+	for (unsigned step = 0; step < 200000; step++) {
+		unsigned i = (unsigned)random() % 2;
+		if (held[i] > 0 && random() % 2) {
+			inside->network[i]--;
+			inside->all--;
+			limits_leave(&limits, 77 + i);
+			held[i]--;
+		} else if (limits_enter(&limits, 77 + i) == LIMITS_ADMITTED) {
+			note(inside, &inside->network[i], &inside->most[i], per_network);
+			note(inside, &inside->all, &inside->most_of_all, connections);
+			inside->admitted++;
+			held[i]++;
+		}
+	}
+	_exit(0);
+}
+
+static void no_limit_is_passed_by_gates_that_count_at_the_same_time(void **state)
+{
+	enum { CONNECTIONS = 5, PER_NETWORK = 3 };
+	struct inside *inside = mmap(NULL, sizeof(*inside), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	pid_t children[GATES];
+	(void)state;
+	assert_ptr_not_equal(inside, MAP_FAILED);
+	for (unsigned i = 0; i < GATES; i++) {
+		children[i] = fork();
+		if (children[i] == 0)
+			besiege(i, inside, CONNECTIONS, PER_NETWORK);
+	}
+	for (unsigned i = 0; i < GATES; i++) {
+		int how = -1;
+		assert_int_equal(waitpid(children[i], &how, 0), children[i]);
+		assert_int_equal(how, 0);
+	}
+	assert_false(inside->passed);
+	assert_int_equal(inside->most_of_all, CONNECTIONS); /* and it was worth while */
+	assert_int_equal(inside->most[0], PER_NETWORK);
+	assert_int_equal(inside->most[1], PER_NETWORK);
+	assert_true(inside->admitted > 1000);
+	munmap(inside, sizeof(*inside));
+}
+
+#define CASE(test) cmocka_unit_test_setup_teardown(test, open_board, close_board)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(addresses_belong_to_the_networks_they_should),
+		CASE(a_network_is_full_while_others_are_not),
+		CASE(what_is_refused_counts_nowhere),
+		CASE(many_networks_are_told_apart),
+		CASE(no_limit_is_passed_by_gates_that_count_at_the_same_time),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
