@@ -32,6 +32,8 @@ static enum status write_offer(const struct session *s, struct buf *text)
 		       config->global.hostname, (unsigned long long)config->limits.message_size));
 	if (offer_has_dsn(config))
 		TRY(buf_append_text(text, "\nDSN"));
+	if (offer_has_smtputf8(config))
+		TRY(buf_append_text(text, "\nSMTPUTF8"));
 	if (!stream_is_secure(s->stream))
 		return buf_append_text(text, "\nSTARTTLS");
 	if (s->gate->auth.mechanisms[0] == '\0')

@@ -4,6 +4,7 @@
 #include "gate/offer.h"
 #include "gate/senders.h"
 #include "gate/transaction.h"
+#include "smtp/utf8.h"
 
 static void refuse_syntax(struct session *s, struct span reply)
 {
@@ -47,6 +48,8 @@ static enum status read(const struct session *s, struct span argument, struct ma
 	bool asks_dsn = !span_is_empty(parameters.ret) || !span_is_empty(parameters.envid);
 	if (asks_dsn && !offer_has_dsn(s->gate->config))
 		return STATUS_NOT_FOUND;
+	if (parameters.smtputf8 && !offer_has_smtputf8(s->gate->config))
+		return STATUS_NOT_FOUND;
 	*out_parameters = parameters;
 	return STATUS_OK;
 }
@@ -62,6 +65,8 @@ void cmd_mail(struct session *s, const struct command *command)
 		refuse_syntax(s, SPAN("501 5.1.7 This is not a sender address"));
 	else if (status != STATUS_OK)
 		refuse_syntax(s, SPAN("501 5.5.4 Syntax: MAIL FROM:<address>"));
+	else if (!parameters.smtputf8 && !utf8_is_ascii(sender.whole))
+		refuse_syntax(s, SPAN("553 5.6.7 This sender address needs SMTPUTF8 with MAIL"));
 	else if (parameters.has_size && parameters.size > s->gate->config->limits.message_size)
 		refuse_size(s);
 	else if (!senders_pass(s, s->gate->config->sender.envelope, sender.whole, "sender"))

@@ -2,6 +2,7 @@
 #include "gate/commands.h"
 #include "gate/offer.h"
 #include "gate/transaction.h"
+#include "smtp/utf8.h"
 
 static void refuse_syntax(struct session *s, struct span reply)
 {
@@ -44,7 +45,9 @@ void cmd_rcpt(struct session *s, const struct command *command)
 	struct mailbox recipient;
 	struct rcpt_parameters parameters;
 	enum status status = read(s, command->argument, &recipient, &parameters);
-	if (status == STATUS_OK && !span_is_empty(recipient.whole))
+	if (status == STATUS_OK && !s->transaction->smtputf8 && !utf8_is_ascii(recipient.whole))
+		refuse_syntax(s, SPAN("553 5.6.7 This recipient address needs SMTPUTF8 with MAIL"));
+	else if (status == STATUS_OK && !span_is_empty(recipient.whole))
 		add(s, recipient.whole, &parameters);
 	else if (status == STATUS_NOT_FOUND)
 		refuse_syntax(s, SPAN("555 5.5.4 This parameter of RCPT is not known here"));

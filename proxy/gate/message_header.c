@@ -103,6 +103,7 @@ static enum status write_received(const struct session *s, uint64_t now, struct 
 	struct received received = { .full = s->gate->config->header.received == RECEIVED_FULL,
 				     .by = span_of(s->gate->config->global.hostname),
 				     .id = s->transaction->id,
+				     .utf8 = s->transaction->smtputf8,
 				     .wall_us = now,
 				     .helo = span_of(s->helo),
 				     .client = span_of(s->address),

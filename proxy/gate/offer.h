@@ -11,5 +11,7 @@ struct config;
 
 /* DSN (RFC 3461): RET and ENVID of MAIL, NOTIFY and ORCPT of RCPT. Without it nobody would answer NOTIFY=SUCCESS. */
 bool offer_has_dsn(const struct config *config);
+/* SMTPUTF8 (RFC 6531): addresses and header fields in UTF-8. */
+bool offer_has_smtputf8(const struct config *config);
 
 #endif

@@ -32,6 +32,7 @@ static enum status make(struct session *s, struct span mail_from, const struct m
 	TRY(write_parameters(&s->arena, parameters, &t->parameters));
 	t->number = ++s->gate->last_transaction;
 	t->size = parameters->has_size ? parameters->size : 0;
+	t->smtputf8 = parameters->smtputf8;
 	buf_init(&t->recipients, BATCH_MAXIMUM);
 	buf_init(&t->rcpt_parameters, BATCH_MAXIMUM);
 	*out_transaction = t;

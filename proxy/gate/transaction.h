@@ -23,6 +23,7 @@ struct transaction {
 	struct span mail_from;      /* without brackets; empty for <> */
 	struct span parameters;     /* "BODY=8BITMIME SIZE=1234 RET=HDRS", as passed on */
 	uint64_t size;              /* declared; 0: unknown */
+	bool smtputf8;              /* addresses and header may hold UTF-8 */
 	struct span id;             /* the message's, by the relay; empty before its first answer */
 	size_t accepted;            /* recipients that the upstream took */
 	size_t asked;               /* RCPT commands that were not malformed */

@@ -85,6 +85,7 @@ static enum status begin(struct attempt *attempt)
 	struct upstream_envelope envelope = {
 		.mail_from = delivery->mail_from,
 		.eight_bit = delivery->eight_bit,
+		.smtputf8 = delivery->smtputf8,
 		.ret = delivery->ret,
 		.envid = delivery->envid,
 		.size = delivery->complete_ms ? delivery->check.size : delivery->declared_size,

@@ -80,6 +80,7 @@ struct attempt {
 	bool held;
 	bool released;
 	bool recorded; /* its outcome is submitted, or due */
+	bool unable;   /* the relay has not what the message needs */
 	uint64_t released_ms;
 };
 
@@ -104,7 +105,7 @@ struct delivery {
 	struct arena arena; /* holds the texts below */
 	struct span mail_from, helo, header_from, message_id;
 	struct span ret, envid; /* of MAIL; empty where not given */
-	bool eight_bit, foreign_sender;
+	bool eight_bit, smtputf8, foreign_sender;
 	uint64_t declared_size;
 	struct recipients recipients;
 

@@ -21,10 +21,10 @@ static bool is_printable(struct span text)
 	return true;
 }
 
-static bool is_address(struct span text)
+static bool is_address(const struct delivery *delivery, struct span text)
 {
 	struct mailbox mailbox;
-	return address_read(text, false, &mailbox) == STATUS_OK;
+	return address_read(text, delivery->smtputf8, &mailbox) == STATUS_OK;
 }
 
 static bool are_rcpt_parameters(struct span text)
@@ -50,7 +50,7 @@ static bool refuse_quota(struct delivery *delivery, struct refusal *out_refusal)
 static bool refuse_sender(struct delivery *delivery, struct refusal *out_refusal)
 {
 	const struct config *config = delivery->all->services->config;
-	if (!span_is_empty(delivery->mail_from) && !is_address(delivery->mail_from)) {
+	if (!span_is_empty(delivery->mail_from) && !is_address(delivery, delivery->mail_from)) {
 		*out_refusal =
 			(struct refusal){ ANSWER_BAD_SENDER, REFUSED_SYNTAX, SPAN("malformed sender from a gate") };
 		return true;
@@ -118,7 +118,7 @@ static struct span check_recipient(const struct delivery *delivery, struct span 
 {
 	if (!span_is_empty(delivery->doom))
 		return delivery->doom;
-	if (!is_address(address) || !are_rcpt_parameters(parameters))
+	if (!is_address(delivery, address) || !are_rcpt_parameters(parameters))
 		return ANSWER_BAD_RECIPIENT;
 	if (delivery->recipients.count >= delivery->all->services->config->limits.recipients_per_message)
 		return ANSWER_TOO_MANY_RECIPIENTS;
@@ -183,6 +183,7 @@ static enum status copy(struct delivery *delivery, const struct door_envelope *e
 	if (parameters_read_mail(envelope->mail_parameters, &parameters) != STATUS_OK)
 		return STATUS_INVALID;
 	delivery->eight_bit = parameters.eight_bit;
+	delivery->smtputf8 = parameters.smtputf8;
 	delivery->declared_size = envelope->size;
 	TRY(arena_copy(&delivery->arena, parameters.ret, &delivery->ret));
 	TRY(arena_copy(&delivery->arena, parameters.envid, &delivery->envid));

@@ -162,6 +162,16 @@ static void warn(const struct attempt *attempt, const struct upstream_outcome *u
 		    SPAN_ARGS(upstream->reason));
 }
 
+/* When no relay is left: final where none of them can carry such a message, for now where one might. */
+static struct span answer_of_none_left(const struct delivery *delivery, const struct upstream_outcome *upstream)
+{
+	for (size_t i = 0; i < delivery->attempt_count; i++) {
+		if (!delivery->attempts[i].unable)
+			return ANSWER_UPSTREAM_TROUBLE;
+	}
+	return upstream->reply;
+}
+
 /* Before the message is complete nothing has left: the next relay, or a refusal. */
 static void decide_early(struct attempt *attempt, const struct upstream_outcome *upstream)
 {
@@ -170,11 +180,12 @@ static void decide_early(struct attempt *attempt, const struct upstream_outcome 
 	bool is_final = (upstream->class == UPSTREAM_SENDER || upstream->class == UPSTREAM_MESSAGE) &&
 			answers_is_refusal(upstream->reply) && !promised;
 	struct refusal refusal = { ANSWER_UPSTREAM_TROUBLE, REFUSED_OTHER, upstream->reason };
+	attempt->unable = upstream->class == UPSTREAM_UNABLE;
 	warn(attempt, upstream);
 	if (!is_final && attempt_begin_next(delivery))
 		return;
-	struct span copy;
-	if (is_final && arena_copy(&delivery->arena, answers_pass(upstream->reply), &copy) == STATUS_OK)
+	struct span copy, reply = is_final ? answers_pass(upstream->reply) : answer_of_none_left(delivery, upstream);
+	if (arena_copy(&delivery->arena, reply, &copy) == STATUS_OK)
 		refusal.reply = copy;
 	recipients_refuse_rest(&delivery->recipients, refusal.reply);
 	refusal_note(delivery, &refusal);
@@ -188,6 +199,7 @@ static void pass_on(struct attempt *attempt, const struct upstream_outcome *upst
 	const struct outcome failed = { AUDIT_MESSAGE_FAILED, upstream->reply, upstream->reason,
 					span_of(upstream->host) };
 	bool may_go_on = true;
+	attempt->unable = upstream->class == UPSTREAM_UNABLE;
 	warn(attempt, upstream);
 	count(attempt, STATS_RESULT_FAILED);
 	if (attempt->leaving != LEAVING_NONE && !attempt->recorded)
@@ -197,7 +209,7 @@ static void pass_on(struct attempt *attempt, const struct upstream_outcome *upst
 			delivery_set_state(delivery, DELIVERY_COMPLETE);
 		return;
 	}
-	fail(attempt, upstream, ANSWER_UPSTREAM_TROUBLE);
+	fail(attempt, upstream, answer_of_none_left(delivery, upstream));
 }
 
 static bool is_about_message(const struct attempt *attempt, const struct upstream_outcome *upstream)

@@ -171,10 +171,10 @@ static bool is_printable(struct span s)
 }
 
 /* Whoever is behind the gate: no bytes of his become a command of ours. */
-static bool is_address(struct span text)
+static bool is_address(const struct upstream *u, struct span text)
 {
 	struct mailbox mailbox;
-	return is_printable(text) && address_read(text, false, &mailbox) == STATUS_OK;
+	return address_read(text, u->smtputf8, &mailbox) == STATUS_OK;
 }
 
 static enum status grow(struct upstream *u, size_t count)
@@ -194,7 +194,7 @@ static enum status copy_rcpt(struct upstream *u, const struct upstream_recipient
 			     struct upstream_rcpt *out_rcpt)
 {
 	struct upstream_rcpt rcpt = { .reply = NO_REPLY };
-	if (!is_address(recipient->address) || !is_printable(recipient->parameters))
+	if (!is_address(u, recipient->address) || !is_printable(recipient->parameters))
 		return STATUS_INVALID;
 	TRY(arena_copy(&u->arena, recipient->address, &rcpt.address));
 	TRY(arena_copy(&u->arena, recipient->parameters, &rcpt.parameters));
@@ -214,9 +214,10 @@ static enum status take_recipients(struct upstream *u, const struct upstream_rec
 
 static enum status take_envelope(struct upstream *u, const struct upstream_envelope *envelope)
 {
-	if (envelope->mail_from.size && !is_address(envelope->mail_from))
-		return STATUS_INVALID;
 	u->eight_bit = envelope->eight_bit;
+	u->smtputf8 = envelope->smtputf8;
+	if (envelope->mail_from.size && !is_address(u, envelope->mail_from))
+		return STATUS_INVALID;
 	if (!is_printable(envelope->ret) || !is_printable(envelope->envid))
 		return STATUS_INVALID;
 	TRY(arena_copy(&u->arena, envelope->ret, &u->ret));

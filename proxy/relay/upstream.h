@@ -30,6 +30,9 @@
  * RET, ENVID and the recipients' parameters (NOTIFY and ORCPT, RFC 3461) go to a relay whose option says that it has
  * DSN and whose EHLO says so too, and are dropped for others.
  *
+ * A message with SMTPUTF8 goes only to a relay whose EHLO offers it: even with addresses in ASCII its header may need it
+ * (RFC 6531, 3.6).
+ *
  * BODY=8BITMIME and SIZE go to an upstream that offers them. To one that does
  * not, a message with 8-bit bytes goes as it is: no byte is changed.
  */
@@ -52,6 +55,7 @@ enum upstream_class {
 	UPSTREAM_RECIPIENTS, /* refused at DATA because it holds no recipient as valid, whatever it said before */
 	UPSTREAM_SENDER,     /* it does not take this sender: may reach the client as it is */
 	UPSTREAM_MESSAGE,    /* it does not take this message: may reach the client as it is */
+	UPSTREAM_UNABLE,     /* it has not what this message needs (SMTPUTF8): another relay may; `reply` is ours */
 	UPSTREAM_UNKNOWN,    /* gone between the final dot and its reply */
 };
 
@@ -71,6 +75,7 @@ struct upstream_recipient {
 struct upstream_envelope {
 	struct span mail_from; /* without brackets */
 	bool eight_bit;        /* BODY=8BITMIME was given */
+	bool smtputf8;         /* SMTPUTF8 was given: addresses may hold UTF-8 */
 	struct span ret;       /* RET, or empty */
 	struct span envid;     /* ENVID, or empty */
 	uint64_t size;         /* declared; 0: unknown */

@@ -56,6 +56,8 @@ static enum status write_mail(const struct upstream *u, struct buf *out)
 		TRY(buf_printf(out, " SIZE=%llu", (unsigned long long)size_of(u)));
 	if (features->eight_bit && u->eight_bit)
 		TRY(buf_append_text(out, " BODY=8BITMIME"));
+	if (u->smtputf8)
+		TRY(buf_append_text(out, " SMTPUTF8"));
 	if (passes_dsn(u)) {
 		TRY(write_parameter(" RET=", u->ret, out));
 		TRY(write_parameter(" ENVID=", u->envid, out));
@@ -100,10 +102,23 @@ void upstream_dialog_write_commands(struct upstream *u)
 		(void)upstream_connection_say(u->connection, buf_span(&out), u->pool->relay->reply_timeout);
 }
 
+/* Nothing was said, so the connection is good for others. */
+static void refuse_unable(struct upstream *u)
+{
+	const struct reply reply = { .code = 553,
+				     .enhanced = SPAN("5.6.7"),
+				     .text = SPAN("The relay for this message does not offer SMTPUTF8") };
+	upstream_finish(u, UPSTREAM_UNABLE, &reply, "it does not offer SMTPUTF8");
+}
+
 void upstream_dialog_begin(struct upstream *u, struct upstream_connection *c)
 {
 	if (buf_size(stream_input(c->stream))) {
 		upstream_connection_close(c); /* half a reply that nothing was asked for */
+		return;
+	}
+	if (u->smtputf8 && !c->features.smtputf8) {
+		refuse_unable(u);
 		return;
 	}
 	TAILQ_REMOVE(&u->pool->waiting, u, in_waiting);

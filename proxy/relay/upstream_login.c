@@ -73,6 +73,7 @@ static void read_feature(struct span line, struct upstream_features *features)
 	features->size |= span_equal_nocase(keyword, SPAN("SIZE"));
 	features->eight_bit |= span_equal_nocase(keyword, SPAN("8BITMIME"));
 	features->dsn |= span_equal_nocase(keyword, SPAN("DSN"));
+	features->smtputf8 |= span_equal_nocase(keyword, SPAN("SMTPUTF8"));
 	features->starttls |= span_equal_nocase(keyword, SPAN("STARTTLS"));
 }
 
@@ -89,6 +90,10 @@ static void become_ready(struct upstream_connection *c)
 	if (c->pool->relay->dsn && !c->features.dsn)
 		log_warning("relay %s: dsn = true, but it does not offer DSN: what clients ask for is dropped",
 			    c->pool->relay->name);
+	if (c->pool->relay->smtputf8 && !c->features.smtputf8)
+		log_warning(
+			"relay %s: smtputf8 = true, but it does not offer SMTPUTF8: messages that need it are refused",
+			c->pool->relay->name);
 	log_info("relay %s: connected to %s%s%s", c->pool->relay->name, c->host,
 		 stream_is_secure(c->stream) ? ", " : "", stream_tls_version(c->stream));
 	upstream_pool_is_well(c->pool);

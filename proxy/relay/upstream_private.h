@@ -57,7 +57,7 @@ enum connection_state {
 
 /* What the last EHLO offered. */
 struct upstream_features {
-	bool pipelining, size, eight_bit, dsn, starttls, auth_plain, auth_login;
+	bool pipelining, size, eight_bit, dsn, smtputf8, starttls, auth_plain, auth_login;
 };
 
 /* What is still to be said within one AUTH. */
@@ -157,7 +157,7 @@ struct upstream {
 
 	struct arena arena;
 	struct span mail_from, ret, envid;
-	bool eight_bit;
+	bool eight_bit, smtputf8;
 	uint64_t size;
 	struct upstream_rcpt *rcpts;
 	size_t count, capacity;

@@ -59,7 +59,7 @@ static enum status read_path(struct span argument, struct span prefix, struct ma
 	if (!span_starts_with_nocase(argument, prefix))
 		return STATUS_INVALID;
 	argument = span_trim(span_slice(argument, prefix.size, argument.size));
-	TRY(address_read_path(argument, false, &mailbox, &rest));
+	TRY(address_read_path(argument, true, &mailbox, &rest));
 	if (rest.size && rest.data[0] != ' ' && rest.data[0] != '\t')
 		return STATUS_INVALID;
 	*out_mailbox = mailbox;

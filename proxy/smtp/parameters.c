@@ -102,6 +102,15 @@ static enum status read_auth(const struct parameter *parameter, struct mail_para
 	return STATUS_OK;
 }
 
+/* RFC 6531, 3.4: without a value. */
+static enum status read_smtputf8(const struct parameter *parameter, struct mail_parameters *parameters)
+{
+	if (parameters->smtputf8 || parameter->has_value)
+		return STATUS_INVALID;
+	parameters->smtputf8 = true;
+	return STATUS_OK;
+}
+
 /* RFC 3461, 4: printable ASCII but '+' and '=', which are written as +2B and +3D; so may be other printable bytes. */
 static bool is_xtext(struct span text)
 {
@@ -186,6 +195,8 @@ static enum status read_of_mail(const struct parameter *parameter, void *target)
 		return read_body(parameter, parameters);
 	if (span_equal_nocase(parameter->keyword, SPAN("AUTH")))
 		return read_auth(parameter, parameters);
+	if (span_equal_nocase(parameter->keyword, SPAN("SMTPUTF8")))
+		return read_smtputf8(parameter, parameters);
 	if (span_equal_nocase(parameter->keyword, SPAN("RET")))
 		return read_text(parameter, is_ret, &parameters->ret);
 	if (span_equal_nocase(parameter->keyword, SPAN("ENVID")))
@@ -264,7 +275,10 @@ enum status parameters_write_mail(struct buf *out, const struct mail_parameters 
 		TRY(write_one(out, begin, "BODY", parameters->eight_bit ? SPAN("8BITMIME") : SPAN("7BIT")));
 	TRY(write_one(out, begin, "SIZE", buf_span(&size)));
 	TRY(write_one(out, begin, "RET", parameters->ret));
-	return write_one(out, begin, "ENVID", parameters->envid);
+	TRY(write_one(out, begin, "ENVID", parameters->envid));
+	if (!parameters->smtputf8)
+		return STATUS_OK;
+	return buf_append_text(out, buf_size(out) > begin ? " SMTPUTF8" : "SMTPUTF8");
 }
 
 enum status parameters_write_rcpt(struct buf *out, const struct rcpt_parameters *parameters)

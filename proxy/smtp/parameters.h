@@ -15,6 +15,7 @@ struct mail_parameters {
 	bool has_body;
 	bool eight_bit;    /* BODY=8BITMIME; RFC 6152 */
 	bool has_auth;     /* AUTH=…; taken, and not passed on */
+	bool smtputf8;     /* addresses and header may hold UTF-8; RFC 6531, 3.4 */
 	struct span ret;   /* RET: FULL or HDRS; RFC 3461, 4.3 */
 	struct span envid; /* ENVID: xtext, at most PARAMETERS_ENVID_MAXIMUM; RFC 3461, 4.4 */
 };

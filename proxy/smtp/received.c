@@ -104,7 +104,8 @@ static enum status put_received(struct folder *folder, const struct received *re
 	TRY(put_word(folder, SPAN("by")));
 	TRY(put(folder, SPAN(""), received->by, SPAN("")));
 	TRY(put_word(folder, SPAN("(Subgate)")));
-	TRY(put_word(folder, SPAN("with ESMTPSA"))); /* RFC 3848: TLS and AUTH, or nobody sends here */
+	/* RFC 3848, RFC 6531, 4.3: TLS and AUTH, or nobody sends here */
+	TRY(put_word(folder, received->utf8 ? SPAN("with UTF8SMTPSA") : SPAN("with ESMTPSA")));
 	TRY(put(folder, SPAN("id "), received->id, SPAN("")));
 	if (received->full)
 		TRY(put_session(folder, received));

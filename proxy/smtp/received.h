@@ -14,6 +14,7 @@
 
 struct received {
 	bool full;               /* false: nothing about the client, as the option `received = "private"` promises */
+	bool utf8;               /* the message came with SMTPUTF8 (RFC 6531, 4.3) */
 	struct span by;          /* our host name */
 	struct span id;          /* of the message */
 	uint64_t wall_us;        /* when its data came */

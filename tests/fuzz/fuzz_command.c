@@ -2,6 +2,7 @@
 #include <assert.h>
 
 #include "smtp/command.h"
+#include "smtp/utf8.h"
 
 static void expect_within(struct span part, struct span whole)
 {
@@ -16,7 +17,9 @@ static void expect_printable(struct span text)
 
 static void expect_harmless(struct span address)
 {
-	expect_printable(address);
+	assert(utf8_is_valid(address));
+	for (size_t i = 0; i < address.size; i++)
+		assert((unsigned char)address.data[i] >= ' ' && address.data[i] != 0x7f);
 	assert(address.size <= ADDRESS_MAXIMUM);
 }
 

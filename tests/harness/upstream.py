@@ -67,7 +67,7 @@ class _Handler:
 
     async def handle_EHLO(self, server, session, envelope, hostname, responses):
         session.host_name = hostname
-        return responses[:-1] + [f"250-{offer}" for offer in self.upstream.offers] + responses[-1:]
+        return responses[:-1] + [f"250-{offer}" for offer in self.upstream.offers if offer != "SMTPUTF8"] + responses[-1:]
 
     async def handle_MAIL(self, server, session, envelope, address, options):
         self.upstream.commands.append(f"MAIL FROM:<{address}>" + "".join(f" {o}" for o in options) + server.dsn)
@@ -119,7 +119,8 @@ class Upstream:
     """
     `tls`: "implicit", "starttls" or "none". `messages`, `commands` and `logins` are what it got; `script` maps a pattern
     of a command ("RCPT TO:<bob@*", "." for the final dot, "LOGIN") to a list of answers, used one after the other: a
-    reply, or "close" (drop the connection), or "hang". `offers` are lines of EHLO besides its own: "DSN" is understood.
+    reply, or "close" (drop the connection), or "hang". `offers` are lines of EHLO besides its own: "DSN" and
+    "SMTPUTF8" are understood.
     """
 
     USER, PASSWORD = "relay@example.com", "upstream-Password-4711"
@@ -143,7 +144,7 @@ class Upstream:
         self._controller = _Controller(
             self, hostname="127.0.0.1", port=self.port, server_hostname=self.name, authenticator=self._authenticate,
             auth_required=True, auth_require_tls=self.tls == "starttls", data_size_limit=64 << 20, timeout=600,
-            enable_SMTPUTF8=False, command_call_limit={"*": 1_000_000}, **options)
+            enable_SMTPUTF8="SMTPUTF8" in self.offers, command_call_limit={"*": 1_000_000}, **options)
         self._controller.start()
         return self
 

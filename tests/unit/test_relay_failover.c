@@ -53,6 +53,29 @@ static void a_sender_refused_upstream_is_told_to_the_client(void **state)
 	assert_string_equal(world.envelope_reply, "553 5.1.8 not from here");
 }
 
+static void what_one_relay_has_not_another_may_have(void **state)
+{
+	(void)state;
+	assert_int_equal(say_envelope(grant, 1, "ann@example.com", "bob@x"), STATUS_OK);
+	upstream_ends_with(UPSTREAM_UNABLE, "553 5.6.7 no SMTPUTF8", false);
+	upstream_says("250 ok");
+	expect_trace("A: bob@x; B: bob@x; replies");
+	assert_string_equal(world.envelope_reply, "250 ok");
+}
+
+static void only_when_none_of_them_has_it_the_refusal_is_final(void **state)
+{
+	(void)state;
+	assert_int_equal(say_envelope(grant, 1, "ann@example.com", "bob@x"), STATUS_OK);
+	upstream_ends_with(UPSTREAM_UNABLE, "553 5.6.7 no SMTPUTF8", false);
+	upstream_ends_with(UPSTREAM_UNABLE, "553 5.6.7 nor here", false);
+	assert_string_equal(world.envelope_reply, "553 5.6.7 nor here");
+	assert_int_equal(say_envelope(grant, 2, "ann@example.com", "bob@x"), STATUS_OK);
+	upstream_fails("");
+	upstream_ends_with(UPSTREAM_UNABLE, "553 5.6.7 no SMTPUTF8", false);
+	assert_string_equal(world.envelope_reply, "451 4.4.1 Relay not available; try again later");
+}
+
 static void recipients_promised_move_to_the_next_relay_without_those_refused(void **state)
 {
 	(void)state;
@@ -251,6 +274,8 @@ int main(void)
 		CASE(the_next_relay_is_asked_before_the_client_hears_anything),
 		CASE(replies_that_the_client_has_not_heard_are_forgotten_with_their_relay),
 		CASE(a_relay_that_cannot_even_be_asked_is_passed_over),
+		CASE(what_one_relay_has_not_another_may_have),
+		CASE(only_when_none_of_them_has_it_the_refusal_is_final),
 		CASE(without_another_relay_the_client_hears_451_and_not_the_upstreams_words),
 		CASE(a_sender_refused_upstream_is_told_to_the_client),
 		CASE(recipients_promised_move_to_the_next_relay_without_those_refused),
