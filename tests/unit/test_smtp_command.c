@@ -144,7 +144,7 @@ static const struct mail_case mail_cases[] = {
 	{ "FROM:<a@b> <c@d>", STATUS_INVALID, NULL, { 0 } },
 	{ "FROM:<j\xC3\xB6@b>", STATUS_OK, "j\xC3\xB6@b", { 0 } },
 	{ "FROM:<j\xF6@b>", STATUS_INVALID, NULL, { 0 } },
-	{ "FROM:<a@b> SMTPUTF8", STATUS_NOT_FOUND, NULL, { 0 } },
+	{ "FROM:<a@b> SMTPUTF8", STATUS_OK, "a@b", { .smtputf8 = true } },
 	{ "FROM:<a@b> RET=HDRS ENVID=1 SIZE=5", STATUS_OK, "a@b", { .has_size = true, .size = 5 } },
 	{ "FROM:<a@b> RET=BODY", STATUS_INVALID, NULL, { 0 } },
 };
@@ -164,7 +164,7 @@ static void test_mail(void **state)
 			assert_true(span_equal(sender.whole, span_of(c->sender)));
 		if (p.has_size != c->parameters.has_size || p.size != c->parameters.size ||
 		    p.has_body != c->parameters.has_body || p.eight_bit != c->parameters.eight_bit ||
-		    p.has_auth != c->parameters.has_auth)
+		    p.has_auth != c->parameters.has_auth || p.smtputf8 != c->parameters.smtputf8)
 			fail_msg("\"%s\": wrong parameters", c->argument);
 	}
 }
