@@ -64,6 +64,7 @@ struct audit_event {
 	struct span reason;
 	bool has_duration;
 	uint64_t duration_ms;
+	uint64_t count;     /* session.refused: how many clients it stands for */
 	struct span detail; /* admin.command: the command */
 };
 

@@ -179,6 +179,7 @@ static void fill(struct filling *filling, const struct audit_event *event, const
 	put_client(filling, event);
 	put_message(filling, event);
 	put_text(filling, "reason", event->reason);
+	put_number(filling, "count", event->count);
 	put_text(filling, "detail", event->detail);
 	if (event->has_duration)
 		put(filling, "duration_ms", json_integer((json_int_t)event->duration_ms));

@@ -156,8 +156,7 @@ void arrival_begin(struct gate_listener *listener, int fd, const struct endpoint
 	if (verdict == LIMITS_ADMITTED && (a = malloc(sizeof(*a))) == NULL)
 		limits_leave(&gate->limits, LIMITS_NO_NETWORK);
 	if (a == NULL) {
-		gate_count_refused(gate, REFUSAL_LIMIT);
-		close(fd);
+		gate_turn_away(listener, fd, peer, verdict);
 		return;
 	}
 	a->listener = listener;

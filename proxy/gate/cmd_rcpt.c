@@ -19,7 +19,7 @@ static void add(struct session *s, struct span address, const struct rcpt_parame
 		return;
 	}
 	if (transaction_recipient_count(s) >= limits->recipients_per_message) {
-		gate_count_refused(s->gate, REFUSAL_LIMIT);
+		gate_count_refused(s->gate, REFUSAL_RECIPIENTS);
 		session_reply(s, SPAN("452 4.5.3 Too many recipients for one message"));
 		return;
 	}

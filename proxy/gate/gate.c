@@ -18,9 +18,9 @@
 
 /* ---- counters */
 
-void gate_count_refused(struct gate *gate, enum gate_refusal refusal)
+void gate_count_refused(struct gate *gate, enum stats_refusal reason)
 {
-	stats_add(gate->role->stats, COUNTER_REFUSED, (unsigned)refusal, 1);
+	stats_add(gate->role->stats, COUNTER_REFUSED, (unsigned)reason, 1);
 }
 
 void gate_publish_sessions(struct gate *gate)
@@ -32,10 +32,15 @@ void gate_publish_sessions(struct gate *gate)
 /* ---- accepting */
 
 /* A client of an encrypted port can't read a reply that is not; the others are told why. */
-static void turn_away(const struct gate_listener *listener, int fd)
+void gate_turn_away(struct gate_listener *listener, int fd, const struct endpoint *client, enum limits_verdict verdict)
 {
+	enum stats_refusal reason = verdict == LIMITS_ADDRESS ? REFUSAL_ADDRESS : REFUSAL_CONNECTIONS;
+	char address[ENDPOINT_TEXT_SIZE];
+	endpoint_format(client, address);
 	static const char text[] = "421 4.7.0 Too many connections, please try again later\r\n";
-	gate_count_refused(listener->gate, REFUSAL_LIMIT);
+	gate_count_refused(listener->gate, reason);
+	refused_note(&listener->gate->refused, reason, span_of(address), endpoint_port(client),
+		     span_of(listener->config->name));
 	if (listener->config->tls == LISTENER_TLS_STARTTLS && write(fd, text, sizeof(text) - 1) < 0)
 		log_debug("a refused client was gone already");
 	close(fd);
@@ -44,10 +49,11 @@ static void turn_away(const struct gate_listener *listener, int fd)
 void gate_admit(struct gate_listener *listener, int fd, const struct endpoint *client)
 {
 	uint64_t network = limits_network_of(&client->storage);
-	if (limits_enter(&listener->gate->limits, network) == LIMITS_ADMITTED)
+	enum limits_verdict verdict = limits_enter(&listener->gate->limits, network);
+	if (verdict == LIMITS_ADMITTED)
 		session_open(listener, fd, client, network);
 	else
-		turn_away(listener, fd);
+		gate_turn_away(listener, fd, client, verdict);
 }
 
 static void on_accepted(void *context, int fd, const struct endpoint *peer)
@@ -186,6 +192,7 @@ static enum status make_parts(struct gate *gate)
 	TRY(registry_create(share_of(gate->config), &gate->requests));
 	TRY(registry_create(share_of(gate->config), &gate->transactions));
 	TRY(auth_door_begin(&gate->auth, gate));
+	TRY(refused_begin(&gate->refused, gate));
 	TRY(timer_make(gate->loop, on_drain_expired, gate, &gate->drain_timer));
 	return make_listeners(gate);
 }
@@ -215,6 +222,7 @@ static void stop(void *state)
 	}
 	arrival_end_all(gate);
 	auth_door_end(&gate->auth);
+	refused_end(&gate->refused);
 	relay_door_end(&gate->relay);
 	timer_free(&gate->drain_timer);
 	free_listeners(gate);

@@ -12,6 +12,7 @@
 #include "door/role.h"
 #include "gate/auth_door.h"
 #include "gate/limits.h"
+#include "gate/refused.h"
 #include "gate/registry.h"
 #include "gate/relay_door.h"
 #include "net/listener.h"
@@ -34,16 +35,6 @@ struct gate_listener {
 	size_t proxy_count;
 };
 
-/* Labels of COUNTER_REFUSED, in the order of counters.def. */
-enum gate_refusal {
-	REFUSAL_LIMIT = 0,
-	REFUSAL_SYNTAX = 1,
-	REFUSAL_SENDER = 2,
-	REFUSAL_SIZE = 4,
-	REFUSAL_HEADER = 5,
-	REFUSAL_OTHER = 10,
-};
-
 /*
  * Invariants: every session stands in `sessions` exactly once, and in `paced`
  * iff it waits for room in the relay door; `requests` and `transactions` hold
@@ -64,6 +55,7 @@ struct gate {
 	struct registry *transactions; /* mail transactions by number */
 	struct auth_door auth;
 	struct relay_door relay;
+	struct refused refused;
 	uint64_t last_session, last_request, last_transaction; /* numbers given so far */
 	uint64_t open_count, authenticated_count;              /* sessions; disjoint */
 	struct timer *drain_timer;
@@ -71,9 +63,11 @@ struct gate {
 };
 
 /* One more thing that we refused. */
-void gate_count_refused(struct gate *gate, enum gate_refusal refusal);
+void gate_count_refused(struct gate *gate, enum stats_refusal reason);
 /* Publishes open_count and authenticated_count. */
 void gate_publish_sessions(struct gate *gate);
+/* A connection that the limits do not admit: counted, recorded, told where it can be told, closed. */
+void gate_turn_away(struct gate_listener *listener, int fd, const struct endpoint *client, enum limits_verdict verdict);
 /* Takes over a connection of this client: makes it a session, or turns it away. */
 void gate_admit(struct gate_listener *listener, int fd, const struct endpoint *client);
 /* A session, or an arrival, is gone: a draining gate ends with its last one. */

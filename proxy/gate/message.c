@@ -63,7 +63,7 @@ static void discard(struct message *m, struct span refusal)
 	buf_clear(&m->bytes);
 }
 
-static void refuse(struct session *s, struct span refusal, struct span reason, enum gate_refusal label)
+static void refuse(struct session *s, struct span refusal, struct span reason, enum stats_refusal label)
 {
 	log_info(SESSION_NAME ": message refused, %.*s", SESSION_NAME_ARGS(s), SPAN_ARGS(reason));
 	gate_count_refused(s->gate, label);

@@ -126,6 +126,11 @@ void relay_door_session_closed(struct session *s)
 		(void)note_sent(door_send_session_closed(door, &message));
 }
 
+enum status relay_door_session_refused(struct relay_door *relay, const struct door_session_refused *message)
+{
+	return relay->door ? note_sent(door_send_session_refused(relay->door, message)) : STATUS_UNAVAILABLE;
+}
+
 void relay_door_aborted(struct relay_door *relay, const struct door_transaction_aborted *message)
 {
 	if (relay->door && note_sent(door_send_transaction_aborted(relay->door, message)) != STATUS_OK)

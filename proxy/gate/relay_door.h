@@ -17,6 +17,7 @@ struct gate;
 struct session;
 struct door_envelope;
 struct door_message_data;
+struct door_session_refused;
 struct door_transaction_aborted;
 
 struct relay_door {
@@ -36,6 +37,8 @@ bool relay_door_is_full(const struct relay_door *relay);
 
 /* For the audit; nothing without a door. */
 void relay_door_session_opened(struct session *s);
+/* STATUS_UNAVAILABLE: it is not told. */
+MUST_USE enum status relay_door_session_refused(struct relay_door *relay, const struct door_session_refused *message);
 void relay_door_session_closed(struct session *s);
 void relay_door_aborted(struct relay_door *relay, const struct door_transaction_aborted *message);
 

@@ -120,6 +120,9 @@ static void tell_roles(struct session *s)
 		auth_door_session_ended(&s->gate->auth, s->number);
 	if (s->announced)
 		relay_door_session_closed(s);
+	else if (s->limit != REFUSAL_OTHER)
+		refused_note(&s->gate->refused, s->limit, span_of(s->address), s->port,
+			     span_of(s->listener->config->name));
 }
 
 static void count_gone(struct session *s)

@@ -91,6 +91,7 @@ struct session {
 	bool peer_failed;         /* the stream is of no use any more */
 	bool finish;              /* on closing, unsent replies still go out */
 	const char *close_reason; /* static; for the audit */
+	enum stats_refusal limit; /* what it is closed for reaching; else OTHER */
 };
 
 /* The fields that travel with whatever makes an audit record (CLIENT_FIELDS of door/messages.h). */
@@ -122,6 +123,8 @@ void session_count_error(struct session *s);
 
 /* Ends it in an orderly way: replies still waited for become 451, `text` is the last one. `reason` is static. */
 void session_farewell(struct session *s, struct span text, const char *reason);
+/* Ends it as a limit is reached, which is counted: as session_farewell with `text`, or without a word where that is empty. */
+void session_reach_limit(struct session *s, enum stats_refusal limit, struct span text, const char *reason);
 /* Ends it at once, without a word. */
 void session_drop(struct session *s, const char *reason);
 

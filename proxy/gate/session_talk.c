@@ -35,7 +35,8 @@ void session_replyf(struct session *s, const char *format, ...)
 void session_count_error(struct session *s)
 {
 	if (++s->errors >= s->gate->config->limits.errors)
-		session_farewell(s, SPAN("421 4.7.0 Too many errors, closing the connection"), "too many errors");
+		session_reach_limit(s, REFUSAL_ERRORS, SPAN("421 4.7.0 Too many errors, closing the connection"),
+				    "too many errors");
 }
 
 void session_refuse(struct session *s, struct span text)
@@ -59,6 +60,18 @@ void session_farewell(struct session *s, struct span text, const char *reason)
 	s->finish = true;
 	s->close_reason = reason;
 	session_set_state(s, SESSION_CLOSED);
+}
+
+void session_reach_limit(struct session *s, enum stats_refusal limit, struct span text, const char *reason)
+{
+	if (s->state == SESSION_CLOSED)
+		return;
+	gate_count_refused(s->gate, limit);
+	s->limit = limit;
+	if (span_is_empty(text))
+		session_drop(s, reason);
+	else
+		session_farewell(s, text, reason);
 }
 
 void session_drop(struct session *s, const char *reason)

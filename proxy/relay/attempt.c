@@ -141,7 +141,7 @@ static void on_leaving_written(void *context, enum status written)
 {
 	struct attempt *attempt = context;
 	struct delivery *delivery = attempt->delivery;
-	const struct refusal refusal = { ANSWER_AUDIT_STUCK, REFUSED_AUDIT, SPAN("audit unavailable") };
+	const struct refusal refusal = { ANSWER_AUDIT_STUCK, REFUSAL_AUDIT, SPAN("audit unavailable") };
 	delivery->callbacks--;
 	attempt->leaving = written == STATUS_OK ? LEAVING_WRITTEN : LEAVING_FAILED;
 	if (!attempt->recorded && delivery->state == DELIVERY_HANDOVER) {
@@ -168,7 +168,7 @@ static enum status record_leaving(struct attempt *attempt)
 void attempt_hand_over(struct attempt *attempt)
 {
 	struct delivery *delivery = attempt->delivery;
-	const struct refusal refusal = { ANSWER_AUDIT_STUCK, REFUSED_AUDIT, SPAN("audit unavailable") };
+	const struct refusal refusal = { ANSWER_AUDIT_STUCK, REFUSAL_AUDIT, SPAN("audit unavailable") };
 	if (record_leaving(attempt) != STATUS_OK) {
 		outcome_give_up(delivery, &refusal);
 		return;

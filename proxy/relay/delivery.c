@@ -172,7 +172,7 @@ void delivery_free_if_over(struct delivery *delivery)
 static void on_timer(void *context)
 {
 	struct delivery *delivery = context;
-	const struct refusal late = { ANSWER_UPSTREAM_TROUBLE, REFUSED_OTHER, SPAN("no relay took it in time") };
+	const struct refusal late = { ANSWER_UPSTREAM_TROUBLE, REFUSAL_OTHER, SPAN("no relay took it in time") };
 	if (delivery->is_due) {
 		outcome_retry(delivery);
 	} else if (is_sessions(delivery->state)) {
@@ -264,7 +264,7 @@ void delivery_touch(struct delivery *delivery)
 /* Ends a transaction whose client or gate left before it was complete. */
 static void abandon(struct delivery *delivery)
 {
-	const struct refusal none = { { 0 }, REFUSED_OTHER, SPAN("no recipient was accepted") };
+	const struct refusal none = { { 0 }, REFUSAL_OTHER, SPAN("no recipient was accepted") };
 	if (!delivery->refusal_recorded && delivery->recipients.reported && !recipients_accepted(&delivery->recipients))
 		refusal_note(delivery, &none);
 	delivery_end(delivery, (struct span){ 0 });
@@ -283,7 +283,7 @@ void deliveries_abort(struct deliveries *deliveries, const struct delivery_gate 
 		return;
 	}
 	if (!span_is_empty(message->reply)) {
-		struct refusal refusal = { message->reply, REFUSED_OTHER, message->reason };
+		struct refusal refusal = { message->reply, REFUSAL_OTHER, message->reason };
 		refusal_record(delivery, &refusal);
 	}
 	abandon(delivery);
@@ -315,7 +315,7 @@ void deliveries_gate_closed(struct deliveries *deliveries, const struct delivery
 
 void deliveries_cut(struct deliveries *deliveries)
 {
-	const struct refusal late = { ANSWER_SHUTTING_DOWN, REFUSED_OTHER, SPAN("shutdown") };
+	const struct refusal late = { ANSWER_SHUTTING_DOWN, REFUSAL_OTHER, SPAN("shutdown") };
 	struct delivery *newer;
 	for (struct delivery *delivery = deliveries->oldest; delivery; delivery = newer) {
 		newer = delivery->newer;

@@ -139,7 +139,7 @@ struct deliveries {
 /* A refusal of ours: what the client hears, how it is counted, how it is recorded. */
 struct refusal {
 	struct span reply;
-	enum refused counter;
+	enum stats_refusal counter;
 	struct span reason;
 };
 

@@ -52,7 +52,7 @@ static bool refuse_sender(struct delivery *delivery, struct refusal *out_refusal
 	const struct config *config = delivery->all->services->config;
 	if (!span_is_empty(delivery->mail_from) && !is_address(delivery, delivery->mail_from)) {
 		*out_refusal =
-			(struct refusal){ ANSWER_BAD_SENDER, REFUSED_SYNTAX, SPAN("malformed sender from a gate") };
+			(struct refusal){ ANSWER_BAD_SENDER, REFUSAL_SYNTAX, SPAN("malformed sender from a gate") };
 		return true;
 	}
 	switch (senders_check(config, delivery->grant, delivery->mail_from)) {
@@ -64,7 +64,7 @@ static bool refuse_sender(struct delivery *delivery, struct refusal *out_refusal
 	case SENDERS_REFUSED:
 	default:
 		*out_refusal =
-			(struct refusal){ ANSWER_SENDER_REFUSED, REFUSED_SENDER, SPAN("sender not owned by the user") };
+			(struct refusal){ ANSWER_SENDER_REFUSED, REFUSAL_SENDER, SPAN("sender not owned by the user") };
 		return true;
 	}
 }
@@ -77,11 +77,11 @@ static bool refuse_admission(struct delivery *delivery, struct refusal *out_refu
 		return false;
 	struct user *user = users_enter(services->users, delivery->grant->user, &delivery->grant->limits);
 	if (user == NULL) {
-		*out_refusal = (struct refusal){ ANSWER_NO_MEMORY, REFUSED_OTHER, SPAN("out of memory") };
+		*out_refusal = (struct refusal){ ANSWER_NO_MEMORY, REFUSAL_OTHER, SPAN("out of memory") };
 		return true;
 	}
 	if (user->transactions >= services->config->limits.transactions_per_user) {
-		*out_refusal = (struct refusal){ ANSWER_TOO_MANY_TRANSACTIONS, REFUSED_LIMIT,
+		*out_refusal = (struct refusal){ ANSWER_TOO_MANY_TRANSACTIONS, REFUSAL_TRANSACTIONS,
 						 SPAN("too many messages of this user under way") };
 		return true;
 	}
@@ -96,17 +96,17 @@ static bool refuse(struct delivery *delivery, struct refusal *out_refusal)
 	if (refuse_sender(delivery, out_refusal))
 		return true;
 	if (delivery->declared_size > services->config->limits.message_size) {
-		*out_refusal = (struct refusal){ ANSWER_TOO_LARGE, REFUSED_SIZE, SPAN("declared size too large") };
+		*out_refusal = (struct refusal){ ANSWER_TOO_LARGE, REFUSAL_SIZE, SPAN("declared size too large") };
 		return true;
 	}
 	if (audit_is_stuck(services->audit)) {
-		*out_refusal = (struct refusal){ ANSWER_AUDIT_STUCK, REFUSED_AUDIT, SPAN("audit unavailable") };
+		*out_refusal = (struct refusal){ ANSWER_AUDIT_STUCK, REFUSAL_AUDIT, SPAN("audit unavailable") };
 		return true;
 	}
 	if (refuse_quota(delivery, out_refusal))
 		return true;
 	if (routes_choose(services->config, delivery->grant, &delivery->route) != STATUS_OK) {
-		*out_refusal = (struct refusal){ ANSWER_NO_ROUTE, REFUSED_ROUTE, SPAN("no route") };
+		*out_refusal = (struct refusal){ ANSWER_NO_ROUTE, REFUSAL_ROUTE, SPAN("no route") };
 		return true;
 	}
 	return refuse_admission(delivery, out_refusal);
@@ -148,7 +148,7 @@ static bool wants_answers(const struct delivery *delivery)
 static void ask(struct delivery *delivery)
 {
 	struct attempt *attempt = delivery_attempt(delivery);
-	const struct refusal trouble = { ANSWER_UPSTREAM_TROUBLE, REFUSED_OTHER, SPAN("no relay available") };
+	const struct refusal trouble = { ANSWER_UPSTREAM_TROUBLE, REFUSAL_OTHER, SPAN("no relay available") };
 	if (attempt && attempt->upstream) {
 		attempt_ask_more(attempt);
 	} else if (!attempt_begin_next(delivery)) {
@@ -191,9 +191,9 @@ static enum status copy(struct delivery *delivery, const struct door_envelope *e
 	return arena_copy(&delivery->arena, envelope->helo, &delivery->helo);
 }
 
-static void give_up(struct delivery *delivery, struct span reply, struct span reason)
+static void give_up(struct delivery *delivery, enum stats_refusal counter, struct span reply, struct span reason)
 {
-	const struct refusal refusal = { reply, REFUSED_LIMIT, reason };
+	const struct refusal refusal = { reply, counter, reason };
 	refusal_end(delivery, &refusal);
 }
 
@@ -224,13 +224,13 @@ static void extend(struct delivery *delivery, const struct door_envelope *envelo
 	size_t count = codec_list_count(envelope->recipients);
 	enum status copied = is_new ? copy(delivery, envelope) : STATUS_OK;
 	if (copied == STATUS_INVALID)
-		give_up(delivery, ANSWER_BAD_PARAMETERS, SPAN("malformed parameters from a gate"));
+		give_up(delivery, REFUSAL_SYNTAX, ANSWER_BAD_PARAMETERS, SPAN("malformed parameters from a gate"));
 	else if (copied != STATUS_OK)
-		give_up(delivery, ANSWER_NO_MEMORY, SPAN("out of memory"));
+		give_up(delivery, REFUSAL_OTHER, ANSWER_NO_MEMORY, SPAN("out of memory"));
 	else if (count > most || delivery->recipients.count > most - count)
-		give_up(delivery, ANSWER_TOO_MANY_RECIPIENTS, SPAN("far too many recipients"));
+		give_up(delivery, REFUSAL_RECIPIENTS, ANSWER_TOO_MANY_RECIPIENTS, SPAN("far too many recipients"));
 	else if (take(delivery, envelope) != STATUS_OK)
-		give_up(delivery, ANSWER_NO_MEMORY, SPAN("out of memory"));
+		give_up(delivery, REFUSAL_OTHER, ANSWER_NO_MEMORY, SPAN("out of memory"));
 }
 
 /* More recipients for a transaction that is under way: all else is as before. */

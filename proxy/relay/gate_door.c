@@ -42,7 +42,7 @@ static enum status refuse_ungranted(struct gate_door *self, const struct door_en
 	buf_init(&replies, DOOR_FRAME_MAXIMUM);
 	log_warning("gate %u quotes session %llu, which has no grant", self->gate.instance,
 		    (unsigned long long)envelope->session);
-	stats_add(self->all->services->stats, COUNTER_REFUSED, REFUSED_OTHER, 1);
+	stats_add(self->all->services->stats, COUNTER_REFUSED, REFUSAL_OTHER, 1);
 	size_t count = codec_list_count(envelope->recipients);
 	for (size_t i = 0; i < count; i++)
 		TRY(codec_list_add(&replies, ANSWER_NOT_GRANTED));
@@ -99,6 +99,14 @@ static enum status take_closed(struct gate_door *self, struct span payload)
 	return STATUS_OK;
 }
 
+static enum status take_refused(struct gate_door *self, struct span payload)
+{
+	struct door_session_refused message;
+	TRY(door_read_session_refused(payload, &message));
+	records_session_refused(self->all->services->audit, &message);
+	return STATUS_OK;
+}
+
 static enum status on_frame(void *context, struct door *door, uint16_t type, struct span payload)
 {
 	struct gate_door *self = context;
@@ -114,6 +122,8 @@ static enum status on_frame(void *context, struct door *door, uint16_t type, str
 		return take_opened(self, payload);
 	case DOOR_SESSION_CLOSED:
 		return take_closed(self, payload);
+	case DOOR_SESSION_REFUSED:
+		return take_refused(self, payload);
 	default:
 		log_error("gate %u sent a frame that is not a gate's: %s", self->gate.instance, door_type_text(type));
 		return STATUS_INVALID;

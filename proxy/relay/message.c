@@ -8,8 +8,8 @@
 static struct refusal refuse_append(enum status status)
 {
 	if (status == STATUS_TOO_LARGE || status == STATUS_NO_MEMORY)
-		return (struct refusal){ ANSWER_SPOOL_FULL, REFUSED_SPOOL, SPAN("spool full") };
-	return (struct refusal){ ANSWER_SPOOL_FAILED, REFUSED_SPOOL, SPAN("spool failed") };
+		return (struct refusal){ ANSWER_SPOOL_FULL, REFUSAL_SPOOL, SPAN("spool full") };
+	return (struct refusal){ ANSWER_SPOOL_FAILED, REFUSAL_SPOOL, SPAN("spool failed") };
 }
 
 static bool refuse_bytes(struct delivery *delivery, struct span bytes, struct refusal *out_refusal)
@@ -18,11 +18,11 @@ static bool refuse_bytes(struct delivery *delivery, struct span bytes, struct re
 	if (body_check_feed(&delivery->check, bytes) != STATUS_OK) {
 		log_error("message %s: gate %u sent what no gate may send (a bare CR or LF, a NUL, or an end of data)",
 			  delivery->id, delivery->gate_instance);
-		*out_refusal = (struct refusal){ ANSWER_BAD_DATA, REFUSED_SYNTAX, SPAN("malformed data from a gate") };
+		*out_refusal = (struct refusal){ ANSWER_BAD_DATA, REFUSAL_SYNTAX, SPAN("malformed data from a gate") };
 		return true;
 	}
 	if (delivery->check.size > services->config->limits.message_size + HEADER_ALLOWANCE) {
-		*out_refusal = (struct refusal){ ANSWER_TOO_LARGE, REFUSED_SIZE, SPAN("message too large") };
+		*out_refusal = (struct refusal){ ANSWER_TOO_LARGE, REFUSAL_SIZE, SPAN("message too large") };
 		return true;
 	}
 	enum status status = delivery->message ? STATUS_OK : spool_begin(services->spool, &delivery->message);
@@ -39,13 +39,13 @@ static bool refuse_end(struct delivery *delivery, const struct door_message_data
 	if (body_check_finish(&delivery->check) != STATUS_OK) {
 		log_error("message %s: gate %u sent a message whose last line does not end", delivery->id,
 			  delivery->gate_instance);
-		*out_refusal = (struct refusal){ ANSWER_BAD_DATA, REFUSED_SYNTAX, SPAN("malformed data from a gate") };
+		*out_refusal = (struct refusal){ ANSWER_BAD_DATA, REFUSAL_SYNTAX, SPAN("malformed data from a gate") };
 		return true;
 	}
 	if (arena_copy(&delivery->arena, data->header_from, &delivery->header_from) == STATUS_OK &&
 	    arena_copy(&delivery->arena, data->message_id, &delivery->message_id) == STATUS_OK)
 		return false;
-	*out_refusal = (struct refusal){ ANSWER_NO_MEMORY, REFUSED_OTHER, SPAN("out of memory") };
+	*out_refusal = (struct refusal){ ANSWER_NO_MEMORY, REFUSAL_OTHER, SPAN("out of memory") };
 	return true;
 }
 
@@ -55,7 +55,7 @@ static bool refuse_nobody(struct delivery *delivery, struct refusal *out_refusal
 	const struct recipients *recipients = &delivery->recipients;
 	if (recipients->reported < recipients->count || recipients_accepted(recipients))
 		return false;
-	*out_refusal = (struct refusal){ ANSWER_NO_RECIPIENTS, REFUSED_OTHER, SPAN("no recipient was accepted") };
+	*out_refusal = (struct refusal){ ANSWER_NO_RECIPIENTS, REFUSAL_OTHER, SPAN("no recipient was accepted") };
 	return true;
 }
 
@@ -126,13 +126,13 @@ struct refusal message_quota_refusal(struct delivery *delivery, enum quota_verdi
 	snprintf(reply, sizeof(reply), "%s %s", is_day ? "550 5.4.5" : "451 4.7.1", text);
 	if (arena_copy(&delivery->arena, span_of(reply), &copy) != STATUS_OK)
 		copy = is_day ? SPAN("550 5.4.5 Daily sending quota exceeded") : SPAN("451 4.7.1 Too many messages");
-	return (struct refusal){ copy, REFUSED_QUOTA,
+	return (struct refusal){ copy, REFUSAL_QUOTA,
 				 is_day ? SPAN("daily quota exceeded") : SPAN("too many messages in a minute") };
 }
 
 static void refuse_unknown(struct delivery *delivery)
 {
-	const struct refusal refusal = { ANSWER_QUOTA_UNKNOWN, REFUSED_REDIS, SPAN("quota service unavailable") };
+	const struct refusal refusal = { ANSWER_QUOTA_UNKNOWN, REFUSAL_REDIS, SPAN("quota service unavailable") };
 	outcome_give_up(delivery, &refusal);
 }
 

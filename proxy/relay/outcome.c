@@ -103,7 +103,7 @@ static void fail(struct attempt *attempt, const struct upstream_outcome *upstrea
 	struct delivery *delivery = attempt->delivery;
 	const struct outcome failed = { AUDIT_MESSAGE_FAILED, upstream->reply, upstream->reason,
 					span_of(upstream->host) };
-	const struct refusal refusal = { reply, REFUSED_OTHER, upstream->reason };
+	const struct refusal refusal = { reply, REFUSAL_OTHER, upstream->reason };
 	if (attempt->leaving == LEAVING_NONE || attempt->recorded) {
 		outcome_give_up(delivery, &refusal);
 		return;
@@ -179,7 +179,7 @@ static void decide_early(struct attempt *attempt, const struct upstream_outcome 
 	bool promised = recipients_are_promised(&delivery->recipients);
 	bool is_final = (upstream->class == UPSTREAM_SENDER || upstream->class == UPSTREAM_MESSAGE) &&
 			answers_is_refusal(upstream->reply) && !promised;
-	struct refusal refusal = { ANSWER_UPSTREAM_TROUBLE, REFUSED_OTHER, upstream->reason };
+	struct refusal refusal = { ANSWER_UPSTREAM_TROUBLE, REFUSAL_OTHER, upstream->reason };
 	attempt->unable = upstream->class == UPSTREAM_UNABLE;
 	warn(attempt, upstream);
 	if (!is_final && attempt_begin_next(delivery))

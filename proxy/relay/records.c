@@ -58,6 +58,19 @@ void records_session_closed(struct audit *audit, uint32_t gate, const struct doo
 	submit(audit, &event);
 }
 
+void records_session_refused(struct audit *audit, const struct door_session_refused *message)
+{
+	const struct audit_event event = {
+		.type = AUDIT_SESSION_REFUSED,
+		.client_address = message->address,
+		.client_port = message->port,
+		.listener = message->listener,
+		.reason = message->reason,
+		.count = message->count,
+	};
+	submit(audit, &event);
+}
+
 void records_auth_success(struct audit *audit, const struct grant *grant)
 {
 	struct audit_event event = { .type = AUDIT_AUTH_SUCCESS };

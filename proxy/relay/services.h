@@ -23,19 +23,4 @@ struct services {
 	struct message_ids ids;
 };
 
-/* Values of subgate_refused_total's label, in the order of counters.def. */
-enum refused {
-	REFUSED_LIMIT,
-	REFUSED_SYNTAX,
-	REFUSED_SENDER,
-	REFUSED_QUOTA,
-	REFUSED_SIZE,
-	REFUSED_HEADER,
-	REFUSED_SPOOL,
-	REFUSED_AUDIT,
-	REFUSED_REDIS,
-	REFUSED_ROUTE,
-	REFUSED_OTHER,
-};
-
 #endif

@@ -36,6 +36,14 @@ enum stats_histogram stats_histogram_of(enum stats_counter counter)
 	return slots[counter];
 }
 
+const char *stats_refusal_text(enum stats_refusal refusal)
+{
+#define REFUSAL_TEXT(NUMBER, text) [REFUSAL_##NUMBER] = text,
+	static const char *const texts[REFUSAL_COUNT] = { "other", STATS_REFUSALS(REFUSAL_TEXT) };
+#undef REFUSAL_TEXT
+	return refusal < REFUSAL_COUNT ? texts[refusal] : texts[REFUSAL_OTHER];
+}
+
 /* ---- memory */
 
 static size_t slab_size(void)

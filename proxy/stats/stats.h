@@ -12,6 +12,7 @@
 #include <stdio.h>
 
 #include "config/config.h"
+#include "stats/refusals.h"
 
 #define STATS_LABELS 256      /* label values a counter at most; later ones share the last */
 #define STATS_SECOND_LABELS 8 /* values of a second label at most: leaves 32 relays of a name each */

@@ -4,6 +4,7 @@ import base64
 import os
 import signal
 import socket
+import urllib.request
 
 from harness.client import Line
 from harness.process import wait_until
@@ -54,6 +55,14 @@ def can_enter(subgate):
     return line is not None
 
 
+def refused(subgate, reason):
+    """What the metrics say of this reason."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{subgate.http}/metrics", timeout=10) as answer:
+        line = next(line for line in answer.read().decode().splitlines()
+                    if line.startswith(f'subgate_refused_total{{reason="{reason}"}}'))
+    return int(line.split()[1])
+
+
 # ---- connections
 
 def test_connections_in_all_are_limited_for_the_node_and_not_for_each_gate(upstream, start):
@@ -68,6 +77,23 @@ def test_connections_of_one_address_are_limited_for_the_node(upstream, start):
     taken = fill(subgate, 5)
     with socket.create_connection(("127.0.0.1", subgate.starttls), timeout=10, source_address=("127.0.0.9", 0)) as other:
         assert other.recv(3) == b"220"
+    assert len(taken) == 5
+
+
+def test_a_flood_of_refused_connections_is_counted_and_recorded_at_a_bounded_rate(upstream, start):
+    subgate = start(relay_section(upstream) + "limits { connections_per_address = 5 }\n")
+    taken = fill(subgate, 5)
+    assert [knock(subgate) for _ in range(100)] == [None] * 100
+    count = refused(subgate, "address")
+    assert count >= 120  # with those of fill()
+
+    def are_told():
+        return sum(record["count"] for record in subgate.audit("session.refused")) == count
+
+    wait_until(are_told, lambda: f"{count} refusals in the audit: {subgate.audit('session.refused')}")
+    records = subgate.audit("session.refused")
+    assert len(records) < 80 and all(record["reason"] == "address" for record in records)
+    assert any(record.get("client_address") == "127.0.0.1" and record["listener"] == "submission" for record in records)
     assert len(taken) == 5
 
 

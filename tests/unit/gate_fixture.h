@@ -316,6 +316,13 @@ static inline enum status on_session(uint16_t type, struct span payload)
 {
 	struct door_session_opened opened;
 	struct door_session_closed closed;
+	struct door_session_refused refused;
+	if (type == DOOR_SESSION_REFUSED) {
+		TRY(door_read_session_refused(payload, &refused));
+		trace("SESSION_REFUSED %.*s address=%.*s listener=%.*s count=%" PRIu64 "\n", SPAN_ARGS(refused.reason),
+		      SPAN_ARGS(refused.address), SPAN_ARGS(refused.listener), refused.count);
+		return STATUS_OK;
+	}
 	if (type == DOOR_SESSION_OPENED) {
 		TRY(door_read_session_opened(payload, &opened));
 		trace("SESSION_OPENED %.*s %.*s %.*s\n", SPAN_ARGS(opened.listener), SPAN_ARGS(opened.address),
@@ -335,6 +342,7 @@ static inline enum status on_relay_frame(void *context, struct door *door, uint1
 	switch (type) {
 	case DOOR_SESSION_OPENED:
 	case DOOR_SESSION_CLOSED:
+	case DOOR_SESSION_REFUSED:
 		return on_session(type, payload);
 	case DOOR_ENVELOPE:
 		return on_envelope(payload);

@@ -158,7 +158,9 @@ static void those_who_wait_count_in_all(void **state)
 	start_gate();
 	client_connect(&waiting, SUBMISSION);
 	client_connect(&late, SUBMISSION);
+	HEARS(&late, "421 4.7.0 Too many connections, please try again later\r\n");
 	hears_no_more(&late);
+	RUN_UNTIL(traced("SESSION_REFUSED connections address=127.0.0.1 listener=submission count=1\n"));
 	say(&waiting, HEADER);
 	HEARS(&waiting, GREETING);
 	client_close(&waiting);

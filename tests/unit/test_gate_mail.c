@@ -245,7 +245,7 @@ static void a_sender_of_somebody_else_is_refused_by_name(void **state)
 	RUN_UNTIL(traced("ABORTED from=<ceo@example.com> reply=553 5.7.1 <ceo@example.com> is not one of your sender "
 			 "addresses reason=sender\n"));
 	assert_false(traced("ENVELOPE"));
-	assert_int_equal(stats_sum(world.stats, 1, COUNTER_REFUSED, 2), 1);
+	assert_int_equal(stats_sum(world.stats, 1, COUNTER_REFUSED, REFUSAL_SENDER), 1);
 	client_close(&c);
 }
 

@@ -1,4 +1,5 @@
 /* A session up to its login, and all the ways it ends: the gate role as its clients see it. */
+#include "gate/refused.h"
 #include "gate_fixture.h"
 
 /* ---- greeting and EHLO */
@@ -416,16 +417,21 @@ static void who_is_idle_for_too_long_is_told_and_closed(void **state)
 	client_close(&c);
 }
 
-static void one_network_gets_so_many_connections(void **state)
+static void start_again_with(uint64_t per_address)
 {
-	struct client c[3];
-	(void)state;
 	gate_role.stop(world.gate);
 	door_free(&world.auth.door);
 	door_free(&world.relay.door);
 	open_listeners();
-	world.config.limits.connections_per_address = 2;
+	world.config.limits.connections_per_address = per_address;
 	start_gate();
+}
+
+static void one_network_gets_so_many_connections(void **state)
+{
+	struct client c[3];
+	(void)state;
+	start_again_with(2);
 	for (size_t i = 0; i < 3; i++)
 		client_connect(&c[i], SUBMISSION);
 	HEARS(&c[0], GREETING);
@@ -440,7 +446,76 @@ static void one_network_gets_so_many_connections(void **state)
 	client_close(&c[0]);
 	client_close(&c[1]);
 	assert_int_equal(stats_sum(world.stats, 1, COUNTER_CONNECTIONS, SUBMISSION), 4);
-	assert_int_equal(stats_sum(world.stats, 1, COUNTER_REFUSED, 0), 1);
+	assert_int_equal(stats_sum(world.stats, 1, COUNTER_REFUSED, REFUSAL_ADDRESS), 1);
+	RUN_UNTIL(traced("SESSION_REFUSED address address=127.0.0.1 listener=submission count=1\n"));
+}
+
+static size_t count_traced(const char *text)
+{
+	size_t count = 0;
+	struct span rest = buf_span(&world.trace);
+	const char *at;
+	while (rest.size && (at = memmem(rest.data, rest.size, text, strlen(text))) != NULL) {
+		count++;
+		rest = span_slice(rest, (size_t)(at - rest.data) + 1, rest.size);
+	}
+	return count;
+}
+
+static void a_flood_of_refused_clients_makes_few_records_and_none_is_forgotten(void **state)
+{
+	struct client first, c;
+	(void)state;
+	start_again_with(1);
+	client_connect(&first, SUBMISSION);
+	HEARS(&first, GREETING);
+	for (unsigned i = 0; i < 50; i++) {
+		client_connect(&c, i % 2 ? SUBMISSION : SUBMISSIONS);
+		RUN_UNTIL(c.ended || c.failed);
+		client_close(&c);
+	}
+	RUN_UNTIL(traced("SESSION_REFUSED address address= listener= count="));
+	size_t records = count_traced("SESSION_REFUSED address address=127.0.0.1 ");
+	assert_in_range(records, REFUSED_RECORDS_A_SECOND,
+			2 * REFUSED_RECORDS_A_SECOND); /* it may have taken more than a second */
+	if (records == REFUSED_RECORDS_A_SECOND)
+		assert_true(traced("SESSION_REFUSED address address= listener= count=40\n"));
+	assert_int_equal(stats_sum(world.stats, 1, COUNTER_REFUSED, REFUSAL_ADDRESS), 50);
+	client_close(&first);
+}
+
+static void what_is_refused_while_the_relay_is_away_is_told_later(void **state)
+{
+	struct client first, c;
+	(void)state;
+	start_again_with(1);
+	client_connect(&first, SUBMISSION);
+	HEARS(&first, GREETING);
+	door_free(&world.relay.door);
+	rest(20);
+	for (unsigned i = 0; i < 3; i++) {
+		client_connect(&c, SUBMISSION);
+		RUN_UNTIL(c.ended || c.failed);
+		client_close(&c);
+	}
+	attach_relay();
+	RUN_UNTIL(traced("SESSION_REFUSED address address= listener= count=3\n"));
+	client_close(&first);
+}
+
+static void who_reaches_a_limit_before_tls_is_recorded_too(void **state)
+{
+	struct client c;
+	(void)state;
+	world.config.limits.errors = 2;
+	client_connect(&c, SUBMISSION);
+	HEARS(&c, GREETING);
+	say(&c, "FROB\r\nFROB\r\n");
+	RUN_UNTIL(c.ended);
+	RUN_UNTIL(traced("SESSION_REFUSED errors address=127.0.0.1 listener=submission count=1\n"));
+	assert_false(traced("SESSION_CLOSED"));
+	assert_int_equal(stats_sum(world.stats, 1, COUNTER_REFUSED, REFUSAL_ERRORS), 1);
+	client_close(&c);
 }
 
 static void a_draining_gate_closes_the_idle_and_ends(void **state)
@@ -522,6 +597,9 @@ int main(void)
 		IN_WORLD(who_does_not_log_in_in_time_is_told_and_closed),
 		IN_WORLD(who_is_idle_for_too_long_is_told_and_closed),
 		IN_WORLD(one_network_gets_so_many_connections),
+		IN_WORLD(a_flood_of_refused_clients_makes_few_records_and_none_is_forgotten),
+		IN_WORLD(what_is_refused_while_the_relay_is_away_is_told_later),
+		IN_WORLD(who_reaches_a_limit_before_tls_is_recorded_too),
 		IN_WORLD(a_draining_gate_closes_the_idle_and_ends),
 		IN_WORLD(a_draining_gate_without_sessions_ends_at_once),
 		IN_WORLD(when_the_time_to_drain_is_up_all_are_closed),

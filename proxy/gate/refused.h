@@ -1,0 +1,38 @@
+/*
+ * What the audit hears of clients that a limit keeps out before they are a
+ * session to it: connections over the limits, and connections that reach one before TLS is up.
+ *
+ * A flood of them must flood neither the audit nor the relay door: at most so many
+ * records a second, and then one a reason that says how many were left out. None is lost
+ * silently: what can't be told now, as there is no relay, is in the next such record.
+ */
+#ifndef GATE_REFUSED_H
+#define GATE_REFUSED_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/span.h"
+#include "net/loop.h"
+#include "stats/stats.h"
+
+struct gate;
+
+#define REFUSED_RECORDS_A_SECOND 10U /* of each gate */
+
+struct refused {
+	struct gate *gate;
+	struct timer *timer;
+	bool runs;     /* the timer: a second that began with a record is not over, or something is left out */
+	unsigned told; /* in this second */
+	uint64_t left_out[REFUSAL_COUNT];
+};
+
+MUST_USE enum status refused_begin(struct refused *refused, struct gate *gate);
+/* One client of this address was refused; `listener` is the section's name. */
+void refused_note(struct refused *refused, enum stats_refusal reason, struct span address, uint16_t port,
+		  struct span listener);
+/* Tells what is left out; then nothing may be noted. */
+void refused_end(struct refused *refused);
+
+#endif

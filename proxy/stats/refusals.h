@@ -1,0 +1,34 @@
+/* Why we refuse: the reasons of subgate_refused_total, and of session.refused in the audit. */
+#ifndef STATS_REFUSALS_H
+#define STATS_REFUSALS_H
+
+/* REFUSAL(NUMBER, text); "other" comes before all of them. */
+#define STATS_REFUSALS(REFUSAL)                                                                   \
+	REFUSAL(CONNECTIONS, "connections")   /* limits.connections */                            \
+	REFUSAL(ADDRESS, "address")           /* limits.connections_per_address */                \
+	REFUSAL(ERRORS, "errors")             /* limits.errors */                                 \
+	REFUSAL(COMMANDS, "commands")         /* too many without a login */                      \
+	REFUSAL(LOGIN, "login")               /* limits.auth_timeout, the handshake's included */ \
+	REFUSAL(TIMEOUT, "timeout")           /* limits.command_timeout, limits.data_timeout */   \
+	REFUSAL(RATE, "rate")                 /* limits.data_rate */                              \
+	REFUSAL(RECIPIENTS, "recipients")     /* limits.recipients_per_message */                 \
+	REFUSAL(TRANSACTIONS, "transactions") /* limits.transactions_per_user */                  \
+	REFUSAL(SIZE, "size")                 /* limits.message_size */                           \
+	REFUSAL(SPOOL, "spool")               /* limits.spool */                                  \
+	REFUSAL(SYNTAX, "syntax")                                                                 \
+	REFUSAL(SENDER, "sender")                                                                 \
+	REFUSAL(HEADER, "header")                                                                 \
+	REFUSAL(QUOTA, "quota")                                                                   \
+	REFUSAL(AUDIT, "audit")                                                                   \
+	REFUSAL(REDIS, "redis")                                                                   \
+	REFUSAL(ROUTE, "route")
+
+#define STATS_REFUSAL_NUMBER(NUMBER, text) REFUSAL_##NUMBER,
+#define STATS_REFUSAL_LABEL(NUMBER, text) "|" text
+
+enum stats_refusal { REFUSAL_OTHER, STATS_REFUSALS(STATS_REFUSAL_NUMBER) REFUSAL_COUNT };
+
+/* "connections"; static. */
+const char *stats_refusal_text(enum stats_refusal refusal);
+
+#endif
