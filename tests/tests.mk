@@ -33,7 +33,7 @@ unit: $(UNIT_TESTS)
 dialog: all
 	BUILD=$(abspath $(BUILD)) $(PYTEST) tests/dialog
 
-e2e: all
+e2e: all $(BUILD)/bench/crowd
 	BUILD=$(abspath $(BUILD)) $(PYTEST) tests/e2e
 
 # The whole test run with AddressSanitizer and UndefinedBehaviorSanitizer; seccomp is off there only.

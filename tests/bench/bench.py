@@ -16,7 +16,7 @@ sys.path[:0] = [str(pathlib.Path(__file__).parent), str(pathlib.Path(__file__).p
 from harness.certificates import Authority  # noqa: E402
 from harness.process import wait_until  # noqa: E402
 from harness.subgate import BUILD, Subgate  # noqa: E402
-from measure import Trace, cpu_ms, family, memory_kib, title  # noqa: E402
+from harness.measure import Trace, cpu_ms, family, memory_kib, title  # noqa: E402
 from postfix import POSTFIX, Postfix  # noqa: E402
 
 CONNECTIONS = 50
