@@ -44,6 +44,7 @@ class Stage:
         self.upstream.commands.clear()
         self.upstream.script.clear()
         self.audit_from = len(self.subgate.audit())
+        self.log_from = len(self.subgate.log)
 
 
 def unescape(text):
@@ -55,6 +56,10 @@ def _escape(match):
     if code[:1] == b"x" and len(code) == 3:
         return bytes([int(code[1:], 16)])
     return {b"r": b"\r", b"n": b"\n", b"0": b"\0", b"t": b"\t"}.get(code, code)
+
+
+def _base64(text):
+    return base64.b64encode(text.encode()).decode()
 
 
 class Player:
@@ -119,17 +124,21 @@ class Player:
             assert matches(line, text), f"the server said: {line}"
         elif mark == "M:" or mark == "M!":
             self._check_message(mark, text)
+        elif mark == "B:":
+            self._check_body(text)
         elif mark == "A:":
             self._check_audit(text)
+        elif mark == "L:":
+            self._check_log(text)
         elif mark == "=":
             self._direct(text)
         else:
-            assert mark in ("U:", "u:"), f"unknown mark {mark}"
+            assert mark in ("U:", "U!", "u:"), f"unknown mark {mark}"
 
     def _fill(self, text):
         password = self.stage.password
-        plain = base64.b64encode(f"\0{USER}\0{password}".encode()).decode()
-        return text.replace("@PLAIN@", plain).replace("@PASSWORD64@", base64.b64encode(password.encode()).decode())
+        text = re.sub("@PLAIN:?(.*?)@(?= |$)", lambda found: _base64(f"{found[1]}\0{USER}\0{password}"), text)
+        return text.replace("@PASSWORD64@", _base64(password))
 
     def _send(self, data):
         data, self.held = self.held + data, b""
@@ -138,6 +147,10 @@ class Player:
             return
         for at in range(len(data)):
             self.client.send(data[at:at + 1])
+
+    def _expect(self, code, command):
+        reply = self.client.command(command)
+        assert reply and reply[0].startswith(code), f"to {command} the server said: {reply}"
 
     def _direct(self, text):
         verb, _, rest = text.partition(" ")
@@ -149,14 +162,28 @@ class Player:
         elif verb == "tls":
             self.client.start_tls()
         elif verb == "auth":
-            reply = self.client.command(self._fill("AUTH PLAIN @PLAIN@"))
-            assert reply and reply[0].startswith("235 2.7.0"), f"the server said: {reply}"
+            self._expect("235 2.7.0", self._fill("AUTH PLAIN @PLAIN@"))
+        elif verb == "session":
+            self._direct("connect implicit")
+            assert self.client.read_reply()[0].startswith("220 ")
+            self._expect("250", "EHLO client.example")
+            self._direct("auth")
+        elif verb == "envelope" or verb == "data":
+            self._expect("250 2.1.0", f"MAIL FROM:<{USER}>")
+            self._expect("250 2.1.5", "RCPT TO:<bob@example.net>")
+            if verb == "data":
+                self._expect("354", "DATA")
         elif verb == "repeat":
             count, _, piece = rest.partition(" ")
             self._send(unescape(piece) * int(count))
         elif verb == "closed":
             line = self.client.read_line()
             assert line is None, f"the server said: {line}"
+        elif verb == "close":
+            self.client.close()
+        elif verb == "messages":
+            got = [message.content for message in self.stage.upstream.messages]
+            assert len(got) == int(rest), f"the upstream got {len(got)}: {got}"
         else:
             raise AssertionError(f"unknown direction {verb}")
 
@@ -172,6 +199,16 @@ class Player:
                 return
         raise AssertionError(f"the message was {content}")
 
+    def _check_body(self, text):
+        content = self.stage.upstream.wait_for(1)[-1].content
+        assert content.partition(b"\r\n\r\n")[2] == unescape(text), f"the message was {content}"
+
+    def _check_log(self, text):
+        def found():
+            return any(matches(line, text) for line in self.stage.subgate.log[self.stage.log_from:].split("\n"))
+
+        wait_until(found, lambda: f"the log has {self.stage.subgate.log[self.stage.log_from:]}", 5)
+
     def _check_audit(self, text):
         type_, *members = text.split(" ")
         wanted = dict(member.split("=", 1) for member in members)
@@ -183,6 +220,9 @@ class Player:
         wait_until(found, lambda: f"the audit has {self.stage.subgate.audit()[self.stage.audit_from:]}", 5)
 
     def _check_upstream(self):
+        for unwanted in [text for _, mark, text in self.lines if mark == "U!"]:
+            got = self.stage.upstream.commands
+            assert not any(matches(command, unwanted) for command in got), f"the upstream got {got}"
         wanted = [text for _, mark, text in self.lines if mark == "U:"]
         if not wanted:
             return

@@ -30,7 +30,7 @@ class Line:
     """A connection that sends bytes and reads lines, for a test that plays the client itself."""
 
     def __init__(self, subgate, mode="implicit", timeout=10):
-        port = subgate.implicit if mode == "implicit" else subgate.starttls
+        port = subgate.starttls if mode == "starttls" else subgate.implicit
         self._context = subgate.authority.client_context()
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=timeout)
         self._buffer = b""
