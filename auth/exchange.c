@@ -210,6 +210,13 @@ static void check(struct exchange *exchange, enum sasl_result result)
 
 /* ---- steps */
 
+/* No guess, so it is answered at once and not counted as one; but whoever probes with it shows in the audit. */
+static void reject_form(struct exchange *exchange, const char *reply, const char *reason)
+{
+	auth_grant_report_failure(exchange, (struct span){ 0 }, reason);
+	finish(exchange, reply);
+}
+
 static void challenge(struct exchange *exchange, const struct buf *bytes)
 {
 	struct buf text BUF_AUTO;
@@ -240,7 +247,7 @@ static void advance(struct exchange *exchange, const struct span *response)
 		check(exchange, result);
 		break;
 	case SASL_MALFORMED:
-		finish(exchange, REPLY_MALFORMED);
+		reject_form(exchange, REPLY_MALFORMED, "malformed response");
 		break;
 	case SASL_OUT_OF_MEMORY:
 	default:
@@ -254,15 +261,17 @@ static void take_response(struct exchange *exchange, struct span text)
 	struct buf bytes BUF_AUTO;
 	buf_init_sensitive(&bytes, BASE64_MAXIMUM);
 	if (text.size > BASE64_MAXIMUM) {
-		finish(exchange, REPLY_TOO_LONG);
+		reject_form(exchange, REPLY_TOO_LONG, "response too long");
 		return;
 	}
 	enum status status = base64_decode(text, &bytes);
 	struct span response = buf_span(&bytes);
 	if (status == STATUS_OK)
 		advance(exchange, &response);
+	else if (status == STATUS_INVALID)
+		reject_form(exchange, REPLY_BASE64, "invalid base64");
 	else
-		finish(exchange, status == STATUS_INVALID ? REPLY_BASE64 : REPLY_UNAVAILABLE);
+		finish(exchange, REPLY_UNAVAILABLE);
 }
 
 void exchange_step(struct exchange *exchange, struct span response)

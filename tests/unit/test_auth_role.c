@@ -498,7 +498,9 @@ static void test_what_is_malformed_is_said_at_once(void **state)
 	expect_reply("501 5.5.2 Invalid authentication response");
 	start("CRAM-MD5", NULL);
 	expect_reply("504 5.5.4 Unrecognized authentication mechanism");
-	assert_int_equal(world.failures, 0);
+	assert_int_equal(world.failures, 2);
+	assert_string_equal(world.failure_user, "");
+	assert_string_equal(world.failure_reason, "malformed response");
 }
 
 static void test_nobody_acts_for_another(void **state)
