@@ -175,6 +175,23 @@ static bool use_session_id(SSL_CTX *openssl, struct span name)
 	return size == 0 || SSL_CTX_set_session_id_context(openssl, (const unsigned char *)name.data, size) == 1;
 }
 
+/*
+ * Who says that he wants another protocol than SMTP is not served (ALPACA, CVE-2021-3618):
+ * a browser led here must not find a certificate that it believes. Clients of ours say nothing, or smtp.
+ */
+static int choose_protocol(SSL *ssl, const unsigned char **out_name, unsigned char *out_size, const unsigned char *in,
+			   unsigned in_size, void *context)
+{
+	static const unsigned char ours[] = "\4smtp";
+	unsigned char *name;
+	(void)ssl;
+	(void)context;
+	if (SSL_select_next_proto(&name, out_size, ours, sizeof(ours) - 1, in, in_size) != OPENSSL_NPN_NEGOTIATED)
+		return SSL_TLSEXT_ERR_ALERT_FATAL;
+	*out_name = name;
+	return SSL_TLSEXT_ERR_OK;
+}
+
 enum status tls_make_server(const struct tls_server_options *options, SSL_CTX **out_openssl, char **out_error)
 {
 	ERR_clear_error();
@@ -183,6 +200,7 @@ enum status tls_make_server(const struct tls_server_options *options, SSL_CTX **
 		return fail(out_error, "OpenSSL can't be set up");
 	/* Clients send passwords: none stays in a read buffer that was given back. */
 	SSL_CTX_set_options(openssl, SSL_OP_CLEANSE_PLAINTEXT);
+	SSL_CTX_set_alpn_select_cb(openssl, choose_protocol, NULL);
 	struct chain chain = { .openssl = openssl };
 	if (!read_certificates(options->certificate_pem, take_chain, &chain))
 		return fail(out_error, "the certificate can't be read");

@@ -168,9 +168,34 @@ static void without_a_key_no_ticket_is_sent(void **state)
 	end(&f);
 }
 
+static void a_client_of_another_protocol_is_not_served(void **state)
+{
+	static const struct {
+		const char *offers; /* each with its length in front (RFC 7301, 3.1) */
+		bool passes;
+	} cases[] = {
+		{ "\x02h2\x08http/1.1", false }, { "\x03smt", false }, { "\x04smtp", true }, { "\x02h2\x04smtp", true }
+	};
+	struct fixture f;
+	(void)state;
+	begin(&f);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct bare_client client;
+		bare_begin(&client, &f, TLS1_3_VERSION, NULL);
+		assert_int_equal(SSL_set_alpn_protos(client.ssl, (const unsigned char *)cases[i].offers,
+						     (unsigned)strlen(cases[i].offers)),
+				 0);
+		run_until(f.loop, bare_step, &client);
+		assert_int_equal(f.server.told[STREAM_SECURED], cases[i].passes);
+		bare_end(&client);
+	}
+	end(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_client_of_another_protocol_is_not_served),
 		cmocka_unit_test(old_versions_and_weak_ciphers_are_refused),
 		cmocka_unit_test(tls12_is_taken_with_forward_secrecy_unless_only_tls13_is_allowed),
 		cmocka_unit_test(a_ticket_comes_only_when_sent_and_outlives_the_context),
