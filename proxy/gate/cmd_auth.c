@@ -56,7 +56,7 @@ static void take_response(struct session *s, struct span line)
 enum step auth_step_response(struct session *s)
 {
 	struct span line;
-	size_t used;
+	size_t used = 0;
 	enum status status = session_take_line(s, COMMAND_AUTH_LINE_MAXIMUM, &line, &used);
 	if (status == STATUS_AGAIN) {
 		if (s->peer_ended)
@@ -68,8 +68,9 @@ enum step auth_step_response(struct session *s)
 		buf_consume(stream_input(s->stream), used);
 		return STEP_NEXT;
 	}
-	auth_door_cancel(s); /* the line was answered already */
+	auth_door_cancel(s);
 	session_set_state(s, SESSION_COMMAND);
+	session_refuse_line(s, status, used);
 	return STEP_NEXT;
 }
 

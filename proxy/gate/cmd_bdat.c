@@ -12,13 +12,18 @@
 #include "gate/transaction.h"
 #include "smtp/chunk.h"
 
-/* Nobody knows where the next command is. */
-static void cut_off(struct session *s)
+void bdat_cut_off(struct session *s)
+{
+	session_note_incident(s, "unreadable BDAT");
+	session_farewell(s, SPAN("421 4.7.0 What follows can't be told from commands, closing the connection"),
+			 "unreadable BDAT");
+}
+
+static void refuse_syntax(struct session *s)
 {
 	gate_count_refused(s->gate, REFUSAL_SYNTAX);
 	session_reply(s, SPAN("501 5.5.4 Syntax: BDAT octets [LAST]"));
-	session_farewell(s, SPAN("421 4.7.0 What follows can't be told from commands, closing the connection"),
-			 "unreadable BDAT");
+	bdat_cut_off(s);
 }
 
 static void begin(struct session *s, const struct chunk_announcement *announcement, const char *refusal)
@@ -32,7 +37,7 @@ void bdat_refuse(struct session *s, const struct command *command, const char *r
 {
 	struct chunk_announcement announcement;
 	if (chunk_read(command->argument, &announcement) != STATUS_OK) {
-		cut_off(s);
+		refuse_syntax(s);
 		return;
 	}
 	begin(s, &announcement, refusal);
@@ -56,7 +61,7 @@ void cmd_bdat(struct session *s, const struct command *command)
 {
 	struct chunk_announcement announcement;
 	if (chunk_read(command->argument, &announcement) != STATUS_OK) {
-		cut_off(s);
+		refuse_syntax(s);
 		return;
 	}
 	begin(s, &announcement, s->transaction->message ? NULL : begin_message(s));

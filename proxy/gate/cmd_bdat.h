@@ -7,6 +7,8 @@
 
 /* BDAT can't be taken now: its octets are dropped, and then answered with `refusal` (static). */
 void bdat_refuse(struct session *s, const struct command *command, const char *refusal);
+/* Its line can't be read: as nobody knows where the next command is, that is the end. */
+void bdat_cut_off(struct session *s);
 /* SESSION_CHUNK: some of the octets. */
 enum step bdat_step(struct session *s);
 

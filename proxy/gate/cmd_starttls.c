@@ -24,6 +24,7 @@ enum step starttls_step_answer(struct session *s)
 {
 	if (has_input(s)) {
 		gate_count_refused(s->gate, REFUSAL_SYNTAX);
+		session_note_incident(s, "input behind STARTTLS");
 		session_farewell(s, SPAN("554 5.5.1 Nothing may be sent behind STARTTLS before its answer"),
 				 "input behind STARTTLS");
 		return STEP_NEXT;
@@ -36,8 +37,14 @@ enum step starttls_step_answer(struct session *s)
 
 enum step starttls_step_switch(struct session *s)
 {
-	if (has_input(s) || s->peer_ended) {
+	if (has_input(s)) {
+		gate_count_refused(s->gate, REFUSAL_SYNTAX);
+		session_note_incident(s, "input behind STARTTLS");
 		session_drop(s, "input behind STARTTLS");
+		return STEP_NEXT;
+	}
+	if (s->peer_ended) {
+		session_drop(s, "ended in front of TLS");
 		return STEP_NEXT;
 	}
 	if (stream_backlog(s->stream) > 0)
@@ -58,7 +65,8 @@ enum step starttls_step_handshake(struct session *s)
 	}
 	if (!stream_is_secure(s->stream))
 		return STEP_WAIT;
-	relay_door_session_opened(s);
+	if (!s->announced)
+		relay_door_session_opened(s);
 	bool implicit = s->listener->config->tls == LISTENER_TLS_IMPLICIT;
 	session_set_state(s, implicit ? SESSION_GREETING : SESSION_COMMAND);
 	return STEP_NEXT;

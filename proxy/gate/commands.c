@@ -5,6 +5,7 @@
 #include "gate/transaction.h"
 
 #define SLOTS_MAXIMUM 1200 /* replies waiting at once: more than the most recipients a message may have */
+#define IDLE_MAXIMUM 100   /* NOOP, RSET and their like without a message; each one beyond is an error, as at Postfix */
 
 enum condition {
 	HELO = 1,         /* EHLO or HELO was said */
@@ -20,24 +21,25 @@ struct row {
 	unsigned forbids;
 	bool bare;           /* takes no argument */
 	bool beside_waiting; /* may run while replies before it are waited for */
+	bool idle;           /* counts among those that lead to no message */
 	command_handler *run;
 };
 
 static const struct row table[VERB_COUNT] = {
-	[VERB_UNKNOWN] = { 0, 0, false, false, cmd_unknown },
-	[VERB_EHLO] = { 0, 0, false, false, cmd_ehlo },
-	[VERB_HELO] = { 0, 0, false, false, cmd_ehlo },
-	[VERB_STARTTLS] = { 0, TLS, true, false, cmd_starttls },
-	[VERB_AUTH] = { TLS_FOR_AUTH | HELO, TRANSACTION | USER, false, false, cmd_auth },
-	[VERB_MAIL] = { TLS | USER | HELO, TRANSACTION, false, false, cmd_mail },
-	[VERB_RCPT] = { TLS | USER | TRANSACTION, CHUNKS, false, true, cmd_rcpt },
-	[VERB_DATA] = { TLS | USER | TRANSACTION, CHUNKS, true, false, cmd_data },
-	[VERB_BDAT] = { TLS | USER | TRANSACTION, 0, false, false, cmd_bdat },
-	[VERB_RSET] = { 0, 0, true, false, cmd_rset },
-	[VERB_NOOP] = { 0, 0, false, false, cmd_noop },
-	[VERB_VRFY] = { 0, 0, false, false, cmd_vrfy },
-	[VERB_HELP] = { 0, 0, false, false, cmd_help },
-	[VERB_QUIT] = { 0, 0, false, false, cmd_quit },
+	[VERB_UNKNOWN] = { 0, 0, false, false, false, cmd_unknown },
+	[VERB_EHLO] = { 0, 0, false, false, true, cmd_ehlo },
+	[VERB_HELO] = { 0, 0, false, false, true, cmd_ehlo },
+	[VERB_STARTTLS] = { 0, TLS, true, false, false, cmd_starttls },
+	[VERB_AUTH] = { TLS_FOR_AUTH | HELO, TRANSACTION | USER, false, false, false, cmd_auth },
+	[VERB_MAIL] = { TLS | USER | HELO, TRANSACTION, false, false, false, cmd_mail },
+	[VERB_RCPT] = { TLS | USER | TRANSACTION, CHUNKS, false, true, false, cmd_rcpt },
+	[VERB_DATA] = { TLS | USER | TRANSACTION, CHUNKS, true, false, false, cmd_data },
+	[VERB_BDAT] = { TLS | USER | TRANSACTION, 0, false, false, false, cmd_bdat },
+	[VERB_RSET] = { 0, 0, true, false, true, cmd_rset },
+	[VERB_NOOP] = { 0, 0, false, false, true, cmd_noop },
+	[VERB_VRFY] = { 0, 0, false, false, true, cmd_vrfy },
+	[VERB_HELP] = { 0, 0, false, false, true, cmd_help },
+	[VERB_QUIT] = { 0, 0, false, false, false, cmd_quit },
 };
 
 struct demand {
@@ -83,14 +85,24 @@ static const char *find_refusal(const struct session *s, const struct row *row, 
 	return NULL;
 }
 
+/* A password may have been shown to all on the way. */
+static bool is_login_in_clear(const struct session *s, const struct command *command)
+{
+	return command->verb == VERB_AUTH && !stream_is_secure(s->stream);
+}
+
 static void run_command(struct session *s, const struct row *row, const struct command *command)
 {
 	const char *refusal = find_refusal(s, row, command);
 	if (refusal == NULL) {
 		row->run(s, command);
+		if (row->idle && ++s->idle > IDLE_MAXIMUM)
+			session_count_error(s);
 		return;
 	}
 	gate_count_refused(s->gate, REFUSAL_SYNTAX);
+	if (is_login_in_clear(s, command))
+		session_note_incident(s, "login before TLS");
 	if (command->verb == VERB_BDAT)
 		bdat_refuse(s, command, refusal);
 	else
@@ -107,6 +119,33 @@ static bool is_over(struct session *s)
 	else if (s->gate->draining && idle)
 		session_farewell(s, SPAN("421 4.3.2 This server is shutting down, please try again"), "drain");
 	return s->state == SESSION_CLOSED;
+}
+
+/*
+ * A client that sends its message whatever DATA was answered would have its
+ * lines run as commands: what a stranger wrote into a text could send mail in this user's name.
+ */
+static bool is_unasked_message(struct session *s, const struct command *command, size_t used)
+{
+	bool is_refused = command->verb == VERB_DATA && s->state == SESSION_COMMAND;
+	bool is_text = s->data_refused && command->verb == VERB_UNKNOWN;
+	s->data_refused = is_refused;
+	return is_text || (is_refused && buf_size(stream_input(s->stream)) > used);
+}
+
+static void cut_message_off(struct session *s)
+{
+	gate_count_refused(s->gate, REFUSAL_SYNTAX);
+	session_note_incident(s, "message behind a refused DATA");
+	session_farewell(s, SPAN("421 4.7.0 DATA was refused, and no message may follow it, closing the connection"),
+			 "message behind a refused DATA");
+}
+
+/* What clients of the encrypted port begin with: record type 22, version 3 (RFC 8446, 5.1). They wait for no reply that they could read. */
+static bool is_tls(struct session *s)
+{
+	return s->commands == 0 && !stream_is_secure(s->stream) &&
+	       span_starts_with(buf_span(stream_input(s->stream)), SPAN("\x16\x03"));
 }
 
 /* True while the client does not read its replies, or more of them wait than any batch needs. */
@@ -138,12 +177,27 @@ static enum step end_batch(struct session *s)
 	return STEP_WAIT;
 }
 
+/* The octets behind a BDAT that can't be read are no commands. */
+static void refuse_line(struct session *s, enum status fault, size_t used)
+{
+	bool is_bdat = span_starts_with_nocase(buf_span(stream_input(s->stream)), SPAN("BDAT"));
+	session_refuse_line(s, fault, used);
+	if (is_bdat)
+		bdat_cut_off(s);
+}
+
 enum step commands_step(struct session *s)
 {
 	struct span line;
-	size_t used;
+	size_t used = 0;
 	if (is_over(s))
 		return STEP_NEXT;
+	if (is_tls(s)) {
+		gate_count_refused(s->gate, REFUSAL_SYNTAX);
+		session_note_incident(s, "TLS in front of STARTTLS");
+		session_drop(s, "TLS in front of STARTTLS");
+		return STEP_NEXT;
+	}
 	if (s->transaction && relay_door_is_full(&s->gate->relay))
 		return session_wait_for_room(s);
 	if (is_full(s)) {
@@ -153,8 +207,10 @@ enum step commands_step(struct session *s)
 	enum status status = session_take_line(s, line_maximum(s), &line, &used);
 	if (status == STATUS_AGAIN)
 		return end_batch(s);
-	if (status != STATUS_OK)
+	if (status != STATUS_OK) {
+		refuse_line(s, status, used);
 		return STEP_NEXT;
+	}
 
 	struct command command = command_read(line);
 	const struct row *row = &table[command.verb];
@@ -164,6 +220,8 @@ enum step commands_step(struct session *s)
 			return STEP_WAIT;
 	}
 	run_command(s, row, &command);
+	if (is_unasked_message(s, &command, used))
+		cut_message_off(s);
 	buf_consume(stream_input(s->stream), used);
 	session_touch(s);
 	return STEP_NEXT;

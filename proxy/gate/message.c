@@ -186,6 +186,7 @@ static void pass_on(struct session *s, bool complete)
 static void conclude(struct session *s, struct span reply)
 {
 	session_set_state(s, SESSION_COMMAND);
+	s->idle = 0;
 	session_reply(s, reply); /* may lie in the arena */
 	transaction_end(s);
 }

@@ -119,7 +119,7 @@ void relay_door_session_closed(struct session *s)
 {
 	struct door *door = s->gate->relay.door;
 	struct door_session_closed message = { .session = s->number,
-					       .reason = span_of(s->close_reason),
+					       .reason = span_of(s->incident ? s->incident : s->close_reason),
 					       .duration_ms = loop_now_ms(s->gate->loop) - s->opened_ms,
 					       SESSION_CLIENT(s) };
 	if (door)

@@ -81,10 +81,12 @@ struct session {
 	struct transaction *transaction;
 	struct chunk chunk; /* in CHUNK */
 	unsigned errors;    /* commands refused */
+	unsigned idle;      /* commands since the last message that lead to none */
 	unsigned commands;  /* lines read */
 
 	bool announced;           /* SESSION_OPENED was sent */
 	bool ticket_sent;         /* one TLS ticket a session */
+	bool data_refused;        /* the last command was a DATA that got no 354 */
 	bool skips_line;          /* the rest of an overlong line is being dropped */
 	bool paced;               /* stands in gate->paced */
 	bool peer_ended;          /* it sends no more; what it sent is still served */
@@ -92,6 +94,7 @@ struct session {
 	bool finish;              /* on closing, unsent replies still go out */
 	const char *close_reason; /* static; for the audit */
 	enum stats_refusal limit; /* what it is closed for reaching; else OTHER */
+	const char *incident;     /* static; NULL, or what the audit tells as the reason instead */
 };
 
 /* The fields that travel with whatever makes an audit record (CLIENT_FIELDS of door/messages.h). */
@@ -128,12 +131,17 @@ void session_reach_limit(struct session *s, enum stats_refusal limit, struct spa
 /* Ends it at once, without a word. */
 void session_drop(struct session *s, const char *reason);
 
+/* What a security officer wants to read about: it is told with the session's end, even of one that never came to TLS. */
+void session_note_incident(struct session *s, const char *what);
+
 /*
  * Takes one command line, or one response of AUTH, off the input; a view into
  * it, valid until *out_used bytes are consumed. STATUS_AGAIN: none yet.
- * Overlong and malformed lines are answered here: STATUS_INVALID, look again.
+ * STATUS_TOO_LARGE, STATUS_INVALID: a line that is none, for session_refuse_line.
  */
 MUST_USE enum status session_take_line(struct session *s, size_t maximum, struct span *out_line, size_t *out_used);
+/* Drops that line with an error for its answer. */
+void session_refuse_line(struct session *s, enum status fault, size_t used);
 
 /* The relay door is full: it is driven again when there is room. */
 enum step session_wait_for_room(struct session *s);

@@ -32,6 +32,14 @@ void session_replyf(struct session *s, const char *format, ...)
 		session_drop(s, "reply not made");
 }
 
+void session_note_incident(struct session *s, const char *what)
+{
+	if (s->incident == NULL)
+		s->incident = what;
+	if (!s->announced)
+		relay_door_session_opened(s);
+}
+
 void session_count_error(struct session *s)
 {
 	if (++s->errors >= s->gate->config->limits.errors)
@@ -102,17 +110,18 @@ enum status session_take_line(struct session *s, size_t maximum, struct span *ou
 	if (status == STATUS_AGAIN)
 		return status;
 	s->commands++;
-	if (status == STATUS_OK) {
-		*out_used = used;
-		return STATUS_OK;
-	}
+	*out_used = used;
+	return status;
+}
+
+void session_refuse_line(struct session *s, enum status fault, size_t used)
+{
 	gate_count_refused(s->gate, REFUSAL_SYNTAX);
-	if (status == STATUS_TOO_LARGE) {
+	if (fault == STATUS_TOO_LARGE) {
 		s->skips_line = true;
 		session_refuse(s, SPAN("500 5.5.6 Line too long"));
 	} else {
-		buf_consume(input, used);
+		buf_consume(stream_input(s->stream), used);
 		session_refuse(s, SPAN("500 5.5.2 Line with a NUL or a stray carriage return"));
 	}
-	return STATUS_INVALID;
 }

@@ -179,6 +179,9 @@ class Player:
         elif verb == "closed":
             line = self.client.read_line()
             assert line is None, f"the server said: {line}"
+        elif verb == "broken":
+            data = self.client.drain()
+            assert not re.search(rb"^[2345]\d\d[ -]", data, re.M), f"the server said: {data}"
         elif verb == "close":
             self.client.close()
         elif verb == "messages":

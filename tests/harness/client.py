@@ -67,6 +67,16 @@ class Line:
             if line[3:4] != "-":
                 return lines
 
+    def drain(self):
+        """All bytes to the end of the connection, replies or not."""
+        data, self._buffer = self._buffer, b""
+        try:
+            while piece := self._socket.recv(65536):
+                data += piece
+        except (ConnectionResetError, ssl.SSLError):
+            pass
+        return data
+
     def command(self, text):
         self.send(text.encode() + b"\r\n")
         return self.read_reply()

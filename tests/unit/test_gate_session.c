@@ -85,6 +85,7 @@ static void input_behind_starttls_ends_the_connection(void **state)
 	say(&c, "STARTTLS\r\nEHLO injected\r\n");
 	HEARS(&c, "554 5.5.1 Nothing may be sent behind STARTTLS before its answer\r\n");
 	hears_no_more(&c);
+	RUN_UNTIL(traced("SESSION_CLOSED input behind STARTTLS\n"));
 	client_close(&c);
 }
 
@@ -108,7 +109,9 @@ static void nothing_that_needs_tls_works_in_clear(void **state)
 		say(&c, cases[i].says);
 		HEARS(&c, cases[i].hears);
 	}
-	assert_int_equal(buf_size(&world.trace), 0);
+	say(&c, "QUIT\r\n");
+	RUN_UNTIL(traced("SESSION_CLOSED login before TLS\n"));
+	assert_false(traced("START"));
 	client_close(&c);
 }
 
@@ -379,6 +382,7 @@ static void a_client_that_reads_no_replies_is_not_read_either(void **state)
 	static const char noops[] = "NOOP\r\nNOOP\r\nNOOP\r\nNOOP\r\nNOOP\r\nNOOP\r\nNOOP\r\nNOOP\r\n";
 	struct client c;
 	(void)state;
+	world.config.limits.errors = 10000000;
 	client_greeted(&c);
 	stream_pause(c.stream);
 	for (unsigned i = 0; i < 300000; i++)

@@ -1,0 +1,133 @@
+/* What only an attacker, or a client that is badly broken, does to a session. */
+#include "gate_fixture.h"
+
+#define MAIL "MAIL FROM:<alice@example.com>\r\n"
+#define RCPT "RCPT TO:<bob@example.net>\r\n"
+#define SENDER_OK "250 2.1.0 Sender accepted\r\n"
+#define RCPT_OK "250 2.1.5 OK\r\n"
+#define GO "354 Go ahead, end with a line that holds only a dot\r\n"
+#define SENT "250 2.0.0 Sent as ID1\r\n"
+#define UNKNOWN "500 5.5.1 This command is not known here\r\n"
+#define NO_MESSAGE "421 4.7.0 DATA was refused, and no message may follow it, closing the connection\r\n"
+
+static void tls_in_front_of_starttls_is_not_waited_for(void **state)
+{
+	struct client c;
+	(void)state;
+	client_connect(&c, SUBMISSION);
+	HEARS(&c, GREETING);
+	say(&c, "\x16\x03\x01 no line end");
+	hears_no_more(&c);
+	RUN_UNTIL(traced("SESSION_CLOSED TLS in front of STARTTLS\n"));
+	client_close(&c);
+}
+
+static void a_message_behind_a_refused_data_is_no_commands(void **state)
+{
+	struct client c;
+	(void)state;
+	client_logged_in(&c);
+	say(&c, "DATA\r\n" MAIL RCPT "DATA\r\n");
+	HEARS(&c, "503 5.5.1 Send MAIL first\r\n" NO_MESSAGE);
+	hears_no_more(&c);
+	RUN_UNTIL(traced("SESSION_CLOSED message behind a refused DATA\n"));
+	assert_false(traced("ENVELOPE"));
+	client_close(&c);
+}
+
+static void one_that_comes_later_is_none_either(void **state)
+{
+	struct client c;
+	(void)state;
+	client_logged_in(&c);
+	say(&c, "DATA\r\n");
+	HEARS(&c, "503 5.5.1 Send MAIL first\r\n");
+	say(&c, "NOOP\r\n");
+	HEARS(&c, "250 2.0.0 OK\r\n");
+	say(&c, "Subject: hello\r\n");
+	HEARS(&c, UNKNOWN);
+	say(&c, "DATA\r\n");
+	HEARS(&c, "503 5.5.1 Send MAIL first\r\n");
+	say(&c, "Subject: hello\r\n" MAIL RCPT "DATA\r\n");
+	HEARS(&c, UNKNOWN NO_MESSAGE);
+	hears_no_more(&c);
+	assert_false(traced("ENVELOPE"));
+	client_close(&c);
+}
+
+static void a_hundred_commands_may_lead_nowhere_and_each_more_is_an_error(void **state)
+{
+	struct client c;
+	(void)state;
+	world.config.limits.errors = 3;
+	client_greeted(&c);
+	for (unsigned i = 0; i < 33; i++) {
+		say(&c, "NOOP\r\nRSET\r\nNOOP\r\n");
+		HEARS(&c, "250 2.0.0 OK\r\n250 2.0.0 Reset\r\n250 2.0.0 OK\r\n");
+	}
+	say(&c, "NOOP\r\nRSET\r\nNOOP\r\nNOOP\r\n");
+	HEARS(&c, "250 2.0.0 OK\r\n250 2.0.0 Reset\r\n250 2.0.0 OK\r\n250 2.0.0 OK\r\n"
+		  "421 4.7.0 Too many errors, closing the connection\r\n");
+	hears_no_more(&c);
+	client_close(&c);
+}
+
+static void a_message_makes_good_for_commands_that_led_nowhere(void **state)
+{
+	struct client c;
+	(void)state;
+	world.config.limits.errors = 1;
+	client_logged_in(&c);
+	for (unsigned i = 0; i < 3; i++) {
+		for (unsigned k = 0; k < 90; k++)
+			say(&c, "RSET\r\n");
+		for (unsigned k = 0; k < 90; k++)
+			HEARS(&c, "250 2.0.0 Reset\r\n");
+		say(&c, MAIL RCPT "DATA\r\n");
+		HEARS(&c, SENDER_OK RCPT_OK GO);
+		say(&c, "\r\nHello\r\n.\r\n");
+		HEARS(&c, SENT);
+	}
+	client_close(&c);
+}
+
+static void a_line_that_cannot_be_read_ends_it_too(void **state)
+{
+	static const struct {
+		const char *says;
+		size_t size;
+		const char *hears;
+	} cases[] = {
+		{ "BDAT 6\rLAST\r\nQUIT\r\n", 21, "500 5.5.2 Line with a NUL or a stray carriage return\r\n" },
+		{ "bdat 6\0LAST\r\nQUIT\r\n", 21, "500 5.5.2 Line with a NUL or a stray carriage return\r\n" },
+		{ "BDAT", 3000, "500 5.5.6 Line too long\r\n" },
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct client c;
+		char text[3001];
+		memset(text, ' ', sizeof(text));
+		memcpy(text, cases[i].says, cases[i].size < sizeof(text) - 1 ? cases[i].size : 4);
+		client_logged_in(&c);
+		assert_int_equal(stream_write(c.stream, (struct span){ text, cases[i].size }), STATUS_OK);
+		HEARS(&c, cases[i].hears);
+		HEARS(&c, "421 4.7.0 What follows can't be told from commands, closing the connection\r\n");
+		hears_no_more(&c);
+		client_close(&c);
+	}
+}
+
+#define IN_WORLD(test) cmocka_unit_test_setup_teardown(test, open_world, close_world)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		IN_WORLD(tls_in_front_of_starttls_is_not_waited_for),
+		IN_WORLD(a_message_behind_a_refused_data_is_no_commands),
+		IN_WORLD(one_that_comes_later_is_none_either),
+		IN_WORLD(a_hundred_commands_may_lead_nowhere_and_each_more_is_an_error),
+		IN_WORLD(a_message_makes_good_for_commands_that_led_nowhere),
+		IN_WORLD(a_line_that_cannot_be_read_ends_it_too),
+	};
+	return cmocka_run_group_tests_name("gate abuse", tests, NULL, NULL);
+}
