@@ -28,14 +28,42 @@ static void drop_memory(struct buf *b)
 	b->start = b->end = b->capacity = 0;
 }
 
+enum status buf_init_keeping(struct buf *b, size_t maximum, size_t kept)
+{
+	buf_init_sensitive(b, maximum);
+	b->data = malloc(kept);
+	if (b->data == NULL)
+		return STATUS_NO_MEMORY;
+	b->capacity = b->kept = kept;
+	return STATUS_OK;
+}
+
+/* Back to what is kept; where no memory is to be had for that, the larger piece stays. */
+static void shrink(struct buf *b)
+{
+	char *data = b->capacity > b->kept ? malloc(b->kept) : NULL;
+	if (b->sensitive)
+		explicit_bzero(b->data, b->end);
+	b->start = b->end = 0;
+	if (data == NULL)
+		return;
+	free(b->data);
+	b->data = data;
+	b->capacity = b->kept;
+}
+
 void buf_free(struct buf *b)
 {
 	drop_memory(b);
+	b->kept = 0;
 }
 
 void buf_clear(struct buf *b)
 {
-	drop_memory(b);
+	if (b->kept)
+		shrink(b);
+	else
+		drop_memory(b);
 }
 
 size_t buf_size(const struct buf *b)
@@ -161,5 +189,5 @@ void buf_consume(struct buf *b, size_t size)
 	assert(size <= buf_size(b));
 	b->start += size;
 	if (b->start == b->end)
-		drop_memory(b);
+		buf_clear(b);
 }

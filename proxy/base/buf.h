@@ -12,19 +12,22 @@
 #include "base/span.h"
 #include "base/status.h"
 
-/* Invariant: start <= end <= capacity <= maximum; data == NULL iff capacity == 0. */
+/* Invariant: start <= end <= capacity <= maximum; data == NULL iff capacity == 0; capacity >= kept. */
 struct buf {
 	char *data;
 	size_t start;    /* first unread byte */
 	size_t end;      /* one past the last */
 	size_t capacity; /* bytes allocated */
 	size_t maximum;  /* bytes it may ever hold unread */
+	size_t kept;     /* bytes of memory that stay while it is empty; else 0 */
 	bool sensitive;  /* what was committed is wiped when it moves or is freed */
 };
 
 void buf_init(struct buf *b, size_t maximum);
 /* As buf_init; its memory is wiped before it goes back to the heap. */
 void buf_init_sensitive(struct buf *b, size_t maximum);
+/* As buf_init_sensitive; so much memory is taken now and kept: appending up to it can't fail. STATUS_NO_MEMORY. */
+MUST_USE enum status buf_init_keeping(struct buf *b, size_t maximum, size_t kept);
 void buf_free(struct buf *b); /* leaves it initialized and empty */
 
 size_t buf_size(const struct buf *b);      /* unread bytes */

@@ -1,6 +1,7 @@
 /*
- * Doors: framing and pacing. Owns the socket, both buffers (wiped: frames may
- * carry passwords) and the descriptors on the way (passage.h).
+ * Doors: framing and pacing. Owns the socket, its buffers (wiped: frames may
+ * carry passwords) and the descriptors on the way (passage.h). The buffers keep
+ * some memory, so that want of it neither breaks a door nor loses a frame on most days.
  * Whatever goes wrong, the door is broken as a whole and its owner is told
  * once, by on_closed; a door freed in its own callback goes when that is back.
  */
@@ -18,6 +19,8 @@
 #define WITH_FD 0x8000U            /* bit of the type: a descriptor belongs to this frame */
 #define READ_AT_ONCE (64U << 10)   /* bytes */
 #define READ_PER_TURN (256U << 10) /* bytes: one door leaves the turn to the others; more than a socket holds */
+#define KEPT_OUTPUT (32U << 10)    /* bytes: what one turn says, but for large frames */
+#define KEPT_PAYLOAD (8U << 10)    /* bytes: a frame of any kind that has no message or long list in it */
 #define INPUT_MAXIMUM (HEADER_SIZE + DOOR_FRAME_MAXIMUM + READ_AT_ONCE)
 
 struct door {
@@ -29,7 +32,8 @@ struct door {
 	void *context;
 	struct buf input;
 	struct buf output;
-	uint64_t sent; /* bytes, ever: the position of the output's first */
+	struct buf payload; /* of the frame being made */
+	uint64_t sent;      /* bytes, ever: the position of the output's first */
 	struct passage passage;
 	int frame_fd;       /* of the frame being handled, or -1 */
 	bool was_backed_up; /* the backlog reached DOOR_PACE, and on_drained was not told since */
@@ -44,11 +48,32 @@ struct door {
 static void on_ready(void *context, unsigned events);
 static void on_turn_end(void *context);
 
+static enum status make_buffers(struct door *door)
+{
+	TRY(buf_init_keeping(&door->input, INPUT_MAXIMUM, HEADER_SIZE + READ_AT_ONCE));
+	TRY(buf_init_keeping(&door->output, DOOR_BACKLOG_MAXIMUM, KEPT_OUTPUT));
+	return buf_init_keeping(&door->payload, DOOR_FRAME_MAXIMUM, KEPT_PAYLOAD);
+}
+
+static void free_buffers(struct door *door)
+{
+	buf_free(&door->input);
+	buf_free(&door->output);
+	buf_free(&door->payload);
+}
+
 enum status door_create(struct loop *loop, int fd, const struct door_handler *handler, void *context,
 			struct door **out_door)
 {
 	struct door *door = calloc(1, sizeof(*door));
 	if (door == NULL || watch_create(loop, fd, WATCH_READ, on_ready, door, &door->watch) != STATUS_OK) {
+		free(door);
+		passage_close_fd(&fd);
+		return STATUS_NO_MEMORY;
+	}
+	if (make_buffers(door) != STATUS_OK) {
+		watch_free(&door->watch);
+		free_buffers(door);
 		free(door);
 		passage_close_fd(&fd);
 		return STATUS_NO_MEMORY;
@@ -60,8 +85,6 @@ enum status door_create(struct loop *loop, int fd, const struct door_handler *ha
 	door->end = (struct turn_end){ .run = on_turn_end, .context = door };
 	door->frame_fd = -1;
 	passage_init(&door->passage);
-	buf_init_sensitive(&door->input, INPUT_MAXIMUM);
-	buf_init_sensitive(&door->output, DOOR_BACKLOG_MAXIMUM);
 	*out_door = door;
 	return STATUS_OK;
 }
@@ -73,6 +96,7 @@ static void shut(struct door *door)
 	passage_close_fd(&door->fd);
 	passage_close(&door->passage);
 	buf_free(&door->output);
+	buf_free(&door->payload);
 }
 
 static void drop(struct door *door)
@@ -205,9 +229,6 @@ static bool receive(struct door *door)
 		if (got < READ_AT_ONCE)
 			break;
 	}
-	/* Empty but for what was reserved: give it back. */
-	if (buf_size(&door->input) == 0)
-		buf_clear(&door->input);
 	if (status != STATUS_OK && status != STATUS_AGAIN)
 		door->broken = true;
 	return door->broken ? tell_closed(door) : true;
@@ -236,6 +257,13 @@ void door_attach_fd(struct door *door, int fd)
 	passage_attach(&door->passage, fd);
 }
 
+/* Its owner hears of it at the end of the turn. */
+static void break_off(struct door *door)
+{
+	door->broken = true;
+	loop_at_turn_end(door->loop, &door->end);
+}
+
 static enum status queue_frame(struct door *door, uint16_t type, struct span payload)
 {
 	uint32_t size = (uint32_t)payload.size;
@@ -255,6 +283,22 @@ static enum status queue_frame(struct door *door, uint16_t type, struct span pay
 	return STATUS_OK;
 }
 
+struct buf *door_payload(struct door *door)
+{
+	return &door->payload;
+}
+
+enum status door_send_payload(struct door *door, uint16_t type, enum status written)
+{
+	enum status status = written;
+	if (written == STATUS_OK)
+		status = door_send_frame(door, type, buf_span(&door->payload));
+	else
+		break_off(door);
+	buf_clear(&door->payload);
+	return status;
+}
+
 enum status door_send_frame(struct door *door, uint16_t type, struct span payload)
 {
 	assert((type & WITH_FD) == 0);
@@ -262,7 +306,7 @@ enum status door_send_frame(struct door *door, uint16_t type, struct span payloa
 		return STATUS_UNAVAILABLE;
 	enum status status = queue_frame(door, type, payload);
 	if (status != STATUS_OK)
-		door->broken = true;
+		break_off(door);
 	if (buf_size(&door->output) >= DOOR_PACE)
 		door->was_backed_up = true;
 	loop_at_turn_end(door->loop, &door->end);

@@ -38,6 +38,9 @@ void door_free(struct door **door); /* NULL-safe; sets to NULL; allowed inside i
 
 /* Queues one frame of a type below 0x8000. STATUS_TOO_LARGE or STATUS_NO_MEMORY: the door is broken, on_closed follows at the turn's end. STATUS_UNAVAILABLE: it was. */
 MUST_USE enum status door_send_frame(struct door *door, uint16_t type, struct span payload);
+/* For messages.h: where the next payload is written, empty, and sends it, unless it could not be written: then the door is broken too. */
+struct buf *door_payload(struct door *door);
+MUST_USE enum status door_send_payload(struct door *door, uint16_t type, enum status written);
 size_t door_backlog(const struct door *door);
 
 /* A descriptor travels with the next frame sent; the door owns and closes it. Only the supervisor's door passes descriptors. */

@@ -11,14 +11,11 @@
 #undef MESSAGE
 #undef FIELD
 
-/* Frames may carry passwords: what is built for sending is wiped. */
 #define MESSAGE(NUMBER, name, fields)                                                      \
 	enum status door_send_##name(struct door *door, const struct door_##name *message) \
 	{                                                                                  \
-		struct buf b BUF_AUTO;                                                     \
-		buf_init_sensitive(&b, DOOR_FRAME_MAXIMUM);                                \
-		TRY(door_write_##name(&b, message));                                       \
-		return door_send_frame(door, DOOR_##NUMBER, buf_span(&b));                 \
+		enum status written = door_write_##name(door_payload(door), message);      \
+		return door_send_payload(door, DOOR_##NUMBER, written);                    \
 	}
 #include "door/all.def"
 #undef MESSAGE

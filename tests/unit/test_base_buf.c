@@ -116,6 +116,28 @@ static void a_sensitive_buffer_wipes_what_moved(void **state)
 		assert_int_equal(at[i], '\0');
 }
 
+static void what_is_kept_stays_and_nothing_else(void **state)
+{
+	struct buf b;
+	char large[200] = { 'x' };
+	(void)state;
+	assert_int_equal(buf_init_keeping(&b, 1000, 64), STATUS_OK);
+	const char *kept = b.data;
+	assert_int_equal(buf_append_text(&b, "hello"), STATUS_OK);
+	buf_consume(&b, 5);
+	assert_ptr_equal(b.data, kept);
+	assert_int_equal(b.capacity, 64);
+	assert_memory_equal(b.data, "\0\0\0\0\0", 5); /* wiped */
+	assert_int_equal(buf_append(&b, (struct span){ large, sizeof(large) }), STATUS_OK);
+	assert_true(b.capacity >= sizeof(large));
+	buf_clear(&b);
+	assert_int_equal(b.capacity, 64);
+	assert_int_equal(buf_append(&b, (struct span){ large, sizeof(large) }), STATUS_OK);
+	buf_free(&b);
+	assert_null(b.data);
+	assert_int_equal(b.capacity, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -125,6 +147,7 @@ int main(void)
 		cmocka_unit_test(reserved_room_counts_only_once_committed),
 		cmocka_unit_test(printf_writes_no_terminator),
 		cmocka_unit_test(a_sensitive_buffer_wipes_what_moved),
+		cmocka_unit_test(what_is_kept_stays_and_nothing_else),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,216 @@
+/*
+ * One sweep over a gate's memory: each allocation of a session, those of
+ * OpenSSL and libev too, fails once. What fails ends that session at the most;
+ * the next client is served, and nothing is left behind.
+ *
+ * Allocations fail in the gate's turns only: its clients are processes of
+ * their own, and the fake roles have a loop of their own.
+ */
+#include <malloc.h>
+#include <openssl/ssl.h>
+#include <sys/wait.h>
+
+#include "gate_fixture.h"
+
+#ifdef SUBGATE_SANITIZED /* has an allocator of its own, which can't be replaced */
+
+int main(void)
+{
+	return 0;
+}
+
+#else
+
+#define FAILURES_MAXIMUM 20000 /* far more than a session has allocations */
+#define CLIENT_LIMIT_S 20
+
+/* ---- an allocator that can fail */
+
+extern void *__libc_malloc(size_t size);
+extern void *__libc_calloc(size_t count, size_t size);
+extern void *__libc_realloc(void *memory, size_t size);
+extern void __libc_free(void *memory);
+
+static bool counting;      /* allocations are those of the gate */
+static unsigned long left; /* until the one that fails; 0: it has failed, or none is to fail */
+static long living;        /* blocks */
+
+static bool fails(void)
+{
+	return counting && left > 0 && --left == 0;
+}
+
+void *malloc(size_t size)
+{
+	void *memory = fails() ? NULL : __libc_malloc(size);
+	living += memory != NULL;
+	return memory;
+}
+
+void *calloc(size_t count, size_t size)
+{
+	void *memory = fails() ? NULL : __libc_calloc(count, size);
+	living += memory != NULL;
+	return memory;
+}
+
+void *realloc(void *memory, size_t size)
+{
+	void *grown = fails() ? NULL : __libc_realloc(memory, size);
+	living += memory == NULL && grown != NULL;
+	return grown;
+}
+
+void *reallocarray(void *memory, size_t count, size_t size)
+{
+	size_t whole;
+	if (__builtin_mul_overflow(count, size, &whole))
+		return NULL;
+	return realloc(memory, whole);
+}
+
+void free(void *memory)
+{
+	living -= memory != NULL;
+	__libc_free(memory);
+}
+
+/* ---- the client: says it all, and exits with 0 if all was answered as it should be */
+
+static void give_up(const char *said, const char *heard)
+{
+	if (getenv("VERBOSE"))
+		fprintf(stderr, "behind \"%.30s\": \"%s\"\n", said, heard);
+	_exit(1);
+}
+
+static void expect_reply(SSL *ssl, const char *said, const char *code)
+{
+	char text[4096];
+	size_t size = 0;
+	for (;;) {
+		int got = SSL_read(ssl, text + size, (int)(sizeof(text) - 1 - size));
+		if (got <= 0)
+			give_up(said, "the end");
+		size += (size_t)got;
+		text[size] = '\0';
+		const char *last = text;
+		for (const char *end; (end = strchr(last, '\n')) != NULL && end[1] != '\0';)
+			last = end + 1;
+		if (text[size - 1] == '\n' && last[3] == ' ') {
+			if (strncmp(last, code, 3) != 0)
+				give_up(said, text);
+			return;
+		}
+	}
+}
+
+static void ask(SSL *ssl, const char *text, const char *code)
+{
+	if (SSL_write(ssl, text, (int)strlen(text)) <= 0)
+		give_up(text, "nothing can be written");
+	expect_reply(ssl, text, code);
+}
+
+static void play(SSL *ssl)
+{
+	expect_reply(ssl, "", "220");
+	ask(ssl, "EHLO client.example\r\n", "250");
+	ask(ssl, "AUTH LOGIN\r\n", "334");
+	ask(ssl, "good\r\n", "235");
+	ask(ssl, "MAIL FROM:<alice@example.com>\r\n", "250");
+	ask(ssl, "RCPT TO:<bob@example.net>\r\n", "250");
+	ask(ssl, "DATA\r\n", "354");
+	ask(ssl, "From: alice@example.com\r\nSubject: one\r\n\r\nHello\r\n..\r\n.\r\n", "250");
+	ask(ssl, "MAIL FROM:<alice@example.com>\r\n", "250");
+	ask(ssl, "RCPT TO:<bad@example.net>\r\n", "550");
+	ask(ssl, "RSET\r\n", "250");
+	ask(ssl, "MAIL FROM:<mallory@example.com>\r\n", "553");
+	ask(ssl, "MAIL FROM:<alice@example.com>\r\n", "250");
+	ask(ssl, "RCPT TO:<bob@example.net>\r\n", "250");
+	ask(ssl, "BDAT 32\r\nFrom: alice@example.com\r\n\r\ntwo\r\n", "250");
+	ask(ssl, "BDAT 0 LAST\r\n", "250");
+	ask(ssl, "QUIT\r\n", "221");
+}
+
+static void run_client(void)
+{
+	SSL_CTX *context = SSL_CTX_new(TLS_client_method());
+	SSL *ssl = SSL_new(context);
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	alarm(CLIENT_LIMIT_S);
+	if (connect(fd, (struct sockaddr *)&world.endpoints[SUBMISSIONS].storage, world.endpoints[SUBMISSIONS].size) !=
+		    0 ||
+	    SSL_set_fd(ssl, fd) != 1 || SSL_connect(ssl) != 1)
+		give_up("connect", "no TLS");
+	play(ssl);
+	_exit(0);
+}
+
+/* ---- the gate */
+
+static void gate_turn(void)
+{
+	timer_set(world.tick, 1);
+	counting = true;
+	loop_run(world.loop);
+	counting = false;
+	timer_set(world.peer_tick, 0);
+	loop_run(world.peer_loop);
+}
+
+/* A client's whole life, while the gate turns. True: it heard what it should. */
+static bool serve_one(void)
+{
+	int status;
+	pid_t pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0)
+		run_client();
+	while (waitpid(pid, &status, WNOHANG) == 0)
+		gate_turn();
+	for (unsigned i = 0; i < 5; i++)
+		gate_turn(); /* the gate notices its end */
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status) == 0;
+}
+
+static void each_allocation_fails_once_and_the_next_client_is_served(void **state)
+{
+	unsigned long ended = 0, survived = 0, n;
+	(void)state;
+	assert_true(serve_one()); /* what is made once and kept */
+	assert_true(serve_one());
+	long before = living;
+	for (n = 1; n < FAILURES_MAXIMUM; n++) {
+		left = n;
+		bool served = serve_one();
+		bool has_failed = left == 0;
+		left = 0;
+		buf_clear(&world.trace);
+		buf_clear(&world.message);
+		if (!has_failed) {
+			assert_true(served);
+			break;
+		}
+		ended += !served;
+		survived += served;
+		if (!served && !serve_one())
+			fail_msg("no client is served behind failure %lu", n);
+	}
+	print_message("%lu allocations: %lu ended their session, %lu did not; %ld blocks before, %ld after\n", n - 1,
+		      ended, survived, before, living);
+	assert_in_range(n, 50, FAILURES_MAXIMUM - 1);
+	assert_true(living - before < 20); /* not one for each */
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(each_allocation_fails_once_and_the_next_client_is_served, open_world,
+						close_world),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
+
+#endif
