@@ -8,6 +8,7 @@
 #include "gate/cmd_bdat.h"
 
 #include "gate/commands.h"
+#include "gate/deadline.h"
 #include "gate/message.h"
 #include "gate/transaction.h"
 #include "smtp/chunk.h"
@@ -26,9 +27,12 @@ static void refuse_syntax(struct session *s)
 	bdat_cut_off(s);
 }
 
-static void begin(struct session *s, const struct chunk_announcement *announcement, const char *refusal)
+/* One message has one allowance for all its chunks; what is dropped has one of its own. */
+static void begin(struct session *s, const struct chunk_announcement *announcement, const char *refusal, bool goes_on)
 {
 	s->chunk = (struct chunk){ .left = announcement->size, .is_last = announcement->is_last, .refusal = refusal };
+	if (refusal || !goes_on)
+		deadline_begin_data(s);
 	session_set_state(s, SESSION_CHUNK);
 }
 
@@ -40,7 +44,7 @@ void bdat_refuse(struct session *s, const struct command *command, const char *r
 		refuse_syntax(s);
 		return;
 	}
-	begin(s, &announcement, refusal);
+	begin(s, &announcement, refusal, false);
 	s->chunk.is_error = s->user == NULL;
 }
 
@@ -64,7 +68,8 @@ void cmd_bdat(struct session *s, const struct command *command)
 		refuse_syntax(s);
 		return;
 	}
-	begin(s, &announcement, s->transaction->message ? NULL : begin_message(s));
+	bool goes_on = s->transaction->message != NULL;
+	begin(s, &announcement, goes_on ? NULL : begin_message(s), goes_on);
 	if (s->chunk.refusal == NULL)
 		message_expect_octets(s, announcement.size);
 }
@@ -97,7 +102,7 @@ static void take(struct session *s, struct span octets)
 	if (s->chunk.refusal == NULL)
 		message_take_octets(s, octets);
 	buf_consume(stream_input(s->stream), octets.size);
-	session_touch(s);
+	deadline_take_data(s, octets.size);
 }
 
 enum step bdat_step(struct session *s)

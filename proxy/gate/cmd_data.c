@@ -1,5 +1,6 @@
 /* DATA (RFC 5321, 4.1.1.4): the go-ahead for a message, once a recipient was accepted. */
 #include "gate/commands.h"
+#include "gate/deadline.h"
 #include "gate/message.h"
 #include "gate/transaction.h"
 
@@ -16,6 +17,7 @@ void cmd_data(struct session *s, const struct command *command)
 	} else if (message_begin(s) != STATUS_OK) {
 		session_reply(s, SPAN("451 4.3.0 Out of memory, please try again"));
 	} else {
+		deadline_begin_data(s);
 		session_set_state(s, SESSION_DATA);
 		session_reply(s, SPAN("354 Go ahead, end with a line that holds only a dot"));
 	}

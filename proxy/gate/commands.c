@@ -223,6 +223,7 @@ enum step commands_step(struct session *s)
 	if (is_unasked_message(s, &command, used))
 		cut_message_off(s);
 	buf_consume(stream_input(s->stream), used);
-	session_touch(s);
+	if (!row->idle || s->transaction == NULL)
+		session_touch(s);
 	return STEP_NEXT;
 }

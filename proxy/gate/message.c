@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "door/messages.h"
+#include "gate/deadline.h"
 #include "gate/message_header.h"
 #include "gate/transaction.h"
 #include "smtp/body.h"
@@ -231,7 +232,7 @@ enum step message_step(struct session *s)
 		return session_wait_for_room(s);
 	enum status status = body_scan(&m->scanner, buf_span(input), &m->bytes, &used);
 	buf_consume(input, used);
-	session_touch(s);
+	deadline_take_data(s, used);
 	if (status == STATUS_NO_MEMORY) {
 		give_up(s);
 		return STEP_NEXT;

@@ -48,8 +48,7 @@ static void on_drained(void *context, struct door *door)
 	struct session *s;
 	(void)door;
 	while (!relay_door_is_full(relay) && (s = TAILQ_FIRST(&relay->gate->paced)) != NULL) {
-		TAILQ_REMOVE(&relay->gate->paced, s, in_paced);
-		s->paced = false;
+		session_leave_paced(s);
 		session_drive(s);
 	}
 }

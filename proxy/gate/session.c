@@ -18,6 +18,7 @@
 #include "gate/cmd_bdat.h"
 #include "gate/cmd_starttls.h"
 #include "gate/commands.h"
+#include "gate/deadline.h"
 #include "gate/message.h"
 #include "gate/transaction.h"
 
@@ -26,7 +27,6 @@
 #define ARENA_MAXIMUM (64U << 10)     /* bytes: one transaction's sender, id and header facts */
 #define SENDERS_MAXIMUM (1024U << 10) /* bytes: as much as the door's frame carries */
 #define FINISH_MS 10000               /* for the last reply to a slow client */
-#define ROLE_WAIT_MS 660000 /* the longest reply_timeout and a minute: the net below the roles' own deadlines */
 
 /* ---- states */
 
@@ -46,35 +46,6 @@ static const unsigned legal_moves[SESSION_STATES] = {
 	[SESSION_OUTCOME] = MOVE(COMMAND),
 	[SESSION_CLOSED] = 0,
 };
-
-static uint64_t deadline_of_state(const struct session *s)
-{
-	const struct config_limits *limits = &s->gate->config->limits;
-	switch (s->state) {
-	case SESSION_DATA:
-	case SESSION_CHUNK:
-		return limits->data_timeout;
-	case SESSION_AUTH_VERDICT:
-	case SESSION_OUTCOME:
-		return ROLE_WAIT_MS;
-	case SESSION_COMMAND:
-		return s->replies.waiting ? ROLE_WAIT_MS : limits->command_timeout;
-	case SESSION_HANDSHAKE:
-	case SESSION_GREETING:
-	case SESSION_STARTTLS:
-	case SESSION_SWITCHING:
-	case SESSION_AUTH_RESPONSE:
-	case SESSION_CLOSED:
-	case SESSION_STATES:
-	default:
-		return limits->command_timeout;
-	}
-}
-
-void session_touch(struct session *s)
-{
-	s->deadline_ms = loop_now_ms(s->gate->loop) + deadline_of_state(s);
-}
 
 void session_set_state(struct session *s, enum session_state next)
 {
@@ -98,17 +69,21 @@ bool session_has_grant(const struct session *s)
 
 enum step session_wait_for_room(struct session *s)
 {
-	if (!s->paced)
-		TAILQ_INSERT_TAIL(&s->gate->paced, s, in_paced);
+	if (s->paced)
+		return STEP_WAIT;
+	TAILQ_INSERT_TAIL(&s->gate->paced, s, in_paced);
 	s->paced = true;
+	deadline_pause(s);
 	return STEP_WAIT;
 }
 
-static void take_off_paced(struct session *s)
+void session_leave_paced(struct session *s)
 {
-	if (s->paced)
-		TAILQ_REMOVE(&s->gate->paced, s, in_paced);
+	if (!s->paced)
+		return;
+	TAILQ_REMOVE(&s->gate->paced, s, in_paced);
 	s->paced = false;
+	deadline_resume(s);
 }
 
 /* The other roles hear of it while the stream still knows its cipher. */
@@ -141,7 +116,7 @@ static void close_session(struct session *s)
 	struct gate *gate = s->gate;
 	log_debug(SESSION_NAME ": closed, %s", SESSION_NAME_ARGS(s), s->close_reason);
 	tell_roles(s);
-	take_off_paced(s);
+	session_leave_paced(s);
 	count_gone(s);
 	TAILQ_REMOVE(&gate->sessions, s, in_gate);
 	replies_free(&s->replies);
@@ -199,19 +174,6 @@ static enum step take_step(struct session *s)
 	return steps[s->state](s);
 }
 
-static void arm_deadline(struct session *s)
-{
-	uint64_t deadline = s->deadline_ms;
-	uint64_t login = s->opened_ms + s->gate->config->limits.auth_timeout;
-	uint64_t now = loop_now_ms(s->gate->loop);
-	if (s->user == NULL && login < deadline)
-		deadline = login;
-	if (deadline == s->armed_ms)
-		return;
-	s->armed_ms = deadline;
-	stream_set_deadline(s->stream, deadline > now ? deadline - now : 1);
-}
-
 void session_drive(struct session *s)
 {
 	while (take_step(s) == STEP_NEXT)
@@ -219,24 +181,10 @@ void session_drive(struct session *s)
 	if (s->state == SESSION_CLOSED)
 		close_session(s);
 	else
-		arm_deadline(s);
+		deadline_arm(s);
 }
 
 /* ---- what happens to it */
-
-static void note_timeout(struct session *s)
-{
-	uint64_t login = s->opened_ms + s->gate->config->limits.auth_timeout;
-	s->armed_ms = 0;
-	if (s->state == SESSION_HANDSHAKE || s->state == SESSION_SWITCHING)
-		session_drop(s, "timeout");
-	else if (s->user == NULL && loop_now_ms(s->gate->loop) >= login)
-		session_farewell(s, SPAN("421 4.4.2 No login for too long, closing the connection"), "timeout");
-	else if (s->state == SESSION_OUTCOME)
-		message_lost(s);
-	else
-		session_farewell(s, SPAN("421 4.4.2 Idle for too long, closing the connection"), "timeout");
-}
 
 static void on_event(void *context, struct stream *stream, enum stream_event event)
 {
@@ -244,7 +192,7 @@ static void on_event(void *context, struct stream *stream, enum stream_event eve
 	(void)stream;
 	switch (event) {
 	case STREAM_TIMEOUT:
-		note_timeout(s);
+		deadline_note_passed(s);
 		break;
 	case STREAM_ENDED:
 		s->peer_ended = true;

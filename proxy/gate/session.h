@@ -63,8 +63,11 @@ struct session {
 	enum session_state state;
 	uint64_t number; /* of this gate; with its instance it names the session everywhere */
 	uint64_t opened_ms;
-	uint64_t deadline_ms; /* of the loop's clock; of the present state */
-	uint64_t armed_ms;    /* what the stream was told last */
+	uint64_t deadline_ms;      /* of the loop's clock; of the present state */
+	uint64_t armed_ms;         /* what the stream was told last */
+	uint64_t paused_ms;        /* since when it is paced */
+	uint64_t data_deadline_us; /* of the message that comes in */
+	uint64_t data_taken_ms;    /* when its last bytes came */
 
 	char address[ENDPOINT_TEXT_SIZE];
 	uint16_t port;
@@ -114,7 +117,7 @@ void session_drive(struct session *s);
 
 /* The one setter of `state`: asserts that the move is legal, and starts its deadline. */
 void session_set_state(struct session *s, enum session_state next);
-/* The present state's deadline begins anew: there was progress. */
+/* The present state's deadline begins anew: there was progress. In deadline.c. */
 void session_touch(struct session *s);
 
 /* Queues a reply in our text form (smtp/reply.h). */
@@ -145,6 +148,8 @@ void session_refuse_line(struct session *s, enum status fault, size_t used);
 
 /* The relay door is full: it is driven again when there is room. */
 enum step session_wait_for_room(struct session *s);
+/* It no longer waits for that. Nothing for one that did not. */
+void session_leave_paced(struct session *s);
 /* True when it is authenticated, and the relay that holds its grant is still there. */
 bool session_has_grant(const struct session *s);
 

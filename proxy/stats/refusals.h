@@ -7,7 +7,6 @@
 	REFUSAL(CONNECTIONS, "connections")   /* limits.connections */                            \
 	REFUSAL(ADDRESS, "address")           /* limits.connections_per_address */                \
 	REFUSAL(ERRORS, "errors")             /* limits.errors */                                 \
-	REFUSAL(COMMANDS, "commands")         /* too many without a login */                      \
 	REFUSAL(LOGIN, "login")               /* limits.auth_timeout, the handshake's included */ \
 	REFUSAL(TIMEOUT, "timeout")           /* limits.command_timeout, limits.data_timeout */   \
 	REFUSAL(RATE, "rate")                 /* limits.data_rate */                              \

@@ -1,0 +1,32 @@
+/*
+ * How long a session may take for what it does, and what happens then.
+ *
+ * A command has limits.command_timeout from the answer before it to the end of
+ * its line: bytes alone are no progress. Within a transaction only what moves it on is. A login has
+ * auth_timeout from the connection on, whatever the client does meanwhile.
+ *
+ * A message has data_timeout, and each byte of it adds what it may take at
+ * data_rate, up to data_timeout again: who is fast may rest so long, who is slower than the rate
+ * uses it up, in DATA and over all chunks of BDAT. While we are the ones who don't read, no clock runs.
+ */
+#ifndef GATE_DEADLINE_H
+#define GATE_DEADLINE_H
+
+#include <stddef.h>
+
+struct session;
+
+/* The data of a message begins, or a chunk that is dropped. */
+void deadline_begin_data(struct session *s);
+/* So many bytes of it were taken. */
+void deadline_take_data(struct session *s, size_t bytes);
+/* The session waits for room in the relay door; it has it again. */
+void deadline_pause(struct session *s);
+void deadline_resume(struct session *s);
+
+/* Tells the stream, after steps were taken. */
+void deadline_arm(struct session *s);
+/* The stream's deadline has passed: it is noted on the session. */
+void deadline_note_passed(struct session *s);
+
+#endif

@@ -1,0 +1,303 @@
+/* Who is slow: the gate's clocks, and what moves them. */
+#include "gate_fixture.h"
+
+#define MAIL "MAIL FROM:<alice@example.com>\r\n"
+#define RCPT "RCPT TO:<bob@example.net>\r\n"
+#define IDLE "421 4.4.2 Idle for too long, closing the connection\r\n"
+#define SLOW "421 4.4.2 Data comes too slowly, closing the connection\r\n"
+#define STEP_MS 20 /* between two pieces of a slow client */
+
+static void begin_mail(struct client *c)
+{
+	client_logged_in(c);
+	say(c, MAIL RCPT);
+	HEARS(c, "250 2.1.0 Sender accepted\r\n250 2.1.5 OK\r\n");
+}
+
+/* Says it again and again until the server has closed; what was heard stays. */
+static void insist(struct client *c, const char *text)
+{
+	for (unsigned i = 0; i < PATIENCE_MS / STEP_MS && !c->ended && !c->failed; i++) {
+		say(c, text);
+		rest(STEP_MS);
+	}
+	RUN_UNTIL(c->ended || c->failed);
+}
+
+static bool heard_last(const struct client *c, const char *text)
+{
+	struct span heard = buf_span(&c->heard);
+	size_t size = strlen(text);
+	return heard.size >= size && memcmp(heard.data + heard.size - size, text, size) == 0;
+}
+
+static uint64_t refused(enum stats_refusal reason)
+{
+	return stats_sum(world.stats, 1, COUNTER_REFUSED, reason);
+}
+
+/* ---- commands */
+
+static void a_command_is_whole_in_time_however_its_bytes_trickle(void **state)
+{
+	struct client c;
+	(void)state;
+	world.config.limits.command_timeout = 300;
+	client_logged_in(&c);
+	insist(&c, "x");
+	assert_true(heard_last(&c, IDLE));
+	assert_int_equal(refused(REFUSAL_TIMEOUT), 1);
+	RUN_UNTIL(traced("SESSION_CLOSED timeout\n"));
+	client_close(&c);
+}
+
+static void a_line_without_end_is_no_progress_either(void **state)
+{
+	char much[4097];
+	struct client c;
+	(void)state;
+	memset(much, 'x', sizeof(much) - 1);
+	much[sizeof(much) - 1] = '\0';
+	world.config.limits.command_timeout = 300;
+	client_logged_in(&c);
+	insist(&c, much);
+	assert_true(heard_last(&c, "500 5.5.6 Line too long\r\n" IDLE));
+	client_close(&c);
+}
+
+static void who_keeps_talking_stays(void **state)
+{
+	struct client c;
+	(void)state;
+	world.config.limits.command_timeout = 1000;
+	client_logged_in(&c);
+	for (unsigned i = 0; i < 15; i++) {
+		say(&c, "NOOP\r\n");
+		HEARS(&c, "250 2.0.0 OK\r\n");
+		rest(100);
+	}
+	client_close(&c);
+}
+
+static void small_talk_keeps_no_transaction(void **state)
+{
+	static const char *const talk[] = { "NOOP\r\n", "VRFY bob\r\n", "HELP\r\n" };
+	(void)state;
+	world.config.limits.command_timeout = 300;
+	for (size_t i = 0; i < sizeof(talk) / sizeof(talk[0]); i++) {
+		struct client c;
+		begin_mail(&c);
+		insist(&c, talk[i]);
+		assert_true(heard_last(&c, IDLE));
+		client_close(&c);
+	}
+}
+
+static void recipients_keep_a_transaction(void **state)
+{
+	struct client c;
+	(void)state;
+	world.config.limits.command_timeout = 1000;
+	world.config.limits.recipients_per_message = 100;
+	begin_mail(&c);
+	for (unsigned i = 0; i < 15; i++) {
+		say(&c, RCPT);
+		HEARS(&c, "250 2.1.5 OK\r\n");
+		rest(100);
+	}
+	client_close(&c);
+}
+
+/* ---- before a login */
+
+static void no_command_puts_the_login_off(void **state)
+{
+	struct client c;
+	(void)state;
+	world.config.limits.auth_timeout = 300;
+	client_greeted(&c);
+	insist(&c, "NOOP\r\n");
+	assert_true(heard_last(&c, "421 4.4.2 No login for too long, closing the connection\r\n"));
+	assert_int_equal(refused(REFUSAL_LOGIN), 1);
+	client_close(&c);
+}
+
+static void a_handshake_that_does_not_end_is_cut_and_recorded(void **state)
+{
+	struct client c;
+	(void)state;
+	world.config.limits.auth_timeout = 300;
+	client_connect(&c, SUBMISSIONS);
+	say(&c, "\x16"); /* it begins as TLS does, and never ends */
+	hears_no_more(&c);
+	RUN_UNTIL(traced("SESSION_REFUSED login address=127.0.0.1 listener=submissions count=1\n"));
+	client_close(&c);
+}
+
+static void a_challenge_that_is_never_answered_ends_the_session(void **state)
+{
+	struct client c;
+	(void)state;
+	world.config.limits.auth_timeout = 300;
+	client_greeted(&c);
+	say(&c, "EHLO pc.local\r\nAUTH PLAIN\r\n");
+	HEARS(&c, OFFER("AUTH PLAIN LOGIN") "334 d2hv\r\n");
+	insist(&c, "x");
+	assert_true(heard_last(&c, "421 4.4.2 No login for too long, closing the connection\r\n"));
+	assert_true(traced("SASL_CANCEL\n"));
+	client_close(&c);
+}
+
+/* ---- data */
+
+static void allow(uint64_t data_timeout, uint64_t data_rate)
+{
+	world.config.limits.data_timeout = data_timeout;
+	world.config.limits.data_rate = data_rate;
+}
+
+static void data_slower_than_the_rate_uses_up_its_time(void **state)
+{
+	struct client c;
+	(void)state;
+	allow(400, 10000);
+	begin_mail(&c);
+	say(&c, "DATA\r\n");
+	HEARS(&c, "354 Go ahead, end with a line that holds only a dot\r\n");
+	insist(&c, "slow "); /* 250 bytes a second */
+	assert_true(heard_last(&c, SLOW));
+	assert_int_equal(refused(REFUSAL_RATE), 1);
+	RUN_UNTIL(traced("SESSION_CLOSED too slow\n"));
+	assert_true(traced("ABORTED"));
+	client_close(&c);
+}
+
+static void data_at_the_rate_may_take_as_long_as_it_takes(void **state)
+{
+	struct client c;
+	(void)state;
+	allow(1000, 100);
+	begin_mail(&c);
+	say(&c, "DATA\r\n");
+	HEARS(&c, "354 Go ahead, end with a line that holds only a dot\r\n");
+	for (unsigned i = 0; i < 15; i++) {
+		say(&c, "Subject: not fast, and no attack\r\n");
+		rest(100);
+	}
+	say(&c, ".\r\n");
+	HEARS(&c, "250 2.0.0 Sent as ID1\r\n");
+	client_close(&c);
+}
+
+static void without_a_rate_silence_alone_counts(void **state)
+{
+	struct client c;
+	(void)state;
+	allow(1000, 0);
+	begin_mail(&c);
+	say(&c, "DATA\r\n");
+	HEARS(&c, "354 Go ahead, end with a line that holds only a dot\r\n");
+	for (unsigned i = 0; i < 15; i++) {
+		say(&c, "x");
+		rest(80);
+	}
+	say(&c, "\r\n.\r\n");
+	HEARS(&c, "250 2.0.0 Sent as ID1\r\n");
+	client_close(&c);
+}
+
+static void chunks_share_the_time_of_their_message(void **state)
+{
+	struct client c;
+	(void)state;
+	allow(400, 10000);
+	begin_mail(&c);
+	insist(&c, "BDAT 1\r\nx");
+	assert_true(heard_last(&c, SLOW));
+	RUN_UNTIL(traced("ABORTED"));
+	client_close(&c);
+}
+
+static void one_chunk_that_trickles_is_cut_too(void **state)
+{
+	static const char *const begins[] = { "BDAT 100000 LAST\r\n",
+					      "RSET\r\nBDAT 100000 LAST\r\n" }; /* taken, and dropped */
+	(void)state;
+	allow(400, 10000);
+	for (size_t i = 0; i < sizeof(begins) / sizeof(begins[0]); i++) {
+		struct client c;
+		begin_mail(&c);
+		say(&c, begins[i]);
+		insist(&c, "x");
+		assert_true(heard_last(&c, SLOW));
+		client_close(&c);
+	}
+}
+
+static void small_talk_between_chunks_puts_nothing_off(void **state)
+{
+	struct client c;
+	(void)state;
+	allow(500, 10000);
+	begin_mail(&c);
+	say(&c, "BDAT 5\r\nx: y\n");
+	HEARS(&c, "250 2.0.0 Chunk received\r\n");
+	insist(&c, "NOOP\r\n");
+	assert_true(heard_last(&c, IDLE));
+	client_close(&c);
+}
+
+static void no_clock_runs_while_the_relay_does_not_read(void **state)
+{
+	const unsigned lines = 400000;
+	struct client c, slow;
+	(void)state;
+	allow(1000, 10000);
+	begin_mail(&slow);
+	begin_mail(&c);
+	world.config.limits.message_size = 64U << 20;
+	say(&c, "DATA\r\n");
+	HEARS(&c, "354 Go ahead, end with a line that holds only a dot\r\n");
+	say(&slow, "DATA\r\n");
+	HEARS(&slow, "354 Go ahead, end with a line that holds only a dot\r\n");
+	world.peers_rest = true;
+	say(&c, "Subject: x\r\n\r\n");
+	for (unsigned i = 0; i < lines; i++)
+		say(&c, "a line of forty bytes and not one more\r\n");
+	rest(200);
+	say(&slow, "x");
+	rest(1300);
+	assert_true(stream_backlog(c.stream) > 1U << 20);
+	world.peers_rest = false;
+	say(&c, ".\r\n");
+	HEARS(&c, "250 2.0.0 Sent as ID1\r\n");
+	rest(50);
+	say(&slow, "\r\n.\r\n");
+	HEARS(&slow, "250 2.0.0 Sent as ID1\r\n");
+	client_close(&c);
+	client_close(&slow);
+}
+
+#define IN_WORLD(test) cmocka_unit_test_setup_teardown(test, open_world, close_world)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		IN_WORLD(a_command_is_whole_in_time_however_its_bytes_trickle),
+		IN_WORLD(a_line_without_end_is_no_progress_either),
+		IN_WORLD(who_keeps_talking_stays),
+		IN_WORLD(small_talk_keeps_no_transaction),
+		IN_WORLD(recipients_keep_a_transaction),
+		IN_WORLD(no_command_puts_the_login_off),
+		IN_WORLD(a_handshake_that_does_not_end_is_cut_and_recorded),
+		IN_WORLD(a_challenge_that_is_never_answered_ends_the_session),
+		IN_WORLD(data_slower_than_the_rate_uses_up_its_time),
+		IN_WORLD(data_at_the_rate_may_take_as_long_as_it_takes),
+		IN_WORLD(without_a_rate_silence_alone_counts),
+		IN_WORLD(chunks_share_the_time_of_their_message),
+		IN_WORLD(one_chunk_that_trickles_is_cut_too),
+		IN_WORLD(small_talk_between_chunks_puts_nothing_off),
+		IN_WORLD(no_clock_runs_while_the_relay_does_not_read),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
