@@ -48,6 +48,33 @@ void clock_format_seconds(uint64_t wall_s, char out_text[CLOCK_TEXT_SIZE])
 		 (unsigned)utc.tm_min % 100U, (unsigned)utc.tm_sec % 100U);
 }
 
+enum status clock_read_seconds(struct span text, uint64_t *out_wall_s)
+{
+	static const char form[] = "0000-00-00T00:00:00Z";
+	static const size_t begins[6] = { 0, 5, 8, 11, 14, 17 };
+	uint64_t fields[6];
+	if (text.size != sizeof(form) - 1)
+		return STATUS_INVALID;
+	for (size_t i = 0; i < text.size; i++) {
+		if (form[i] != '0' && text.data[i] != form[i])
+			return STATUS_INVALID;
+	}
+	for (size_t i = 0; i < 6; i++)
+		TRY(span_to_u64(span_slice(text, begins[i], begins[i] + (i ? 2 : 4)), &fields[i]));
+	struct tm utc = { .tm_year = (int)fields[0] - 1900,
+			  .tm_mon = (int)fields[1] - 1,
+			  .tm_mday = (int)fields[2],
+			  .tm_hour = (int)fields[3],
+			  .tm_min = (int)fields[4],
+			  .tm_sec = (int)fields[5] };
+	struct tm normal = utc;
+	time_t seconds = timegm(&normal); /* it carries over what is out of range: 31 June is 1 July */
+	if (seconds < 0 || normal.tm_mon != utc.tm_mon || normal.tm_mday != utc.tm_mday || normal.tm_sec != utc.tm_sec)
+		return STATUS_INVALID;
+	*out_wall_s = (uint64_t)seconds;
+	return STATUS_OK;
+}
+
 void clock_format_mail(uint64_t wall_us, char out_text[CLOCK_TEXT_SIZE])
 {
 	static const char days[7][4] = { "Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat" };

@@ -22,6 +22,12 @@ enum config_listener_tls { LISTENER_TLS_IMPLICIT, LISTENER_TLS_STARTTLS };
 enum config_tls_version { TLS_VERSION_12, TLS_VERSION_13 };
 enum config_relay_tls { RELAY_TLS_IMPLICIT, RELAY_TLS_STARTTLS, RELAY_TLS_NONE };
 enum config_relay_auth { RELAY_AUTH_PLAIN, RELAY_AUTH_LOGIN, RELAY_AUTH_NONE };
+enum config_relay_profile {
+	RELAY_PROFILE_AUTO,
+	RELAY_PROFILE_GENERIC,
+	RELAY_PROFILE_GMAIL,
+	RELAY_PROFILE_MICROSOFT365
+};
 enum config_store { STORE_FILE };
 enum config_on_failure { ON_FAILURE_REJECT };
 enum config_sender_mode { SENDER_ENFORCE, SENDER_AUDIT, SENDER_OFF };

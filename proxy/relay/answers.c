@@ -30,11 +30,11 @@ struct span answers_pass(struct span reply)
 	case 5:
 		break;
 	default:
-		return ANSWER_UPSTREAM_TROUBLE;
+		return ANSWER_UPSTREAM_TRANSPORT;
 	}
 	/* RFC 4954, 6: 530, 534, 535 and 538 are about authentication, ours. 421 would end the client's session. */
 	bool is_ours = code == 421 || code == 530 || code == 534 || code == 535 || code == 538;
-	return is_ours ? ANSWER_UPSTREAM_TROUBLE : reply;
+	return is_ours ? ANSWER_UPSTREAM_TRANSPORT : reply;
 }
 
 enum status answers_write_accepted(struct buf *b, struct span upstream, const char *id)

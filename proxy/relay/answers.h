@@ -20,7 +20,7 @@
 #define ANSWER_QUOTA_UNKNOWN SPAN("451 4.3.0 Quota service unavailable; try again later")
 #define ANSWER_NO_ROUTE SPAN("451 4.3.5 No relay is configured for this user")
 #define ANSWER_NO_MEMORY SPAN("451 4.3.0 Out of memory; try again later")
-#define ANSWER_UPSTREAM_TROUBLE SPAN("451 4.4.1 Relay not available; try again later")
+#define ANSWER_UPSTREAM_TRANSPORT SPAN("451 4.4.1 Relay not available; try again later")
 #define ANSWER_UNKNOWN SPAN("451 4.4.2 Connection to the relay lost; the message may have been delivered")
 #define ANSWER_TOO_LARGE SPAN("552 5.3.4 Message too large")
 #define ANSWER_SPOOL_FULL SPAN("452 4.3.1 No room for this message now; try again later")
@@ -36,7 +36,7 @@ bool answers_is_accepted(struct span reply);
 /* A 4xx or 5xx reply: whoever said it does not have the message. */
 bool answers_is_refusal(struct span reply);
 /*
- * An upstream's reply as the client may hear it: itself, or ANSWER_UPSTREAM_TROUBLE
+ * An upstream's reply as the client may hear it: itself, or ANSWER_UPSTREAM_TRANSPORT
  * where it is no 2xx, 4xx or 5xx reply, or is about the connection (421) or our
  * login (53x).
  */

@@ -172,7 +172,7 @@ void delivery_free_if_over(struct delivery *delivery)
 static void on_timer(void *context)
 {
 	struct delivery *delivery = context;
-	const struct refusal late = { ANSWER_UPSTREAM_TROUBLE, REFUSAL_OTHER, SPAN("no relay took it in time") };
+	const struct refusal late = { ANSWER_UPSTREAM_TRANSPORT, REFUSAL_OTHER, SPAN("no relay took it in time") };
 	if (delivery->is_due) {
 		outcome_retry(delivery);
 	} else if (is_sessions(delivery->state)) {

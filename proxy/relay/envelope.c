@@ -148,7 +148,7 @@ static bool wants_answers(const struct delivery *delivery)
 static void ask(struct delivery *delivery)
 {
 	struct attempt *attempt = delivery_attempt(delivery);
-	const struct refusal trouble = { ANSWER_UPSTREAM_TROUBLE, REFUSAL_OTHER, SPAN("no relay available") };
+	const struct refusal trouble = { ANSWER_UPSTREAM_TRANSPORT, REFUSAL_OTHER, SPAN("no relay available") };
 	if (attempt && attempt->upstream) {
 		attempt_ask_more(attempt);
 	} else if (!attempt_begin_next(delivery)) {

@@ -167,7 +167,7 @@ static struct span answer_of_none_left(const struct delivery *delivery, const st
 {
 	for (size_t i = 0; i < delivery->attempt_count; i++) {
 		if (!delivery->attempts[i].unable)
-			return ANSWER_UPSTREAM_TROUBLE;
+			return ANSWER_UPSTREAM_TRANSPORT;
 	}
 	return upstream->reply;
 }
@@ -179,7 +179,7 @@ static void decide_early(struct attempt *attempt, const struct upstream_outcome 
 	bool promised = recipients_are_promised(&delivery->recipients);
 	bool is_final = (upstream->class == UPSTREAM_SENDER || upstream->class == UPSTREAM_MESSAGE) &&
 			answers_is_refusal(upstream->reply) && !promised;
-	struct refusal refusal = { ANSWER_UPSTREAM_TROUBLE, REFUSAL_OTHER, upstream->reason };
+	struct refusal refusal = { ANSWER_UPSTREAM_TRANSPORT, REFUSAL_OTHER, upstream->reason };
 	attempt->unable = upstream->class == UPSTREAM_UNABLE;
 	warn(attempt, upstream);
 	if (!is_final && attempt_begin_next(delivery))
@@ -274,7 +274,7 @@ void outcome_decide(struct attempt *attempt, const struct upstream_outcome *upst
 
 void outcome_trouble(struct attempt *attempt, struct span reason)
 {
-	const struct upstream_outcome trouble = { .class = UPSTREAM_TROUBLE, .reason = reason, .host = "" };
+	const struct upstream_outcome trouble = { .class = UPSTREAM_TRANSPORT, .reason = reason, .host = "" };
 	attempt_drop(attempt);
 	outcome_decide(attempt, &trouble);
 }

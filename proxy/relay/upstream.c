@@ -86,7 +86,7 @@ static void on_limit(void *context)
 {
 	struct upstream *u = context;
 	struct upstream_connection *c = u->connection;
-	upstream_finish(u, UPSTREAM_TROUBLE, NULL,
+	upstream_finish(u, UPSTREAM_TRANSPORT, NULL,
 			c ? "no reply to MAIL and RCPT in time" : "no free connection in time");
 	if (c)
 		upstream_connection_close(c);
@@ -121,7 +121,7 @@ static void tell_replies(struct upstream *u)
 	struct span *replies = arena_alloc(&u->arena, count * sizeof(*replies));
 	if (replies == NULL) {
 		struct upstream_connection *c = u->connection;
-		upstream_finish(u, UPSTREAM_TROUBLE, NULL, "out of memory");
+		upstream_finish(u, UPSTREAM_TRANSPORT, NULL, "out of memory");
 		if (c)
 			upstream_connection_close(c);
 		return;

@@ -20,12 +20,12 @@
  * An attempt whose recipients were all refused stays open, as more of them may
  * be added; its owner ends it with upstream_abort. A refusal of a RCPT that is
  * about the account and not about the recipient ends the attempt with
- * UPSTREAM_TROUBLE or UPSTREAM_SENDER instead of on_replies.
+ * UPSTREAM_TRANSPORT or UPSTREAM_SENDER instead of on_replies.
  *
  * While others wait for a connection, an attempt that was silent for 2 s
  * between its replies and upstream_send is RSET and gives its connection away.
  * MAIL and the recipients that were accepted are said again when it goes on;
- * when one of them is not accepted again it ends with UPSTREAM_TROUBLE.
+ * when one of them is not accepted again it ends with UPSTREAM_TRANSPORT.
  *
  * RET, ENVID and the recipients' parameters (NOTIFY and ORCPT, RFC 3461) go to a relay whose option says that it has
  * DSN and whose EHLO says so too, and are dropped for others.
@@ -49,14 +49,18 @@
 
 /* What an outcome means, by code and enhanced code; FIELD: classes of upstream failure. */
 enum upstream_class {
-	UPSTREAM_TROUBLE =
-		0, /* transport, our login, throttling, exhausted account: the relay's or our fault. The client hears 4xx */
-	UPSTREAM_ACCEPTED,   /* 250 to the final dot */
-	UPSTREAM_RECIPIENTS, /* refused at DATA because it holds no recipient as valid, whatever it said before */
-	UPSTREAM_SENDER,     /* it does not take this sender: may reach the client as it is */
-	UPSTREAM_MESSAGE,    /* it does not take this message: may reach the client as it is */
-	UPSTREAM_UNABLE,     /* it has not what this message needs (SMTPUTF8): another relay may; `reply` is ours */
-	UPSTREAM_UNKNOWN,    /* gone between the final dot and its reply */
+	UPSTREAM_TRANSPORT = 0, /* the way to the relay, the relay itself, and whatever is in doubt */
+	UPSTREAM_ACCEPTED,      /* 250 to the final dot */
+	UPSTREAM_RECIPIENTS,    /* refused at DATA because it holds no recipient as valid, whatever it said before */
+	UPSTREAM_SENDER,        /* it does not take this sender: may reach the client as it is */
+	UPSTREAM_MESSAGE,       /* it does not take this message: may reach the client as it is */
+	UPSTREAM_UNABLE,        /* it has not what this message needs (SMTPUTF8): another relay may; `reply` is ours */
+	UPSTREAM_ACCOUNT,       /* the account has sent enough for its day, or is blocked */
+	UPSTREAM_TENANT,        /* all accounts of its tenant have */
+	UPSTREAM_THROTTLED,     /* it wants less at a time */
+	UPSTREAM_LOGIN,         /* our authentication */
+	UPSTREAM_BUSY,          /* no connection was free in time */
+	UPSTREAM_UNKNOWN,       /* gone between the final dot and its reply */
 };
 
 struct upstream_outcome {

@@ -1,86 +1,29 @@
-/*
- * What an upstream's refusal means: about a recipient, the sender, the message,
- * or about anything else, which is trouble between us and the relay and never
- * the client's fault. The first row that fits decides; no row is trouble.
- *
- * Codes are used loosely out there: a row can ask for words too. Sources:
- * Google's and Microsoft's lists of SMTP errors, RFC 5321, 4.2.3, RFC 3463,
- * RFC 4954, 6.
- */
+/* The classes of refusals, from upstream_class.def, and the hint that some of them give. Pure. */
+#include "base/clock.h"
 #include "relay/upstream_private.h"
 
-#define ANY (STAGE_MAIL | STAGE_RCPT | STAGE_DATA | STAGE_DOT)
-#define NO_CODE "-" /* in `enhanced`: the reply has no enhanced code */
+#define HINT_MAXIMUM_MS 172800000 /* two days: no provider's day is longer, and no relay is lost for a typo */
 
 struct class_row {
+	enum upstream_profile profile;
 	unsigned stages;
-	unsigned code;        /* 0: any; one digit: that series */
-	const char *enhanced; /* "": any; ends with a dot: all below it */
-	const char *words;    /* in the text, without case; "": any */
+	unsigned code;
+	const char *enhanced, *words;
 	enum upstream_class class;
 };
 
+#define MAIL STAGE_MAIL
+#define RCPT STAGE_RCPT
+#define DATA STAGE_DATA
+#define DOT STAGE_DOT
+#define LATE (STAGE_DATA | STAGE_DOT)
+#define ANY (STAGE_MAIL | STAGE_RCPT | STAGE_DATA | STAGE_DOT)
+
 static const struct class_row rows[] = {
-	/* our own login, and its right to relay at all */
-	{ ANY, 421, "", "", UPSTREAM_TROUBLE },
-	{ ANY, 432, "", "", UPSTREAM_TROUBLE },
-	{ ANY, 454, "", "", UPSTREAM_TROUBLE },
-	{ ANY, 530, "", "", UPSTREAM_TROUBLE },
-	{ ANY, 534, "", "", UPSTREAM_TROUBLE },
-	{ ANY, 535, "", "", UPSTREAM_TROUBLE },
-	{ ANY, 538, "", "", UPSTREAM_TROUBLE },
-	{ ANY, 5, "", "credentials for relay", UPSTREAM_TROUBLE },
-	{ ANY, 5, "", "relay access denied", UPSTREAM_TROUBLE },
-	{ ANY, 5, "", "relaying denied", UPSTREAM_TROUBLE },
-	{ ANY, 5, "5.7.3", "", UPSTREAM_TROUBLE },
-	{ ANY, 5, "5.7.8", "", UPSTREAM_TROUBLE },
-	{ ANY, 5, "5.7.9", "", UPSTREAM_TROUBLE },
-	{ ANY, 5, "5.7.30", "", UPSTREAM_TROUBLE },  /* Microsoft: basic authentication retired */
-	{ ANY, 5, "5.7.57", "", UPSTREAM_TROUBLE },  /* Microsoft: not authenticated to send */
-	{ ANY, 5, "5.7.139", "", UPSTREAM_TROUBLE }, /* Microsoft: basic authentication disabled */
-
-	/* an account, or a tenant, that has sent enough */
-	{ ANY, 5, "5.4.5", "", UPSTREAM_TROUBLE },   /* Gmail: daily limit */
-	{ ANY, 5, "5.7.233", "", UPSTREAM_TROUBLE }, /* Microsoft: the tenant's cap */
-	{ ANY, 5, "", "relay limit exceeded", UPSTREAM_TROUBLE },
-	{ ANY, 5, "", "SubmissionQuotaExceeded", UPSTREAM_TROUBLE },
-	{ ANY, 5, "5.1.8", "bad outbound sender", UPSTREAM_TROUBLE }, /* Microsoft: blocked for spam */
-
-	/* senders that the account may not use */
-	{ ANY, 5, "5.7.60", "", UPSTREAM_SENDER },
-	{ ANY, 5, "5.2.252", "", UPSTREAM_SENDER },
-	{ ANY, 5, "", "SendAsDenied", UPSTREAM_SENDER },
-	{ STAGE_MAIL, 552, "", "", UPSTREAM_MESSAGE },
-	{ STAGE_MAIL, 5, "5.3.4", "", UPSTREAM_MESSAGE },
-	{ STAGE_MAIL, 553, "", "", UPSTREAM_SENDER },
-	{ STAGE_MAIL, 5, "5.7.1", "", UPSTREAM_SENDER },
-	{ STAGE_MAIL, 5, "5.1.", "", UPSTREAM_SENDER },
-	{ STAGE_MAIL, 550, NO_CODE, "", UPSTREAM_SENDER },
-
-	/* recipients: all but what is out of step, not known, or the upstream's own trouble */
-	{ STAGE_RCPT, 500, "", "", UPSTREAM_TROUBLE },
-	{ STAGE_RCPT, 502, "", "", UPSTREAM_TROUBLE },
-	{ STAGE_RCPT, 503, "", "", UPSTREAM_TROUBLE },
-	{ STAGE_RCPT, 4, "4.3.", "", UPSTREAM_TROUBLE },
-	{ STAGE_RCPT, 4, "4.4.", "", UPSTREAM_TROUBLE },
-	{ STAGE_RCPT, 4, "", "", UPSTREAM_RECIPIENTS },
-	{ STAGE_RCPT, 5, "", "", UPSTREAM_RECIPIENTS },
-
-	{ STAGE_DATA, 503, "", "", UPSTREAM_RECIPIENTS },
-	{ STAGE_DATA, 554, "5.5.1", "", UPSTREAM_RECIPIENTS },
-	{ STAGE_DATA, 554, "", "no valid recipients", UPSTREAM_RECIPIENTS },
-
-	/* the message: its size, its form, what is in it, and policy about it */
-	{ STAGE_DATA | STAGE_DOT, 5, "5.3.4", "", UPSTREAM_MESSAGE },
-	{ STAGE_DATA | STAGE_DOT, 5, "5.2.3", "", UPSTREAM_MESSAGE },
-	{ STAGE_DATA | STAGE_DOT, 5, "5.6.", "", UPSTREAM_MESSAGE },
-	{ STAGE_DATA | STAGE_DOT, 5, "5.7.1", "", UPSTREAM_MESSAGE },
-	{ STAGE_DOT, 5, "5.7.26", "", UPSTREAM_SENDER }, /* Gmail: SPF, DKIM, DMARC of the sender's domain */
-	{ STAGE_DOT, 5, "5.7.0", "", UPSTREAM_MESSAGE }, /* Gmail: a dangerous attachment */
-	{ STAGE_DOT, 5, "5.1.", "", UPSTREAM_MESSAGE },  /* recipients looked at late */
-	{ STAGE_DATA | STAGE_DOT, 552, NO_CODE, "", UPSTREAM_MESSAGE },
-	{ STAGE_DOT, 550, NO_CODE, "", UPSTREAM_MESSAGE },
-	{ STAGE_DOT, 554, NO_CODE, "", UPSTREAM_MESSAGE },
+#define REFUSAL(profile, stages, code, enhanced, words, class, example) \
+	{ UPSTREAM_PROFILE_##profile, stages, code, enhanced, words, UPSTREAM_##class },
+#include "relay/upstream_class.def"
+#undef REFUSAL
 };
 
 static bool has_code(unsigned wanted, unsigned code)
@@ -92,30 +35,132 @@ static bool has_enhanced(struct span wanted, struct span enhanced)
 {
 	if (span_is_empty(wanted))
 		return true;
-	if (span_equal(wanted, SPAN(NO_CODE)))
+	if (span_equal(wanted, SPAN("-")))
 		return span_is_empty(enhanced);
 	if (wanted.data[wanted.size - 1] == '.')
 		return span_starts_with(enhanced, wanted);
 	return span_equal(enhanced, wanted);
 }
 
-static bool has_words(struct span wanted, struct span text)
+/* Where `words` end in the text; 0: they are not there. */
+static size_t find_words(struct span words, struct span text)
 {
-	for (size_t i = 0; i + wanted.size <= text.size; i++) {
-		if (span_starts_with_nocase(span_slice(text, i, text.size), wanted))
-			return true;
+	for (size_t i = 0; i + words.size <= text.size; i++) {
+		if (span_starts_with_nocase(span_slice(text, i, text.size), words))
+			return i + words.size;
 	}
-	return false;
+	return 0;
 }
 
-enum upstream_class upstream_classify(enum upstream_stage stage, const struct reply *reply)
+static bool has_words(struct span wanted, struct span text)
 {
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+	return span_is_empty(wanted) || find_words(wanted, text);
+}
+
+size_t upstream_class_row(enum upstream_profile profile, enum upstream_stage stage, const struct reply *reply)
+{
+	size_t i;
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		const struct class_row *row = &rows[i];
-		if ((row->stages & stage) && has_code(row->code, reply->code) &&
-		    has_enhanced(span_of(row->enhanced), reply->enhanced) &&
+		if ((row->profile == UPSTREAM_PROFILE_GENERIC || row->profile == profile) && (row->stages & stage) &&
+		    has_code(row->code, reply->code) && has_enhanced(span_of(row->enhanced), reply->enhanced) &&
 		    has_words(span_of(row->words), reply->text))
-			return row->class;
+			break;
 	}
-	return UPSTREAM_TROUBLE;
+	return i;
+}
+
+enum upstream_class upstream_classify(enum upstream_profile profile, enum upstream_stage stage,
+				      const struct reply *reply)
+{
+	size_t row = upstream_class_row(profile, stage, reply);
+	return row < sizeof(rows) / sizeof(rows[0]) ? rows[row].class : UPSTREAM_TRANSPORT;
+}
+
+/* ---- profiles */
+
+static bool is_below(struct span host, struct span domain)
+{
+	return span_equal_nocase(host, domain) ||
+	       (span_ends_with_nocase(host, domain) && host.data[host.size - domain.size - 1] == '.');
+}
+
+enum upstream_profile upstream_profile_of(const struct config_relay *relay)
+{
+	static const struct {
+		struct span domain;
+		enum upstream_profile profile;
+	} hosts[] = {
+		{ SPAN("gmail.com"), UPSTREAM_PROFILE_GMAIL },
+		{ SPAN("googlemail.com"), UPSTREAM_PROFILE_GMAIL },
+		{ SPAN("office365.com"), UPSTREAM_PROFILE_MICROSOFT365 },
+		{ SPAN("outlook.com"), UPSTREAM_PROFILE_MICROSOFT365 },
+	};
+	switch (relay->profile) {
+	case RELAY_PROFILE_GENERIC:
+		return UPSTREAM_PROFILE_GENERIC;
+	case RELAY_PROFILE_GMAIL:
+		return UPSTREAM_PROFILE_GMAIL;
+	case RELAY_PROFILE_MICROSOFT365:
+		return UPSTREAM_PROFILE_MICROSOFT365;
+	case RELAY_PROFILE_AUTO:
+		break;
+	}
+	for (size_t i = 0; i < sizeof(hosts) / sizeof(hosts[0]); i++) {
+		if (is_below(span_of(relay->host), hosts[i].domain))
+			return hosts[i].profile;
+	}
+	return UPSTREAM_PROFILE_GENERIC;
+}
+
+/* ---- hints */
+
+/* "12 minutes", "1 hour", "3600 s" and so on: milliseconds; 0: none. */
+static uint64_t read_delay(struct span text)
+{
+	static const struct {
+		struct span unit;
+		uint64_t ms;
+	} units[] = { { SPAN("s"), 1000 }, { SPAN("m"), 60000 }, { SPAN("h"), 3600000 }, { SPAN("d"), 86400000 } };
+	size_t digits = 0;
+	uint64_t number;
+	text = span_trim(text);
+	while (digits < text.size && digits < 6 && text.data[digits] >= '0' && text.data[digits] <= '9')
+		digits++;
+	if (span_to_u64(span_slice(text, 0, digits), &number) != STATUS_OK)
+		return 0;
+	struct span unit = span_trim(span_slice(text, digits, text.size));
+	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+		if (span_starts_with_nocase(unit, units[i].unit))
+			return number * units[i].ms;
+	}
+	return 0;
+}
+
+/* "2026-11-23T00:00:00Z": until then. */
+static uint64_t read_time(struct span text, uint64_t wall_ms)
+{
+	uint64_t wall_s;
+	text = span_slice(text, 0, sizeof("2026-11-23T00:00:00Z") - 1);
+	if (clock_read_seconds(text, &wall_s) != STATUS_OK || wall_s * 1000 <= wall_ms)
+		return 0;
+	return wall_s * 1000 - wall_ms;
+}
+
+uint64_t upstream_hint_ms(struct span text, uint64_t wall_ms)
+{
+	static const struct span delays[] = { SPAN("retry after "), SPAN("retry in "), SPAN("try again in "),
+					      SPAN("try again after ") };
+	static const struct span times[] = { SPAN("resets at "), SPAN("retry after "), SPAN("try again after ") };
+	uint64_t hint_ms = 0;
+	size_t at;
+	for (size_t i = 0; i < sizeof(times) / sizeof(times[0]) && hint_ms == 0; i++) {
+		if ((at = find_words(times[i], text)) != 0)
+			hint_ms = read_time(span_slice(text, at, text.size), wall_ms);
+	}
+	for (size_t i = 0; i < sizeof(delays) / sizeof(delays[0]) && hint_ms == 0; i++) {
+		if ((at = find_words(delays[i], text)) != 0)
+			hint_ms = read_delay(span_slice(text, at, text.size));
+	}
+	return hint_ms < HINT_MAXIMUM_MS ? hint_ms : HINT_MAXIMUM_MS;
 }

@@ -184,9 +184,9 @@ static void on_mail_reply(struct upstream *u, const struct reply *reply)
 	if (is_farewell(reply) && u->connection->transactions && !u->replaced)
 		upstream_connection_lost(u->connection, "had been idle for too long");
 	else if (reply->code / 100 == 3)
-		give_up(u, UPSTREAM_TROUBLE, "reply out of step to MAIL", reply);
+		give_up(u, UPSTREAM_TRANSPORT, "reply out of step to MAIL", reply);
 	else
-		refuse(u, upstream_classify(STAGE_MAIL, reply), "MAIL refused", reply);
+		refuse(u, upstream_classify(u->pool->profile, STAGE_MAIL, reply), "MAIL refused", reply);
 }
 
 static enum status keep_reply(struct upstream *u, struct upstream_rcpt *rcpt, const struct reply *reply)
@@ -205,16 +205,17 @@ static void on_rcpt_reply(struct upstream *u, const struct reply *reply)
 	assert(index < u->written);
 	struct upstream_rcpt *rcpt = &u->rcpts[index];
 	bool accepted = reply->code / 100 == 2;
-	enum upstream_class class = accepted ? UPSTREAM_ACCEPTED : upstream_classify(STAGE_RCPT, reply);
+	enum upstream_class class =
+		accepted ? UPSTREAM_ACCEPTED : upstream_classify(u->pool->profile, STAGE_RCPT, reply);
 	u->answered = index + 1;
 	if (reply->code / 100 == 3)
-		give_up(u, UPSTREAM_TROUBLE, "reply out of step to RCPT", reply);
+		give_up(u, UPSTREAM_TRANSPORT, "reply out of step to RCPT", reply);
 	else if (!accepted && class != UPSTREAM_RECIPIENTS)
 		refuse(u, class, "RCPT refused", reply);
 	else if (!accepted && index < u->told)
-		refuse(u, UPSTREAM_TROUBLE, "a recipient accepted before is refused now", reply);
+		refuse(u, UPSTREAM_TRANSPORT, "a recipient accepted before is refused now", reply);
 	else if (index >= u->told && keep_reply(u, rcpt, reply) != STATUS_OK)
-		give_up(u, UPSTREAM_TROUBLE, "out of memory", reply);
+		give_up(u, UPSTREAM_TRANSPORT, "out of memory", reply);
 	else
 		rcpt->accepted = accepted;
 }
@@ -222,7 +223,7 @@ static void on_rcpt_reply(struct upstream *u, const struct reply *reply)
 static void on_envelope_reply(struct upstream *u, const struct reply *reply)
 {
 	if (u->outstanding == 0) {
-		give_up(u, UPSTREAM_TROUBLE, "reply out of step", reply);
+		give_up(u, UPSTREAM_TRANSPORT, "reply out of step", reply);
 		return;
 	}
 	u->outstanding--;
@@ -262,7 +263,7 @@ static void on_read(void *context, enum status status, struct span bytes)
 		stream_set_deadline(u->connection->stream, 0);
 		upstream_is_due(u);
 	} else if (status != STATUS_OK) {
-		give_up(u, UPSTREAM_TROUBLE, "the spool can't be read", NULL);
+		give_up(u, UPSTREAM_TRANSPORT, "the spool can't be read", NULL);
 	} else if (upstream_connection_say(u->connection, bytes, u->pool->relay->reply_timeout)) {
 		u->offset += bytes.size;
 		if (stream_backlog(u->connection->stream) < BODY_BACKLOG)
@@ -293,9 +294,9 @@ static void on_data_reply(struct upstream *u, const struct reply *reply)
 		u->offset = 0;
 		read_next(u);
 	} else if (reply->code / 100 < 4) {
-		give_up(u, UPSTREAM_TROUBLE, "reply out of step to DATA", reply);
+		give_up(u, UPSTREAM_TRANSPORT, "reply out of step to DATA", reply);
 	} else {
-		refuse(u, upstream_classify(STAGE_DATA, reply), "DATA refused", reply);
+		refuse(u, upstream_classify(u->pool->profile, STAGE_DATA, reply), "DATA refused", reply);
 	}
 }
 
@@ -303,16 +304,17 @@ static void on_data_reply(struct upstream *u, const struct reply *reply)
 static void on_early_reply(struct upstream *u, const struct reply *reply)
 {
 	if (reply->code / 100 < 4)
-		give_up(u, UPSTREAM_TROUBLE, "reply out of step within the message", reply);
+		give_up(u, UPSTREAM_TRANSPORT, "reply out of step within the message", reply);
 	else
-		give_up(u, upstream_classify(STAGE_DOT, reply), "message refused before its end", reply);
+		give_up(u, upstream_classify(u->pool->profile, STAGE_DOT, reply), "message refused before its end",
+			reply);
 }
 
 void upstream_dialog_release(struct upstream *u)
 {
 	struct stream *stream = u->connection->stream;
 	if (stream_write(stream, SPAN(".\r\n")) != STATUS_OK) {
-		give_up(u, UPSTREAM_TROUBLE, "the final dot could not be written", NULL);
+		give_up(u, UPSTREAM_TRANSPORT, "the final dot could not be written", NULL);
 		return;
 	}
 	u->state = UPSTREAM_DOT;
@@ -330,7 +332,8 @@ static void on_dot_reply(struct upstream *u, const struct reply *reply)
 		return;
 	}
 	upstream_describe(reason, series == 2 ? "accepted" : "message refused", reply);
-	upstream_finish(u, series == 2 ? UPSTREAM_ACCEPTED : upstream_classify(STAGE_DOT, reply), reply, reason);
+	upstream_finish(u, series == 2 ? UPSTREAM_ACCEPTED : upstream_classify(u->pool->profile, STAGE_DOT, reply),
+			reply, reason);
 	if (reply->code == 421)
 		upstream_connection_close(c);
 	else
@@ -383,5 +386,5 @@ void upstream_dialog_on_lost(struct upstream *u, const char *reason)
 		return;
 	}
 	snprintf(text, sizeof(text), "%s: %s", u->host, reason);
-	upstream_finish(u, state == UPSTREAM_DOT ? UPSTREAM_UNKNOWN : UPSTREAM_TROUBLE, NULL, text);
+	upstream_finish(u, state == UPSTREAM_DOT ? UPSTREAM_UNKNOWN : UPSTREAM_TRANSPORT, NULL, text);
 }

@@ -235,7 +235,7 @@ static void fail_hopeless(struct upstream_pool *pool)
 		pool->login_refused ? "account resting after login failure: " : "resting after connect failure: ";
 	snprintf(reason, sizeof(reason), "%s%s", pool->rest_is_news ? "" : why, pool->last_error);
 	while (!TAILQ_EMPTY(&pool->waiting))
-		upstream_finish(TAILQ_FIRST(&pool->waiting), UPSTREAM_TROUBLE, NULL, reason);
+		upstream_finish(TAILQ_FIRST(&pool->waiting), UPSTREAM_TRANSPORT, NULL, reason);
 }
 
 static void tell_owners(struct upstream_pool *pool)
@@ -308,6 +308,7 @@ enum status upstream_pool_create(struct loop *loop, const struct upstream_option
 	pool->loop = loop;
 	pool->options = *options;
 	pool->relay = options->relay;
+	pool->profile = upstream_profile_of(options->relay);
 	pool->turn = (struct turn_end){ .run = run_turn, .context = pool };
 	TAILQ_INIT(&pool->connections);
 	TAILQ_INIT(&pool->attempts);

@@ -33,8 +33,18 @@ enum upstream_stage {
 	STAGE_DOT = 8,  /* the reply to the message, or one that came in the midst of it */
 };
 
-/* What a 4xx or 5xx means; UPSTREAM_TROUBLE when in doubt. */
-enum upstream_class upstream_classify(enum upstream_stage stage, const struct reply *reply);
+/* Whose replies they are. */
+enum upstream_profile { UPSTREAM_PROFILE_GENERIC, UPSTREAM_PROFILE_GMAIL, UPSTREAM_PROFILE_MICROSOFT365 };
+
+/* By the relay's option, or by its host. */
+enum upstream_profile upstream_profile_of(const struct config_relay *relay);
+/* What a 4xx or 5xx means; UPSTREAM_TRANSPORT when in doubt. */
+enum upstream_class upstream_classify(enum upstream_profile profile, enum upstream_stage stage,
+				      const struct reply *reply);
+/* The row of upstream_class.def that decides; as many as there are: none. */
+size_t upstream_class_row(enum upstream_profile profile, enum upstream_stage stage, const struct reply *reply);
+/* When a refusal says how long it will last ("try again in 5 minutes", "resets at 2026-11-23T00:00:00Z"): milliseconds, else 0. */
+uint64_t upstream_hint_ms(struct span text, uint64_t wall_ms);
 
 /* ---- connections */
 
@@ -216,6 +226,7 @@ struct upstream_pool {
 	struct loop *loop;
 	struct upstream_options options;
 	const struct config_relay *relay;
+	enum upstream_profile profile;
 	struct tls_context *tls; /* NULL with tls = "none" */
 	struct upstream_connections connections;
 	struct upstreams attempts, waiting, due;

@@ -411,7 +411,7 @@ static inline void upstream_ends_with(enum upstream_class class, const char *rep
 
 static inline void upstream_fails(const char *reply)
 {
-	upstream_ends_with(UPSTREAM_TROUBLE, reply, false);
+	upstream_ends_with(UPSTREAM_TRANSPORT, reply, false);
 }
 
 /* ---- the role around it */

@@ -32,6 +32,31 @@ static void time_is_written_in_utc(void **state)
 	assert_string_equal(text, "Mon, 23 Nov 2026 08:15:30 +0000");
 }
 
+static void time_to_the_second_is_read_and_nothing_else(void **state)
+{
+	static const char *const others[] = {
+		"",
+		"2026-11-23T08:15:30",
+		"2026-11-23 08:15:30Z",
+		"2026-11-23T08:15:30z",
+		"2026-11-23T08:15:3xZ",
+		"2026-13-23T08:15:30Z",
+		"2026-06-31T08:15:30Z",
+		"2026-11-00T08:15:30Z",
+		"2026-11-23T08:15:61Z",
+		"1969-12-31T23:59:59Z",
+		"+026-11-23T08:15:30Z",
+		"2026-11-23T08:15:30Z ",
+	};
+	uint64_t wall_s = 7;
+	(void)state;
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		assert_int_equal(clock_read_seconds(span_of(others[i]), &wall_s), STATUS_INVALID);
+	assert_int_equal(wall_s, 7);
+	assert_int_equal(clock_read_seconds(SPAN("2026-11-23T08:15:30Z"), &wall_s), STATUS_OK);
+	assert_int_equal(wall_s, NOV_23_2026_S);
+}
+
 static void the_ends_of_time_are_written_too(void **state)
 {
 	char text[CLOCK_TEXT_SIZE];
@@ -136,6 +161,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(time_is_written_in_utc),
+		cmocka_unit_test(time_to_the_second_is_read_and_nothing_else),
 		cmocka_unit_test(the_ends_of_time_are_written_too),
 		cmocka_unit_test(the_monotonic_clock_goes_on),
 		cmocka_unit_test(a_line_names_level_and_role),

@@ -121,10 +121,10 @@ static const struct outcome_case outcome_cases[] = {
 	{ "a lost connection is unknown and never refunded", UPSTREAM_UNKNOWN, "",
 	  "451 4.4.2 Connection to the relay lost; the message may have been delivered",
 	  "count unknown; message.unknown 1; settle; answer" },
-	{ "trouble without a reply behind the dot is unknown too", UPSTREAM_TROUBLE, "",
+	{ "trouble without a reply behind the dot is unknown too", UPSTREAM_TRANSPORT, "",
 	  "451 4.4.2 Connection to the relay lost; the message may have been delivered",
 	  "count unknown; message.unknown 1; settle; answer" },
-	{ "so is a reply that is none", UPSTREAM_TROUBLE, "354 go on",
+	{ "so is a reply that is none", UPSTREAM_TRANSPORT, "354 go on",
 	  "451 4.4.2 Connection to the relay lost; the message may have been delivered",
 	  "count unknown; message.unknown 1; settle; answer" },
 };
@@ -296,7 +296,7 @@ static void an_upstream_that_ended_before_it_heard_of_the_dot_did_not_get_it(voi
 	(void)state;
 	routes[0].relays.count = 1;
 	bring_to_dot();
-	upstream_ends_with(UPSTREAM_TROUBLE, "", false);
+	upstream_ends_with(UPSTREAM_TRANSPORT, "", false);
 	expect_trace("count failed; message.failed 1; refund; answer");
 }
 

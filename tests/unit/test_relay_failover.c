@@ -186,7 +186,7 @@ static void an_account_refused_at_the_dot_for_certain_makes_the_next_relay_try(v
 {
 	(void)state;
 	bring_to_dot();
-	upstream_ends_with(UPSTREAM_TROUBLE, "550 5.4.5 Daily user sending limit exceeded", true);
+	upstream_ends_with(UPSTREAM_TRANSPORT, "550 5.4.5 Daily user sending limit exceeded", true);
 	expect_trace("count failed; message.failed 1; B: bob@x");
 	upstream_says("250 ok");
 	audit_says(STATUS_OK);
@@ -261,7 +261,7 @@ static void behind_50_s_no_further_relay_is_tried(void **state)
 	(void)state;
 	bring_to_dot();
 	pass_time(60000);
-	upstream_ends_with(UPSTREAM_TROUBLE, "451 4.3.0 later", true);
+	upstream_ends_with(UPSTREAM_TRANSPORT, "451 4.3.0 later", true);
 	expect_trace("count failed; message.failed 1; refund; answer");
 	assert_string_equal(world.message_reply, "451 4.4.1 Relay not available; try again later");
 }

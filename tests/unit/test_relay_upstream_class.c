@@ -1,91 +1,140 @@
-/* What refusals mean: replies as Gmail, Microsoft, Postfix and Exim give them. */
+/* What refusals mean: every row of upstream_class.def by its example, and replies as Gmail, Microsoft, Postfix and Exim give them. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <stdio.h>
 
 #include "relay/upstream_private.h"
 
+#define MAIL STAGE_MAIL
+#define RCPT STAGE_RCPT
+#define DATA STAGE_DATA
+#define DOT STAGE_DOT
+#define LATE (STAGE_DATA | STAGE_DOT)
+#define ANY (STAGE_MAIL | STAGE_RCPT | STAGE_DATA | STAGE_DOT)
+
+static const enum upstream_stage stages[] = { STAGE_MAIL, STAGE_RCPT, STAGE_DATA, STAGE_DOT };
+
+struct row {
+	enum upstream_profile profile;
+	unsigned stages;
+	const char *example;
+	enum upstream_class class;
+};
+
+static const struct row rows[] = {
+#define REFUSAL(profile, stages, code, enhanced, words, class, example) \
+	{ UPSTREAM_PROFILE_##profile, stages, example, UPSTREAM_##class },
+#include "relay/upstream_class.def"
+#undef REFUSAL
+};
+
+static struct reply read_reply(const char *text)
+{
+	struct reply reply;
+	assert_int_equal(reply_read(span_of(text), &reply), STATUS_OK);
+	return reply;
+}
+
+/* No row hides another one, and each means what it says, at each of its stages. */
+static void each_row_decides_its_example(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct reply reply = read_reply(rows[i].example);
+		for (size_t j = 0; j < 4; j++) {
+			if (!(rows[i].stages & stages[j]))
+				continue;
+			if (upstream_class_row(rows[i].profile, stages[j], &reply) != i)
+				fail_msg("row %zu does not decide: %s", i, rows[i].example);
+			assert_int_equal(upstream_classify(rows[i].profile, stages[j], &reply), rows[i].class);
+		}
+	}
+}
+
+/* A row of one provider says nothing about the others. */
+static void rows_of_a_provider_are_for_it_alone(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct reply reply = read_reply(rows[i].example);
+		enum upstream_profile other = rows[i].profile == UPSTREAM_PROFILE_GMAIL ? UPSTREAM_PROFILE_MICROSOFT365
+											: UPSTREAM_PROFILE_GMAIL;
+		if (rows[i].profile == UPSTREAM_PROFILE_GENERIC)
+			continue;
+		for (size_t j = 0; j < 4; j++) {
+			assert_int_not_equal(upstream_class_row(other, stages[j], &reply), i);
+			assert_int_not_equal(upstream_class_row(UPSTREAM_PROFILE_GENERIC, stages[j], &reply), i);
+		}
+	}
+}
+
 struct class_case {
 	const char *what;
+	enum upstream_profile profile;
 	enum upstream_stage stage;
 	const char *reply;
 	enum upstream_class class;
 };
 
+#define GENERIC UPSTREAM_PROFILE_GENERIC
+#define GMAIL UPSTREAM_PROFILE_GMAIL
+#define MICROSOFT UPSTREAM_PROFILE_MICROSOFT365
+
 static const struct class_case cases[] = {
-	{ "Gmail's daily limit is about the account, at MAIL", STAGE_MAIL,
-	  "550 5.4.5 Daily user sending limit exceeded", UPSTREAM_TROUBLE },
-	{ "and at RCPT", STAGE_RCPT, "550 5.4.5 Daily user sending limit exceeded", UPSTREAM_TROUBLE },
-	{ "and behind the message", STAGE_DOT, "550 5.4.5 Daily user sending limit exceeded", UPSTREAM_TROUBLE },
-	{ "Gmail's relay limit of a whole customer", STAGE_DOT,
-	  "550 5.7.1 Daily SMTP relay limit exceeded for customer", UPSTREAM_TROUBLE },
-	{ "Gmail does not know our address", STAGE_MAIL, "550 5.7.1 Invalid credentials for relay [192.0.2.1]",
-	  UPSTREAM_TROUBLE },
-	{ "Microsoft's daily limit", STAGE_DOT,
-	  "554 5.2.0 STOREDRV.Submission.Exception:SubmissionQuotaExceededException", UPSTREAM_TROUBLE },
-	{ "Microsoft's cap of a tenant", STAGE_DOT, "550 5.7.233 tenant limit", UPSTREAM_TROUBLE },
-	{ "Microsoft's cap of connections", STAGE_MAIL, "432 4.3.2 Concurrent connections limit exceeded",
-	  UPSTREAM_TROUBLE },
-	{ "and at RCPT it is not about the recipient", STAGE_RCPT, "432 4.3.2 Concurrent connections limit exceeded",
-	  UPSTREAM_TROUBLE },
-	{ "an account blocked for spam", STAGE_MAIL, "550 5.1.8 Access denied, bad outbound sender", UPSTREAM_TROUBLE },
-
-	{ "our login is missing", STAGE_MAIL, "530 5.7.0 Authentication Required", UPSTREAM_TROUBLE },
-	{ "our login is wrong", STAGE_MAIL, "535 5.7.8 Bad credentials", UPSTREAM_TROUBLE },
-	{ "our login must be done in a browser", STAGE_MAIL, "534 5.7.14 Please log in", UPSTREAM_TROUBLE },
-	{ "our login was too frequent", STAGE_RCPT, "454 4.7.0 Too many login attempts", UPSTREAM_TROUBLE },
-	{ "our login does not let us relay", STAGE_RCPT, "554 5.7.1 <a@b>: Relay access denied", UPSTREAM_TROUBLE },
-
-	{ "going away", STAGE_RCPT, "421 4.3.2 Shutting down", UPSTREAM_TROUBLE },
-	{ "a 4xx to MAIL", STAGE_MAIL, "451 4.3.0 Try again", UPSTREAM_TROUBLE },
-	{ "a 4xx to the message", STAGE_DOT, "452 4.3.1 Out of space", UPSTREAM_TROUBLE },
-	{ "a command that it does not know", STAGE_MAIL, "500 5.5.2 Unknown command", UPSTREAM_TROUBLE },
-	{ "a parameter that it does not know", STAGE_MAIL, "555 5.5.4 Unsupported option", UPSTREAM_TROUBLE },
-	{ "RCPT out of step", STAGE_RCPT, "503 5.5.1 Need MAIL first", UPSTREAM_TROUBLE },
-	{ "what we have no word for", STAGE_DOT, "554 5.9.9 Odd", UPSTREAM_TROUBLE },
-
-	{ "a mailbox that does not exist", STAGE_RCPT, "550 5.1.1 No such user", UPSTREAM_RECIPIENTS },
-	{ "a mailbox that is full", STAGE_RCPT, "452 4.2.2 Over quota", UPSTREAM_RECIPIENTS },
-	{ "a mailbox that is busy", STAGE_RCPT, "450 4.2.1 Receiving too quickly", UPSTREAM_RECIPIENTS },
-	{ "a refusal without enhanced code", STAGE_RCPT, "550 unknown", UPSTREAM_RECIPIENTS },
-	{ "a full disk is not about the recipient", STAGE_RCPT, "452 4.3.1 Out of space", UPSTREAM_TROUBLE },
-	{ "no recipient is valid, it says at DATA", STAGE_DATA, "554 5.5.1 Error: no valid recipients",
+	{ "a relay's own limit is about the account, whose profile ever", GENERIC, STAGE_RCPT,
+	  "550 5.4.5 Daily sending quota exceeded: 500 of 500 messages, resets at 2026-11-23T00:00:00Z",
+	  UPSTREAM_ACCOUNT },
+	{ "Gmail's relay limit of a user", GMAIL, STAGE_MAIL, "550 5.4.5 Daily SMTP relay limit exceeded for user",
+	  UPSTREAM_ACCOUNT },
+	{ "Gmail's relay limit of a customer", GMAIL, STAGE_MAIL,
+	  "550 5.7.1 Daily SMTP relay limit exceeded for customer. For more\ninformation x - gsmtp", UPSTREAM_TENANT },
+	{ "which another relay's words are not", GENERIC, STAGE_DOT,
+	  "550 5.7.1 Daily SMTP relay limit exceeded for customer", UPSTREAM_MESSAGE },
+	{ "a recipient of Gmail's that is busy is not our being throttled", GMAIL, STAGE_RCPT,
+	  "450 4.2.1 The user you are trying to contact is receiving mail at a rate that prevents more",
 	  UPSTREAM_RECIPIENTS },
-	{ "or so", STAGE_DATA, "503 Valid RCPT command must precede DATA", UPSTREAM_RECIPIENTS },
-	{ "or so, without code", STAGE_DATA, "554 No valid recipients", UPSTREAM_RECIPIENTS },
-	{ "any other 554 at DATA", STAGE_DATA, "554 5.3.0 Mail system not configured", UPSTREAM_TROUBLE },
+	{ "a domain of Gmail's that wants a transaction of its own", GMAIL, STAGE_RCPT,
+	  "451 4.3.0 Multiple destination domains per transaction is unsupported. Please try again.",
+	  UPSTREAM_RECIPIENTS },
+	{ "Microsoft's daily limit, whatever the profile", GENERIC, STAGE_DOT,
+	  "554 5.2.0 STOREDRV.Submission.Exception:SubmissionQuotaExceededException; Failed to process message",
+	  UPSTREAM_ACCOUNT },
+	{ "Microsoft's cap of connections", MICROSOFT, STAGE_RCPT, "432 4.3.2 Concurrent connections limit exceeded",
+	  UPSTREAM_THROTTLED },
+	{ "a soft refusal to relay is not a login's", GENERIC, STAGE_RCPT, "454 4.7.1 <a@b>: Relay access denied",
+	  UPSTREAM_TRANSPORT },
+	{ "our login was too frequent", GENERIC, STAGE_RCPT, "454 4.7.0 Too many login attempts", UPSTREAM_LOGIN },
+	{ "Amazon's day is over", GENERIC, STAGE_DOT, "454 Throttling failure: Daily message quota exceeded.",
+	  UPSTREAM_ACCOUNT },
 
-	{ "a sender that is not allowed", STAGE_MAIL, "553 5.7.1 Not owned by user", UPSTREAM_SENDER },
-	{ "a sender by policy", STAGE_MAIL, "550 5.7.1 Sender rejected", UPSTREAM_SENDER },
-	{ "a sender without a domain", STAGE_MAIL, "501 5.1.7 Bad sender address syntax", UPSTREAM_SENDER },
-	{ "Exim's sender verification", STAGE_MAIL, "550 Sender verify failed", UPSTREAM_SENDER },
-	{ "Microsoft's SendAs, new", STAGE_DOT, "554 5.2.252 SendAsDenied; a@b not allowed", UPSTREAM_SENDER },
-	{ "Microsoft's SendAs, older", STAGE_DOT, "550 5.7.60 SMTP; Client does not have permissions to send as this",
-	  UPSTREAM_SENDER },
-	{ "Microsoft's SendAs, oldest", STAGE_DOT, "554 5.2.0 STOREDRV.Submission.Exception:SendAsDeniedException",
-	  UPSTREAM_SENDER },
-	{ "a sender's domain that fails DMARC", STAGE_DOT, "550 5.7.26 Unauthenticated email", UPSTREAM_SENDER },
-
-	{ "too large, told at MAIL", STAGE_MAIL, "552 5.3.4 Too large", UPSTREAM_MESSAGE },
-	{ "too large, told behind it", STAGE_DOT, "552 5.3.4 Too large", UPSTREAM_MESSAGE },
-	{ "too large, without enhanced code", STAGE_DOT, "552 Too large", UPSTREAM_MESSAGE },
-	{ "malformed", STAGE_DOT, "554 5.6.0 Bad header", UPSTREAM_MESSAGE },
-	{ "spam", STAGE_DOT, "550 5.7.1 Looks like spam", UPSTREAM_MESSAGE },
-	{ "a dangerous attachment", STAGE_DOT, "552 5.7.0 Blocked for its content", UPSTREAM_MESSAGE },
-	{ "spam, without enhanced code", STAGE_DOT, "554 Message rejected", UPSTREAM_MESSAGE },
-	{ "recipients looked at late", STAGE_DOT, "550 5.1.10 Recipient not found", UPSTREAM_MESSAGE },
+	{ "a 4xx to MAIL", GENERIC, STAGE_MAIL, "451 4.3.0 Try again", UPSTREAM_TRANSPORT },
+	{ "a 4xx to the message", GENERIC, STAGE_DOT, "452 4.3.1 Out of space", UPSTREAM_TRANSPORT },
+	{ "a command that it does not know", GENERIC, STAGE_MAIL, "500 5.5.2 Unknown command", UPSTREAM_TRANSPORT },
+	{ "a parameter that it does not know", GENERIC, STAGE_MAIL, "555 5.5.4 Unsupported option",
+	  UPSTREAM_TRANSPORT },
+	{ "what we have no word for", GENERIC, STAGE_DOT, "554 5.9.9 Odd", UPSTREAM_TRANSPORT },
+	{ "any other 554 at DATA", GENERIC, STAGE_DATA, "554 5.3.0 Mail system not configured", UPSTREAM_TRANSPORT },
+	{ "a mailbox that is full", GENERIC, STAGE_RCPT, "452 4.2.2 Over quota", UPSTREAM_RECIPIENTS },
+	{ "a refusal without enhanced code", GENERIC, STAGE_RCPT, "550 unknown", UPSTREAM_RECIPIENTS },
+	{ "too many recipients", GMAIL, STAGE_RCPT, "452 4.5.3 Your message has too many recipients.",
+	  UPSTREAM_RECIPIENTS },
+	{ "Exim's sender verification", GENERIC, STAGE_MAIL, "550 Sender verify failed", UPSTREAM_SENDER },
+	{ "an on-premises Exchange refuses a sender", GENERIC, STAGE_DOT,
+	  "550 5.7.60 SMTP; Client does not have permissions to send as this sender", UPSTREAM_SENDER },
+	{ "too large, without enhanced code", GENERIC, STAGE_DOT, "552 Too large", UPSTREAM_MESSAGE },
+	{ "spam, without enhanced code", GENERIC, STAGE_DOT, "554 Message rejected", UPSTREAM_MESSAGE },
 };
 
 static void each_refusal_has_its_class(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct reply reply;
-		assert_int_equal(reply_read(span_of(cases[i].reply), &reply), STATUS_OK);
-		if (upstream_classify(cases[i].stage, &reply) != cases[i].class)
+		struct reply reply = read_reply(cases[i].reply);
+		if (upstream_classify(cases[i].profile, cases[i].stage, &reply) != cases[i].class)
 			fail_msg("%s: %s", cases[i].what, cases[i].reply);
 	}
 }
@@ -93,28 +142,86 @@ static void each_refusal_has_its_class(void **state)
 /* Whatever comes, a 4xx never reaches a client as permanent, and only what a row allows does. */
 static void only_rows_speak_for_the_client(void **state)
 {
-	static const enum upstream_stage stages[] = { STAGE_MAIL, STAGE_RCPT, STAGE_DATA, STAGE_DOT };
 	(void)state;
 	for (unsigned code = 400; code < 500; code++) {
 		struct reply reply = { .code = code };
 		for (size_t i = 0; i < 4; i++) {
-			enum upstream_class class = upstream_classify(stages[i], &reply);
-			bool fits =
-				class == UPSTREAM_TROUBLE || (stages[i] == STAGE_RCPT && class == UPSTREAM_RECIPIENTS);
-			assert_true(fits);
+			enum upstream_class class = upstream_classify(GENERIC, stages[i], &reply);
+			assert_int_not_equal(class, UPSTREAM_SENDER);
+			assert_int_not_equal(class, UPSTREAM_MESSAGE);
+			assert_true(stages[i] == STAGE_RCPT || class != UPSTREAM_RECIPIENTS);
 		}
 	}
 	for (unsigned code = 400; code < 600; code++) {
 		struct reply reply = { .code = code, .enhanced = SPAN("5.9.9") };
-		assert_int_not_equal(upstream_classify(STAGE_DOT, &reply), UPSTREAM_ACCEPTED);
+		assert_int_not_equal(upstream_classify(GENERIC, STAGE_DOT, &reply), UPSTREAM_ACCEPTED);
+	}
+}
+
+static void the_profile_comes_from_the_option_or_the_host(void **state)
+{
+	static const struct {
+		const char *host;
+		enum config_relay_profile option;
+		enum upstream_profile profile;
+	} relays[] = {
+		{ "smtp.gmail.com", RELAY_PROFILE_AUTO, GMAIL },
+		{ "SMTP-Relay.Gmail.com", RELAY_PROFILE_AUTO, GMAIL },
+		{ "smtp.office365.com", RELAY_PROFILE_AUTO, MICROSOFT },
+		{ "example.mail.protection.outlook.com", RELAY_PROFILE_AUTO, MICROSOFT },
+		{ "notgmail.com", RELAY_PROFILE_AUTO, GENERIC },
+		{ "gmail.com.example.net", RELAY_PROFILE_AUTO, GENERIC },
+		{ "127.0.0.1", RELAY_PROFILE_GMAIL, GMAIL },
+		{ "127.0.0.1", RELAY_PROFILE_MICROSOFT365, MICROSOFT },
+		{ "smtp.gmail.com", RELAY_PROFILE_GENERIC, GENERIC },
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(relays) / sizeof(relays[0]); i++) {
+		char host[64];
+		snprintf(host, sizeof(host), "%s", relays[i].host);
+		struct config_relay relay = { .host = host, .profile = relays[i].option };
+		assert_int_equal(upstream_profile_of(&relay), relays[i].profile);
+	}
+}
+
+static void hints_say_how_long_a_refusal_lasts(void **state)
+{
+	static const struct {
+		const char *text;
+		uint64_t ms;
+	} hints[] = {
+		{ "Daily sending quota exceeded: 500 of 500 messages, resets at 1970-01-02T00:00:00Z",
+		  86400000 - 5000 },
+		{ "Too many; Retry after 30 seconds", 30000 },
+		{ "please try again in 5 minutes.", 300000 },
+		{ "try again in 1 hour", 3600000 },
+		{ "try again in 365 days", 172800000 },
+		{ "resets at 1970-01-01T00:00:00Z, which is over", 0 },
+		{ "resets at 2999-01-01T00:00:00Z", 172800000 },
+		{ "resets at 1970-13-01T00:00:00Z", 0 },
+		{ "resets at ", 0 },
+		{ "try again in 99999999999999999999 hours", 0 },
+		{ "try again in five minutes", 0 },
+		{ "try again later", 0 },
+		{ "", 0 },
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(hints) / sizeof(hints[0]); i++) {
+		if (upstream_hint_ms(span_of(hints[i].text), 5000) != hints[i].ms)
+			fail_msg("%s: %llu", hints[i].text,
+				 (unsigned long long)upstream_hint_ms(span_of(hints[i].text), 5000));
 	}
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(each_row_decides_its_example),
+		cmocka_unit_test(rows_of_a_provider_are_for_it_alone),
 		cmocka_unit_test(each_refusal_has_its_class),
 		cmocka_unit_test(only_rows_speak_for_the_client),
+		cmocka_unit_test(the_profile_comes_from_the_option_or_the_host),
+		cmocka_unit_test(hints_say_how_long_a_refusal_lasts),
 	};
 	return cmocka_run_group_tests_name("relay: classes of upstream failure", tests, NULL, NULL);
 }

@@ -289,30 +289,31 @@ struct answer_case {
 static const struct answer_case answer_cases[] = {
 	{ "MAIL refused for the sender", "MAIL", "553 5.7.1 not yours\r\n", UPSTREAM_SENDER, false,
 	  "MAIL refused: 553 5.7.1 not yours" },
-	{ "MAIL refused for the account", "MAIL", "550 5.4.5 daily limit\r\n", UPSTREAM_TROUBLE, false,
+	{ "MAIL refused for the account", "MAIL", "550 5.4.5 daily limit\r\n", UPSTREAM_ACCOUNT, false,
 	  "MAIL refused: 550 5.4.5 daily limit" },
-	{ "MAIL put off", "MAIL", "451 4.3.0 later\r\n", UPSTREAM_TROUBLE, false, "MAIL refused: 451 4.3.0 later" },
-	{ "MAIL answered with a question", "MAIL", "354 what\r\n", UPSTREAM_TROUBLE, false,
+	{ "MAIL put off", "MAIL", "451 4.3.0 later\r\n", UPSTREAM_TRANSPORT, false, "MAIL refused: 451 4.3.0 later" },
+	{ "MAIL answered with a question", "MAIL", "354 what\r\n", UPSTREAM_TRANSPORT, false,
 	  "reply out of step to MAIL: 354 what" },
-	{ "RCPT refused for the account", "RCPT", "550 5.4.5 daily limit\r\n", UPSTREAM_TROUBLE, false,
+	{ "RCPT refused for the account", "RCPT", "550 5.4.5 daily limit\r\n", UPSTREAM_ACCOUNT, false,
 	  "RCPT refused: 550 5.4.5 daily limit" },
-	{ "RCPT answered with good-bye", "RCPT", "421 4.3.2 bye\r\n" HANG_UP, UPSTREAM_TROUBLE, false,
+	{ "RCPT answered with good-bye", "RCPT", "421 4.3.2 bye\r\n" HANG_UP, UPSTREAM_TRANSPORT, false,
 	  "RCPT refused: 421 4.3.2 bye" },
-	{ "the connection lost at RCPT", "RCPT", HANG_UP, UPSTREAM_TROUBLE, false, "127.0.0.1: closed by the relay" },
-	{ "RCPT answered with nonsense", "RCPT", "hello\r\n", UPSTREAM_TROUBLE, false,
+	{ "the connection lost at RCPT", "RCPT", HANG_UP, UPSTREAM_TRANSPORT, false, "127.0.0.1: closed by the relay" },
+	{ "RCPT answered with nonsense", "RCPT", "hello\r\n", UPSTREAM_TRANSPORT, false,
 	  "127.0.0.1: what it said is no SMTP reply" },
-	{ "RCPT never answered", "RCPT", "", UPSTREAM_TROUBLE, false, "127.0.0.1: no reply in time" },
+	{ "RCPT never answered", "RCPT", "", UPSTREAM_TRANSPORT, false, "127.0.0.1: no reply in time" },
 	{ "DATA refused as nobody is there", "DATA", "554 5.5.1 no valid recipients\r\n", UPSTREAM_RECIPIENTS, false,
 	  "DATA refused: 554 5.5.1 no valid recipients" },
-	{ "DATA refused", "DATA", "451 4.3.0 later\r\n", UPSTREAM_TROUBLE, false, "DATA refused: 451 4.3.0 later" },
-	{ "DATA answered with 250", "DATA", "250 2.0.0 done\r\n", UPSTREAM_TROUBLE, false,
+	{ "DATA refused", "DATA", "451 4.3.0 later\r\n", UPSTREAM_TRANSPORT, false, "DATA refused: 451 4.3.0 later" },
+	{ "DATA answered with 250", "DATA", "250 2.0.0 done\r\n", UPSTREAM_TRANSPORT, false,
 	  "reply out of step to DATA: 250 2.0.0 done" },
-	{ "the connection lost at DATA", "DATA", HANG_UP, UPSTREAM_TROUBLE, false, "127.0.0.1: closed by the relay" },
+	{ "the connection lost at DATA", "DATA", HANG_UP, UPSTREAM_TRANSPORT, false, "127.0.0.1: closed by the relay" },
 	{ "the message refused", ".", "550 5.7.1 spam\r\n", UPSTREAM_MESSAGE, true, "message refused: 550 5.7.1 spam" },
-	{ "the message put off", ".", "452 4.3.1 disk\r\n", UPSTREAM_TROUBLE, true, "message refused: 452 4.3.1 disk" },
-	{ "the account exhausted at the dot", ".", "550 5.4.5 daily limit\r\n", UPSTREAM_TROUBLE, true,
+	{ "the message put off", ".", "452 4.3.1 disk\r\n", UPSTREAM_TRANSPORT, true,
+	  "message refused: 452 4.3.1 disk" },
+	{ "the account exhausted at the dot", ".", "550 5.4.5 daily limit\r\n", UPSTREAM_ACCOUNT, true,
 	  "message refused: 550 5.4.5 daily limit" },
-	{ "good-bye to the dot is a definite no", ".", "421 4.3.2 bye\r\n" HANG_UP, UPSTREAM_TROUBLE, true,
+	{ "good-bye to the dot is a definite no", ".", "421 4.3.2 bye\r\n" HANG_UP, UPSTREAM_TRANSPORT, true,
 	  "message refused: 421 4.3.2 bye" },
 	{ "gone behind the dot", ".", HANG_UP, UPSTREAM_UNKNOWN, true, "127.0.0.1: closed by the relay" },
 	{ "silent behind the dot", ".", "", UPSTREAM_UNKNOWN, true, "127.0.0.1: no reply in time" },
@@ -378,7 +379,7 @@ static void an_acceptance_before_the_dot_counts_as_none(void **state)
 	open_sending(&t, &s);
 	send_text(&t, &s, BODY);
 	run_until(t.loop, is_done, &s);
-	assert_int_equal(s.class, UPSTREAM_TROUBLE);
+	assert_int_equal(s.class, UPSTREAM_TRANSPORT);
 	assert_false(s.dot_released);
 	end(&s);
 }
@@ -391,7 +392,7 @@ static void a_connection_lost_while_the_dot_is_held_is_definite(void **state)
 	hold_sending(&t, &s);
 	fake_relay_cut(&t.relay);
 	run_until(t.loop, is_done, &s);
-	assert_int_equal(s.class, UPSTREAM_TROUBLE);
+	assert_int_equal(s.class, UPSTREAM_TRANSPORT);
 	assert_false(s.dot_released);
 	end(&s);
 }
@@ -406,7 +407,7 @@ static void a_release_behind_the_end_sends_nothing(void **state)
 	upstream_connection_lost(s.upstream->connection, "cut");
 	upstream_release(s.upstream);
 	run_until(t.loop, is_done, &s);
-	assert_int_equal(s.class, UPSTREAM_TROUBLE);
+	assert_int_equal(s.class, UPSTREAM_TRANSPORT);
 	assert_false(s.dot_released);
 	assert_int_equal(t.relay.dots, 0);
 	end(&s);

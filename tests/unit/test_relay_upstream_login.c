@@ -60,7 +60,7 @@ static void assert_fails(struct sending *s, const char *reason)
 {
 	open_sending(&t, s);
 	assert_int_equal(s->done, 1);
-	assert_int_equal(s->class, UPSTREAM_TROUBLE);
+	assert_int_equal(s->class, UPSTREAM_TRANSPORT);
 	assert_string_equal(s->last_reply, ""); /* the client never hears our login's replies */
 	if (strstr(s->reason, reason) == NULL)
 		fail_msg("\"%s\" is not in \"%s\"", reason, s->reason);
@@ -185,7 +185,7 @@ static void many_attempts_at_a_wrong_password_make_one_login(void **state)
 		begin_sending(&t, &s[i]);
 	for (unsigned i = 0; i < 8; i++) {
 		run_until(t.loop, is_done, &s[i]);
-		assert_int_equal(s[i].class, UPSTREAM_TROUBLE);
+		assert_int_equal(s[i].class, UPSTREAM_TRANSPORT);
 	}
 	assert_int_equal(fake_relay_heard(&t.relay, "AUTH"), 1);
 	upstream_test_end(&t);

@@ -156,7 +156,7 @@ static void waiting_has_its_limit(void **state)
 	open_sending(&t, &busy);
 	assert_int_equal(upstream_begin(t.pool, &envelope, &recipient, 1, 100, &note_all, &s, &s.upstream), STATUS_OK);
 	run_until(t.loop, is_done, &s);
-	assert_int_equal(s.class, UPSTREAM_TROUBLE);
+	assert_int_equal(s.class, UPSTREAM_TRANSPORT);
 	assert_string_equal(s.reason, "no free connection in time");
 	end(&busy);
 }
@@ -172,7 +172,7 @@ static void the_limit_holds_for_mail_and_rcpt_too(void **state)
 	assert_int_equal(upstream_begin(t.pool, &envelope, &recipient, 1, 200, &note_all, &s, &s.upstream), STATUS_OK);
 	run_until(t.loop, is_done, &s);
 	assert_string_equal(s.reason, "no reply to MAIL and RCPT in time");
-	assert_int_equal(s.class, UPSTREAM_TROUBLE);
+	assert_int_equal(s.class, UPSTREAM_TRANSPORT);
 	end(&s);
 }
 
@@ -250,7 +250,7 @@ static void a_connection_is_replaced_once_only(void **state)
 	send_whole(&t, &s);
 	fake_relay_rule(&t.relay, "MAIL", HANG_UP, 0);
 	open_sending(&t, &s);
-	assert_int_equal(s.class, UPSTREAM_TROUBLE);
+	assert_int_equal(s.class, UPSTREAM_TRANSPORT);
 	assert_int_equal(t.relay.connected, 2);
 	end(&s);
 }
@@ -284,7 +284,7 @@ static void one_that_dies_within_the_message_is_not_replaced(void **state)
 	open_sending(&t, &s);
 	send_text(&t, &s, BODY);
 	run_until(t.loop, is_done, &s);
-	assert_int_equal(s.class, UPSTREAM_TROUBLE);
+	assert_int_equal(s.class, UPSTREAM_TRANSPORT);
 	assert_int_equal(t.relay.connected, 1);
 	end(&s);
 }
@@ -336,7 +336,7 @@ static void a_replay_that_loses_a_recipient_fails(void **state)
 	fake_relay_rule(&t.relay, "RCPT TO:<two", "550 5.1.1 gone\r\n", 0);
 	send_text(&t, &s, BODY);
 	run_until(t.loop, is_done, &s);
-	assert_int_equal(s.class, UPSTREAM_TROUBLE);
+	assert_int_equal(s.class, UPSTREAM_TRANSPORT);
 	assert_false(s.dot_released);
 	assert_non_null(strstr(s.reason, "a recipient accepted before is refused now"));
 	assert_int_equal(t.relay.dots, 0);
