@@ -57,6 +57,8 @@ struct role {
 	void (*attached)(void *state, enum role_kind peer, uint32_t instance, int fd);
 	/* Take nothing new, finish, then role_finish(), within limit_ms. */
 	void (*drain)(void *state, uint64_t limit_ms);
+	/* A new key for session tickets; the role does not keep the view. NULL: it makes none. */
+	enum status (*take_ticket_key)(void *state, struct span key);
 	/* Everything freed; the loop runs no more. */
 	void (*stop)(void *state);
 };

@@ -70,12 +70,12 @@ static void on_accepted(void *context, int fd, const struct endpoint *peer)
 
 /* `name` is that of a certificate section, or NULL: the one of tls, which comes first. */
 static enum status use_certificate(struct gate_listener *listener, const char *name, const struct secret *certificate,
-				   const struct secret *key, const struct secret *tickets)
+				   const struct secret *key)
 {
 	const struct config *config = listener->gate->config;
 	struct tls_server_options options = { .certificate_pem = secret_reveal(certificate),
 					      .private_key = key,
-					      .ticket_key = secret_is_empty(tickets) ? NULL : tickets,
+					      .tickets = listener->gate->tickets,
 					      .session_id_context = span_of(listener->config->name),
 					      .allow_tls13_only = config->tls.min_version == TLS_VERSION_13 };
 	char *error = NULL;
@@ -88,7 +88,7 @@ static enum status use_certificate(struct gate_listener *listener, const char *n
 	return status;
 }
 
-static enum status take_certificate(struct gate *gate, const char *name, const struct secret *tickets)
+static enum status take_certificate(struct gate *gate, const char *name)
 {
 	struct secret certificate SECRET_AUTO = { 0 };
 	struct secret key SECRET_AUTO = { 0 };
@@ -101,19 +101,38 @@ static enum status take_certificate(struct gate *gate, const char *name, const s
 		return STATUS_NOT_FOUND;
 	}
 	for (size_t i = 0; i < gate->listener_count; i++)
-		TRY(use_certificate(&gate->listeners[i], name, &certificate, &key, tickets));
+		TRY(use_certificate(&gate->listeners[i], name, &certificate, &key));
 	return STATUS_OK;
+}
+
+/* The newest first, as they are handed over; the newest is added last. */
+static enum status take_ticket_keys(struct gate *gate)
+{
+	struct secret keys SECRET_AUTO = { 0 };
+	if (gate->config->tls.ticket_lifetime == 0)
+		return STATUS_OK;
+	enum status status = role_take_secret(gate->role, "tls-tickets", &keys);
+	if (status != STATUS_OK)
+		return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+	TRY(tls_tickets_create(gate->config->tls.ticket_lifetime, &gate->tickets));
+	struct span bytes = secret_reveal(&keys);
+	if (bytes.size > TLS_TICKET_KEY_SIZE)
+		TRY(tls_tickets_add(gate->tickets, span_slice(bytes, TLS_TICKET_KEY_SIZE, bytes.size)));
+	return tls_tickets_add(gate->tickets, span_slice(bytes, 0, TLS_TICKET_KEY_SIZE));
+}
+
+static enum status take_ticket_key(void *state, struct span key)
+{
+	struct gate *gate = state;
+	return gate->tickets ? tls_tickets_add(gate->tickets, key) : STATUS_OK;
 }
 
 static enum status make_contexts(struct gate *gate)
 {
-	struct secret tickets SECRET_AUTO = { 0 };
-	enum status status = role_take_secret(gate->role, "tls-tickets", &tickets);
-	if (status != STATUS_OK && status != STATUS_NOT_FOUND)
-		return status;
-	TRY(take_certificate(gate, NULL, &tickets));
+	TRY(take_ticket_keys(gate));
+	TRY(take_certificate(gate, NULL));
 	for (size_t i = 0; i < gate->config->certificate.count; i++)
-		TRY(take_certificate(gate, gate->config->certificate.items[i].name, &tickets));
+		TRY(take_certificate(gate, gate->config->certificate.items[i].name));
 	return STATUS_OK;
 }
 
@@ -231,6 +250,7 @@ static void stop(void *state)
 		free(gate->listeners[i].proxies);
 	}
 	free(gate->listeners);
+	tls_tickets_free(&gate->tickets);
 	census_leave(&gate->limits.census);
 	registry_free(&gate->requests);
 	registry_free(&gate->transactions);
@@ -321,5 +341,6 @@ const struct role gate_role = {
 	.start = start,
 	.attached = attached,
 	.drain = drain,
+	.take_ticket_key = take_ticket_key,
 	.stop = stop,
 };

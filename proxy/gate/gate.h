@@ -49,6 +49,7 @@ struct gate {
 	struct limits limits;
 	struct session_list sessions;
 	struct session_list paced;
+	struct tls_tickets *tickets;   /* NULL: no session is resumed */
 	struct arrival_list arrivals;  /* connections that wait for their PROXY header */
 	uint64_t arrival_warned_ms;    /* when the log was last told of a bad one; 0: never */
 	struct registry *requests;     /* AUTH exchanges by number */

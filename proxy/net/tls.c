@@ -1,5 +1,5 @@
 /*
- * TLS contexts: policy in one place. Owns OpenSSL's contexts; fails at
+ * TLS contexts. What they negotiate is in tls_policy.c. Owns OpenSSL's contexts; fails at
  * creation only, with a text for the administrator.
  */
 #include "net/tls.h"
@@ -12,10 +12,6 @@
 #include <string.h>
 
 #include "net/tls_context.h"
-
-/* RFC 9325, 4.2: TLS 1.2 with forward secrecy and AEAD only. TLS 1.3's own suites are all so. */
-#define TLS12_CIPHERS "ECDHE+AESGCM:ECDHE+CHACHA20"
-#define SESSION_LIFETIME_S 7200 /* RFC 9325, 3.4: hours, not days; a ticket key lives no longer than its process tree */
 
 const char *tls_take_reason(void)
 {
@@ -38,24 +34,6 @@ static enum status fail(char **out_error, const char *what)
 static void free_openssl(SSL_CTX **context)
 {
 	SSL_CTX_free(*context);
-}
-
-static enum status set_policy(SSL_CTX *context, bool tls13_only)
-{
-	SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
-					  SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-	/* A peer that ends without close_notify is common; SMTP has ends of its own, so nothing can be cut off unseen. */
-	SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_IGNORE_UNEXPECTED_EOF |
-					     SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
-	/* One read(2) takes what is there, not two a record; the buffer goes when it is empty, as before. */
-	SSL_CTX_set_read_ahead(context, 1);
-	SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
-	SSL_CTX_set_timeout(context, SESSION_LIFETIME_S);
-	SSL_CTX_set_max_early_data(context, 0);
-	if (SSL_CTX_set_min_proto_version(context, tls13_only ? TLS1_3_VERSION : TLS1_2_VERSION) != 1 ||
-	    SSL_CTX_set_cipher_list(context, TLS12_CIPHERS) != 1)
-		return STATUS_SYSTEM;
-	return STATUS_OK;
 }
 
 static enum status wrap(SSL_CTX **openssl, bool is_server, bool verify, struct tls_context **out_context)
@@ -155,52 +133,19 @@ static EVP_PKEY *read_key(const struct secret *key)
 	return bio ? PEM_read_bio_PrivateKey(bio, NULL, refuse_passphrase, NULL) : NULL;
 }
 
-/* OpenSSL's own ticket format is that of the supervisor's key: name, HMAC-SHA-256, AES-256. */
-static bool use_tickets(SSL_CTX *openssl, const struct secret *key)
-{
-	if (SSL_CTX_set_num_tickets(openssl, 0) != 1)
-		return false;
-	if (key == NULL) {
-		SSL_CTX_set_options(openssl, SSL_OP_NO_TICKET);
-		return true;
-	}
-	struct span bytes = secret_reveal(key);
-	return bytes.size == TLS_TICKET_KEY_SIZE &&
-	       SSL_CTX_set_tlsext_ticket_keys(openssl, (void *)bytes.data, (long)bytes.size) == 1;
-}
-
 static bool use_session_id(SSL_CTX *openssl, struct span name)
 {
 	unsigned size = name.size > SSL_MAX_SID_CTX_LENGTH ? SSL_MAX_SID_CTX_LENGTH : (unsigned)name.size;
 	return size == 0 || SSL_CTX_set_session_id_context(openssl, (const unsigned char *)name.data, size) == 1;
 }
 
-/*
- * Who says that he wants another protocol than SMTP is not served (ALPACA, CVE-2021-3618):
- * a browser led here must not find a certificate that it believes. Clients of ours say nothing, or smtp.
- */
-static int choose_protocol(SSL *ssl, const unsigned char **out_name, unsigned char *out_size, const unsigned char *in,
-			   unsigned in_size, void *context)
-{
-	static const unsigned char ours[] = "\4smtp";
-	unsigned char *name;
-	(void)ssl;
-	(void)context;
-	if (SSL_select_next_proto(&name, out_size, ours, sizeof(ours) - 1, in, in_size) != OPENSSL_NPN_NEGOTIATED)
-		return SSL_TLSEXT_ERR_ALERT_FATAL;
-	*out_name = name;
-	return SSL_TLSEXT_ERR_OK;
-}
-
 enum status tls_make_server(const struct tls_server_options *options, SSL_CTX **out_openssl, char **out_error)
 {
 	ERR_clear_error();
 	SSL_CTX *openssl __attribute__((cleanup(free_openssl))) = SSL_CTX_new(TLS_server_method());
-	if (openssl == NULL || set_policy(openssl, options->allow_tls13_only) != STATUS_OK)
+	if (openssl == NULL || tls_set_policy(openssl, options->allow_tls13_only) != STATUS_OK)
 		return fail(out_error, "OpenSSL can't be set up");
-	/* Clients send passwords: none stays in a read buffer that was given back. */
-	SSL_CTX_set_options(openssl, SSL_OP_CLEANSE_PLAINTEXT);
-	SSL_CTX_set_alpn_select_cb(openssl, choose_protocol, NULL);
+	tls_set_server_policy(openssl);
 	struct chain chain = { .openssl = openssl };
 	if (!read_certificates(options->certificate_pem, take_chain, &chain))
 		return fail(out_error, "the certificate can't be read");
@@ -209,9 +154,7 @@ enum status tls_make_server(const struct tls_server_options *options, SSL_CTX **
 		return fail(out_error, "the private key can't be read");
 	if (SSL_CTX_use_PrivateKey(openssl, key) != 1 || SSL_CTX_check_private_key(openssl) != 1)
 		return fail(out_error, "the private key does not belong to the certificate");
-	if (!use_tickets(openssl, options->ticket_key))
-		return fail(out_error, "the ticket key is unusable");
-	if (!use_session_id(openssl, options->session_id_context))
+	if (!tls_use_tickets(openssl, options->tickets) || !use_session_id(openssl, options->session_id_context))
 		return fail(out_error, "OpenSSL can't be set up");
 	*out_openssl = openssl;
 	openssl = NULL;
@@ -251,7 +194,7 @@ enum status tls_client_create(const struct tls_client_options *options, struct t
 {
 	ERR_clear_error();
 	SSL_CTX *openssl __attribute__((cleanup(free_openssl))) = SSL_CTX_new(TLS_client_method());
-	if (openssl == NULL || set_policy(openssl, options->tls13_only) != STATUS_OK)
+	if (openssl == NULL || tls_set_policy(openssl, options->tls13_only) != STATUS_OK)
 		return fail(out_error, "OpenSSL can't be set up");
 	/* No session is kept: one account's connection must not resume another's. */
 	SSL_CTX_set_options(openssl, SSL_OP_NO_TICKET);

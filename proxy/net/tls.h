@@ -11,15 +11,14 @@
 
 #include "base/secret.h"
 #include "base/span.h"
-
-#define TLS_TICKET_KEY_SIZE 80 /* bytes: name 16, HMAC 32, AES 32; made by the supervisor, outlives reloads */
+#include "net/tls_tickets.h"
 
 struct tls_context;
 
 struct tls_server_options {
 	struct span certificate_pem;      /* leaf first, then the chain */
 	const struct secret *private_key; /* PEM */
-	const struct secret *ticket_key;  /* TLS_TICKET_KEY_SIZE bytes, or NULL: no tickets */
+	struct tls_tickets *tickets;      /* outlive the context; NULL: none are made or taken */
 	struct span session_id_context;   /* the listener's name */
 	bool allow_tls13_only;            /* min_version = "1.3" */
 };

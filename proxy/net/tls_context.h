@@ -16,6 +16,11 @@ struct tls_context {
 
 /* OpenSSL's context for one certificate of a server; *out_error as tls_server_create has it. */
 MUST_USE enum status tls_make_server(const struct tls_server_options *options, SSL_CTX **out_openssl, char **out_error);
+/* tls_policy.c */
+MUST_USE enum status tls_set_policy(SSL_CTX *openssl, bool tls13_only);
+void tls_set_server_policy(SSL_CTX *openssl);
+/* tls_tickets.c; of all contexts that a connection may be switched between. */
+bool tls_use_tickets(SSL_CTX *openssl, struct tls_tickets *tickets);
 /* Frees what tls_server_add added. */
 void tls_names_free(struct tls_context *context);
 

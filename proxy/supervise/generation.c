@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "door/messages.h"
 #include "supervise/memory_file.h"
 #include "supervise/secrets.h"
 #include "supervise/supervisor.h"
@@ -35,8 +36,6 @@ static enum status add_shared_files(struct generation *generation, struct span t
 	int fd = -1;
 	TRY(memory_file_seal("config", text, &fd));
 	TRY(handover_give(&generation->files, all, fd, "config"));
-	fd = dup(supervisor->ticket_key);
-	TRY(fd < 0 ? STATUS_SYSTEM : handover_give(&generation->files, TO(ROLE_GATE), fd, "tls-tickets"));
 	fd = dup(seats_fd(supervisor->seats));
 	TRY(fd < 0 ? STATUS_SYSTEM : handover_give(&generation->files, TO(ROLE_ADMIN), fd, "slabs"));
 	if (supervisor->redis == NULL)
@@ -240,6 +239,16 @@ void generation_drain(struct generation *generation, uint64_t limit_ms, bool all
 	drain_posts(generation, true, limit_ms);
 	if (all)
 		generation_drain_last(generation, limit_ms + LAST_GRACE_MS);
+}
+
+void generation_tell_ticket_key(struct generation *generation, struct span key)
+{
+	const struct door_ticket_key message = { .key = key };
+	for (size_t i = 0; i < generation->post_count; i++) {
+		struct post *post = &generation->posts[i];
+		if (is_gate(post) && post->door && door_send_ticket_key(post->door, &message) != STATUS_OK)
+			post_kill(post);
+	}
 }
 
 void generation_kill(struct generation *generation, bool gates_only)

@@ -168,6 +168,7 @@ static enum status list_descriptors(const struct post *post, int door, struct ha
 	TRY(handover_add(list, role, seats_fd(supervisor->seats), "stats"));
 	if (post->kind != ROLE_GATE)
 		return STATUS_OK;
+	TRY(handover_add(list, role, ticket_keys_fd(supervisor->ticket_keys), "tls-tickets"));
 	TRY(handover_add(list, role, census_board_fd(supervisor->census), "census"));
 	return handover_add(list, role, census_board_reading_fd(supervisor->census), "census-reading");
 }

@@ -155,6 +155,7 @@ void reload_succeeded(struct supervisor *supervisor)
 	supervisor->incoming = NULL;
 	old->next = supervisor->outgoing;
 	supervisor->outgoing = old;
+	ticket_keys_set_lifetime(supervisor->ticket_keys, supervisor->current->config->tls.ticket_lifetime);
 	sockets_trim(&supervisor->sockets);
 	logs_set_target(supervisor->logs, supervisor->next_target);
 	supervisor->next_target = NULL;

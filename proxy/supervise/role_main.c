@@ -114,6 +114,14 @@ static enum status take_attach(struct role_process *process, struct door *door, 
 	return STATUS_OK;
 }
 
+static enum status take_ticket_key(struct role_process *process, struct span payload)
+{
+	struct door_ticket_key message;
+	TRY(door_read_ticket_key(payload, &message));
+	return process->role->take_ticket_key ? process->role->take_ticket_key(process->state, message.key)
+					      : STATUS_INVALID;
+}
+
 static enum status take_frame(void *context, struct door *door, uint16_t type, struct span payload)
 {
 	struct role_process *process = context;
@@ -121,6 +129,8 @@ static enum status take_frame(void *context, struct door *door, uint16_t type, s
 	const struct door_draining draining = { .instance = process->context.instance };
 	if (type == DOOR_ATTACH)
 		return take_attach(process, door, payload);
+	if (type == DOOR_TICKET_KEY)
+		return take_ticket_key(process, payload);
 	if (type != DOOR_DRAIN)
 		return STATUS_INVALID;
 	TRY(door_read_drain(payload, &drain));

@@ -10,9 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/hash.h"
 #include "base/secret.h"
-#include "net/tls.h"
 #include "supervise/memory_file.h"
 
 enum content {
@@ -160,13 +158,4 @@ enum status secrets_open(const struct config *config, FILE *faults, struct hando
 	note(open_ldap_secrets(config, faults, list), &worst);
 	note(open_relay_secrets(config, faults, list), &worst);
 	return worst;
-}
-
-enum status secrets_make_ticket_key(int *out_fd)
-{
-	unsigned char key[TLS_TICKET_KEY_SIZE];
-	TRY(hash_random(key, sizeof(key)));
-	enum status status = memory_file_seal("tickets", (struct span){ (const char *)key, sizeof(key) }, out_fd);
-	explicit_bzero(key, sizeof(key));
-	return status;
 }

@@ -12,7 +12,5 @@
  * the names of door/role.h. Every file that is missing, or that others can read, is a line in `faults`.
  */
 MUST_USE enum status secrets_open(const struct config *config, FILE *faults, struct handover *list);
-/* The keys of session tickets: random, new with each supervisor, the same for all its generations of gates. */
-MUST_USE enum status secrets_make_ticket_key(int *out_fd);
 
 #endif

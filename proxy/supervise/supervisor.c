@@ -16,7 +16,6 @@
 #include "base/clock.h"
 #include "supervise/config_file.h"
 #include "supervise/notify.h"
-#include "supervise/secrets.h"
 #include "supervise/supervisor.h"
 #include "supervise/title.h"
 
@@ -225,6 +224,17 @@ static enum status start_redis(struct supervisor *supervisor, const struct confi
 	return embedded_redis_create(supervisor->loop, &options, REDIS_LIMIT_MS, stderr, &supervisor->redis);
 }
 
+static void take_ticket_key(void *context, struct span key)
+{
+	struct supervisor *supervisor = context;
+	if (supervisor->current)
+		generation_tell_ticket_key(supervisor->current, key);
+	if (supervisor->incoming)
+		generation_tell_ticket_key(supervisor->incoming, key);
+	for (struct generation *g = supervisor->outgoing; g; g = g->next)
+		generation_tell_ticket_key(g, key);
+}
+
 /* Everything that outlives a generation, in the order in which it needs one another. */
 static enum status prepare_node(struct supervisor *supervisor, const struct config *config)
 {
@@ -234,7 +244,8 @@ static enum status prepare_node(struct supervisor *supervisor, const struct conf
 	TRY(open_log(supervisor, config));
 	TRY(seats_create(1, &supervisor->seats));
 	TRY(census_board_create(&supervisor->census));
-	TRY(secrets_make_ticket_key(&supervisor->ticket_key));
+	TRY(ticket_keys_create(supervisor->loop, take_ticket_key, supervisor, &supervisor->ticket_keys));
+	ticket_keys_set_lifetime(supervisor->ticket_keys, config->tls.ticket_lifetime);
 	TRY(sockets_open(&supervisor->sockets, config, generation_gates(config), &supervisor->identities, stderr));
 	return start_redis(supervisor, config);
 }
@@ -280,8 +291,7 @@ static void tear_down(struct supervisor *supervisor)
 	seats_free(&supervisor->seats);
 	census_board_free(&supervisor->census);
 	folders_unlock(&supervisor->folders);
-	if (supervisor->ticket_key >= 0)
-		close(supervisor->ticket_key);
+	ticket_keys_free(&supervisor->ticket_keys);
 	if (supervisor->binary >= 0)
 		close(supervisor->binary);
 	loop_free(supervisor->loop);
@@ -293,7 +303,6 @@ int supervisor_run(const char *config_file)
 		.config_file = config_file,
 		.binary = -1,
 		.folders = FOLDERS_NONE,
-		.ticket_key = -1,
 		.started_us = clock_wall_us(),
 		.exit_code = 1,
 	};

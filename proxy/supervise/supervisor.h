@@ -19,6 +19,7 @@
 #include "supervise/process.h"
 #include "supervise/seats.h"
 #include "supervise/sockets.h"
+#include "supervise/ticket_keys.h"
 
 struct generation;
 
@@ -99,7 +100,7 @@ struct supervisor {
 	struct folders folders;
 	struct identities identities;
 	struct embedded_redis *redis; /* or NULL */
-	int ticket_key;
+	struct ticket_keys *ticket_keys;
 	struct sockets sockets;
 	struct seats *seats;
 	struct census_board *census; /* a place is a gate's seat */
@@ -150,6 +151,8 @@ void generation_drain(struct generation *generation, uint64_t limit_ms, bool all
 /* Auth, relay and admin end within limit_ms: once the gates are gone. */
 void generation_drain_last(struct generation *generation, uint64_t limit_ms);
 void generation_kill(struct generation *generation, bool gates_only);
+/* To all its gates that run: tickets are made with it from now on. */
+void generation_tell_ticket_key(struct generation *generation, struct span key);
 bool generation_has(const struct generation *generation, bool gates_only); /* a living process */
 /* Draining, and each of its processes has heard it or is gone. */
 bool generation_takes_nothing(const struct generation *generation);

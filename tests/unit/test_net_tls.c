@@ -120,20 +120,21 @@ static void an_encrypted_key_is_refused_without_asking(void **state)
 static void a_ticket_key_of_another_size_is_refused(void **state)
 {
 	struct certificate good;
-	struct secret ticket_key SECRET_AUTO = { 0 };
+	struct tls_tickets *tickets = NULL;
+	const char key[TLS_TICKET_KEY_SIZE] = { 1 };
 	(void)state;
 	certificate_make(&good, "DNS:mail.example.com");
+	assert_int_equal(tls_tickets_create(7200000, &tickets), STATUS_OK);
 	struct tls_server_options options = {
 		.certificate_pem = good.certificate,
 		.private_key = &good.key,
-		.ticket_key = &ticket_key,
+		.tickets = tickets,
 		.session_id_context = SPAN("a listener with a name that is longer than OpenSSL takes"),
 	};
-	assert_int_equal(secret_random_hex(24, &ticket_key), STATUS_OK);
-	assert_server_error(&options, "the ticket key is unusable");
-	secret_wipe(&ticket_key);
-	assert_int_equal(secret_random_hex(TLS_TICKET_KEY_SIZE / 2, &ticket_key), STATUS_OK);
+	assert_int_equal(tls_tickets_add(tickets, (struct span){ key, sizeof(key) - 1 }), STATUS_INVALID);
+	assert_int_equal(tls_tickets_add(tickets, (struct span){ key, sizeof(key) }), STATUS_OK);
 	assert_server_works(&options);
+	tls_tickets_free(&tickets);
 	certificate_free(&good);
 }
 

@@ -24,7 +24,7 @@ static const char *const names_of[CERTIFICATES] = {
 
 struct world {
 	struct certificate certificates[CERTIFICATES];
-	struct secret tickets;
+	struct tls_tickets *tickets;
 	struct tls_context *server;
 };
 
@@ -32,7 +32,7 @@ static struct tls_server_options options_of(struct world *w, size_t index)
 {
 	return (struct tls_server_options){ .certificate_pem = w->certificates[index].certificate,
 					    .private_key = &w->certificates[index].key,
-					    .ticket_key = &w->tickets,
+					    .tickets = w->tickets,
 					    .session_id_context = SPAN("submission") };
 }
 
@@ -41,7 +41,9 @@ static int open_world(void **state)
 	static struct world w;
 	char *error = NULL;
 	memset(&w, 0, sizeof(w));
-	assert_int_equal(secret_random_hex(TLS_TICKET_KEY_SIZE / 2, &w.tickets), STATUS_OK);
+	static const char key[TLS_TICKET_KEY_SIZE] = { 1 };
+	assert_int_equal(tls_tickets_create(7200000, &w.tickets), STATUS_OK);
+	assert_int_equal(tls_tickets_add(w.tickets, (struct span){ key, sizeof(key) }), STATUS_OK);
 	for (size_t i = 0; i < CERTIFICATES; i++) {
 		certificate_make(&w.certificates[i], names_of[i]);
 		const struct tls_server_options options = options_of(&w, i);
@@ -57,7 +59,7 @@ static int close_world(void **state)
 {
 	struct world *w = *state;
 	tls_context_free(&w->server);
-	secret_wipe(&w->tickets);
+	tls_tickets_free(&w->tickets);
 	for (size_t i = 0; i < CERTIFICATES; i++)
 		certificate_free(&w->certificates[i]);
 	return 0;

@@ -105,10 +105,18 @@ static void tls12_is_taken_with_forward_secrecy_unless_only_tls13_is_allowed(voi
 
 /* ---- tickets */
 
+static void new_key(struct fixture *f, char number)
+{
+	char key[TLS_TICKET_KEY_SIZE];
+	memset(key, number, sizeof(key));
+	assert_int_equal(tls_tickets_add(f->tickets, (struct span){ key, sizeof(key) }), STATUS_OK);
+}
+
 static void begin_with_tickets(struct fixture *f)
 {
 	begin(f);
-	assert_int_equal(secret_random_hex(TLS_TICKET_KEY_SIZE / 2, &f->ticket_key), STATUS_OK);
+	assert_int_equal(tls_tickets_create(7200000, &f->tickets), STATUS_OK);
+	new_key(f, 1);
 	tls_context_free(&f->server.context);
 	f->server.context = make_server(f, false);
 }
@@ -146,6 +154,38 @@ static void a_ticket_comes_only_when_sent_and_outlives_the_context(void **state)
 	assert_int_equal(SSL_session_reused(second.ssl), 1);
 	bare_end(&first);
 	bare_end(&second);
+	end(&f);
+}
+
+static bool is_resumed(struct fixture *f, SSL_SESSION *session)
+{
+	struct bare_client client;
+	SSL_SESSION *copy = SSL_SESSION_dup(session); /* OpenSSL gives one up whose connection was cut */
+	bare_begin(&client, f, TLS1_3_VERSION, copy);
+	run_until(f->loop, bare_step, &client);
+	SSL_SESSION_free(copy);
+	bool reused = SSL_session_reused(client.ssl);
+	bare_end(&client);
+	return reused;
+}
+
+static void a_ticket_is_taken_under_the_key_before_and_no_older_one(void **state)
+{
+	struct fixture f;
+	struct bare_client first;
+	(void)state;
+	begin_with_tickets(&f);
+	bare_begin(&first, &f, TLS1_3_VERSION, NULL);
+	run_until(f.loop, bare_step, &first);
+	stream_send_ticket(f.server.stream);
+	assert_int_equal(stream_write(f.server.stream, SPAN("250 OK\r\n")), STATUS_OK);
+	run_until(f.loop, has_ticket, &first);
+	assert_true(is_resumed(&f, first.session));
+	new_key(&f, 2);
+	assert_true(is_resumed(&f, first.session));
+	new_key(&f, 3);
+	assert_false(is_resumed(&f, first.session));
+	bare_end(&first);
 	end(&f);
 }
 
@@ -199,6 +239,7 @@ int main(void)
 		cmocka_unit_test(old_versions_and_weak_ciphers_are_refused),
 		cmocka_unit_test(tls12_is_taken_with_forward_secrecy_unless_only_tls13_is_allowed),
 		cmocka_unit_test(a_ticket_comes_only_when_sent_and_outlives_the_context),
+		cmocka_unit_test(a_ticket_is_taken_under_the_key_before_and_no_older_one),
 		cmocka_unit_test(without_a_key_no_ticket_is_sent),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -193,20 +193,6 @@ static void every_secret_that_is_wrong_is_told(void **state)
 	fixture_close(&f);
 }
 
-static void ticket_keys_are_whole_and_new_each_time(void **state)
-{
-	(void)state;
-	char one[TLS_TICKET_KEY_SIZE + 1], other[TLS_TICKET_KEY_SIZE + 1];
-	int first = -1, second = -1;
-	assert_int_equal(secrets_make_ticket_key(&first), STATUS_OK);
-	assert_int_equal(secrets_make_ticket_key(&second), STATUS_OK);
-	assert_int_equal(read_at_most(first, one, sizeof(one)), TLS_TICKET_KEY_SIZE);
-	assert_int_equal(read_at_most(second, other, sizeof(other)), TLS_TICKET_KEY_SIZE);
-	assert_memory_not_equal(one, other, TLS_TICKET_KEY_SIZE);
-	close(first);
-	close(second);
-}
-
 /* ---- folders */
 
 static void folders_are_made_and_locked_once(void **state)
@@ -397,7 +383,6 @@ int main(void)
 		cmocka_unit_test(half_a_key_left_by_a_crash_does_no_harm),
 		cmocka_unit_test(each_secret_goes_to_who_needs_it_and_to_no_gate),
 		cmocka_unit_test(every_secret_that_is_wrong_is_told),
-		cmocka_unit_test(ticket_keys_are_whole_and_new_each_time),
 		cmocka_unit_test(folders_are_made_and_locked_once),
 		cmocka_unit_test(roles_get_files_that_nobody_else_reads),
 		cmocka_unit_test(a_link_in_place_of_a_file_is_not_followed),

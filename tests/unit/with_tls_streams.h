@@ -27,7 +27,7 @@ struct side {
 struct fixture {
 	struct loop *loop;
 	struct certificate certificate;
-	struct secret ticket_key;
+	struct tls_tickets *tickets; /* NULL: none */
 	struct side server;
 	struct side client;
 };
@@ -49,7 +49,7 @@ static inline struct tls_context *make_server(struct fixture *f, bool tls13_only
 	struct tls_server_options options = {
 		.certificate_pem = f->certificate.certificate,
 		.private_key = &f->certificate.key,
-		.ticket_key = secret_is_empty(&f->ticket_key) ? NULL : &f->ticket_key,
+		.tickets = f->tickets,
 		.session_id_context = SPAN("submission"),
 		.allow_tls13_only = tls13_only,
 	};
@@ -95,7 +95,7 @@ static inline void end(struct fixture *f)
 	tls_context_free(&f->server.context);
 	tls_context_free(&f->client.context);
 	certificate_free(&f->certificate);
-	secret_wipe(&f->ticket_key);
+	tls_tickets_free(&f->tickets);
 	loop_free(f->loop);
 }
 

@@ -1,0 +1,78 @@
+/*
+ * What is negotiated, with clients and with relays, by RFC 9325 (BCP 195):
+ * TLS 1.2 with forward secrecy and AEAD, or TLS 1.3. Owns nothing.
+ */
+#include <openssl/err.h>
+#include <string.h>
+
+#include "net/tls_context.h"
+
+/* RFC 9325, 4.2. TLS 1.3's own suites are all so. */
+#define TLS12_CIPHERS "ECDHE+AESGCM:ECDHE+CHACHA20"
+/* RFC 9325, 4.4; with a key share of each of two where OpenSSL (3.5) has the hybrid one. */
+#define GROUPS "X25519:P-256:P-384"
+#define HYBRID_GROUPS "*X25519MLKEM768:*" GROUPS
+/* Without SHA-1 and SHA-224 (RFC 9155). */
+#define SIGNATURES                                                                            \
+	"ecdsa_secp256r1_sha256:ecdsa_secp384r1_sha384:ecdsa_secp521r1_sha512:ed25519:ed448:" \
+	"rsa_pss_rsae_sha256:rsa_pss_rsae_sha384:rsa_pss_rsae_sha512:rsa_pss_pss_sha256:"     \
+	"rsa_pss_pss_sha384:rsa_pss_pss_sha512:rsa_pkcs1_sha256:rsa_pkcs1_sha384:rsa_pkcs1_sha512"
+#define SERVER_SECURITY_LEVEL 2 /* of OpenSSL: 112 bits, so no RSA key below 2048 */
+
+static bool set_groups(SSL_CTX *openssl)
+{
+	if (SSL_CTX_set1_groups_list(openssl, HYBRID_GROUPS) == 1)
+		return true;
+	ERR_clear_error();
+	return SSL_CTX_set1_groups_list(openssl, GROUPS) == 1;
+}
+
+enum status tls_set_policy(SSL_CTX *openssl, bool tls13_only)
+{
+	SSL_CTX_set_mode(openssl, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
+					  SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+	/* A peer that ends without close_notify is common; SMTP has ends of its own, so nothing can be cut off unseen. */
+	SSL_CTX_set_options(openssl, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_IGNORE_UNEXPECTED_EOF |
+					     SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
+	/* One read(2) takes what is there, not two a record; the buffer goes when it is empty, as before. */
+	SSL_CTX_set_read_ahead(openssl, 1);
+	SSL_CTX_set_session_cache_mode(openssl, SSL_SESS_CACHE_OFF);
+	SSL_CTX_set_max_early_data(openssl, 0);
+	if (SSL_CTX_set_min_proto_version(openssl, tls13_only ? TLS1_3_VERSION : TLS1_2_VERSION) != 1 ||
+	    SSL_CTX_set_cipher_list(openssl, TLS12_CIPHERS) != 1 || !set_groups(openssl) ||
+	    SSL_CTX_set1_sigalgs_list(openssl, SIGNATURES) != 1)
+		return STATUS_SYSTEM;
+	return STATUS_OK;
+}
+
+/* ---- servers */
+
+/* No name is registered for SMTP; Exim takes, and so may say, these. */
+static bool is_ours(struct span name)
+{
+	return span_equal(name, SPAN("smtp")) || span_equal(name, SPAN("esmtp"));
+}
+
+/* A browser that was led here by another server's name must not go on (RFC 7301, 3.2; RFC 9325, 3.8: ALPACA). */
+static int choose_protocol(SSL *ssl, const unsigned char **out_name, unsigned char *out_size,
+			   const unsigned char *offered, unsigned size, void *context)
+{
+	(void)ssl;
+	(void)context;
+	for (unsigned at = 0; at < size && offered[at] < size - at; at += 1U + offered[at]) {
+		if (!is_ours((struct span){ (const char *)offered + at + 1, offered[at] }))
+			continue;
+		*out_name = offered + at + 1;
+		*out_size = offered[at];
+		return SSL_TLSEXT_ERR_OK;
+	}
+	return SSL_TLSEXT_ERR_ALERT_FATAL;
+}
+
+void tls_set_server_policy(SSL_CTX *openssl)
+{
+	/* Clients send passwords: none stays in a read buffer that was given back. */
+	SSL_CTX_set_options(openssl, SSL_OP_CLEANSE_PLAINTEXT);
+	SSL_CTX_set_security_level(openssl, SERVER_SECURITY_LEVEL);
+	SSL_CTX_set_alpn_select_cb(openssl, choose_protocol, NULL);
+}

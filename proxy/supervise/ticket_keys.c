@@ -1,0 +1,98 @@
+/* Ticket keys. Owns the keys and the timer; when no new key can be made, the old one stays and the log says so. */
+#include "supervise/ticket_keys.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/hash.h"
+#include "base/log.h"
+#include "net/tls_tickets.h"
+#include "supervise/memory_file.h"
+
+struct ticket_keys {
+	ticket_keys_changed *on_changed;
+	void *context;
+	struct timer *timer;
+	uint64_t lifetime_ms;
+	int fd;
+	char bytes[2 * TLS_TICKET_KEY_SIZE]; /* the newest first */
+	size_t size;
+};
+
+/* All or nothing: gates that start later must know what those that run were told. */
+static enum status renew(struct ticket_keys *keys)
+{
+	char next[sizeof(keys->bytes)];
+	size_t size = keys->size ? sizeof(next) : TLS_TICKET_KEY_SIZE;
+	int fd = -1;
+	TRY(hash_random(next, TLS_TICKET_KEY_SIZE));
+	memcpy(next + TLS_TICKET_KEY_SIZE, keys->bytes, TLS_TICKET_KEY_SIZE);
+	enum status status = memory_file_seal("tickets", (struct span){ next, size }, &fd);
+	if (status == STATUS_OK) {
+		memcpy(keys->bytes, next, sizeof(next));
+		keys->size = size;
+		if (keys->fd >= 0)
+			close(keys->fd);
+		keys->fd = fd;
+	}
+	explicit_bzero(next, sizeof(next));
+	return status;
+}
+
+static void on_time(void *context)
+{
+	struct ticket_keys *keys = context;
+	timer_set(keys->timer, keys->lifetime_ms);
+	enum status status = renew(keys);
+	if (status == STATUS_OK)
+		keys->on_changed(keys->context, (struct span){ keys->bytes, TLS_TICKET_KEY_SIZE });
+	else
+		log_error("no new key for session tickets: %s", status_text(status));
+}
+
+enum status ticket_keys_create(struct loop *loop, ticket_keys_changed *on_changed, void *context,
+			       struct ticket_keys **out_keys)
+{
+	struct ticket_keys *keys = calloc(1, sizeof(*keys));
+	if (keys == NULL)
+		return STATUS_NO_MEMORY;
+	*keys = (struct ticket_keys){ .on_changed = on_changed, .context = context, .fd = -1 };
+	enum status status = timer_make(loop, on_time, keys, &keys->timer);
+	if (status == STATUS_OK)
+		status = renew(keys);
+	if (status == STATUS_OK)
+		*out_keys = keys;
+	else
+		ticket_keys_free(&keys);
+	return status;
+}
+
+void ticket_keys_set_lifetime(struct ticket_keys *keys, uint64_t lifetime_ms)
+{
+	if (lifetime_ms == keys->lifetime_ms)
+		return; /* many reloads must not put it off for ever */
+	keys->lifetime_ms = lifetime_ms;
+	if (lifetime_ms)
+		timer_set(keys->timer, lifetime_ms);
+	else
+		timer_clear(keys->timer);
+}
+
+int ticket_keys_fd(const struct ticket_keys *keys)
+{
+	return keys->fd;
+}
+
+void ticket_keys_free(struct ticket_keys **keys)
+{
+	struct ticket_keys *k = *keys;
+	if (k == NULL)
+		return;
+	*keys = NULL;
+	timer_free(&k->timer);
+	if (k->fd >= 0)
+		close(k->fd);
+	explicit_bzero(k, sizeof(*k));
+	free(k);
+}
