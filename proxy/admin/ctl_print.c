@@ -9,6 +9,7 @@
 #include "admin/ctl.h"
 #include "base/clock.h"
 #include "base/span.h"
+#include "base/text.h"
 #include "config/values.h"
 
 #define CELL_SIZE 256 /* bytes, the NUL included; longer ones are cut */
@@ -56,10 +57,7 @@ static void format_cell(const char *key, const json_t *value, char out_cell[CELL
 		out_cell[0] = '\0';
 	if (out_cell[0] == '\0')
 		snprintf(out_cell, CELL_SIZE, "-");
-	for (char *c = out_cell; *c; c++) {
-		if ((unsigned char)*c < 0x20 || *c == 0x7f)
-			*c = '?';
-	}
+	text_blank_controls(out_cell, strlen(out_cell));
 }
 
 /* Columns on the screen: UTF-8's continuation bytes take none. */

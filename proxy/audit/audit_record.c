@@ -1,7 +1,7 @@
 /*
  * An event as JSON, in the order in which people read it. jansson does the
- * quoting; bytes that are not UTF-8 become U+FFFD first, so that a record is
- * valid whatever a client sent. Pure but for the clock.
+ * quoting; bytes that are not UTF-8, and controls that it would not quote, become
+ * U+FFFD first, so that a record is valid and harmless whatever a client sent. Pure but for the clock.
  */
 #include <jansson.h>
 #include <stdlib.h>
@@ -42,11 +42,28 @@ static size_t sequence_size(struct span s)
 	return overlong || outside ? 0 : size;
 }
 
+/* U+0080 to U+009F, of which JSON says nothing: to a terminal that shows the file they are commands. */
+static bool is_c1(struct span s)
+{
+	return s.size > 1 && s.data[0] == '\xc2' && (unsigned char)s.data[1] < 0xa0;
+}
+
+static bool has_c1(struct span s)
+{
+	while (s.size) {
+		s = span_slice(s, span_find_byte(s, '\xc2'), s.size);
+		if (is_c1(s))
+			return true;
+		s = span_slice(s, 1, s.size);
+	}
+	return false;
+}
+
 static enum status mend_utf8(struct span s, struct buf *out)
 {
 	while (s.size) {
 		size_t size = sequence_size(s);
-		TRY(buf_append(out, size ? span_slice(s, 0, size) : SPAN("\xef\xbf\xbd")));
+		TRY(buf_append(out, size && !is_c1(s) ? span_slice(s, 0, size) : SPAN("\xef\xbf\xbd")));
 		s = span_slice(s, size ? size : 1, s.size);
 	}
 	return STATUS_OK;
@@ -55,7 +72,7 @@ static enum status mend_utf8(struct span s, struct buf *out)
 /* A JSON string of any bytes; NULL out of memory. */
 static json_t *text_of(struct span s)
 {
-	json_t *value = json_stringn(s.data ? s.data : "", s.size);
+	json_t *value = has_c1(s) ? NULL : json_stringn(s.data ? s.data : "", s.size);
 	if (value)
 		return value;
 	struct buf mended BUF_AUTO;

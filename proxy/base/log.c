@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/text.h"
+
 #define LOG_LINE 2048 /* bytes a line at most; below PIPE_BUF, so that lines of several threads never mix */
 
 static int log_fd = STDERR_FILENO;
@@ -25,15 +27,6 @@ uint64_t log_dropped(void)
 	return atomic_load(&dropped);
 }
 
-static void blank_control_bytes(char *text, size_t size)
-{
-	for (size_t i = 0; i < size; i++) {
-		unsigned char c = (unsigned char)text[i];
-		if (c < 0x20 || c == 0x7f)
-			text[i] = '?';
-	}
-}
-
 static void write_line(enum log_level level, const char *format, va_list args)
 {
 	static const char *const names[] = { "error", "warning", "info", "debug" };
@@ -47,7 +40,7 @@ static void write_line(enum log_level level, const char *format, va_list args)
 	size_t size = (size_t)head + (size_t)body;
 	if (size > sizeof(line) - 1)
 		size = sizeof(line) - 1;
-	blank_control_bytes(line, size);
+	text_blank_controls(line, size);
 	line[size++] = '\n';
 	if (write(log_fd, line, size) != (ssize_t)size)
 		atomic_fetch_add(&dropped, 1);

@@ -1,6 +1,8 @@
 /* EHLO and HELO (RFC 5321, 4.1.1.1): what the client calls itself is data, and what we offer depends on TLS. */
 #include <stdlib.h>
+#include <string.h>
 
+#include "base/text.h"
 #include "gate/commands.h"
 #include "gate/offer.h"
 #include "gate/transaction.h"
@@ -15,10 +17,8 @@ static enum status keep_name(struct session *s, struct span name)
 	char *text = malloc(name.size + 1);
 	if (text == NULL)
 		return STATUS_NO_MEMORY;
-	for (size_t i = 0; i < name.size; i++) {
-		unsigned char byte = (unsigned char)name.data[i];
-		text[i] = byte < 0x20 || byte == 0x7f ? '?' : name.data[i];
-	}
+	memcpy(text, name.data, name.size);
+	text_blank_controls(text, name.size);
 	text[name.size] = '\0';
 	free(s->helo);
 	s->helo = text;

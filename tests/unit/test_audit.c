@@ -182,6 +182,8 @@ static void bytes_that_are_no_utf8_are_replaced_and_the_record_stays_json(void *
 		{ SPAN("\xc0\xaf"), "\xef\xbf\xbd\xef\xbf\xbd" },                 /* overlong */
 		{ SPAN("\xed\xa0\x80"), "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd" }, /* surrogate */
 		{ SPAN("a\xf0\x9f\x8e\x89z"), "a\xf0\x9f\x8e\x89z" },
+		{ SPAN("\xc2\x9b[2J\xc2\x85\xc2\xa0"),
+		  "\xef\xbf\xbd[2J\xef\xbf\xbd\xc2\xa0" },        /* C1 controls, and none */
 		{ SPAN("\xf0\x9f"), "\xef\xbf\xbd\xef\xbf\xbd" }, /* cut off */
 	};
 	start(bench);

@@ -129,8 +129,8 @@ static void nobody_can_forge_a_line(void **state)
 {
 	int from = log_in_pipe(LOG_LEVEL_INFO);
 	(void)state;
-	log_info("helo %s", "x\r\nerror gate 1: forged\x1b[2J\x7f");
-	assert_line(from, "info gate 1: helo x??error gate 1: forged?[2J?\n");
+	log_info("helo %s", "x\r\nerror gate 1: forged\x1b[2J\x7f\xc2\x9bK \xc3\x9b \xc2\xa0 \xc2");
+	assert_line(from, "info gate 1: helo x??error gate 1: forged?[2J???K \xc3\x9b \xc2\xa0 \xc2\n");
 	close(from);
 }
 
