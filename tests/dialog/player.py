@@ -176,6 +176,10 @@ class Player:
         elif verb == "repeat":
             count, _, piece = rest.partition(" ")
             self._send(unescape(piece) * int(count))
+        elif verb == "replies":
+            count, _, pattern = rest.partition(" ")
+            for _ in range(int(count)):
+                self._step("S:", pattern)
         elif verb == "closed":
             line = self.client.read_line()
             assert line is None, f"the server said: {line}"
