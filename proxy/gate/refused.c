@@ -52,6 +52,15 @@ enum status refused_begin(struct refused *refused, struct gate *gate)
 	return timer_make(gate->loop, on_window_over, refused, &refused->timer);
 }
 
+bool refused_may_tell(struct refused *refused)
+{
+	run_timer(refused);
+	if (refused->told >= REFUSED_RECORDS_A_SECOND)
+		return false;
+	refused->told++;
+	return true;
+}
+
 void refused_note(struct refused *refused, enum stats_refusal reason, struct span address, uint16_t port,
 		  struct span listener)
 {

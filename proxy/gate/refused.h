@@ -29,6 +29,8 @@ struct refused {
 };
 
 MUST_USE enum status refused_begin(struct refused *refused, struct gate *gate);
+/* Whether one more may have records of another kind, made for who is no session yet; then it is counted as one. */
+bool refused_may_tell(struct refused *refused);
 /* One client of this address was refused; `listener` is the section's name. */
 void refused_note(struct refused *refused, enum stats_refusal reason, struct span address, uint16_t port,
 		  struct span listener);

@@ -134,7 +134,7 @@ void session_reach_limit(struct session *s, enum stats_refusal limit, struct spa
 /* Ends it at once, without a word. */
 void session_drop(struct session *s, const char *reason);
 
-/* What a security officer wants to read about: it is told with the session's end, even of one that never came to TLS. */
+/* What a security officer wants to read about: it is told with the session's end, at refused.h's rate even of one that never came to TLS. */
 void session_note_incident(struct session *s, const char *what);
 
 /*

@@ -36,8 +36,12 @@ void session_note_incident(struct session *s, const char *what)
 {
 	if (s->incident == NULL)
 		s->incident = what;
-	if (!s->announced)
+	if (s->announced)
+		return;
+	if (refused_may_tell(&s->gate->refused))
 		relay_door_session_opened(s);
+	else
+		s->limit = REFUSAL_SYNTAX; /* one of those that a record of many stands for */
 }
 
 void session_count_error(struct session *s)

@@ -488,6 +488,24 @@ static void a_flood_of_refused_clients_makes_few_records_and_none_is_forgotten(v
 	client_close(&first);
 }
 
+static void a_flood_of_incidents_before_tls_makes_few_records_too(void **state)
+{
+	struct client c;
+	(void)state;
+	for (unsigned i = 0; i < 50; i++) {
+		client_connect(&c, SUBMISSION);
+		HEARS(&c, GREETING);
+		say(&c, "GET / HTTP/1.1\r\n");
+		RUN_UNTIL(c.ended || c.failed);
+		client_close(&c);
+	}
+	RUN_UNTIL(traced("SESSION_REFUSED syntax address= listener= count="));
+	size_t records = count_traced("SESSION_CLOSED HTTP\n");
+	assert_in_range(records, REFUSED_RECORDS_A_SECOND, 2 * REFUSED_RECORDS_A_SECOND);
+	if (records == REFUSED_RECORDS_A_SECOND)
+		assert_true(traced("SESSION_REFUSED syntax address= listener= count=40\n"));
+}
+
 static void what_is_refused_while_the_relay_is_away_is_told_later(void **state)
 {
 	struct client first, c;
@@ -603,6 +621,7 @@ int main(void)
 		IN_WORLD(one_network_gets_so_many_connections),
 		IN_WORLD(a_flood_of_refused_clients_makes_few_records_and_none_is_forgotten),
 		IN_WORLD(what_is_refused_while_the_relay_is_away_is_told_later),
+		IN_WORLD(a_flood_of_incidents_before_tls_makes_few_records_too),
 		IN_WORLD(who_reaches_a_limit_before_tls_is_recorded_too),
 		IN_WORLD(a_draining_gate_closes_the_idle_and_ends),
 		IN_WORLD(a_draining_gate_without_sessions_ends_at_once),
