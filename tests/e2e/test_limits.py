@@ -2,11 +2,14 @@
 
 import base64
 import os
+import pathlib
+import re
 import signal
 import socket
+import time
 import urllib.request
 
-from harness.client import Line
+from harness.client import Line, login, message
 from harness.process import wait_until
 from harness.subgate import relay_section
 
@@ -131,3 +134,88 @@ def test_connections_of_gates_that_drain_count_still(upstream, start):
     for line in busy[1:]:
         assert line.command("NOOP")[0].startswith("250")
         line.close()
+
+
+# ---- one user
+
+def test_messages_of_a_user_under_way_are_limited_over_all_gates(upstream, start):
+    subgate = start(relay_section(upstream) + "limits { transactions_per_user = 2 }\n")
+    password = subgate.create_app_password(USER)
+    lines = [log_in(subgate, password) for _ in range(6)]
+    for line in lines:
+        assert line.command(f"MAIL FROM:<{USER}>")[0].startswith("250")
+    answers = [line.command("RCPT TO:<bob@example.net>")[0] for line in lines]
+    assert [answer[:9] for answer in answers] == ["250 2.1.5"] * 2 + ["451 4.7.1"] * 4, answers
+    assert refused(subgate, "transactions") == 4
+    assert lines[0].command("RSET")[0].startswith("250")
+    assert lines[5].command("RSET")[0].startswith("250")
+    assert lines[5].command(f"MAIL FROM:<{USER}>")[0].startswith("250")
+    wait_until(lambda: lines[5].command("RCPT TO:<bob@example.net>")[0].startswith("250"), "a place to be free")
+    for line in lines:
+        line.close()
+
+
+# ---- who is slow
+
+def test_who_sends_a_message_byte_by_byte_for_ever_is_cut_and_who_is_merely_slow_is_not(upstream, start):
+    subgate = start(relay_section(upstream) + 'limits { data_timeout = "2s"  data_rate = 100 }\n')
+    password = subgate.create_app_password(USER)
+    lorises, modem = [log_in(subgate, password) for _ in range(5)], log_in(subgate, password)
+    for line in [modem, *lorises]:
+        line.command(f"MAIL FROM:<{USER}>")
+        line.command("RCPT TO:<bob@example.net>")
+        assert line.command("DATA")[0].startswith("354")
+    modem.send(message(USER))
+    for _ in range(40):  # four seconds, at 400 bytes a second
+        modem.send(b"a line of a slow modem, forty bytes...\r\n")
+        for line in lorises:
+            try:
+                line.send(b"x")
+            except OSError:
+                pass
+        time.sleep(0.1)
+    assert modem.command(".")[0].startswith("250")
+    for line in lorises:
+        assert line.read_reply()[0].startswith("421 4.4.2 Data comes too slowly")
+        assert line.read_reply() is None
+    assert refused(subgate, "rate") == 5
+    reasons = [record["reason"] for record in subgate.wait_for_audit("session.close", 5)]
+    assert reasons.count("too slow") == 5
+    assert len(upstream.messages) == 1
+
+
+def resident(pids):
+    return sum(int(re.search(r"VmRSS:\s+(\d+)", (pathlib.Path("/proc") / str(pid) / "status").read_text()).group(1))
+               for pid in pids) * 1024
+
+
+def test_a_client_that_never_reads_is_not_read_and_costs_nobody_anything(upstream, start):
+    subgate = start(relay_section(upstream) + 'limits { command_timeout = "3s" }\n')
+    password = subgate.create_app_password(USER)
+    before = resident(subgate.pids("gate"))
+    floods = [  # neither counts as an error, and the answers are longer than what asks for them
+        b"MAIL FROM:<> SIZE=99999999999\r\n" * 100,
+        b"BDAT 3\r\nabcBDAT 0 LAST\r\n" * 100,
+    ]
+    lines = [log_in(subgate, password) for _ in floods]
+    taken = [flood_until_stuck(line, flood) for line, flood in zip(lines, floods)]
+    assert max(taken) < 48 << 20, taken  # what the kernel's buffers hold, both ways
+    assert resident(subgate.pids("gate")) - before < 8 << 20
+    with login(subgate, USER, password) as client:
+        client.sendmail(USER, ["bob@example.net"], message(USER))
+    reasons = [record["reason"] for record in subgate.wait_for_audit("session.close", 3)]
+    assert sorted(reasons) == ["quit", "timeout", "timeout"]
+    assert refused(subgate, "timeout") == 2
+
+
+def flood_until_stuck(line, flood):
+    """Bytes that the server, and the kernel between, took from a client that reads nothing."""
+    taken = 0
+    line.set_timeout(0.5)
+    try:
+        while taken < 64 << 20:
+            line.send(flood)
+            taken += len(flood)
+    except OSError:  # no room for half a second, or closed
+        pass
+    return taken

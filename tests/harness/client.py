@@ -40,6 +40,9 @@ class Line:
     def start_tls(self):
         self._socket = self._context.wrap_socket(self._socket, server_hostname="mail.example.com")
 
+    def set_timeout(self, seconds):
+        self._socket.settimeout(seconds)
+
     def send(self, data):
         self._socket.sendall(data)
 
