@@ -35,7 +35,15 @@ static void send_message_reply(struct delivery_gate *gate, const struct door_mes
 
 /* ---- frames */
 
-/* A gate quotes a session that nobody logged in to: no recipient of it goes anywhere. */
+static void record_ungranted(const struct gate_door *self, const struct door_envelope *envelope)
+{
+	char session[32];
+	grant_name_session(self->gate.instance, envelope->session, session);
+	records_gate_refused(self->all->services->audit, session, NULL, envelope->mail_from, ANSWER_NOT_GRANTED,
+			     SPAN("session without a grant"));
+}
+
+/* A gate quotes a session that nobody logged in to: no recipient of it goes anywhere, and the audit tells that a gate lies. */
 static enum status refuse_ungranted(struct gate_door *self, const struct door_envelope *envelope)
 {
 	struct buf replies BUF_AUTO;
@@ -43,6 +51,7 @@ static enum status refuse_ungranted(struct gate_door *self, const struct door_en
 	log_warning("gate %u quotes session %llu, which has no grant", self->gate.instance,
 		    (unsigned long long)envelope->session);
 	stats_add(self->all->services->stats, COUNTER_REFUSED, REFUSAL_OTHER, 1);
+	record_ungranted(self, envelope);
 	size_t count = codec_list_count(envelope->recipients);
 	for (size_t i = 0; i < count; i++)
 		TRY(codec_list_add(&replies, ANSWER_NOT_GRANTED));

@@ -290,6 +290,7 @@ static void a_session_without_a_grant_hears_530_and_nothing_is_begun(void **stat
 	send_envelope(1);
 	expect("530 5.7.0 Authentication required");
 	assert_null(strstr(world.trace, "envelope"));
+	assert_non_null(strstr(world.trace, "message.refused "));
 }
 
 static void another_gates_session_is_nobodys_here(void **state)

@@ -218,6 +218,12 @@ struct data_case {
 
 static const struct data_case data_cases[] = {
 	{ "an end of data within the message", "a\r\n.\r\nMAIL FROM:<x@y>\r\n", "554 5.6.0 Message data malformed" },
+	{ "one at its very beginning", ".\r\nMAIL FROM:<x@y>\r\n", "554 5.6.0 Message data malformed" },
+	{ "a dot that a lax reader takes for the end", "a\r\n.\nb\r\n", "554 5.6.0 Message data malformed" },
+	{ "a dot behind a bare LF", "a\n.\r\nb\r\n", "554 5.6.0 Message data malformed" },
+	{ "a dot in front of a bare CR", "a\r\n.\rb\r\n", "554 5.6.0 Message data malformed" },
+	{ "a dot that our own terminator would follow", "a\r\n.", "554 5.6.0 Message data malformed" },
+	{ "a CR that our own terminator would follow", "a\r", "554 5.6.0 Message data malformed" },
 	{ "a bare LF", "a\nb\r\n", "554 5.6.0 Message data malformed" },
 	{ "a bare CR", "a\rb\r\n", "554 5.6.0 Message data malformed" },
 	{ "a last line that does not end", "a", "554 5.6.0 Message data malformed" },
