@@ -17,14 +17,14 @@
 #define RECORDED_FROM_MAXIMUM 4096U /* bytes of From: addresses kept for the audit */
 #define RECORDED_ID_MAXIMUM 1000U   /* bytes of Message-ID kept for the audit: one line */
 
-/* ---- From: */
+/* ---- From:, and Sender: with its kin */
 
 /* The first one that is not the user's goes to *out_foreign. */
-static bool addresses_pass(const struct session *s, struct span addresses, struct span *out_foreign)
+static bool addresses_pass(const struct session *s, struct span addresses, const char *field, struct span *out_foreign)
 {
 	struct span address;
 	while (span_cut(&addresses, '\n', &address)) {
-		if (!senders_pass(s, s->gate->config->sender.header, address, "From:")) {
+		if (!senders_pass(s, s->gate->config->sender.header, address, field)) {
 			*out_foreign = address;
 			return false;
 		}
@@ -33,24 +33,24 @@ static bool addresses_pass(const struct session *s, struct span addresses, struc
 }
 
 /* Names the address where there is memory for it. */
-static struct span refuse_address(struct session *s, struct span address)
+static struct span refuse_address(struct session *s, struct span address, const char *field)
 {
 	struct buf text BUF_AUTO;
 	struct span reply;
 	buf_init(&text, ADDRESS_MAXIMUM + 128);
-	if (buf_printf(&text, "550 5.7.1 The From: address <%.*s> is not one of yours",
+	if (buf_printf(&text, "550 5.7.1 The %s address <%.*s> is not one of yours", field,
 		       SPAN_ARGS(span_slice(address, 0, ADDRESS_MAXIMUM))) == STATUS_OK &&
 	    arena_copy(&s->arena, buf_span(&text), &reply) == STATUS_OK)
 		return reply;
-	return SPAN("550 5.7.1 The From: header field names an address that is not one of yours");
+	return SPAN("550 5.7.1 The message's header names a sender that is not one of yours");
 }
 
-/* A From: that nobody can read safely is nobody's. */
-static bool unreadable_passes(const struct session *s)
+/* A sender that nobody can read safely is nobody. */
+static bool unreadable_passes(const struct session *s, const char *field)
 {
 	enum config_sender_mode mode = s->gate->config->sender.header;
 	if (mode != SENDER_OFF)
-		log_info(SESSION_NAME ": From: of a message of %s can't be read", SESSION_NAME_ARGS(s), s->user);
+		log_info(SESSION_NAME ": %s of a message of %s can't be read", SESSION_NAME_ARGS(s), field, s->user);
 	return mode != SENDER_ENFORCE;
 }
 
@@ -58,13 +58,31 @@ static void judge_from(struct session *s, bool is_readable, struct span addresse
 {
 	struct span foreign;
 	verdict->label = REFUSAL_SENDER;
-	if (!is_readable && !unreadable_passes(s)) {
+	if (!is_readable && !unreadable_passes(s, "From:")) {
 		verdict->refusal = SPAN("550 5.7.1 The From: header field can't be read");
 		verdict->reason = SPAN("unreadable From:");
-	} else if (is_readable && !addresses_pass(s, addresses, &foreign)) {
-		verdict->refusal = refuse_address(s, foreign);
+	} else if (is_readable && !addresses_pass(s, addresses, "From:", &foreign)) {
+		verdict->refusal = refuse_address(s, foreign, "From:");
 		verdict->reason = SPAN("sender in From:");
 	}
+}
+
+static enum status judge_senders(struct session *s, struct span header, struct header_verdict *verdict)
+{
+	struct buf addresses BUF_AUTO;
+	struct span foreign;
+	buf_init(&addresses, HEADER_MAXIMUM);
+	enum status status = header_read_senders(header, &addresses);
+	if (status != STATUS_OK && status != STATUS_INVALID)
+		return status;
+	if (status == STATUS_INVALID && !unreadable_passes(s, "Sender:")) {
+		verdict->refusal = SPAN("550 5.7.1 The Sender: or Resent-From: header field can't be read");
+		verdict->reason = SPAN("unreadable Sender:");
+	} else if (!addresses_pass(s, buf_span(&addresses), "Sender:", &foreign)) {
+		verdict->refusal = refuse_address(s, foreign, "Sender: or Resent-From:");
+		verdict->reason = SPAN("sender in Sender:");
+	}
+	return STATUS_OK;
 }
 
 /* ---- for the audit */
@@ -148,6 +166,8 @@ enum status message_judge_header(struct session *s, struct span header, struct b
 	if (status != STATUS_OK && status != STATUS_INVALID)
 		return status;
 	judge_from(s, status == STATUS_OK, buf_span(&addresses), &verdict);
+	if (span_is_empty(verdict.refusal))
+		TRY(judge_senders(s, header, &verdict));
 	if (facts.received_count > RECEIVED_MAXIMUM) {
 		verdict.refusal = SPAN("554 5.4.6 Too many Received header fields, this message goes round in circles");
 		verdict.reason = SPAN("loop");

@@ -127,7 +127,7 @@ static enum status unfold(const struct field *field, struct buf *value)
 	}
 }
 
-static enum status read_from(const struct field *field, struct buf *addresses)
+static enum status read_addresses(const struct field *field, struct buf *addresses)
 {
 	BUF_AUTO struct buf value;
 	buf_init(&value, HEADER_MAXIMUM);
@@ -153,7 +153,7 @@ static enum status read_field(const struct field *field, struct header_facts *fa
 {
 	if (is_named(field->name, SPAN("From"))) {
 		facts->from_count++;
-		return read_from(field, addresses);
+		return read_addresses(field, addresses);
 	}
 	if (is_named(field->name, SPAN("Date")))
 		facts->has_date = true;
@@ -198,6 +198,13 @@ static enum status read_fields(struct span header, struct header_facts *facts, s
 	}
 }
 
+/* All but the last LF. */
+static enum status append_list(struct buf *addresses, const struct buf *found)
+{
+	struct span list = buf_span(found);
+	return buf_append(addresses, span_slice(list, 0, list.size ? list.size - 1 : 0));
+}
+
 enum status header_read(struct span header, struct header_facts *out_facts, struct buf *addresses)
 {
 	BUF_AUTO struct buf found; /* each address followed by LF */
@@ -206,6 +213,24 @@ enum status header_read(struct span header, struct header_facts *out_facts, stru
 	enum status status = read_fields(header, &facts, &found);
 	*out_facts = facts;
 	TRY(status);
-	struct span list = buf_span(&found);
-	return buf_append(addresses, span_slice(list, 0, list.size ? list.size - 1 : 0));
+	return append_list(addresses, &found);
+}
+
+static bool is_sender(struct span name)
+{
+	return is_named(name, SPAN("Sender")) || is_named(name, SPAN("Resent-From")) ||
+	       is_named(name, SPAN("Resent-Sender"));
+}
+
+enum status header_read_senders(struct span header, struct buf *addresses)
+{
+	BUF_AUTO struct buf found;
+	struct field field;
+	enum status status;
+	buf_init(&found, HEADER_MAXIMUM);
+	while ((status = take_field(&header, &field)) == STATUS_OK) {
+		if (is_sender(field.name))
+			TRY(read_addresses(&field, &found));
+	}
+	return status == STATUS_END ? append_list(addresses, &found) : status;
 }

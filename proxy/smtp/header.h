@@ -37,4 +37,10 @@ struct header_facts {
  */
 MUST_USE enum status header_read(struct span header, struct header_facts *out_facts, struct buf *addresses);
 
+/*
+ * The addresses of Sender:, Resent-From: and Resent-Sender:, in the same way; none where there is no such field. Some
+ * readers show them as who sent it, instead of From: ("on behalf of"). STATUS_INVALID, and the others, as above.
+ */
+MUST_USE enum status header_read_senders(struct span header, struct buf *addresses);
+
 #endif

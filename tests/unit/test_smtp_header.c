@@ -349,6 +349,32 @@ static void test_a_thousand_authors_are_all_given(void **state)
 	assert_true(span_equal(address, SPAN("a999@d")));
 }
 
+static void test_other_senders(void **state)
+{
+	static const struct {
+		const char *what, *header;
+		enum status status;
+		const char *addresses;
+	} cases[] = {
+		{ "none", "From: me@d\r\nX-Sender: you@e\r\n", STATUS_OK, "" },
+		{ "Sender", "From: me@d\r\nsender : you@e\r\n", STATUS_OK, "you@e" },
+		{ "resent fields, more than once", "Resent-From: a@d\r\nResent-Sender: b@d\r\nResent-From:\r\n c@d\r\n",
+		  STATUS_OK, "a@d\nb@d\nc@d" },
+		{ "behind a byte order mark and a stuffed dot", ".\xef\xbb\xbfSender: you@e\r\n", STATUS_OK, "you@e" },
+		{ "one that readers would split differently", "Sender: you@e <me@d>, <b@d> <c@d>\r\n", STATUS_INVALID, "" },
+		{ "nobody", "Sender:\r\n", STATUS_INVALID, "" },
+		{ "what is no header", "not a field\r\n", STATUS_INVALID, "" },
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		BUF_AUTO struct buf addresses;
+		buf_init(&addresses, HEADER_MAXIMUM);
+		print_message("  %s\n", cases[i].what);
+		assert_int_equal(header_read_senders(span_of(cases[i].header), &addresses), cases[i].status);
+		assert_true(span_equal(buf_span(&addresses), span_of(cases[i].addresses)));
+	}
+}
+
 static void test_addresses_that_do_not_fit_are_an_error(void **state)
 {
 	(void)state;
@@ -389,6 +415,7 @@ int main(void)
 		cmocka_unit_test(test_authors),
 		cmocka_unit_test(test_a_nul_is_refused),
 		cmocka_unit_test(test_a_thousand_authors_are_all_given),
+		cmocka_unit_test(test_other_senders),
 		cmocka_unit_test(test_addresses_that_do_not_fit_are_an_error),
 		cmocka_unit_test(test_cut_headers),
 	};
