@@ -78,7 +78,7 @@ static uint64_t time_of_state(const struct session *s)
 		return s->replies.waiting ? ROLE_WAIT_MS : limits->command_timeout;
 	case SESSION_HANDSHAKE:
 	case SESSION_SWITCHING:
-		return HANDSHAKE_MS;
+		return earlier(HANDSHAKE_MS, limits->command_timeout);
 	case SESSION_GREETING:
 	case SESSION_STARTTLS:
 	case SESSION_AUTH_RESPONSE:

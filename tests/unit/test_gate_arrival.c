@@ -118,6 +118,25 @@ static void limits_hold_for_the_client_and_not_for_the_load_balancer(void **stat
 	client_close(&other);
 }
 
+static void a_client_of_ipv6_is_its_64_bits_of_network(void **state)
+{
+	struct client one, same, other;
+	(void)state;
+	client_connect(&one, SUBMISSION);
+	say(&one, "PROXY TCP6 2001:db8:1:2::7 ::1 12345 587\r\n");
+	HEARS(&one, GREETING);
+	client_connect(&same, SUBMISSION);
+	say(&same, "PROXY TCP6 2001:db8:1:2:ffff::8 ::1 12345 587\r\n");
+	HEARS(&same, "421 4.7.0 Too many connections, please try again later\r\n");
+	RUN_UNTIL(traced("SESSION_REFUSED address address=2001:db8:1:2:ffff::8 listener=submission count=1\n"));
+	client_connect(&other, SUBMISSION);
+	say(&other, "PROXY TCP6 2001:db8:1:3::7 ::1 12345 587\r\n");
+	HEARS(&other, GREETING);
+	client_close(&one);
+	client_close(&same);
+	client_close(&other);
+}
+
 static void without_a_header_nobody_comes_in(void **state)
 {
 	static const char *const beginnings[] = { "EHLO pc.local\r\n", "PROXY TCP4 nonsense\r\n", "\r\n\r\n\r\n" };
@@ -231,6 +250,7 @@ int main(void)
 		BEHIND(what_lies_behind_the_header_is_read_by_the_session),
 		BEHIND(a_load_balancer_may_speak_for_itself),
 		BEHIND(limits_hold_for_the_client_and_not_for_the_load_balancer),
+		BEHIND(a_client_of_ipv6_is_its_64_bits_of_network),
 		BEHIND(without_a_header_nobody_comes_in),
 		BEHIND(a_header_that_does_not_come_is_not_waited_for),
 		cmocka_unit_test_teardown(those_who_wait_count_in_all, close_world),

@@ -134,6 +134,21 @@ static void a_handshake_that_does_not_end_is_cut_and_recorded(void **state)
 	client_close(&c);
 }
 
+static void a_handshake_has_less_time_than_the_login(void **state)
+{
+	struct client c;
+	(void)state;
+	world.config.limits.command_timeout = 300; /* 30 s where it is longer */
+	client_connect(&c, SUBMISSION);
+	HEARS(&c, GREETING);
+	say(&c, "EHLO pc.local\r\nSTARTTLS\r\n");
+	HEARS(&c, OFFER("STARTTLS") "220 2.0.0 Ready to start TLS\r\n");
+	say(&c, "\x16");
+	hears_no_more(&c);
+	RUN_UNTIL(traced("SESSION_REFUSED timeout address=127.0.0.1 listener=submission count=1\n"));
+	client_close(&c);
+}
+
 static void a_challenge_that_is_never_answered_ends_the_session(void **state)
 {
 	struct client c;
@@ -290,6 +305,7 @@ int main(void)
 		IN_WORLD(recipients_keep_a_transaction),
 		IN_WORLD(no_command_puts_the_login_off),
 		IN_WORLD(a_handshake_that_does_not_end_is_cut_and_recorded),
+		IN_WORLD(a_handshake_has_less_time_than_the_login),
 		IN_WORLD(a_challenge_that_is_never_answered_ends_the_session),
 		IN_WORLD(data_slower_than_the_rate_uses_up_its_time),
 		IN_WORLD(data_at_the_rate_may_take_as_long_as_it_takes),
