@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "gate/senders.h"
 #include "gate/transaction.h"
+#include "smtp/address.h"
 #include "smtp/header.h"
 #include "smtp/received.h"
 

@@ -5,6 +5,7 @@
  */
 #include "smtp/address.h"
 
+#include <arpa/inet.h>
 #include <string.h>
 
 #include "smtp/utf8.h"
@@ -25,6 +26,14 @@ static bool is_printable(char c)
 	return c >= ' ' && c <= '~';
 }
 
+/* The size of the UTF-8 character at the front of `s`; 0 for what is none, and for control characters (U+0080 to U+009F). */
+static size_t measure_utf8(struct span s)
+{
+	size_t length = utf8_length(s);
+	bool is_control = length == 2 && (unsigned char)s.data[0] == 0xC2 && (unsigned char)s.data[1] < 0xA0;
+	return is_control ? 0 : length;
+}
+
 /* How far a dot-string goes at the front of `s` (RFC 5321, 4.1.2; RFC 6531, 3.3). */
 static size_t measure_atoms(struct span s, bool utf8)
 {
@@ -33,7 +42,7 @@ static size_t measure_atoms(struct span s, bool utf8)
 		struct span rest = span_slice(s, at, s.size);
 		size_t length = is_atom_byte(*rest.data) ? 1 : 0;
 		if (utf8 && (unsigned char)*rest.data >= 0x80)
-			length = utf8_length(rest);
+			length = measure_utf8(rest);
 		if (length == 0)
 			break;
 		at += length;
@@ -55,7 +64,7 @@ static size_t measure_quoted(struct span s, bool utf8)
 		}
 		size_t length = is_printable(*rest.data) ? 1 : 0;
 		if (utf8 && (unsigned char)*rest.data >= 0x80)
-			length = utf8_length(rest);
+			length = measure_utf8(rest);
 		if (length == 0)
 			return 0;
 		at += length;
@@ -63,17 +72,22 @@ static size_t measure_quoted(struct span s, bool utf8)
 	return at < s.size && at > 1 ? at + 1 : 0;
 }
 
-/* [192.0.2.1], [IPv6:2001:db8::1]: what is within is for the receiver to understand. */
+/* [192.0.2.1], [IPv6:2001:db8::1]; RFC 5321, 4.1.3, which knows no others. */
 static bool is_literal(struct span domain)
 {
+	char address[INET6_ADDRSTRLEN];
+	struct in6_addr binary; /* large enough for both */
 	if (domain.size < 3 || domain.data[domain.size - 1] != ']')
 		return false;
-	for (size_t i = 1; i < domain.size - 1; i++) {
-		char c = domain.data[i];
-		if (!is_alnum(c) && c != '.' && c != ':' && c != '-')
-			return false;
-	}
-	return true;
+	struct span text = span_slice(domain, 1, domain.size - 1);
+	bool is_v6 = span_starts_with_nocase(text, SPAN("IPv6:"));
+	if (is_v6)
+		text = span_slice(text, 5, text.size);
+	if (text.size >= sizeof(address) || span_contains_byte(text, '\0'))
+		return false;
+	memcpy(address, text.data, text.size);
+	address[text.size] = '\0';
+	return inet_pton(is_v6 ? AF_INET6 : AF_INET, address, &binary) == 1;
 }
 
 static bool is_label(struct span label, bool utf8)
@@ -85,7 +99,7 @@ static bool is_label(struct span label, bool utf8)
 		char c = label.data[at];
 		size_t length = is_alnum(c) || c == '-' || c == '_' ? 1 : 0;
 		if (utf8 && (unsigned char)c >= 0x80)
-			length = utf8_length(span_slice(label, at, label.size));
+			length = measure_utf8(span_slice(label, at, label.size));
 		if (length == 0)
 			return false;
 		at += length;
@@ -112,7 +126,7 @@ enum status address_read(struct span text, bool utf8, struct mailbox *out_mailbo
 	if (text.size == 0 || text.size > ADDRESS_MAXIMUM)
 		return STATUS_INVALID;
 	size_t size = text.data[0] == '"' ? measure_quoted(text, utf8) : measure_atoms(text, utf8);
-	if (size == 0 || size > ADDRESS_LOCAL_MAXIMUM)
+	if (size == 0)
 		return STATUS_INVALID;
 	struct mailbox mailbox = { .whole = text, .local = span_slice(text, 0, size) };
 	if (size == text.size) {
@@ -144,7 +158,7 @@ static size_t find_outside_quotes(struct span text, const char *stops)
 }
 
 /* "@one,@two:" (RFC 5321, 4.1.1.3 and appendix C: to be accepted and ignored). */
-static enum status drop_route(struct span *path)
+static enum status drop_route(struct span *path, bool utf8)
 {
 	if (path->size == 0 || path->data[0] != '@')
 		return STATUS_OK;
@@ -154,7 +168,7 @@ static enum status drop_route(struct span *path)
 	if (colon == path->size)
 		return STATUS_INVALID;
 	while (span_cut(&route, ',', &hop)) {
-		if (hop.size == 0 || hop.data[0] != '@' || !is_domain(span_slice(hop, 1, hop.size), false))
+		if (hop.size == 0 || hop.data[0] != '@' || !is_domain(span_slice(hop, 1, hop.size), utf8))
 			return STATUS_INVALID;
 	}
 	*path = span_slice(*path, colon + 1, path->size);
@@ -172,7 +186,7 @@ enum status address_read_path(struct span text, bool utf8, struct mailbox *out_m
 	path = span_slice(path, 0, end);
 	struct mailbox mailbox = { .whole = path, .local = path, .domain = path };
 	if (bracketed)
-		TRY(drop_route(&path));
+		TRY(drop_route(&path, utf8));
 	if (path.size || !bracketed)
 		TRY(address_read(path, utf8, &mailbox));
 	*out_mailbox = mailbox;

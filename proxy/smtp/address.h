@@ -8,9 +8,8 @@
 #include "base/buf.h"
 #include "base/span.h"
 
-#define ADDRESS_LOCAL_MAXIMUM 255  /* bytes; RFC 5321, 4.5.3.1.1 asks for 64, and reply addresses in use are longer */
-#define ADDRESS_DOMAIN_MAXIMUM 255 /* bytes, RFC 5321, 4.5.3.1.2 */
-#define ADDRESS_MAXIMUM 320        /* bytes of the whole */
+#define ADDRESS_DOMAIN_MAXIMUM 255 /* octets; RFC 5321, 4.5.3.1.2 */
+#define ADDRESS_MAXIMUM 254        /* octets of the whole: a path has 256 with its brackets; RFC 5321, 4.5.3.1.3 */
 
 struct mailbox {
 	struct span whole;  /* as it was written, without brackets and source route */
@@ -20,8 +19,9 @@ struct mailbox {
 
 /*
  * Parses a mailbox alone ("user@example.com", "\"a b\"@[192.0.2.1]"). No control bytes, no
- * spaces outside quotes; bytes above 127 only with `utf8`, as valid UTF-8. "postmaster" needs
- * no domain (RFC 5321, 4.5.1). STATUS_INVALID.
+ * spaces outside quotes; bytes above 127 only with `utf8`, as valid UTF-8, and no control characters
+ * among it (U+0080 to U+009F). A literal is an IPv4 address, or "IPv6:" and one. "postmaster" needs no domain (RFC 5321, 4.5.1).
+ * STATUS_INVALID. How long a local part may be is for the caller.
  */
 MUST_USE enum status address_read(struct span text, bool utf8, struct mailbox *out_mailbox);
 /*
@@ -32,7 +32,8 @@ MUST_USE enum status address_read_path(struct span text, bool utf8, struct mailb
 
 /*
  * Domains without case, local parts without case too (as all of today's providers) and by content: "\"a\"@b" is
- * "a@b". Texts without @ are compared as they stand. The empty one equals nothing.
+ * "a@b". Case is that of ASCII alone, and nothing is normalized: a domain in UTF-8 is not the one in "xn--" form.
+ * Texts without @ are compared as they stand. The empty one equals nothing.
  */
 bool address_equal(struct span a, struct span b);
 /*

@@ -91,7 +91,7 @@ static bool is_bare_name(struct span text)
 		if (c <= ' ' || c > '~' || is_one_of(c, "\"()<>[]:;@\\,"))
 			return false;
 	}
-	return text.size > 0 && text.size <= ADDRESS_LOCAL_MAXIMUM;
+	return text.size > 0 && text.size <= ADDRESS_MAXIMUM;
 }
 
 static enum status emit(struct author *author, struct span address)

@@ -28,6 +28,7 @@ class Message:
 
 
 _DSN = re.compile(r" (?:RET|ENVID|NOTIFY|ORCPT)=\S*")
+_PATH = re.compile(r'<(?:"(?:\\.|[^"\\])*"|[^">])*>')
 
 
 class _Session(SMTP):
@@ -54,6 +55,8 @@ class _Session(SMTP):
 
     def _take_dsn(self, arg):
         """aiosmtpd does not know these parameters; they are noted with the command, where DSN is offered."""
+        path = _PATH.search(arg or "")
+        self.path = path[0] if path else arg  # as it was written: aiosmtpd takes quotes off
         self.dsn = ""
         if "DSN" in self._upstream.offers:
             self.dsn = "".join(_DSN.findall(arg))
@@ -70,7 +73,7 @@ class _Handler:
         return responses[:-1] + [f"250-{offer}" for offer in self.upstream.offers if offer != "SMTPUTF8"] + responses[-1:]
 
     async def handle_MAIL(self, server, session, envelope, address, options):
-        self.upstream.commands.append(f"MAIL FROM:<{address}>" + "".join(f" {o}" for o in options) + server.dsn)
+        self.upstream.commands.append(f"MAIL FROM:{server.path}" + "".join(f" {o}" for o in options) + server.dsn)
         answer = await self.upstream._answer(server, f"MAIL FROM:<{address}>")
         if answer and not answer.startswith("2"):
             return answer
@@ -79,7 +82,7 @@ class _Handler:
         return answer or "250 2.1.0 Sender OK"
 
     async def handle_RCPT(self, server, session, envelope, address, options):
-        self.upstream.commands.append(f"RCPT TO:<{address}>{server.dsn}")
+        self.upstream.commands.append(f"RCPT TO:{server.path}{server.dsn}")
         answer = await self.upstream._answer(server, f"RCPT TO:<{address}>")
         if answer and not answer.startswith("2"):
             return answer

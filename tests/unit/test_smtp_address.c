@@ -25,6 +25,7 @@ static const struct mailbox_case mailbox_cases[] = {
 	{ "\"a@b\"@d", "\"a@b\"", "d" },
 	{ "\"a\\\"b\"@d", "\"a\\\"b\"", "d" },
 	{ "a@[IPv6:2001:db8::1]", "a", "[IPv6:2001:db8::1]" },
+	{ "a@[ipv6:::ffff:192.0.2.1]", "a", "[ipv6:::ffff:192.0.2.1]" },
 	{ "postmaster", "postmaster", "" },
 	{ "Postmaster", "Postmaster", "" },
 	{ "", NULL, NULL },
@@ -56,6 +57,20 @@ static const struct mailbox_case mailbox_cases[] = {
 	{ "a@[1.2.3.4", NULL, NULL },
 	{ "a@[]", NULL, NULL },
 	{ "a@[1]x]", NULL, NULL },
+	{ "a@[", NULL, NULL },
+	{ "a@]", NULL, NULL },
+	{ "a@[1.2.3]", NULL, NULL },
+	{ "a@[1.2.3.4.5]", NULL, NULL },
+	{ "a@[1.2.3.256]", NULL, NULL },
+	{ "a@[1.2.3.4 ]", NULL, NULL },
+	{ "a@[2001:db8::1]", NULL, NULL },
+	{ "a@[IPv6:]", NULL, NULL },
+	{ "a@[IPv6:1.2.3.4]", NULL, NULL },
+	{ "a@[IPv6:2001:db8::1::2]", NULL, NULL },
+	{ "a@[IPv6:fe80::1%eth0]", NULL, NULL },
+	{ "a@[IPv6:2001:0db8:0000:0000:0000:0000:0000:0001:0000:0000:0000]", NULL, NULL },
+	{ "a@[localhost]", NULL, NULL },
+	{ "a@[X-Tag:b]", NULL, NULL },
 	{ "a@b c", NULL, NULL },
 	{ "j\xC3\xB6rg@d", NULL, NULL },
 };
@@ -106,25 +121,33 @@ static void test_utf8_must_be_valid(void **state)
 	assert_false(takes(SPAN("\xED\xA0\x80@d"), true));
 	assert_false(takes(SPAN("\xF4\x90\x80\x80@d"), true));
 	assert_false(takes(SPAN("\"\xC3\"@d"), true));
+	assert_false(takes(SPAN("a\xC2\x9B@d"), true)); /* a control character: CSI, to a terminal */
+	assert_false(takes(SPAN("\"a\xC2\x80\"@d"), true));
+	assert_false(takes(SPAN("a@d\xC2\x9F"), true));
+	assert_true(takes(SPAN("a\xC2\xA0@d"), true));
+}
+
+/* "a…a@d.d…d", of so many octets. */
+static struct span of_length(char *text, size_t size, size_t local)
+{
+	memset(text, 'a', size);
+	for (size_t i = local + 50; i < size - 1; i += 50)
+		text[i] = '.';
+	text[local] = '@';
+	return (struct span){ text, size };
 }
 
 static void test_lengths(void **state)
 {
 	(void)state;
 	char text[400];
-	memset(text, 'a', sizeof(text));
-	text[ADDRESS_LOCAL_MAXIMUM] = '@';
-	assert_true(takes((struct span){ text, ADDRESS_LOCAL_MAXIMUM + 64 }, false));
-	assert_false(takes((struct span){ text, ADDRESS_LOCAL_MAXIMUM + 65 }, false));
-	text[ADDRESS_LOCAL_MAXIMUM] = 'a';
-	text[ADDRESS_LOCAL_MAXIMUM + 1] = '@';
-	assert_false(takes((struct span){ text, ADDRESS_LOCAL_MAXIMUM + 10 }, false));
+	assert_true(takes(of_length(text, ADDRESS_MAXIMUM, 1), false));
+	assert_false(takes(of_length(text, ADDRESS_MAXIMUM + 1, 1), false));
+	assert_true(takes(of_length(text, ADDRESS_MAXIMUM, 200), false));
 	memset(text, 'a', sizeof(text));
 	text[1] = '@';
-	for (size_t i = 50; i < sizeof(text); i += 50)
-		text[i] = '.';
-	assert_true(takes((struct span){ text, 2 + ADDRESS_DOMAIN_MAXIMUM }, false));
-	assert_false(takes((struct span){ text, 3 + ADDRESS_DOMAIN_MAXIMUM }, false));
+	assert_true(takes((struct span){ text, 2 + 63 }, false));
+	assert_false(takes((struct span){ text, 2 + 64 }, false)); /* of one label */
 }
 
 struct path_case {
@@ -140,6 +163,8 @@ static const struct path_case path_cases[] = {
 	{ "<> BODY=7BIT", "", " BODY=7BIT" },
 	{ "<@relay.example:a@b>", "a@b", "" },
 	{ "<@r.example,@s.example:a@b> X", "a@b", " X" },
+	{ "<@[192.0.2.1]:a@b>", "a@b", "" },
+	{ "<@r:@s:a@b>", NULL, NULL },
 	{ "a@b", "a@b", "" },
 	{ "a@b SIZE=1", "a@b", " SIZE=1" },
 	{ "\"a b\"@c SIZE=1", "\"a b\"@c", " SIZE=1" },
@@ -196,6 +221,17 @@ static const struct match_case match_cases[] = {
 	{ "\"us\\er\"@d.example", "user@d.example", true },
 	{ "user@d.example", "\"user\"@d.example", true },
 	{ "\"user+x\"@d.example", "user@d.example", true },
+	{ "user%x@d.example", "user@d.example", false },
+	{ "x!user@d.example", "user@d.example", false },
+	{ "\"user\"x@d.example", "user@d.example", false },
+	{ "\" user\"@d.example", "user@d.example", false },
+	{ "\"user\\+x\"@d.example", "user@d.example", true },
+	{ "user@[192.0.2.1]", "@[192.0.2.1]", true },
+	{ "user@[192.0.2.1]", "@d.example", false },
+	{ "j\xC3\xB6rg@D.example", "J\xC3\xB6RG@d.example", true },
+	{ "j\xC3\x96rg@d.example", "j\xC3\xB6rg@d.example", false },
+	{ "jo\xCC\x88rg@d.example", "j\xC3\xB6rg@d.example", false },
+	{ "a@b\xC3\xBC.example", "a@xn--b-xga.example", false },
 	{ "user@d.example", "*", true },
 	{ "", "*", true },
 	{ "any@d.example", "@d.example", true },
