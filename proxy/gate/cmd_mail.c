@@ -40,36 +40,51 @@ static void refuse_size(struct session *s)
 }
 
 /* One that was not offered is as unknown as any. */
-static enum status read(const struct session *s, struct span argument, struct mailbox *out_sender,
-			struct mail_parameters *out_parameters)
+static enum status read_parameters(const struct config *config, struct span text,
+				   struct mail_parameters *out_parameters)
 {
 	struct mail_parameters parameters = { 0 };
-	TRY(command_read_mail(argument, out_sender, &parameters));
+	TRY(parameters_read_mail(text, &parameters));
 	bool asks_dsn = !span_is_empty(parameters.ret) || !span_is_empty(parameters.envid);
-	if (asks_dsn && !offer_has_dsn(s->gate->config))
-		return STATUS_NOT_FOUND;
-	if (parameters.smtputf8 && !offer_has_smtputf8(s->gate->config))
+	if ((asks_dsn && !offer_has_dsn(config)) || (parameters.smtputf8 && !offer_has_smtputf8(config)))
 		return STATUS_NOT_FOUND;
 	*out_parameters = parameters;
 	return STATUS_OK;
 }
 
+/* The refusal of what can't be taken as it is written, or NULL. */
+static const char *read(const struct config *config, struct span argument, struct mailbox *out_sender,
+			struct mail_parameters *out_parameters)
+{
+	struct span text;
+	enum status status = command_read_sender(argument, out_sender, &text);
+	if (status == STATUS_NOT_FOUND)
+		return "501 5.5.4 Syntax: MAIL FROM:<address>";
+	if (status != STATUS_OK)
+		return "501 5.1.7 This is not a sender address";
+	if (out_sender->local.size > config->limits.local_part)
+		return "501 5.1.7 This sender address is too long in front of its @";
+	status = read_parameters(config, text, out_parameters);
+	if (status == STATUS_NOT_FOUND)
+		return "555 5.5.4 This parameter of MAIL is not known here";
+	if (status != STATUS_OK)
+		return "501 5.5.4 A parameter of MAIL is malformed, or there twice";
+	if (!out_parameters->smtputf8 && !utf8_is_ascii(out_sender->whole))
+		return "553 5.6.7 This sender address needs SMTPUTF8 with MAIL";
+	return NULL;
+}
+
 void cmd_mail(struct session *s, const struct command *command)
 {
-	struct mailbox sender;
+	struct mailbox sender = { 0 };
 	struct mail_parameters parameters = { 0 };
-	enum status status = read(s, command->argument, &sender, &parameters);
-	if (status == STATUS_NOT_FOUND)
-		refuse_syntax(s, SPAN("555 5.5.4 This parameter of MAIL is not known here"));
-	else if (status != STATUS_OK && span_starts_with_nocase(command->argument, SPAN("FROM:")))
-		refuse_syntax(s, SPAN("501 5.1.7 This is not a sender address"));
-	else if (status != STATUS_OK)
-		refuse_syntax(s, SPAN("501 5.5.4 Syntax: MAIL FROM:<address>"));
-	else if (!parameters.smtputf8 && !utf8_is_ascii(sender.whole))
-		refuse_syntax(s, SPAN("553 5.6.7 This sender address needs SMTPUTF8 with MAIL"));
-	else if (parameters.has_size && parameters.size > s->gate->config->limits.message_size)
+	const struct config *config = s->gate->config;
+	const char *refusal = read(config, command->argument, &sender, &parameters);
+	if (refusal)
+		refuse_syntax(s, span_of(refusal));
+	else if (parameters.has_size && parameters.size > config->limits.message_size)
 		refuse_size(s);
-	else if (!senders_pass(s, s->gate->config->sender.envelope, sender.whole, "sender"))
+	else if (!senders_pass(s, config->sender.envelope, sender.whole, "sender"))
 		refuse_sender(s, sender.whole);
 	else if (transaction_begin(s, sender.whole, &parameters) != STATUS_OK)
 		session_reply(s, SPAN("451 4.3.0 Out of memory, please try again"));

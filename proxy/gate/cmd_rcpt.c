@@ -28,31 +28,47 @@ static void add(struct session *s, struct span address, const struct rcpt_parame
 }
 
 /* One that was not offered is as unknown as any. */
-static enum status read(const struct session *s, struct span argument, struct mailbox *out_recipient,
-			struct rcpt_parameters *out_parameters)
+static enum status read_parameters(const struct config *config, struct span text,
+				   struct rcpt_parameters *out_parameters)
 {
-	struct rcpt_parameters parameters;
-	TRY(command_read_rcpt(argument, out_recipient, &parameters));
+	struct rcpt_parameters parameters = { 0 };
+	TRY(parameters_read_rcpt(text, &parameters));
 	bool asks_dsn = !span_is_empty(parameters.notify) || !span_is_empty(parameters.orcpt);
-	if (asks_dsn && !offer_has_dsn(s->gate->config))
+	if (asks_dsn && !offer_has_dsn(config))
 		return STATUS_NOT_FOUND;
 	*out_parameters = parameters;
 	return STATUS_OK;
 }
 
+/* The refusal of what can't be taken as it is written, or NULL. */
+static const char *read(const struct session *s, struct span argument, struct mailbox *out_recipient,
+			struct rcpt_parameters *out_parameters)
+{
+	struct span text;
+	enum status status = command_read_recipient(argument, out_recipient, &text);
+	if (status == STATUS_NOT_FOUND)
+		return "501 5.5.4 Syntax: RCPT TO:<address>";
+	if (status != STATUS_OK)
+		return "501 5.1.3 This is not a recipient address";
+	if (out_recipient->local.size > s->gate->config->limits.local_part)
+		return "501 5.1.3 This recipient address is too long in front of its @";
+	status = read_parameters(s->gate->config, text, out_parameters);
+	if (status == STATUS_NOT_FOUND)
+		return "555 5.5.4 This parameter of RCPT is not known here";
+	if (status != STATUS_OK)
+		return "501 5.5.4 A parameter of RCPT is malformed, or there twice";
+	if (!s->transaction->smtputf8 && !utf8_is_ascii(out_recipient->whole))
+		return "553 5.6.7 This recipient address needs SMTPUTF8 with MAIL";
+	return NULL;
+}
+
 void cmd_rcpt(struct session *s, const struct command *command)
 {
-	struct mailbox recipient;
-	struct rcpt_parameters parameters;
-	enum status status = read(s, command->argument, &recipient, &parameters);
-	if (status == STATUS_OK && !s->transaction->smtputf8 && !utf8_is_ascii(recipient.whole))
-		refuse_syntax(s, SPAN("553 5.6.7 This recipient address needs SMTPUTF8 with MAIL"));
-	else if (status == STATUS_OK && !span_is_empty(recipient.whole))
-		add(s, recipient.whole, &parameters);
-	else if (status == STATUS_NOT_FOUND)
-		refuse_syntax(s, SPAN("555 5.5.4 This parameter of RCPT is not known here"));
-	else if (span_starts_with_nocase(command->argument, SPAN("TO:")))
-		refuse_syntax(s, SPAN("501 5.1.3 This is not a recipient address"));
+	struct mailbox recipient = { 0 };
+	struct rcpt_parameters parameters = { 0 };
+	const char *refusal = read(s, command->argument, &recipient, &parameters);
+	if (refusal)
+		refuse_syntax(s, span_of(refusal));
 	else
-		refuse_syntax(s, SPAN("501 5.5.4 Syntax: RCPT TO:<address>"));
+		add(s, recipient.whole, &parameters);
 }

@@ -7,7 +7,7 @@
 #define GATE_TRANSACTION_H
 
 #include "gate/session.h"
-#include "smtp/command.h"
+#include "smtp/parameters.h"
 
 struct door_envelope_reply;
 struct message;

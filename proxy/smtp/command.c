@@ -57,7 +57,7 @@ static enum status read_path(struct span argument, struct span prefix, struct ma
 	struct mailbox mailbox;
 	struct span rest;
 	if (!span_starts_with_nocase(argument, prefix))
-		return STATUS_INVALID;
+		return STATUS_NOT_FOUND;
 	argument = span_trim(span_slice(argument, prefix.size, argument.size));
 	TRY(address_read_path(argument, true, &mailbox, &rest));
 	if (rest.size && rest.data[0] != ' ' && rest.data[0] != '\t')
@@ -67,31 +67,26 @@ static enum status read_path(struct span argument, struct span prefix, struct ma
 	return STATUS_OK;
 }
 
-enum status command_read_mail(struct span argument, struct mailbox *out_sender, struct mail_parameters *out_parameters)
+enum status command_read_sender(struct span argument, struct mailbox *out_sender, struct span *out_parameters)
 {
 	struct mailbox sender;
 	struct span rest;
-	struct mail_parameters parameters = { 0 };
 	TRY(read_path(argument, SPAN("FROM:"), &sender, &rest));
 	if (sender.whole.size && sender.domain.size == 0)
 		return STATUS_INVALID;
-	TRY(parameters_read_mail(rest, &parameters));
 	*out_sender = sender;
-	*out_parameters = parameters;
+	*out_parameters = rest;
 	return STATUS_OK;
 }
 
-enum status command_read_rcpt(struct span argument, struct mailbox *out_recipient,
-			      struct rcpt_parameters *out_parameters)
+enum status command_read_recipient(struct span argument, struct mailbox *out_recipient, struct span *out_parameters)
 {
 	struct mailbox recipient;
 	struct span rest;
-	struct rcpt_parameters parameters = { 0 };
 	TRY(read_path(argument, SPAN("TO:"), &recipient, &rest));
 	if (recipient.whole.size == 0)
 		return STATUS_INVALID;
-	TRY(parameters_read_rcpt(rest, &parameters));
 	*out_recipient = recipient;
-	*out_parameters = parameters;
+	*out_parameters = rest;
 	return STATUS_OK;
 }

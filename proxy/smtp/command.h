@@ -1,12 +1,11 @@
 /*
  * Command lines (RFC 5321, 4.1.1, with what real clients send): verb and
- * argument, and what MAIL and RCPT carry.
+ * argument, and whom MAIL and RCPT name.
  */
 #ifndef SMTP_COMMAND_H
 #define SMTP_COMMAND_H
 
 #include "smtp/address.h"
-#include "smtp/parameters.h"
 
 #define COMMAND_LINE_MAXIMUM 2048       /* bytes, CRLF included; RFC 5321 says 512, extensions add */
 #define COMMAND_AUTH_LINE_MAXIMUM 16384 /* bytes of a line within AUTH; RFC 4954, 4: 12288 at least */
@@ -44,11 +43,13 @@ struct command {
 MUST_USE enum status command_take_line(struct span bytes, size_t maximum, struct span *out_line, size_t *out_used);
 struct command command_read(struct span line);
 
-/* "FROM:<a@b> SIZE=1 BODY=8BITMIME". STATUS_INVALID: syntax (501 5.5.4 or 5.1.7); STATUS_NOT_FOUND: an unknown parameter (555 5.5.4). */
-MUST_USE enum status command_read_mail(struct span argument, struct mailbox *out_sender,
-				       struct mail_parameters *out_parameters);
-/* "TO:<a@b>"; the same. */
-MUST_USE enum status command_read_rcpt(struct span argument, struct mailbox *out_recipient,
-				       struct rcpt_parameters *out_parameters);
+/*
+ * What MAIL names: "FROM:<a@b> SIZE=1"; *out_parameters is what follows the path, for parameters_read_mail. STATUS_NOT_FOUND: no "FROM:"
+ * in front; STATUS_INVALID: no path behind it, or one that can't be a sender: without a domain.
+ */
+MUST_USE enum status command_read_sender(struct span argument, struct mailbox *out_sender, struct span *out_parameters);
+/* What RCPT names: "TO:<a@b>"; the same. The empty path is no recipient; "postmaster" is one. */
+MUST_USE enum status command_read_recipient(struct span argument, struct mailbox *out_recipient,
+					    struct span *out_parameters);
 
 #endif

@@ -87,11 +87,11 @@ static enum status read_size(const struct parameter *parameter, struct mail_para
 static enum status read_body(const struct parameter *parameter, struct mail_parameters *parameters)
 {
 	bool eight_bit = span_equal_nocase(parameter->value, SPAN("8BITMIME"));
-	if (parameters->has_body || (!eight_bit && !span_equal_nocase(parameter->value, SPAN("7BIT"))))
+	if (parameters->has_body || !parameter->has_value)
 		return STATUS_INVALID;
 	parameters->has_body = true;
 	parameters->eight_bit = eight_bit;
-	return STATUS_OK;
+	return eight_bit || span_equal_nocase(parameter->value, SPAN("7BIT")) ? STATUS_OK : STATUS_NOT_FOUND;
 }
 
 static enum status read_auth(const struct parameter *parameter, struct mail_parameters *parameters)

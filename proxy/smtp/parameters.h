@@ -34,7 +34,8 @@ struct rcpt_parameters {
 
 /*
  * "SIZE=1 BODY=8BITMIME", separated by spaces or tabs, in any order, each once.
- * STATUS_INVALID: one is malformed; STATUS_NOT_FOUND: one is not known, and none is malformed.
+ * STATUS_INVALID: one is malformed, or there twice; STATUS_NOT_FOUND: one is not known, or a BODY that is not
+ * offered (BINARYMIME), and none is malformed.
  */
 MUST_USE enum status parameters_read_mail(struct span text, struct mail_parameters *out_parameters);
 MUST_USE enum status parameters_read_rcpt(struct span text, struct rcpt_parameters *out_parameters);

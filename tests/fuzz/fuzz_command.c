@@ -2,6 +2,7 @@
 #include <assert.h>
 
 #include "smtp/command.h"
+#include "smtp/parameters.h"
 #include "smtp/utf8.h"
 
 static void expect_within(struct span part, struct span whole)
@@ -49,19 +50,25 @@ static void expect_written_again(const struct mail_parameters *mail, const struc
 static void read_arguments(struct span argument)
 {
 	struct mailbox mailbox;
+	struct span text;
 	struct mail_parameters parameters;
-	if (command_read_mail(argument, &mailbox, &parameters) == STATUS_OK) {
+	if (command_read_sender(argument, &mailbox, &text) == STATUS_OK) {
 		expect_within(mailbox.whole, argument);
+		expect_within(text, argument);
 		expect_harmless(mailbox.whole);
-		assert(parameters.has_size || parameters.size == 0);
-		expect_written_again(&parameters, &rcpt_of_none);
+		if (parameters_read_mail(text, &parameters) == STATUS_OK) {
+			assert(parameters.has_size || parameters.size == 0);
+			expect_written_again(&parameters, &rcpt_of_none);
+		}
 	}
 	struct rcpt_parameters rcpt;
-	if (command_read_rcpt(argument, &mailbox, &rcpt) == STATUS_OK) {
-		expect_written_again(&parameters_of_none, &rcpt);
+	if (command_read_recipient(argument, &mailbox, &text) == STATUS_OK) {
 		expect_within(mailbox.whole, argument);
+		expect_within(text, argument);
 		expect_harmless(mailbox.whole);
 		assert(mailbox.whole.size > 0);
+		if (parameters_read_rcpt(text, &rcpt) == STATUS_OK)
+			expect_written_again(&parameters_of_none, &rcpt);
 	}
 }
 

@@ -414,6 +414,7 @@ static inline void configure(struct config *config)
 						 .connections_per_address = 50,
 						 .message_size = 1U << 20,
 						 .recipients_per_message = 5,
+						 .local_part = 64,
 						 .errors = 10,
 						 .command_timeout = 60000,
 						 .data_timeout = 60000,

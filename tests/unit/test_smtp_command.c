@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "smtp/command.h"
+#include "smtp/parameters.h"
 
 struct line_case {
 	const char *what;
@@ -126,7 +127,18 @@ static const struct mail_case mail_cases[] = {
 	{ "FROM:<a@b> SIZE=-1", STATUS_INVALID, NULL, { 0 } },
 	{ "FROM:<a@b> SIZE=1K", STATUS_INVALID, NULL, { 0 } },
 	{ "FROM:<a@b> SIZE=1 SIZE=2", STATUS_INVALID, NULL, { 0 } },
-	{ "FROM:<a@b> BODY=BINARYMIME", STATUS_INVALID, NULL, { 0 } },
+	{ "FROM:<a@b> BODY=BINARYMIME", STATUS_NOT_FOUND, NULL, { 0 } },
+	{ "FROM:<a@b> BODY=BINARYMIME SIZE=x", STATUS_INVALID, NULL, { 0 } },
+	{ "FROM:<a@b> BODY=", STATUS_INVALID, NULL, { 0 } },
+	{ "FROM:<a@b> X-FUTURE=1", STATUS_NOT_FOUND, NULL, { 0 } },
+	{ "FROM:<a@b> AUTH=<> AUTH=<>", STATUS_INVALID, NULL, { 0 } },
+	{ "FROM:<a@b> SMTPUTF8 smtputf8", STATUS_INVALID, NULL, { 0 } },
+	{ "FROM:<a@b> AUTH=a+40b", STATUS_OK, "a@b", { .has_auth = true } },
+	{ "FROM:\"a\"@b", STATUS_OK, "\"a\"@b", { 0 } },
+	{ "FROM:\t<a@b>", STATUS_OK, "a@b", { 0 } },
+	{ "FROM:<a%b@c>", STATUS_OK, "a%b@c", { 0 } },
+	{ "FROM :<a@b>", STATUS_NOT_FOUND, NULL, { 0 } },
+	{ "FROM:A <a@b>", STATUS_INVALID, NULL, { 0 } },
 	{ "FROM:<a@b> BODY", STATUS_INVALID, NULL, { 0 } },
 	{ "FROM:<a@b> BODY=7BIT BODY=8BITMIME", STATUS_INVALID, NULL, { 0 } },
 	{ "FROM:<a@b> AUTH", STATUS_INVALID, NULL, { 0 } },
@@ -136,9 +148,9 @@ static const struct mail_case mail_cases[] = {
 	{ "FROM:<a@b> SI_ZE=1", STATUS_INVALID, NULL, { 0 } },
 	{ "FROM:<a@b> X=1 SIZE=x", STATUS_INVALID, NULL, { 0 } },
 	{ "FROM:", STATUS_INVALID, NULL, { 0 } },
-	{ "FROM", STATUS_INVALID, NULL, { 0 } },
-	{ "", STATUS_INVALID, NULL, { 0 } },
-	{ "TO:<a@b>", STATUS_INVALID, NULL, { 0 } },
+	{ "FROM", STATUS_NOT_FOUND, NULL, { 0 } },
+	{ "", STATUS_NOT_FOUND, NULL, { 0 } },
+	{ "TO:<a@b>", STATUS_NOT_FOUND, NULL, { 0 } },
 	{ "FROM:<a>", STATUS_INVALID, NULL, { 0 } },
 	{ "FROM:<postmaster>", STATUS_INVALID, NULL, { 0 } },
 	{ "FROM:<a@b> <c@d>", STATUS_INVALID, NULL, { 0 } },
@@ -149,6 +161,13 @@ static const struct mail_case mail_cases[] = {
 	{ "FROM:<a@b> RET=BODY", STATUS_INVALID, NULL, { 0 } },
 };
 
+static enum status read_mail(struct span argument, struct mailbox *out_sender, struct mail_parameters *out_parameters)
+{
+	struct span text;
+	TRY(command_read_sender(argument, out_sender, &text));
+	return parameters_read_mail(text, out_parameters);
+}
+
 static void test_mail(void **state)
 {
 	(void)state;
@@ -157,7 +176,7 @@ static void test_mail(void **state)
 		struct mailbox sender;
 		struct mail_parameters p;
 		memset(&p, 0, sizeof(p));
-		enum status status = command_read_mail(span_of(c->argument), &sender, &p);
+		enum status status = read_mail(span_of(c->argument), &sender, &p);
 		if (status != c->status)
 			fail_msg("\"%s\": %s", c->argument, status_text(status));
 		if (status == STATUS_OK)
@@ -185,11 +204,24 @@ static const struct rcpt_case rcpt_cases[] = {
 	{ "TO:<a>", STATUS_INVALID, NULL },
 	{ "TO:<a@b>,<c@d>", STATUS_INVALID, NULL },
 	{ "TO:<a@b> <c@d>", STATUS_INVALID, NULL },
-	{ "FROM:<a@b>", STATUS_INVALID, NULL },
+	{ "FROM:<a@b>", STATUS_NOT_FOUND, NULL },
+	{ "TO:<b!c!a>", STATUS_INVALID, NULL },
+	{ "TO:<b!a%c@d>", STATUS_OK, "b!a%c@d" },
+	{ "TO:<postmaster> NOTIFY=NEVER", STATUS_OK, "postmaster" },
+	{ "TO:<@x:postmaster>", STATUS_OK, "postmaster" },
+	{ "TO:<a@b> NOTIFY=NEVER NOTIFY=NEVER", STATUS_INVALID, NULL },
 	{ "TO:<a@b> NOTIFY=NEVER ORCPT=rfc822;a@b", STATUS_OK, "a@b" },
 	{ "TO:<a@b> NOTIFY=MAYBE", STATUS_INVALID, NULL },
 	{ "TO:<a@b> SIZE=1", STATUS_NOT_FOUND, NULL },
 };
+
+static enum status read_rcpt(struct span argument, struct mailbox *out_recipient,
+			     struct rcpt_parameters *out_parameters)
+{
+	struct span text;
+	TRY(command_read_recipient(argument, out_recipient, &text));
+	return parameters_read_rcpt(text, out_parameters);
+}
 
 static void test_rcpt(void **state)
 {
@@ -198,7 +230,7 @@ static void test_rcpt(void **state)
 		const struct rcpt_case *c = &rcpt_cases[i];
 		struct mailbox recipient;
 		struct rcpt_parameters parameters;
-		enum status status = command_read_rcpt(span_of(c->argument), &recipient, &parameters);
+		enum status status = read_rcpt(span_of(c->argument), &recipient, &parameters);
 		if (status != c->status)
 			fail_msg("\"%s\": %s", c->argument, status_text(status));
 		if (status == STATUS_OK)
