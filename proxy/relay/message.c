@@ -176,7 +176,13 @@ static void on_charged(void *context, enum quota_verdict verdict, const struct q
 
 void message_charge(struct delivery *delivery)
 {
+	struct refusal refusal;
 	uint64_t random;
+	/* A gate that did not wait for the replies sent it before anybody knew. */
+	if (refuse_nobody(delivery, &refusal)) {
+		refusal_end(delivery, &refusal);
+		return;
+	}
 	if (hash_random(&random, sizeof(random)) != STATUS_OK) {
 		refuse_unknown(delivery);
 		return;

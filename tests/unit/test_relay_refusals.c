@@ -275,6 +275,19 @@ static void data_without_an_accepted_recipient_goes_nowhere(void **state)
 	assert_string_equal(world.message_reply, "554 5.5.1 No valid recipients");
 }
 
+/* Only a gate that was taken over does not wait for the replies. */
+static void a_message_ahead_of_its_recipients_refusals_goes_nowhere(void **state)
+{
+	(void)state;
+	assert_int_equal(say_envelope(grant, 1, "ann@example.com", "bob@x cy@x"), STATUS_OK);
+	say_data(101, MESSAGE_TEXT, true);
+	expect_trace("A: bob@x cy@x");
+	upstream_says("550 5.1.1 no|550 5.1.1 no");
+	expect_trace("replies; message.refused; answer; abort");
+	assert_string_equal(world.message_reply, "554 5.5.1 No valid recipients");
+	assert_int_equal(deliveries_count(deliveries), 0);
+}
+
 static void data_of_an_unknown_transaction_is_dropped(void **state)
 {
 	(void)state;
@@ -417,6 +430,7 @@ int main(void)
 		CASE(smuggling_is_seen_across_pieces_of_one_byte),
 		CASE(more_behind_the_end_of_a_message_is_dropped),
 		CASE(data_without_an_accepted_recipient_goes_nowhere),
+		CASE(a_message_ahead_of_its_recipients_refusals_goes_nowhere),
 		CASE(data_of_an_unknown_transaction_is_dropped),
 		CASE(what_no_honest_gate_says_is_invalid),
 		CASE(a_message_beyond_the_limit_and_what_we_add_is_refused),
