@@ -52,7 +52,7 @@ fuzz:
 
 $(BUILD)/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/libsubgate.a
 	@echo "  LD  $@"
-	$(Q)$(CC) -fsanitize=fuzzer $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+	$(Q)$(CC) -fsanitize=fuzzer $(ALL_LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
 
 # What a message costs, into the terminal; tests/bench/README.md keeps the figures.
 .PHONY: bench

@@ -19,6 +19,7 @@
 #include "relay/delivery_private.h"
 
 #define TEXT_SIZE 8192
+#define RECORDS_WAITING 8
 
 struct upstream {
 	const struct upstream_handler *handler;
@@ -49,8 +50,11 @@ static struct {
 		*rcpt_parameters;   /* that say_envelope says; NULL: "SIZE=20 body=8bitmime" and none */
 	char begin_parameters[512]; /* RET, ENVID and the first recipient's, as the upstream gets them */
 	bool relay_is_down[3];      /* upstream_begin refuses */
-	audit_callback *written;
+	audit_callback *written;    /* of the oldest record that waits; of those behind it */
 	void *written_context;
+	audit_callback *written_later[RECORDS_WAITING];
+	void *written_later_context[RECORDS_WAITING];
+	size_t written_later_count;
 	bool audit_full, audit_stuck, quota_exhausted, quota_broken;
 	enum status spool_status;
 	quota_callback *charged;
@@ -133,12 +137,13 @@ static inline void pass_time(uint64_t ms)
 	world.now += ms;
 	while (found) {
 		found = false;
-		for (struct timer *timer = world.timers; timer && !found; timer = timer->next) {
+		for (struct timer *timer = world.timers; timer; timer = timer->next) {
 			if (timer->due == 0 || timer->due > world.now)
 				continue;
 			found = true;
 			timer->due = 0;
 			timer->on_expired(timer->context);
+			break;
 		}
 	}
 }
@@ -201,8 +206,11 @@ enum status audit_submit(struct audit *audit, const struct audit_event *event, a
 	world.leavings += event->type == AUDIT_MESSAGE_LEAVING;
 	world.outcomes += event->type == AUDIT_MESSAGE_SENT || event->type == AUDIT_MESSAGE_FAILED ||
 			  event->type == AUDIT_MESSAGE_UNKNOWN;
-	if (callback) {
-		assert_null(world.written);
+	if (callback && world.written) {
+		assert_true(world.written_later_count < RECORDS_WAITING);
+		world.written_later[world.written_later_count] = callback;
+		world.written_later_context[world.written_later_count++] = context;
+	} else if (callback) {
 		world.written = callback;
 		world.written_context = context;
 	}
@@ -212,9 +220,18 @@ enum status audit_submit(struct audit *audit, const struct audit_event *event, a
 static inline void audit_says(enum status written)
 {
 	audit_callback *callback = world.written;
+	void *context = world.written_context;
 	assert_non_null(callback);
 	world.written = NULL;
-	callback(world.written_context, written);
+	if (world.written_later_count) {
+		world.written = world.written_later[0];
+		world.written_context = world.written_later_context[0];
+		world.written_later_count--;
+		memmove(world.written_later, world.written_later + 1, sizeof(world.written_later) - sizeof(void *));
+		memmove(world.written_later_context, world.written_later_context + 1,
+			sizeof(world.written_later_context) - sizeof(void *));
+	}
+	callback(context, written);
 }
 
 /* ---- quota */
