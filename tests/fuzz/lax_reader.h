@@ -1,13 +1,16 @@
 /*
+ * Readers of a message's wire form, written from RFC 5321 and from what careless relays do, not from how ours works.
+ *
  * What a relay may take for the end of a message, if it is careless: a dot alone between any two of CR, LF, NUL, in any
- * mixture. Written from what such readers do (RFC 5321, 4.1.1.4 knows one end only), not from how ours works.
+ * mixture (RFC 5321, 4.1.1.4 knows one end only).
  */
 #ifndef TESTS_FUZZ_LAX_READER_H
 #define TESTS_FUZZ_LAX_READER_H
 
+#include <assert.h>
 #include <stdbool.h>
 
-#include "base/span.h"
+#include "base/buf.h"
 
 static inline bool lax_is_line_end(char c)
 {
@@ -36,6 +39,19 @@ static inline bool lax_readers_agree_on_lines(struct span data)
 			return false;
 	}
 	return true;
+}
+
+/* What an honest receiver of wire form keeps: no dot that begins a line behind CRLF (RFC 5321, 4.5.2); bare LF then made CRLF. */
+static inline void honest_reader_keeps(struct span wire, struct buf *out)
+{
+	for (size_t i = 0; i < wire.size; i++) {
+		bool begins_line = i == 0 || (i >= 2 && wire.data[i - 2] == '\r' && wire.data[i - 1] == '\n');
+		bool is_bare = wire.data[i] == '\n' && (i == 0 || wire.data[i - 1] != '\r');
+		if (wire.data[i] == '.' && begins_line)
+			continue;
+		enum status status = is_bare ? buf_append(out, SPAN("\r\n")) : buf_append_byte(out, wire.data[i]);
+		assert(status == STATUS_OK);
+	}
 }
 
 #endif
