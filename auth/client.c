@@ -21,7 +21,7 @@ static struct span put(char **at, struct span s)
 enum status client_copy(const struct client *given, struct client *out_client)
 {
 	size_t size = cut(given->address).size + cut(given->listener).size + cut(given->tls_version).size +
-		      cut(given->tls_cipher).size + cut(given->helo).size;
+		      cut(given->tls_cipher).size + cut(given->tls_client_subject).size + cut(given->helo).size;
 	char *memory = malloc(size + 1);
 	if (memory == NULL)
 		return STATUS_NO_MEMORY;
@@ -32,6 +32,7 @@ enum status client_copy(const struct client *given, struct client *out_client)
 	out_client->listener = put(&at, given->listener);
 	out_client->tls_version = put(&at, given->tls_version);
 	out_client->tls_cipher = put(&at, given->tls_cipher);
+	out_client->tls_client_subject = put(&at, given->tls_client_subject);
 	out_client->helo = put(&at, given->helo);
 	return STATUS_OK;
 }

@@ -14,6 +14,7 @@ struct client {
 	struct span listener;
 	struct span tls_version;
 	struct span tls_cipher;
+	struct span tls_client_subject;
 	struct span helo;
 };
 
@@ -24,6 +25,7 @@ void client_free(struct client *client); /* safe on a zeroed one */
 /* Initializers of a client's fields, from a message or from a client. */
 #define CLIENT_FIELDS_OF(from)                                                          \
 	.address = (from)->address, .port = (from)->port, .listener = (from)->listener, \
-	.tls_version = (from)->tls_version, .tls_cipher = (from)->tls_cipher, .helo = (from)->helo
+	.tls_version = (from)->tls_version, .tls_cipher = (from)->tls_cipher,           \
+	.tls_client_subject = (from)->tls_client_subject, .helo = (from)->helo
 
 #endif

@@ -163,6 +163,7 @@ static void put_client(struct filling *filling, const struct audit_event *event)
 	put_text(filling, "listener", event->listener);
 	put_text(filling, "tls_version", event->tls_version);
 	put_text(filling, "tls_cipher", event->tls_cipher);
+	put_text(filling, "tls_client_subject", event->tls_client_subject);
 	put_text(filling, "helo", event->helo);
 }
 

@@ -95,6 +95,8 @@ static void check_files(struct check *check)
 		check_readable(check, SPOT("certificate", &config->certificate.items[i], certificate));
 		check_secret(check, SPOT("certificate", &config->certificate.items[i], private_key));
 	}
+	for (size_t i = 0; i < config->listener.count; i++)
+		check_readable(check, SPOT("listener", &config->listener.items[i], client_ca_file));
 	check_secret(check, SPOT("redis", &config->redis, password_file));
 	for (size_t i = 0; i < config->ldap.count; i++) {
 		check_readable(check, SPOT("ldap", &config->ldap.items[i], ca_file));

@@ -19,6 +19,7 @@ struct config_list {
 
 /* ---- choices: the order is that of the names in options.def */
 enum config_listener_tls { LISTENER_TLS_IMPLICIT, LISTENER_TLS_STARTTLS };
+enum config_client_certificate { CLIENT_CERTIFICATE_NONE, CLIENT_CERTIFICATE_REQUEST, CLIENT_CERTIFICATE_REQUIRE };
 enum config_tls_version { TLS_VERSION_12, TLS_VERSION_13 };
 enum config_relay_tls { RELAY_TLS_IMPLICIT, RELAY_TLS_STARTTLS, RELAY_TLS_NONE };
 enum config_relay_auth { RELAY_AUTH_PLAIN, RELAY_AUTH_LOGIN, RELAY_AUTH_NONE };

@@ -77,6 +77,18 @@ static bool is_listened(const struct load *load, size_t listener, size_t address
 	return false;
 }
 
+static void check_client_certificate(struct load *load, const struct config_listener *listener)
+{
+	bool asks = listener->client_certificate != CLIENT_CERTIFICATE_NONE;
+	if (asks && listener->client_ca_file[0] == '\0')
+		load_fault(load, "listener", listener->name, "client_certificate",
+			   "no authority to verify it; expected client_ca_file = \"…\" too");
+	else if (!asks && listener->client_ca_file[0] != '\0')
+		load_fault(load, "listener", listener->name, "client_ca_file",
+			   "no client is asked for a certificate; expected client_certificate = \"request\" or "
+			   "\"require\" too");
+}
+
 static void check_listener(struct load *load, size_t index)
 {
 	const struct config_listener *listener = &load->config->listener.items[index];
@@ -93,6 +105,7 @@ static void check_listener(struct load *load, size_t index)
 			load_fault(load, "listener", listener->name, "address", "\"%.80s\" is listened on already",
 				   address);
 	}
+	check_client_certificate(load, listener);
 	for (size_t i = 0; i < listener->proxy_protocol_from.count; i++) {
 		const char *item = listener->proxy_protocol_from.items[i];
 		struct network network;

@@ -35,7 +35,7 @@ struct role_context {
  * A descriptor handed over under this name, owned by the caller from then on;
  * -1 when there is none. Names, by role:
  *   gate:  "listener:NAME:N" (N from 0, each address), "tls-certificate", "tls-key", "tls-tickets",
- *          "tls-certificate:NAME", "tls-key:NAME" (each certificate section), "census", "census-reading" (stats/census.h)
+ *          "tls-certificate:NAME", "tls-key:NAME" (each certificate section), "client-ca:NAME" (of a listener), "census", "census-reading" (stats/census.h)
  *   auth:  "app-passwords" (read-write, append), "auth-key" (32 random bytes a node, for keyed hashes),
  *          "ldap-password:NAME", "relay-password:NAME", "redis-password"
  *   relay: "audit" (read-write, append), "audit-state" (read-write), "audit-key", "spool" (a folder),

@@ -77,7 +77,10 @@ static enum status use_certificate(struct gate_listener *listener, const char *n
 					      .private_key = key,
 					      .tickets = listener->gate->tickets,
 					      .session_id_context = span_of(listener->config->name),
-					      .allow_tls13_only = config->tls.min_version == TLS_VERSION_13 };
+					      .allow_tls13_only = config->tls.min_version == TLS_VERSION_13,
+					      .client_ca_pem = secret_reveal(&listener->client_ca),
+					      .requires_client = listener->config->client_certificate ==
+								 CLIENT_CERTIFICATE_REQUIRE };
 	char *error = NULL;
 	enum status status = name ? tls_server_add(listener->tls, &options, &error)
 				  : tls_server_create(&options, &listener->tls, &error);
@@ -127,12 +130,28 @@ static enum status take_ticket_key(void *state, struct span key)
 	return gate->tickets ? tls_tickets_add(gate->tickets, key) : STATUS_OK;
 }
 
+static enum status take_client_authorities(struct gate_listener *listener)
+{
+	char name[NAME_MAXIMUM];
+	if (listener->config->client_certificate == CLIENT_CERTIFICATE_NONE)
+		return STATUS_OK;
+	snprintf(name, sizeof(name), "client-ca:%s", listener->config->name);
+	enum status status = role_take_secret(listener->gate->role, name, &listener->client_ca);
+	if (status != STATUS_OK)
+		log_error("no %s was handed over", name);
+	return status;
+}
+
 static enum status make_contexts(struct gate *gate)
 {
 	TRY(take_ticket_keys(gate));
+	for (size_t i = 0; i < gate->listener_count; i++)
+		TRY(take_client_authorities(&gate->listeners[i]));
 	TRY(take_certificate(gate, NULL));
 	for (size_t i = 0; i < gate->config->certificate.count; i++)
 		TRY(take_certificate(gate, gate->config->certificate.items[i].name));
+	for (size_t i = 0; i < gate->listener_count; i++)
+		secret_wipe(&gate->listeners[i].client_ca);
 	return STATUS_OK;
 }
 
@@ -247,6 +266,7 @@ static void stop(void *state)
 	free_listeners(gate);
 	for (size_t i = 0; i < gate->listener_count; i++) {
 		tls_context_free(&gate->listeners[i].tls);
+		secret_wipe(&gate->listeners[i].client_ca);
 		free(gate->listeners[i].proxies);
 	}
 	free(gate->listeners);

@@ -29,6 +29,7 @@ struct gate_listener {
 	const struct config_listener *config;
 	unsigned index; /* of the section; label of counters */
 	struct tls_context *tls;
+	struct secret client_ca; /* PEM, while `tls` is made; empty: clients are not asked for a certificate */
 	struct listener **sockets;
 	size_t socket_count;
 	struct network *proxies; /* whose PROXY headers are believed */

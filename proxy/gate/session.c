@@ -128,6 +128,7 @@ static void close_session(struct session *s)
 	else
 		stream_free(&s->stream);
 	free(s->helo);
+	free(s->tls_client_subject);
 	free(s->user);
 	free(s);
 	gate_session_gone(gate);

@@ -73,6 +73,7 @@ struct session {
 	uint16_t port;
 	uint64_t network; /* of limits.h */
 
+	char *tls_client_subject;    /* of the certificate that it showed and that was verified; NULL: none */
 	char *helo;                  /* what EHLO or HELO said; NULL: nothing yet */
 	char *user;                  /* who it is, by the auth role's word; NULL: nobody yet */
 	struct buf senders;          /* his sender addresses, an encoded list */
@@ -101,10 +102,11 @@ struct session {
 };
 
 /* The fields that travel with whatever makes an audit record (CLIENT_FIELDS of door/messages.h). */
-#define SESSION_CLIENT(s)                                                                                      \
-	.address = span_of((s)->address), .port = (s)->port, .listener = span_of((s)->listener->config->name), \
-	.tls_version = span_of(stream_tls_version((s)->stream)),                                               \
-	.tls_cipher = span_of(stream_tls_cipher((s)->stream)), .helo = span_of((s)->helo)
+#define SESSION_CLIENT(s)                                                                                              \
+	.address = span_of((s)->address), .port = (s)->port, .listener = span_of((s)->listener->config->name),         \
+	.tls_version = span_of(stream_tls_version((s)->stream)),                                                       \
+	.tls_cipher = span_of(stream_tls_cipher((s)->stream)), .tls_client_subject = span_of((s)->tls_client_subject), \
+	.helo = span_of((s)->helo)
 
 /* A session's name in the log, as in the audit. */
 #define SESSION_NAME "session %" PRIu32 "-%" PRIu64

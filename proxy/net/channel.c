@@ -19,6 +19,8 @@
 
 #include "net/tls_context.h"
 
+#define SUBJECT_MAXIMUM 512 /* bytes of a client's name in records */
+
 void channel_init(struct channel *channel, int fd)
 {
 	*channel = (struct channel){ .fd = fd };
@@ -180,6 +182,28 @@ enum channel_result channel_shake(struct channel *channel)
 bool channel_is_secure(const struct channel *channel)
 {
 	return channel->secured;
+}
+
+/* Escaped by RFC 4514, so one line; what is too long to record is cut. */
+static char *write_subject(const X509 *certificate)
+{
+	char *text = NULL, *copy = NULL;
+	BIO *memory = BIO_new(BIO_s_mem());
+	if (memory && X509_NAME_print_ex(memory, X509_get_subject_name(certificate), 0,
+					 XN_FLAG_RFC2253 & ~(unsigned long)ASN1_STRFLGS_ESC_MSB) >= 0) {
+		long size = BIO_get_mem_data(memory, &text);
+		copy = strndup(text, size < SUBJECT_MAXIMUM ? (size_t)size : SUBJECT_MAXIMUM);
+	}
+	BIO_free(memory);
+	return copy;
+}
+
+char *channel_client_subject(const struct channel *channel)
+{
+	const X509 *certificate = SSL_get0_peer_certificate(channel->ssl);
+	if (certificate == NULL || SSL_get_verify_result(channel->ssl) != X509_V_OK)
+		return NULL;
+	return write_subject(certificate);
 }
 
 void channel_send_ticket(struct channel *channel)

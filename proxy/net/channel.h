@@ -43,6 +43,8 @@ enum channel_result channel_write(struct channel *channel, struct span bytes, si
 enum channel_result channel_shut(struct channel *channel);
 /* The handshake is through. */
 bool channel_is_secure(const struct channel *channel);
+/* As stream_tls_client_subject. */
+char *channel_client_subject(const struct channel *channel);
 /* One TLS 1.3 session ticket goes out with the next write, where tickets are on. */
 void channel_send_ticket(struct channel *channel);
 /* TLS holds bytes that no readiness of the descriptor will tell of. */

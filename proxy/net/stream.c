@@ -155,6 +155,11 @@ const char *stream_tls_cipher(const struct stream *stream)
 	return stream_is_secure(stream) ? SSL_get_cipher_name(stream->channel.ssl) : "";
 }
 
+char *stream_tls_client_subject(const struct stream *stream)
+{
+	return stream_is_secure(stream) ? channel_client_subject(&stream->channel) : NULL;
+}
+
 /* ---- input and output */
 
 struct buf *stream_input(struct stream *stream)

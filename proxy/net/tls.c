@@ -13,6 +13,8 @@
 
 #include "net/tls_context.h"
 
+#define CLIENT_CHAIN_MAXIMUM 4 /* authorities between a client's certificate and one that we know */
+
 const char *tls_take_reason(void)
 {
 	unsigned long code = ERR_get_error();
@@ -133,6 +135,39 @@ static EVP_PKEY *read_key(const struct secret *key)
 	return bio ? PEM_read_bio_PrivateKey(bio, NULL, refuse_passphrase, NULL) : NULL;
 }
 
+/* ---- clients' certificates */
+
+/* Where one is asked for, what can't be verified is as good as none; channel_client_subject looks at the verdict. */
+static int take_any(int verified, X509_STORE_CTX *context)
+{
+	(void)verified;
+	(void)context;
+	return 1;
+}
+
+static bool take_client_authority(void *context, X509 *certificate)
+{
+	SSL_CTX *openssl = context;
+	/* The store takes a reference of its own; the names tell clients which certificate to show. */
+	if (X509_STORE_add_cert(SSL_CTX_get_cert_store(openssl), certificate) != 1 ||
+	    SSL_CTX_add_client_CA(openssl, certificate) != 1)
+		return false;
+	X509_free(certificate);
+	return true;
+}
+
+static bool ask_clients(SSL_CTX *openssl, const struct tls_server_options *options)
+{
+	if (options->client_ca_pem.size == 0)
+		return true;
+	SSL_CTX_set_verify_depth(openssl, CLIENT_CHAIN_MAXIMUM);
+	if (options->requires_client)
+		SSL_CTX_set_verify(openssl, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+	else
+		SSL_CTX_set_verify(openssl, SSL_VERIFY_PEER, take_any);
+	return read_certificates(options->client_ca_pem, take_client_authority, openssl);
+}
+
 static bool use_session_id(SSL_CTX *openssl, struct span name)
 {
 	unsigned size = name.size > SSL_MAX_SID_CTX_LENGTH ? SSL_MAX_SID_CTX_LENGTH : (unsigned)name.size;
@@ -154,6 +189,8 @@ enum status tls_make_server(const struct tls_server_options *options, SSL_CTX **
 		return fail(out_error, "the private key can't be read");
 	if (SSL_CTX_use_PrivateKey(openssl, key) != 1 || SSL_CTX_check_private_key(openssl) != 1)
 		return fail(out_error, "the private key does not belong to the certificate");
+	if (!ask_clients(openssl, options))
+		return fail(out_error, "the authorities of client certificates can't be read");
 	if (!tls_use_tickets(openssl, options->tickets) || !use_session_id(openssl, options->session_id_context))
 		return fail(out_error, "OpenSSL can't be set up");
 	*out_openssl = openssl;

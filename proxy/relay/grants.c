@@ -72,6 +72,7 @@ static enum status copy_client(struct grant *grant, const struct door_grant *mes
 	TRY(arena_copy(arena, message->listener, &grant->listener));
 	TRY(arena_copy(arena, message->tls_version, &grant->tls_version));
 	TRY(arena_copy(arena, message->tls_cipher, &grant->tls_cipher));
+	TRY(arena_copy(arena, message->tls_client_subject, &grant->tls_client_subject));
 	TRY(arena_copy(arena, message->helo, &grant->helo));
 	grant->port = message->port;
 	return STATUS_OK;

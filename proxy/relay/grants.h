@@ -32,7 +32,7 @@ struct grant {
 	char name[32]; /* "GATE-NUMBER", as records and logs show the session */
 	struct span user, auth_method, sasl_mechanism, app_password_id;
 	struct span_list groups, senders;
-	struct span address, listener, tls_version, tls_cipher, helo;
+	struct span address, listener, tls_version, tls_cipher, tls_client_subject, helo;
 	uint16_t port;
 	struct quota_limits limits; /* of the section this user falls under */
 	uint64_t last_transaction;  /* the number of its newest one: they grow, and none begins twice */

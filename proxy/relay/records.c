@@ -15,14 +15,15 @@ static void submit(struct audit *audit, const struct audit_event *event)
 			  status_text(status));
 }
 
-#define FILL_CLIENT(event, from)                            \
-	do {                                                \
-		(event)->client_address = (from)->address;  \
-		(event)->client_port = (from)->port;        \
-		(event)->listener = (from)->listener;       \
-		(event)->tls_version = (from)->tls_version; \
-		(event)->tls_cipher = (from)->tls_cipher;   \
-		(event)->helo = (from)->helo;               \
+#define FILL_CLIENT(event, from)                                          \
+	do {                                                              \
+		(event)->client_address = (from)->address;                \
+		(event)->client_port = (from)->port;                      \
+		(event)->listener = (from)->listener;                     \
+		(event)->tls_version = (from)->tls_version;               \
+		(event)->tls_cipher = (from)->tls_cipher;                 \
+		(event)->tls_client_subject = (from)->tls_client_subject; \
+		(event)->helo = (from)->helo;                             \
 	} while (0)
 
 static void fill_identity(struct audit_event *event, const struct grant *grant)

@@ -138,6 +138,18 @@ static enum status open_certificates(const struct config *config, FILE *faults, 
 	return worst;
 }
 
+static enum status open_client_authorities(const struct config *config, FILE *faults, struct handover *list)
+{
+	enum status worst = STATUS_OK;
+	for (size_t i = 0; i < config->listener.count; i++) {
+		const struct config_listener *section = &config->listener.items[i];
+		const struct wish ca = { "listener",     section->line, "client_ca_file", section->client_ca_file,
+					 CONTENT_PUBLIC, TO(ROLE_GATE) };
+		note(fetch_titled(config, &ca, "client-ca", section->name, faults, list), &worst);
+	}
+	return worst;
+}
+
 enum status secrets_open(const struct config *config, FILE *faults, struct handover *list)
 {
 	const struct config_tls *tls = &config->tls;
@@ -152,6 +164,7 @@ enum status secrets_open(const struct config *config, FILE *faults, struct hando
 	note(fetch(config, &certificate, "tls-certificate", faults, list), &worst);
 	note(fetch(config, &key, "tls-key", faults, list), &worst);
 	note(open_certificates(config, faults, list), &worst);
+	note(open_client_authorities(config, faults, list), &worst);
 	/* The embedded Redis has a password of its own, which nobody configures. */
 	if (strcmp(redis->server, "embedded") != 0)
 		note(fetch(config, &password, "redis-password", faults, list), &worst);
