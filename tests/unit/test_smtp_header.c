@@ -361,7 +361,8 @@ static void test_other_senders(void **state)
 		{ "resent fields, more than once", "Resent-From: a@d\r\nResent-Sender: b@d\r\nResent-From:\r\n c@d\r\n",
 		  STATUS_OK, "a@d\nb@d\nc@d" },
 		{ "behind a byte order mark and a stuffed dot", ".\xef\xbb\xbfSender: you@e\r\n", STATUS_OK, "you@e" },
-		{ "one that readers would split differently", "Sender: you@e <me@d>, <b@d> <c@d>\r\n", STATUS_INVALID, "" },
+		{ "one that readers would split differently", "Sender: you@e <me@d>, <b@d> <c@d>\r\n", STATUS_INVALID,
+		  "" },
 		{ "nobody", "Sender:\r\n", STATUS_INVALID, "" },
 		{ "what is no header", "not a field\r\n", STATUS_INVALID, "" },
 	};
