@@ -67,10 +67,8 @@ static enum status take_session_ended(struct span payload)
 	return door_read_session_ended(payload, &message);
 }
 
-static enum status on_frame(void *context, struct door *door, uint16_t type, struct span payload)
+static enum status take_frame(struct gate_door *gate, uint16_t type, struct span payload)
 {
-	struct gate_door *gate = context;
-	(void)door;
 	switch (type) {
 	case DOOR_SASL_START:
 		return take_start(gate, payload);
@@ -84,6 +82,16 @@ static enum status on_frame(void *context, struct door *door, uint16_t type, str
 		log_warning("gate %u sends what it may not: %s", gate->instance, door_type_text(type));
 		return STATUS_INVALID;
 	}
+}
+
+static enum status on_frame(void *context, struct door *door, uint16_t type, struct span payload)
+{
+	struct gate_door *gate = context;
+	(void)door;
+	enum status status = take_frame(gate, type, payload);
+	if (status == STATUS_INVALID)
+		role_distrust_gate(gate->auth->role, gate->instance);
+	return status;
 }
 
 /* ---- life */

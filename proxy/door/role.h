@@ -47,6 +47,8 @@ int role_take_fd(const struct role_context *context, const char *name);
 MUST_USE enum status role_take_secret(const struct role_context *context, const char *name, struct secret *out_secret);
 /* Ends this process in an orderly way once the current turn is over: a drained role calls it. */
 void role_finish(const struct role_context *context);
+/* For auth and relay: this gate broke the rules of its door, by a fault or because it was taken over. It is replaced. */
+void role_distrust_gate(const struct role_context *context, uint32_t instance);
 
 struct role {
 	enum role_kind kind;

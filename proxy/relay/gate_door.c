@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "door/role.h"
 #include "relay/answers.h"
 #include "relay/records.h"
 
@@ -116,10 +117,8 @@ static enum status take_refused(struct gate_door *self, struct span payload)
 	return STATUS_OK;
 }
 
-static enum status on_frame(void *context, struct door *door, uint16_t type, struct span payload)
+static enum status take_frame(struct gate_door *self, uint16_t type, struct span payload)
 {
-	struct gate_door *self = context;
-	(void)door;
 	switch (type) {
 	case DOOR_ENVELOPE:
 		return take_envelope(self, payload);
@@ -137,6 +136,16 @@ static enum status on_frame(void *context, struct door *door, uint16_t type, str
 		log_error("gate %u sent a frame that is not a gate's: %s", self->gate.instance, door_type_text(type));
 		return STATUS_INVALID;
 	}
+}
+
+static enum status on_frame(void *context, struct door *door, uint16_t type, struct span payload)
+{
+	struct gate_door *self = context;
+	(void)door;
+	enum status status = take_frame(self, type, payload);
+	if (status == STATUS_INVALID)
+		role_distrust_gate(self->all->services->role, self->gate.instance);
+	return status;
 }
 
 /* ---- coming and going */

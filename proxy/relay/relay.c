@@ -186,6 +186,7 @@ static enum status start(const struct role_context *context, void **out_state)
 	if (relay == NULL)
 		return STATUS_NO_MEMORY;
 	relay->context = context;
+	relay->services.role = context;
 	relay->services.loop = context->loop;
 	relay->services.config = context->config;
 	relay->services.stats = context->stats;

@@ -11,7 +11,10 @@
 #include "relay/users.h"
 #include "stats/stats.h"
 
+struct role_context;
+
 struct services {
+	const struct role_context *role;
 	struct loop *loop;
 	const struct config *config;
 	struct stats *stats;

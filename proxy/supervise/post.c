@@ -73,6 +73,31 @@ static enum status take_draining(struct post *post, struct span payload)
 	return STATUS_OK;
 }
 
+/* Its death is told as any other's, so a new one takes its place. */
+static void kill_gate(const struct generation *generation, uint32_t instance)
+{
+	char name[POST_NAME_SIZE];
+	for (size_t i = 0; i < generation->post_count; i++) {
+		struct post *post = &generation->posts[i];
+		if (post->kind != ROLE_GATE || post->instance != instance || post->process == NULL)
+			continue;
+		post_name(post, name);
+		log_error("%s said what no gate may say: it is killed", name);
+		post_kill(post);
+	}
+}
+
+/* Only who has doors to gates may complain about one. */
+static enum status take_distrust(struct post *post, struct span payload)
+{
+	struct door_distrust distrust;
+	TRY(door_read_distrust(payload, &distrust));
+	if (post->kind != ROLE_RELAY && post->kind != ROLE_AUTH)
+		return STATUS_INVALID;
+	kill_gate(post->generation, distrust.instance);
+	return STATUS_OK;
+}
+
 static enum status take_frame(void *context, struct door *door, uint16_t type, struct span payload)
 {
 	struct post *post = context;
@@ -82,6 +107,8 @@ static enum status take_frame(void *context, struct door *door, uint16_t type, s
 		return take_ready(post, payload);
 	case DOOR_DRAINING:
 		return take_draining(post, payload);
+	case DOOR_DISTRUST:
+		return take_distrust(post, payload);
 	default:
 		return STATUS_INVALID;
 	}

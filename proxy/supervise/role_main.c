@@ -154,7 +154,9 @@ static enum status open_door(struct role_process *process)
 	int fd = role_take_fd(&process->context, "supervisor");
 	if (fd < 0)
 		return STATUS_NOT_FOUND;
-	return door_create(process->context.loop, fd, &door_handler, process, &process->supervisor);
+	TRY(door_create(process->context.loop, fd, &door_handler, process, &process->supervisor));
+	role_services_use_door(process->supervisor);
+	return STATUS_OK;
 }
 
 /* ---- the start */
@@ -219,6 +221,7 @@ static enum status start(struct role_process *process, const struct birth *birth
 static void stop(struct role_process *process)
 {
 	process->role->stop(process->state);
+	role_services_use_door(NULL);
 	door_free(&process->supervisor); /* nobody is there for its frames any more */
 	loop_finish(process->context.loop, LAST_WORDS_MS);
 	config_free(&process->config);

@@ -12,5 +12,8 @@ int role_main(const char *name);
 /* What role_take_fd gives out; taken over. Once, at start. */
 void role_services_open(struct handover *list);
 const struct handover *role_services_list(void);
+/* The door over which roles tell the supervisor something; lent, until NULL is given. */
+struct door;
+void role_services_use_door(struct door *door);
 
 #endif

@@ -1,9 +1,12 @@
 /* What a role may ask of the process it lives in (door/role.h). Owns the descriptors not yet taken. */
 #include <unistd.h>
 
+#include "base/log.h"
+#include "door/messages.h"
 #include "supervise/role_main.h"
 
 static struct handover handed_over;
+static struct door *supervisor; /* role_main's */
 
 const char *role_kind_text(enum role_kind kind)
 {
@@ -44,4 +47,17 @@ enum status role_take_secret(const struct role_context *context, const char *nam
 void role_finish(const struct role_context *context)
 {
 	loop_stop(context->loop);
+}
+
+void role_services_use_door(struct door *door)
+{
+	supervisor = door;
+}
+
+void role_distrust_gate(const struct role_context *context, uint32_t instance)
+{
+	const struct door_distrust message = { .instance = instance };
+	(void)context;
+	if (supervisor == NULL || door_send_distrust(supervisor, &message) != STATUS_OK)
+		log_warning("the supervisor can't be told that gate %u is to be replaced", instance);
 }

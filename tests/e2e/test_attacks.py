@@ -1,10 +1,20 @@
-"""What a hostile client tries, with a user's password and without: it may cost him, and nobody else."""
+"""What a hostile client tries, with a user's password and without: it may cost him, and nobody else. And what a gate tries that he took over."""
 
 import base64
 import os
+import pathlib
+import re
 import signal
+import socket
+import ssl
+import struct
+import subprocess
+
+import pytest
 
 from harness.client import Line, login, message
+from harness.debugger import Debugger
+from harness.process import wait_until
 from harness.subgate import relay_section
 
 USER = "alice@example.com"
@@ -89,3 +99,96 @@ def test_a_burst_of_logins_on_an_auth_that_pauses_costs_no_gate_its_door(upstrea
     for _ in range(8):
         send_one(subgate, password)
     assert len(upstream.wait_for(8)) == 8
+
+
+def test_a_browser_finds_no_tls_to_speak_http_through(subgate):
+    context = subgate.authority.client_context()
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    with socket.create_connection(("127.0.0.1", subgate.implicit), timeout=10) as raw:
+        with pytest.raises((ssl.SSLError, ConnectionError)):
+            context.wrap_socket(raw, server_hostname="mail.example.com")
+    context.set_alpn_protocols(["smtp"])
+    with socket.create_connection(("127.0.0.1", subgate.implicit), timeout=10) as raw:
+        with context.wrap_socket(raw, server_hostname="mail.example.com") as client:
+            assert client.selected_alpn_protocol() == "smtp"
+            assert client.recv(4) == b"220 "
+
+
+# ---- a gate that was taken over
+
+def frame(name, *fields):
+    """A frame of door/*.def: numbers of the types are those of all.def's order; a field is bytes, a list, or packed already."""
+    root = pathlib.Path(__file__).parents[2] / "proxy/door"
+    rooms = re.findall(r'"door/(\w+\.def)"', (root / "all.def").read_text())
+    names = [n for room in rooms for n in re.findall(r"^MESSAGE\((\w+)", (root / room).read_text(), re.M)]
+    payload = b"".join(span(b"".join(map(span, f))) if isinstance(f, list) else f for f in fields)
+    return struct.pack("=IH", len(payload), names.index(name)) + payload
+
+
+def span(data):
+    return struct.pack("=I", len(data)) + data
+
+
+def u64(number):
+    return struct.pack("=Q", number)
+
+
+def relay_door_of(gate, relay):
+    """The gate's descriptor of the socket whose other end the relay holds."""
+    ends = {}
+    for line in subprocess.run(["ss", "-xpnH"], capture_output=True, text=True, check=True).stdout.splitlines():
+        own, peer = re.findall(r" \* (\d+)", line)[:2] if line.count(" * ") >= 2 else (None, None)
+        for pid, fd in re.findall(r"pid=(\d+),fd=(\d+)", line):
+            ends.setdefault(own, []).append((int(pid), int(fd), peer))
+    for holders in ends.values():
+        for pid, fd, peer in holders:
+            if pid == gate and any(other == relay for other, _, _ in ends.get(peer, [])):
+                return fd
+    raise AssertionError(f"gate {gate} has no door to relay {relay}: {ends}")
+
+
+def forge(subgate, data):
+    """Makes the first gate send these bytes to the relay, which sees them once the debugger is gone."""
+    gate, relay = subgate.pids("gate")[0], subgate.pids("relay")[0]
+    fd = relay_door_of(gate, relay)
+    os.kill(relay, signal.SIGSTOP)
+    try:
+        with Debugger(gate) as debugger:
+            assert debugger.system_call(1, fd, data, len(data)) == len(data)
+    finally:
+        os.kill(relay, signal.SIGCONT)
+    return gate
+
+
+ENVELOPE = [span(b"ceo@example.com"), span(b""), u64(0), [b"bob@example.net"], [b""], b"\1", span(b"evil")]
+
+
+@pytest.mark.skipif(os.uname().machine != "x86_64", reason="the debugger knows x86-64 registers")
+def test_a_gate_that_was_taken_over_sends_nothing_for_who_did_not_log_in(subgate, upstream):
+    password = subgate.create_app_password(USER)
+    text = b"From: ceo@example.com\r\n\r\nforged\r\n"
+    forge(subgate, frame("ENVELOPE", u64(4711), u64(1), *ENVELOPE)
+          + frame("MESSAGE_DATA", u64(1), b"\1", span(text), span(b"ceo@example.com"), span(b"<1@x>")))
+    told = subgate.wait_for_audit("message.refused")[0]
+    assert told["reason"] == "session without a grant" and told["mail_from"] == "ceo@example.com"
+    assert told["response"]["code"] == 530 and "user" not in told
+    for _ in range(4):
+        send_one(subgate, password)
+    assert [m.mail_from for m in upstream.wait_for(4)] == [USER] * 4
+    assert not any("ceo@" in command for command in upstream.commands)
+
+
+@pytest.mark.skipif(os.uname().machine != "x86_64", reason="the debugger knows x86-64 registers")
+def test_a_gate_that_grants_itself_a_session_is_replaced(subgate, upstream):
+    password = subgate.create_app_password(USER)
+    grant = [u64(1), struct.pack("=I", 1), u64(4711), span(b"ceo@example.com")]
+    gates = subgate.pids("gate")
+    liar = forge(subgate, frame("GRANT", *grant) + frame("ENVELOPE", u64(4711), u64(1), *ENVELOPE))
+    wait_until(lambda: len(subgate.pids("gate")) == 2 and liar not in subgate.pids("gate"), lambda: subgate.log)
+    assert gates[1] in subgate.pids("gate")
+    assert "gate 1 said what no gate may say: it is killed" in subgate.log
+    wait_until(lambda: subgate.ctl("status").stdout.count("ready") == 6, lambda: subgate.ctl("status").stdout)
+    for _ in range(4):
+        send_one(subgate, password)
+    assert [m.mail_from for m in upstream.wait_for(4)] == [USER] * 4
+    assert not subgate.audit("auth.success") or all(r["user"] == USER for r in subgate.audit("auth.success"))

@@ -34,6 +34,7 @@ static struct {
 	void *auth;
 	char path[40]; /* of the app passwords */
 	bool finished;
+	unsigned distrusted; /* gates that it complained about */
 	/* the gate played */
 	struct door *gate;
 	bool has_mechanisms, has_challenge, has_done;
@@ -73,6 +74,12 @@ enum status role_take_secret(const struct role_context *context, const char *nam
 	if (strcmp(name, "relay-password:gmail") == 0)
 		return secret_from_span(SPAN("upstream secret"), out_secret);
 	return STATUS_NOT_FOUND;
+}
+
+void role_distrust_gate(const struct role_context *context, uint32_t instance)
+{
+	(void)context, (void)instance;
+	world.distrusted++;
 }
 
 void role_finish(const struct role_context *context)
@@ -667,6 +674,7 @@ static void test_a_gate_that_breaks_the_rules_loses_its_door(void **state)
 	struct door_credential_request request = { .request = 1, .relay = SPAN("gmail") };
 	assert_int_equal(door_send_credential_request(world.gate, &request), STATUS_OK);
 	run_until(world.loop, gate_is_gone, NULL);
+	assert_int_equal(world.distrusted, 1);
 }
 
 static void test_a_relay_that_breaks_the_rules_loses_its_door(void **state)

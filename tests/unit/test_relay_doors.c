@@ -97,6 +97,12 @@ enum status audit_submit(struct audit *audit, const struct audit_event *event, a
 	return STATUS_OK;
 }
 
+void role_distrust_gate(const struct role_context *context, uint32_t instance)
+{
+	(void)context;
+	note(world.trace, "gate %u is distrusted", instance);
+}
+
 void stats_add(struct stats *stats, enum stats_counter counter, unsigned label, uint64_t n)
 {
 	(void)stats, (void)counter, (void)label, (void)n;
@@ -360,6 +366,7 @@ static void a_gate_that_talks_nonsense_loses_its_door(void **state)
 	expect("granted 1");
 	assert_int_equal(door_send_frame(gate_peer, DOOR_ENVELOPE, SPAN("nonsense")), STATUS_OK);
 	expect("door lost");
+	assert_non_null(strstr(world.trace, "gate 7 is distrusted"));
 	assert_int_equal(grants_count(grants), 0);
 }
 
@@ -369,6 +376,7 @@ static void a_gate_that_grants_itself_a_session_loses_its_door(void **state)
 	const struct door_grant message = { .gate = 7, .session = 1, .user = SPAN("boss@x") };
 	assert_int_equal(door_send_grant(gate_peer, &message), STATUS_OK);
 	expect("door lost");
+	assert_non_null(strstr(world.trace, "gate 7 is distrusted"));
 	assert_int_equal(grants_count(grants), 0);
 }
 

@@ -19,6 +19,7 @@ static struct {
 	char folder[64];
 	char heard[4096];
 	bool finished, has_audit;
+	unsigned distrusted; /* gates that it complained about */
 	struct door *gate, *auth;
 	void *state;
 } world;
@@ -78,6 +79,12 @@ enum status role_take_secret(const struct role_context *role, const char *name, 
 {
 	(void)role, (void)name, (void)out_secret;
 	return STATUS_NOT_FOUND;
+}
+
+void role_distrust_gate(const struct role_context *role, uint32_t instance)
+{
+	(void)role, (void)instance;
+	world.distrusted++;
 }
 
 void role_finish(const struct role_context *role)
