@@ -214,12 +214,15 @@ static enum status take_census(struct gate *gate)
 {
 	int fd = role_take_fd(gate->role, "census");
 	int reading_fd = role_take_fd(gate->role, "census-reading");
-	gate->limits.connections = gate->config->limits.connections;
-	gate->limits.per_network = gate->config->limits.connections_per_address;
-	if (fd >= 0 && reading_fd >= 0)
-		return census_join(fd, reading_fd, gate->role->seat, &gate->limits.census);
-	log_error("no census was handed over");
-	return STATUS_NOT_FOUND;
+	struct census *census = NULL;
+	if (fd < 0 || reading_fd < 0) {
+		log_error("no census was handed over");
+		return STATUS_NOT_FOUND;
+	}
+	TRY(census_join(fd, reading_fd, gate->role->seat, &census));
+	limits_begin(&gate->limits, census, gate->config->limits.connections,
+		     gate->config->limits.connections_per_address);
+	return STATUS_OK;
 }
 
 static void on_drain_expired(void *context);
@@ -271,7 +274,7 @@ static void stop(void *state)
 	}
 	free(gate->listeners);
 	tls_tickets_free(&gate->tickets);
-	census_leave(&gate->limits.census);
+	limits_end(&gate->limits);
 	registry_free(&gate->requests);
 	registry_free(&gate->transactions);
 	free(gate);
@@ -325,7 +328,8 @@ static void drain_sessions(struct gate *gate, bool now)
 static void on_drain_expired(void *context)
 {
 	struct gate *gate = context;
-	log_info("%" PRIu64 " sessions did not end in time and are closed", census_own_total(gate->limits.census));
+	log_info("%" PRIu64 " sessions did not end in time and are closed",
+		 gate->open_count + gate->authenticated_count);
 	drain_sessions(gate, true);
 	arrival_end_all(gate);
 	gate_session_gone(gate);

@@ -6,12 +6,38 @@
 #include "gate/limits.h"
 
 #include <netinet/in.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Networks that nobody has: of ::/8, which is reserved. */
 #define NETWORK_OTHER 1U                      /* no IP address */
 #define NETWORK_ZERO 2U                       /* ::/64 itself, ::1 for one */
 #define NETWORK_IPV4 (UINT64_C(0xffff) << 32) /* and the address behind it */
+
+struct limits_place {
+	TAILQ_ENTRY(limits_place) in_limits;
+	struct limits *limits; /* NULL: they are gone */
+	uint64_t network;
+};
+
+void limits_begin(struct limits *limits, struct census *census, uint64_t connections, uint64_t per_network)
+{
+	*limits = (struct limits){ .census = census, .connections = connections, .per_network = per_network };
+	TAILQ_INIT(&limits->places);
+}
+
+void limits_end(struct limits *limits)
+{
+	struct limits_place *place;
+	while (limits->census && (place = TAILQ_FIRST(&limits->places)) != NULL) {
+		TAILQ_REMOVE(&limits->places, place, in_limits);
+		limits_leave(limits, place->network);
+		place->limits = NULL;
+	}
+	census_leave(&limits->census);
+}
+
+/* ---- networks */
 
 static uint64_t read_number(const unsigned char *bytes, size_t size)
 {
@@ -35,6 +61,8 @@ uint64_t limits_network_of(const struct sockaddr_storage *address)
 	uint64_t network = read_number(v6->s6_addr, 8);
 	return network ? network : NETWORK_ZERO;
 }
+
+/* ---- counting */
 
 static enum limits_verdict enter_network(struct limits *limits, uint64_t network)
 {
@@ -75,4 +103,30 @@ void limits_leave(struct limits *limits, uint64_t network)
 	census_lower_total(limits->census);
 	if (network)
 		census_lower(limits->census, network);
+}
+
+/* ---- places */
+
+enum status limits_hold_place(struct limits *limits, uint64_t network, struct limits_place **out_place)
+{
+	struct limits_place *place = malloc(sizeof(*place));
+	if (place == NULL) {
+		limits_leave(limits, network);
+		return STATUS_NO_MEMORY;
+	}
+	place->limits = limits;
+	place->network = network;
+	TAILQ_INSERT_TAIL(&limits->places, place, in_limits);
+	*out_place = place;
+	return STATUS_OK;
+}
+
+void limits_give_up_place(void *given)
+{
+	struct limits_place *place = given;
+	if (place->limits) {
+		TAILQ_REMOVE(&place->limits->places, place, in_limits);
+		limits_leave(place->limits, place->network);
+	}
+	free(place);
 }

@@ -7,6 +7,7 @@
 #define GATE_LIMITS_H
 
 #include <stdint.h>
+#include <sys/queue.h>
 #include <sys/socket.h>
 
 #include "base/status.h"
@@ -17,11 +18,20 @@
 /* What a connection was counted against, or refused for. */
 enum limits_verdict { LIMITS_ADMITTED, LIMITS_CONNECTIONS, LIMITS_ADDRESS };
 
+struct limits_place;
+TAILQ_HEAD(limits_places, limits_place);
+
 struct limits {
 	struct census *census; /* owned */
 	uint64_t connections;
 	uint64_t per_network;
+	struct limits_places places;
 };
+
+/* Takes the census over. */
+void limits_begin(struct limits *limits, struct census *census, uint64_t connections, uint64_t per_network);
+/* Leaves the census. Places that are held are forgotten: to give them up later does no more than free them. */
+void limits_end(struct limits *limits);
 
 /* A number for each client network, never 0. IPv4-mapped IPv6 counts as IPv4; what is no IP address (a UNIX socket) shares one. */
 uint64_t limits_network_of(const struct sockaddr_storage *address);
@@ -30,5 +40,13 @@ uint64_t limits_network_of(const struct sockaddr_storage *address);
 MUST_USE enum limits_verdict limits_enter(struct limits *limits, uint64_t network);
 /* Takes back one that was admitted, with its network. */
 void limits_leave(struct limits *limits, uint64_t network);
+
+/*
+ * The same as a thing to hold until a connection's descriptor is closed: after its
+ * session, as a last reply may be on its way for some seconds, and perhaps after the gate.
+ * For one that was admitted; STATUS_NO_MEMORY: that one is taken back.
+ */
+MUST_USE enum status limits_hold_place(struct limits *limits, uint64_t network, struct limits_place **out_place);
+void limits_give_up_place(void *place);
 
 #endif

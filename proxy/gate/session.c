@@ -103,7 +103,6 @@ static void tell_roles(struct session *s)
 static void count_gone(struct session *s)
 {
 	struct gate *gate = s->gate;
-	limits_leave(&gate->limits, s->network);
 	if (s->user)
 		gate->authenticated_count--;
 	else
@@ -249,18 +248,25 @@ static void enter_gate(struct session *s)
 	log_debug(SESSION_NAME ": opened from %s", SESSION_NAME_ARGS(s), s->address);
 }
 
-static enum status make_session(struct gate_listener *listener, int fd, struct session **out_session)
+/* The place goes with the stream: it is given up when that is gone, here too. */
+static enum status make_session(struct gate_listener *listener, int fd, struct limits_place *place,
+				struct session **out_session)
 {
-	struct session *s = calloc(1, sizeof(*s));
-	if (s == NULL) {
-		close(fd);
-		return STATUS_NO_MEMORY;
-	}
 	struct stream_options options = {
-		.input_maximum = INPUT_MAXIMUM, .output_maximum = OUTPUT_MAXIMUM, .on_event = on_event, .context = s
+		.input_maximum = INPUT_MAXIMUM,
+		.output_maximum = OUTPUT_MAXIMUM,
+		.on_event = on_event,
+		.on_gone = limits_give_up_place,
+		.gone_context = place,
 	};
-	enum status status = stream_create(listener->gate->loop, fd, &options, &s->stream);
+	struct session *s = options.context = calloc(1, sizeof(*s));
+	enum status status = STATUS_NO_MEMORY;
+	if (s)
+		status = stream_create(listener->gate->loop, fd, &options, &s->stream);
+	else
+		close(fd);
 	if (status != STATUS_OK) {
+		limits_give_up_place(place);
 		free(s);
 		return status;
 	}
@@ -279,15 +285,19 @@ static enum status begin(struct session *s)
 
 void session_open(struct gate_listener *listener, int fd, const struct endpoint *peer, uint64_t network)
 {
+	struct limits_place *place = NULL;
 	struct session *s = NULL;
-	if (make_session(listener, fd, &s) != STATUS_OK) {
-		limits_leave(&listener->gate->limits, network);
+	if (limits_hold_place(&listener->gate->limits, network, &place) != STATUS_OK) {
+		log_warning("no memory for one more session");
+		close(fd);
+		return;
+	}
+	if (make_session(listener, fd, place, &s) != STATUS_OK) {
 		log_warning("no memory for one more session");
 		return;
 	}
 	s->gate = listener->gate;
 	s->listener = listener;
-	s->network = network;
 	s->opened_ms = loop_now_ms(s->gate->loop);
 	s->close_reason = "";
 	endpoint_format(peer, s->address);

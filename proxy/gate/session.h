@@ -71,7 +71,6 @@ struct session {
 
 	char address[ENDPOINT_TEXT_SIZE];
 	uint16_t port;
-	uint64_t network; /* of limits.h */
 
 	char *tls_client_subject;    /* of the certificate that it showed and that was verified; NULL: none */
 	char *helo;                  /* what EHLO or HELO said; NULL: nothing yet */

@@ -60,6 +60,15 @@ enum status stream_connect(struct loop *loop, const struct sockaddr *address, un
 	return STATUS_OK;
 }
 
+/* Once: who is freed inside his owner's callback is dropped again behind it. */
+static void tell_gone(struct stream *s)
+{
+	void (*on_gone)(void *context) = s->options.on_gone;
+	s->options.on_gone = NULL;
+	if (on_gone)
+		on_gone(s->options.gone_context);
+}
+
 void stream_drop(struct stream *s)
 {
 	loop_guest_leave(&s->guest);
@@ -67,6 +76,7 @@ void stream_drop(struct stream *s)
 	timer_free(&s->deadline);
 	watch_free(&s->watch);
 	channel_close(&s->channel);
+	tell_gone(s);
 	buf_free(&s->input);
 	buf_free(&s->output);
 	if (s->calling)

@@ -35,9 +35,12 @@ struct stream_options {
 	size_t output_maximum; /* bytes: stream_write beyond it is STATUS_TOO_LARGE */
 	void (*on_event)(void *context, struct stream *stream, enum stream_event event);
 	void *context;
+	void (*on_gone)(
+		void *context); /* or NULL: its descriptor is closed, after stream_finish too; once, and the last of it */
+	void *gone_context;
 };
 
-/* Takes a connected, non-blocking descriptor (closed on failure too). */
+/* Takes a connected, non-blocking descriptor (closed on failure too, without on_gone). */
 MUST_USE enum status stream_create(struct loop *loop, int fd, const struct stream_options *options,
 				   struct stream **out_stream);
 /* Begins a connect to an address; STREAM_CONNECTED or STREAM_FAILED follows. */

@@ -129,6 +129,7 @@ def test_connections_of_gates_that_drain_count_still(upstream, start):
     subgate.ctl("reload")
     assert not can_enter(subgate)
     assert busy[0].command("RSET")[0].startswith("250")
+    busy[0].close()
     wait_until(lambda: can_enter(subgate), "the place of one that ended in a draining gate")
     fill(subgate, 1)
     for line in busy[1:]:

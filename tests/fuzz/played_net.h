@@ -220,9 +220,13 @@ static inline void played_move(struct buf *from, struct buf *to)
 
 void stream_free(struct stream **stream)
 {
-	if (*stream)
-		(*stream)->gone = true;
+	struct stream *s = *stream;
 	*stream = NULL;
+	if (s == NULL)
+		return;
+	s->gone = true;
+	if (s->options.on_gone)
+		s->options.on_gone(s->options.gone_context);
 }
 
 void stream_finish(struct stream **stream, uint64_t limit_ms)

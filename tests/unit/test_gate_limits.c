@@ -22,10 +22,10 @@ static struct census_board *board;
 
 static void join(unsigned place, uint64_t connections, uint64_t per_network, struct limits *out_limits)
 {
-	*out_limits = (struct limits){ .connections = connections, .per_network = per_network };
-	assert_int_equal(census_join(dup(census_board_fd(board)), dup(census_board_reading_fd(board)), place,
-				     &out_limits->census),
+	struct census *census = NULL;
+	assert_int_equal(census_join(dup(census_board_fd(board)), dup(census_board_reading_fd(board)), place, &census),
 			 STATUS_OK);
+	limits_begin(out_limits, census, connections, per_network);
 }
 
 static int open_board(void **state)
@@ -112,8 +112,8 @@ static void a_network_is_full_while_others_are_not(void **state)
 	assert_int_equal(census_total(one.census), 0);
 	assert_int_equal(census_count(one.census, a), 0);
 	assert_int_equal(census_count(one.census, b), 0);
-	census_leave(&one.census);
-	census_leave(&other.census);
+	limits_end(&one);
+	limits_end(&other);
 }
 
 static void what_is_refused_counts_nowhere(void **state)
@@ -129,7 +129,7 @@ static void what_is_refused_counts_nowhere(void **state)
 		assert_int_equal(limits_enter(&limits, 79), LIMITS_CONNECTIONS);
 	assert_int_equal(census_total(limits.census), 2);
 	assert_int_equal(census_count(limits.census, 79), 0);
-	census_leave(&limits.census);
+	limits_end(&limits);
 }
 
 static void many_networks_are_told_apart(void **state)
@@ -143,7 +143,28 @@ static void many_networks_are_told_apart(void **state)
 		limits_leave(&limits, i);
 	for (uint64_t i = 1; i <= 5000; i++)
 		assert_int_equal(limits_enter(&limits, i), i % 2 ? LIMITS_ADMITTED : LIMITS_ADDRESS);
-	census_leave(&limits.census);
+	limits_end(&limits);
+}
+
+static void a_place_is_held_until_it_is_given_up(void **state)
+{
+	struct limits limits, other;
+	struct limits_place *places[3];
+	(void)state;
+	join(0, 5, 3, &limits);
+	join(1, 5, 3, &other);
+	for (unsigned i = 0; i < 3; i++) {
+		assert_int_equal(limits_enter(&limits, 77), LIMITS_ADMITTED);
+		assert_int_equal(limits_hold_place(&limits, 77, &places[i]), STATUS_OK);
+	}
+	limits_give_up_place(places[1]);
+	assert_int_equal(census_count(other.census, 77), 2);
+	limits_end(&limits); /* a gate ends while last replies are on their way */
+	assert_int_equal(census_count(other.census, 77), 0);
+	assert_int_equal(census_total(other.census), 0);
+	limits_give_up_place(places[0]);
+	limits_give_up_place(places[2]);
+	limits_end(&other);
 }
 
 /* ---- several at once */
@@ -221,6 +242,7 @@ int main(void)
 		CASE(a_network_is_full_while_others_are_not),
 		CASE(what_is_refused_counts_nowhere),
 		CASE(many_networks_are_told_apart),
+		CASE(a_place_is_held_until_it_is_given_up),
 		CASE(no_limit_is_passed_by_gates_that_count_at_the_same_time),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -488,6 +488,27 @@ static void a_flood_of_refused_clients_makes_few_records_and_none_is_forgotten(v
 	client_close(&first);
 }
 
+/* Its last reply lies in front of him, and he does not close: the connection is there still. */
+static void who_was_told_goodbye_counts_until_he_is_gone(void **state)
+{
+	struct client c, next;
+	(void)state;
+	start_again_with(1);
+	client_connect(&c, SUBMISSION);
+	HEARS(&c, GREETING);
+	say(&c, "QUIT\r\n");
+	HEARS(&c, "221 2.0.0 Goodbye\r\n");
+	hears_no_more(&c);
+	client_connect(&next, SUBMISSION);
+	HEARS(&next, "421 4.7.0 Too many connections, please try again later\r\n");
+	client_close(&next);
+	client_close(&c);
+	rest(20);
+	client_connect(&next, SUBMISSION);
+	HEARS(&next, GREETING);
+	client_close(&next);
+}
+
 static void a_flood_of_incidents_before_tls_makes_few_records_too(void **state)
 {
 	struct client c;
@@ -622,6 +643,7 @@ int main(void)
 		IN_WORLD(a_flood_of_refused_clients_makes_few_records_and_none_is_forgotten),
 		IN_WORLD(what_is_refused_while_the_relay_is_away_is_told_later),
 		IN_WORLD(a_flood_of_incidents_before_tls_makes_few_records_too),
+		IN_WORLD(who_was_told_goodbye_counts_until_he_is_gone),
 		IN_WORLD(who_reaches_a_limit_before_tls_is_recorded_too),
 		IN_WORLD(a_draining_gate_closes_the_idle_and_ends),
 		IN_WORLD(a_draining_gate_without_sessions_ends_at_once),

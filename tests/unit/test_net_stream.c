@@ -22,6 +22,7 @@ struct fixture {
 	enum stream_event last;
 	enum stream_event free_at; /* frees itself when told this */
 	bool frees;
+	unsigned gone;
 	char last_words[SMALL];
 };
 
@@ -37,10 +38,20 @@ static void note(void *context, struct stream *stream, enum stream_event event)
 		stream_free(&f->stream);
 }
 
+static void note_gone(void *context)
+{
+	((struct fixture *)context)->gone++;
+}
+
 static struct stream_options options_of(struct fixture *f, size_t input, size_t output)
 {
 	return (struct stream_options){
-		.input_maximum = input, .output_maximum = output, .on_event = note, .context = f
+		.input_maximum = input,
+		.output_maximum = output,
+		.on_event = note,
+		.context = f,
+		.on_gone = note_gone,
+		.gone_context = f,
 	};
 }
 
@@ -304,6 +315,7 @@ static void a_stream_may_be_freed_in_any_of_its_callbacks(void **state)
 		assert_null(f.stream);
 		assert_int_equal(f.last, events[i]);
 		assert_int_equal(f.told[events[i]], 1);
+		assert_int_equal(f.gone, 1);
 		end(&f);
 	}
 }
@@ -328,9 +340,11 @@ static void finish_hands_everything_over_and_waits_for_the_peers_end(void **stat
 	send_text(&f, "QUIT\r\n");
 	run_for(f.loop, 5);
 	assert_int_equal(send(f.peer, "x", 1, MSG_NOSIGNAL), 1);
+	assert_int_equal(f.gone, 0);
 	shutdown(f.peer, SHUT_WR);
 	run_for(f.loop, 5);
 	assert_int_equal(send(f.peer, "x", 1, MSG_NOSIGNAL), -1);
+	assert_int_equal(f.gone, 1);
 	free(much);
 	end(&f);
 }
