@@ -5,6 +5,9 @@
  * is it, is it a loop. Then the added fields, the header and the rest go to the relay in
  * pieces, paced by the door. A message that is refused is read to its end,
  * as SMTP has it, and thrown away.
+ *
+ * Lines of any length pass as they are (RFC 5321, 4.5.3.1.6 asks for 1,000 octets at least): cutting one would change the message,
+ * and what its relay says to it is what the client hears.
  */
 #ifndef GATE_MESSAGE_H
 #define GATE_MESSAGE_H

@@ -13,6 +13,7 @@
 #include "smtp/address.h"
 #include "smtp/header.h"
 #include "smtp/received.h"
+#include "smtp/utf8.h"
 
 #define RECEIVED_MAXIMUM 50 /* fields named Received: no honest way is that long, so it is a loop (RFC 5321, 6.3) */
 #define RECORDED_FROM_MAXIMUM 4096U /* bytes of From: addresses kept for the audit */
@@ -131,26 +132,46 @@ static enum status write_received(const struct session *s, uint64_t now, struct 
 	return received_write(added, &received);
 }
 
-/* RFC 6409, 8. The envelope's sender without a domain, or none, gives no From:. */
-static enum status write_missing(const struct session *s, const struct header_facts *facts, uint64_t now,
-				 struct buf *added)
+/*
+ * Whom a message without From: is from: the envelope's sender, or where that is empty the user, if his name is
+ * an address. Empty: nobody who could be named, and would pass as From:.
+ */
+static struct span missing_author(const struct session *s)
 {
-	struct span mail_from = s->transaction->mail_from;
+	struct span author = s->transaction->mail_from;
+	if (span_is_empty(author))
+		author = span_of(s->user);
+	if (!span_contains_byte(author, '@') || (!s->transaction->smtputf8 && !utf8_is_ascii(author)))
+		return SPAN("");
+	return senders_pass(s, s->gate->config->sender.header, author, "From:") ? author : SPAN("");
+}
+
+static enum status write_author(struct session *s, struct buf *added, struct header_verdict *verdict)
+{
+	struct span author = missing_author(s);
+	enum status status = received_write_from(added, author);
+	if (status == STATUS_OK)
+		status = arena_copy(&s->arena, author, &verdict->header_from);
+	return status == STATUS_INVALID ? STATUS_OK : status;
+}
+
+/* RFC 6409, 8. */
+static enum status write_missing(struct session *s, const struct header_facts *facts, uint64_t now, struct buf *added,
+				 struct header_verdict *verdict)
+{
 	if (!facts->has_date)
 		TRY(received_write_date(added, now));
 	if (!facts->has_message_id)
 		TRY(received_write_message_id(added, s->transaction->id, span_of(s->gate->config->global.hostname)));
-	if (facts->from_count > 0 || span_is_empty(mail_from))
-		return STATUS_OK;
-	enum status status = received_write_from(added, mail_from);
-	return status == STATUS_INVALID ? STATUS_OK : status;
+	return facts->from_count == 0 ? write_author(s, added, verdict) : STATUS_OK;
 }
 
-static enum status write_fields(const struct session *s, const struct header_facts *facts, struct buf *added)
+static enum status write_fields(struct session *s, const struct header_facts *facts, struct buf *added,
+				struct header_verdict *verdict)
 {
 	uint64_t now = clock_wall_us();
 	TRY(write_received(s, now, added));
-	return s->gate->config->header.add_missing ? write_missing(s, facts, now, added) : STATUS_OK;
+	return s->gate->config->header.add_missing ? write_missing(s, facts, now, added, verdict) : STATUS_OK;
 }
 
 /* ---- the verdict */
@@ -176,7 +197,7 @@ enum status message_judge_header(struct session *s, struct span header, struct b
 	}
 	TRY(keep_addresses(s, buf_span(&addresses), &verdict.header_from));
 	TRY(keep_message_id(s, &facts, &verdict.message_id));
-	TRY(write_fields(s, &facts, added));
+	TRY(write_fields(s, &facts, added, &verdict));
 	*out_verdict = verdict;
 	return STATUS_OK;
 }

@@ -12,7 +12,7 @@ struct header_verdict {
 	struct span refusal;      /* the reply to give after the data, or empty: it may pass. Static, or in the arena */
 	struct span reason;       /* for the audit. Static */
 	enum stats_refusal label; /* of the counter */
-	struct span header_from;  /* addresses of From:, in the session's arena */
+	struct span header_from;  /* addresses of From:, the added one too; in the session's arena */
 	struct span message_id;   /* in the session's arena */
 };
 

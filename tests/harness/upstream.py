@@ -34,6 +34,8 @@ _PATH = re.compile(r'<(?:"(?:\\.|[^"\\])*"|[^">])*>')
 class _Session(SMTP):
     """Notes every command; a scripted answer takes the place of the server's own."""
 
+    line_length_limit = 100_000
+
     def __init__(self, upstream, *arguments, **options):
         self._upstream = upstream
         super().__init__(*arguments, **options)

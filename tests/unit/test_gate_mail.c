@@ -189,7 +189,33 @@ static void missing_fields_are_added_in_front(void **state)
 	assert_true(message_holds("\r\nMessage-ID: <ID1@mail.example.com>\r\n"));
 	assert_true(message_holds("\r\nFrom: <alice@example.com>\r\n"));
 	expect_message_ends_with("\r\nSubject: x\r\n\r\nHello\r\n");
-	assert_true(traced("COMPLETE from= id=<ID1@mail.example.com>\n"));
+	assert_true(traced("COMPLETE from=alice@example.com id=<ID1@mail.example.com>\n"));
+	client_close(&c);
+}
+
+static void no_from_is_added_that_would_not_pass_as_one(void **state)
+{
+	struct client c;
+	(void)state;
+	world.config.sender.envelope = SENDER_OFF;
+	client_logged_in(&c);
+	say(&c, "MAIL FROM:<ceo@example.com>\r\n" RCPT "DATA\r\nSubject: x\r\n\r\nHello\r\n.\r\n");
+	HEARS(&c, SENDER_OK RCPT_OK GO SENT);
+	assert_false(message_holds("From:"));
+	assert_true(traced("COMPLETE from= id="));
+	client_close(&c);
+}
+
+/* The empty sender names nobody; and the user's name is none that could. */
+static void a_message_from_nobody_gets_no_from(void **state)
+{
+	struct client c;
+	(void)state;
+	client_logged_in(&c);
+	say(&c, "MAIL FROM:<>\r\n" RCPT "DATA\r\nSubject: x\r\n\r\nHello\r\n.\r\n");
+	HEARS(&c, SENDER_OK RCPT_OK GO SENT);
+	assert_true(message_holds("\r\nMessage-ID: <ID1@mail.example.com>\r\n"));
+	assert_false(message_holds("From:"));
 	client_close(&c);
 }
 
@@ -339,6 +365,7 @@ static void a_header_that_never_ends_is_refused(void **state)
 	say(&c, "\r\nHello\r\n.\r\n");
 	HEARS(&c, "552 5.3.4 The message's header is too large\r\n");
 	assert_int_equal(buf_size(&world.message), 0);
+	assert_int_equal(stats_sum(world.stats, 1, COUNTER_REFUSED, REFUSAL_HEADER), 1);
 	client_close(&c);
 }
 
@@ -691,6 +718,8 @@ int main(void)
 		IN_WORLD(three_mebibytes_arrive_as_they_were_sent),
 		IN_WORLD(a_relay_that_does_not_read_stops_the_client_and_loses_nothing),
 		IN_WORLD(missing_fields_are_added_in_front),
+		IN_WORLD(no_from_is_added_that_would_not_pass_as_one),
+		IN_WORLD(a_message_from_nobody_gets_no_from),
 		IN_WORLD(a_text_without_header_gets_one_of_its_own),
 		IN_WORLD(an_empty_message_is_one_too),
 		IN_WORLD(nothing_but_received_is_added_where_the_option_says_so),
