@@ -36,6 +36,15 @@ void cmd_quit(struct session *s, const struct command *command)
 	session_farewell(s, SPAN("221 2.0.0 Goodbye"), "quit");
 }
 
+/* "/ HTTP/1.1", whatever the method: "PRI * HTTP/2.0" is what HTTP/2 begins with (RFC 9113, 3.4). */
+static bool has_http_version(struct span argument)
+{
+	struct span word = argument;
+	while (span_cut(&argument, ' ', &word))
+		;
+	return span_starts_with(word, SPAN("HTTP/"));
+}
+
 /* A browser that was led here must not carry on line by line. */
 static bool is_http(const struct session *s, const struct command *command)
 {
@@ -47,7 +56,7 @@ static bool is_http(const struct session *s, const struct command *command)
 		if (span_equal_nocase(command->name, methods[i]))
 			return true;
 	}
-	return false;
+	return has_http_version(command->argument);
 }
 
 void cmd_unknown(struct session *s, const struct command *command)
