@@ -293,12 +293,32 @@ static void say_next_step(struct upstream_connection *c)
 	upstream_connection_unusable(c, "login: it asks for more than was agreed");
 }
 
+static bool is_blank(char c)
+{
+	return (unsigned char)c <= ' ' || c == 0x7f;
+}
+
+/* Blanks count for nothing: a relay may fold its line within the secret, and all control bytes are shown as blanks. */
+static bool begins_with(struct span text, struct span secret)
+{
+	size_t at = 0;
+	for (size_t i = 0; i < secret.size; i++) {
+		if (is_blank(secret.data[i]))
+			continue;
+		while (at < text.size && is_blank(text.data[at]))
+			at++;
+		if (at == text.size || text.data[at++] != secret.data[i])
+			return false;
+	}
+	return true;
+}
+
 static bool quotes(struct span text, struct span secret)
 {
 	if (secret.size < QUOTE_LEAST)
 		return false;
-	for (size_t i = 0; i + secret.size <= text.size; i++) {
-		if (span_starts_with(span_slice(text, i, text.size), secret))
+	for (size_t i = 0; i < text.size; i++) {
+		if (begins_with(span_slice(text, i, text.size), secret))
 			return true;
 	}
 	return false;

@@ -194,7 +194,11 @@ static void many_attempts_at_a_wrong_password_make_one_login(void **state)
 static void a_reply_that_quotes_the_password_is_not_shown(void **state)
 {
 	static const char *const replies[] = { "500 5.5.2 unknown: AUTH PLAIN " BLOB "\r\n",
-					       "535 5.7.8 wrong: open sesame\r\n", "535 5.7.8 wrong: " SECRET "\r\n" };
+					       "535 5.7.8 wrong: open sesame\r\n",
+					       "535 5.7.8 wrong: " SECRET "\r\n",
+					       "535-5.7.8 wrong: open\r\n535 5.7.8 sesame\r\n",
+					       "535 5.7.8 wrong: open\tsesame\r\n",
+					       "535 5.7.8 wrong: open\x1csesame\r\n" };
 	struct sending s;
 	struct upstream_pool_state shown;
 	(void)state;
