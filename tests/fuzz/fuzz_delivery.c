@@ -135,7 +135,7 @@ static bool is_free(void)
 static void begin_transaction(struct span count)
 {
 	static const char *const lists[] = { "b@x", "b@x c@x", "b@x c@x d@x", "nobody", "b@x c@x d@x e@x f@x g@x" };
-	size_t chosen = count.size ? (size_t)count.data[0] % 5 : 0;
+	size_t chosen = count.size ? (unsigned char)(count.data[0] - '0') % 5U : 0;
 	if (!is_free() || books.n == 90)
 		return;
 	books = (struct books){ .n = books.n + 1 };
@@ -349,24 +349,44 @@ static void finish(void)
 	assert(world.outcomes == world.leavings);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void run(struct span script)
 {
-	static bool is_quiet;
-	struct span rest = { (const char *)data, size }, step;
-	if (!is_quiet)
-		log_open(open("/dev/null", O_WRONLY), LOG_LEVEL_ERROR, "fuzz");
-	is_quiet = true;
-	if (size > 4096)
-		return 0;
+	struct span step;
 	world_begin(NULL);
 	books = (struct books){ 0 };
-	while (rest.size && span_cut(&rest, '\x1e', &step)) {
+	while (script.size && span_cut(&script, '\x1e', &step)) {
 		if (step.size)
 			perform(step.data[0], span_slice(step, 1, step.size));
 		look();
 	}
+}
+
+static void end(void)
+{
 	finish();
 	world_end(NULL);
+}
+
+/* Where all are friendly and no mail goes out, all that follows would look at nothing. */
+static void expect_that_mail_flows(void)
+{
+	log_open(open("/dev/null", O_WRONLY), LOG_LEVEL_ERROR, "fuzz");
+	run(SPAN("E0\x1er2\x1e"
+		 "cSubject: x\r\n\x1eqg\x1ew\x1eh\x1eoa"));
+	assert(books.is_accepted && books.answers == 1);
+	end();
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static bool is_sound;
+	if (!is_sound)
+		expect_that_mail_flows();
+	is_sound = true;
+	if (size > 4096)
+		return 0;
+	run((struct span){ (const char *)data, size });
+	end();
 	return 0;
 }

@@ -458,18 +458,36 @@ static void end(void)
 	played_end();
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void run(uint8_t choice, struct span script)
 {
-	if (size == 0 || size > INPUT_MAXIMUM)
-		return 0;
-	struct span rest = { (const char *)data + 1, size - 1 }, step;
-	begin(data[0]);
-	while (rest.size && span_cut(&rest, '\x1e', &step)) {
+	struct span step;
+	begin(choice);
+	while (script.size && span_cut(&script, '\x1e', &step)) {
 		if (step.size)
 			perform(step.data[0], span_slice(step, 1, step.size));
 		settle();
 	}
+}
+
+/* Where a friendly relay gets no mail, all that follows would look at nothing. */
+static void expect_that_mail_flows(void)
+{
+	run(27, SPAN("b0\x1eu220 hello\r\n\x1eu250-relay\r\n250 AUTH PLAIN\r\n\x1eu235 ok\r\n\x1eu250 ok\r\n\x1e"
+		     "u250 ok\r\n\x1es\x1eu354 go\r\n\x1er\x1eu250 queued\r\n"));
+	assert(attempts[0].is_released && attempts[0].upstream == NULL);
+	end();
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static bool is_sound;
+	if (!is_sound)
+		expect_that_mail_flows();
+	is_sound = true;
+	if (size == 0 || size > INPUT_MAXIMUM)
+		return 0;
+	run(data[0], (struct span){ (const char *)data + 1, size - 1 });
 	end();
 	return 0;
 }

@@ -44,7 +44,8 @@ struct seen_transaction {
 };
 struct login {
 	uint64_t request, session;
-	char answer; /* what a friendly role would say; '-': nothing, the client has the word */
+	unsigned epoch; /* of the relay that is told of it */
+	char answer;    /* what a friendly role would say; '-': nothing, the client has the word */
 };
 
 static struct {
@@ -102,7 +103,7 @@ static inline void see_login(struct span payload)
 	assert(s->stream->secure && !s->granted && !s->closed && login_of(m.request) == NULL);
 	assert(roles.login_count < WAITING);
 	roles.logins[roles.login_count++] =
-		(struct login){ m.request, m.session, m.has_initial ? judge(m.initial) : 'c' };
+		(struct login){ m.request, m.session, roles.epoch, m.has_initial ? judge(m.initial) : 'c' };
 }
 
 static inline void see_auth_frame(uint16_t type, struct span payload)
@@ -307,7 +308,7 @@ static inline void note_verdict(const struct door_sasl_done *m)
 	struct seen_session *s = session_of(login->session);
 	if (m->granted) {
 		s->granted = true;
-		s->grant_epoch = roles.epoch;
+		s->grant_epoch = login->epoch;
 	}
 	forget_login(login);
 }
