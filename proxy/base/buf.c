@@ -2,11 +2,33 @@
 #include "base/buf.h"
 
 #include <assert.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define BUF_LEAST 256 /* bytes: the smallest allocation worth making */
+
+static atomic_size_t memory; /* of all buffers */
+
+static char *take_memory(size_t size)
+{
+	char *data = malloc(size);
+	if (data)
+		atomic_fetch_add_explicit(&memory, size, memory_order_relaxed);
+	return data;
+}
+
+static void give_memory(char *data, size_t size)
+{
+	free(data);
+	atomic_fetch_sub_explicit(&memory, size, memory_order_relaxed);
+}
+
+size_t buf_memory(void)
+{
+	return atomic_load_explicit(&memory, memory_order_relaxed);
+}
 
 void buf_init(struct buf *b, size_t maximum)
 {
@@ -23,7 +45,7 @@ static void drop_memory(struct buf *b)
 {
 	if (b->sensitive && b->data)
 		explicit_bzero(b->data, b->end);
-	free(b->data);
+	give_memory(b->data, b->capacity);
 	b->data = NULL;
 	b->start = b->end = b->capacity = 0;
 }
@@ -31,7 +53,7 @@ static void drop_memory(struct buf *b)
 enum status buf_init_keeping(struct buf *b, size_t maximum, size_t kept)
 {
 	buf_init_sensitive(b, maximum);
-	b->data = malloc(kept);
+	b->data = take_memory(kept);
 	if (b->data == NULL)
 		return STATUS_NO_MEMORY;
 	b->capacity = b->kept = kept;
@@ -41,13 +63,13 @@ enum status buf_init_keeping(struct buf *b, size_t maximum, size_t kept)
 /* Back to what is kept; where no memory is to be had for that, the larger piece stays. */
 static void shrink(struct buf *b)
 {
-	char *data = b->capacity > b->kept ? malloc(b->kept) : NULL;
+	char *data = b->capacity > b->kept ? take_memory(b->kept) : NULL;
 	if (b->sensitive)
 		explicit_bzero(b->data, b->end);
 	b->start = b->end = 0;
 	if (data == NULL)
 		return;
-	free(b->data);
+	give_memory(b->data, b->capacity);
 	b->data = data;
 	b->capacity = b->kept;
 }
@@ -98,7 +120,7 @@ static enum status grow(struct buf *b, size_t wanted)
 		capacity *= 2;
 	if (capacity > b->maximum)
 		capacity = b->maximum;
-	char *data = malloc(capacity);
+	char *data = take_memory(capacity);
 	if (data == NULL)
 		return STATUS_NO_MEMORY;
 	size_t size = buf_size(b);

@@ -30,6 +30,9 @@ void buf_init_sensitive(struct buf *b, size_t maximum);
 MUST_USE enum status buf_init_keeping(struct buf *b, size_t maximum, size_t kept);
 void buf_free(struct buf *b); /* leaves it initialized and empty */
 
+/* Bytes of memory that all buffers of this process hold now. From any thread. */
+size_t buf_memory(void);
+
 size_t buf_size(const struct buf *b);      /* unread bytes */
 size_t buf_room(const struct buf *b);      /* bytes that may still be appended */
 struct span buf_span(const struct buf *b); /* all unread bytes; valid until the next change */

@@ -74,6 +74,12 @@ static const char *read(const struct config *config, struct span argument, struc
 	return NULL;
 }
 
+static void refuse_memory(struct session *s)
+{
+	gate_count_refused(s->gate, REFUSAL_MEMORY);
+	session_reply(s, SPAN("452 4.3.1 No memory for one more message now, please try again later"));
+}
+
 void cmd_mail(struct session *s, const struct command *command)
 {
 	struct mailbox sender = { 0 };
@@ -86,6 +92,8 @@ void cmd_mail(struct session *s, const struct command *command)
 		refuse_size(s);
 	else if (!senders_pass(s, config->sender.envelope, sender.whole, "sender"))
 		refuse_sender(s, sender.whole);
+	else if (!limits_have_memory(&s->gate->limits))
+		refuse_memory(s);
 	else if (transaction_begin(s, sender.whole, &parameters) != STATUS_OK)
 		session_reply(s, SPAN("451 4.3.0 Out of memory, please try again"));
 	else

@@ -34,14 +34,18 @@ void gate_publish_sessions(struct gate *gate)
 /* A client of an encrypted port can't read a reply that is not; the others are told why. */
 void gate_turn_away(struct gate_listener *listener, int fd, const struct endpoint *client, enum limits_verdict verdict)
 {
-	enum stats_refusal reason = verdict == LIMITS_ADDRESS ? REFUSAL_ADDRESS : REFUSAL_CONNECTIONS;
+	enum stats_refusal reason = verdict == LIMITS_ADDRESS  ? REFUSAL_ADDRESS
+				    : verdict == LIMITS_MEMORY ? REFUSAL_MEMORY
+							       : REFUSAL_CONNECTIONS;
+	struct span text = verdict == LIMITS_MEMORY
+				   ? SPAN("421 4.3.2 No memory for more clients, please try again later\r\n")
+				   : SPAN("421 4.7.0 Too many connections, please try again later\r\n");
 	char address[ENDPOINT_TEXT_SIZE];
 	endpoint_format(client, address);
-	static const char text[] = "421 4.7.0 Too many connections, please try again later\r\n";
 	gate_count_refused(listener->gate, reason);
 	refused_note(&listener->gate->refused, reason, span_of(address), endpoint_port(client),
 		     span_of(listener->config->name));
-	if (listener->config->tls == LISTENER_TLS_STARTTLS && write(fd, text, sizeof(text) - 1) < 0)
+	if (listener->config->tls == LISTENER_TLS_STARTTLS && write(fd, text.data, text.size) < 0)
 		log_debug("a refused client was gone already");
 	close(fd);
 }
@@ -195,12 +199,12 @@ static enum status make_listeners(struct gate *gate)
 	return STATUS_OK;
 }
 
-/* What this gate may expect of limits.connections: its share, rounded up. */
-static uint64_t share_of(const struct config *config)
+/* What this gate may expect of something that all share, rounded up. */
+static uint64_t share_of(const struct config *config, uint64_t whole)
 {
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);
 	uint64_t gates = config->global.gates ? config->global.gates : (uint64_t)(cores > 0 ? cores : 1);
-	return (config->limits.connections + gates - 1) / gates;
+	return (whole + gates - 1) / gates;
 }
 
 /* What the C library opens on first use must be open before the sandbox: gmtime_r reads the time zone. */
@@ -214,14 +218,15 @@ static enum status take_census(struct gate *gate)
 {
 	int fd = role_take_fd(gate->role, "census");
 	int reading_fd = role_take_fd(gate->role, "census-reading");
+	const struct config_limits *limits = &gate->config->limits;
 	struct census *census = NULL;
 	if (fd < 0 || reading_fd < 0) {
 		log_error("no census was handed over");
 		return STATUS_NOT_FOUND;
 	}
 	TRY(census_join(fd, reading_fd, gate->role->seat, &census));
-	limits_begin(&gate->limits, census, gate->config->limits.connections,
-		     gate->config->limits.connections_per_address);
+	limits_begin(&gate->limits, census, limits->connections, limits->connections_per_address,
+		     share_of(gate->config, limits->memory));
 	return STATUS_OK;
 }
 
@@ -230,8 +235,8 @@ static void on_drain_expired(void *context);
 static enum status make_parts(struct gate *gate)
 {
 	TRY(take_census(gate));
-	TRY(registry_create(share_of(gate->config), &gate->requests));
-	TRY(registry_create(share_of(gate->config), &gate->transactions));
+	TRY(registry_create(share_of(gate->config, gate->config->limits.connections), &gate->requests));
+	TRY(registry_create(share_of(gate->config, gate->config->limits.connections), &gate->transactions));
 	TRY(auth_door_begin(&gate->auth, gate));
 	TRY(refused_begin(&gate->refused, gate));
 	TRY(timer_make(gate->loop, on_drain_expired, gate, &gate->drain_timer));

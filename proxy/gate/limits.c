@@ -9,6 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
+
+#define CONNECTION_MEMORY 16384U /* bytes: of an idle one, nearly all of them OpenSSL's; buffers aside */
+
 /* Networks that nobody has: of ::/8, which is reserved. */
 #define NETWORK_OTHER 1U                      /* no IP address */
 #define NETWORK_ZERO 2U                       /* ::/64 itself, ::1 for one */
@@ -20,9 +24,12 @@ struct limits_place {
 	uint64_t network;
 };
 
-void limits_begin(struct limits *limits, struct census *census, uint64_t connections, uint64_t per_network)
+void limits_begin(struct limits *limits, struct census *census, uint64_t connections, uint64_t per_network,
+		  uint64_t memory)
 {
-	*limits = (struct limits){ .census = census, .connections = connections, .per_network = per_network };
+	*limits = (struct limits){
+		.census = census, .connections = connections, .per_network = per_network, .memory = memory
+	};
 	TAILQ_INIT(&limits->places);
 }
 
@@ -85,8 +92,15 @@ static enum limits_verdict enter_node(struct limits *limits)
 	return LIMITS_CONNECTIONS;
 }
 
+bool limits_have_memory(const struct limits *limits)
+{
+	return buf_memory() + census_own_total(limits->census) * CONNECTION_MEMORY < limits->memory;
+}
+
 enum limits_verdict limits_enter(struct limits *limits, uint64_t network)
 {
+	if (!limits_have_memory(limits))
+		return LIMITS_MEMORY;
 	if (census_total(limits->census) >= limits->connections)
 		return LIMITS_CONNECTIONS;
 	enum limits_verdict verdict = network ? enter_network(limits, network) : LIMITS_ADMITTED;

@@ -1,11 +1,13 @@
 /*
  * How many connections this node takes: in all, and from one client network
  * (an IPv4 address, or an IPv6 /64, which is what one customer gets), over all
- * its gates, those that drain after a reload included (stats/census.h).
+ * its gates, those that drain after a reload included (stats/census.h). And how
+ * much memory this gate holds for them.
  */
 #ifndef GATE_LIMITS_H
 #define GATE_LIMITS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/queue.h>
 #include <sys/socket.h>
@@ -16,7 +18,7 @@
 #define LIMITS_NO_NETWORK 0U /* not known yet: it counts in all only */
 
 /* What a connection was counted against, or refused for. */
-enum limits_verdict { LIMITS_ADMITTED, LIMITS_CONNECTIONS, LIMITS_ADDRESS };
+enum limits_verdict { LIMITS_ADMITTED, LIMITS_CONNECTIONS, LIMITS_ADDRESS, LIMITS_MEMORY };
 
 struct limits_place;
 TAILQ_HEAD(limits_places, limits_place);
@@ -25,11 +27,13 @@ struct limits {
 	struct census *census; /* owned */
 	uint64_t connections;
 	uint64_t per_network;
+	uint64_t memory; /* bytes, of this gate */
 	struct limits_places places;
 };
 
-/* Takes the census over. */
-void limits_begin(struct limits *limits, struct census *census, uint64_t connections, uint64_t per_network);
+/* Takes the census over. `memory`: bytes that this gate may hold for its clients. */
+void limits_begin(struct limits *limits, struct census *census, uint64_t connections, uint64_t per_network,
+		  uint64_t memory);
 /* Leaves the census. Places that are held are forgotten: to give them up later does no more than free them. */
 void limits_end(struct limits *limits);
 
@@ -38,6 +42,8 @@ uint64_t limits_network_of(const struct sockaddr_storage *address);
 
 /* Counts one connection, unless a bound is reached: then nothing is counted. */
 MUST_USE enum limits_verdict limits_enter(struct limits *limits, uint64_t network);
+/* True while there is room for something new: one more connection, or one more message. */
+bool limits_have_memory(const struct limits *limits);
 /* Takes back one that was admitted, with its network. */
 void limits_leave(struct limits *limits, uint64_t network);
 

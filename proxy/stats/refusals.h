@@ -13,6 +13,7 @@
 	REFUSAL(RECIPIENTS, "recipients")     /* limits.recipients_per_message */                 \
 	REFUSAL(TRANSACTIONS, "transactions") /* limits.transactions_per_user */                  \
 	REFUSAL(SIZE, "size")                 /* limits.message_size */                           \
+	REFUSAL(MEMORY, "memory")             /* limits.memory */                                 \
 	REFUSAL(SPOOL, "spool")               /* limits.spool */                                  \
 	REFUSAL(SYNTAX, "syntax")                                                                 \
 	REFUSAL(SENDER, "sender")                                                                 \

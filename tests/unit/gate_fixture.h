@@ -412,6 +412,7 @@ static inline void configure(struct config *config)
 	config->listener.count = LISTENERS;
 	config->limits = (struct config_limits){ .connections = 100,
 						 .connections_per_address = 50,
+						 .memory = 1U << 30,
 						 .message_size = 1U << 20,
 						 .recipients_per_message = 5,
 						 .local_part = 64,

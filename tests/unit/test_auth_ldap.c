@@ -250,13 +250,22 @@ static void test_the_gauge_follows_without_a_login(void **state)
 	end(&trial);
 }
 
+/* All its threads: a signal alone is only on its way when kill(2) returns. */
+static void freeze(void)
+{
+	int status;
+	assert_int_equal(kill(slapd.pid, SIGSTOP), 0);
+	assert_int_equal(waitpid(slapd.pid, &status, WUNTRACED), slapd.pid);
+	assert_true(WIFSTOPPED(status));
+}
+
 static void test_a_frozen_server_is_given_up_in_time(void **state)
 {
 	struct trial trial;
 	(void)state;
 	begin(&trial);
 	open_trial(&trial, "search secret");
-	assert_int_equal(kill(slapd.pid, SIGSTOP), 0);
+	freeze();
 	uint64_t began_ms = clock_monotonic_ms();
 	assert_int_equal(ask(&trial, "anna", "anna's secret"), VERDICT_UNAVAILABLE);
 	uint64_t took_ms = clock_monotonic_ms() - began_ms;
@@ -274,7 +283,7 @@ static void test_one_that_freezes_on_a_kept_connection_is_given_up_too(void **st
 	trial.config.connections = 1;
 	open_trial(&trial, "search secret");
 	assert_int_equal(ask(&trial, "anna", "anna's secret"), VERDICT_GRANTED);
-	assert_int_equal(kill(slapd.pid, SIGSTOP), 0);
+	freeze();
 	uint64_t began_ms = clock_monotonic_ms();
 	assert_int_equal(ask(&trial, "anna", "anna's secret"), VERDICT_UNAVAILABLE);
 	uint64_t took_ms = clock_monotonic_ms() - began_ms;

@@ -120,6 +120,7 @@ static void what_is_kept_stays_and_nothing_else(void **state)
 {
 	struct buf b;
 	char large[200] = { 'x' };
+	size_t before = buf_memory();
 	(void)state;
 	assert_int_equal(buf_init_keeping(&b, 1000, 64), STATUS_OK);
 	const char *kept = b.data;
@@ -133,7 +134,9 @@ static void what_is_kept_stays_and_nothing_else(void **state)
 	buf_clear(&b);
 	assert_int_equal(b.capacity, 64);
 	assert_int_equal(buf_append(&b, (struct span){ large, sizeof(large) }), STATUS_OK);
+	assert_true(buf_memory() >= before + sizeof(large));
 	buf_free(&b);
+	assert_int_equal(buf_memory(), before);
 	assert_null(b.data);
 	assert_int_equal(b.capacity, 0);
 }

@@ -25,7 +25,7 @@ static void join(unsigned place, uint64_t connections, uint64_t per_network, str
 	struct census *census = NULL;
 	assert_int_equal(census_join(dup(census_board_fd(board)), dup(census_board_reading_fd(board)), place, &census),
 			 STATUS_OK);
-	limits_begin(out_limits, census, connections, per_network);
+	limits_begin(out_limits, census, connections, per_network, UINT64_MAX);
 }
 
 static int open_board(void **state)

@@ -1,4 +1,5 @@
 /* A session up to its login, and all the ways it ends: the gate role as its clients see it. */
+#include "gate/gate.h"
 #include "gate/refused.h"
 #include "gate_fixture.h"
 
@@ -454,6 +455,32 @@ static void one_network_gets_so_many_connections(void **state)
 	RUN_UNTIL(traced("SESSION_REFUSED address address=127.0.0.1 listener=submission count=1\n"));
 }
 
+static void without_memory_what_is_under_way_ends_well_and_nothing_begins(void **state)
+{
+	struct client in, out;
+	struct gate *gate = world.gate;
+	(void)state;
+	client_logged_in(&in);
+	say(&in, "MAIL FROM:<alice@example.com>\r\nRCPT TO:<bob@example.net>\r\n");
+	HEARS(&in, "250 2.1.0 Sender accepted\r\n250 2.1.5 OK\r\n");
+	gate->limits.memory = 1;
+	client_connect(&out, SUBMISSION);
+	HEARS(&out, "421 4.3.2 No memory for more clients, please try again later\r\n");
+	hears_no_more(&out);
+	client_close(&out);
+	say(&in, "DATA\r\n");
+	HEARS(&in, "354 Go ahead, end with a line that holds only a dot\r\n");
+	say(&in, "From: alice@example.com\r\n\r\nHello\r\n.\r\n");
+	HEARS(&in, "250 2.0.0 Sent as ID1\r\n");
+	say(&in, "MAIL FROM:<alice@example.com>\r\n");
+	HEARS(&in, "452 4.3.1 No memory for one more message now, please try again later\r\n");
+	gate->limits.memory = 1U << 30;
+	say(&in, "MAIL FROM:<alice@example.com>\r\n");
+	HEARS(&in, "250 2.1.0 Sender accepted\r\n");
+	assert_int_equal(stats_sum(world.stats, 1, COUNTER_REFUSED, REFUSAL_MEMORY), 2);
+	client_close(&in);
+}
+
 static size_t count_traced(const char *text)
 {
 	size_t count = 0;
@@ -639,6 +666,7 @@ int main(void)
 		IN_WORLD(a_client_that_reads_no_replies_is_not_read_either),
 		IN_WORLD(who_does_not_log_in_in_time_is_told_and_closed),
 		IN_WORLD(who_is_idle_for_too_long_is_told_and_closed),
+		IN_WORLD(without_memory_what_is_under_way_ends_well_and_nothing_begins),
 		IN_WORLD(one_network_gets_so_many_connections),
 		IN_WORLD(a_flood_of_refused_clients_makes_few_records_and_none_is_forgotten),
 		IN_WORLD(what_is_refused_while_the_relay_is_away_is_told_later),

@@ -356,10 +356,10 @@ static void finish_ends_at_its_limit_when_the_peer_reads_nothing(void **state)
 	(void)state;
 	begin_with(&f, SMALL, LARGE);
 	assert_int_equal(stream_write(f.stream, (struct span){ much, LARGE }), STATUS_OK);
-	stream_finish(&f.stream, 20);
+	stream_finish(&f.stream, 200);
 	run_for(f.loop, 10);
 	assert_int_equal(send(f.peer, "x", 1, MSG_NOSIGNAL), 1);
-	run_for(f.loop, 40);
+	run_for(f.loop, 400);
 	assert_int_equal(send(f.peer, "x", 1, MSG_NOSIGNAL), -1);
 	free(much);
 	end(&f);
