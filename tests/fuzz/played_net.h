@@ -320,6 +320,12 @@ const char *stream_tls_cipher(const struct stream *stream)
 	return stream->secure ? "TLS_AES_256_GCM_SHA384" : "";
 }
 
+char *stream_tls_client_subject(const struct stream *stream)
+{
+	(void)stream;
+	return NULL;
+}
+
 const char *stream_error(const struct stream *stream)
 {
 	return stream->failed ? "connection reset by peer" : "";
