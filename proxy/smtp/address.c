@@ -26,14 +26,6 @@ static bool is_printable(char c)
 	return c >= ' ' && c <= '~';
 }
 
-/* The size of the UTF-8 character at the front of `s`; 0 for what is none, and for control characters (U+0080 to U+009F). */
-static size_t measure_utf8(struct span s)
-{
-	size_t length = utf8_length(s);
-	bool is_control = length == 2 && (unsigned char)s.data[0] == 0xC2 && (unsigned char)s.data[1] < 0xA0;
-	return is_control ? 0 : length;
-}
-
 /* How far a dot-string goes at the front of `s` (RFC 5321, 4.1.2; RFC 6531, 3.3). */
 static size_t measure_atoms(struct span s, bool utf8)
 {
@@ -42,7 +34,7 @@ static size_t measure_atoms(struct span s, bool utf8)
 		struct span rest = span_slice(s, at, s.size);
 		size_t length = is_atom_byte(*rest.data) ? 1 : 0;
 		if (utf8 && (unsigned char)*rest.data >= 0x80)
-			length = measure_utf8(rest);
+			length = utf8_text_length(rest);
 		if (length == 0)
 			break;
 		at += length;
@@ -64,7 +56,7 @@ static size_t measure_quoted(struct span s, bool utf8)
 		}
 		size_t length = is_printable(*rest.data) ? 1 : 0;
 		if (utf8 && (unsigned char)*rest.data >= 0x80)
-			length = measure_utf8(rest);
+			length = utf8_text_length(rest);
 		if (length == 0)
 			return 0;
 		at += length;
@@ -99,7 +91,7 @@ static bool is_label(struct span label, bool utf8)
 		char c = label.data[at];
 		size_t length = is_alnum(c) || c == '-' || c == '_' ? 1 : 0;
 		if (utf8 && (unsigned char)c >= 0x80)
-			length = measure_utf8(span_slice(label, at, label.size));
+			length = utf8_text_length(span_slice(label, at, label.size));
 		if (length == 0)
 			return false;
 		at += length;

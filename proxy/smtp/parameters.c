@@ -6,6 +6,8 @@
 
 #include <inttypes.h>
 
+#include "smtp/utf8.h"
+
 struct parameter {
 	struct span keyword;
 	bool has_value;
@@ -111,30 +113,43 @@ static enum status read_smtputf8(const struct parameter *parameter, struct mail_
 	return STATUS_OK;
 }
 
-/* RFC 3461, 4: printable ASCII but '+' and '=', which are written as +2B and +3D; so may be other printable bytes. */
-static bool is_xtext(struct span text)
+static int hex_digit(char c)
 {
-	for (size_t i = 0; i < text.size; i++) {
-		unsigned code = 0;
-		if (text.data[i] == '=')
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+/*
+ * Takes one byte off the front of an xtext (RFC 3461, 4): printable ASCII but '+' and '=', which are written as
+ * +2B and +3D; so may be any other. False: malformed.
+ */
+static bool take_xtext_byte(struct span *rest, char *out_byte)
+{
+	char c = rest->data[0];
+	size_t size = c == '+' ? 3 : 1;
+	int high = c == '+' && rest->size >= size ? hex_digit(rest->data[1]) : 0;
+	int low = c == '+' && rest->size >= size ? hex_digit(rest->data[2]) : 0;
+	if (c == '=' || rest->size < size || high < 0 || low < 0)
+		return false;
+	*out_byte = c == '+' ? (char)(high << 4 | low) : c;
+	*rest = span_slice(*rest, size, rest->size);
+	return true;
+}
+
+/* An xtext that stands for text without control characters: in ASCII, or in UTF-8 too. */
+static bool is_xtext(struct span text, bool utf8)
+{
+	char bytes[PARAMETERS_ORCPT_MAXIMUM];
+	size_t size = 0;
+	if (span_is_empty(text) || text.size > sizeof(bytes))
+		return false;
+	while (text.size) {
+		if (!take_xtext_byte(&text, &bytes[size++]))
 			return false;
-		if (text.data[i] != '+')
-			continue;
-		struct span digits = span_slice(text, i + 1, i + 3);
-		if (digits.size < 2)
-			return false;
-		for (size_t k = 0; k < 2; k++) {
-			char c = digits.data[k];
-			bool is_digit = c >= '0' && c <= '9';
-			if (!is_digit && (c < 'A' || c > 'F'))
-				return false;
-			code = 16 * code + (unsigned)(is_digit ? c - '0' : c - 'A' + 10);
-		}
-		if (code < ' ' || code > '~')
-			return false;
-		i += 2;
 	}
-	return text.size > 0;
+	struct span decoded = { bytes, size };
+	return utf8_is_text(decoded) && (utf8 || utf8_is_ascii(decoded));
 }
 
 static bool is_ret(struct span text)
@@ -144,7 +159,7 @@ static bool is_ret(struct span text)
 
 static bool is_envid(struct span text)
 {
-	return text.size <= PARAMETERS_ENVID_MAXIMUM && is_xtext(text);
+	return text.size <= PARAMETERS_ENVID_MAXIMUM && is_xtext(text, false);
 }
 
 /* NEVER stands alone, and the others come once each. */
@@ -168,11 +183,12 @@ static bool is_notify(struct span text)
 	return true;
 }
 
+/* Postfix writes addresses in UTF-8 as "rfc822;b+C3+B6b@example.net", others as "utf-8;b\x{F6}b@example.net" (RFC 6533, 3). */
 static bool is_orcpt(struct span text)
 {
 	size_t type = span_find_byte(text, ';');
 	return text.size <= PARAMETERS_ORCPT_MAXIMUM && is_keyword(span_slice(text, 0, type)) &&
-	       is_xtext(span_slice(text, type + 1, text.size));
+	       is_xtext(span_slice(text, type + 1, text.size), true);
 }
 
 /* ---- one parameter */

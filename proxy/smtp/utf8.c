@@ -34,6 +34,25 @@ bool utf8_is_valid(struct span s)
 	return length > 0;
 }
 
+static bool is_control(struct span s)
+{
+	unsigned char first = (unsigned char)s.data[0];
+	return first < ' ' || first == 0x7F || (first == 0xC2 && s.size > 1 && (unsigned char)s.data[1] < 0xA0);
+}
+
+size_t utf8_text_length(struct span s)
+{
+	return s.size && is_control(s) ? 0 : utf8_length(s);
+}
+
+bool utf8_is_text(struct span s)
+{
+	size_t length = 1;
+	for (; s.size && length; s = span_slice(s, length, s.size))
+		length = utf8_text_length(s);
+	return length > 0;
+}
+
 bool utf8_is_ascii(struct span s)
 {
 	for (size_t i = 0; i < s.size; i++) {

@@ -104,3 +104,25 @@ relay postfix {{
     assert b"\nHello\n" in postfix.mailbox.read_bytes()
     sent = subgate.wait_for_audit("message.sent")[0]
     assert "queued as" in sent["response"]["text"]
+
+
+def test_addresses_in_utf8_end_up_in_the_mailbox(postfix, authority, start):
+    subgate = start(f"""
+relay postfix {{
+  host = "127.0.0.1"  port = {postfix.port}  tls = "starttls"  ca_file = "{authority.ca}"  tls_name = "postfix.example"
+  auth = "none"  dsn = true  smtputf8 = true
+}}
+senders team {{ users = {{"{USER}"}}  addresses = {{"älice@example.com"}} }}
+""")
+    content = message("Älice <älice@example.com>", to="böb@example.net", number=10)
+    with login(subgate, USER, subgate.create_app_password(USER)) as client:
+        assert client.has_extn("smtputf8")
+        refused = client.sendmail("älice@example.com", ["böb@example.net"], content, ["SMTPUTF8", "BODY=8BITMIME"],
+                                  ["ORCPT=rfc822;b+C3+B6b@example.net"])
+    assert refused == {}
+    wait_until(lambda: postfix.mailbox.exists() and b"<10.test@example.com>" in postfix.mailbox.read_bytes(),
+               "the message in the mailbox", 30)
+    got = postfix.mailbox.read_bytes()
+    assert "\nFrom: Älice <älice@example.com>\n".encode() in got and b"with UTF8SMTPSA" in got
+    assert "X-Original-To: böb@example.net".encode() in got
+    assert subgate.wait_for_audit("message.sent")[0]["rcpt_to"][0]["address"] == "böb@example.net"

@@ -60,6 +60,15 @@ static const struct text_case rcpt_cases[] = {
 	{ "ORCPT=rfc822;a+2Bb@example.net NOTIFY=DELAY,FAILURE", STATUS_OK,
 	  "NOTIFY=DELAY,FAILURE ORCPT=rfc822;a+2Bb@example.net" },
 	{ "ORCPT=utf-8;b\\x{FC}b@example.net", STATUS_OK, NULL },
+	{ "ORCPT=rfc822;b+C3+B6b@ex+C3+A4mple.net", STATUS_OK, NULL },
+	{ "ORCPT=rfc822;b+F6b@example.net", STATUS_INVALID, NULL },
+	{ "ORCPT=rfc822;b+C2+9Bb@example.net", STATUS_INVALID, NULL },
+	{ "ORCPT=rfc822;b+C3", STATUS_INVALID, NULL },
+	{ "ORCPT=rfc822;b+7Fb@example.net", STATUS_INVALID, NULL },
+	{ "ORCPT=rfc822;b+00", STATUS_INVALID, NULL },
+	{ "ORCPT=utf-8;b\xC3\xB6"
+	  "b@example.net",
+	  STATUS_INVALID, NULL },
 	{ "ORCPT=rfc822;" HUNDRED HUNDRED HUNDRED HUNDRED "12345678901234567890123456789012345678901234567890"
 	  "1234567890123456789012345678901234567890123",
 	  STATUS_OK, NULL },
