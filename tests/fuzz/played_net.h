@@ -44,7 +44,8 @@ struct stream {
 	bool stalled;       /* the peer reads nothing */
 	bool ending, ended; /* the peer ended its side; its owner was told */
 	bool failing, failed;
-	bool gone; /* its owner left it */
+	bool gone;   /* its owner left it */
+	bool closed; /* and so has its descriptor */
 };
 
 static struct loop played_loop;
@@ -218,6 +219,14 @@ static inline void played_move(struct buf *from, struct buf *to)
 	buf_clear(from);
 }
 
+static inline void played_close(struct stream *s)
+{
+	assert(s->gone && !s->closed);
+	s->closed = true;
+	if (s->options.on_gone)
+		s->options.on_gone(s->options.gone_context);
+}
+
 void stream_free(struct stream **stream)
 {
 	struct stream *s = *stream;
@@ -225,17 +234,22 @@ void stream_free(struct stream **stream)
 	if (s == NULL)
 		return;
 	s->gone = true;
-	if (s->options.on_gone)
-		s->options.on_gone(s->options.gone_context);
+	played_close(s);
 }
 
+/* What is sent goes out in a later step. */
 void stream_finish(struct stream **stream, uint64_t limit_ms)
 {
 	struct stream *s = *stream;
 	(void)limit_ms;
-	if (s && !s->connecting && !s->securing && !s->failed && !s->failing && !s->stalled)
+	if (s == NULL || s->connecting || s->securing || s->failed || s->failing) {
+		stream_free(stream);
+		return;
+	}
+	*stream = NULL;
+	if (!s->stalled)
 		played_move(&s->output, &s->heard);
-	stream_free(stream);
+	s->gone = true;
 }
 
 static inline enum status played_secure(struct stream *s)
@@ -364,6 +378,8 @@ static inline bool played_drain(struct stream *s)
 /* One event of this stream, if there is one. */
 static inline bool played_step(struct stream *s)
 {
+	if (s->gone && !s->closed && !s->stalled)
+		played_close(s);
 	if (s->gone || s->failed)
 		return false;
 	if (s->failing) {
@@ -446,6 +462,8 @@ static inline void played_end(void)
 		struct stream *s = played_streams;
 		played_streams = s->next;
 		assert(s->gone);
+		if (!s->closed)
+			played_close(s);
 		buf_free(&s->input);
 		buf_free(&s->output);
 		buf_free(&s->coming);
