@@ -5,7 +5,7 @@
 
 #include "auth/gate_door.h"
 #include "auth/grant_door.h"
-#include "auth/sasl/base64.h"
+#include "base/base64.h"
 #include "base/log.h"
 
 #define BASE64_MAXIMUM ((SASL_RESPONSE_MAXIMUM + 2) / 3 * 4) /* bytes of one response on the wire */

@@ -1,5 +1,5 @@
 /*
- * Digests and random bytes: the one place below the network that calls
+ * Digests and random bytes: with sign.h the one place below the network that calls
  * OpenSSL. Everything fails with STATUS_SYSTEM when OpenSSL can't (out of
  * memory, no entropy), and with STATUS_TOO_LARGE past its bounds.
  */

@@ -10,12 +10,13 @@
  */
 #include <stdio.h>
 
+#include "base/base64.h"
 #include "base/log.h"
+#include "base/mask.h"
 #include "relay/upstream_private.h"
 
 #define COMMAND_MAXIMUM 512 /* bytes: RFC 5321, 4.5.3.1.4; a longer AUTH goes in two steps, RFC 4954, 4 */
 #define AUTH_MAXIMUM 131072 /* bytes: the largest secret in base64 */
-#define QUOTE_LEAST 4       /* bytes: shorter texts are found anywhere by chance */
 
 static void fail(struct upstream_connection *c, const char *what, const struct reply *reply)
 {
@@ -169,22 +170,6 @@ void upstream_login_wipe(struct upstream_connection *c)
 	secret_wipe(&c->blob);
 }
 
-static enum status append_base64(struct buf *b, struct span bytes)
-{
-	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	for (size_t i = 0; i < bytes.size; i += 3) {
-		size_t left = bytes.size - i;
-		unsigned a = (unsigned char)bytes.data[i];
-		unsigned m = left > 1 ? (unsigned char)bytes.data[i + 1] : 0;
-		unsigned z = left > 2 ? (unsigned char)bytes.data[i + 2] : 0;
-		TRY(buf_append_byte(b, digits[a >> 2]));
-		TRY(buf_append_byte(b, digits[(a & 3) << 4 | m >> 4]));
-		TRY(buf_append_byte(b, left > 1 ? digits[(m & 15) << 2 | z >> 6] : '='));
-		TRY(buf_append_byte(b, left > 2 ? digits[z & 63] : '='));
-	}
-	return STATUS_OK;
-}
-
 static enum status make_secret(const struct buf *b, struct secret *out_secret)
 {
 	return secret_from_span(buf_span(b), out_secret);
@@ -194,7 +179,7 @@ static enum status make_base64(struct span bytes, struct secret *out_secret)
 {
 	BUF_AUTO struct buf text;
 	buf_init_sensitive(&text, AUTH_MAXIMUM);
-	TRY(append_base64(&text, bytes));
+	TRY(base64_encode(bytes, &text));
 	return make_secret(&text, out_secret);
 }
 
@@ -293,45 +278,14 @@ static void say_next_step(struct upstream_connection *c)
 	upstream_connection_unusable(c, "login: it asks for more than was agreed");
 }
 
-static bool is_blank(char c)
-{
-	return (unsigned char)c <= ' ' || c == 0x7f;
-}
-
-/* Blanks count for nothing: a relay may fold its line within the secret, and all control bytes are shown as blanks. */
-static bool begins_with(struct span text, struct span secret)
-{
-	size_t at = 0;
-	for (size_t i = 0; i < secret.size; i++) {
-		if (is_blank(secret.data[i]))
-			continue;
-		while (at < text.size && is_blank(text.data[at]))
-			at++;
-		if (at == text.size || text.data[at++] != secret.data[i])
-			return false;
-	}
-	return true;
-}
-
-static bool quotes(struct span text, struct span secret)
-{
-	if (secret.size < QUOTE_LEAST)
-		return false;
-	for (size_t i = 0; i < text.size; i++) {
-		if (begins_with(span_slice(text, i, text.size), secret))
-			return true;
-	}
-	return false;
-}
-
 /* Servers that do not know a command tend to say it back. */
 static bool quotes_secret(const struct upstream_connection *c, struct span text)
 {
 	struct secret SECRET_AUTO encoded = { 0 };
 	if (make_base64(secret_reveal(&c->password), &encoded) != STATUS_OK)
 		return true;
-	return quotes(text, secret_reveal(&c->password)) || quotes(text, secret_reveal(&c->blob)) ||
-	       quotes(text, secret_reveal(&encoded));
+	return mask_quotes(text, secret_reveal(&c->password)) || mask_quotes(text, secret_reveal(&c->blob)) ||
+	       mask_quotes(text, secret_reveal(&encoded));
 }
 
 static void take_refusal(struct upstream_connection *c, const struct reply *reply)

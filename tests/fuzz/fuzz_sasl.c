@@ -9,8 +9,8 @@
 #include "auth/app_password.h"
 #include "auth/ldap_filter.h"
 #include "auth/name.h"
-#include "auth/sasl/base64.h"
 #include "auth/sasl/mechanism.h"
+#include "base/base64.h"
 
 static void expect_canonical_base64(struct span text)
 {

@@ -23,7 +23,7 @@ FLOOR_OF = {room: number for number, rooms in enumerate(FLOORS) for room in room
 # A third-party header and the rooms that may include it.
 LIBRARIES = {
     r"ev\.h": {"net"},
-    r"openssl/.*": {"net", "base"},  # base: digests only
+    r"openssl/.*": {"net", "base"},  # base: digests and signatures only
     r"ldap\.h|lber\.h": {"auth"},
     r"hiredis/.*": {"redis"},
     r"confuse\.h": {"config"},

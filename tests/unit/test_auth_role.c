@@ -17,7 +17,7 @@
 
 #include "auth/app_password.h"
 #include "auth/exchange.h"
-#include "auth/sasl/base64.h"
+#include "base/base64.h"
 #include "base/clock.h"
 #include "door/messages.h"
 #include "door/role.h"

@@ -7,8 +7,8 @@
 #include <cmocka.h>
 
 #include "auth/name.h"
-#include "auth/sasl/base64.h"
 #include "auth/sasl/mechanism.h"
+#include "base/base64.h"
 
 #define BYTES(literal) ((struct span){ literal, sizeof(literal) - 1 })
 
@@ -297,6 +297,17 @@ static void test_there_are_no_other_mechanisms(void **state)
 	assert_null(sasl_find(SPAN("")));
 }
 
+static void test_the_form_for_urls_has_no_padding(void **state)
+{
+	struct buf text BUF_AUTO;
+	(void)state;
+	buf_init(&text, 64);
+	assert_int_equal(base64url_encode(BYTES("\xfb\xff\xfe>?"), &text), STATUS_OK);
+	assert_true(span_equal(buf_span(&text), BYTES("-__-Pj8")));
+	assert_int_equal(base64url_encode(BYTES("f"), &text), STATUS_OK);
+	assert_true(span_equal(buf_span(&text), BYTES("-__-Pj8Zg")));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -304,6 +315,7 @@ int main(void)
 		cmocka_unit_test(test_what_is_not_canonical_is_refused_whole),
 		cmocka_unit_test(test_every_size_and_byte_comes_back),
 		cmocka_unit_test(test_a_full_buffer_is_told),
+		cmocka_unit_test(test_the_form_for_urls_has_no_padding),
 		cmocka_unit_test(test_names_have_one_form),
 		cmocka_unit_test(test_a_name_has_255_bytes_at_most),
 		cmocka_unit_test(test_transcripts),

@@ -1,7 +1,8 @@
 /* Base64, strictly. Decodes into the caller's buffer, which wipes itself when it is a sensitive one. */
-#include "auth/sasl/base64.h"
+#include "base/base64.h"
 
 static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+static const char url_alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 /* The digit's value, or -1. */
 static int digit_value(char c)
@@ -61,21 +62,39 @@ enum status base64_decode(struct span text, struct buf *out)
 	return STATUS_OK;
 }
 
-enum status base64_encode(struct span bytes, struct buf *out)
+/* The digits of up to three bytes. */
+static size_t write_quantum(struct span bytes, const char *digits, char out_text[4])
 {
+	unsigned bits = 0;
+	for (size_t i = 0; i < 3; i++)
+		bits = bits << 8 | (i < bytes.size ? (unsigned char)bytes.data[i] : 0U);
+	size_t count = bytes.size >= 3 ? 4 : bytes.size + 1;
+	for (size_t i = 0; i < count; i++)
+		out_text[i] = digits[bits >> (18 - 6 * i) & 63];
+	return count;
+}
+
+static enum status encode(struct span bytes, const char *digits, bool pads, struct buf *out)
+{
+	char *at = NULL;
 	if (bytes.size == 0)
 		return STATUS_OK;
-	size_t size = (bytes.size + 2) / 3 * 4;
-	char *at = NULL;
-	TRY(buf_reserve(out, size, &at));
-	for (size_t i = 0; i < bytes.size; i += 3) {
-		unsigned bits = 0;
-		for (size_t j = 0; j < 3; j++)
-			bits = bits << 8 | (i + j < bytes.size ? (unsigned char)bytes.data[i + j] : 0U);
-		size_t digits = bytes.size - i >= 3 ? 4 : bytes.size - i + 1;
-		for (size_t j = 0; j < 4; j++)
-			*at++ = j < digits ? alphabet[bits >> (18 - 6 * j) & 63] : '=';
-	}
+	TRY(buf_reserve(out, (bytes.size + 2) / 3 * 4, &at));
+	size_t size = 0;
+	for (size_t i = 0; i < bytes.size; i += 3)
+		size += write_quantum(span_slice(bytes, i, bytes.size), digits, at + size);
+	while (pads && size % 4 != 0)
+		at[size++] = '=';
 	buf_commit(out, size);
 	return STATUS_OK;
+}
+
+enum status base64_encode(struct span bytes, struct buf *out)
+{
+	return encode(bytes, alphabet, true, out);
+}
+
+enum status base64url_encode(struct span bytes, struct buf *out)
+{
+	return encode(bytes, url_alphabet, false, out);
 }
