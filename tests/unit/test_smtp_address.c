@@ -150,6 +150,23 @@ static void test_lengths(void **state)
 	assert_false(takes((struct span){ text, 2 + 64 }, false)); /* of one label */
 }
 
+/* However short it is cut: what is taken is all of what was given, and ends where it should. */
+static void test_cut_mailboxes(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(mailbox_cases) / sizeof(*mailbox_cases); i++) {
+		struct span text = span_of(mailbox_cases[i].text);
+		for (size_t size = 0; size < text.size; size++) {
+			struct mailbox mailbox;
+			if (address_read(span_slice(text, 0, size), false, &mailbox) != STATUS_OK)
+				continue;
+			assert_int_equal(mailbox.whole.size, size);
+			assert_int_equal(mailbox.local.size + 1 + mailbox.domain.size, size);
+			assert_int_equal(text.data[mailbox.local.size], '@');
+		}
+	}
+}
+
 struct path_case {
 	const char *text;
 	const char *whole; /* NULL: refused */
@@ -203,6 +220,23 @@ static void test_paths(void **state)
 		if (c->whole && !(span_equal(mailbox.whole, span_of(c->whole)) && span_equal(rest, span_of(c->rest))))
 			fail_msg("\"%s\" gives \"%.*s\" and \"%.*s\"", c->text, SPAN_ARGS(mailbox.whole),
 				 SPAN_ARGS(rest));
+	}
+}
+
+/* A path without its end is none; without brackets it may be a shorter one. */
+static void test_cut_paths(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(path_cases) / sizeof(*path_cases); i++) {
+		struct span text = span_of(path_cases[i].text);
+		for (size_t size = 0; size < text.size; size++) {
+			struct mailbox mailbox;
+			struct span rest;
+			if (address_read_path(span_slice(text, 0, size), false, &mailbox, &rest) != STATUS_OK)
+				continue;
+			assert_true(rest.size < size);
+			assert_true(text.data[0] != '<' || text.data[size - rest.size - 1] == '>');
+		}
 	}
 }
 
@@ -308,10 +342,12 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_mailboxes),
+		cmocka_unit_test(test_cut_mailboxes),
 		cmocka_unit_test(test_a_nul_is_never_taken),
 		cmocka_unit_test(test_utf8_must_be_valid),
 		cmocka_unit_test(test_lengths),
 		cmocka_unit_test(test_paths),
+		cmocka_unit_test(test_cut_paths),
 		cmocka_unit_test(test_matches),
 		cmocka_unit_test(test_delimiters_are_those_configured),
 		cmocka_unit_test(test_equal),
