@@ -93,6 +93,7 @@ static enum status take_credential(struct grant_door *self, struct span payload)
 	const struct upstream_credential credential = {
 		.available = message.available,
 		.mechanism = message.mechanism,
+		.serial = message.serial,
 		.user = message.user,
 		.secret = message.secret,
 		.reason = message.reason,
@@ -124,6 +125,13 @@ void grant_door_ask(struct grant_door *self, const char *relay, struct upstream_
 								    : SPAN("auth role is behind") };
 	log_warning("no credential for relay %s: %.*s", relay, SPAN_ARGS(none.reason));
 	upstream_pool_credential(pool, ticket, &none);
+}
+
+void grant_door_refuse(struct grant_door *self, const char *relay, uint64_t serial)
+{
+	struct door_credential_refused message = { .relay = span_of(relay), .serial = serial };
+	if (self->door && door_send_credential_refused(self->door, &message) != STATUS_OK)
+		log_warning("relay %s: auth can't be told that its token was refused", relay);
 }
 
 /* ---- coming and going */

@@ -64,6 +64,12 @@ static void on_credential_wanted(void *context, const char *name, uint64_t ticke
 	grant_door_ask(&account->relay->auth, name, account->relay->services.pools[account->index], ticket);
 }
 
+static void on_credential_refused(void *context, const char *name, uint64_t serial)
+{
+	struct account *account = context;
+	grant_door_refuse(&account->relay->auth, name, serial);
+}
+
 /* ---- start */
 
 static enum status open_audit(struct relay *relay)
@@ -137,6 +143,7 @@ static enum status open_pool(struct relay *relay, size_t index)
 		.resolver = relay->resolver,
 		.stats = context->stats,
 		.ask_credential = on_credential_wanted,
+		.refuse_credential = on_credential_refused,
 		.context = account,
 	};
 	return upstream_pool_create(context->loop, &options, &relay->services.pools[index]);

@@ -95,12 +95,15 @@ struct upstream_handler {
 /* How the pool gets what it logs in with: asked for each login, answered later (or at once) by upstream_credential. */
 struct upstream_credential {
 	bool available;
-	struct span mechanism; /* "plain", "login", "none" */
+	struct span mechanism; /* "plain", "login", "xoauth2", "oauthbearer", "none" */
+	uint64_t serial;       /* of a token; 0: it is none */
 	struct span user;
 	struct span secret; /* wiped after use by the pool's copy */
 	struct span reason; /* why not available */
 };
 typedef void upstream_ask_credential(void *context, const char *relay, uint64_t ticket);
+/* The token of that serial was refused: it is not to be given again. Another one is asked for behind this call. */
+typedef void upstream_refuse_credential(void *context, const char *relay, uint64_t serial);
 
 struct upstream_pool;
 struct upstream; /* one attempt */
@@ -113,6 +116,7 @@ struct upstream_options {
 	struct resolver *resolver;
 	struct stats *stats;
 	upstream_ask_credential *ask_credential;
+	upstream_refuse_credential *refuse_credential;
 	void *context;
 };
 

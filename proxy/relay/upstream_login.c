@@ -15,8 +15,9 @@
 #include "base/mask.h"
 #include "relay/upstream_private.h"
 
-#define COMMAND_MAXIMUM 512 /* bytes: RFC 5321, 4.5.3.1.4; a longer AUTH goes in two steps, RFC 4954, 4 */
-#define AUTH_MAXIMUM 131072 /* bytes: the largest secret in base64 */
+#define COMMAND_MAXIMUM 512    /* bytes: RFC 5321, 4.5.3.1.4; a longer AUTH goes in two steps, RFC 4954, 4 */
+#define RESPONSE_MAXIMUM 12288 /* bytes of a line within AUTH, its end included: RFC 4954, 4 */
+#define AUTH_MAXIMUM 131072    /* bytes: the largest secret in base64 */
 
 static void fail(struct upstream_connection *c, const char *what, const struct reply *reply)
 {
@@ -54,6 +55,8 @@ static void read_mechanisms(struct span list, struct upstream_features *features
 	while (span_cut(&list, ' ', &name)) {
 		features->auth_plain |= span_equal_nocase(name, SPAN("PLAIN"));
 		features->auth_login |= span_equal_nocase(name, SPAN("LOGIN"));
+		features->auth_xoauth2 |= span_equal_nocase(name, SPAN("XOAUTH2"));
+		features->auth_oauthbearer |= span_equal_nocase(name, SPAN("OAUTHBEARER"));
 	}
 }
 
@@ -101,7 +104,7 @@ static void become_ready(struct upstream_connection *c)
 	upstream_connection_rest(c);
 }
 
-static void ask_credential(struct upstream_connection *c)
+void upstream_login_ask_credential(struct upstream_connection *c)
 {
 	struct upstream_pool *pool = c->pool;
 	if (!upstream_pool_may_log_in(pool)) {
@@ -140,7 +143,7 @@ void upstream_login_on_ehlo(struct upstream_connection *c, const struct reply *r
 	} else if (!may_send_secrets(c)) {
 		fail(c, "tls_verify = false: no password goes to a relay whose certificate is not verified", NULL);
 	} else {
-		ask_credential(c);
+		upstream_login_ask_credential(c);
 	}
 }
 
@@ -195,27 +198,29 @@ static enum status make_plain(const struct upstream_credential *credential, stru
 	return make_base64(buf_span(&plain), out_blob);
 }
 
-static void say_auth_line(struct upstream_connection *c, struct span command, struct span secret)
+static void say_auth_line(struct upstream_connection *c, struct span command, struct span space, struct span secret)
 {
 	BUF_AUTO struct buf line;
 	buf_init_sensitive(&line, AUTH_MAXIMUM);
-	if (buf_append(&line, command) != STATUS_OK || buf_append(&line, secret) != STATUS_OK ||
-	    buf_append_text(&line, "\r\n") != STATUS_OK) {
+	if (buf_append(&line, command) != STATUS_OK || buf_append(&line, space) != STATUS_OK ||
+	    buf_append(&line, secret) != STATUS_OK || buf_append_text(&line, "\r\n") != STATUS_OK) {
 		upstream_connection_lost(c, "the login does not fit a line");
 		return;
 	}
 	(void)upstream_connection_say(c, buf_span(&line), upstream_connection_time_left(c));
 }
 
-static void say_plain(struct upstream_connection *c)
+void upstream_login_say_blob(struct upstream_connection *c, struct span command, enum auth_step next)
 {
 	struct span blob = secret_reveal(&c->blob);
-	bool fits = sizeof("AUTH PLAIN \r\n") - 1 + blob.size <= COMMAND_MAXIMUM;
-	c->auth_step = fits ? AUTH_SENT_ALL : AUTH_WANTS_BLOB;
-	if (fits)
-		say_auth_line(c, SPAN("AUTH PLAIN "), blob);
-	else
-		say_auth_line(c, SPAN("AUTH PLAIN"), SPAN(""));
+	if (blob.size + 2 > RESPONSE_MAXIMUM) {
+		upstream_connection_unusable(c, "what we log in with is longer than a line of AUTH may be");
+		return;
+	}
+	bool fits = command.size + 1 + blob.size + 2 <= COMMAND_MAXIMUM;
+	c->auth_step = fits ? next : AUTH_WANTS_BLOB;
+	c->behind_blob = next;
+	say_auth_line(c, command, fits ? SPAN(" ") : SPAN(""), fits ? blob : SPAN(""));
 }
 
 /* The mechanism configured where it is offered, else the other one: both show the relay the same password. */
@@ -224,53 +229,75 @@ static bool choose_plain(const struct upstream_connection *c, struct span mechan
 	return c->features.auth_plain && !(span_equal_nocase(mechanism, SPAN("login")) && c->features.auth_login);
 }
 
-void upstream_login_with(struct upstream_connection *c, const struct upstream_credential *credential)
+static void take_none(struct upstream_connection *c, struct span why)
 {
 	char reason[UPSTREAM_REASON_SIZE];
-	if (!upstream_pool_may_log_in(c->pool)) {
+	snprintf(reason, sizeof(reason), "no credentials: %.*s", SPAN_ARGS(why));
+	upstream_pool_count_login(c->pool, STATS_RESULT_FAILED);
+	if (c->has_new_token) { /* the one there was is refused: the account's fault, not the auth role's */
 		upstream_connection_close(c);
-	} else if (!credential->available) {
-		snprintf(reason, sizeof(reason), "no credentials: %.*s", SPAN_ARGS(credential->reason));
-		upstream_pool_count_login(c->pool, STATS_RESULT_FAILED);
-		upstream_connection_unusable(c, reason);
-	} else if (span_equal_nocase(credential->mechanism, SPAN("none"))) {
-		become_ready(c);
-	} else if (!c->features.auth_plain && !c->features.auth_login) {
-		upstream_pool_count_login(c->pool, STATS_RESULT_FAILED);
-		upstream_connection_unusable(c, "neither AUTH PLAIN nor AUTH LOGIN is offered");
-	} else if (secret_from_span(credential->secret, &c->password) != STATUS_OK ||
-		   make_base64(credential->user, &c->user) != STATUS_OK ||
-		   make_plain(credential, &c->blob) != STATUS_OK) {
-		upstream_connection_unusable(c, "out of memory");
+		upstream_pool_rest_account(c->pool, reason);
 	} else {
-		upstream_connection_set_state(c, CONNECTION_AUTH);
-		if (choose_plain(c, credential->mechanism)) {
-			say_plain(c);
-		} else {
-			c->auth_step = AUTH_WANTS_USER;
-			say_auth_line(c, SPAN("AUTH LOGIN"), SPAN(""));
-		}
+		upstream_connection_unusable(c, reason);
 	}
 }
 
-static void say_next_step(struct upstream_connection *c)
+static void begin_with_password(struct upstream_connection *c, const struct upstream_credential *credential)
+{
+	if (!c->features.auth_plain && !c->features.auth_login) {
+		upstream_pool_count_login(c->pool, STATS_RESULT_FAILED);
+		upstream_connection_unusable(c, "neither AUTH PLAIN nor AUTH LOGIN is offered");
+		return;
+	}
+	if (secret_from_span(credential->secret, &c->password) != STATUS_OK ||
+	    make_base64(credential->user, &c->user) != STATUS_OK || make_plain(credential, &c->blob) != STATUS_OK) {
+		upstream_connection_unusable(c, "out of memory");
+		return;
+	}
+	upstream_connection_set_state(c, CONNECTION_AUTH);
+	if (choose_plain(c, credential->mechanism)) {
+		upstream_login_say_blob(c, SPAN("AUTH PLAIN"), AUTH_SENT_ALL);
+	} else {
+		c->auth_step = AUTH_WANTS_USER;
+		say_auth_line(c, SPAN("AUTH LOGIN"), SPAN(""), SPAN(""));
+	}
+}
+
+void upstream_login_with(struct upstream_connection *c, const struct upstream_credential *credential)
+{
+	if (!upstream_pool_may_log_in(c->pool))
+		upstream_connection_close(c);
+	else if (!credential->available)
+		take_none(c, credential->reason);
+	else if (span_equal_nocase(credential->mechanism, SPAN("none")))
+		become_ready(c);
+	else if (upstream_oauth_is_mechanism(credential->mechanism))
+		upstream_oauth_begin(c, credential);
+	else
+		begin_with_password(c, credential);
+}
+
+static void say_next_step(struct upstream_connection *c, const struct reply *reply)
 {
 	struct secret SECRET_AUTO encoded = { 0 };
 	switch (c->auth_step) {
 	case AUTH_WANTS_BLOB:
-		c->auth_step = AUTH_SENT_ALL;
-		say_auth_line(c, SPAN(""), secret_reveal(&c->blob));
+		c->auth_step = c->behind_blob;
+		say_auth_line(c, SPAN(""), SPAN(""), secret_reveal(&c->blob));
 		return;
 	case AUTH_WANTS_USER:
 		c->auth_step = AUTH_WANTS_PASSWORD;
-		say_auth_line(c, SPAN(""), secret_reveal(&c->user));
+		say_auth_line(c, SPAN(""), SPAN(""), secret_reveal(&c->user));
 		return;
 	case AUTH_WANTS_PASSWORD:
 		c->auth_step = AUTH_SENT_ALL;
 		if (make_base64(secret_reveal(&c->password), &encoded) == STATUS_OK)
-			say_auth_line(c, SPAN(""), secret_reveal(&encoded));
+			say_auth_line(c, SPAN(""), SPAN(""), secret_reveal(&encoded));
 		else
 			upstream_connection_unusable(c, "out of memory");
+		return;
+	case AUTH_MAY_BE_EXPLAINED:
+		upstream_oauth_on_explanation(c, reply);
 		return;
 	case AUTH_SENT_ALL:
 		break;
@@ -294,6 +321,8 @@ static void take_refusal(struct upstream_connection *c, const struct reply *repl
 	struct reply shown = *reply;
 	if (quotes_secret(c, reply->text))
 		shown.text = SPAN("(its text quotes our password and is left out)");
+	if (upstream_oauth_begin_anew(c, &shown))
+		return;
 	upstream_describe(reason, "login refused", &shown);
 	upstream_pool_count_login(c->pool, STATS_RESULT_REFUSED);
 	upstream_connection_close(c);
@@ -303,7 +332,7 @@ static void take_refusal(struct upstream_connection *c, const struct reply *repl
 void upstream_login_on_auth(struct upstream_connection *c, const struct reply *reply)
 {
 	if (reply->code == 334) {
-		say_next_step(c);
+		say_next_step(c, reply);
 	} else if (reply->code == 235) {
 		upstream_login_wipe(c);
 		upstream_pool_count_login(c->pool, STATS_RESULT_OK);

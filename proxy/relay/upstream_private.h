@@ -4,6 +4,7 @@
  *   upstream_pool.c        which attempt gets which connection, when one is opened, when the relay rests
  *   upstream_connection.c  a connection's life: resolve, connect, TLS, replies in, reset, quit
  *   upstream_login.c       greeting, EHLO, STARTTLS, AUTH
+ *   upstream_oauth.c       AUTH with a token
  *   upstream.c             an attempt, as its owner calls it, and what its owner is told
  *   upstream_dialog.c      MAIL, RCPT, DATA, the body and the dot of an attempt on its connection
  *   upstream_class.c       what a refusal means
@@ -67,15 +68,17 @@ enum connection_state {
 
 /* What the last EHLO offered. */
 struct upstream_features {
-	bool pipelining, size, eight_bit, dsn, smtputf8, starttls, auth_plain, auth_login;
+	bool pipelining, size, eight_bit, dsn, smtputf8, starttls, auth_plain, auth_login, auth_xoauth2,
+		auth_oauthbearer;
 };
 
 /* What is still to be said within one AUTH. */
 enum auth_step {
-	AUTH_SENT_ALL,      /* the verdict is next */
-	AUTH_WANTS_BLOB,    /* PLAIN without initial response */
-	AUTH_WANTS_USER,    /* LOGIN */
-	AUTH_WANTS_PASSWORD /* LOGIN */
+	AUTH_SENT_ALL,         /* the verdict is next */
+	AUTH_MAY_BE_EXPLAINED, /* the same, of a token: a refusal's reason may come first */
+	AUTH_WANTS_BLOB,       /* the response did not fit the command */
+	AUTH_WANTS_USER,       /* LOGIN */
+	AUTH_WANTS_PASSWORD    /* LOGIN */
 };
 
 /* Invariants: `stream` from CONNECTING to QUITTING; `attempt` iff BUSY; the secrets are empty but in AUTH. */
@@ -91,9 +94,12 @@ struct upstream_connection {
 	char host[ENDPOINT_TEXT_SIZE];
 	struct upstream_features features;
 
-	uint64_t ticket; /* of the credential asked for */
-	enum auth_step auth_step;
+	uint64_t ticket;                       /* of the credential asked for */
+	enum auth_step auth_step, behind_blob; /* what follows AUTH_WANTS_BLOB */
 	struct secret user, password, blob;
+	uint64_t serial;    /* of the token used; 0: a password */
+	bool is_bearer;     /* OAUTHBEARER, else XOAUTH2 */
+	bool has_new_token; /* asked for because the first one was refused */
 
 	struct upstream *attempt;
 	uint64_t transactions; /* carried before */
@@ -130,6 +136,18 @@ void upstream_login_on_starttls(struct upstream_connection *c, const struct repl
 void upstream_login_on_auth(struct upstream_connection *c, const struct reply *reply);
 void upstream_login_with(struct upstream_connection *c, const struct upstream_credential *credential);
 void upstream_login_wipe(struct upstream_connection *c);
+void upstream_login_ask_credential(struct upstream_connection *c);
+/* The response `blob` with the command, or by itself where it is too long for that; then comes `next`. */
+void upstream_login_say_blob(struct upstream_connection *c, struct span command, enum auth_step next);
+
+/* ---- login with a token */
+
+bool upstream_oauth_is_mechanism(struct span mechanism);
+void upstream_oauth_begin(struct upstream_connection *c, const struct upstream_credential *credential);
+/* 334 to a token: why it is not taken. */
+void upstream_oauth_on_explanation(struct upstream_connection *c, const struct reply *reply);
+/* A login was refused. True: the token may be at fault, and another one is on its way. */
+bool upstream_oauth_begin_anew(struct upstream_connection *c, const struct reply *reply);
 
 /* ---- attempts */
 

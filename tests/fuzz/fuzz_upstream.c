@@ -164,7 +164,10 @@ static void give_credential(struct span kind)
 		.available = what != 'x',
 		.mechanism = what == 'l'   ? SPAN("login")
 			     : what == 'n' ? SPAN("none")
+			     : what == 'o' ? SPAN("xoauth2")
+			     : what == 'b' ? SPAN("oauthbearer")
 					   : SPAN("plain"),
+		.serial = what == 'o' || what == 'b' ? 1 : 0,
 		.user = SPAN("us@example.com"),
 		.secret = SPAN(SECRET),
 		.reason = SPAN("the vault is shut"),
@@ -173,6 +176,13 @@ static void give_credential(struct span kind)
 	ticket = 0;
 	if (asked)
 		upstream_pool_credential(pool, asked, &credential);
+}
+
+static void on_refused(void *context, const char *name, uint64_t serial)
+{
+	(void)context;
+	(void)name;
+	(void)serial;
 }
 
 static void on_ask(void *context, const char *name, uint64_t number)
@@ -424,9 +434,12 @@ static void begin(uint8_t choice)
 				       .idle_timeout = 60000,
 				       .connect_timeout = 20000,
 				       .reply_timeout = 30000 };
-	struct upstream_options options = {
-		.relay = &relay, .relay_index = 1, .helo = "us.example.com", .stats = stats, .ask_credential = on_ask
-	};
+	struct upstream_options options = { .relay = &relay,
+					    .relay_index = 1,
+					    .helo = "us.example.com",
+					    .stats = stats,
+					    .ask_credential = on_ask,
+					    .refuse_credential = on_refused };
 	memset(attempts, 0, sizeof(attempts));
 	attempt_count = 0;
 	ticket = 0;

@@ -26,6 +26,8 @@ struct upstream_test {
 
 	/* what the owner of the credentials does */
 	const char *mechanism, *user, *secret;
+	uint64_t serial, refused_serial; /* of a token; the last one that was told to be refused */
+	const char *new_secret;          /* given once the first one is refused; NULL: none is to be had */
 	bool is_mute, is_unavailable;
 	unsigned asked;
 	uint64_t ticket;
@@ -82,6 +84,7 @@ static inline void give_credential(struct upstream_test *t, uint64_t ticket)
 {
 	struct upstream_credential credential = { .available = !t->is_unavailable,
 						  .mechanism = span_of(t->mechanism),
+						  .serial = t->serial,
 						  .user = span_of(t->user),
 						  .secret = span_of(t->secret),
 						  .reason = SPAN("the vault is shut") };
@@ -96,6 +99,16 @@ static inline void on_ask(void *context, const char *relay, uint64_t ticket)
 	t->ticket = ticket;
 	if (!t->is_mute)
 		give_credential(t, ticket);
+}
+
+static inline void on_refused(void *context, const char *relay, uint64_t serial)
+{
+	struct upstream_test *t = context;
+	assert_string_equal(relay, "fake");
+	t->refused_serial = serial;
+	t->serial++;
+	t->secret = t->new_secret;
+	t->is_unavailable = t->new_secret == NULL;
 }
 
 /* A plain relay without TLS; tests change t->config before upstream_test_open. */
@@ -135,6 +148,7 @@ static inline void upstream_test_open(struct upstream_test *t)
 	t->options.resolver = t->resolver;
 	t->options.stats = t->stats;
 	t->options.ask_credential = on_ask;
+	t->options.refuse_credential = on_refused;
 	t->options.context = t;
 	assert_int_equal(upstream_pool_create(t->loop, &t->options, &t->pool), STATUS_OK);
 }
