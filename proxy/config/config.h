@@ -100,6 +100,9 @@ void config_free(struct config **config);
  */
 MUST_USE enum status config_check(const struct config *config, FILE *faults);
 
+/* "FILE:LINE: warning: …", a line for each thing that is allowed and may not be meant. */
+void config_warn(const struct config *config, FILE *out);
+
 /* The effective configuration in the same syntax, defaults included, secrets (which it never holds) left out. */
 void config_dump(const struct config *config, FILE *out);
 /* The option reference, as Markdown, from options.def. */

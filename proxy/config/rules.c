@@ -89,6 +89,19 @@ static void check_client_certificate(struct load *load, const struct config_list
 			   "\"require\" too");
 }
 
+static void check_networks(struct load *load, const struct config_listener *listener, const char *option,
+			   const struct config_list *list)
+{
+	for (size_t i = 0; i < list->count; i++) {
+		struct network network;
+		if (network_parse(span_of(list->items[i]), &network) != STATUS_OK)
+			load_fault(load, "listener", listener->name, option,
+				   "\"%.80s\" is not a network; expected one such as \"10.0.0.0/8\", no bit set behind "
+				   "the prefix, or an address",
+				   list->items[i]);
+	}
+}
+
 static void check_listener(struct load *load, size_t index)
 {
 	const struct config_listener *listener = &load->config->listener.items[index];
@@ -106,16 +119,11 @@ static void check_listener(struct load *load, size_t index)
 				   address);
 	}
 	check_client_certificate(load, listener);
-	for (size_t i = 0; i < listener->proxy_protocol_from.count; i++) {
-		const char *item = listener->proxy_protocol_from.items[i];
-		struct network network;
-		if (network_parse(span_of(item), &network) != STATUS_OK)
-			load_fault(load, "listener", listener->name, "proxy_protocol_from",
-				   "\"%.80s\" is not a network; expected one such as \"10.0.0.0/8\", no bit set behind "
-				   "the "
-				   "prefix, or an address",
-				   item);
-	}
+	check_networks(load, listener, "networks", &listener->networks);
+	check_networks(load, listener, "proxy_protocol_from", &listener->proxy_protocol_from);
+	if (listener->legacy && listener->networks.count == 0)
+		load_fault(load, "listener", listener->name, "legacy",
+			   "TLS of old devices for everybody; expected networks = {\"…\"} with their addresses too");
 }
 
 static void check_listeners(struct load *load)

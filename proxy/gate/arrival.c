@@ -30,29 +30,9 @@ struct arrival {
 
 /* ---- who is believed */
 
-enum status arrival_read_networks(struct gate_listener *listener)
-{
-	const struct config_list *list = &listener->config->proxy_protocol_from;
-	listener->proxies = calloc(list->count ? list->count : 1, sizeof(*listener->proxies));
-	if (listener->proxies == NULL)
-		return STATUS_NO_MEMORY;
-	for (size_t i = 0; i < list->count; i++)
-		TRY(network_parse(span_of(list->items[i]), &listener->proxies[i]));
-	listener->proxy_count = list->count;
-	return STATUS_OK;
-}
-
 bool arrival_is_expected(const struct gate_listener *listener, const struct endpoint *peer)
 {
-	char address[ENDPOINT_TEXT_SIZE];
-	if (listener->proxy_count == 0)
-		return false;
-	endpoint_format(peer, address);
-	for (size_t i = 0; i < listener->proxy_count; i++) {
-		if (network_contains(&listener->proxies[i], span_of(address)))
-			return true;
-	}
-	return false;
+	return networks_contain(&listener->proxies, peer);
 }
 
 /* ---- the end */

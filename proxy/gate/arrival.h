@@ -9,8 +9,6 @@
 
 #include "gate/gate.h"
 
-/* Reads listener->config->proxy_protocol_from; STATUS_INVALID for what is no network. */
-MUST_USE enum status arrival_read_networks(struct gate_listener *listener);
 /* Whether a header is required of this peer. */
 bool arrival_is_expected(const struct gate_listener *listener, const struct endpoint *peer);
 /*

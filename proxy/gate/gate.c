@@ -31,29 +31,42 @@ void gate_publish_sessions(struct gate *gate)
 
 /* ---- accepting */
 
+static const struct {
+	enum stats_refusal reason;
+	struct span reply;
+} turned_away[] = {
+	[LIMITS_CONNECTIONS] = { REFUSAL_CONNECTIONS,
+				 SPAN("421 4.7.0 Too many connections, please try again later\r\n") },
+	[LIMITS_ADDRESS] = { REFUSAL_ADDRESS, SPAN("421 4.7.0 Too many connections, please try again later\r\n") },
+	[LIMITS_MEMORY] = { REFUSAL_MEMORY, SPAN("421 4.3.2 No memory for more clients, please try again later\r\n") },
+	[LIMITS_NETWORK] = { REFUSAL_NETWORK, SPAN("421 4.7.0 This port does not serve your network\r\n") },
+};
+
 /* A client of an encrypted port can't read a reply that is not; the others are told why. */
 void gate_turn_away(struct gate_listener *listener, int fd, const struct endpoint *client, enum limits_verdict verdict)
 {
-	enum stats_refusal reason = verdict == LIMITS_ADDRESS  ? REFUSAL_ADDRESS
-				    : verdict == LIMITS_MEMORY ? REFUSAL_MEMORY
-							       : REFUSAL_CONNECTIONS;
-	struct span text = verdict == LIMITS_MEMORY
-				   ? SPAN("421 4.3.2 No memory for more clients, please try again later\r\n")
-				   : SPAN("421 4.7.0 Too many connections, please try again later\r\n");
+	struct span reply = turned_away[verdict].reply;
 	char address[ENDPOINT_TEXT_SIZE];
 	endpoint_format(client, address);
-	gate_count_refused(listener->gate, reason);
-	refused_note(&listener->gate->refused, reason, span_of(address), endpoint_port(client),
+	gate_count_refused(listener->gate, turned_away[verdict].reason);
+	refused_note(&listener->gate->refused, turned_away[verdict].reason, span_of(address), endpoint_port(client),
 		     span_of(listener->config->name));
-	if (listener->config->tls == LISTENER_TLS_STARTTLS && write(fd, text.data, text.size) < 0)
+	if (listener->config->tls == LISTENER_TLS_STARTTLS && write(fd, reply.data, reply.size) < 0)
 		log_debug("a refused client was gone already");
 	close(fd);
+}
+
+static enum limits_verdict enter(const struct gate_listener *listener, const struct endpoint *client, uint64_t network)
+{
+	if (listener->served.count && !networks_contain(&listener->served, client))
+		return LIMITS_NETWORK;
+	return limits_enter(&listener->gate->limits, network);
 }
 
 void gate_admit(struct gate_listener *listener, int fd, const struct endpoint *client)
 {
 	uint64_t network = limits_network_of(&client->storage);
-	enum limits_verdict verdict = limits_enter(&listener->gate->limits, network);
+	enum limits_verdict verdict = enter(listener, client, network);
 	if (verdict == LIMITS_ADMITTED)
 		session_open(listener, fd, client, network);
 	else
@@ -82,6 +95,7 @@ static enum status use_certificate(struct gate_listener *listener, const char *n
 					      .tickets = listener->gate->tickets,
 					      .session_id_context = span_of(listener->config->name),
 					      .allow_tls13_only = config->tls.min_version == TLS_VERSION_13,
+					      .legacy = listener->config->legacy,
 					      .client_ca_pem = secret_reveal(&listener->client_ca),
 					      .requires_client = listener->config->client_certificate ==
 								 CLIENT_CERTIFICATE_REQUIRE };
@@ -193,7 +207,8 @@ static enum status make_listeners(struct gate *gate)
 							     .index = (unsigned)i };
 	TRY(make_contexts(gate));
 	for (size_t i = 0; i < count; i++) {
-		TRY(arrival_read_networks(&gate->listeners[i]));
+		TRY(networks_read(&gate->listeners[i].config->proxy_protocol_from, &gate->listeners[i].proxies));
+		TRY(networks_read(&gate->listeners[i].config->networks, &gate->listeners[i].served));
 		TRY(open_sockets(&gate->listeners[i]));
 	}
 	return STATUS_OK;
@@ -275,7 +290,8 @@ static void stop(void *state)
 	for (size_t i = 0; i < gate->listener_count; i++) {
 		tls_context_free(&gate->listeners[i].tls);
 		secret_wipe(&gate->listeners[i].client_ca);
-		free(gate->listeners[i].proxies);
+		networks_free(&gate->listeners[i].proxies);
+		networks_free(&gate->listeners[i].served);
 	}
 	free(gate->listeners);
 	tls_tickets_free(&gate->tickets);

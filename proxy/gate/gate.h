@@ -8,10 +8,10 @@
 
 #include <sys/queue.h>
 
-#include "base/network.h"
 #include "door/role.h"
 #include "gate/auth_door.h"
 #include "gate/limits.h"
+#include "gate/networks.h"
 #include "gate/refused.h"
 #include "gate/registry.h"
 #include "gate/relay_door.h"
@@ -32,8 +32,8 @@ struct gate_listener {
 	struct secret client_ca; /* PEM, while `tls` is made; empty: clients are not asked for a certificate */
 	struct listener **sockets;
 	size_t socket_count;
-	struct network *proxies; /* whose PROXY headers are believed */
-	size_t proxy_count;
+	struct networks proxies; /* whose PROXY headers are believed */
+	struct networks served;  /* empty: all */
 };
 
 /*

@@ -17,8 +17,8 @@
 
 #define LIMITS_NO_NETWORK 0U /* not known yet: it counts in all only */
 
-/* What a connection was counted against, or refused for. */
-enum limits_verdict { LIMITS_ADMITTED, LIMITS_CONNECTIONS, LIMITS_ADDRESS, LIMITS_MEMORY };
+/* What a connection is refused for; LIMITS_NETWORK: by its listener, which does not serve it. */
+enum limits_verdict { LIMITS_ADMITTED, LIMITS_CONNECTIONS, LIMITS_ADDRESS, LIMITS_MEMORY, LIMITS_NETWORK };
 
 struct limits_place;
 TAILQ_HEAD(limits_places, limits_place);

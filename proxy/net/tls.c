@@ -181,6 +181,8 @@ enum status tls_make_server(const struct tls_server_options *options, SSL_CTX **
 	if (openssl == NULL || tls_set_policy(openssl, options->allow_tls13_only) != STATUS_OK)
 		return fail(out_error, "OpenSSL can't be set up");
 	tls_set_server_policy(openssl);
+	if (options->legacy && tls_set_legacy_policy(openssl) != STATUS_OK)
+		return fail(out_error, "OpenSSL can't be set up for old devices");
 	struct chain chain = { .openssl = openssl };
 	if (!read_certificates(options->certificate_pem, take_chain, &chain))
 		return fail(out_error, "the certificate can't be read");

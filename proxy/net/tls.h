@@ -21,6 +21,7 @@ struct tls_server_options {
 	struct tls_tickets *tickets;      /* outlive the context; NULL: none are made or taken */
 	struct span session_id_context;   /* the listener's name */
 	bool allow_tls13_only;            /* min_version = "1.3" */
+	bool legacy;                      /* TLS 1.0 and what comes with it, for old devices */
 	struct span client_ca_pem;        /* clients are asked for a certificate of these; empty: not asked */
 	bool requires_client;             /* and none without one gets in */
 };

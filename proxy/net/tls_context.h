@@ -19,6 +19,8 @@ MUST_USE enum status tls_make_server(const struct tls_server_options *options, S
 /* tls_policy.c */
 MUST_USE enum status tls_set_policy(SSL_CTX *openssl, bool tls13_only);
 void tls_set_server_policy(SSL_CTX *openssl);
+/* Over the server policy: what devices of the years before TLS 1.2 can do. */
+MUST_USE enum status tls_set_legacy_policy(SSL_CTX *openssl);
 /* tls_tickets.c; of all contexts that a connection may be switched between. */
 bool tls_use_tickets(SSL_CTX *openssl, struct tls_tickets *tickets);
 /* Frees what tls_server_add added. */

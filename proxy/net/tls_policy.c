@@ -17,6 +17,9 @@
 	"ecdsa_secp256r1_sha256:ecdsa_secp384r1_sha384:ecdsa_secp521r1_sha512:ed25519:ed448:" \
 	"rsa_pss_rsae_sha256:rsa_pss_rsae_sha384:rsa_pss_rsae_sha512:rsa_pss_pss_sha256:"     \
 	"rsa_pss_pss_sha384:rsa_pss_pss_sha512:rsa_pkcs1_sha256:rsa_pkcs1_sha384:rsa_pkcs1_sha512"
+/* Behind those above: CBC, and without forward secrecy. Neither RC4 nor 3DES. */
+#define LEGACY_CIPHERS TLS12_CIPHERS ":ECDHE+AES:RSA+AESGCM:RSA+AES"
+#define LEGACY_SIGNATURES ":ECDSA+SHA1:RSA+SHA1"
 #define SERVER_SECURITY_LEVEL 2 /* of OpenSSL: 112 bits, so no RSA key below 2048 */
 
 static bool set_groups(SSL_CTX *openssl)
@@ -75,4 +78,14 @@ void tls_set_server_policy(SSL_CTX *openssl)
 	SSL_CTX_set_options(openssl, SSL_OP_CLEANSE_PLAINTEXT);
 	SSL_CTX_set_security_level(openssl, SERVER_SECURITY_LEVEL);
 	SSL_CTX_set_alpn_select_cb(openssl, choose_protocol, NULL);
+}
+
+enum status tls_set_legacy_policy(SSL_CTX *openssl)
+{
+	SSL_CTX_set_security_level(openssl, 0); /* of which OpenSSL makes SHA-1 in handshakes a part */
+	if (SSL_CTX_set_min_proto_version(openssl, TLS1_VERSION) != 1 ||
+	    SSL_CTX_set_cipher_list(openssl, LEGACY_CIPHERS) != 1 ||
+	    SSL_CTX_set1_sigalgs_list(openssl, SIGNATURES LEGACY_SIGNATURES) != 1)
+		return STATUS_SYSTEM;
+	return STATUS_OK;
 }

@@ -127,5 +127,6 @@ enum status config_file_check(const struct config *config, FILE *faults)
 	enum status machine = config_check(config, faults);
 	enum status users = identities_find(config, faults, &identities);
 	enum status tls = check_tls(config, faults);
+	config_warn(config, faults);
 	return machine == STATUS_OK && users == STATUS_OK && tls == STATUS_OK ? STATUS_OK : STATUS_INVALID;
 }
