@@ -30,6 +30,8 @@ def test_a_session_leaves_its_records_in_order(subgate, upstream):
         client.sendmail(USER, ["bob@example.net", "carol@example.net"], message(USER, number=3))
     subgate.wait_for_audit("session.close")
     records = [r for r in subgate.audit() if r.get("session")]
+    # The first two come from gate and auth, each by a door of its own: on a busy machine either may be first.
+    records[:2] = sorted(records[:2], key=lambda record: record["type"] != "session.open")
     assert [r["type"] for r in records] == [
         "session.open", "auth.success", "message.leaving", "message.sent", "session.close"]
     assert len({r["session"] for r in records}) == 1
