@@ -1,6 +1,6 @@
 /*
- * Audit records of whatever clients and upstreams said: always one line, always one JSON object, and each text in it is
- * the one that was given, where it was UTF-8.
+ * Audit records of whatever clients and upstreams said: always one line, always one JSON object, no byte of it steers a
+ * terminal, and each text in it is the one that was given, where it was UTF-8 without C1 controls.
  *
  * LF separates the texts; the first byte of the input is the type.
  */
@@ -11,13 +11,31 @@
 #include "audit/audit_private.h"
 #include "smtp/utf8.h"
 
+/* U+0080 to U+009F: to a terminal they are commands. */
+static bool has_c1(struct span s)
+{
+	for (size_t i = 0; i + 1 < s.size; i++) {
+		unsigned char next = (unsigned char)s.data[i + 1];
+		if (s.data[i] == '\xc2' && next >= 0x80 && next < 0xa0)
+			return true;
+	}
+	return false;
+}
+
+static void expect_harmless(struct span record)
+{
+	assert(!has_c1(record));
+	for (size_t i = 0; i < record.size; i++)
+		assert((unsigned char)record.data[i] >= ' ');
+}
+
 static void expect_member(const json_t *record, const char *name, struct span given)
 {
 	const json_t *member = json_object_get(record, name);
 	if (given.size == 0)
 		return;
 	assert(json_is_string(member));
-	if (utf8_is_valid(given))
+	if (utf8_is_valid(given) && !has_c1(given))
 		assert(span_equal(given, (struct span){ json_string_value(member), json_string_length(member) }));
 }
 
@@ -50,7 +68,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	buf_init(&text, AUDIT_RECORD_MAXIMUM);
 	if (audit_record_write(&text, &event, "node.example.com") != STATUS_OK)
 		return 0;
-	assert(!span_contains_byte(buf_span(&text), '\n') && !span_contains_byte(buf_span(&text), '\0'));
+	expect_harmless(buf_span(&text));
 	enum status status = buf_append_byte(&text, '}');
 	assert(status == STATUS_OK);
 	json_t *record =
