@@ -193,7 +193,9 @@ enum status tls_make_server(const struct tls_server_options *options, SSL_CTX **
 		return fail(out_error, "the private key does not belong to the certificate");
 	if (!ask_clients(openssl, options))
 		return fail(out_error, "the authorities of client certificates can't be read");
-	if (!tls_use_tickets(openssl, options->tickets) || !use_session_id(openssl, options->session_id_context))
+	/* A ticket would outlive what a certificate was verified by: it expires, and a reload may ask for another authority's. */
+	struct tls_tickets *tickets = options->client_ca_pem.size ? NULL : options->tickets;
+	if (!tls_use_tickets(openssl, tickets) || !use_session_id(openssl, options->session_id_context))
 		return fail(out_error, "OpenSSL can't be set up");
 	*out_openssl = openssl;
 	openssl = NULL;

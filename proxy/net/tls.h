@@ -18,7 +18,7 @@ struct tls_context;
 struct tls_server_options {
 	struct span certificate_pem;      /* leaf first, then the chain */
 	const struct secret *private_key; /* PEM */
-	struct tls_tickets *tickets;      /* outlive the context; NULL: none are made or taken */
+	struct tls_tickets *tickets;      /* outlive the context; NULL, or a client CA: none are made or taken */
 	struct span session_id_context;   /* the listener's name */
 	bool allow_tls13_only;            /* min_version = "1.3" */
 	bool legacy;                      /* TLS 1.0 and what comes with it, for old devices */
