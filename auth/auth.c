@@ -196,7 +196,7 @@ static void attached(void *state, enum role_kind peer, uint32_t instance, int fd
 		auth_attach_gate(auth, instance, fd);
 		break;
 	case ROLE_RELAY:
-		auth_attach_relay(auth, fd);
+		auth_attach_relay(auth, instance, fd);
 		break;
 	case ROLE_ADMIN:
 		auth_attach_admin(auth, fd);

@@ -23,6 +23,7 @@ struct auth {
 
 	struct gate_door *gates;   /* a list */
 	struct door *relay;        /* NULL: none now */
+	uint32_t relay_instance;   /* of the process behind it */
 	struct map granting;       /* exchanges that wait for GRANTED, by number */
 	uint64_t last_grant;       /* the number of the last GRANT; a new process begins anew, as does its door */
 	struct door *admin;        /* NULL: none now */
@@ -42,7 +43,7 @@ void auth_check_drained(struct auth *auth);
 void auth_attach_gate(struct auth *auth, uint32_t instance, int fd);
 void auth_detach_gates(struct auth *auth); /* all of them, and their exchanges */
 
-void auth_attach_relay(struct auth *auth, int fd);
+void auth_attach_relay(struct auth *auth, uint32_t instance, int fd);
 void auth_detach_relay(struct auth *auth); /* exchanges that wait for it are refused for now */
 
 void auth_attach_admin(struct auth *auth, int fd);

@@ -133,15 +133,18 @@ void auth_detach_relay(struct auth *auth)
 
 static void on_closed(void *context, struct door *door)
 {
+	struct auth *auth = context;
 	(void)door;
-	auth_detach_relay(context);
+	auth_detach_relay(auth);
+	role_door_lost(auth->role, ROLE_RELAY, auth->relay_instance);
 }
 
 static const struct door_handler handler = { .on_frame = on_frame, .on_closed = on_closed };
 
-void auth_attach_relay(struct auth *auth, int fd)
+void auth_attach_relay(struct auth *auth, uint32_t instance, int fd)
 {
 	auth_detach_relay(auth);
+	auth->relay_instance = instance;
 	enum status status = door_create(auth->role->loop, fd, &handler, auth, &auth->relay);
 	if (status != STATUS_OK)
 		log_error("no door to the relay: %s", status_text(status));

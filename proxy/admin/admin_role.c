@@ -21,6 +21,7 @@ struct peer {
 	struct admin *admin;
 	enum role_kind role;
 	struct door *door; /* NULL while it is away */
+	uint32_t instance; /* of the process behind it */
 };
 
 struct admin {
@@ -63,6 +64,8 @@ static void on_closed(void *context, struct door *door)
 	(void)door;
 	log_info("the door to %s closed", role_kind_text(peer->role));
 	set_door(peer, NULL);
+	if (peer->role != ROLE_SUPERVISOR)
+		role_door_lost(peer->admin->context, peer->role, peer->instance);
 }
 
 static const struct door_handler door_handler = { .on_frame = on_frame, .on_closed = on_closed };
@@ -71,7 +74,6 @@ static void attached(void *state, enum role_kind kind, uint32_t instance, int fd
 {
 	struct admin *admin = state;
 	struct door *door;
-	(void)instance;
 	/* Gates have nothing to say here. */
 	if (kind != ROLE_SUPERVISOR && kind != ROLE_AUTH && kind != ROLE_RELAY) {
 		close(fd);
@@ -83,6 +85,7 @@ static void attached(void *state, enum role_kind kind, uint32_t instance, int fd
 		return;
 	}
 	set_door(peer, door);
+	peer->instance = instance;
 	/* The supervisor's own door comes last: now every request finds its role. */
 	if (kind == ROLE_SUPERVISOR && control_open(admin->control) != STATUS_OK)
 		log_error("the control socket can't be served: out of memory");

@@ -49,6 +49,8 @@ MUST_USE enum status role_take_secret(const struct role_context *context, const 
 void role_finish(const struct role_context *context);
 /* For auth and relay: this gate broke the rules of its door, by a fault or because it was taken over. It is replaced. */
 void role_distrust_gate(const struct role_context *context, uint32_t instance);
+/* The door to this peer closed: where the peer lives on, `attached` is called with a new one. Of two neighbours one asks: gates, then admin, then auth. */
+void role_door_lost(const struct role_context *context, enum role_kind peer, uint32_t instance);
 
 struct role {
 	enum role_kind kind;

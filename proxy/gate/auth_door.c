@@ -122,16 +122,19 @@ static void lose_door(struct auth_door *auth)
 static void on_closed(void *context, struct door *door)
 {
 	(void)door;
+	struct auth_door *auth = context;
 	log_warning("the auth role is gone, logins are refused until it is back");
-	lose_door(context);
+	lose_door(auth);
+	role_door_lost(auth->gate->role, ROLE_AUTH, auth->instance);
 }
 
 static const struct door_handler handler = { .on_frame = on_frame, .on_closed = on_closed };
 
-void auth_door_attach(struct auth_door *auth, int fd)
+void auth_door_attach(struct auth_door *auth, uint32_t instance, int fd)
 {
 	if (auth->door)
 		lose_door(auth);
+	auth->instance = instance;
 	if (door_create(auth->gate->loop, fd, &handler, auth, &auth->door) != STATUS_OK)
 		log_error("the auth door can't be used");
 }

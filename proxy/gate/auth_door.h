@@ -19,13 +19,14 @@ struct session;
 struct auth_door {
 	struct gate *gate;
 	struct door *door; /* NULL: none */
+	uint32_t instance; /* of the auth role behind it */
 	char *mechanisms;  /* separated by spaces, as EHLO shows them; never NULL once begun */
 };
 
 /* Offers what the configuration says until the auth role says what it has. STATUS_NO_MEMORY. */
 MUST_USE enum status auth_door_begin(struct auth_door *auth, struct gate *gate);
 /* Takes over `fd`; replaces the door before it, whose exchanges end with 454. */
-void auth_door_attach(struct auth_door *auth, int fd);
+void auth_door_attach(struct auth_door *auth, uint32_t instance, int fd);
 void auth_door_end(struct auth_door *auth);
 
 /* True when this mechanism is offered, without case. */

@@ -329,11 +329,10 @@ static enum status start(const struct role_context *role, void **out_state)
 static void attached(void *state, enum role_kind peer, uint32_t instance, int fd)
 {
 	struct gate *gate = state;
-	(void)instance;
 	if (peer == ROLE_AUTH)
-		auth_door_attach(&gate->auth, fd);
+		auth_door_attach(&gate->auth, instance, fd);
 	else if (peer == ROLE_RELAY)
-		relay_door_attach(&gate->relay, fd);
+		relay_door_attach(&gate->relay, instance, fd);
 	else
 		close(fd); /* nobody else has a word with a gate */
 }

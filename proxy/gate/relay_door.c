@@ -66,16 +66,19 @@ static void lose_door(struct relay_door *relay)
 static void on_closed(void *context, struct door *door)
 {
 	(void)door;
+	struct relay_door *relay = context;
 	log_warning("the relay role is gone, mail is refused until it is back");
-	lose_door(context);
+	lose_door(relay);
+	role_door_lost(relay->gate->role, ROLE_RELAY, relay->instance);
 }
 
 static const struct door_handler handler = { .on_frame = on_frame, .on_drained = on_drained, .on_closed = on_closed };
 
-void relay_door_attach(struct relay_door *relay, int fd)
+void relay_door_attach(struct relay_door *relay, uint32_t instance, int fd)
 {
 	if (relay->door)
 		lose_door(relay);
+	relay->instance = instance;
 	relay->epoch++;
 	if (door_create(relay->gate->loop, fd, &handler, relay, &relay->door) != STATUS_OK)
 		log_error("the relay door can't be used");

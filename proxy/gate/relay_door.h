@@ -24,10 +24,11 @@ struct relay_door {
 	struct gate *gate;
 	struct door *door; /* NULL: none */
 	uint64_t epoch;    /* 1, 2, …: which door this is; 0 before the first */
+	uint32_t instance; /* of the relay role behind it */
 };
 
 /* Takes over `fd`; replaces the door before it, as if that were lost. */
-void relay_door_attach(struct relay_door *relay, int fd);
+void relay_door_attach(struct relay_door *relay, uint32_t instance, int fd);
 void relay_door_end(struct relay_door *relay);
 
 /* True when a door is open, and is the one of that epoch. */

@@ -181,6 +181,15 @@ static void on_closed(void *context, struct door *door)
 
 static const struct door_handler handler = { .on_frame = on_frame, .on_closed = on_closed };
 
+/* One whose door broke comes again with a new one. */
+static void forget_closed(struct gate_doors *doors, uint32_t instance)
+{
+	for (size_t i = 0; i < GATES_CLOSED_KEPT; i++) {
+		if (doors->closed[i] == instance)
+			doors->closed[i] = 0;
+	}
+}
+
 void gate_doors_attach(struct gate_doors *doors, uint32_t instance, int fd)
 {
 	struct gate_door *self = calloc(1, sizeof(*self));
@@ -197,6 +206,7 @@ void gate_doors_attach(struct gate_doors *doors, uint32_t instance, int fd)
 		free(self);
 		return;
 	}
+	forget_closed(doors, instance);
 	self->next = doors->first;
 	doors->first = self;
 	doors->count++;

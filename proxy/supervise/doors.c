@@ -3,6 +3,7 @@
  * handed to its process over the supervisor's door. One way for a start, a restart and a
  * reload: a process that is new gets new doors to all its neighbours, and they theirs.
  */
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -63,6 +64,21 @@ static enum status attach_control(struct post *admin)
 		return status;
 	}
 	return send_end(admin, ROLE_SUPERVISOR, 0, ends[1]);
+}
+
+void doors_renew(struct post *post)
+{
+	struct generation *generation = post->generation;
+	for (size_t i = 0; i < generation->post_count; i++) {
+		struct post *other = &generation->posts[i];
+		if (!post_has_process(other) || !are_neighbours(post->kind, other->kind) ||
+		    post->lost[other->kind] != other->instance)
+			continue;
+		if (attach_pair(post, other) != STATUS_OK)
+			log_error("no new door between %s and %s", role_kind_text(post->kind),
+				  role_kind_text(other->kind));
+	}
+	memset(post->lost, 0, sizeof(post->lost));
 }
 
 enum status doors_attach(struct post *post)

@@ -17,6 +17,7 @@
 #include "supervise/supervisor.h"
 
 #define KEEP_MAXIMUM HANDOVER_MAXIMUM
+#define RENEWAL_MS 200 /* from the loss of a door to a new one */
 
 const char *post_state_text(enum post_state state)
 {
@@ -98,6 +99,27 @@ static enum status take_distrust(struct post *post, struct span payload)
 	return STATUS_OK;
 }
 
+static void take_renewal(void *context)
+{
+	struct post *post = context;
+	if (post_has_process(post))
+		doors_renew(post);
+}
+
+/* Most often the peer has died, and a new one brings new doors; who lives is looked for once that would have been noticed. */
+static enum status take_door_lost(struct post *post, struct span payload)
+{
+	struct door_lost lost;
+	TRY(door_read_lost(payload, &lost));
+	if (lost.role >= ROLE_KINDS || lost.instance == 0)
+		return STATUS_INVALID;
+	if (post->renewal == NULL)
+		TRY(timer_make(post->generation->supervisor->loop, take_renewal, post, &post->renewal));
+	post->lost[lost.role] = lost.instance;
+	timer_set(post->renewal, RENEWAL_MS);
+	return STATUS_OK;
+}
+
 static enum status take_frame(void *context, struct door *door, uint16_t type, struct span payload)
 {
 	struct post *post = context;
@@ -107,6 +129,8 @@ static enum status take_frame(void *context, struct door *door, uint16_t type, s
 		return take_ready(post, payload);
 	case DOOR_DRAINING:
 		return take_draining(post, payload);
+	case DOOR_LOST:
+		return take_door_lost(post, payload);
 	case DOOR_DISTRUST:
 		return take_distrust(post, payload);
 	default:
@@ -131,6 +155,7 @@ static const struct door_handler door_handler = { .on_frame = take_frame, .on_cl
 static void let_go(struct post *post)
 {
 	post->takes_nothing = false;
+	memset(post->lost, 0, sizeof(post->lost));
 	process_free(&post->process);
 	door_free(&post->door);
 	door_free(&post->control);
@@ -336,4 +361,5 @@ void post_free(struct post *post)
 	if (post->process)
 		let_go(post);
 	timer_free(&post->timer);
+	timer_free(&post->renewal);
 }

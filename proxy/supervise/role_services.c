@@ -61,3 +61,11 @@ void role_distrust_gate(const struct role_context *context, uint32_t instance)
 	if (supervisor == NULL || door_send_distrust(supervisor, &message) != STATUS_OK)
 		log_warning("the supervisor can't be told that gate %u is to be replaced", instance);
 }
+
+void role_door_lost(const struct role_context *context, enum role_kind peer, uint32_t instance)
+{
+	const struct door_lost message = { .role = (uint8_t)peer, .instance = instance };
+	(void)context;
+	if (supervisor && door_send_lost(supervisor, &message) != STATUS_OK)
+		log_warning("the supervisor can't be told that the door to %s is lost", role_kind_text(peer));
+}

@@ -51,6 +51,8 @@ struct post {
 	uint64_t started_ms;
 	uint64_t delay_ms; /* the last back-off */
 	struct timer *timer;
+	uint32_t lost[ROLE_KINDS]; /* instances that its door to is lost, until `renewal`; 0: none */
+	struct timer *renewal;     /* made when first needed */
 };
 
 /* ---- a generation: all roles under one config */
@@ -138,6 +140,8 @@ void post_name(const struct post *post, char out_name[POST_NAME_SIZE]);
 
 /* New doors between this process and every living neighbour of its generation. */
 MUST_USE enum status doors_attach(struct post *post);
+/* A new door to each neighbour that is in `lost` and still the same process; empties `lost`. */
+void doors_renew(struct post *post);
 
 /* ---- generation.c */
 

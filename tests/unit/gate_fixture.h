@@ -125,6 +125,14 @@ enum status role_take_secret(const struct role_context *context, const char *nam
 	return STATUS_NOT_FOUND;
 }
 
+void role_door_lost(const struct role_context *context, enum role_kind peer, uint32_t instance)
+{
+	(void)context;
+	if (world.trace.maximum &&
+	    buf_printf(&world.trace, "LOST %s %u\n", peer == ROLE_AUTH ? "auth" : "relay", instance) != STATUS_OK)
+		abort();
+}
+
 void role_finish(const struct role_context *context)
 {
 	(void)context;

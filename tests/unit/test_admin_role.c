@@ -68,6 +68,11 @@ enum status role_take_secret(const struct role_context *context, const char *nam
 	return STATUS_NOT_FOUND;
 }
 
+void role_door_lost(const struct role_context *context, enum role_kind peer, uint32_t instance)
+{
+	(void)context, (void)peer, (void)instance;
+}
+
 void role_finish(const struct role_context *context)
 {
 	(void)context;

@@ -82,6 +82,11 @@ void role_distrust_gate(const struct role_context *context, uint32_t instance)
 	world.distrusted++;
 }
 
+void role_door_lost(const struct role_context *context, enum role_kind peer, uint32_t instance)
+{
+	(void)context, (void)peer, (void)instance;
+}
+
 void role_finish(const struct role_context *context)
 {
 	(void)context;
