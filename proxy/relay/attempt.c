@@ -14,6 +14,12 @@ static const char *relay_name(const struct attempt *attempt)
 	return attempt->delivery->all->services->config->relay.items[attempt->relay].name;
 }
 
+static struct budget *budget_of(const struct attempt *attempt)
+{
+	const struct services *services = attempt->delivery->all->services;
+	return services->budgets ? services->budgets[attempt->relay] : NULL;
+}
+
 /* ---- what the upstream says */
 
 static void on_replies(void *context, const struct span *replies, size_t count)
@@ -91,7 +97,10 @@ static enum status begin(struct attempt *attempt)
 		.size = delivery->complete_ms ? delivery->check.size : delivery->declared_size,
 	};
 	struct upstream_recipient *list;
+	struct budget *budget = budget_of(attempt);
 	uint64_t limit = limit_ms(delivery);
+	if (budget && budget_is_spent(budget))
+		return STATUS_REFUSED;
 	if (limit == 0)
 		return STATUS_TIMEOUT;
 	recipients_begin_attempt(&delivery->recipients);
@@ -165,7 +174,41 @@ static enum status record_leaving(struct attempt *attempt)
 			       attempt);
 }
 
-void attempt_hand_over(struct attempt *attempt)
+/* ---- the account's budget */
+
+static void judge_budget(struct attempt *attempt, enum budget_verdict verdict)
+{
+	attempt->budgeted = verdict == BUDGET_TAKEN;
+	if (verdict == BUDGET_SPENT)
+		outcome_trouble(attempt, SPAN("its account has sent as much as it may for now"));
+	else if (verdict != BUDGET_TAKEN && verdict != BUDGET_ASKED)
+		outcome_trouble(attempt, SPAN("the budget of its account can't be counted: Redis is away"));
+}
+
+static void on_budget(void *context, enum budget_verdict verdict)
+{
+	struct attempt *attempt = context;
+	struct delivery *delivery = attempt->delivery;
+	judge_budget(attempt, verdict);
+	delivery_advance(delivery);
+	delivery_free_if_over(delivery);
+}
+
+/* False: not yet, or not at all. */
+static bool take_budget(struct attempt *attempt)
+{
+	struct budget *budget = budget_of(attempt);
+	if (attempt->budgeted || attempt->claim.budget)
+		return attempt->budgeted;
+	if (budget)
+		judge_budget(attempt, budget_take(budget, recipients_accepted(&attempt->delivery->recipients),
+						  &attempt->claim, on_budget, attempt));
+	else
+		attempt->budgeted = true;
+	return attempt->budgeted;
+}
+
+static void hand_over(struct attempt *attempt)
 {
 	struct delivery *delivery = attempt->delivery;
 	const struct refusal refusal = { ANSWER_AUDIT_STUCK, REFUSAL_AUDIT, SPAN("audit unavailable") };
@@ -177,6 +220,12 @@ void attempt_hand_over(struct attempt *attempt)
 	attempt->leaving = LEAVING_SUBMITTED;
 	delivery_set_state(delivery, DELIVERY_HANDOVER);
 	upstream_send(attempt->upstream, delivery->message);
+}
+
+void attempt_hand_over(struct attempt *attempt)
+{
+	if (take_budget(attempt))
+		hand_over(attempt);
 }
 
 void attempt_release(struct attempt *attempt)
@@ -191,6 +240,8 @@ void attempt_release(struct attempt *attempt)
 
 void attempt_drop(struct attempt *attempt)
 {
+	if (!attempt->released)
+		budget_give_back(&attempt->claim);
 	if (attempt->upstream && !attempt->released)
 		upstream_abort(&attempt->upstream);
 }

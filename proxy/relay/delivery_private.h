@@ -15,7 +15,7 @@
  *   DONE      the client has his answer; only callbacks, or a record that could not be queued, are waited for
  *
  * Invariants
- *   1. HANDOVER and RELEASED: charge == CHARGE_GRANTED.
+ *   1. HANDOVER and RELEASED: charge == CHARGE_GRANTED, and the current attempt is budgeted.
  *   2. RELEASED: the current attempt's leaving == LEAVING_WRITTEN and it is held; upstream_release is called in one place.
  *   3. RELEASED is entered at most once by an attempt, and left for DONE, or for COMPLETE if the relay
  *      refused the message for certain; an attempt that may have succeeded is the last.
@@ -81,6 +81,8 @@ struct attempt {
 	bool released;
 	bool recorded; /* its outcome is submitted, or due */
 	bool unable;   /* the relay has not what the message needs */
+	bool budgeted; /* its account may send it */
+	struct budget_claim claim;
 	uint64_t released_ms;
 };
 
@@ -189,7 +191,7 @@ void refusal_end(struct delivery *delivery, const struct refusal *refusal);
 bool attempt_begin_next(struct delivery *delivery);
 /* Asks the current relay for the recipients that are new. */
 void attempt_ask_more(struct attempt *attempt);
-/* Submits message.leaving and gives the relay all but the final dot. */
+/* Takes one message off the account's budget first; what it has not, the next relay may have. */
 void attempt_hand_over(struct attempt *attempt);
 void attempt_release(struct attempt *attempt); /* the final dot; the only place */
 /* Lets go of the upstream, unless the final dot is out. */

@@ -104,6 +104,7 @@ static void fail(struct attempt *attempt, const struct upstream_outcome *upstrea
 	const struct outcome failed = { AUDIT_MESSAGE_FAILED, upstream->reply, upstream->reason,
 					span_of(upstream->host) };
 	const struct refusal refusal = { reply, REFUSAL_OTHER, upstream->reason };
+	budget_give_back(&attempt->claim);
 	if (attempt->leaving == LEAVING_NONE || attempt->recorded) {
 		outcome_give_up(delivery, &refusal);
 		return;
@@ -122,6 +123,7 @@ static void end_unknown(struct attempt *attempt, const struct upstream_outcome *
 	log_error("message %s: relay %s may have it or not: %.*s", delivery->id, relay_name(attempt),
 		  SPAN_ARGS(upstream->reason));
 	count(attempt, STATS_RESULT_UNKNOWN);
+	budget_spend(&attempt->claim);
 	if (record(attempt, &unknown) != STATUS_OK)
 		log_error("message %s: unknown, and not recorded yet", delivery->id);
 	quota_settle(delivery->all->services->quota, delivery->grant->user, span_of(delivery->token));
@@ -136,6 +138,7 @@ static void end_sent(struct attempt *attempt, const struct upstream_outcome *ups
 	struct buf reply BUF_AUTO;
 	buf_init(&reply, 2 * REPLY_SIZE_MAXIMUM);
 	count(attempt, STATS_RESULT_OK);
+	budget_spend(&attempt->claim);
 	stats_add(services->stats, COUNTER_MESSAGE_BYTES, 0, delivery->check.size);
 	log_info("message %s of %.*s sent by relay %s to %zu recipients", delivery->id,
 		 SPAN_ARGS(delivery->grant->user), relay_name(attempt), recipients_accepted(&delivery->recipients));
@@ -202,6 +205,7 @@ static void pass_on(struct attempt *attempt, const struct upstream_outcome *upst
 	attempt->unable = upstream->class == UPSTREAM_UNABLE;
 	warn(attempt, upstream);
 	count(attempt, STATS_RESULT_FAILED);
+	budget_give_back(&attempt->claim);
 	if (attempt->leaving != LEAVING_NONE && !attempt->recorded)
 		may_go_on = record(attempt, &failed) == STATUS_OK;
 	if (may_go_on && attempt_begin_next(delivery)) {

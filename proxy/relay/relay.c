@@ -13,6 +13,7 @@
 #include "relay/grant_door.h"
 
 #define DRAIN_LOOK_MS 100        /* how often a draining relay looks whether it is done */
+#define ACCOUNT_SIZE 600         /* bytes: a host and a user */
 #define DRAIN_LAST_WORDS_MS 3000 /* of the time to drain, for refunds and records of what was cut */
 
 /* One relay section. */
@@ -123,6 +124,32 @@ static enum status open_quota(struct relay *relay)
 			    &relay->services.quota);
 }
 
+/* Sections of one account share what it may send. */
+static enum status open_budget(struct relay *relay, size_t index)
+{
+	const struct config *config = relay->context->config;
+	const struct config_relay *section = &config->relay.items[index];
+	const struct budget_limits limits = { section->messages_per_day, section->recipients_per_day,
+					      section->messages_per_minute };
+	char account[ACCOUNT_SIZE];
+	if (limits.messages_per_day == 0 && limits.recipients_per_day == 0 && limits.messages_per_minute == 0)
+		return STATUS_OK;
+	snprintf(account, sizeof(account), "%s|%s", section->host, section->user);
+	return budget_create(relay->context->loop, relay->redis, config->redis.prefix, span_of(account), &limits,
+			     &relay->services.budgets[index]);
+}
+
+static enum status open_budgets(struct relay *relay)
+{
+	size_t count = relay->context->config->relay.count;
+	relay->services.budgets = calloc(count + 1, sizeof(*relay->services.budgets));
+	if (relay->services.budgets == NULL)
+		return STATUS_NO_MEMORY;
+	for (size_t i = 0; i < count; i++)
+		TRY(open_budget(relay, i));
+	return STATUS_OK;
+}
+
 static enum status open_pool(struct relay *relay, size_t index)
 {
 	const struct role_context *context = relay->context;
@@ -187,7 +214,8 @@ static enum status start(const struct role_context *context, void **out_state)
 		enum status (*run)(struct relay *relay);
 	} steps[] = {
 		{ "tables", make_tables }, { "audit", open_audit }, { "spool", open_spool },
-		{ "redis", open_redis },   { "quota", open_quota }, { "relays", open_pools },
+		{ "redis", open_redis },   { "quota", open_quota }, { "budgets", open_budgets },
+		{ "relays", open_pools },
 	};
 	struct relay *relay = calloc(1, sizeof(*relay));
 	if (relay == NULL)
@@ -273,6 +301,9 @@ static void drain(void *state, uint64_t limit_ms)
 	relay->cut_ms = relay->end_ms - last_words;
 	for (size_t i = 0; i < relay->context->config->relay.count; i++)
 		upstream_pool_drain(relay->services.pools[i]);
+	for (size_t i = 0; i < relay->context->config->relay.count; i++)
+		if (relay->services.budgets[i])
+			budget_drain(relay->services.budgets[i]);
 	if (relay->drain_timer == NULL &&
 	    timer_make(relay->context->loop, look, relay, &relay->drain_timer) != STATUS_OK) {
 		log_error("relay can't drain: out of memory");
@@ -300,6 +331,9 @@ static void stop(void *state)
 	for (size_t i = 0; relay->accounts && i < relay->context->config->relay.count; i++)
 		secret_wipe(&relay->accounts[i].ca);
 	resolver_free(&relay->resolver);
+	for (size_t i = 0; relay->services.budgets && i < relay->context->config->relay.count; i++)
+		budget_free(&relay->services.budgets[i]);
+	free(relay->services.budgets);
 	quota_free(&relay->services.quota);
 	redis_free(&relay->redis);
 	relay_control_free(&relay->control);

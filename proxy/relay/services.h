@@ -4,6 +4,7 @@
 
 #include "audit/audit.h"
 #include "config/config.h"
+#include "quota/budget.h"
 #include "quota/quota.h"
 #include "relay/message_id.h"
 #include "relay/spool.h"
@@ -23,6 +24,7 @@ struct services {
 	struct spool *spool;
 	struct users *users;
 	struct upstream_pool **pools; /* one a relay section, in the config's order */
+	struct budget **budgets;      /* the same; NULL where its account has no limits */
 	struct message_ids ids;
 };
 
