@@ -103,6 +103,15 @@ MUST_USE enum status config_check(const struct config *config, FILE *faults);
 /* "FILE:LINE: warning: …", a line for each thing that is allowed and may not be meant. */
 void config_warn(const struct config *config, FILE *out);
 
+/*
+ * How many descriptors a process of ours may spend on what comes from outside (clients; upstream connections and files
+ * of the spool): of those that it may open, all but the 256 that stay free for itself and for the doors that a
+ * neighbour which was replaced brings, or half of them where there are few.
+ */
+uint64_t config_descriptors_to_spend(void);
+/* How many the upstream connections of all relays take, at most. */
+uint64_t config_descriptors_of_relays(const struct config *config);
+
 /* The effective configuration in the same syntax, defaults included, secrets (which it never holds) left out. */
 void config_dump(const struct config *config, FILE *out);
 /* The option reference, as Markdown, from options.def. */

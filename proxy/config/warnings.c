@@ -5,7 +5,8 @@
 
 #include "config/config.h"
 
-#define DESCRIPTORS_BESIDE 256U /* that a gate has open for other things than clients */
+#define DESCRIPTORS_BESIDE 256U    /* that a role has for other things than clients */
+#define DESCRIPTORS_OF_UPSTREAM 2U /* its socket, and the lock of its slot */
 
 static void warn_of_legacy(const struct config *config, FILE *out)
 {
@@ -38,17 +39,38 @@ static void warn_of_clear_text(const struct config *config, FILE *out)
 	}
 }
 
-static void warn_of_descriptors(const struct config *config, FILE *out)
+uint64_t config_descriptors_to_spend(void)
 {
 	struct rlimit files;
-	uint64_t wanted = config->limits.connections + DESCRIPTORS_BESIDE;
-	if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_max == RLIM_INFINITY || files.rlim_max >= wanted)
-		return;
-	fprintf(out,
-		"%s:%u: warning: limits.connections: %" PRIu64
-		" clients may not find descriptors, as a process may open "
-		"%" PRIu64 "; expected LimitNOFILE=%" PRIu64 " (ulimit -Hn) or fewer connections\n",
-		config->file, config->limits.line, config->limits.connections, (uint64_t)files.rlim_max, wanted);
+	if (getrlimit(RLIMIT_NOFILE, &files) != 0)
+		return UINT64_MAX;
+	return files.rlim_max < 2U * DESCRIPTORS_BESIDE ? files.rlim_max / 2 : files.rlim_max - DESCRIPTORS_BESIDE;
+}
+
+uint64_t config_descriptors_of_relays(const struct config *config)
+{
+	uint64_t connections = 0;
+	for (size_t i = 0; i < config->relay.count; i++)
+		connections += config->relay.items[i].connections;
+	return connections * DESCRIPTORS_OF_UPSTREAM;
+}
+
+static void warn_of_few(const struct config *config, unsigned line, const char *option, uint64_t wanted, FILE *out)
+{
+	uint64_t spent = config_descriptors_to_spend();
+	if (spent < wanted)
+		fprintf(out,
+			"%s:%u: warning: %s: they want %" PRIu64 " descriptors, and a process has no more than %" PRIu64
+			" for them; expected LimitNOFILE=%" PRIu64 " (ulimit -Hn) or fewer connections\n",
+			config->file, line, option, wanted, spent, wanted + DESCRIPTORS_BESIDE);
+}
+
+static void warn_of_descriptors(const struct config *config, FILE *out)
+{
+	uint64_t relays = config_descriptors_of_relays(config);
+	warn_of_few(config, config->limits.line, "limits.connections", config->limits.connections, out);
+	if (config->relay.count)
+		warn_of_few(config, config->relay.items[0].line, "relay.connections (of all relays)", relays, out);
 }
 
 void config_warn(const struct config *config, FILE *out)

@@ -39,6 +39,8 @@ static const struct {
 				 SPAN("421 4.7.0 Too many connections, please try again later\r\n") },
 	[LIMITS_ADDRESS] = { REFUSAL_ADDRESS, SPAN("421 4.7.0 Too many connections, please try again later\r\n") },
 	[LIMITS_MEMORY] = { REFUSAL_MEMORY, SPAN("421 4.3.2 No memory for more clients, please try again later\r\n") },
+	[LIMITS_DESCRIPTORS] = { REFUSAL_DESCRIPTORS,
+				 SPAN("421 4.3.2 No room for more clients, please try again later\r\n") },
 	[LIMITS_NETWORK] = { REFUSAL_NETWORK, SPAN("421 4.7.0 This port does not serve your network\r\n") },
 };
 
@@ -234,14 +236,18 @@ static enum status take_census(struct gate *gate)
 	int fd = role_take_fd(gate->role, "census");
 	int reading_fd = role_take_fd(gate->role, "census-reading");
 	const struct config_limits *limits = &gate->config->limits;
+	uint64_t descriptors = config_descriptors_to_spend();
 	struct census *census = NULL;
 	if (fd < 0 || reading_fd < 0) {
 		log_error("no census was handed over");
 		return STATUS_NOT_FOUND;
 	}
 	TRY(census_join(fd, reading_fd, gate->role->seat, &census));
+	if (descriptors < limits->connections)
+		log_warning("for want of descriptors (LimitNOFILE) this gate takes %" PRIu64 " clients at most",
+			    descriptors);
 	limits_begin(&gate->limits, census, limits->connections, limits->connections_per_address,
-		     share_of(gate->config, limits->memory));
+		     share_of(gate->config, limits->memory), descriptors);
 	return STATUS_OK;
 }
 

@@ -25,11 +25,13 @@ struct limits_place {
 };
 
 void limits_begin(struct limits *limits, struct census *census, uint64_t connections, uint64_t per_network,
-		  uint64_t memory)
+		  uint64_t memory, uint64_t descriptors)
 {
-	*limits = (struct limits){
-		.census = census, .connections = connections, .per_network = per_network, .memory = memory
-	};
+	*limits = (struct limits){ .census = census,
+				   .connections = connections,
+				   .per_network = per_network,
+				   .memory = memory,
+				   .descriptors = descriptors };
 	TAILQ_INIT(&limits->places);
 }
 
@@ -101,6 +103,8 @@ enum limits_verdict limits_enter(struct limits *limits, uint64_t network)
 {
 	if (!limits_have_memory(limits))
 		return LIMITS_MEMORY;
+	if (census_own_total(limits->census) >= limits->descriptors)
+		return LIMITS_DESCRIPTORS;
 	if (census_total(limits->census) >= limits->connections)
 		return LIMITS_CONNECTIONS;
 	enum limits_verdict verdict = network ? enter_network(limits, network) : LIMITS_ADMITTED;

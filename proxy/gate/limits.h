@@ -2,7 +2,7 @@
  * How many connections this node takes: in all, and from one client network
  * (an IPv4 address, or an IPv6 /64, which is what one customer gets), over all
  * its gates, those that drain after a reload included (stats/census.h). And how
- * much memory this gate holds for them.
+ * much memory this gate holds for them, and how many it has descriptors for.
  */
 #ifndef GATE_LIMITS_H
 #define GATE_LIMITS_H
@@ -18,7 +18,14 @@
 #define LIMITS_NO_NETWORK 0U /* not known yet: it counts in all only */
 
 /* What a connection is refused for; LIMITS_NETWORK: by its listener, which does not serve it. */
-enum limits_verdict { LIMITS_ADMITTED, LIMITS_CONNECTIONS, LIMITS_ADDRESS, LIMITS_MEMORY, LIMITS_NETWORK };
+enum limits_verdict {
+	LIMITS_ADMITTED,
+	LIMITS_CONNECTIONS,
+	LIMITS_ADDRESS,
+	LIMITS_MEMORY,
+	LIMITS_DESCRIPTORS,
+	LIMITS_NETWORK
+};
 
 struct limits_place;
 TAILQ_HEAD(limits_places, limits_place);
@@ -27,13 +34,14 @@ struct limits {
 	struct census *census; /* owned */
 	uint64_t connections;
 	uint64_t per_network;
-	uint64_t memory; /* bytes, of this gate */
+	uint64_t memory;      /* bytes, of this gate */
+	uint64_t descriptors; /* connections of this gate */
 	struct limits_places places;
 };
 
-/* Takes the census over. `memory`: bytes that this gate may hold for its clients. */
+/* Takes the census over. `memory`: bytes that this gate may hold for its clients; `descriptors`: those that it may use for them. */
 void limits_begin(struct limits *limits, struct census *census, uint64_t connections, uint64_t per_network,
-		  uint64_t memory);
+		  uint64_t memory, uint64_t descriptors);
 /* Leaves the census. Places that are held are forgotten: to give them up later does no more than free them. */
 void limits_end(struct limits *limits);
 

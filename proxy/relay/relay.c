@@ -95,10 +95,14 @@ static enum status open_audit(struct relay *relay)
 
 static enum status open_spool(struct relay *relay)
 {
+	const struct config *config = relay->context->config;
+	uint64_t descriptors = config_descriptors_to_spend();
+	uint64_t upstreams = config_descriptors_of_relays(config);
 	int folder = role_take_fd(relay->context, "spool");
 	if (folder < 0)
 		return STATUS_NOT_FOUND;
-	return spool_create(relay->context->loop, folder, relay->context->config->limits.spool, &relay->services.spool);
+	return spool_create(relay->context->loop, folder, config->limits.spool,
+			    descriptors > upstreams ? descriptors - upstreams : 1, &relay->services.spool);
 }
 
 static enum status open_redis(struct relay *relay)

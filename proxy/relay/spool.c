@@ -18,6 +18,7 @@
 static void finish_message(struct spool_message *message)
 {
 	message->spool->used -= message->size;
+	message->spool->file_count -= message->has_job;
 	buf_free(&message->head);
 	buf_free(&message->tail);
 	buf_free(&message->ahead);
@@ -126,6 +127,9 @@ static void take_read(struct spool_message *message)
 /* The tail becomes a job. Its buffer goes with it. */
 static enum status hand_over_tail(struct spool_message *message)
 {
+	struct spool *spool = message->spool;
+	if (!message->has_job && spool->file_count >= spool->files_maximum)
+		return STATUS_TOO_LARGE;
 	struct spool_job *job = calloc(1, sizeof(*job));
 	if (job == NULL)
 		return STATUS_NO_MEMORY;
@@ -134,9 +138,10 @@ static enum status hand_over_tail(struct spool_message *message)
 	job->at = message->file_end - SPOOL_MEMORY;
 	job->bytes = message->tail;
 	message->file_end += buf_size(&job->bytes);
+	spool->file_count += !message->has_job;
 	message->has_job = true;
 	buf_init(&message->tail, TAIL_SIZE);
-	spool_thread_give(&message->spool->files, job);
+	spool_thread_give(&spool->files, job);
 	return STATUS_OK;
 }
 
@@ -223,7 +228,7 @@ static void collect_done(void *context)
 	}
 }
 
-enum status spool_create(struct loop *loop, int folder, uint64_t maximum, struct spool **out_spool)
+enum status spool_create(struct loop *loop, int folder, uint64_t maximum, uint64_t files, struct spool **out_spool)
 {
 	struct wakeup *wakeup = NULL;
 	struct spool *spool = calloc(1, sizeof(*spool));
@@ -235,6 +240,7 @@ enum status spool_create(struct loop *loop, int folder, uint64_t maximum, struct
 	}
 	spool->loop = loop;
 	spool->maximum = maximum;
+	spool->files_maximum = files;
 	status = spool_thread_start(&spool->files, folder, wakeup);
 	if (status != STATUS_OK) {
 		wakeup_free(&wakeup);

@@ -2,7 +2,8 @@
  * The spool: messages on their way, from the gate's pieces to the upstream.
  * Small ones stay in memory; what passes SPOOL_MEMORY goes on in an unlinked
  * file, written and read by one file thread, so that the loop never waits for
- * a disk. All messages together are bounded by limits.spool.
+ * a disk. All messages together are bounded by limits.spool, and so many of them
+ * have a file that connections to upstreams always find a descriptor.
  */
 #ifndef RELAY_SPOOL_H
 #define RELAY_SPOOL_H
@@ -16,13 +17,14 @@
 struct spool;
 struct spool_message;
 
-/* `folder`: where unlinked files are made (O_TMPFILE); owned. */
-MUST_USE enum status spool_create(struct loop *loop, int folder, uint64_t maximum, struct spool **out_spool);
+/* `folder`: where unlinked files are made (O_TMPFILE); owned. `files`: how many at once; `maximum`: bytes of all messages. */
+MUST_USE enum status spool_create(struct loop *loop, int folder, uint64_t maximum, uint64_t files,
+				  struct spool **out_spool);
 void spool_free(struct spool **spool);          /* all messages are gone */
 uint64_t spool_used(const struct spool *spool); /* bytes */
 
 MUST_USE enum status spool_begin(struct spool *spool, struct spool_message **out_message);
-/* Copies. STATUS_TOO_LARGE: the spool is full; STATUS_SYSTEM: the disk failed (may be told at a later call). The message is then only good to be freed. */
+/* Copies. STATUS_TOO_LARGE: the spool is full, or has no more files; STATUS_SYSTEM: the disk failed (may be told at a later call). The message is then only good to be freed. */
 MUST_USE enum status spool_append(struct spool_message *message, struct span bytes);
 uint64_t spool_size(const struct spool_message *message);
 /* Cancels a read under way. NULL-safe; sets to NULL. */

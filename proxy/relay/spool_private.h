@@ -53,7 +53,9 @@ struct spool {
 	struct loop *loop;
 	uint64_t maximum;
 	uint64_t used;
-	size_t messages; /* that have an owner */
+	uint64_t files_maximum;
+	uint64_t file_count; /* messages that the thread knows */
+	size_t messages;     /* that have an owner */
 	struct spool_thread files;
 };
 

@@ -3,25 +3,26 @@
 #define STATS_REFUSALS_H
 
 /* REFUSAL(NUMBER, text); "other" comes before all of them. */
-#define STATS_REFUSALS(REFUSAL)                                                                   \
-	REFUSAL(CONNECTIONS, "connections")   /* limits.connections */                            \
-	REFUSAL(ADDRESS, "address")           /* limits.connections_per_address */                \
-	REFUSAL(NETWORK, "network")           /* listener.networks */                             \
-	REFUSAL(ERRORS, "errors")             /* limits.errors */                                 \
-	REFUSAL(LOGIN, "login")               /* limits.auth_timeout, the handshake's included */ \
-	REFUSAL(TIMEOUT, "timeout")           /* limits.command_timeout, limits.data_timeout */   \
-	REFUSAL(RATE, "rate")                 /* limits.data_rate */                              \
-	REFUSAL(RECIPIENTS, "recipients")     /* limits.recipients_per_message */                 \
-	REFUSAL(TRANSACTIONS, "transactions") /* limits.transactions_per_user */                  \
-	REFUSAL(SIZE, "size")                 /* limits.message_size */                           \
-	REFUSAL(MEMORY, "memory")             /* limits.memory */                                 \
-	REFUSAL(SPOOL, "spool")               /* limits.spool */                                  \
-	REFUSAL(SYNTAX, "syntax")                                                                 \
-	REFUSAL(SENDER, "sender")                                                                 \
-	REFUSAL(HEADER, "header")                                                                 \
-	REFUSAL(QUOTA, "quota")                                                                   \
-	REFUSAL(AUDIT, "audit")                                                                   \
-	REFUSAL(REDIS, "redis")                                                                   \
+#define STATS_REFUSALS(REFUSAL)                                                                    \
+	REFUSAL(CONNECTIONS, "connections")   /* limits.connections */                             \
+	REFUSAL(ADDRESS, "address")           /* limits.connections_per_address */                 \
+	REFUSAL(NETWORK, "network")           /* listener.networks */                              \
+	REFUSAL(ERRORS, "errors")             /* limits.errors */                                  \
+	REFUSAL(LOGIN, "login")               /* limits.auth_timeout, the handshake's included */  \
+	REFUSAL(TIMEOUT, "timeout")           /* limits.command_timeout, limits.data_timeout */    \
+	REFUSAL(RATE, "rate")                 /* limits.data_rate */                               \
+	REFUSAL(RECIPIENTS, "recipients")     /* limits.recipients_per_message */                  \
+	REFUSAL(TRANSACTIONS, "transactions") /* limits.transactions_per_user */                   \
+	REFUSAL(SIZE, "size")                 /* limits.message_size */                            \
+	REFUSAL(MEMORY, "memory")             /* limits.memory */                                  \
+	REFUSAL(DESCRIPTORS, "descriptors")   /* more clients than LimitNOFILE lets a gate have */ \
+	REFUSAL(SPOOL, "spool")               /* limits.spool */                                   \
+	REFUSAL(SYNTAX, "syntax")                                                                  \
+	REFUSAL(SENDER, "sender")                                                                  \
+	REFUSAL(HEADER, "header")                                                                  \
+	REFUSAL(QUOTA, "quota")                                                                    \
+	REFUSAL(AUDIT, "audit")                                                                    \
+	REFUSAL(REDIS, "redis")                                                                    \
 	REFUSAL(ROUTE, "route")
 
 #define STATS_REFUSAL_NUMBER(NUMBER, text) REFUSAL_##NUMBER,

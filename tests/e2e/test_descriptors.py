@@ -1,8 +1,12 @@
 """A role that runs out of descriptors: nothing crashes or spins, what is under way ends well, what is new waits or is told."""
 
+import contextlib
+import os
 import pathlib
 import resource
+import signal
 import smtplib
+import socket
 import time
 
 from harness.client import Line, connect, login, message
@@ -122,6 +126,40 @@ def test_an_auth_role_without_descriptors_still_knows_app_passwords(whole, upstr
                 assert error.smtp_code == 454, error
     wait_until(lambda: can_log_in(whole), lambda: f"the directory to be asked again:\n{whole.log}")
     assert whole.pids("auth") == auth
+
+
+def test_gates_that_may_open_few_files_keep_some_for_doors_and_running_sessions(upstream, start):
+    """The hard limit is far below limits.connections: a crowd fills the gates, and they outlive each restart of a neighbour."""
+    subgate = start(relay_section(upstream), files=64)
+    password = subgate.create_app_password(USER)
+    gates = subgate.pids("gate")
+    assert "warning: limits.connections" in subgate.check().stderr + subgate.log
+    assert subgate.log.count("this gate takes 32 clients at most") == 2
+    with contextlib.ExitStack() as crowd:
+        clients = [crowd.enter_context(socket.create_connection(("127.0.0.1", subgate.starttls), timeout=10))
+                   for _ in range(100)]
+        greetings = [client.recv(100)[:9] for client in clients]
+        assert set(greetings) == {b"220 mail.", b"421 4.3.2"}
+        assert max(len(open_files(pid)) for pid in gates) < 50
+        for role in ("relay", "auth", "relay"):
+            former = subgate.pids(role)
+            os.kill(former[0], signal.SIGKILL)
+            wait_until(lambda: subgate.pids(role) not in ([], former), f"a new {role}")
+            wait_until(lambda: subgate.ctl("status", check=False).returncode == 0, "the node to be whole")
+        staying = clients[greetings.index(b"220 mail.")]
+        staying.sendall(b"NOOP\r\n")
+        assert staying.recv(100).startswith(b"250 ")
+    wait_until(lambda: can_send(subgate, password), lambda: f"mail to flow:\n{subgate.log}")
+    assert subgate.pids("gate") == gates
+
+
+def can_send(subgate, password):
+    try:
+        with login(subgate, USER, password) as client:
+            send(client, 1)
+    except (smtplib.SMTPException, OSError):
+        return False
+    return True
 
 
 def can_log_in(subgate):

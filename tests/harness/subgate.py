@@ -27,10 +27,10 @@ admin {{ http = "127.0.0.1:{http}" }}
 class Subgate:
     """
     `sections` is appended to the configuration above; secrets are files made in its folder. `implicit` and `starttls`
-    are the ports that clients connect to.
+    are the ports that clients connect to. `files`: so many descriptors may each process have (ulimit -n).
     """
 
-    def __init__(self, folder, authority, sections="", secrets=None, user="", name="subgate"):
+    def __init__(self, folder, authority, sections="", secrets=None, user="", name="subgate", files=None):
         self.folder = pathlib.Path(folder)
         self.authority = authority
         self.implicit, self.starttls, self.http = free_port(), free_port(), free_port()
@@ -38,6 +38,7 @@ class Subgate:
         self.config = self.folder / "subgate.conf"
         self.user = user
         self.name = name
+        self._limit = ["prlimit", f"--nofile={files}:{files}"] if files else []
         self._process = None
         self._write_secrets(secrets or {})
         self.write_config(sections)
@@ -56,7 +57,7 @@ class Subgate:
             starttls=self.starttls, http=self.http) + sections)
 
     def start(self, env=None):
-        self._process = Process([BUILD / "subgate", "-c", self.config], self.folder / "subgate.log", env=env)
+        self._process = Process([*self._limit, BUILD / "subgate", "-c", self.config], self.folder / "subgate.log", env=env)
         wait_until(self._is_ready, lambda: f"subgate to be ready:\n{self.log}", seconds=30)
         return self
 
@@ -91,7 +92,7 @@ class Subgate:
         return self._process.pid
 
     def check(self):
-        return subprocess.run([BUILD / "subgate", "-c", self.config, "--check"], capture_output=True, text=True)
+        return subprocess.run([*self._limit, BUILD / "subgate", "-c", self.config, "--check"], capture_output=True, text=True)
 
     def ctl(self, *arguments, check=True):
         done = subprocess.run([BUILD / "subgatectl", "-s", self.run / "admin.sock", *map(str, arguments)],

@@ -25,7 +25,7 @@ static void join(unsigned place, uint64_t connections, uint64_t per_network, str
 	struct census *census = NULL;
 	assert_int_equal(census_join(dup(census_board_fd(board)), dup(census_board_reading_fd(board)), place, &census),
 			 STATUS_OK);
-	limits_begin(out_limits, census, connections, per_network, UINT64_MAX);
+	limits_begin(out_limits, census, connections, per_network, UINT64_MAX, UINT64_MAX);
 }
 
 static int open_board(void **state)
@@ -235,9 +235,28 @@ static void no_limit_is_passed_by_gates_that_count_at_the_same_time(void **state
 
 #define CASE(test) cmocka_unit_test_setup_teardown(test, open_board, close_board)
 
+static void a_gate_takes_no_more_than_it_has_descriptors_for(void **state)
+{
+	struct limits one, other;
+	(void)state;
+	join(0, 100, 100, &one);
+	join(1, 100, 100, &other);
+	one.descriptors = 2;
+	assert_int_equal(limits_enter(&one, 77), LIMITS_ADMITTED);
+	assert_int_equal(limits_enter(&one, LIMITS_NO_NETWORK), LIMITS_ADMITTED);
+	assert_int_equal(limits_enter(&one, 77), LIMITS_DESCRIPTORS);
+	assert_int_equal(limits_enter(&other, 77), LIMITS_ADMITTED); /* it has its own */
+	limits_leave(&one, 77);
+	assert_int_equal(limits_enter(&one, 77), LIMITS_ADMITTED);
+	limits_end(&one);
+	limits_end(&other);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(a_gate_takes_no_more_than_it_has_descriptors_for, open_board,
+						close_board),
 		cmocka_unit_test(addresses_belong_to_the_networks_they_should),
 		CASE(a_network_is_full_while_others_are_not),
 		CASE(what_is_refused_counts_nowhere),

@@ -11,6 +11,7 @@
 
 #define LARGE (3U << 20) /* bytes: many pieces in the file, the last one not full */
 #define MAXIMUM (8U << 20)
+#define FILES 3
 #define ODD 7919 /* bytes a piece: fits no buffer evenly */
 
 struct fixture {
@@ -33,7 +34,7 @@ static void begin(struct fixture *f, uint64_t maximum)
 	assert_non_null(mkdtemp(f->folder));
 	int folder = open(f->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	assert_int_equal(loop_create(&f->loop), STATUS_OK);
-	assert_int_equal(spool_create(f->loop, folder, maximum, &f->spool), STATUS_OK);
+	assert_int_equal(spool_create(f->loop, folder, maximum, FILES, &f->spool), STATUS_OK);
 }
 
 static void end(struct fixture *f)
@@ -251,7 +252,7 @@ static void a_disk_that_fails_is_told(void **state)
 	(void)state;
 	assert_int_equal(loop_create(&f.loop), STATUS_OK);
 	int nowhere = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	assert_int_equal(spool_create(f.loop, nowhere, MAXIMUM, &f.spool), STATUS_OK);
+	assert_int_equal(spool_create(f.loop, nowhere, MAXIMUM, FILES, &f.spool), STATUS_OK);
 	struct spool_message *message = message_of(&f, 2 * SPOOL_MEMORY);
 	run_for(f.loop, 50);
 	struct reader reader = { .message = message };
@@ -277,9 +278,32 @@ static void a_spool_can_end_with_work_in_its_queue(void **state)
 	assert_int_equal(reader.offset, LARGE / 2);
 }
 
+static void no_more_messages_than_there_are_descriptors_for_have_a_file(void **state)
+{
+	struct spool_message *messages[FILES], *one_more;
+	struct fixture f;
+	(void)state;
+	begin(&f, MAXIMUM);
+	for (size_t i = 0; i < FILES; i++)
+		messages[i] = message_of(&f, 4 * SPOOL_MEMORY);
+	one_more = message_of(&f, SPOOL_MEMORY); /* a small one needs none */
+	assert_int_equal(append(one_more, SPOOL_MEMORY), STATUS_TOO_LARGE);
+	assert_int_equal(append(messages[0], SPOOL_MEMORY), STATUS_OK); /* one under way goes on */
+	spool_message_free(&one_more);
+	assert_whole(&f, messages[0]);
+	for (size_t i = 0; i < FILES; i++)
+		spool_message_free(&messages[i]);
+	run_for(f.loop, 50); /* until the thread has closed them */
+	one_more = message_of(&f, 4 * SPOOL_MEMORY);
+	assert_whole(&f, one_more);
+	spool_message_free(&one_more);
+	end(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(no_more_messages_than_there_are_descriptors_for_have_a_file),
 		cmocka_unit_test(a_small_message_is_read_at_once),
 		cmocka_unit_test(an_empty_message_is_at_its_end),
 		cmocka_unit_test(a_large_message_comes_out_as_it_went_in),

@@ -121,7 +121,7 @@ static inline void upstream_test_begin(struct upstream_test *t)
 	assert_int_equal(resolver_create(t->loop, &t->resolver), STATUS_OK);
 	assert_int_equal(stats_create_private(&t->stats), STATUS_OK);
 	int folder = open("/tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	assert_int_equal(spool_create(t->loop, folder, 64U << 20, &t->spool), STATUS_OK);
+	assert_int_equal(spool_create(t->loop, folder, 64U << 20, 100, &t->spool), STATUS_OK);
 	fake_relay_begin(&t->relay, t->loop);
 	t->config = (struct config_relay){ .name = name,
 					   .host = host,
