@@ -242,6 +242,75 @@ static void when_all_relays_fail_the_charge_is_given_back_once(void **state)
 	assert_int_equal(deliveries_count(deliveries), 0);
 }
 
+/* ---- budgets */
+
+static void have_budgets(enum budget_verdict verdict)
+{
+	static char one, other;
+	static struct budget *budgets[3];
+	budgets[0] = (struct budget *)&one;
+	budgets[1] = (struct budget *)&other;
+	services.budgets = budgets;
+	world.budget = verdict;
+}
+
+static void a_message_takes_from_its_accounts_budget_before_it_leaves(void **state)
+{
+	(void)state;
+	have_budgets(BUDGET_TAKEN);
+	bring_message();
+	quota_says(QUOTA_GRANTED);
+	audit_says(STATUS_OK);
+	upstream_holds();
+	upstream_ends_with(UPSTREAM_ACCEPTED, "250 2.0.0 ok", true);
+	expect_trace(
+		"budget; message.leaving 1; send; DOT; count ok; budget spent; message.sent 1; settle; answer");
+}
+
+static void at_its_budget_the_next_account_gets_it(void **state)
+{
+	(void)state;
+	have_budgets(BUDGET_SPENT);
+	bring_message();
+	quota_says(QUOTA_GRANTED);
+	expect_trace("budget; abort; count failed; B: bob@x");
+	world.budget = BUDGET_TAKEN;
+	upstream_says("250 ok");
+	expect_trace("budget; message.leaving 2; send");
+}
+
+static void a_budget_that_is_asked_for_holds_the_message_and_nothing_else(void **state)
+{
+	(void)state;
+	have_budgets(BUDGET_ASKED);
+	bring_message();
+	quota_says(QUOTA_GRANTED);
+	expect_trace("budget");
+	world.budget_callback(world.budget_context, BUDGET_TAKEN);
+	expect_trace("message.leaving 1; send");
+}
+
+static void what_was_not_sent_goes_back_to_the_budget(void **state)
+{
+	(void)state;
+	have_budgets(BUDGET_TAKEN);
+	bring_message();
+	quota_says(QUOTA_GRANTED);
+	audit_says(STATUS_OK);
+	upstream_fails("");
+	expect_trace("budget; message.leaving 1; send; count failed; budget back; message.failed 1; B: bob@x");
+}
+
+static void accounts_known_to_be_at_their_budget_are_not_asked(void **state)
+{
+	(void)state;
+	have_budgets(BUDGET_TAKEN);
+	world.budget_is_spent = true;
+	assert_int_equal(say_envelope(grant, 1, "ann@example.com", "bob@x"), STATUS_OK);
+	expect_trace("message.refused; replies");
+	assert_string_equal(world.envelope_reply, "451 4.4.1 Relay not available; try again later");
+}
+
 static void without_an_audit_nothing_goes_to_the_next_relay(void **state)
 {
 	(void)state;
@@ -291,6 +360,11 @@ int main(void)
 		CASE(what_a_later_relay_thinks_of_the_sender_is_not_the_clients_fault),
 		CASE(when_all_relays_fail_the_charge_is_given_back_once),
 		CASE(without_an_audit_nothing_goes_to_the_next_relay),
+		CASE(a_message_takes_from_its_accounts_budget_before_it_leaves),
+		CASE(at_its_budget_the_next_account_gets_it),
+		CASE(a_budget_that_is_asked_for_holds_the_message_and_nothing_else),
+		CASE(what_was_not_sent_goes_back_to_the_budget),
+		CASE(accounts_known_to_be_at_their_budget_are_not_asked),
 		CASE(behind_50_s_no_further_relay_is_tried),
 	};
 	return cmocka_run_group_tests_name("relay failover", tests, NULL, NULL);
