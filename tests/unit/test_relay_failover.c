@@ -263,8 +263,7 @@ static void a_message_takes_from_its_accounts_budget_before_it_leaves(void **sta
 	audit_says(STATUS_OK);
 	upstream_holds();
 	upstream_ends_with(UPSTREAM_ACCEPTED, "250 2.0.0 ok", true);
-	expect_trace(
-		"budget; message.leaving 1; send; DOT; count ok; budget spent; message.sent 1; settle; answer");
+	expect_trace("budget; message.leaving 1; send; DOT; count ok; budget spent; message.sent 1; settle; answer");
 }
 
 static void at_its_budget_the_next_account_gets_it(void **state)
