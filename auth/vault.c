@@ -50,6 +50,8 @@ static const char *mechanism_text(enum config_relay_auth auth)
 		return "login";
 	case RELAY_AUTH_NONE:
 		return "none";
+	case RELAY_AUTH_XOAUTH2:
+	case RELAY_AUTH_OAUTHBEARER: /* tokens are not kept here */
 	default:
 		return NULL;
 	}

@@ -106,6 +106,12 @@ static void check_files(struct check *check)
 		check_readable(check, SPOT("relay", &config->relay.items[i], ca_file));
 		check_secret(check, SPOT("relay", &config->relay.items[i], password_file));
 	}
+	for (size_t i = 0; i < config->oauth.count; i++) {
+		check_readable(check, SPOT("oauth", &config->oauth.items[i], ca_file));
+		check_secret(check, SPOT("oauth", &config->oauth.items[i], client_secret_file));
+		check_secret(check, SPOT("oauth", &config->oauth.items[i], service_account_file));
+		check_secret(check, SPOT("oauth", &config->oauth.items[i], refresh_token_file));
+	}
 }
 
 /* ---- names */

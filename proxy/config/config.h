@@ -22,7 +22,15 @@ enum config_listener_tls { LISTENER_TLS_IMPLICIT, LISTENER_TLS_STARTTLS };
 enum config_client_certificate { CLIENT_CERTIFICATE_NONE, CLIENT_CERTIFICATE_REQUEST, CLIENT_CERTIFICATE_REQUIRE };
 enum config_tls_version { TLS_VERSION_12, TLS_VERSION_13 };
 enum config_relay_tls { RELAY_TLS_IMPLICIT, RELAY_TLS_STARTTLS, RELAY_TLS_NONE };
-enum config_relay_auth { RELAY_AUTH_PLAIN, RELAY_AUTH_LOGIN, RELAY_AUTH_NONE };
+enum config_relay_auth {
+	RELAY_AUTH_PLAIN,
+	RELAY_AUTH_LOGIN,
+	RELAY_AUTH_XOAUTH2,
+	RELAY_AUTH_OAUTHBEARER,
+	RELAY_AUTH_NONE
+};
+enum config_oauth_provider { OAUTH_GOOGLE, OAUTH_MICROSOFT, OAUTH_CUSTOM };
+enum config_oauth_grant { OAUTH_REFRESH_TOKEN, OAUTH_CLIENT_CREDENTIALS, OAUTH_SERVICE_ACCOUNT };
 enum config_relay_profile {
 	RELAY_PROFILE_AUTO,
 	RELAY_PROFILE_GENERIC,
@@ -119,6 +127,10 @@ void config_reference(FILE *out);
 
 /* The relay of that name, or NULL. */
 const struct config_relay *config_find_relay(const struct config *config, const char *name);
+/* The oauth section of that name, or NULL. */
+const struct config_oauth *config_find_oauth(const struct config *config, const char *name);
+/* Whether this relay is logged in at with tokens. */
+bool config_relay_has_tokens(const struct config_relay *relay);
 
 /* True when a section's users name this user, or its groups one of his: names and groups without case. */
 bool config_names_user(const struct config_list *users, const struct config_list *groups, struct span user,

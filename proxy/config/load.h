@@ -26,5 +26,8 @@ void load_fault(struct load *load, const char *section, const char *title, const
 
 /* Whether the parts of a configuration make sense together. Adds to load->faults. */
 void rules_apply(struct load *load);
+/* The part of it that is about tokens: rules_oauth.c. */
+void rules_check_oauths(struct load *load);
+void rules_check_token_login(struct load *load, const struct config_relay *relay);
 
 #endif

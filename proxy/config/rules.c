@@ -310,7 +310,12 @@ static void check_relay_login(struct load *load, const struct config_relay *rela
 	if (!is_given(relay->user))
 		load_fault(load, "relay", relay->name, "user",
 			   "no account to log in with; expected user, or auth = \"none\"");
-	if (!is_given(relay->password_file))
+	if (config_relay_has_tokens(relay))
+		rules_check_token_login(load, relay);
+	else if (is_given(relay->oauth))
+		load_fault(load, "relay", relay->name, "oauth",
+			   "tokens are no passwords; expected auth = \"xoauth2\" or \"oauthbearer\"");
+	else if (!is_given(relay->password_file))
 		load_fault(load, "relay", relay->name, "password_file",
 			   "no password to log in with; expected password_file, or auth = \"none\"");
 	if (relay->tls == RELAY_TLS_NONE && !is_local)
@@ -404,9 +409,9 @@ static void check_files(struct load *load)
 void rules_apply(struct load *load)
 {
 	static void (*const rules[])(struct load *) = {
-		check_global,      check_files,  check_listeners, check_limits,  check_auth,
-		check_directories, check_redis,  check_sender,    check_senders, check_quotas,
-		check_timezone,    check_relays, check_routes,    check_admin,
+		check_global,      check_files,  check_listeners,    check_limits,  check_auth,
+		check_directories, check_redis,  check_sender,       check_senders, check_quotas,
+		check_timezone,    check_relays, rules_check_oauths, check_routes,  check_admin,
 	};
 	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
 		rules[i](load);

@@ -8,6 +8,7 @@
 
 #define NAME_BYTES 64
 #define HOST_BYTES 255 /* RFC 1035, 2.3.4 */
+#define URL_BYTES 1024
 
 struct unit {
 	const char *name;
@@ -141,6 +142,19 @@ bool value_is_name(struct span text)
 bool value_is_host(struct span text)
 {
 	return consists_of(text, "-_.:", HOST_BYTES);
+}
+
+bool value_is_https_url(struct span text)
+{
+	const struct span scheme = SPAN("https://");
+	if (!span_starts_with(text, scheme) || text.size > URL_BYTES)
+		return false;
+	struct span rest = span_slice(text, scheme.size, text.size);
+	for (size_t i = 0; i < rest.size; i++) {
+		if (rest.data[i] <= ' ' || rest.data[i] >= 0x7f || strchr("@#\"<>\\^`{|}", rest.data[i]))
+			return false;
+	}
+	return rest.size > 0 && rest.data[0] != '/' && rest.data[0] != '?' && rest.data[0] != ':';
 }
 
 /* An address as bytes: family AF_INET or AF_INET6; 0 when it is none. */

@@ -25,6 +25,8 @@ struct span value_choice_name(const char *choices, unsigned index);
 
 /* A name for sections, users of the system and the like: 1 to 64 letters, digits, "-", "_" and ".". */
 bool value_is_name(struct span text);
+/* "https://HOST/PATH": printable ASCII, with neither user nor fragment in it. */
+bool value_is_https_url(struct span text);
 /* A host's name or address: letters, digits, ".", "-", "_" and ":". */
 bool value_is_host(struct span text);
 /* "ADDRESS:PORT" with IPv6 in brackets; no names. */

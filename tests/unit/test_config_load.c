@@ -286,6 +286,41 @@ static const struct {
 	  "false }\n",
 	  "6: relay b.tls_verify: false would give the password to anyone who answers; expected true, with ca_file for "
 	  "a private certificate\n" },
+	/* tokens */
+	{ "route default { relays = {\"r\"} }\n"
+	  "relay b { host = \"h\" auth = \"xoauth2\" user = \"u\" oauth = \"o\" password_file = \"p\" }\n"
+	  "relay c { host = \"h\" auth = \"oauthbearer\" user = \"u\" }\n"
+	  "relay d { host = \"h\" user = \"u\" password_file = \"p\" oauth = \"o\" }\n",
+	  "5: relay b.password_file: a token takes its place; expected \"\", or auth = \"plain\"\n"
+	  "5: relay b.oauth: there is no oauth section \"o\"; expected the name of one\n"
+	  "6: relay c.oauth: no tokens to log in with; expected the name of an oauth section\n"
+	  "7: relay d.oauth: tokens are no passwords; expected auth = \"xoauth2\" or \"oauthbearer\"\n" },
+	{ "oauth a { tenant = \"x\" client_id = \"id\" }\n"
+	  "oauth b { provider = \"microsoft\" grant = \"client_credentials\" refresh_token_file = \"f\" }\n"
+	  "oauth c { provider = \"custom\" client_id = \"id\" }\n"
+	  "oauth d { provider = \"microsoft\" tenant = \"t\" grant = \"service_account\" client_id = \"id\" }\n"
+	  "oauth e { grant = \"client_credentials\" client_id = \"id\" client_secret_file = \"f\" }\n"
+	  "oauth f { client_id = \"id\" client_secret_file = \"f\" token_url = \"http://x/\" device_url = "
+	  "\"https://u@x/\" authorize_url = \"https:///x\" }\n",
+	  "4: oauth a.tenant: Microsoft alone has tenants; expected \"\", or provider = \"microsoft\"\n"
+	  "4: oauth a.client_secret_file: none; expected the application's secret, which Google wants\n"
+	  "5: oauth b.tenant: \"\" is no tenant; expected the directory's id, or a domain of it\n"
+	  "5: oauth b.client_id: none; expected the application's id\n"
+	  "5: oauth b.client_secret_file: none; expected the application's secret\n"
+	  "5: oauth b.refresh_token_file: not used with grant = \"client_credentials\"; expected \"\"\n"
+	  "6: oauth c.token_url: none; expected the address of the token endpoint\n"
+	  "6: oauth c.refresh_token_file: no way to a first token; expected this, or device_url or authorize_url for "
+	  "subgatectl relay authorize\n"
+	  "7: oauth d.grant: Microsoft has none; expected \"client_credentials\" or \"refresh_token\"\n"
+	  "7: oauth d.service_account_file: none; expected the service account's key\n"
+	  "7: oauth d.client_id: not used with grant = \"service_account\"; expected \"\"\n"
+	  "8: oauth e.grant: Google has none for mail; expected \"refresh_token\" or \"service_account\"\n"
+	  "9: oauth f.token_url: \"http://x/\" is not an address; expected one such as "
+	  "\"https://login.example.com/token\"\n"
+	  "9: oauth f.device_url: \"https://u@x/\" is not an address; expected one such as "
+	  "\"https://login.example.com/token\"\n"
+	  "9: oauth f.authorize_url: \"https:///x\" is not an address; expected one such as "
+	  "\"https://login.example.com/token\"\n" },
 };
 
 /* Faults without "FILE:" at each line's beginning. */
