@@ -11,7 +11,7 @@ CC := gcc
 endif
 # V=1 shows the commands.
 Q := $(if $(V),,@)
-PACKAGES := libssl libcrypto hiredis libconfuse jansson libcares libmicrohttpd libseccomp
+PACKAGES := libssl libcrypto hiredis libconfuse jansson libcares libmicrohttpd libseccomp libcurl
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wvla -Wswitch-enum -Werror
 HARDEN   := -fstack-protector-strong -fPIE -fno-plt
 CFLAGS   ?= -O2 -g
@@ -19,7 +19,7 @@ PACKAGE_CFLAGS := $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
 PACKAGE_LIBS := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
 ALL_CFLAGS = -std=gnu17 -D_GNU_SOURCE -DSUBGATE_VERSION='"$(VERSION)"' $(CFLAGS) $(WARNINGS) $(HARDEN) $(SANITIZE_CFLAGS) \
 	-include proxy/base/banned.h -Iproxy -I. -I$(BUILD)/generated $(PACKAGE_CFLAGS)
-ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now $(LDFLAGS) $(SANITIZE_CFLAGS)
+ALL_LDFLAGS = -pie -Wl,--as-needed,-z,relro,-z,now $(LDFLAGS) $(SANITIZE_CFLAGS)
 LIBS = $(PACKAGE_LIBS) -lldap -llber -lev -lpthread -lm
 
 ifneq ($(SANITIZE),)

@@ -2,7 +2,7 @@
  * The auth role: who somebody is, and what relays are logged in with. It holds
  * the secrets that no client-facing process may have. Starts by taking its
  * descriptors, reading the app passwords and the CA files; after that it opens
- * nothing but connections to directories. What it can't start with, it says in
+ * nothing but connections to directories and to token endpoints. What it can't start with, it says in
  * the log, and ends.
  */
 #include "auth/auth.h"
@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "auth/grant_door.h"
 #include "base/log.h"
 
 #define KEY_ENTROPY 32         /* bytes of a key made here, where no key was handed over */
@@ -143,6 +144,7 @@ static enum status set_up(struct auth *auth)
 	TRY(cache_create(ENTRIES_MAXIMUM, &auth->entries));
 	TRY(open_throttle(auth));
 	TRY(fill_vault(auth));
+	TRY(tokens_create(auth->role, &auth_tokens_handler, auth, &auth->tokens));
 	TRY(open_store(auth));
 	TRY(open_directories(auth));
 	return build_chain(auth);
@@ -161,6 +163,7 @@ static void stop(void *state)
 	if (disk_ended)
 		store_close(&auth->store);
 	vault_free(&auth->vault);
+	tokens_free(&auth->tokens);
 	throttle_free(&auth->throttle);
 	cache_free(&auth->logins);
 	cache_free(&auth->entries);
@@ -213,7 +216,7 @@ static void attached(void *state, enum role_kind peer, uint32_t instance, int fd
 
 void auth_check_drained(struct auth *auth)
 {
-	if (auth->draining && auth->gates == NULL && auth->changes == 0)
+	if (auth->draining && auth->gates == NULL && auth->changes == 0 && !tokens_are_busy(auth->tokens))
 		role_finish(auth->role);
 }
 
@@ -222,6 +225,7 @@ static void drain(void *state, uint64_t limit_ms)
 {
 	struct auth *auth = state;
 	auth->draining = true;
+	tokens_drain(auth->tokens);
 	timer_set(auth->drain_timer, limit_ms);
 	auth_check_drained(auth);
 }

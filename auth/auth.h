@@ -4,6 +4,7 @@
 
 #include "auth/chain.h"
 #include "auth/map.h"
+#include "auth/oauth/tokens.h"
 #include "auth/vault.h"
 #include "door/messages.h"
 #include "door/role.h"
@@ -19,6 +20,7 @@ struct auth {
 	struct cache *entries;
 	struct throttle *throttle;
 	struct vault *vault;
+	struct tokens *tokens;
 	struct chain chain;
 
 	struct gate_door *gates;   /* a list */

@@ -94,14 +94,54 @@ static enum status take_granted(struct auth *auth, struct span payload)
 	return STATUS_OK;
 }
 
+/* The number of a relay that is logged in at with tokens, or the count of all. */
+static size_t find_token_relay(const struct auth *auth, struct span name)
+{
+	const struct config *config = auth->role->config;
+	size_t index = 0;
+	while (index < config->relay.count &&
+	       !(span_equal(span_of(config->relay.items[index].name), name) && tokens_serve(auth->tokens, index)))
+		index++;
+	return index;
+}
+
 static enum status take_credential_request(struct auth *auth, struct door *door, struct span payload)
 {
 	struct door_credential_request request;
 	struct door_credential_reply reply;
 	TRY(door_read_credential_request(payload, &request));
+	size_t relay = find_token_relay(auth, request.relay);
+	if (relay < auth->role->config->relay.count) {
+		tokens_ask(auth->tokens, relay, request.request);
+		return STATUS_OK;
+	}
 	vault_answer(auth->vault, &request, &reply);
 	return door_send_credential_reply(door, &reply);
 }
+
+static enum status take_credential_refused(const struct auth *auth, struct span payload)
+{
+	struct door_credential_refused message;
+	TRY(door_read_credential_refused(payload, &message));
+	size_t relay = find_token_relay(auth, message.relay);
+	if (relay < auth->role->config->relay.count)
+		tokens_refuse(auth->tokens, relay, message.serial);
+	return STATUS_OK;
+}
+
+static void on_token_answer(void *context, const struct door_credential_reply *reply)
+{
+	const struct auth *auth = context;
+	if (auth->relay && door_send_credential_reply(auth->relay, reply) != STATUS_OK)
+		log_warning("a token can't be given: there is no relay any more");
+}
+
+static void on_tokens_idle(void *context)
+{
+	auth_check_drained(context);
+}
+
+const struct tokens_handler auth_tokens_handler = { .on_answer = on_token_answer, .on_idle = on_tokens_idle };
 
 static enum status on_frame(void *context, struct door *door, uint16_t type, struct span payload)
 {
@@ -111,6 +151,8 @@ static enum status on_frame(void *context, struct door *door, uint16_t type, str
 		return take_granted(auth, payload);
 	case DOOR_CREDENTIAL_REQUEST:
 		return take_credential_request(auth, door, payload);
+	case DOOR_CREDENTIAL_REFUSED:
+		return take_credential_refused(auth, payload);
 	default:
 		log_warning("the relay sends what it may not: %s", door_type_text(type));
 		return STATUS_INVALID;
@@ -128,6 +170,8 @@ static void refuse_waiting(void *context, struct map_link *link)
 void auth_detach_relay(struct auth *auth)
 {
 	door_free(&auth->relay);
+	if (auth->tokens)
+		tokens_forget_asked(auth->tokens);
 	map_visit(&auth->granting, refuse_waiting, NULL);
 }
 

@@ -13,4 +13,7 @@ void auth_grant_report_failure(const struct exchange *exchange, struct span user
 /* "ldap", "app_password", or "" where no back end decided. Static. */
 const char *auth_grant_method_text(enum stats_method method);
 
+/* Tokens go to the relay, and a drained role ends with the last fetch. */
+extern const struct tokens_handler auth_tokens_handler;
+
 #endif

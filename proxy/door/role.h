@@ -37,7 +37,9 @@ struct role_context {
  *   gate:  "listener:NAME:N" (N from 0, each address), "tls-certificate", "tls-key", "tls-tickets",
  *          "tls-certificate:NAME", "tls-key:NAME" (each certificate section), "client-ca:NAME" (of a listener), "census", "census-reading" (stats/census.h)
  *   auth:  "app-passwords" (read-write, append), "auth-key" (32 random bytes a node, for keyed hashes),
- *          "ldap-password:NAME", "relay-password:NAME", "redis-password"
+ *          "ldap-password:NAME", "relay-password:NAME", "redis-password",
+ *          "oauth-secret:NAME", "oauth-refresh:NAME", "oauth-account:NAME", "oauth-ca:NAME" (each oauth section),
+ *          "oauth-state:NAME" (those with refresh tokens; read-write)
  *   relay: "audit" (read-write, append), "audit-state" (read-write), "audit-key", "spool" (a folder),
  *          "slots" (a folder), "redis-password", "relay-ca:NAME"
  *   admin: "control" (listening), "http" (listening), "slabs" (all slabs, see stats/stats.h)

@@ -36,6 +36,8 @@ static unsigned count_sections(const struct config *config, struct span kind)
 		return (unsigned)config->relay.count;
 	if (span_equal(kind, SPAN("ldap")))
 		return (unsigned)config->ldap.count;
+	if (span_equal(kind, SPAN("oauth")))
+		return (unsigned)config->oauth.count;
 	return 0;
 }
 
@@ -45,6 +47,8 @@ static const char *section_name(const struct config *config, struct span kind, u
 		return config->listener.items[index].name;
 	if (span_equal(kind, SPAN("relay")))
 		return config->relay.items[index].name;
+	if (span_equal(kind, SPAN("oauth")))
+		return config->oauth.items[index].name;
 	return config->ldap.items[index].name;
 }
 

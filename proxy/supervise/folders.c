@@ -155,6 +155,23 @@ static enum status open_audit_state(const char *folder, FILE *faults, struct han
 	return handover_give(list, TO(ROLE_RELAY), fd, "audit-state");
 }
 
+/* Refresh tokens, which providers replace: one file a section, opened anew for each generation, so that two of auth can lock each other out. */
+static enum status open_token_files(const struct config *config, FILE *faults, struct handover *list)
+{
+	char path[PATH_ROOM];
+	for (size_t i = 0; i < config->oauth.count; i++) {
+		const struct config_oauth *oauth = &config->oauth.items[i];
+		if (oauth->grant != OAUTH_REFRESH_TOKEN)
+			continue;
+		snprintf(path, sizeof(path), "%s/oauth-%s", config->global.state_dir, oauth->name);
+		int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+		if (fd < 0)
+			return complain(faults, "can't open", path);
+		TRY(handover_give(list, TO(ROLE_AUTH), fd, "oauth-state:%s", oauth->name));
+	}
+	return STATUS_OK;
+}
+
 static enum status open_folder(const char *base, const char *name, const struct identity *owner, FILE *faults,
 			       struct handover *list)
 {
@@ -185,6 +202,7 @@ enum status folders_open(const struct config *config, const struct identities *i
 	TRY(open_file(config->app_password.path, faults, TO(ROLE_AUTH), "app-passwords", list));
 	TRY(open_file(config->audit.file, faults, TO(ROLE_RELAY), "audit", list));
 	TRY(open_audit_state(state, faults, list));
+	TRY(open_token_files(config, faults, list));
 	TRY(open_key(state, "auth-key", TO(ROLE_AUTH), faults, list));
 	TRY(open_key(state, "audit-key", TO(ROLE_RELAY), faults, list));
 	TRY(open_folder(state, "spool", relay, faults, list));

@@ -110,6 +110,30 @@ static enum status open_relay_secrets(const struct config *config, FILE *faults,
 	return worst;
 }
 
+static enum status open_oauth_secrets(const struct config *config, FILE *faults, struct handover *list)
+{
+	enum status worst = STATUS_OK;
+	for (size_t i = 0; i < config->oauth.count; i++) {
+		const struct config_oauth *oauth = &config->oauth.items[i];
+		const unsigned line = oauth->line;
+		const struct wish secret = {
+			"oauth", line, "client_secret_file", oauth->client_secret_file, CONTENT_LINE, TO(ROLE_AUTH)
+		};
+		const struct wish refresh = {
+			"oauth", line, "refresh_token_file", oauth->refresh_token_file, CONTENT_LINE, TO(ROLE_AUTH)
+		};
+		const struct wish account = {
+			"oauth", line, "service_account_file", oauth->service_account_file, CONTENT_KEY, TO(ROLE_AUTH)
+		};
+		const struct wish ca = { "oauth", line, "ca_file", oauth->ca_file, CONTENT_PUBLIC, TO(ROLE_AUTH) };
+		note(fetch_titled(config, &secret, "oauth-secret", oauth->name, faults, list), &worst);
+		note(fetch_titled(config, &refresh, "oauth-refresh", oauth->name, faults, list), &worst);
+		note(fetch_titled(config, &account, "oauth-account", oauth->name, faults, list), &worst);
+		note(fetch_titled(config, &ca, "oauth-ca", oauth->name, faults, list), &worst);
+	}
+	return worst;
+}
+
 static enum status open_ldap_secrets(const struct config *config, FILE *faults, struct handover *list)
 {
 	enum status worst = STATUS_OK;
@@ -170,5 +194,6 @@ enum status secrets_open(const struct config *config, FILE *faults, struct hando
 		note(fetch(config, &password, "redis-password", faults, list), &worst);
 	note(open_ldap_secrets(config, faults, list), &worst);
 	note(open_relay_secrets(config, faults, list), &worst);
+	note(open_oauth_secrets(config, faults, list), &worst);
 	return worst;
 }

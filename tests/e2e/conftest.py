@@ -47,8 +47,9 @@ def start(tmp_path, authority, request):
     """start(sections, user=…) starts a Subgate that ends with the test, in order; its log is shown when the test fails."""
     running = []
 
-    def start_one(sections, name="subgate", **options):
-        secrets = {"upstream": Upstream.PASSWORD, "ldap": Directory.BIND_PASSWORD, "redis": RedisServer.PASSWORD}
+    def start_one(sections, name="subgate", more_secrets=None, **options):
+        secrets = {"upstream": Upstream.PASSWORD, "ldap": Directory.BIND_PASSWORD, "redis": RedisServer.PASSWORD,
+                   **(more_secrets or {})}
         subgate = Subgate(tmp_path / name, authority, sections, secrets, **options)
         running.append(subgate)
         return subgate.start()

@@ -102,13 +102,18 @@ class Connection:
             if verb not in USUAL:
                 self.reply("500 5.5.1 What?")
                 continue
-            self._act(verb)
             if verb == AUTH:
-                self.upstream.logins.append(base64.b64decode(line.split(" ")[2]).split(b"\0")[1].decode())
-            elif verb == DATA:
+                self.authenticate(line)
+                continue
+            self._act(verb)
+            if verb == DATA:
                 self._take_message()
             elif verb == QUIT:
                 return
+
+    def authenticate(self, line):
+        self._act(AUTH)
+        self.upstream.logins.append(base64.b64decode(line.split(" ")[2]).split(b"\0")[1].decode())
 
     def _take_message(self):
         self._act(BODY)
@@ -127,6 +132,7 @@ class RawUpstream:
     """
 
     USER, tls = "relay@example.com", "none"
+    connection = Connection
 
     def __init__(self, port=None, backlog=64):
         self.port = port or free_port()
@@ -195,7 +201,7 @@ relay {name} {{
 
     def _serve(self, sock):
         try:
-            Connection(self, sock).run()
+            self.connection(self, sock).run()
         except (Close, OSError):
             pass
         finally:

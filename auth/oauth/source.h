@@ -1,0 +1,32 @@
+/* One source of access tokens: a section, and with service accounts a mailbox. Private to this folder. */
+#ifndef AUTH_OAUTH_SOURCE_H
+#define AUTH_OAUTH_SOURCE_H
+
+#include "auth/oauth/tokens.h"
+
+struct source;
+
+/* `client` and `subject` live longer. */
+MUST_USE enum status source_create(struct tokens *tokens, const struct oauth_client *client, const char *subject,
+				   struct source **out_source);
+void source_free(struct source **source); /* when no job of it runs any more; NULL-safe; sets to NULL */
+const struct oauth_client *source_client(const struct source *source);
+bool source_is_for(const struct source *source, const struct oauth_client *client, const char *subject);
+
+/* Fetches, unless one is under way. */
+void source_begin(struct source *source);
+void source_ask(struct source *source, size_t relay, uint64_t request);
+void source_refuse(struct source *source, uint64_t serial);
+void source_forget_asked(struct source *source);
+void source_install(struct source *source, const struct token_answer *answer);
+void source_drain(struct source *source);
+
+/* ---- what tokens.c has for them */
+
+struct jobs *tokens_jobs(const struct tokens *tokens);
+const struct role_context *tokens_role(const struct tokens *tokens);
+uint64_t tokens_next_serial(struct tokens *tokens);
+unsigned tokens_label(const struct tokens *tokens, const struct oauth_client *client);
+void tokens_answer(const struct tokens *tokens, const struct door_credential_reply *reply);
+
+#endif

@@ -1,0 +1,240 @@
+/*
+ * Sources, and who is answered by which. Owns the sections' secrets, the
+ * threads and the sources; source.c is one of them.
+ */
+#include "auth/oauth/tokens.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "auth/oauth/https.h"
+#include "auth/oauth/source.h"
+#include "base/clock.h"
+#include "base/log.h"
+
+#define THREADS_MAXIMUM 8     /* more endpoints than that share them */
+#define JOBS_QUEUE_MAXIMUM 64 /* one fetch a source, and some administrators */
+
+struct tokens {
+	const struct role_context *role;
+	const struct tokens_handler *handler;
+	void *context;
+	struct jobs *jobs;
+	struct oauth_client *clients; /* as the config's sections */
+	size_t client_count;
+	struct source **sources;
+	size_t source_count;
+	struct source **of_relay; /* as the config's relays; NULL: a password */
+	uint64_t last_serial;
+	size_t busy; /* jobs under way */
+};
+
+/* ---- what sources want */
+
+struct jobs *tokens_jobs(const struct tokens *tokens)
+{
+	return tokens->jobs;
+}
+
+const struct role_context *tokens_role(const struct tokens *tokens)
+{
+	return tokens->role;
+}
+
+uint64_t tokens_next_serial(struct tokens *tokens)
+{
+	return ++tokens->last_serial;
+}
+
+unsigned tokens_label(const struct tokens *tokens, const struct oauth_client *client)
+{
+	return (unsigned)(client - tokens->clients) * STATS_SECOND_LABELS;
+}
+
+void tokens_answer(const struct tokens *tokens, const struct door_credential_reply *reply)
+{
+	tokens->handler->on_answer(tokens->context, reply);
+}
+
+enum status tokens_submit(struct tokens *tokens, struct job *job, uint64_t timeout_ms)
+{
+	enum status status = jobs_submit(tokens->jobs, job, timeout_ms);
+	tokens->busy += status == STATUS_OK;
+	return status;
+}
+
+void tokens_job_ended(struct tokens *tokens)
+{
+	if (--tokens->busy == 0)
+		tokens->handler->on_idle(tokens->context);
+}
+
+bool tokens_are_busy(const struct tokens *tokens)
+{
+	return tokens->busy > 0;
+}
+
+/* ---- relays */
+
+bool tokens_serve(const struct tokens *tokens, size_t relay)
+{
+	return tokens->of_relay[relay] != NULL;
+}
+
+void tokens_ask(struct tokens *tokens, size_t relay, uint64_t request)
+{
+	source_ask(tokens->of_relay[relay], relay, request);
+}
+
+void tokens_refuse(struct tokens *tokens, size_t relay, uint64_t serial)
+{
+	if (tokens->of_relay[relay])
+		source_refuse(tokens->of_relay[relay], serial);
+}
+
+void tokens_forget_asked(struct tokens *tokens)
+{
+	for (size_t i = 0; i < tokens->source_count; i++)
+		source_forget_asked(tokens->sources[i]);
+}
+
+void tokens_drain(struct tokens *tokens)
+{
+	for (size_t i = 0; i < tokens->source_count; i++)
+		source_drain(tokens->sources[i]);
+}
+
+const struct oauth_client *tokens_client(const struct tokens *tokens, const char *relay)
+{
+	const struct config_relay *section = config_find_relay(tokens->role->config, relay);
+	for (size_t i = 0; section && i < tokens->client_count; i++) {
+		if (config_relay_has_tokens(section) && strcmp(tokens->clients[i].config->name, section->oauth) == 0)
+			return &tokens->clients[i];
+	}
+	return NULL;
+}
+
+void tokens_install(struct tokens *tokens, const struct oauth_client *client, const struct token_answer *answer)
+{
+	for (size_t i = 0; i < tokens->source_count; i++) {
+		if (source_client(tokens->sources[i]) == client)
+			source_install(tokens->sources[i], answer);
+	}
+}
+
+/* ---- life */
+
+static enum status open_clients(struct tokens *tokens)
+{
+	const struct config *config = tokens->role->config;
+	tokens->clients = calloc(config->oauth.count + 1, sizeof(*tokens->clients));
+	if (tokens->clients == NULL)
+		return STATUS_NO_MEMORY;
+	for (size_t i = 0; i < config->oauth.count; i++) {
+		TRY(oauth_client_open(tokens->role, &config->oauth.items[i], &tokens->clients[i]));
+		tokens->client_count++;
+	}
+	return STATUS_OK;
+}
+
+/* A service account's token is for one mailbox; others are for whatever was consented to. */
+static const char *subject_of(const struct oauth_client *client, const struct config_relay *relay)
+{
+	return client->config->grant == OAUTH_SERVICE_ACCOUNT ? relay->user : "";
+}
+
+static enum status find_source(struct tokens *tokens, const struct config_relay *relay, struct source **out_source)
+{
+	const struct oauth_client *client = tokens_client(tokens, relay->name);
+	if (client == NULL)
+		return STATUS_NOT_FOUND;
+	const char *subject = subject_of(client, relay);
+	for (size_t i = 0; i < tokens->source_count; i++) {
+		if (source_is_for(tokens->sources[i], client, subject)) {
+			*out_source = tokens->sources[i];
+			return STATUS_OK;
+		}
+	}
+	TRY(source_create(tokens, client, subject, &tokens->sources[tokens->source_count]));
+	*out_source = tokens->sources[tokens->source_count++];
+	return STATUS_OK;
+}
+
+static enum status make_sources(struct tokens *tokens)
+{
+	const struct config *config = tokens->role->config;
+	tokens->of_relay = calloc(config->relay.count + 1, sizeof(struct source *));
+	tokens->sources = calloc(config->relay.count + 1, sizeof(struct source *));
+	if (tokens->of_relay == NULL || tokens->sources == NULL)
+		return STATUS_NO_MEMORY;
+	for (size_t i = 0; i < config->relay.count; i++) {
+		if (config_relay_has_tokens(&config->relay.items[i]))
+			TRY(find_source(tokens, &config->relay.items[i], &tokens->of_relay[i]));
+	}
+	return STATUS_OK;
+}
+
+/* One thread more than sources, so that an administrator's consent finds one where all endpoints hang. */
+static enum status start_threads(struct tokens *tokens)
+{
+	size_t wanted = tokens->source_count + 1;
+	const struct jobs_settings settings = {
+		.name = "tokens",
+		.threads = wanted < THREADS_MAXIMUM ? (unsigned)wanted : THREADS_MAXIMUM,
+		.queue_maximum = JOBS_QUEUE_MAXIMUM,
+	};
+	return jobs_create(tokens->role->loop, &settings, &tokens->jobs);
+}
+
+static enum status set_up(struct tokens *tokens)
+{
+	TRY(open_clients(tokens));
+	TRY(make_sources(tokens));
+	if (tokens->source_count == 0)
+		return STATUS_OK;
+	oauth_client_wipe_json();
+	TRY(https_open());
+	TRY(start_threads(tokens));
+	for (size_t i = 0; i < tokens->source_count; i++)
+		source_begin(tokens->sources[i]);
+	return STATUS_OK;
+}
+
+enum status tokens_create(const struct role_context *role, const struct tokens_handler *handler, void *context,
+			  struct tokens **out_tokens)
+{
+	struct tokens *tokens = calloc(1, sizeof(*tokens));
+	if (tokens == NULL)
+		return STATUS_NO_MEMORY;
+	tokens->role = role;
+	tokens->handler = handler;
+	tokens->context = context;
+	tokens->last_serial = clock_wall_us(); /* no serial of a process before this one comes again */
+	enum status status = set_up(tokens);
+	if (status != STATUS_OK) {
+		log_error("tokens can't be got: %s", status_text(status));
+		tokens_free(&tokens);
+		return status;
+	}
+	*out_tokens = tokens;
+	return STATUS_OK;
+}
+
+void tokens_free(struct tokens **tokens)
+{
+	struct tokens *ending = *tokens;
+	*tokens = NULL;
+	if (ending == NULL)
+		return;
+	bool ended = jobs_free(&ending->jobs);
+	for (size_t i = 0; i < ending->source_count; i++)
+		source_free(&ending->sources[i]);
+	/* What a thread that was left behind may look at stays. */
+	for (size_t i = 0; ended && i < ending->client_count; i++)
+		oauth_client_close(&ending->clients[i]);
+	if (ended)
+		free(ending->clients);
+	free(ending->sources);
+	free(ending->of_relay);
+	free(ending);
+}

@@ -1,0 +1,55 @@
+/*
+ * The access tokens of relays: got before they are needed, in threads, renewed
+ * before they end, and given to the relay role for each login. One source a
+ * section and mailbox; concurrent logins wait for one fetch.
+ *
+ * How it fails: an endpoint that can't be reached rests with growing pauses,
+ * and the token there is stays in use until it ends; one that refuses rests
+ * longer. A login meanwhile hears the reason at once.
+ */
+#ifndef AUTH_OAUTH_TOKENS_H
+#define AUTH_OAUTH_TOKENS_H
+
+#include "auth/jobs.h"
+#include "auth/oauth/fetch.h"
+#include "door/messages.h"
+#include "door/role.h"
+
+struct tokens;
+
+struct tokens_handler {
+	/* The answer to a tokens_ask; its texts are valid during the call. */
+	void (*on_answer)(void *context, const struct door_credential_reply *reply);
+	/* Nothing is under way any more. */
+	void (*on_idle)(void *context);
+};
+
+/* Takes the sections' descriptors over and begins to fetch. Logs why it can't. `handler` is static. */
+MUST_USE enum status tokens_create(const struct role_context *role, const struct tokens_handler *handler, void *context,
+				   struct tokens **out_tokens);
+void tokens_free(struct tokens **tokens); /* NULL-safe; sets to NULL */
+
+/* Whether this relay (its number in the config) is logged in at with tokens. */
+bool tokens_serve(const struct tokens *tokens, size_t relay);
+/* Answered at once, or when the fetch under way has ended. */
+void tokens_ask(struct tokens *tokens, size_t relay, uint64_t request);
+/* The token of that serial was refused by the relay: it is not given again. */
+void tokens_refuse(struct tokens *tokens, size_t relay, uint64_t serial);
+/* Who asked is gone. */
+void tokens_forget_asked(struct tokens *tokens);
+/* Nothing is fetched any more but what is asked for. */
+void tokens_drain(struct tokens *tokens);
+/* A fetch, or an administrator's consent, is under way: its refresh token may be the only one. */
+bool tokens_are_busy(const struct tokens *tokens);
+
+/* ---- for an administrator's consent */
+
+/* The section that serves this relay; NULL: none does. */
+const struct oauth_client *tokens_client(const struct tokens *tokens, const char *relay);
+/* As jobs_submit; on_done comes before tokens_are_busy forgets it. */
+MUST_USE enum status tokens_submit(struct tokens *tokens, struct job *job, uint64_t timeout_ms);
+void tokens_job_ended(struct tokens *tokens);
+/* What a consent brought: given to logins from now on. */
+void tokens_install(struct tokens *tokens, const struct oauth_client *client, const struct token_answer *answer);
+
+#endif
