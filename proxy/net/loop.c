@@ -111,6 +111,7 @@ static void make_eventfd(struct loop *loop)
 
 enum status loop_create(struct loop **out_loop)
 {
+	TRY(loop_memory_begin());
 	struct loop *loop = calloc(1, sizeof(*loop));
 	if (loop == NULL)
 		return STATUS_NO_MEMORY;

@@ -25,4 +25,11 @@ struct loop {
 	bool stopping;
 };
 
+/* Before the first loop: libev ends no process for want of memory (loop_memory.c). STATUS_NO_MEMORY. */
+MUST_USE enum status loop_memory_begin(void);
+/* Before a watcher or timer is made; `fd`: its descriptor, or -1. STATUS_NO_MEMORY: it must not be. */
+MUST_USE enum status loop_memory_take(int fd);
+/* Once it is gone. */
+void loop_memory_give(void);
+
 #endif

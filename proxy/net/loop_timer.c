@@ -44,9 +44,12 @@ static void fire(struct ev_loop *ev, ev_timer *at, int events)
 
 enum status timer_make(struct loop *loop, void (*on_expired)(void *context), void *context, struct timer **out_timer)
 {
+	TRY(loop_memory_take(-1));
 	struct timer *timer = calloc(1, sizeof(*timer));
-	if (timer == NULL)
+	if (timer == NULL) {
+		loop_memory_give();
 		return STATUS_NO_MEMORY;
+	}
 	timer->loop = loop;
 	timer->on_expired = on_expired;
 	timer->context = context;
@@ -79,5 +82,6 @@ void timer_free(struct timer **timer)
 		return;
 	ev_timer_stop((*timer)->loop->ev, &(*timer)->ev);
 	free(*timer);
+	loop_memory_give();
 	*timer = NULL;
 }

@@ -36,9 +36,12 @@ static int ev_events(unsigned events)
 enum status watch_create(struct loop *loop, int fd, unsigned events, void (*on_ready)(void *context, unsigned events),
 			 void *context, struct watch **out_watch)
 {
+	TRY(loop_memory_take(fd));
 	struct watch *watch = calloc(1, sizeof(*watch));
-	if (watch == NULL)
+	if (watch == NULL) {
+		loop_memory_give();
 		return STATUS_NO_MEMORY;
+	}
 	watch->loop = loop;
 	watch->on_ready = on_ready;
 	watch->context = context;
@@ -68,6 +71,7 @@ void watch_free(struct watch **watch)
 		return;
 	ev_io_stop((*watch)->loop->ev, &(*watch)->ev);
 	free(*watch);
+	loop_memory_give();
 	*watch = NULL;
 }
 
@@ -90,9 +94,12 @@ static void report_woken(struct ev_loop *ev, ev_async *async, int events)
 
 enum status wakeup_create(struct loop *loop, void (*on_woken)(void *context), void *context, struct wakeup **out_wakeup)
 {
+	TRY(loop_memory_take(-1));
 	struct wakeup *wakeup = calloc(1, sizeof(*wakeup));
-	if (wakeup == NULL)
+	if (wakeup == NULL) {
+		loop_memory_give();
 		return STATUS_NO_MEMORY;
+	}
 	wakeup->loop = loop;
 	wakeup->on_woken = on_woken;
 	wakeup->context = context;
@@ -114,6 +121,7 @@ void wakeup_free(struct wakeup **wakeup)
 		return;
 	ev_async_stop((*wakeup)->loop->ev, &(*wakeup)->ev);
 	free(*wakeup);
+	loop_memory_give();
 	*wakeup = NULL;
 }
 
@@ -137,9 +145,12 @@ static void report_signal(struct ev_loop *ev, ev_signal *at, int events)
 enum status signal_watch_create(struct loop *loop, int number, void (*on_signal)(void *context), void *context,
 				struct signal_watch **out_watch)
 {
+	TRY(loop_memory_take(-1));
 	struct signal_watch *watch = calloc(1, sizeof(*watch));
-	if (watch == NULL)
+	if (watch == NULL) {
+		loop_memory_give();
 		return STATUS_NO_MEMORY;
+	}
 	watch->loop = loop;
 	watch->on_signal = on_signal;
 	watch->context = context;
@@ -156,5 +167,6 @@ void signal_watch_free(struct signal_watch **watch)
 		return;
 	ev_signal_stop((*watch)->loop->ev, &(*watch)->ev);
 	free(*watch);
+	loop_memory_give();
 	*watch = NULL;
 }

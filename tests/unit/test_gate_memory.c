@@ -10,6 +10,7 @@
 #include <openssl/ssl.h>
 #include <sys/wait.h>
 
+#include "failing_memory.h"
 #include "gate_fixture.h"
 
 #ifdef SUBGATE_SANITIZED /* has an allocator of its own, which can't be replaced */
@@ -23,57 +24,6 @@ int main(void)
 
 #define FAILURES_MAXIMUM 20000 /* far more than a session has allocations */
 #define CLIENT_LIMIT_S 20
-
-/* ---- an allocator that can fail */
-
-extern void *__libc_malloc(size_t size);
-extern void *__libc_calloc(size_t count, size_t size);
-extern void *__libc_realloc(void *memory, size_t size);
-extern void __libc_free(void *memory);
-
-static bool counting;      /* allocations are those of the gate */
-static unsigned long left; /* until the one that fails; 0: it has failed, or none is to fail */
-static long living;        /* blocks */
-
-static bool fails(void)
-{
-	return counting && left > 0 && --left == 0;
-}
-
-void *malloc(size_t size)
-{
-	void *memory = fails() ? NULL : __libc_malloc(size);
-	living += memory != NULL;
-	return memory;
-}
-
-void *calloc(size_t count, size_t size)
-{
-	void *memory = fails() ? NULL : __libc_calloc(count, size);
-	living += memory != NULL;
-	return memory;
-}
-
-void *realloc(void *memory, size_t size)
-{
-	void *grown = fails() ? NULL : __libc_realloc(memory, size);
-	living += memory == NULL && grown != NULL;
-	return grown;
-}
-
-void *reallocarray(void *memory, size_t count, size_t size)
-{
-	size_t whole;
-	if (__builtin_mul_overflow(count, size, &whole))
-		return NULL;
-	return realloc(memory, whole);
-}
-
-void free(void *memory)
-{
-	living -= memory != NULL;
-	__libc_free(memory);
-}
 
 /* ---- the client: says it all, and exits with 0 if all was answered as it should be */
 
@@ -152,9 +102,9 @@ static void run_client(void)
 static void gate_turn(void)
 {
 	timer_set(world.tick, 1);
-	counting = true;
+	memory_counts = true;
 	loop_run(world.loop);
-	counting = false;
+	memory_counts = false;
 	timer_set(world.peer_tick, 0);
 	loop_run(world.peer_loop);
 }
@@ -181,12 +131,12 @@ static void each_allocation_fails_once_and_the_next_client_is_served(void **stat
 	(void)state;
 	assert_true(serve_one()); /* what is made once and kept */
 	assert_true(serve_one());
-	long before = living;
+	long before = memory_living;
 	for (n = 1; n < FAILURES_MAXIMUM; n++) {
-		left = n;
+		memory_left = n;
 		bool served = serve_one();
-		bool has_failed = left == 0;
-		left = 0;
+		bool has_failed = memory_left == 0;
+		memory_left = 0;
 		buf_clear(&world.trace);
 		buf_clear(&world.message);
 		if (!has_failed) {
@@ -199,9 +149,20 @@ static void each_allocation_fails_once_and_the_next_client_is_served(void **stat
 			fail_msg("no client is served behind failure %lu", n);
 	}
 	print_message("%lu allocations: %lu ended their session, %lu did not; %ld blocks before, %ld after\n", n - 1,
-		      ended, survived, before, living);
+		      ended, survived, before, memory_living);
 	assert_in_range(n, 50, FAILURES_MAXIMUM - 1);
-	assert_true(living - before < 20); /* not one for each */
+	assert_true(memory_living - before < 20); /* not one for each */
+}
+
+static void nobody_is_served_while_memory_is_out_and_everybody_once_it_is_back(void **state)
+{
+	(void)state;
+	assert_true(serve_one());
+	memory_is_out = true;
+	for (unsigned i = 0; i < 20; i++)
+		assert_false(serve_one());
+	memory_is_out = false;
+	assert_true(serve_one());
 }
 
 int main(void)
@@ -209,6 +170,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(each_allocation_fails_once_and_the_next_client_is_served, open_world,
 						close_world),
+		cmocka_unit_test_setup_teardown(nobody_is_served_while_memory_is_out_and_everybody_once_it_is_back,
+						open_world, close_world),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
