@@ -164,6 +164,7 @@ static void stop(void *state)
 		store_close(&auth->store);
 	vault_free(&auth->vault);
 	tokens_free(&auth->tokens);
+	consent_end(&auth->consent);
 	throttle_free(&auth->throttle);
 	cache_free(&auth->logins);
 	cache_free(&auth->entries);

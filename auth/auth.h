@@ -4,6 +4,7 @@
 
 #include "auth/chain.h"
 #include "auth/map.h"
+#include "auth/oauth/consent.h"
 #include "auth/oauth/tokens.h"
 #include "auth/vault.h"
 #include "door/messages.h"
@@ -21,6 +22,7 @@ struct auth {
 	struct throttle *throttle;
 	struct vault *vault;
 	struct tokens *tokens;
+	struct consent consent; /* of an administrator, to a relay's tokens */
 	struct chain chain;
 
 	struct gate_door *gates;   /* a list */

@@ -17,6 +17,7 @@ static const struct command commands[] = {
 	{ "app-password revoke", auth_control_revoke_app_password },
 	{ "throttle list", auth_control_list_throttled },
 	{ "throttle clear", auth_control_clear_throttled },
+	{ "relay authorize", auth_control_authorize_relay },
 };
 
 /* ---- answers */

@@ -31,6 +31,7 @@ void auth_control_create_app_password(const struct control_call *call, const jso
 void auth_control_list_app_passwords(const struct control_call *call, const json_t *arguments);
 void auth_control_revoke_app_password(const struct control_call *call, const json_t *arguments);
 void auth_control_list_throttled(const struct control_call *call, const json_t *arguments);
+void auth_control_authorize_relay(const struct control_call *call, const json_t *arguments);
 void auth_control_clear_throttled(const struct control_call *call, const json_t *arguments);
 
 #endif

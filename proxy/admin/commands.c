@@ -6,7 +6,7 @@
 #include <string.h>
 
 #define ARGUMENTS_MAXIMUM 4 /* of one command */
-#define TEXT_MAXIMUM 1024   /* bytes of an argument: a long DN fits */
+#define TEXT_MAXIMUM 4096   /* bytes of an argument: a long DN, or the address of a consent, fits */
 
 enum argument_kind { ARGUMENT_NONE, ARGUMENT_TEXT, ARGUMENT_NUMBER };
 
@@ -45,6 +45,9 @@ static const struct command commands[] = {
 	{ "quota show", ROLE_RELAY, { MUST("user") } },
 	{ "quota reset", ROLE_RELAY, { MUST("user") } },
 	{ "relay list", ROLE_RELAY, { { 0 } } },
+	{ "relay authorize",
+	  ROLE_AUTH,
+	  { MUST("relay"), { "port", ARGUMENT_NUMBER, false }, MAY("id"), MAY("answer") } },
 };
 
 static const struct command *find_command(const char *name)

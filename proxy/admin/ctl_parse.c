@@ -51,6 +51,13 @@ static const struct ctl_command commands[] = {
 	{ "throttle", "list", "", "who is refused for wrong guesses", { 0 }, 0, { { 0 } } },
 	{ "throttle", "clear", "[USER or ADDRESS]", "forgive one, or all", { "who" }, 0, { { 0 } } },
 	{ "relay", "list", "", "the relays and how they do", { 0 }, 0, { { 0 } } },
+	{ "relay",
+	  "authorize",
+	  "NAME",
+	  "get its first refresh token: shows what to open in a browser",
+	  { "relay" },
+	  1,
+	  { { 0 } } },
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
@@ -196,11 +203,19 @@ static enum status read_flag(struct words *words, const struct ctl_command *comm
 	return complain(words, "unknown option ", flag);
 }
 
+/* A field as the usage has it. */
+static const char *name_of(const char *field)
+{
+	if (strcmp(field, "id") == 0)
+		return "ID";
+	return strcmp(field, "relay") == 0 ? "NAME" : "USER";
+}
+
 static enum status check_complete(const struct words *words, const struct ctl_command *command, unsigned count,
 				  json_t *request)
 {
 	if (count < command->required)
-		return complain(words, "missing: ", strcmp(command->fields[count], "id") == 0 ? "ID" : "USER");
+		return complain(words, "missing: ", name_of(command->fields[count]));
 	for (const struct ctl_option *option = command->options; option->flag; option++) {
 		if (option->required && !json_object_get(request, option->field))
 			return complain(words, "missing: ", option->flag);

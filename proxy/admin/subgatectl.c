@@ -3,10 +3,12 @@
  * answer as a table or as JSON, and ends with 0 (done), 1 (refused), 2 (wrong
  * usage) or 3 (no daemon). It may show a new app password, so it leaves no core.
  */
+#include <string.h>
 #include <sys/prctl.h>
 #include <time.h>
 
 #include "admin/ctl.h"
+#include "admin/ctl_authorize.h"
 
 static enum ctl_exit print_reply(const struct ctl_call *call, json_t *reply)
 {
@@ -24,6 +26,12 @@ static enum ctl_exit print_reply(const struct ctl_call *call, json_t *reply)
 	return done ? CTL_DONE : CTL_REFUSED;
 }
 
+static bool is_authorizing(const struct ctl_call *call)
+{
+	const char *command = json_string_value(json_object_get(call->request, "command"));
+	return command && strcmp(command, "relay authorize") == 0;
+}
+
 static enum ctl_exit run(const struct ctl_call *call)
 {
 	json_t *reply;
@@ -33,8 +41,18 @@ static enum ctl_exit run(const struct ctl_call *call)
 		printf("subgatectl %s\n", SUBGATE_VERSION);
 	if (call->help || call->version)
 		return CTL_DONE;
+	if (is_authorizing(call) && ctl_begin_consent(call->request, stderr) != STATUS_OK)
+		return CTL_REFUSED;
 	if (ctl_exchange(call->socket, call->request, stderr, &reply) != STATUS_OK)
 		return CTL_NO_DAEMON;
+	if (is_authorizing(call) && ctl_is_consent(reply)) {
+		json_t *last = NULL;
+		enum status status = ctl_finish_consent(call, reply, stderr, &last);
+		json_decref(reply);
+		if (status != STATUS_OK)
+			return status == STATUS_UNAVAILABLE ? CTL_NO_DAEMON : CTL_REFUSED;
+		reply = last;
+	}
 	enum ctl_exit result = print_reply(call, reply);
 	json_decref(reply);
 	return result;

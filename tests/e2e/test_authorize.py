@@ -1,0 +1,123 @@
+"""subgatectl relay authorize: an administrator's consent becomes the relay's refresh token, and stays it."""
+
+import base64
+import hashlib
+import re
+import subprocess
+import urllib.parse
+import urllib.request
+
+import pytest
+
+from e2e.test_tokens import APPLICATION, begin, endpoint, relay, send  # noqa: F401
+from harness.process import wait_until
+from harness.subgate import BUILD
+
+
+class Dialog:
+    """A running subgatectl, as its administrator sees it."""
+
+    def __init__(self, subgate, *arguments):
+        self._process = subprocess.Popen(
+            [BUILD / "subgatectl", "-s", subgate.run / "admin.sock", *arguments], stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.shown = ""
+
+    def find(self, pattern):
+        """Reads on until it is shown."""
+        while not re.search(pattern, self.shown):
+            line = self._process.stderr.readline()
+            assert line, f"it ended: {self.shown}"
+            self.shown += line
+        return re.search(pattern, self.shown)
+
+    def end(self, text=None):
+        out, errors = self._process.communicate(text, timeout=20)
+        return self._process.returncode, out, self.shown + errors
+
+
+@pytest.fixture
+def unauthorized(begin, endpoint):  # noqa: F811
+    def begin_one(**flow):
+        options = "  ".join(f'{name} = "{endpoint.url}/{path}"' for name, path in flow.items())
+        return begin(f"{APPLICATION}  {options}", provider="custom")
+
+    return begin_one
+
+
+def consent(address, **more):
+    """Where the consent page sends the browser."""
+    asked = dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(address).query))
+    return asked, asked["redirect_uri"] + "?" + urllib.parse.urlencode({"state": asked["state"], **more})
+
+
+def test_by_the_device_flow(unauthorized, endpoint, relay):  # noqa: F811
+    subgate, password = unauthorized(device_url="device")
+    assert send(subgate, password)[0] == 451
+    assert re.search("no refresh token yet: subgatectl relay authorize", subgate.log)
+    dialog = Dialog(subgate, "relay", "authorize", "upstream")
+    shown = dialog.find(r"Open (\S+), log in as the relay's mailbox, and enter the code (\S+)")
+    assert shown.groups() == (f"{endpoint.url}/activate", "WDJB-MJHT")
+    endpoint.wait_for(2)  # it asks, and hears that it is not yet done
+    endpoint.consented = True
+    assert dialog.end()[0] == 0
+    wait_until(lambda: send(subgate, password)[0] == 250, lambda: subgate.log)
+    assert relay.logins[-1][3] == endpoint.access[-1]
+
+
+def test_by_the_consent_page_in_a_browser_on_this_machine(unauthorized, endpoint, relay):  # noqa: F811
+    subgate, password = unauthorized(authorize_url="consent")
+    dialog = Dialog(subgate, "--json", "relay", "authorize", "upstream")
+    asked, sent_to = consent(dialog.find(rf"{endpoint.url}/consent\S+").group(), code="code-1-77aa01")
+    assert asked["response_type"] == "code" and asked["code_challenge_method"] == "S256"
+    endpoint.accepts.add("code-1-77aa01")
+    with urllib.request.urlopen(sent_to, timeout=10) as page:
+        assert page.status == 200
+    assert dialog.end()[0] == 0
+    form = endpoint.requests[-1].form
+    assert form["grant_type"] == "authorization_code" and form["redirect_uri"] == asked["redirect_uri"]
+    digest = hashlib.sha256(form["code_verifier"].encode()).digest()
+    assert base64.urlsafe_b64encode(digest).rstrip(b"=").decode() == asked["code_challenge"]
+    wait_until(lambda: send(subgate, password)[0] == 250, lambda: subgate.log)
+    for secret in ("code-1-77aa01", form["code_verifier"], *endpoint.access, *endpoint.refresh):
+        assert secret not in subgate.log
+
+
+def test_by_pasting_the_address_and_what_is_no_answer_to_it(unauthorized, endpoint, relay):  # noqa: F811
+    subgate, password = unauthorized(authorize_url="consent")
+    endpoint.accepts.add("code-2-77aa01")
+    for answer, why in (
+            (lambda to: to.replace("state=", "state=x"), "no code of this consent"),
+            (lambda to: to.replace("code=", "error=access_denied&x="), "the consent page said no"),
+            (lambda to: "two words", "no code of this consent")):
+        dialog = Dialog(subgate, "relay", "authorize", "upstream")
+        _, sent_to = consent(dialog.find(r"https://\S+").group(), code="code-2-77aa01")
+        code, _, errors = dialog.end(answer(sent_to) + "\n")
+        assert code == 1 and why in errors
+    dialog = Dialog(subgate, "relay", "authorize", "upstream")
+    _, sent_to = consent(dialog.find(r"https://\S+").group(), code="code-2-77aa01")
+    assert dialog.end(sent_to + "\n")[0] == 0
+    assert len([r for r in endpoint.requests if r.form["grant_type"] == "authorization_code"]) == 1
+    wait_until(lambda: send(subgate, password)[0] == 250, lambda: subgate.log)
+
+
+def test_a_rotated_token_outlives_reload_and_crash(unauthorized, endpoint, relay):  # noqa: F811
+    endpoint.rotates = True
+    subgate, password = unauthorized(device_url="device")
+    endpoint.consented = True
+    assert Dialog(subgate, "relay", "authorize", "upstream").end()[0] == 0
+    for number, again in enumerate((lambda: subgate.ctl("reload"), lambda: subgate.kill() or subgate.start())):
+        fetched = len(endpoint.access)
+        again()
+        wait_until(lambda: len(endpoint.access) > fetched, lambda: subgate.log)
+        wait_until(lambda: send(subgate, password, number)[0] == 250, lambda: subgate.log)
+    used = [r.form["refresh_token"] for r in endpoint.requests if "refresh_token" in r.form]
+    assert used == endpoint.refresh[:len(used)] and len(used) == 2
+    assert subgate.state.joinpath("oauth-google").stat().st_mode & 0o077 == 0
+
+
+def test_what_can_not_be_authorized(begin):  # noqa: F811
+    subgate, _ = begin()
+    done = subgate.ctl("relay", "authorize", "nowhere", check=False)
+    assert done.returncode == 1 and "needs no consent" in done.stderr
+    assert subgate.ctl("relay", "authorize", check=False).returncode == 2
