@@ -3,14 +3,19 @@ Logins upstream with tokens: what is asked of a token endpoint, what the relay i
 them refuses, hangs or lies.
 """
 
-import base64
+import os
+import pathlib
 import re
+import time
 import urllib.request
 
 import pytest
 
+from e2e.test_secrets import find
+from harness.certificates import Authority
 from harness.client import login, message
 from harness.process import wait_until
+from harness.subgate import relay_section
 from harness.token_endpoint import ASSERTION, ServiceAccount, TokenEndpoint, read_jwt
 from harness.token_upstream import TokenUpstream
 
@@ -136,3 +141,156 @@ def test_an_expired_a_refreshed_and_a_revoked_token(begin, endpoint, relay):
     assert (len(relay.logins), len(endpoint.requests)) == (logins, requests)
     assert (metric(subgate, "ok"), metric(subgate, "refused")) == (2, 1)
     print("\n".join(relay.dialog))
+
+
+def test_a_token_is_renewed_before_it_ends(begin, endpoint, relay):
+    endpoint.lifetime = 4
+    subgate, password = begin(relay_options={"extra": "messages_per_connection = 1"})
+    wait_until(lambda: subgate.log.count("a new token") >= 3, lambda: subgate.log)
+    assert send(subgate, password)[0] == 250
+    assert relay.logins[0][3] in endpoint.access[2:]
+
+
+def test_each_successor_of_a_rotated_token_is_kept(begin, endpoint):
+    endpoint.rotates, endpoint.lifetime = True, 4
+    subgate, _ = begin()
+    wait_until(lambda: subgate.log.count("a new token") >= 3, lambda: subgate.log)
+    subgate.kill()
+    fetched = len(endpoint.requests)
+    subgate.start()
+    endpoint.wait_for(fetched + 1)
+    used = [r.form["refresh_token"] for r in endpoint.requests]
+    assert used == ["refresh-Token-1", *endpoint.refresh][:len(used)]
+    assert metric(subgate, "refused") == 0
+
+
+def test_another_refresh_token_file_counts_more_than_what_was_kept(begin, endpoint):
+    endpoint.rotates = True
+    subgate, _ = begin()
+    endpoint.wait_for(1)
+    endpoint.accepts.add("refresh-Token-of-another-consent")
+    (subgate.folder / "secrets" / "refresh").write_text("refresh-Token-of-another-consent\n")
+    subgate.ctl("reload")
+    endpoint.wait_for(2)
+    assert endpoint.requests[-1].form["refresh_token"] == "refresh-Token-of-another-consent"
+
+
+@pytest.mark.parametrize("action, reason", [
+    ((500, "oops"), r"its answer is not one of OAuth 2 \(HTTP status 500\)"),
+    ((200, "<html>"), r"its answer is not one of OAuth 2 \(HTTP status 200\)"),
+    ((200, "[" * 20000), r"its answer is not one of OAuth 2"),
+    ((200, {"access_token": "a\r\nQUIT", "token_type": "Bearer"}), r"its access token can't stand in a line of AUTH"),
+    ((200, {"access_token": "x" * 9000, "token_type": "Bearer"}), r"its access token can't stand in a line of AUTH"),
+    ((200, {"access_token": "x", "token_type": "mac"}), r"its token is not of the type Bearer"),
+    ((302, ""), r"its answer is not one of OAuth 2 \(HTTP status 302\)"),
+    ((503, {"error": "temporarily_unavailable", "error_description": "later\r\nERROR forged"}),
+     r"temporarily_unavailable: later\?\?ERROR forged \(HTTP status 503\)"),
+    ("flood", r"its answer is too large"),
+    ("close", r"no token: "),
+    ("hang", r"no token: .*(timed out|Timeout)"),
+])
+def test_an_endpoint_that_fails_once_costs_a_moment(begin, endpoint, relay, action, reason):
+    endpoint.script = [action]
+    subgate, password = begin()
+    wait_until(has_logged(subgate, reason), lambda: subgate.log)
+    wait_until(lambda: send(subgate, password)[0] == 250, lambda: subgate.log)
+    assert {r.path for r in endpoint.requests} == {"/token"}
+    assert metric(subgate, "failed") == 1
+
+
+def test_while_the_endpoint_is_away_the_token_there_is_is_used(begin, endpoint, relay):
+    endpoint.lifetime = 60
+    subgate, password = begin(relay_options={"extra": "messages_per_connection = 1"})
+    assert send(subgate, password)[0] == 250
+    endpoint.stop()
+    for number in range(3):
+        assert send(subgate, password, number)[0] == 250
+
+
+def test_an_endpoint_that_hangs_holds_up_nobody_else(begin, endpoint, upstream):
+    """Other relays, logins of clients and the control socket; and those who wait for the token hear it in time."""
+    endpoint.script = ["hang"] * 100
+    subgate, password = begin(sections=relay_section(upstream, "other") + """
+route special { users = {"bob@example.com"}  relays = {"upstream"} }
+route default { relays = {"other"} }
+""")
+    bob = subgate.create_app_password("bob@example.com")
+    endpoint.wait_for(1)
+    began = time.monotonic()
+    assert send(subgate, password)[0] == 250
+    assert subgate.ctl_json("relay", "list")["ok"]
+    assert time.monotonic() - began < 10
+    with login(subgate, "bob@example.com", bob) as client:
+        client.mail("bob@example.com")
+        assert client.rcpt("carol@example.net")[0] == 451
+
+
+def test_an_endpoint_of_another_name_or_issuer_gets_no_secret(begin, endpoint, tmp_path):
+    other = Authority(tmp_path / "other")
+    trusted, endpoint.authority = endpoint.authority, other
+    begin_with = endpoint.section
+    endpoint.section = lambda **options: begin_with(**options).replace(str(other.ca), str(trusted.ca))
+    subgate, password = begin()
+    wait_until(has_logged(subgate, "no token: SSL certificate problem"), lambda: subgate.log)
+    assert send(subgate, password)[0] == 451
+    assert endpoint.requests == []
+
+
+def test_a_proxy_of_the_environment_is_not_used(start, endpoint, relay):
+    endpoint.start()
+    relay.tokens = endpoint.access
+    os.environ["https_proxy"] = "http://127.0.0.1:9"
+    try:
+        start(endpoint.section(extra=REFRESH) + relay.section(), more_secrets=SECRETS)
+    finally:
+        del os.environ["https_proxy"]
+    endpoint.wait_for(1)
+
+
+def test_sections_share_what_they_may(begin, endpoint, relay):
+    """Two relays of one section log in with one token."""
+    subgate, password = begin(sections=relay.section("second") + "route default { relays = {\"upstream\", \"second\"} }\n")
+    assert send(subgate, password)[0] == 250
+    assert len(endpoint.requests) == 1
+
+
+def test_no_token_is_in_a_log_an_audit_record_or_an_answer(begin, endpoint, relay, tmp_path):
+    account = ServiceAccount(tmp_path)
+    relay.reason = '{"status": "401", "you_sent": "@TOKEN@"}'
+    relay.refusal = "535 5.7.8 no"
+    subgate, password = begin('grant = "service_account"  service_account_file = "secrets/account"',
+                              sections='log { level = "debug" }\n', secrets={"account": account.json})
+    assert send(subgate, password)[0] == 250
+
+    def quote(handler, request):
+        said = request.form["assertion"]
+        endpoint._send(handler, 400, {"error": "invalid_grant", "error_description": f"{said} {said[5:]} is not taken"})
+
+    relay.tokens, endpoint.script = [], [quote] * 5
+    relay.cut()
+    wait_until(lambda: send(subgate, password)[0] == 451, lambda: subgate.log)
+    wait_until(has_logged(subgate, r"invalid_grant: \*\*\* \*\*\* is not taken"), lambda: subgate.log)
+    assert re.search(r'"you_sent": "\*\*\*"', subgate.log)
+    metrics = urllib.request.urlopen(f"http://127.0.0.1:{subgate.http}/metrics", timeout=5).read().decode()
+    command_lines = "".join(pathlib.Path(f"/proc/{p}/{what}").read_text() for what in ("cmdline", "environ")
+                            for role in ("gate", "auth", "relay", "admin") for p in subgate.pids(role))
+    texts = {"log": subgate.log, "audit": (subgate.state / "audit.jsonl").read_text(), "metrics": metrics,
+             "ps": command_lines, "relay list": subgate.ctl("--json", "relay", "list").stdout}
+    key = account.pem.splitlines()[3]
+    secrets = [*endpoint.access, key, *(r.form["assertion"] for r in endpoint.requests)]
+    secrets += [s.split(".")[-1] for s in secrets]
+    for where, text in texts.items():
+        for secret in secrets:
+            assert secret not in text, f"a secret is in the {where}"
+
+
+def test_only_auth_holds_what_tokens_are_got_with(begin, endpoint, relay):
+    subgate, password = begin()
+    assert send(subgate, password)[0] == 250
+    secrets = {"client secret": endpoint.CLIENT_SECRET.encode(), "refresh token": b"refresh-Token-1"}
+    for role in ("gate", "relay", "admin"):
+        for pid in subgate.pids(role):
+            assert find(pid, secrets) == set(), role
+    for gate in subgate.pids("gate"):
+        assert find(gate, {"access token": endpoint.access[0].encode()}) == set()
+    assert find(subgate.pids("auth")[0], secrets) == set(secrets)

@@ -156,14 +156,18 @@ class RawUpstream:
         self._stopped.set()
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
+        self.cut()
+        for thread in self._threads:
+            thread.join(10)
+            assert not thread.is_alive()
+
+    def cut(self):
+        """Ends all connections, as a crash would."""
         for sock in self._sockets:
             try:
                 sock.shutdown(socket.SHUT_RDWR)
             except OSError:
                 pass
-        for thread in self._threads:
-            thread.join(10)
-            assert not thread.is_alive()
 
     def sleep(self, seconds):
         if self._stopped.wait(seconds):
