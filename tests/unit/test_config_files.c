@@ -43,8 +43,13 @@ static char *read_file(const char *path)
 static void the_files_that_come_along_load(void **state)
 {
 	(void)state;
-	static const char *const files[] = { "conf/subgate.conf", "conf/examples/gmail.conf",
-					     "conf/examples/microsoft365.conf", "conf/examples/postfix.conf" };
+	static const char *const files[] = { "conf/subgate.conf",
+					     "conf/examples/gmail.conf",
+					     "conf/examples/microsoft365.conf",
+					     "conf/examples/postfix.conf",
+					     "conf/examples/gmail-service-account.conf",
+					     "conf/examples/gmail-oauth.conf",
+					     "conf/examples/microsoft365-oauth.conf" };
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
 		struct config *config = load(files[i], read_file(files[i]));
 		assert_int_equal(config->listener.count, 2);
