@@ -132,7 +132,9 @@ static bool take_xtext_byte(struct span *rest, char *out_byte)
 	int low = c == '+' && rest->size >= size ? hex_digit(rest->data[2]) : 0;
 	if (c == '=' || rest->size < size || high < 0 || low < 0)
 		return false;
-	*out_byte = c == '+' ? (char)(high << 4 | low) : c;
+	if (c == '+')
+		c = (char)(high << 4 | low);
+	*out_byte = c;
 	*rest = span_slice(*rest, size, rest->size);
 	return true;
 }
