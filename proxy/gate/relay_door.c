@@ -53,12 +53,16 @@ static void on_drained(void *context, struct door *door)
 	}
 }
 
-/* Driving a session may free it, so the next one is looked up before. */
+/*
+ * Who waited for room in it goes on, under its own clocks. Driving a session
+ * may free it, so the next one is looked up before.
+ */
 static void lose_door(struct relay_door *relay)
 {
 	door_free(&relay->door);
 	for (struct session *s = TAILQ_FIRST(&relay->gate->sessions), *next; s; s = next) {
 		next = TAILQ_NEXT(s, in_gate);
+		session_leave_paced(s);
 		session_on_relay_lost(s);
 	}
 }

@@ -293,6 +293,34 @@ static void no_clock_runs_while_the_relay_does_not_read(void **state)
 	client_close(&slow);
 }
 
+static void who_waited_for_a_relay_that_is_gone_is_under_the_clocks_again(void **state)
+{
+	const unsigned lines = 400000;
+	struct client c, slow;
+	(void)state;
+	allow(400, 10000);
+	begin_mail(&slow);
+	begin_mail(&c);
+	world.config.limits.message_size = 64U << 20;
+	say(&c, "DATA\r\n");
+	HEARS(&c, "354 Go ahead, end with a line that holds only a dot\r\n");
+	say(&slow, "DATA\r\n");
+	HEARS(&slow, "354 Go ahead, end with a line that holds only a dot\r\n");
+	world.peers_rest = true;
+	say(&c, "Subject: x\r\n\r\n");
+	for (unsigned i = 0; i < lines; i++)
+		say(&c, "a line of forty bytes and not one more\r\n");
+	rest(200);
+	say(&slow, "x");
+	rest(50);
+	door_free(&world.relay.door);
+	world.peers_rest = false;
+	insist(&slow, "x");
+	assert_true(heard_last(&slow, SLOW));
+	client_close(&c);
+	client_close(&slow);
+}
+
 #define IN_WORLD(test) cmocka_unit_test_setup_teardown(test, open_world, close_world)
 
 int main(void)
@@ -314,6 +342,7 @@ int main(void)
 		IN_WORLD(one_chunk_that_trickles_is_cut_too),
 		IN_WORLD(small_talk_between_chunks_puts_nothing_off),
 		IN_WORLD(no_clock_runs_while_the_relay_does_not_read),
+		IN_WORLD(who_waited_for_a_relay_that_is_gone_is_under_the_clocks_again),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
