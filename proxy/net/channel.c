@@ -192,7 +192,7 @@ static char *write_subject(const X509 *certificate)
 	if (memory && X509_NAME_print_ex(memory, X509_get_subject_name(certificate), 0,
 					 XN_FLAG_RFC2253 & ~(unsigned long)ASN1_STRFLGS_ESC_MSB) >= 0) {
 		long size = BIO_get_mem_data(memory, &text);
-		copy = strndup(text, size < SUBJECT_MAXIMUM ? (size_t)size : SUBJECT_MAXIMUM);
+		copy = strndup(text ? text : "", size < SUBJECT_MAXIMUM ? (size_t)size : SUBJECT_MAXIMUM);
 	}
 	BIO_free(memory);
 	return copy;

@@ -232,6 +232,68 @@ static void a_client_of_another_protocol_is_not_served(void **state)
 	end(&f);
 }
 
+/* ---- clients' certificates */
+
+/* The fixture's own certificate, with its key, and without a subject: whom it is of is in subjectAltName alone (RFC 5280, 4.1.2.6). */
+static void make_nameless(const struct fixture *f, X509 **out_certificate, EVP_PKEY **out_key)
+{
+	struct span key_pem = secret_reveal(&f->certificate.key);
+	BIO *bio = BIO_new_mem_buf(f->certificate.certificate.data, (int)f->certificate.certificate.size);
+	*out_certificate = PEM_read_bio_X509(bio, NULL, NULL, NULL);
+	BIO_free(bio);
+	bio = BIO_new_mem_buf(key_pem.data, (int)key_pem.size);
+	*out_key = PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL);
+	BIO_free(bio);
+	X509_NAME *nobody = X509_NAME_new();
+	assert_int_equal(X509_set_subject_name(*out_certificate, nobody), 1);
+	assert_int_equal(X509_set_issuer_name(*out_certificate, nobody), 1);
+	assert_true(X509_sign(*out_certificate, *out_key, EVP_sha256()) > 0);
+	X509_NAME_free(nobody);
+}
+
+static struct tls_context *make_asking_server(const struct fixture *f, X509 *authority)
+{
+	struct tls_context *context = NULL;
+	char *error = NULL, *pem = NULL;
+	BIO *bio = BIO_new(BIO_s_mem());
+	assert_int_equal(PEM_write_bio_X509(bio, authority), 1);
+	long size = BIO_get_mem_data(bio, &pem);
+	struct tls_server_options options = {
+		.certificate_pem = f->certificate.certificate,
+		.private_key = &f->certificate.key,
+		.session_id_context = SPAN("submission"),
+		.client_ca_pem = { pem, (size_t)size },
+	};
+	assert_int_equal(tls_server_create(&options, &context, &error), STATUS_OK);
+	BIO_free(bio);
+	return context;
+}
+
+static void a_verified_certificate_without_a_subject_has_an_empty_one(void **state)
+{
+	struct fixture f;
+	struct bare_client client;
+	X509 *certificate;
+	EVP_PKEY *key;
+	(void)state;
+	begin(&f);
+	make_nameless(&f, &certificate, &key);
+	tls_context_free(&f.server.context);
+	f.server.context = make_asking_server(&f, certificate);
+	bare_begin(&client, &f, TLS1_2_VERSION, NULL);
+	assert_int_equal(SSL_use_certificate(client.ssl, certificate), 1);
+	assert_int_equal(SSL_use_PrivateKey(client.ssl, key), 1);
+	run_until(f.loop, bare_step, &client);
+	char *subject = stream_tls_client_subject(f.server.stream);
+	assert_non_null(subject);
+	assert_string_equal(subject, "");
+	free(subject);
+	bare_end(&client);
+	X509_free(certificate);
+	EVP_PKEY_free(key);
+	end(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -241,6 +303,7 @@ int main(void)
 		cmocka_unit_test(a_ticket_comes_only_when_sent_and_outlives_the_context),
 		cmocka_unit_test(a_ticket_is_taken_under_the_key_before_and_no_older_one),
 		cmocka_unit_test(without_a_key_no_ticket_is_sent),
+		cmocka_unit_test(a_verified_certificate_without_a_subject_has_an_empty_one),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
