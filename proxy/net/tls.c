@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "net/tls_context.h"
 
 #define CLIENT_CHAIN_MAXIMUM 4 /* authorities between a client's certificate and one that we know */
@@ -168,10 +169,13 @@ static bool ask_clients(SSL_CTX *openssl, const struct tls_server_options *optio
 	return read_certificates(options->client_ca_pem, take_client_authority, openssl);
 }
 
+/* By its digest, which is as long as may be: names of listeners can be longer. */
 static bool use_session_id(SSL_CTX *openssl, struct span name)
 {
-	unsigned size = name.size > SSL_MAX_SID_CTX_LENGTH ? SSL_MAX_SID_CTX_LENGTH : (unsigned)name.size;
-	return size == 0 || SSL_CTX_set_session_id_context(openssl, (const unsigned char *)name.data, size) == 1;
+	unsigned char digest[HASH_SHA256_SIZE];
+	_Static_assert(sizeof(digest) <= SSL_MAX_SID_CTX_LENGTH, "OpenSSL takes a whole digest");
+	return hash_sha256(name, digest) == STATUS_OK &&
+	       SSL_CTX_set_session_id_context(openssl, digest, sizeof(digest)) == 1;
 }
 
 enum status tls_make_server(const struct tls_server_options *options, SSL_CTX **out_openssl, char **out_error)

@@ -189,6 +189,29 @@ static void a_ticket_is_taken_under_the_key_before_and_no_older_one(void **state
 	end(&f);
 }
 
+static void a_ticket_is_good_for_its_own_listener_only(void **state)
+{
+	const struct span one = SPAN("a-listener-whose-name-is-as-long-as-one-may-be");
+	const struct span other = SPAN("a-listener-whose-name-is-as-long-as-another-one");
+	struct fixture f;
+	struct bare_client first;
+	(void)state;
+	begin_with_tickets(&f);
+	tls_context_free(&f.server.context);
+	f.server.context = make_named_server(&f, one, false);
+	bare_begin(&first, &f, TLS1_3_VERSION, NULL);
+	run_until(f.loop, bare_step, &first);
+	stream_send_ticket(f.server.stream);
+	assert_int_equal(stream_write(f.server.stream, SPAN("250 OK\r\n")), STATUS_OK);
+	run_until(f.loop, has_ticket, &first);
+	assert_true(is_resumed(&f, first.session));
+	tls_context_free(&f.server.context);
+	f.server.context = make_named_server(&f, other, false);
+	assert_false(is_resumed(&f, first.session));
+	bare_end(&first);
+	end(&f);
+}
+
 static void without_a_key_no_ticket_is_sent(void **state)
 {
 	struct fixture f;
@@ -302,6 +325,7 @@ int main(void)
 		cmocka_unit_test(tls12_is_taken_with_forward_secrecy_unless_only_tls13_is_allowed),
 		cmocka_unit_test(a_ticket_comes_only_when_sent_and_outlives_the_context),
 		cmocka_unit_test(a_ticket_is_taken_under_the_key_before_and_no_older_one),
+		cmocka_unit_test(a_ticket_is_good_for_its_own_listener_only),
 		cmocka_unit_test(without_a_key_no_ticket_is_sent),
 		cmocka_unit_test(a_verified_certificate_without_a_subject_has_an_empty_one),
 	};

@@ -42,7 +42,7 @@ static inline void note(void *context, struct stream *stream, enum stream_event 
 	buf_clear(stream_input(stream));
 }
 
-static inline struct tls_context *make_server(struct fixture *f, bool tls13_only)
+static inline struct tls_context *make_named_server(struct fixture *f, struct span name, bool tls13_only)
 {
 	struct tls_context *context = NULL;
 	char *error = NULL;
@@ -50,11 +50,16 @@ static inline struct tls_context *make_server(struct fixture *f, bool tls13_only
 		.certificate_pem = f->certificate.certificate,
 		.private_key = &f->certificate.key,
 		.tickets = f->tickets,
-		.session_id_context = SPAN("submission"),
+		.session_id_context = name,
 		.allow_tls13_only = tls13_only,
 	};
 	assert_int_equal(tls_server_create(&options, &context, &error), STATUS_OK);
 	return context;
+}
+
+static inline struct tls_context *make_server(struct fixture *f, bool tls13_only)
+{
+	return make_named_server(f, SPAN("submission"), tls13_only);
 }
 
 static inline struct tls_context *make_client(struct span ca_pem, bool verify)
