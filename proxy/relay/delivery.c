@@ -60,7 +60,7 @@ static void set_timer(struct delivery *delivery)
 	case DELIVERY_ENVELOPE:
 	case DELIVERY_DATA:
 	case DELIVERY_DOOMED:
-		timer_set(delivery->timer, silence_ms(delivery));
+		timer_set(delivery->timer, delivery->is_lost ? 0 : silence_ms(delivery));
 		break;
 	case DELIVERY_COMPLETE:
 	case DELIVERY_HANDOVER:
@@ -173,8 +173,11 @@ static void on_timer(void *context)
 {
 	struct delivery *delivery = context;
 	const struct refusal late = { ANSWER_UPSTREAM_TRANSPORT, REFUSAL_OTHER, SPAN("no relay took it in time") };
+	const struct refusal lost = { ANSWER_NO_MEMORY, REFUSAL_OTHER, SPAN("out of memory") };
 	if (delivery->is_due) {
 		outcome_retry(delivery);
+	} else if (is_sessions(delivery->state) && delivery->is_lost) {
+		refusal_end(delivery, &lost);
 	} else if (is_sessions(delivery->state)) {
 		log_warning("message %s: silence from the gate of session %s", delivery->id, delivery->grant->name);
 		delivery_end(delivery, ANSWER_TRANSACTION_OVER); /* the client may hold recipients for accepted */

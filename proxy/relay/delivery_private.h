@@ -108,6 +108,7 @@ struct delivery {
 	struct span mail_from, helo, header_from, message_id;
 	struct span ret, envid; /* of MAIL; empty where not given */
 	bool eight_bit, smtputf8, foreign_sender;
+	bool is_lost; /* there was no memory for its replies: it ends in the next turn, as the gate waits for them */
 	uint64_t declared_size;
 	struct recipients recipients;
 

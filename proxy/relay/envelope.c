@@ -273,6 +273,9 @@ void delivery_report(struct delivery *delivery)
 			delivery->gate->send_envelope_reply(delivery->gate, &reply);
 		}
 	} while (status == STATUS_OK);
-	if (status != STATUS_NOT_FOUND)
-		log_error("message %s: replies to recipients lost: %s", delivery->id, status_text(status));
+	if (status == STATUS_NOT_FOUND)
+		return;
+	log_error("message %s: replies to recipients lost: %s", delivery->id, status_text(status));
+	delivery->is_lost = true;
+	delivery_touch(delivery);
 }
