@@ -98,8 +98,8 @@ static void a_line_that_cannot_be_read_ends_it_too(void **state)
 		size_t size;
 		const char *hears;
 	} cases[] = {
-		{ "BDAT 6\rLAST\r\nQUIT\r\n", 21, "500 5.5.2 Line with a NUL or a stray carriage return\r\n" },
-		{ "bdat 6\0LAST\r\nQUIT\r\n", 21, "500 5.5.2 Line with a NUL or a stray carriage return\r\n" },
+		{ "BDAT 6\rLAST\r\nQUIT\r\n", 19, "500 5.5.2 Line with a NUL or a stray carriage return\r\n" },
+		{ "bdat 6\0LAST\r\nQUIT\r\n", 19, "500 5.5.2 Line with a NUL or a stray carriage return\r\n" },
 		{ "BDAT", 3000, "500 5.5.6 Line too long\r\n" },
 	};
 	(void)state;
