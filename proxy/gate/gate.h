@@ -36,6 +36,11 @@ struct gate_listener {
 	struct networks served;  /* empty: all */
 };
 
+struct handshake_failures {
+	uint64_t told_ms; /* when the log was last told; 0: never */
+	uint64_t silent;  /* failures since, of which it was not */
+};
+
 /*
  * Invariants: every session stands in `sessions` exactly once, and in `paced`
  * iff it waits for room in the relay door; `requests` and `transactions` hold
@@ -58,6 +63,7 @@ struct gate {
 	struct auth_door auth;
 	struct relay_door relay;
 	struct refused refused;
+	struct handshake_failures handshake_failures;
 	uint64_t last_session, last_request, last_transaction; /* numbers given so far */
 	uint64_t open_count, authenticated_count;              /* sessions; disjoint */
 	struct timer *drain_timer;

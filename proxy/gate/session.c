@@ -19,6 +19,7 @@
 #include "gate/cmd_starttls.h"
 #include "gate/commands.h"
 #include "gate/deadline.h"
+#include "gate/handshake.h"
 #include "gate/message.h"
 #include "gate/transaction.h"
 
@@ -199,6 +200,8 @@ static void on_event(void *context, struct stream *stream, enum stream_event eve
 		break;
 	case STREAM_FAILED:
 		log_debug(SESSION_NAME ": %s", SESSION_NAME_ARGS(s), stream_error(s->stream));
+		if (s->state == SESSION_HANDSHAKE)
+			handshake_note_failure(s);
 		s->peer_failed = true;
 		s->replies.stream = NULL;
 		break;

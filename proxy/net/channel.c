@@ -63,6 +63,7 @@ static enum channel_result fail_errno(struct channel *channel)
 static enum channel_result fail_tls(struct channel *channel)
 {
 	long verdict = SSL_get_verify_result(channel->ssl);
+	channel->fault = tls_fault_of(ERR_peek_error());
 	const char *reason = tls_take_reason();
 	if (verdict != X509_V_OK && SSL_get_verify_mode(channel->ssl) != SSL_VERIFY_NONE)
 		note_error(channel, "certificate verify failed: %s", X509_verify_cert_error_string(verdict));
@@ -87,6 +88,7 @@ static enum channel_result judge(struct channel *channel, int returned)
 	case SSL_ERROR_SYSCALL:
 		if (error == 0)
 			return CHANNEL_ENDED;
+		channel->fault = TLS_FAULT_LOST;
 		channel_note_errno(channel, error);
 		return CHANNEL_FAILED;
 	default:
@@ -175,6 +177,7 @@ enum channel_result channel_shake(struct channel *channel)
 	enum channel_result result = judge(channel, returned);
 	if (result != CHANNEL_ENDED)
 		return result;
+	channel->fault = TLS_FAULT_LOST;
 	note_error(channel, "connection closed during the TLS handshake");
 	return CHANNEL_FAILED;
 }

@@ -17,6 +17,7 @@ struct channel {
 	bool in_tls;  /* bytes go through ssl */
 	bool secured; /* the handshake is through; OpenSSL says otherwise while a ticket is on its way */
 	char *error;  /* why it failed, or NULL */
+	enum tls_fault fault;
 };
 
 enum channel_result {

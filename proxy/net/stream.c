@@ -170,6 +170,11 @@ char *stream_tls_client_subject(const struct stream *stream)
 	return stream_is_secure(stream) ? channel_client_subject(&stream->channel) : NULL;
 }
 
+enum tls_fault stream_tls_fault(const struct stream *stream)
+{
+	return stream->channel.fault;
+}
+
 /* ---- input and output */
 
 struct buf *stream_input(struct stream *stream)

@@ -79,6 +79,8 @@ const char *stream_tls_version(const struct stream *stream); /* "TLSv1.3", or ""
 const char *stream_tls_cipher(const struct stream *stream);  /* OpenSSL's name, or "" */
 /* Server: the subject (RFC 4514) of the certificate that the client showed, if it was verified; else NULL. The caller's to free. */
 char *stream_tls_client_subject(const struct stream *stream);
+/* Why its TLS handshake failed. */
+enum tls_fault stream_tls_fault(const struct stream *stream);
 /* One readable reason why it failed, such as "certificate verify failed: self-signed certificate". Valid while the stream is. */
 const char *stream_error(const struct stream *stream);
 

@@ -15,6 +15,19 @@
 
 struct tls_context;
 
+/* Why a handshake failed; in the order of the labels of COUNTER_TLS_FAILURES. */
+enum tls_fault {
+	TLS_FAULT_OTHER,
+	TLS_FAULT_CLEAR,       /* what came was no TLS */
+	TLS_FAULT_VERSION,     /* none that both take */
+	TLS_FAULT_CIPHER,      /* no cipher, group or signature that both take */
+	TLS_FAULT_PROTOCOL,    /* the peer wants another protocol than ours (ALPN) */
+	TLS_FAULT_CERTIFICATE, /* the peer's: none, or not verified */
+	TLS_FAULT_ALERT,       /* the peer did not want to go on, as with a certificate that it doesn't trust */
+	TLS_FAULT_LOST,        /* the connection ended */
+	TLS_FAULTS
+};
+
 struct tls_server_options {
 	struct span certificate_pem;      /* leaf first, then the chain */
 	const struct secret *private_key; /* PEM */

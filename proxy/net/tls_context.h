@@ -26,6 +26,9 @@ bool tls_use_tickets(SSL_CTX *openssl, struct tls_tickets *tickets);
 /* Frees what tls_server_add added. */
 void tls_names_free(struct tls_context *context);
 
+/* What kind of fault OpenSSL's error `code` is. */
+enum tls_fault tls_fault_of(unsigned long code);
+
 /* The oldest error OpenSSL noted on this thread, as a static text, or "" when there is none. Empties the list. */
 const char *tls_take_reason(void);
 

@@ -48,6 +48,41 @@ enum status tls_set_policy(SSL_CTX *openssl, bool tls13_only)
 	return STATUS_OK;
 }
 
+/* ---- faults */
+
+enum tls_fault tls_fault_of(unsigned long code)
+{
+	if (ERR_GET_LIB(code) != ERR_LIB_SSL)
+		return TLS_FAULT_OTHER;
+	switch (ERR_GET_REASON(code)) {
+	case SSL_R_HTTP_REQUEST:
+	case SSL_R_HTTPS_PROXY_REQUEST:
+	case SSL_R_WRONG_VERSION_NUMBER:
+	case SSL_R_UNKNOWN_PROTOCOL:
+		return TLS_FAULT_CLEAR;
+	case SSL_R_UNSUPPORTED_PROTOCOL:
+	case SSL_R_VERSION_TOO_LOW:
+	case SSL_R_VERSION_TOO_HIGH:
+	case SSL_R_INAPPROPRIATE_FALLBACK:
+		return TLS_FAULT_VERSION;
+	case SSL_R_NO_SHARED_CIPHER:
+	case SSL_R_NO_CIPHERS_SPECIFIED:
+	case SSL_R_NO_SHARED_GROUPS:
+	case SSL_R_NO_SUITABLE_GROUPS:
+	case SSL_R_NO_SUITABLE_KEY_SHARE:
+	case SSL_R_NO_SUITABLE_SIGNATURE_ALGORITHM:
+	case SSL_R_NO_SHARED_SIGNATURE_ALGORITHMS:
+		return TLS_FAULT_CIPHER;
+	case SSL_R_NO_APPLICATION_PROTOCOL:
+		return TLS_FAULT_PROTOCOL;
+	case SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE:
+	case SSL_R_CERTIFICATE_VERIFY_FAILED:
+		return TLS_FAULT_CERTIFICATE;
+	default:
+		return ERR_GET_REASON(code) > SSL_AD_REASON_OFFSET ? TLS_FAULT_ALERT : TLS_FAULT_OTHER;
+	}
+}
+
 /* ---- servers */
 
 /* No name is registered for SMTP; Exim takes, and so may say, these. */

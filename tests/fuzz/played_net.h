@@ -340,6 +340,12 @@ char *stream_tls_client_subject(const struct stream *stream)
 	return NULL;
 }
 
+enum tls_fault stream_tls_fault(const struct stream *stream)
+{
+	(void)stream;
+	return TLS_FAULT_LOST;
+}
+
 const char *stream_error(const struct stream *stream)
 {
 	return stream->failed ? "connection reset by peer" : "";
