@@ -133,8 +133,10 @@ void arrival_begin(struct gate_listener *listener, int fd, const struct endpoint
 	struct gate *gate = listener->gate;
 	struct arrival *a = NULL;
 	enum limits_verdict verdict = limits_enter(&gate->limits, LIMITS_NO_NETWORK);
-	if (verdict == LIMITS_ADMITTED && (a = malloc(sizeof(*a))) == NULL)
+	if (verdict == LIMITS_ADMITTED && (a = malloc(sizeof(*a))) == NULL) {
 		limits_leave(&gate->limits, LIMITS_NO_NETWORK);
+		verdict = LIMITS_MEMORY;
+	}
 	if (a == NULL) {
 		gate_turn_away(listener, fd, peer, verdict);
 		return;

@@ -165,9 +165,43 @@ static void nobody_is_served_while_memory_is_out_and_everybody_once_it_is_back(v
 	assert_true(serve_one());
 }
 
+static int open_behind_a_load_balancer(void **state)
+{
+	static char *networks[] = { "127.0.0.0/8" };
+	(void)state;
+	prepare_world(NULL);
+	world.config.listener.items[SUBMISSION].proxy_protocol_from = (struct config_list){ networks, 1 };
+	start_gate();
+	return 0;
+}
+
+static void who_has_no_header_yet_is_told_and_recorded_too(void **state)
+{
+	const struct span reply = SPAN("421 4.3.2 No memory for more clients, please try again later\r\n");
+	char heard[128];
+	ssize_t size = -1;
+	const struct endpoint *gate = &world.endpoints[SUBMISSION];
+	(void)state;
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	rest(10); /* the doors are in use */
+	assert_int_equal(connect(fd, (const struct sockaddr *)&gate->storage, gate->size), 0);
+	memory_is_out = true;
+	for (unsigned i = 0; i < PATIENCE_MS && size < 0; i++) {
+		gate_turn();
+		size = recv(fd, heard, sizeof(heard), MSG_DONTWAIT);
+	}
+	memory_is_out = false;
+	assert_int_equal(size, reply.size);
+	assert_memory_equal(heard, reply.data, reply.size);
+	RUN_UNTIL(traced("SESSION_REFUSED memory address=127.0.0.1 listener=submission count=1\n"));
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(who_has_no_header_yet_is_told_and_recorded_too,
+						open_behind_a_load_balancer, close_world),
 		cmocka_unit_test_setup_teardown(each_allocation_fails_once_and_the_next_client_is_served, open_world,
 						close_world),
 		cmocka_unit_test_setup_teardown(nobody_is_served_while_memory_is_out_and_everybody_once_it_is_back,
