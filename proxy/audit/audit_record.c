@@ -9,6 +9,7 @@
 
 #include "audit/audit_private.h"
 #include "base/clock.h"
+#include "smtp/utf8.h"
 
 #define TEXT_MAXIMUM (256U << 10) /* bytes of one value: the largest reply (smtp/reply.h), each byte replaced */
 
@@ -20,26 +21,6 @@ const char *audit_type_text(enum audit_type type)
 #undef EVENT
 	};
 	return type < AUDIT_TYPE_COUNT ? names[type] : "unknown";
-}
-
-/* How many bytes the UTF-8 sequence at the front of `s` has; 0: it is none (RFC 3629, 4). */
-static size_t sequence_size(struct span s)
-{
-	const unsigned char *at = (const unsigned char *)s.data;
-	size_t size = at[0] < 0x80                    ? 1
-		      : at[0] >= 0xc2 && at[0] < 0xe0 ? 2
-		      : at[0] >= 0xe0 && at[0] < 0xf0 ? 3
-		      : at[0] >= 0xf0 && at[0] < 0xf5 ? 4
-						      : 0;
-	if (size == 0 || size > s.size)
-		return 0;
-	for (size_t i = 1; i < size; i++) {
-		if ((at[i] & 0xc0) != 0x80)
-			return 0;
-	}
-	bool overlong = (at[0] == 0xe0 && at[1] < 0xa0) || (at[0] == 0xf0 && at[1] < 0x90);
-	bool outside = (at[0] == 0xed && at[1] > 0x9f) || (at[0] == 0xf4 && at[1] > 0x8f);
-	return overlong || outside ? 0 : size;
 }
 
 /* U+0080 to U+009F, of which JSON says nothing: to a terminal that shows the file they are commands. */
@@ -62,7 +43,7 @@ static bool has_c1(struct span s)
 static enum status mend_utf8(struct span s, struct buf *out)
 {
 	while (s.size) {
-		size_t size = sequence_size(s);
+		size_t size = utf8_length(s);
 		TRY(buf_append(out, size && !is_c1(s) ? span_slice(s, 0, size) : SPAN("\xef\xbf\xbd")));
 		s = span_slice(s, size ? size : 1, s.size);
 	}
