@@ -122,13 +122,13 @@ enum status app_password_make_hash(const struct secret *normal, struct app_passw
 	return STATUS_OK;
 }
 
-bool app_password_matches(const struct app_password_hash *hash, const struct secret *normal)
+enum status app_password_verify(const struct app_password_hash *hash, const struct secret *normal)
 {
 	unsigned char given[HASH_SHA256_SIZE];
-	if (digest(hash->salt, normal, given) != STATUS_OK)
-		return false;
-	return secret_equal((struct span){ (const char *)given, sizeof(given) },
-			    (struct span){ (const char *)hash->digest, sizeof(hash->digest) });
+	TRY(digest(hash->salt, normal, given));
+	bool is_equal = secret_equal((struct span){ (const char *)given, sizeof(given) },
+				     (struct span){ (const char *)hash->digest, sizeof(hash->digest) });
+	return is_equal ? STATUS_OK : STATUS_NOT_FOUND;
 }
 
 enum status app_password_make_id(char out_id[APP_PASSWORD_ID_SIZE])

@@ -34,8 +34,8 @@ MUST_USE enum status app_password_normalize(struct span typed, struct secret *ou
 
 /* With a new salt. */
 MUST_USE enum status app_password_make_hash(const struct secret *normal, struct app_password_hash *out_hash);
-/* In constant time; false too when it can't be computed. */
-bool app_password_matches(const struct app_password_hash *hash, const struct secret *normal);
+/* In constant time. STATUS_NOT_FOUND: it is another password; any other: it can't be hashed now. */
+MUST_USE enum status app_password_verify(const struct app_password_hash *hash, const struct secret *normal);
 
 /* A short random name for one, to be shown and revoked by. */
 MUST_USE enum status app_password_make_id(char out_id[APP_PASSWORD_ID_SIZE]);

@@ -203,15 +203,22 @@ void store_close(struct app_password_store **store)
 	*store = NULL;
 }
 
-struct app_password_record *store_match(struct app_password_store *store, const char *user, const struct secret *normal)
+enum status store_match(struct app_password_store *store, const char *user, const struct secret *normal,
+			struct app_password_record **out_record)
 {
 	struct map_link *link = map_first(&store->by_user, map_hash_text(user));
 	for (; link; link = map_next(link)) {
 		struct app_password_record *record = MAP_OWNER(link, struct app_password_record, by_user);
-		if (span_equal(span_of(record->user), span_of(user)) && app_password_matches(&record->hash, normal))
-			return record;
+		if (!span_equal(span_of(record->user), span_of(user)))
+			continue;
+		enum status status = app_password_verify(&record->hash, normal);
+		if (status == STATUS_NOT_FOUND)
+			continue;
+		if (status == STATUS_OK)
+			*out_record = record;
+		return status;
 	}
-	return NULL;
+	return STATUS_NOT_FOUND;
 }
 
 struct app_password_record *store_find(struct app_password_store *store, const char *id)

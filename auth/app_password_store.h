@@ -52,9 +52,9 @@ MUST_USE enum status store_refresh(struct app_password_store *store);
 /* Lines applied so far: a fault is in the next one. */
 uint64_t store_line(const struct app_password_store *store);
 
-/* The record of this user that the password belongs to, or NULL, whether or not it may be used now. */
-struct app_password_record *store_match(struct app_password_store *store, const char *user,
-					const struct secret *normal);
+/* The record of this user that the password belongs to, whether or not it may be used now. STATUS_NOT_FOUND: wrong; any other: nobody knows. */
+MUST_USE enum status store_match(struct app_password_store *store, const char *user, const struct secret *normal,
+				 struct app_password_record **out_record);
 struct app_password_record *store_find(struct app_password_store *store, const char *id);
 /* Every record of the user, or of all with NULL, in no order. */
 void store_list(struct app_password_store *store, const char *user,

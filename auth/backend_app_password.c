@@ -142,9 +142,14 @@ static void judge(struct chain_ask *ask, const struct secret *normal)
 		defer(ask, "app passwords can't be read");
 		return;
 	}
-	const struct app_password_record *record = store_match(store, who->name, normal);
-	if (record == NULL) {
+	struct app_password_record *record = NULL;
+	enum status status = store_match(store, who->name, normal, &record);
+	if (status == STATUS_NOT_FOUND) {
 		refuse(ask, "wrong app password");
+		return;
+	}
+	if (status != STATUS_OK) {
+		defer(ask, "out of memory");
 		return;
 	}
 	snprintf(ask->decision.app_password_id, sizeof(ask->decision.app_password_id), "%s", record->id);

@@ -331,7 +331,10 @@ enum status exchange_start(struct gate_door *gate, const struct door_sasl_start 
 		auth_gate_refuse(gate, message->request, REPLY_UNAVAILABLE);
 		return STATUS_OK;
 	}
-	TRY(make(gate, message, &exchange));
+	if (make(gate, message, &exchange) != STATUS_OK) {
+		auth_gate_refuse(gate, message->request, REPLY_UNAVAILABLE);
+		return STATUS_OK;
+	}
 	exchange->mechanism = mechanism;
 	if (!message->has_initial)
 		advance(exchange, NULL);
