@@ -60,6 +60,14 @@ bench: all $(BUILD)/bench/sink $(BUILD)/bench/load
 	deploy/packages install bench
 	BUILD=$(abspath $(BUILD)) /usr/bin/python3 tests/bench/bench.py
 
+# 10,000 idle clients and 600 that are slow or stuck: what they cost, and what another client notices of them.
+.PHONY: scale
+scale: all $(BUILD)/bench/crowd
+	deploy/packages install test
+	@SUBGATE_CROWD=10000 BUILD=$(abspath $(BUILD)) /usr/bin/python3 -m pytest -q -s -p no:cacheprovider \
+		tests/e2e/test_crowd.py >$(BUILD)/scale.log 2>&1 || { cat $(BUILD)/scale.log; exit 1; }
+	@grep -E 'idle authenticated|a message:|passed' $(BUILD)/scale.log
+
 $(BUILD)/bench/%: $(BUILD)/tests/bench/%.o
 	@mkdir -p $(@D)
 	@echo "  LD  $@"
