@@ -170,7 +170,7 @@ static struct span answer_of_none_left(const struct delivery *delivery, const st
 {
 	for (size_t i = 0; i < delivery->attempt_count; i++) {
 		if (!delivery->attempts[i].unable)
-			return ANSWER_UPSTREAM_TRANSPORT;
+			return upstream->class == UPSTREAM_LOGIN ? ANSWER_UPSTREAM_LOGIN : ANSWER_UPSTREAM_TRANSPORT;
 	}
 	return upstream->reply;
 }

@@ -321,6 +321,11 @@ static void take_refusal(struct upstream_connection *c, const struct reply *repl
 	struct reply shown = *reply;
 	if (quotes_secret(c, reply->text))
 		shown.text = SPAN("(its text quotes our password and is left out)");
+	if (reply->code == 421) { /* RFC 5321, 3.8: about the connection, whatever was said before */
+		upstream_pool_count_login(c->pool, STATS_RESULT_FAILED);
+		fail(c, "login", &shown);
+		return;
+	}
 	if (upstream_oauth_begin_anew(c, &shown))
 		return;
 	upstream_describe(reason, "login refused", &shown);

@@ -235,7 +235,8 @@ static void fail_hopeless(struct upstream_pool *pool)
 		pool->login_refused ? "account resting after login failure: " : "resting after connect failure: ";
 	snprintf(reason, sizeof(reason), "%s%s", pool->rest_is_news ? "" : why, pool->last_error);
 	while (!TAILQ_EMPTY(&pool->waiting))
-		upstream_finish(TAILQ_FIRST(&pool->waiting), UPSTREAM_TRANSPORT, NULL, reason);
+		upstream_finish(TAILQ_FIRST(&pool->waiting), pool->login_refused ? UPSTREAM_LOGIN : UPSTREAM_TRANSPORT,
+				NULL, reason);
 }
 
 static void tell_owners(struct upstream_pool *pool)

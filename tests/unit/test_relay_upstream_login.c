@@ -56,14 +56,25 @@ static void end_tls(struct sending *s)
 	certificate_free(&certificate);
 }
 
-static void assert_fails(struct sending *s, const char *reason)
+static void assert_fails_as(enum upstream_class class, struct sending *s, const char *reason)
 {
 	open_sending(&t, s);
 	assert_int_equal(s->done, 1);
-	assert_int_equal(s->class, UPSTREAM_TRANSPORT);
+	assert_int_equal(s->class, class);
 	assert_string_equal(s->last_reply, ""); /* the client never hears our login's replies */
 	if (strstr(s->reason, reason) == NULL)
 		fail_msg("\"%s\" is not in \"%s\"", reason, s->reason);
+}
+
+static void assert_fails(struct sending *s, const char *reason)
+{
+	assert_fails_as(UPSTREAM_TRANSPORT, s, reason);
+}
+
+/* Our authentication: not the relay's fault, nor the client's. */
+static void assert_no_login(struct sending *s, const char *reason)
+{
+	assert_fails_as(UPSTREAM_LOGIN, s, reason);
 }
 
 /* ---- AUTH */
@@ -160,17 +171,31 @@ static void a_refused_login_rests_the_account(void **state)
 	upstream_test_begin(&t);
 	upstream_test_open(&t);
 	fake_relay_rule(&t.relay, "AUTH", "535 5.7.8 Username and Password not accepted\r\n", 0);
-	assert_fails(&s, "login refused: 535 5.7.8 Username and Password not accepted");
+	assert_no_login(&s, "login refused: 535 5.7.8 Username and Password not accepted");
 	for (unsigned i = 0; i < 5; i++)
-		assert_fails(&next, "account resting after login failure");
+		assert_no_login(&next, "account resting after login failure");
 	run_for(t.loop, 1200); /* longer than the rest after a failed connect */
-	assert_fails(&next, "account resting after login failure");
+	assert_no_login(&next, "account resting after login failure");
 	assert_int_equal(fake_relay_heard(&t.relay, "AUTH"), 1);
 	assert_int_equal(t.relay.connected, 1);
 	assert_int_equal(stats_sum(t.stats, 1, COUNTER_RELAY_LOGINS, 8 + STATS_RESULT_REFUSED), 1);
 	upstream_pool_show(t.pool, &shown);
 	assert_non_null(strstr(shown.last_error, "535 5.7.8"));
 	end(&next);
+}
+
+static void a_farewell_instead_of_a_verdict_is_not_about_the_account(void **state)
+{
+	struct sending s;
+	(void)state;
+	upstream_test_begin(&t);
+	upstream_test_open(&t);
+	fake_relay_rule(&t.relay, "AUTH", "421 4.3.2 Going down\r\n" HANG_UP, 1);
+	assert_fails(&s, "login: 421 4.3.2 Going down");
+	run_for(t.loop, 1100);
+	send_whole(&t, &s);
+	assert_accepted(&s);
+	end(&s);
 }
 
 static void many_attempts_at_a_wrong_password_make_one_login(void **state)
@@ -185,7 +210,7 @@ static void many_attempts_at_a_wrong_password_make_one_login(void **state)
 		begin_sending(&t, &s[i]);
 	for (unsigned i = 0; i < 8; i++) {
 		run_until(t.loop, is_done, &s[i]);
-		assert_int_equal(s[i].class, UPSTREAM_TRANSPORT);
+		assert_int_equal(s[i].class, UPSTREAM_LOGIN);
 	}
 	assert_int_equal(fake_relay_heard(&t.relay, "AUTH"), 1);
 	upstream_test_end(&t);
@@ -206,7 +231,7 @@ static void a_reply_that_quotes_the_password_is_not_shown(void **state)
 		upstream_test_begin(&t);
 		upstream_test_open(&t);
 		fake_relay_rule(&t.relay, "AUTH", replies[i], 0);
-		assert_fails(&s, "quotes our password and is left out");
+		assert_no_login(&s, "quotes our password and is left out");
 		upstream_pool_show(t.pool, &shown);
 		assert_null(strstr(shown.last_error, "sesame"));
 		assert_null(strstr(s.reason, "sesame"));
@@ -481,6 +506,7 @@ int main(void)
 		cmocka_unit_test(without_either_mechanism_nothing_is_sent),
 		cmocka_unit_test(without_auth_nobody_is_asked_for_a_password),
 		cmocka_unit_test(a_refused_login_rests_the_account),
+		cmocka_unit_test(a_farewell_instead_of_a_verdict_is_not_about_the_account),
 		cmocka_unit_test(many_attempts_at_a_wrong_password_make_one_login),
 		cmocka_unit_test(a_reply_that_quotes_the_password_is_not_shown),
 		cmocka_unit_test(credentials_that_are_not_there_are_told),

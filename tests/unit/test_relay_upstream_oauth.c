@@ -37,6 +37,7 @@ static void assert_fails(struct sending *s, const char *reason)
 {
 	open_sending(&t, s);
 	assert_int_equal(s->done, 1);
+	assert_int_equal(s->class, strstr(reason, "login") || t.refused_serial ? UPSTREAM_LOGIN : UPSTREAM_TRANSPORT);
 	assert_string_equal(s->last_reply, "");
 	if (strstr(s->reason, reason) == NULL)
 		fail_msg("\"%s\" is not in \"%s\"", reason, s->reason);
