@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "auth/oauth/service_account.h"
 #include "base/secret.h"
 #include "net/tls.h"
 #include "supervise/privileges.h"
@@ -121,12 +122,36 @@ static enum status check_tls(const struct config *config, FILE *faults)
 	return worst;
 }
 
+/* That the key file is one, and its key signs. */
+static enum status check_accounts(const struct config *config, FILE *faults)
+{
+	enum status worst = STATUS_OK;
+	for (size_t i = 0; i < config->oauth.count; i++) {
+		const struct config_oauth *oauth = &config->oauth.items[i];
+		struct secret json SECRET_AUTO = { 0 };
+		struct service_account account = { 0 };
+		const char *fault = NULL;
+		if (oauth->grant != OAUTH_SERVICE_ACCOUNT ||
+		    read_secret_file(oauth->service_account_file, &json) != STATUS_OK)
+			continue;
+		worst = service_account_read(secret_reveal(&json), &account, &fault) == STATUS_OK ? worst
+												  : STATUS_INVALID;
+		if (fault)
+			fprintf(faults, "%s:%u: oauth %s.service_account_file: %s: %s\n", config->file, oauth->line,
+				oauth->name, oauth->service_account_file, fault);
+		service_account_wipe(&account);
+	}
+	return worst;
+}
+
 enum status config_file_check(const struct config *config, FILE *faults)
 {
 	struct identities identities;
 	enum status machine = config_check(config, faults);
 	enum status users = identities_find(config, faults, &identities);
 	enum status tls = check_tls(config, faults);
+	enum status accounts = check_accounts(config, faults);
 	config_warn(config, faults);
-	return machine == STATUS_OK && users == STATUS_OK && tls == STATUS_OK ? STATUS_OK : STATUS_INVALID;
+	bool is_right = machine == STATUS_OK && users == STATUS_OK && tls == STATUS_OK && accounts == STATUS_OK;
+	return is_right ? STATUS_OK : STATUS_INVALID;
 }

@@ -130,7 +130,7 @@ def test_an_expired_a_refreshed_and_a_revoked_token(begin, endpoint, relay):
     assert relay.connections == 2
     relay.tokens, endpoint.accepts = [], set()  # revoked, and with it the refresh token
     code, text = send(subgate, password)
-    assert code == 451 and "token" not in text.lower()
+    assert (code, text) == (451, "4.3.5 The relay does not accept our login; try again later")
     assert [login[3] for login in relay.logins][3:] == [endpoint.access[1]]
     wait_until(has_logged(subgate, r"oauth google: no token: invalid_grant: Token \*\*\* has been expired or revoked"),
                lambda: subgate.log)
@@ -294,3 +294,15 @@ def test_only_auth_holds_what_tokens_are_got_with(begin, endpoint, relay):
     for gate in subgate.pids("gate"):
         assert find(gate, {"access token": endpoint.access[0].encode()}) == set()
     assert find(subgate.pids("auth")[0], secrets) == set(secrets)
+
+
+def test_a_key_file_that_is_none_is_found_before_the_start(begin, tmp_path):
+    account = ServiceAccount(tmp_path)
+    subgate, _ = begin('grant = "service_account"  service_account_file = "secrets/account"',
+                       secrets={"account": account.json})
+    assert subgate.check().returncode == 0
+    (subgate.folder / "secrets" / "account").write_text('{"type": "authorized_user"}')
+    done = subgate.check()
+    assert done.returncode == 1
+    assert re.search(r'subgate\.conf:\d+: oauth google\.service_account_file: \S+: its type is not "service_account"',
+                     done.stdout + done.stderr)
