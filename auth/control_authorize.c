@@ -109,6 +109,7 @@ static void on_step_done(void *context, struct job *job, enum status status)
 {
 	struct auth *auth = context;
 	struct step *step = (struct step *)job;
+	const struct oauth_client *client = step->client;
 	if (status != STATUS_OK)
 		auth_control_refuse(&step->call, "the token endpoint does not answer in time");
 	else if (!is_of(&auth->consent, secret_reveal(&step->id)))
@@ -118,7 +119,7 @@ static void on_step_done(void *context, struct job *job, enum status status)
 	else
 		take_tokens(auth, step);
 	auth->consent.is_busy = false;
-	tokens_job_ended(auth->tokens);
+	tokens_job_ended(auth->tokens, client);
 }
 
 /* ---- requests */
@@ -142,7 +143,7 @@ static void submit(const struct control_call *call, int kind, struct span code)
 		step->client = consent->client;
 		step->call = *call;
 		step->kind = kind;
-		if (tokens_submit(call->auth->tokens, &step->job, JOB_MS) == STATUS_OK) {
+		if (tokens_submit(call->auth->tokens, step->client, &step->job, JOB_MS) == STATUS_OK) {
 			consent->is_busy = true;
 			return;
 		}

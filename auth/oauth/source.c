@@ -196,7 +196,7 @@ static void on_fetched(void *context, struct job *job, enum status status)
 	else
 		fail(source, "no answer in time", false);
 	answer_all(source);
-	tokens_job_ended(source->tokens);
+	tokens_job_ended(source->tokens, source->client);
 }
 
 /* ---- its beginning */
@@ -241,7 +241,7 @@ void source_begin(struct source *source)
 	struct fetch *fetch = make_fetch(source);
 	/* The lock of the token file may take as long as the request itself. */
 	uint64_t limit_ms = 2 * source->client->config->timeout + JOB_SLACK_MS;
-	if (fetch && tokens_submit(source->tokens, &fetch->job, limit_ms) == STATUS_OK) {
+	if (fetch && tokens_submit(source->tokens, source->client, &fetch->job, limit_ms) == STATUS_OK) {
 		source->fetch = fetch;
 		timer_clear(source->timer);
 		return;

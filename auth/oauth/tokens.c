@@ -26,7 +26,7 @@ struct tokens {
 	size_t source_count;
 	struct source **of_relay; /* as the config's relays; NULL: a password */
 	uint64_t last_serial;
-	size_t busy; /* jobs under way */
+	size_t busy; /* jobs under way that may bring a refresh token */
 };
 
 /* ---- what sources want */
@@ -56,16 +56,23 @@ void tokens_answer(const struct tokens *tokens, const struct door_credential_rep
 	tokens->handler->on_answer(tokens->context, reply);
 }
 
-enum status tokens_submit(struct tokens *tokens, struct job *job, uint64_t timeout_ms)
+/* What brings no refresh token may be lost. */
+static bool is_waited_for(const struct oauth_client *client)
+{
+	return client->state_fd >= 0;
+}
+
+enum status tokens_submit(struct tokens *tokens, const struct oauth_client *client, struct job *job,
+			  uint64_t timeout_ms)
 {
 	enum status status = jobs_submit(tokens->jobs, job, timeout_ms);
-	tokens->busy += status == STATUS_OK;
+	tokens->busy += status == STATUS_OK && is_waited_for(client);
 	return status;
 }
 
-void tokens_job_ended(struct tokens *tokens)
+void tokens_job_ended(struct tokens *tokens, const struct oauth_client *client)
 {
-	if (--tokens->busy == 0)
+	if (is_waited_for(client) && --tokens->busy == 0)
 		tokens->handler->on_idle(tokens->context);
 }
 
@@ -188,11 +195,11 @@ static enum status start_threads(struct tokens *tokens)
 
 static enum status set_up(struct tokens *tokens)
 {
+	oauth_client_wipe_json(); /* key files are JSON too */
 	TRY(open_clients(tokens));
 	TRY(make_sources(tokens));
 	if (tokens->source_count == 0)
 		return STATUS_OK;
-	oauth_client_wipe_json();
 	TRY(https_open());
 	TRY(start_threads(tokens));
 	for (size_t i = 0; i < tokens->source_count; i++)

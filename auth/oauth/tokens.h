@@ -20,7 +20,7 @@ struct tokens;
 struct tokens_handler {
 	/* The answer to a tokens_ask; its texts are valid during the call. */
 	void (*on_answer)(void *context, const struct door_credential_reply *reply);
-	/* Nothing is under way any more. */
+	/* tokens_are_busy no more. */
 	void (*on_idle)(void *context);
 };
 
@@ -39,16 +39,18 @@ void tokens_refuse(struct tokens *tokens, size_t relay, uint64_t serial);
 void tokens_forget_asked(struct tokens *tokens);
 /* Nothing is fetched any more but what is asked for. */
 void tokens_drain(struct tokens *tokens);
-/* A fetch, or an administrator's consent, is under way: its refresh token may be the only one. */
+/* A fetch or a consent is under way that may bring a refresh token, the only one that is good from then on. */
 bool tokens_are_busy(const struct tokens *tokens);
 
 /* ---- for an administrator's consent */
 
 /* The section that serves this relay; NULL: none does. */
 const struct oauth_client *tokens_client(const struct tokens *tokens, const char *relay);
-/* As jobs_submit; on_done comes before tokens_are_busy forgets it. */
-MUST_USE enum status tokens_submit(struct tokens *tokens, struct job *job, uint64_t timeout_ms);
-void tokens_job_ended(struct tokens *tokens);
+/* As jobs_submit. */
+MUST_USE enum status tokens_submit(struct tokens *tokens, const struct oauth_client *client, struct job *job,
+				   uint64_t timeout_ms);
+/* Called at the end of the job's on_done. */
+void tokens_job_ended(struct tokens *tokens, const struct oauth_client *client);
 /* What a consent brought: given to logins from now on. */
 void tokens_install(struct tokens *tokens, const struct oauth_client *client, const struct token_answer *answer);
 

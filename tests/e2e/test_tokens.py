@@ -306,3 +306,27 @@ def test_a_key_file_that_is_none_is_found_before_the_start(begin, tmp_path):
     assert done.returncode == 1
     assert re.search(r'subgate\.conf:\d+: oauth google\.service_account_file: \S+: its type is not "service_account"',
                      done.stdout + done.stderr)
+
+
+def test_a_rotation_under_way_is_waited_for_at_the_end(begin, endpoint):
+    endpoint.rotates, endpoint.timeout = True, "8s"
+
+    def late(handler, request):
+        time.sleep(3)  # longer than threads are waited for that nobody needs
+        endpoint._send(handler, *endpoint._usual(request))
+
+    endpoint.script = [late]
+    subgate, _ = begin()
+    assert subgate.stop() == 0
+    assert len(endpoint.refresh) == 1
+    subgate.start()
+    endpoint.wait_for(2)
+    assert endpoint.requests[1].form["refresh_token"] == endpoint.refresh[0]
+
+
+def test_a_fetch_that_brings_nothing_to_keep_is_not_waited_for(begin, endpoint):
+    endpoint.script = ["hang"] * 10
+    subgate, _ = begin(f'{CREDENTIALS}  tenant = "t"', provider="microsoft")
+    endpoint.wait_for(1)
+    assert subgate.stop() == 0
+    assert not re.search("no token: .*time", subgate.log)

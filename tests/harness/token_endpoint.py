@@ -74,6 +74,7 @@ class TokenEndpoint:
         self.requests, self.script, self.access, self.refresh = [], [], [], []
         self.accepts = {"refresh-Token-1"}
         self.consented = False  # of the device flow
+        self.timeout = "2s"     # of one request to it
         self.token_size = 0     # pads access tokens to that many characters
         self._lock = threading.Lock()
         self._stopped = threading.Event()
@@ -86,7 +87,7 @@ class TokenEndpoint:
     def section(self, name="google", extra="", provider="google"):
         return f"""
 oauth {name} {{
-  provider = "{provider}"  token_url = "{self.url}/token"  ca_file = "{self.authority.ca}"  timeout = "2s"
+  provider = "{provider}"  token_url = "{self.url}/token"  ca_file = "{self.authority.ca}"  timeout = "{self.timeout}"
   {extra}
 }}
 """
