@@ -140,8 +140,19 @@ static enum status offer_mechanisms(struct gate_door *gate)
 	return door_send_mechanisms(gate->door, &message);
 }
 
+/* A gate has one door: who says again and again that his is lost must not pile them up here. */
+static void detach_former(struct auth *auth, uint32_t instance)
+{
+	struct gate_door *former = auth->gates;
+	while (former && former->instance != instance)
+		former = former->next;
+	if (former)
+		detach(former);
+}
+
 void auth_attach_gate(struct auth *auth, uint32_t instance, int fd)
 {
+	detach_former(auth, instance);
 	struct gate_door *gate = calloc(1, sizeof(*gate));
 	if (gate == NULL) {
 		log_error("no memory for a door to gate %u", instance);

@@ -59,7 +59,7 @@ struct role {
 	const char *name; /* "gate" */
 	/* Makes the role's state. For gates the last chance to open anything. Logs why it failed. */
 	enum status (*start)(const struct role_context *context, void **out_state);
-	/* A door to a peer; the role owns `fd`. A later one of the same kind replaces the former (gates excepted: there are several). */
+	/* A door to a peer; the role owns `fd`. A later one of the same kind replaces the former; of gates, there being several, the same instance's. */
 	void (*attached)(void *state, enum role_kind peer, uint32_t instance, int fd);
 	/* Take nothing new, finish, then role_finish(), within limit_ms. */
 	void (*drain)(void *state, uint64_t limit_ms);

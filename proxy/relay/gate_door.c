@@ -181,6 +181,16 @@ static void on_closed(void *context, struct door *door)
 
 static const struct door_handler handler = { .on_frame = on_frame, .on_closed = on_closed };
 
+/* A gate has one door: who says again and again that his is lost must not pile them up here. */
+static void close_former(struct gate_doors *doors, uint32_t instance)
+{
+	struct gate_door *former = doors->first;
+	while (former && former->gate.instance != instance)
+		former = former->next;
+	if (former)
+		close_door(former);
+}
+
 /* One whose door broke comes again with a new one. */
 static void forget_closed(struct gate_doors *doors, uint32_t instance)
 {
@@ -192,6 +202,7 @@ static void forget_closed(struct gate_doors *doors, uint32_t instance)
 
 void gate_doors_attach(struct gate_doors *doors, uint32_t instance, int fd)
 {
+	close_former(doors, instance);
 	struct gate_door *self = calloc(1, sizeof(*self));
 	if (self == NULL) {
 		log_error("gate %u can't be served: out of memory", instance);

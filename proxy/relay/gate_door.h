@@ -16,7 +16,7 @@ struct gate_doors {
 	struct gate_door *first;
 	size_t count;
 #define GATES_CLOSED_KEPT 64
-	uint32_t closed[GATES_CLOSED_KEPT]; /* instances gone; those numbers never come back. 0: none */
+	uint32_t closed[GATES_CLOSED_KEPT]; /* instances without a door: a late grant for one goes nowhere. 0: none */
 	size_t closed_next;
 };
 

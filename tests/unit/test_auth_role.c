@@ -764,6 +764,23 @@ static void test_a_drained_role_does_not_wait_for_ever(void **state)
 	run_until(world.loop, is_finished, NULL);
 }
 
+static bool is_former_closed(void *context)
+{
+	(void)context;
+	return world.gate == NULL;
+}
+
+static void test_a_gate_that_comes_again_has_one_door_the_new_one(void **state)
+{
+	struct door *again = NULL;
+	(void)state;
+	attach(ROLE_GATE, GATE, &gate_handler, &again);
+	run_until(world.loop, is_former_closed, NULL);
+	run_for(world.loop, 5);
+	assert_non_null(again);
+	door_free(&again);
+}
+
 #define IN_WORLD(test) cmocka_unit_test_setup_teardown(test, begin, end)
 
 int main(void)
@@ -784,6 +801,7 @@ int main(void)
 		IN_WORLD(test_a_relay_that_goes_before_it_confirms_grants_nothing),
 		IN_WORLD(test_a_login_cancelled_before_the_relay_confirmed_is_taken_back),
 		IN_WORLD(test_a_gate_that_goes_takes_its_exchanges_along),
+		IN_WORLD(test_a_gate_that_comes_again_has_one_door_the_new_one),
 		IN_WORLD(test_a_gate_that_breaks_the_rules_loses_its_door),
 		IN_WORLD(test_a_relay_that_breaks_the_rules_loses_its_door),
 		IN_WORLD(test_the_relay_gets_its_credentials),

@@ -540,6 +540,17 @@ static void what_cannot_be_done_is_answered_too(void **state)
 
 #define CASE(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
+static void a_gate_that_comes_again_has_one_door_the_new_one(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 5; i++)
+		gate_doors_attach(&gates, 7, open_door(&gate_peer));
+	assert_int_equal(gates.count, 1);
+	assert_false(gate_doors_knew(&gates, 7));
+	gate_doors_attach(&gates, 8, open_door(&gate_peer));
+	assert_int_equal(gates.count, 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -560,6 +571,7 @@ int main(void)
 		CASE(no_more_credentials_wait_than_there_is_room_for),
 		CASE(quota_show_tells_what_is_used_and_when_it_ends),
 		CASE(the_limits_of_the_last_login_count),
+		CASE(a_gate_that_comes_again_has_one_door_the_new_one),
 		CASE(quota_reset_is_recorded),
 		CASE(an_answer_for_an_admin_role_that_left_is_dropped),
 		CASE(relay_list_shows_each_pool),
