@@ -1,0 +1,117 @@
+/*
+ * Slots. Owns the file and knows which bytes it holds. Locks belong to the
+ * open file, so another process that opened it by itself can't have them, but
+ * this one would get its own a second time: what it holds is kept in a list.
+ */
+#include "relay/slots.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define ACCOUNT_MASK ((UINT64_C(1) << 52) - 1) /* of a key: accounts SLOTS_MAXIMUM bytes apart, within an off_t */
+
+struct held {
+	uint64_t key;
+	unsigned slot;
+};
+
+struct slots {
+	int fd; /* or -1 */
+	struct held *held;
+	size_t count, capacity;
+};
+
+enum status slots_create(int folder, struct slots **out_slots)
+{
+	struct slots *slots = calloc(1, sizeof(*slots));
+	int fd = -1;
+	if (folder >= 0) {
+		fd = openat(folder, "connections", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+		close(folder);
+		if (fd < 0) {
+			free(slots);
+			return STATUS_SYSTEM;
+		}
+	}
+	if (slots == NULL) {
+		if (fd >= 0)
+			close(fd);
+		return STATUS_NO_MEMORY;
+	}
+	slots->fd = fd;
+	*out_slots = slots;
+	return STATUS_OK;
+}
+
+void slots_free(struct slots **slots)
+{
+	if (*slots == NULL)
+		return;
+	if ((*slots)->fd >= 0)
+		close((*slots)->fd);
+	free((*slots)->held);
+	free(*slots);
+	*slots = NULL;
+}
+
+/* F_WRLCK or F_UNLCK on its byte. */
+static enum status lock(const struct slots *slots, short type, uint64_t key, unsigned slot)
+{
+	struct flock range = { .l_type = type,
+			       .l_whence = SEEK_SET,
+			       .l_start = (off_t)((key & ACCOUNT_MASK) * SLOTS_MAXIMUM + slot),
+			       .l_len = 1 };
+	if (slots->fd < 0 || fcntl(slots->fd, F_OFD_SETLK, &range) == 0)
+		return STATUS_OK;
+	return errno == EAGAIN || errno == EACCES ? STATUS_AGAIN : STATUS_SYSTEM;
+}
+
+static struct held *find(const struct slots *slots, uint64_t key, unsigned slot)
+{
+	for (size_t i = 0; i < slots->count; i++) {
+		if (slots->held[i].key == key && slots->held[i].slot == slot)
+			return &slots->held[i];
+	}
+	return NULL;
+}
+
+static enum status grow(struct slots *slots)
+{
+	size_t capacity = slots->capacity ? 2 * slots->capacity : 16;
+	if (slots->count < slots->capacity)
+		return STATUS_OK;
+	struct held *held = reallocarray(slots->held, capacity, sizeof(*held));
+	if (held == NULL)
+		return STATUS_NO_MEMORY;
+	slots->held = held;
+	slots->capacity = capacity;
+	return STATUS_OK;
+}
+
+enum status slots_take(struct slots *slots, uint64_t key, unsigned limit, unsigned *out_slot)
+{
+	enum status status = STATUS_AGAIN;
+	TRY(grow(slots));
+	for (unsigned i = 0; i < limit && i < SLOTS_MAXIMUM && status == STATUS_AGAIN; i++) {
+		if (find(slots, key, i))
+			continue;
+		status = lock(slots, F_WRLCK, key, i);
+		if (status != STATUS_OK)
+			continue;
+		slots->held[slots->count++] = (struct held){ key, i };
+		*out_slot = i;
+	}
+	return status;
+}
+
+void slots_give(struct slots *slots, uint64_t key, unsigned slot)
+{
+	struct held *held = find(slots, key, slot);
+	if (held == NULL)
+		return;
+	*held = slots->held[--slots->count];
+	(void)lock(slots, F_UNLCK, key, slot);
+}
