@@ -40,7 +40,7 @@ struct role_context {
  *          "ldap-password:NAME", "relay-password:NAME", "redis-password",
  *          "oauth-secret:NAME", "oauth-refresh:NAME", "oauth-account:NAME", "oauth-ca:NAME" (each oauth section),
  *          "oauth-state:NAME" (those with refresh tokens; read-write)
- *   relay: "audit" (read-write, append), "audit-state" (read-write), "audit-key", "spool" (a folder),
+ *   relay: "audit" (read-write, append), "audit-state", "relay-rests" (read-write), "audit-key", "spool" (a folder),
  *          "slots" (a folder), "redis-password", "relay-ca:NAME"
  *   admin: "control" (listening), "http" (listening), "slabs" (all slabs, see stats/stats.h)
  */

@@ -22,6 +22,7 @@
 #define ANSWER_NO_MEMORY SPAN("451 4.3.0 Out of memory; try again later")
 #define ANSWER_UPSTREAM_TRANSPORT SPAN("451 4.4.1 Relay not available; try again later")
 #define ANSWER_UPSTREAM_LOGIN SPAN("451 4.3.5 The relay does not accept our login; try again later")
+#define ANSWER_UPSTREAM_BUSY SPAN("451 4.3.2 The relay takes no more mail from us for now; try again later")
 #define ANSWER_UNKNOWN SPAN("451 4.4.2 Connection to the relay lost; the message may have been delivered")
 #define ANSWER_TOO_LARGE SPAN("552 5.3.4 Message too large")
 #define ANSWER_SPOOL_FULL SPAN("452 4.3.1 No room for this message now; try again later")

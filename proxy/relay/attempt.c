@@ -30,9 +30,9 @@ static void on_replies(void *context, const struct span *replies, size_t count)
 	for (size_t i = 0; i < count && status == STATUS_OK; i++)
 		status = recipients_take_reply(&delivery->recipients, replies[i]);
 	if (status != STATUS_OK) {
-		outcome_trouble(attempt, span_of(status_text(status)));
+		outcome_trouble(attempt, UPSTREAM_TRANSPORT, span_of(status_text(status)));
 	} else if (delivery->recipients.promise_broken) {
-		outcome_trouble(attempt, SPAN("it refuses a recipient that was answered with 250"));
+		outcome_trouble(attempt, UPSTREAM_TRANSPORT, SPAN("it refuses a recipient that was answered with 250"));
 	} else {
 		delivery_report(delivery);
 		delivery_advance(delivery);
@@ -89,6 +89,7 @@ static enum status begin(struct attempt *attempt)
 {
 	struct delivery *delivery = attempt->delivery;
 	struct upstream_envelope envelope = {
+		.user = delivery->grant->user,
 		.mail_from = delivery->mail_from,
 		.eight_bit = delivery->eight_bit,
 		.smtputf8 = delivery->smtputf8,
@@ -141,7 +142,7 @@ void attempt_ask_more(struct attempt *attempt)
 		free(list);
 	}
 	if (status != STATUS_OK)
-		outcome_trouble(attempt, span_of(status_text(status)));
+		outcome_trouble(attempt, UPSTREAM_TRANSPORT, span_of(status_text(status)));
 }
 
 /* ---- the message */
@@ -180,9 +181,10 @@ static void judge_budget(struct attempt *attempt, enum budget_verdict verdict)
 {
 	attempt->budgeted = verdict == BUDGET_TAKEN;
 	if (verdict == BUDGET_SPENT)
-		outcome_trouble(attempt, SPAN("its account has sent as much as it may for now"));
+		outcome_trouble(attempt, UPSTREAM_ACCOUNT, SPAN("its account has sent as much as it may for now"));
 	else if (verdict != BUDGET_TAKEN && verdict != BUDGET_ASKED)
-		outcome_trouble(attempt, SPAN("the budget of its account can't be counted: Redis is away"));
+		outcome_trouble(attempt, UPSTREAM_TRANSPORT,
+				SPAN("the budget of its account can't be counted: Redis is away"));
 }
 
 static void on_budget(void *context, enum budget_verdict verdict)

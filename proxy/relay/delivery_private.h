@@ -202,7 +202,7 @@ void attempt_drop(struct attempt *attempt);
 /* The relay is through with the attempt: decides what becomes of the message. */
 void outcome_decide(struct attempt *attempt, const struct upstream_outcome *upstream);
 /* The attempt failed by what we saw ourselves. */
-void outcome_trouble(struct attempt *attempt, struct span reason);
+void outcome_trouble(struct attempt *attempt, enum upstream_class class, struct span reason);
 /* Gives a complete message up before its final dot: recorded, refunded, ended. */
 void outcome_give_up(struct delivery *delivery, const struct refusal *refusal);
 /* Stops waiting for the reply to the final dot: unknown. */

@@ -165,12 +165,34 @@ static void warn(const struct attempt *attempt, const struct upstream_outcome *u
 		    SPAN_ARGS(upstream->reason));
 }
 
+static struct span answer_of_class(enum upstream_class class)
+{
+	switch (class) {
+	case UPSTREAM_LOGIN:
+		return ANSWER_UPSTREAM_LOGIN;
+	case UPSTREAM_BUSY:
+	case UPSTREAM_THROTTLED:
+	case UPSTREAM_ACCOUNT:
+	case UPSTREAM_TENANT:
+		return ANSWER_UPSTREAM_BUSY;
+	case UPSTREAM_TRANSPORT:
+	case UPSTREAM_ACCEPTED:
+	case UPSTREAM_RECIPIENTS:
+	case UPSTREAM_SENDER:
+	case UPSTREAM_MESSAGE:
+	case UPSTREAM_UNABLE:
+	case UPSTREAM_UNKNOWN:
+	default:
+		return ANSWER_UPSTREAM_TRANSPORT;
+	}
+}
+
 /* When no relay is left: final where none of them can carry such a message, for now where one might. */
 static struct span answer_of_none_left(const struct delivery *delivery, const struct upstream_outcome *upstream)
 {
 	for (size_t i = 0; i < delivery->attempt_count; i++) {
 		if (!delivery->attempts[i].unable)
-			return upstream->class == UPSTREAM_LOGIN ? ANSWER_UPSTREAM_LOGIN : ANSWER_UPSTREAM_TRANSPORT;
+			return answer_of_class(upstream->class);
 	}
 	return upstream->reply;
 }
@@ -276,9 +298,9 @@ void outcome_decide(struct attempt *attempt, const struct upstream_outcome *upst
 	}
 }
 
-void outcome_trouble(struct attempt *attempt, struct span reason)
+void outcome_trouble(struct attempt *attempt, enum upstream_class class, struct span reason)
 {
-	const struct upstream_outcome trouble = { .class = UPSTREAM_TRANSPORT, .reason = reason, .host = "" };
+	const struct upstream_outcome trouble = { .class = class, .reason = reason, .host = "" };
 	attempt_drop(attempt);
 	outcome_decide(attempt, &trouble);
 }

@@ -31,6 +31,8 @@ struct relay {
 	struct redis *redis;
 	struct secret redis_password, audit_key;
 	struct resolver *resolver;
+	struct rests *rests;
+	struct slots *slots;
 	struct grants *grants;
 	struct deliveries *deliveries;
 	struct gate_doors gates;
@@ -173,11 +175,32 @@ static enum status open_pool(struct relay *relay, size_t index)
 		.ca_pem = secret_reveal(&account->ca),
 		.resolver = relay->resolver,
 		.stats = context->stats,
+		.rests = relay->rests,
+		.slots = relay->slots,
 		.ask_credential = on_credential_wanted,
 		.refuse_credential = on_credential_refused,
 		.context = account,
 	};
 	return upstream_pool_create(context->loop, &options, &relay->services.pools[index]);
+}
+
+/* What old and new relay share. */
+static enum status open_shared(struct relay *relay)
+{
+	int rests = role_take_fd(relay->context, "relay-rests");
+	int slots = role_take_fd(relay->context, "slots");
+	if (slots < 0) {
+		if (rests >= 0)
+			close(rests);
+		return STATUS_NOT_FOUND;
+	}
+	enum status status = slots_create(slots, &relay->slots);
+	if (status != STATUS_OK || rests < 0) {
+		if (rests >= 0)
+			close(rests);
+		return rests < 0 ? STATUS_NOT_FOUND : status;
+	}
+	return rests_create(relay->context->loop, rests, &relay->rests);
 }
 
 static enum status open_pools(struct relay *relay)
@@ -217,8 +240,13 @@ static enum status start(const struct role_context *context, void **out_state)
 		const char *what;
 		enum status (*run)(struct relay *relay);
 	} steps[] = {
-		{ "tables", make_tables }, { "audit", open_audit }, { "spool", open_spool },
-		{ "redis", open_redis },   { "quota", open_quota }, { "budgets", open_budgets },
+		{ "tables", make_tables },
+		{ "audit", open_audit },
+		{ "spool", open_spool },
+		{ "redis", open_redis },
+		{ "quota", open_quota },
+		{ "budgets", open_budgets },
+		{ "locks and rests", open_shared },
 		{ "relays", open_pools },
 	};
 	struct relay *relay = calloc(1, sizeof(*relay));
@@ -334,6 +362,8 @@ static void stop(void *state)
 		upstream_pool_free(&relay->services.pools[i]);
 	for (size_t i = 0; relay->accounts && i < relay->context->config->relay.count; i++)
 		secret_wipe(&relay->accounts[i].ca);
+	rests_free(&relay->rests);
+	slots_free(&relay->slots);
 	resolver_free(&relay->resolver);
 	for (size_t i = 0; relay->services.budgets && i < relay->context->config->relay.count; i++)
 		budget_free(&relay->services.budgets[i]);

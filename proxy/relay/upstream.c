@@ -13,6 +13,7 @@
 #include "smtp/address.h"
 
 #define ENVELOPE_MAXIMUM (4U << 20) /* bytes: 1,000 recipients and their replies */
+#define WAIT_MS 25000 /* for a free connection: then the next relay may have one, in time for its client */
 #define NO_REPLY ((struct span){ NULL, 0 })
 
 /* ---- outcomes */
@@ -58,16 +59,10 @@ void upstream_leave_connection(struct upstream *u)
 	stop_reading(u);
 }
 
-static void leave_queue(struct upstream *u)
-{
-	if (u->state == UPSTREAM_WAITING)
-		TAILQ_REMOVE(&u->pool->waiting, u, in_waiting);
-}
-
 void upstream_finish(struct upstream *u, enum upstream_class class, const struct reply *reply, const char *reason)
 {
 	assert(u->state != UPSTREAM_OVER);
-	leave_queue(u);
+	upstream_queue_leave(u);
 	upstream_leave_connection(u);
 	timer_clear(u->timer);
 	u->state = UPSTREAM_OVER;
@@ -75,8 +70,12 @@ void upstream_finish(struct upstream *u, enum upstream_class class, const struct
 	if (reply && reply_write(&u->reply, reply) != STATUS_OK)
 		buf_clear(&u->reply);
 	snprintf(u->reason, sizeof(u->reason), "%s", reason);
-	if (class == UPSTREAM_ACCEPTED)
+	if (class == UPSTREAM_ACCEPTED) {
 		u->pool->messages++;
+		upstream_rest_on_accepted(u->account);
+	} else if (reply) {
+		upstream_rest_on_refusal(u->account, class, reply, reason);
+	}
 	upstream_is_due(u);
 }
 
@@ -86,10 +85,13 @@ static void on_limit(void *context)
 {
 	struct upstream *u = context;
 	struct upstream_connection *c = u->connection;
-	upstream_finish(u, UPSTREAM_TRANSPORT, NULL,
-			c ? "no reply to MAIL and RCPT in time" : "no free connection in time");
-	if (c)
-		upstream_connection_close(c);
+	if (c == NULL) {
+		upstream_finish(u, UPSTREAM_BUSY, NULL, "no free connection in time");
+		return;
+	}
+	upstream_rest_on_silence(u->account, "no reply to MAIL and RCPT in time");
+	upstream_finish(u, UPSTREAM_TRANSPORT, NULL, "no reply to MAIL and RCPT in time");
+	upstream_connection_close(c);
 }
 
 void upstream_wait(struct upstream *u, bool first_in_line)
@@ -98,10 +100,11 @@ void upstream_wait(struct upstream *u, bool first_in_line)
 	u->mail_written = u->mail_answered = false;
 	u->written = u->answered = u->outstanding = 0;
 	if (first_in_line)
-		TAILQ_INSERT_HEAD(&u->pool->waiting, u, in_waiting);
+		upstream_queue_enter_first(u);
 	else
-		TAILQ_INSERT_TAIL(&u->pool->waiting, u, in_waiting);
-	timer_set(u->timer, u->limit_ms);
+		upstream_queue_enter(u);
+	u->until_ms = loop_now_ms(u->pool->loop) + u->limit_ms;
+	timer_set(u->timer, u->limit_ms < WAIT_MS ? u->limit_ms : WAIT_MS);
 	upstream_pool_wake(u->pool);
 }
 
@@ -228,16 +231,28 @@ static enum status take_envelope(struct upstream *u, const struct upstream_envel
 
 /* ---- its owner's calls */
 
-static struct upstream *make(struct upstream_pool *pool)
+/* FNV-1a: which user it is, for his turn only. */
+static uint64_t hash_user(struct span user)
+{
+	uint64_t hash = UINT64_C(0xcbf29ce484222325);
+	for (size_t i = 0; i < user.size; i++)
+		hash = (hash ^ (unsigned char)user.data[i]) * UINT64_C(0x100000001b3);
+	return hash;
+}
+
+static struct upstream *make(struct upstream_pool *pool, const struct upstream_envelope *envelope)
 {
 	struct upstream *u = calloc(1, sizeof(*u));
 	if (u == NULL)
 		return NULL;
-	if (timer_make(pool->loop, on_limit, u, &u->timer) != STATUS_OK) {
+	u->account = upstream_account_hold(pool, envelope->mailbox);
+	if (u->account == NULL || timer_make(pool->loop, on_limit, u, &u->timer) != STATUS_OK) {
+		upstream_account_release(&u->account);
 		free(u);
 		return NULL;
 	}
 	u->pool = pool;
+	u->user = hash_user(envelope->user);
 	u->state = UPSTREAM_PARKED;
 	arena_init(&u->arena, ENVELOPE_MAXIMUM);
 	buf_init(&u->reply, REPLY_SIZE_MAXIMUM);
@@ -247,12 +262,13 @@ static struct upstream *make(struct upstream_pool *pool)
 
 void upstream_free(struct upstream *u)
 {
-	leave_queue(u);
+	upstream_queue_leave(u);
 	upstream_leave_connection(u);
 	if (u->is_due)
 		TAILQ_REMOVE(&u->pool->due, u, in_due);
 	TAILQ_REMOVE(&u->pool->attempts, u, in_pool);
 	timer_free(&u->timer);
+	upstream_account_release(&u->account);
 	arena_reset(&u->arena);
 	buf_free(&u->reply);
 	free(u->rcpts);
@@ -263,7 +279,7 @@ enum status upstream_begin(struct upstream_pool *pool, const struct upstream_env
 			   const struct upstream_recipient *recipients, size_t count, uint64_t limit_ms,
 			   const struct upstream_handler *handler, void *context, struct upstream **out_upstream)
 {
-	struct upstream *u = make(pool);
+	struct upstream *u = make(pool, envelope);
 	if (u == NULL)
 		return STATUS_NO_MEMORY;
 	u->handler = handler;

@@ -22,6 +22,13 @@
  * about the account and not about the recipient ends the attempt with
  * UPSTREAM_TRANSPORT or UPSTREAM_SENDER instead of on_replies.
  *
+ * Waiting has an end: an attempt that got no connection in time ends with UPSTREAM_BUSY. Users take turns.
+ *
+ * A relay, or an account of it, that refuses or fails in ways that are not the
+ * message's rests for a while (enum upstream_rest): attempts end at once with
+ * the class that began the rest. Behind it one connection, or one transaction,
+ * finds out whether all is well again.
+ *
  * While others wait for a connection, an attempt that was silent for 2 s
  * between its replies and upstream_send is RSET and gives its connection away.
  * MAIL and the recipients that were accepted are said again when it goes on;
@@ -43,6 +50,8 @@
 #include "config/config.h"
 #include "net/loop.h"
 #include "net/resolver.h"
+#include "relay/rests.h"
+#include "relay/slots.h"
 #include "relay/spool.h"
 #include "smtp/reply.h"
 #include "stats/stats.h"
@@ -59,7 +68,7 @@ enum upstream_class {
 	UPSTREAM_TENANT,        /* all accounts of its tenant have */
 	UPSTREAM_THROTTLED,     /* it wants less at a time */
 	UPSTREAM_LOGIN,         /* our authentication */
-	UPSTREAM_BUSY,          /* no connection was free in time */
+	UPSTREAM_BUSY,          /* no connection was free in time, or it is paused */
 	UPSTREAM_UNKNOWN,       /* gone between the final dot and its reply */
 };
 
@@ -77,6 +86,8 @@ struct upstream_recipient {
 };
 
 struct upstream_envelope {
+	struct span user;      /* whose message it is: users take turns when connections are short */
+	struct span mailbox;   /* the sender's own account at the relay; empty: the relay's `user` */
 	struct span mail_from; /* without brackets */
 	bool eight_bit;        /* BODY=8BITMIME was given */
 	bool smtputf8;         /* SMTPUTF8 was given: addresses may hold UTF-8 */
@@ -115,6 +126,8 @@ struct upstream_options {
 	struct span ca_pem;   /* of ca_file, or empty */
 	struct resolver *resolver;
 	struct stats *stats;
+	struct rests *rests; /* borrowed, like the slots */
+	struct slots *slots;
 	upstream_ask_credential *ask_credential;
 	upstream_refuse_credential *refuse_credential;
 	void *context;
@@ -133,12 +146,40 @@ void upstream_pool_drain(struct upstream_pool *pool);
 /* Open connections, idle and busy. */
 size_t upstream_pool_size(const struct upstream_pool *pool);
 
+/* Why a relay, or an account of it, takes nothing for now. */
+enum upstream_rest {
+	UPSTREAM_REST_NONE,
+	/* no connection is opened; those there are go on */
+	UPSTREAM_REST_CONNECT, /* it could not be reached, or made no sense */
+	UPSTREAM_REST_LOGIN,   /* it refused our login */
+	UPSTREAM_REST_CROWDED, /* it has enough connections of ours */
+	/* no transaction is begun */
+	UPSTREAM_REST_SILENT,    /* it left transactions without a reply */
+	UPSTREAM_REST_THROTTLED, /* it wants less at a time */
+	UPSTREAM_REST_ACCOUNT,   /* the account has sent enough */
+	UPSTREAM_REST_TENANT,    /* its tenant has */
+	UPSTREAM_REST_PAUSED,    /* by an administrator */
+	UPSTREAM_REST_KINDS
+};
+
+/* "connect", "login", …; "none". */
+const char *upstream_rest_text(enum upstream_rest rest);
+
 struct upstream_pool_state {
 	size_t idle, busy, waiting; /* waiting: attempts without a connection */
 	uint64_t logins, messages;  /* since start */
 	const char *last_error;     /* or "" */
+	bool paused;
+	enum upstream_rest rest; /* of its configured account, the one that ends last; not PAUSED */
+	uint64_t
+		rest_left_ms; /* 0: it is over, and one connection or transaction finds out whether all is well again */
+	char rest_reason[REST_REASON_SIZE];
+	size_t mailboxes, mailboxes_resting; /* of senders, in use now */
 };
 void upstream_pool_show(const struct upstream_pool *pool, struct upstream_pool_state *out_state);
+
+/* A paused relay begins no transaction; those begun go on. Kept until it is resumed, in whichever process. */
+void upstream_pool_pause(struct upstream_pool *pool, bool pause);
 
 /*
  * Copies what it is given. `handler` is static. The callbacks come at the end of the turn or later, never inside these

@@ -17,7 +17,8 @@
 	(REPLY_SIZE_MAXIMUM + 4096) /* bytes: the largest reply, so that its parser says when it is too large */
 #define OUTPUT_MAXIMUM (1U << 20)   /* bytes: 1,000 recipients at once, or a body's backlog */
 #define RESET_MS 5000 /* for the reply to RSET: it costs the relay nothing, and somebody may wait for the connection */
-#define QUIT_MS 2000  /* for the reply to QUIT; nothing depends on it */
+#define QUIT_MS 2000  /* for the reply to QUIT; nothing but a slot depends on it */
+#define FAREWELL_MS 500 /* for the relay to close behind it */
 
 void upstream_connection_set_state(struct upstream_connection *c, enum connection_state state)
 {
@@ -41,18 +42,20 @@ void upstream_connection_close(struct upstream_connection *c)
 	resolver_cancel(&c->resolution);
 	stream_free(&c->stream);
 	upstream_login_wipe(c);
+	slots_give(c->pool->options.slots, c->account->slot_key, c->slot);
 	upstream_connection_set_state(c, CONNECTION_CLOSED);
 }
 
 void upstream_connection_free(struct upstream_connection *c)
 {
+	upstream_account_release(&c->account);
 	free(c);
 }
 
 void upstream_connection_unusable(struct upstream_connection *c, const char *reason)
 {
 	upstream_connection_close(c);
-	upstream_pool_rest_connecting(c->pool, reason);
+	upstream_rest_connecting(c->pool, reason);
 }
 
 static void connect_next(struct upstream_connection *c);
@@ -125,11 +128,11 @@ static void on_reset_reply(struct upstream_connection *c, const struct reply *re
 	}
 }
 
+/* It closes first (RFC 5321, 4.1.1.10); until then it counts this connection, and the slot is not free. */
 static void on_quit_reply(struct upstream_connection *c, const struct reply *reply)
 {
 	(void)reply;
-	stream_finish(&c->stream, QUIT_MS);
-	upstream_connection_close(c);
+	stream_set_deadline(c->stream, FAREWELL_MS);
 }
 
 static void on_busy_reply(struct upstream_connection *c, const struct reply *reply)
@@ -315,23 +318,32 @@ static void on_resolved(void *context, const struct resolver_answer *answer)
 	upstream_connection_unusable(c, reason);
 }
 
-struct upstream_connection *upstream_connection_open(struct upstream_pool *pool)
+static enum status resolve(struct upstream_connection *c)
 {
-	const struct config_relay *relay = pool->relay;
+	const struct config_relay *relay = c->pool->relay;
 	struct resolution *resolution = NULL;
-	struct upstream_connection *c = calloc(1, sizeof(*c));
-	if (c == NULL)
-		return NULL;
-	c->pool = pool;
-	c->ready_until_ms = loop_now_ms(pool->loop) + relay->connect_timeout;
-	enum status status = resolver_ask(pool->options.resolver, span_of(relay->host), (uint16_t)relay->port,
-					  relay->connect_timeout, on_resolved, c, &resolution);
-	if (status != STATUS_OK) {
-		free(c);
-		return NULL;
-	}
+	c->ready_until_ms = loop_now_ms(c->pool->loop) + relay->connect_timeout;
+	TRY(resolver_ask(c->pool->options.resolver, span_of(relay->host), (uint16_t)relay->port, relay->connect_timeout,
+			 on_resolved, c, &resolution));
 	/* A literal address is answered within the call: nothing is left to cancel. */
 	if (c->state == CONNECTION_RESOLVING)
 		c->resolution = resolution;
-	return c;
+	return STATUS_OK;
+}
+
+struct upstream_connection *upstream_connection_open(struct upstream_account *account, unsigned slot)
+{
+	struct upstream_connection *c = calloc(1, sizeof(*c));
+	if (c != NULL) {
+		c->pool = account->pool;
+		c->account = account;
+		c->slot = slot;
+		account->users++;
+		if (resolve(c) == STATUS_OK)
+			return c;
+		account->users--;
+	}
+	slots_give(account->pool->options.slots, account->slot_key, slot);
+	free(c);
+	return NULL;
 }

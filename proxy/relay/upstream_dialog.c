@@ -113,6 +113,7 @@ static void refuse_unable(struct upstream *u)
 
 void upstream_dialog_begin(struct upstream *u, struct upstream_connection *c)
 {
+	uint64_t now = loop_now_ms(u->pool->loop);
 	if (buf_size(stream_input(c->stream))) {
 		upstream_connection_close(c); /* half a reply that nothing was asked for */
 		return;
@@ -121,8 +122,9 @@ void upstream_dialog_begin(struct upstream *u, struct upstream_connection *c)
 		refuse_unable(u);
 		return;
 	}
-	TAILQ_REMOVE(&u->pool->waiting, u, in_waiting);
+	upstream_queue_leave(u);
 	u->state = UPSTREAM_ENVELOPE;
+	timer_set(u->timer, u->until_ms > now ? u->until_ms - now : 1);
 	u->connection = c;
 	c->attempt = u;
 	upstream_connection_set_state(c, CONNECTION_BUSY);
@@ -139,8 +141,9 @@ static void refuse(struct upstream *u, enum upstream_class class, const char *wh
 	size_t outstanding = u->outstanding;
 	upstream_describe(reason, what, reply);
 	upstream_finish(u, class, reply, reason);
-	if (reply->code == 421)
-		upstream_connection_close(c); /* it closes too, RFC 5321, 3.8 */
+	/* 421: it closes too, RFC 5321, 3.8. What is not logged in, or one too many, is of no use to the next either. */
+	if (reply->code == 421 || reply->code == 432 || class == UPSTREAM_LOGIN)
+		upstream_connection_close(c);
 	else
 		upstream_connection_reset(c, outstanding);
 }
@@ -386,5 +389,6 @@ void upstream_dialog_on_lost(struct upstream *u, const char *reason)
 		return;
 	}
 	snprintf(text, sizeof(text), "%s: %s", u->host, reason);
+	upstream_rest_on_silence(u->account, text);
 	upstream_finish(u, state == UPSTREAM_DOT ? UPSTREAM_UNKNOWN : UPSTREAM_TRANSPORT, NULL, text);
 }

@@ -100,14 +100,14 @@ static void become_ready(struct upstream_connection *c)
 			c->pool->relay->name);
 	log_info("relay %s: connected to %s%s%s", c->pool->relay->name, c->host,
 		 stream_is_secure(c->stream) ? ", " : "", stream_tls_version(c->stream));
-	upstream_pool_is_well(c->pool);
+	upstream_rest_on_login(c->account);
 	upstream_connection_rest(c);
 }
 
 void upstream_login_ask_credential(struct upstream_connection *c)
 {
 	struct upstream_pool *pool = c->pool;
-	if (!upstream_pool_may_log_in(pool)) {
+	if (!upstream_rest_allows_login(c->account)) {
 		upstream_connection_close(c);
 		return;
 	}
@@ -236,7 +236,7 @@ static void take_none(struct upstream_connection *c, struct span why)
 	upstream_pool_count_login(c->pool, STATS_RESULT_FAILED);
 	if (c->has_new_token) { /* the one there was is refused: the account's fault, not the auth role's */
 		upstream_connection_close(c);
-		upstream_pool_rest_account(c->pool, reason);
+		upstream_rest_login(c->account, reason);
 	} else {
 		upstream_connection_unusable(c, reason);
 	}
@@ -265,7 +265,7 @@ static void begin_with_password(struct upstream_connection *c, const struct upst
 
 void upstream_login_with(struct upstream_connection *c, const struct upstream_credential *credential)
 {
-	if (!upstream_pool_may_log_in(c->pool))
+	if (!upstream_rest_allows_login(c->account))
 		upstream_connection_close(c);
 	else if (!credential->available)
 		take_none(c, credential->reason);
@@ -331,7 +331,10 @@ static void take_refusal(struct upstream_connection *c, const struct reply *repl
 	upstream_describe(reason, "login refused", &shown);
 	upstream_pool_count_login(c->pool, STATS_RESULT_REFUSED);
 	upstream_connection_close(c);
-	upstream_pool_rest_account(c->pool, reason);
+	if (reply->code == 432)
+		upstream_rest_on_refusal(c->account, UPSTREAM_THROTTLED, &shown, reason);
+	else
+		upstream_rest_login(c->account, reason);
 }
 
 void upstream_login_on_auth(struct upstream_connection *c, const struct reply *reply)

@@ -1,7 +1,7 @@
 /*
- * The pool of one relay: its connections, the attempts that wait for one, and
- * its rests after failures. It owns both, and everything they have in common
- * is decided in its turn, at the end of the loop's.
+ * The pool of one relay: its connections and the attempts that wait for one.
+ * It owns both, and everything they have in common is decided in its turn, at
+ * the end of the loop's.
  *
  * How it fails: a relay that can't be reached or refuses our login rests, and
  * attempts fail at once while it does and no connection is left; the first
@@ -14,50 +14,61 @@
 #include "base/log.h"
 #include "relay/upstream_private.h"
 
-#define CONNECT_REST_MS 1000          /* first rest after a relay could not be reached: a restart takes about so long */
-#define CONNECT_REST_MAXIMUM_MS 30000 /* so mail flows again soon after the relay does */
-#define ACCOUNT_REST_MS 5000          /* first rest after a refused login */
-#define ACCOUNT_REST_MAXIMUM_MS 300000 /* Gmail answers 454 to who logs in too often, for minutes */
-#define SILENT_MS 2000                 /* then an attempt gives its connection to one that waits */
+#define SILENT_MS 2000    /* then an attempt gives its connection to one that waits */
+#define LOGINS_AT_ONCE 4  /* providers take many at a time for an attack */
+#define SLOT_RETRY_MS 100 /* nobody tells when another process gives a slot back: it does so within a reload */
 
 /* ---- counting */
 
-struct tally {
-	size_t connecting, idle, busy, resetting, all;
-};
-
-static struct tally count_connections(const struct upstream_pool *pool)
+static void count_connection(struct upstream_tally *tally, enum connection_state state)
 {
-	struct tally tally = { 0 };
-	struct upstream_connection *c;
+	tally->all++;
+	if (state < CONNECTION_IDLE)
+		tally->connecting++;
+	else if (state == CONNECTION_IDLE)
+		tally->idle++;
+	else if (state == CONNECTION_BUSY)
+		tally->busy++;
+	else if (state == CONNECTION_RESETTING)
+		tally->resetting++;
+}
+
+static struct upstream_tally count_connections(const struct upstream_pool *pool)
+{
+	struct upstream_tally tally = { 0 };
+	const struct upstream_connection *c;
 	for (c = TAILQ_FIRST(&pool->connections); c; c = TAILQ_NEXT(c, in_pool)) {
-		if (c->state == CONNECTION_CLOSED)
-			continue;
-		tally.all++;
-		if (c->state < CONNECTION_IDLE)
-			tally.connecting++;
-		else if (c->state == CONNECTION_IDLE)
-			tally.idle++;
-		else if (c->state == CONNECTION_BUSY)
-			tally.busy++;
-		else if (c->state == CONNECTION_RESETTING)
-			tally.resetting++;
+		if (c->state != CONNECTION_CLOSED)
+			count_connection(&tally, c->state);
 	}
 	return tally;
 }
 
-static size_t count_waiting(const struct upstream_pool *pool)
+static void count_by_account(struct upstream_pool *pool)
 {
-	size_t count = 0;
-	const struct upstream *u;
-	for (u = TAILQ_FIRST(&pool->waiting); u; u = TAILQ_NEXT(u, in_waiting))
-		count++;
-	return count;
+	struct upstream_account *account;
+	const struct upstream_connection *c;
+	for (account = TAILQ_FIRST(&pool->accounts); account; account = TAILQ_NEXT(account, in_pool))
+		account->tally = (struct upstream_tally){ 0 };
+	for (c = TAILQ_FIRST(&pool->connections); c; c = TAILQ_NEXT(c, in_pool)) {
+		if (c->state != CONNECTION_CLOSED)
+			count_connection(&c->account->tally, c->state);
+	}
+}
+
+static void survey(struct upstream_pool *pool)
+{
+	struct upstream_account *account;
+	for (account = TAILQ_FIRST(&pool->accounts); account; account = TAILQ_NEXT(account, in_pool)) {
+		account->slots_are_taken = false;
+		upstream_rest_survey(account);
+	}
+	count_by_account(pool);
 }
 
 static void publish(const struct upstream_pool *pool)
 {
-	struct tally tally = count_connections(pool);
+	struct upstream_tally tally = count_connections(pool);
 	unsigned label = pool->options.relay_index * 8;
 	stats_set(pool->options.stats, COUNTER_RELAY_CONNECTIONS, label, tally.idle);
 	stats_set(pool->options.stats, COUNTER_RELAY_CONNECTIONS, label + 1, tally.all - tally.idle);
@@ -70,47 +81,6 @@ void upstream_pool_count_login(struct upstream_pool *pool, enum stats_result res
 	stats_add(pool->options.stats, COUNTER_RELAY_LOGINS, pool->options.relay_index * 8 + result, 1);
 }
 
-/* ---- rests */
-
-static bool is_resting(const struct upstream_pool *pool)
-{
-	return loop_now_ms(pool->loop) < pool->rest_until_ms;
-}
-
-static void rest(struct upstream_pool *pool, uint64_t first_ms, uint64_t maximum_ms, const char *reason)
-{
-	uint64_t rest_ms = pool->rest_ms * 2;
-	if (rest_ms < first_ms)
-		rest_ms = first_ms;
-	if (rest_ms > maximum_ms)
-		rest_ms = maximum_ms;
-	pool->rest_ms = rest_ms;
-	pool->rest_until_ms = loop_now_ms(pool->loop) + rest_ms;
-	pool->rest_is_news = true;
-	pool->proven = false;
-	snprintf(pool->last_error, sizeof(pool->last_error), "%s", reason);
-	log_warning("relay %s: %s; no new connection for %llu s", pool->relay->name, reason,
-		    (unsigned long long)(rest_ms / 1000));
-	upstream_pool_wake(pool);
-}
-
-void upstream_pool_rest_connecting(struct upstream_pool *pool, const char *reason)
-{
-	/* Connections begun together fail together: they are one failure. */
-	if (is_resting(pool))
-		return;
-	pool->login_refused = false;
-	rest(pool, CONNECT_REST_MS, CONNECT_REST_MAXIMUM_MS, reason);
-}
-
-void upstream_pool_rest_account(struct upstream_pool *pool, const char *reason)
-{
-	if (!upstream_pool_may_log_in(pool))
-		return;
-	pool->login_refused = true;
-	rest(pool, ACCOUNT_REST_MS, ACCOUNT_REST_MAXIMUM_MS, reason);
-}
-
 void upstream_pool_distrust_idle(struct upstream_pool *pool)
 {
 	struct upstream_connection *c;
@@ -118,20 +88,6 @@ void upstream_pool_distrust_idle(struct upstream_pool *pool)
 		if (c->state == CONNECTION_IDLE)
 			upstream_connection_close(c);
 	}
-}
-
-bool upstream_pool_may_log_in(const struct upstream_pool *pool)
-{
-	return !(pool->login_refused && is_resting(pool));
-}
-
-void upstream_pool_is_well(struct upstream_pool *pool)
-{
-	pool->proven = true;
-	pool->login_refused = false;
-	pool->rest_ms = 0;
-	pool->rest_until_ms = 0;
-	pool->last_error[0] = '\0';
 }
 
 /* ---- the turn */
@@ -149,22 +105,56 @@ static void reap(struct upstream_pool *pool)
 	}
 }
 
+/* Ends a waiting attempt with what rests. */
+static void refuse_waiting(struct upstream *u, enum upstream_rest rest)
+{
+	char reason[UPSTREAM_REASON_SIZE];
+	enum upstream_class class = upstream_rest_explain(u->account, rest, reason);
+	upstream_finish(u, class, NULL, reason);
+}
+
+static void refuse_resting(struct upstream_pool *pool)
+{
+	struct upstream *next;
+	for (struct upstream *u = TAILQ_FIRST(&pool->waiting); u; u = next) {
+		next = TAILQ_NEXT(u, in_waiting);
+		if (u->account->sending_rest != UPSTREAM_REST_NONE)
+			refuse_waiting(u, u->account->sending_rest);
+	}
+}
+
 /* The one that was busy last, so that those too many grow old. */
-static struct upstream_connection *find_idle(const struct upstream_pool *pool)
+static struct upstream_connection *find_idle(const struct upstream_account *account)
 {
 	struct upstream_connection *c;
-	for (c = TAILQ_FIRST(&pool->connections); c; c = TAILQ_NEXT(c, in_pool)) {
-		if (c->state == CONNECTION_IDLE)
+	for (c = TAILQ_FIRST(&account->pool->connections); c; c = TAILQ_NEXT(c, in_pool)) {
+		if (c->state == CONNECTION_IDLE && c->account == account)
 			return c;
 	}
 	return NULL;
 }
 
+static bool is_busy(const struct upstream_account *account)
+{
+	const struct upstream_connection *c;
+	for (c = TAILQ_FIRST(&account->pool->connections); c; c = TAILQ_NEXT(c, in_pool)) {
+		if (c->state == CONNECTION_BUSY && c->account == account)
+			return true;
+	}
+	return false;
+}
+
 static void place_waiting(struct upstream_pool *pool)
 {
 	struct upstream_connection *c;
-	while (!TAILQ_EMPTY(&pool->waiting) && (c = find_idle(pool)) != NULL)
-		upstream_dialog_begin(TAILQ_FIRST(&pool->waiting), c);
+	struct upstream *next;
+	for (struct upstream *u = TAILQ_FIRST(&pool->waiting); u; u = next) {
+		next = TAILQ_NEXT(u, in_waiting);
+		if (u->account->on_probation && is_busy(u->account))
+			continue;
+		while (u->state == UPSTREAM_WAITING && (c = find_idle(u->account)) != NULL)
+			upstream_dialog_begin(u, c);
+	}
 }
 
 /* A draining pool keeps no connection that nobody waits for: who waited for this one may have left in the same turn. */
@@ -177,19 +167,90 @@ static void quit_idle(struct upstream_pool *pool)
 	}
 }
 
-static void open_connections(struct upstream_pool *pool)
+/* Enough are on their way already, or none may be. */
+static bool wants_connection(const struct upstream_account *account)
 {
-	size_t waiting = count_waiting(pool);
-	struct tally tally = count_connections(pool);
-	while (!is_resting(pool) && tally.connecting + tally.resetting < waiting &&
-	       tally.all < pool->relay->connections && (pool->proven || tally.connecting == 0)) {
-		struct upstream_connection *c = upstream_connection_open(pool);
-		if (c == NULL) {
-			upstream_pool_rest_connecting(pool, "out of memory");
+	const struct upstream_tally *tally = &account->tally;
+	size_t wanted = account->on_probation ? 1 : account->waiting;
+	if (account->on_probation && tally->busy)
+		return false;
+	return account->waiting && account->opening_rest == UPSTREAM_REST_NONE &&
+	       tally->connecting + tally->resetting < wanted;
+}
+
+/* The account's own limit, that of all accounts, and that of other processes. */
+static bool has_room(const struct upstream_account *account)
+{
+	const struct upstream_pool *pool = account->pool;
+	return account->tally.all < upstream_account_limit(account) && !account->slots_are_taken &&
+	       count_connections(pool).all < pool->relay->connections;
+}
+
+static void open_one(struct upstream_account *account)
+{
+	struct upstream_pool *pool = account->pool;
+	unsigned slot;
+	enum status status = slots_take(pool->options.slots, account->slot_key, upstream_account_limit(account), &slot);
+	struct upstream_connection *c = status == STATUS_OK ? upstream_connection_open(account, slot) : NULL;
+	if (status == STATUS_AGAIN) {
+		account->slots_are_taken = true;
+	} else if (c == NULL) {
+		upstream_rest_connecting(pool, status == STATUS_SYSTEM ? "no lock can be had for a connection"
+								       : "out of memory");
+		upstream_rest_survey(account);
+	} else {
+		TAILQ_INSERT_TAIL(&pool->connections, c, in_pool);
+		count_by_account(pool);
+	}
+}
+
+static void open_connections(struct upstream_pool *pool, uint64_t *out_next_ms)
+{
+	size_t at_once = pool->proven ? LOGINS_AT_ONCE : 1;
+	struct upstream *u;
+	for (u = TAILQ_FIRST(&pool->waiting); u; u = TAILQ_NEXT(u, in_waiting)) {
+		struct upstream_account *account = u->account;
+		while (wants_connection(account) && has_room(account) && count_connections(pool).connecting < at_once)
+			open_one(account);
+		if (account->slots_are_taken)
+			*out_next_ms = loop_now_ms(pool->loop) + SLOT_RETRY_MS;
+	}
+}
+
+/* One that no attempt of its account waits for, idle for longest. */
+static struct upstream_connection *find_spare(const struct upstream_pool *pool)
+{
+	struct upstream_connection *c;
+	for (c = TAILQ_LAST(&pool->connections, upstream_connections); c;
+	     c = TAILQ_PREV(c, upstream_connections, in_pool)) {
+		if (c->state == CONNECTION_IDLE && c->account->waiting == 0)
+			return c;
+	}
+	return NULL;
+}
+
+static bool is_quitting(const struct upstream_pool *pool)
+{
+	const struct upstream_connection *c;
+	for (c = TAILQ_FIRST(&pool->connections); c; c = TAILQ_NEXT(c, in_pool)) {
+		if (c->state == CONNECTION_QUITTING)
+			return true;
+	}
+	return false;
+}
+
+/* Mailboxes make room for each other, one connection at a time. */
+static void make_room(struct upstream_pool *pool)
+{
+	struct upstream_connection *c;
+	const struct upstream *u;
+	if (count_connections(pool).all < pool->relay->connections || is_quitting(pool))
+		return;
+	for (u = TAILQ_FIRST(&pool->waiting); u; u = TAILQ_NEXT(u, in_waiting)) {
+		if (wants_connection(u->account) && (c = find_spare(pool)) != NULL) {
+			upstream_connection_quit(c);
 			return;
 		}
-		TAILQ_INSERT_TAIL(&pool->connections, c, in_pool);
-		tally = count_connections(pool);
 	}
 }
 
@@ -205,19 +266,33 @@ static struct upstream *find_silent(const struct upstream_pool *pool)
 	return found;
 }
 
+static bool is_stuck(const struct upstream_account *account)
+{
+	return account->opening_rest != UPSTREAM_REST_NONE || account->on_probation || !has_room(account);
+}
+
+/* So many wait for a connection that none but a silent attempt can give. */
+static size_t count_stuck(const struct upstream_pool *pool)
+{
+	const struct upstream_account *account;
+	size_t stuck = 0;
+	for (account = TAILQ_FIRST(&pool->accounts); account; account = TAILQ_NEXT(account, in_pool)) {
+		size_t coming = account->tally.connecting + account->tally.resetting;
+		if (account->waiting > coming && is_stuck(account))
+			stuck += account->waiting - coming;
+	}
+	return stuck;
+}
+
 /* Silent attempts give way to those that wait. *out_next_ms: when there may be the next such. */
 static void park_silent(struct upstream_pool *pool, uint64_t *out_next_ms)
 {
-	struct tally tally = count_connections(pool);
-	size_t coming = tally.connecting + tally.resetting;
-	size_t waiting = count_waiting(pool);
 	struct upstream *u;
-	if (!is_resting(pool) && tally.all < pool->relay->connections)
-		return;
-	for (; coming < waiting && (u = find_silent(pool)) != NULL; coming++) {
+	for (size_t stuck = count_stuck(pool); stuck && (u = find_silent(pool)) != NULL; stuck--) {
 		uint64_t silent_at = u->silent_since_ms + SILENT_MS;
 		if (silent_at > loop_now_ms(pool->loop)) {
-			*out_next_ms = silent_at;
+			if (silent_at < *out_next_ms)
+				*out_next_ms = silent_at;
 			return;
 		}
 		upstream_park(u);
@@ -227,16 +302,15 @@ static void park_silent(struct upstream_pool *pool, uint64_t *out_next_ms)
 /* Nobody waits for what can't come. */
 static void fail_hopeless(struct upstream_pool *pool)
 {
-	char reason[UPSTREAM_REASON_SIZE + 40]; /* and the words in front */
-	struct tally tally = count_connections(pool);
-	if (!is_resting(pool) || tally.connecting + tally.idle + tally.busy + tally.resetting)
-		return;
-	const char *why =
-		pool->login_refused ? "account resting after login failure: " : "resting after connect failure: ";
-	snprintf(reason, sizeof(reason), "%s%s", pool->rest_is_news ? "" : why, pool->last_error);
-	while (!TAILQ_EMPTY(&pool->waiting))
-		upstream_finish(TAILQ_FIRST(&pool->waiting), pool->login_refused ? UPSTREAM_LOGIN : UPSTREAM_TRANSPORT,
-				NULL, reason);
+	struct upstream *next;
+	count_by_account(pool);
+	for (struct upstream *u = TAILQ_FIRST(&pool->waiting); u; u = next) {
+		const struct upstream_tally *tally = &u->account->tally;
+		next = TAILQ_NEXT(u, in_waiting);
+		if (u->account->opening_rest != UPSTREAM_REST_NONE &&
+		    tally->connecting + tally->idle + tally->busy + tally->resetting == 0)
+			refuse_waiting(u, u->account->opening_rest);
+	}
 }
 
 static void tell_owners(struct upstream_pool *pool)
@@ -249,13 +323,15 @@ static void tell_owners(struct upstream_pool *pool)
 static void set_timer(struct upstream_pool *pool, uint64_t next_ms)
 {
 	uint64_t now = loop_now_ms(pool->loop);
+	const struct upstream *u;
 	timer_clear(pool->timer);
-	if (TAILQ_EMPTY(&pool->waiting))
-		return;
-	if (is_resting(pool) && pool->rest_until_ms < next_ms)
-		next_ms = pool->rest_until_ms;
-	if (next_ms != UINT64_MAX)
-		timer_set(pool->timer, next_ms - now);
+	for (u = TAILQ_FIRST(&pool->waiting); u; u = TAILQ_NEXT(u, in_waiting)) {
+		uint64_t left_ms = upstream_rest_left_ms(u->account);
+		if (left_ms < REST_MAXIMUM_MS && now + left_ms < next_ms)
+			next_ms = now + left_ms;
+	}
+	if (pool->waiting_count && next_ms != UINT64_MAX)
+		timer_set(pool->timer, next_ms > now ? next_ms - now : 0);
 }
 
 static void run_turn(void *context)
@@ -263,10 +339,14 @@ static void run_turn(void *context)
 	struct upstream_pool *pool = context;
 	uint64_t next_ms = UINT64_MAX;
 	reap(pool);
+	survey(pool);
+	refuse_resting(pool);
 	place_waiting(pool);
 	if (pool->draining)
 		quit_idle(pool);
-	open_connections(pool);
+	count_by_account(pool);
+	open_connections(pool, &next_ms);
+	make_room(pool);
 	park_silent(pool, &next_ms);
 	fail_hopeless(pool);
 	pool->rest_is_news = false;
@@ -311,14 +391,17 @@ enum status upstream_pool_create(struct loop *loop, const struct upstream_option
 	pool->relay = options->relay;
 	pool->profile = upstream_profile_of(options->relay);
 	pool->turn = (struct turn_end){ .run = run_turn, .context = pool };
+	TAILQ_INIT(&pool->accounts);
 	TAILQ_INIT(&pool->connections);
 	TAILQ_INIT(&pool->attempts);
 	TAILQ_INIT(&pool->waiting);
 	TAILQ_INIT(&pool->due);
-	enum status status = make_tls(pool);
+	struct upstream_account *configured = upstream_account_hold(pool, (struct span){ 0 });
+	enum status status = configured ? make_tls(pool) : STATUS_NO_MEMORY;
 	if (status == STATUS_OK)
 		status = timer_make(loop, on_timer, pool, &pool->timer);
 	if (status != STATUS_OK) {
+		upstream_account_release(&configured);
 		tls_context_free(&pool->tls);
 		free(pool);
 		return status;
@@ -340,6 +423,8 @@ void upstream_pool_free(struct upstream_pool **pool)
 		upstream_free(TAILQ_FIRST(&gone->attempts));
 	reap(gone);
 	publish(gone);
+	struct upstream_account *configured = TAILQ_FIRST(&gone->accounts);
+	upstream_account_release(&configured);
 	loop_forget_turn_end(gone->loop, &gone->turn);
 	timer_free(&gone->timer);
 	tls_context_free(&gone->tls);
@@ -370,11 +455,12 @@ size_t upstream_pool_size(const struct upstream_pool *pool)
 
 void upstream_pool_show(const struct upstream_pool *pool, struct upstream_pool_state *out_state)
 {
-	struct tally tally = count_connections(pool);
+	struct upstream_tally tally = count_connections(pool);
 	*out_state = (struct upstream_pool_state){ .idle = tally.idle,
 						   .busy = tally.all - tally.idle,
-						   .waiting = count_waiting(pool),
+						   .waiting = pool->waiting_count,
 						   .logins = pool->logins,
 						   .messages = pool->messages,
 						   .last_error = pool->last_error };
+	upstream_rest_show(pool, out_state);
 }

@@ -1,7 +1,10 @@
 /*
  * The upstream side from inside: a pool, its connections, its attempts.
  *
- *   upstream_pool.c        which attempt gets which connection, when one is opened, when the relay rests
+ *   upstream_pool.c        which attempt gets which connection, when one is opened and when one is closed
+ *   upstream_queue.c       who waits for a connection, in fair turns
+ *   upstream_account.c     the accounts of the relay: the configured one, and mailboxes of senders
+ *   upstream_rest.c        when the relay or an account rests, after which failure, and for how long
  *   upstream_connection.c  a connection's life: resolve, connect, TLS, replies in, reset, quit
  *   upstream_login.c       greeting, EHLO, STARTTLS, AUTH
  *   upstream_oauth.c       AUTH with a token
@@ -47,6 +50,40 @@ size_t upstream_class_row(enum upstream_profile profile, enum upstream_stage sta
 /* When a refusal says how long it will last ("try again in 5 minutes", "resets at 2026-11-23T00:00:00Z"): milliseconds, else 0. */
 uint64_t upstream_hint_ms(struct span text, uint64_t wall_ms);
 
+/* ---- accounts */
+
+/* As the pool's turn sees the connections of an account, or of all. */
+struct upstream_tally {
+	size_t connecting, idle, busy, resetting, all;
+};
+
+/*
+ * What a relay knows us as: its own limits, its own rests. `keys` are the rests that concern it, the relay's included
+ * (relay/rests.h). Lives as long as an attempt or a connection is of it; the configured one as long as the pool.
+ */
+struct upstream_account {
+	TAILQ_ENTRY(upstream_account) in_pool;
+	struct upstream_pool *pool;
+	size_t users;   /* attempts and connections */
+	size_t waiting; /* of its attempts */
+	uint64_t keys[UPSTREAM_REST_KINDS];
+	uint64_t slot_key;
+
+	/* as surveyed at the begin of the pool's turn */
+	struct upstream_tally tally;
+	enum upstream_rest sending_rest; /* no transaction begins; NONE: they do */
+	enum upstream_rest opening_rest; /* no connection is opened; NONE: they are */
+	bool on_probation;               /* behind a rest: one transaction at a time, until one goes well */
+	bool slots_are_taken;            /* by another process of this node */
+	char mailbox[];                  /* of a sender; "": the relay's `user` */
+};
+
+/* NULL out of memory. Counts one user of it. */
+struct upstream_account *upstream_account_hold(struct upstream_pool *pool, struct span mailbox);
+void upstream_account_release(struct upstream_account **account);
+/* Connections it may have at once. */
+unsigned upstream_account_limit(const struct upstream_account *account);
+
 /* ---- connections */
 
 enum connection_state {
@@ -85,6 +122,8 @@ enum auth_step {
 struct upstream_connection {
 	TAILQ_ENTRY(upstream_connection) in_pool;
 	struct upstream_pool *pool;
+	struct upstream_account *account;
+	unsigned slot; /* of the account, held until it is closed */
 	enum connection_state state;
 	struct stream *stream;
 	struct resolution *resolution;
@@ -106,8 +145,8 @@ struct upstream_connection {
 	size_t unanswered;     /* RESETTING: replies that come before RSET's */
 };
 
-/* Begins; a failure shows in the pool's turn. NULL out of memory. */
-struct upstream_connection *upstream_connection_open(struct upstream_pool *pool);
+/* Begins with a slot of the account, which is its own from now on; a failure shows in the pool's turn. NULL out of memory: the slot is given back. */
+struct upstream_connection *upstream_connection_open(struct upstream_account *account, unsigned slot);
 /* Closes at once; freed in the pool's turn. */
 void upstream_connection_close(struct upstream_connection *c);
 /* Only in the pool's turn. */
@@ -175,12 +214,16 @@ struct upstream {
 	TAILQ_ENTRY(upstream) in_waiting; /* iff WAITING */
 	TAILQ_ENTRY(upstream) in_due;     /* iff is_due */
 	struct upstream_pool *pool;
+	struct upstream_account *account;
+	uint64_t user; /* whose turn it takes: a hash of his name */
+	uint64_t turn; /* WAITING: its place in the queue */
 	const struct upstream_handler *handler;
 	void *context;
 	enum upstream_state state;
 	struct upstream_connection *connection;
 	struct timer *timer; /* limits waiting, MAIL and RCPT */
 	uint64_t limit_ms;
+	uint64_t until_ms;        /* WAITING and ENVELOPE: the end of `limit_ms` */
 	uint64_t silent_since_ms; /* OPEN: its owner's turn since */
 
 	struct arena arena;
@@ -235,44 +278,78 @@ void upstream_is_due(struct upstream *u);
 void upstream_tell(struct upstream *u);
 void upstream_free(struct upstream *u);
 
+/* ---- the queue */
+
+TAILQ_HEAD(upstreams, upstream);
+
+/* Behind those who wait, but each user has one turn a round: who wants many connections waits behind who wants one. */
+void upstream_queue_enter(struct upstream *u);
+/* Ahead of all: it had its turn already. */
+void upstream_queue_enter_first(struct upstream *u);
+/* Only if it waits. */
+void upstream_queue_leave(struct upstream *u);
+
 /* ---- the pool */
 
 TAILQ_HEAD(upstream_connections, upstream_connection);
-TAILQ_HEAD(upstreams, upstream);
+TAILQ_HEAD(upstream_accounts, upstream_account);
 
+/* Invariants: the first of `accounts` is the configured one. */
 struct upstream_pool {
 	struct loop *loop;
 	struct upstream_options options;
 	const struct config_relay *relay;
 	enum upstream_profile profile;
 	struct tls_context *tls; /* NULL with tls = "none" */
+	struct upstream_accounts accounts;
 	struct upstream_connections connections;
 	struct upstreams attempts, waiting, due;
+	size_t waiting_count;
+	uint64_t turn_now; /* of the queue: the last one placed */
 	struct turn_end turn;
-	struct timer *timer; /* the turn is wanted again: a rest ends, or an attempt has been silent */
+	struct timer
+		*timer; /* the turn is wanted again: a rest ends, a slot may be free, or an attempt has been silent */
 	uint64_t next_ticket;
 	bool draining;
 
-	bool proven;            /* the last login went well: several may be tried at once */
-	uint64_t rest_until_ms; /* no connection is opened before */
-	uint64_t rest_ms;       /* how long the last rest was; 0 when all is well */
-	bool rest_is_news;  /* begun since the last turn: those who waited hear why, those after them that it rests */
-	bool login_refused; /* the last rest is the account's */
+	bool proven;       /* the last login went well: several may be tried at once */
+	bool rest_is_news; /* begun since the last turn: those who waited hear why, those after them that it rests */
+	unsigned silences; /* transactions in a row that the relay left without a reply */
 	char last_error[UPSTREAM_REASON_SIZE];
 	uint64_t logins, messages;
 };
 
 /* Asks for the pool's turn. */
 void upstream_pool_wake(struct upstream_pool *pool);
-/* A connection could not be made ready. No other is opened for a while, longer each time. */
-void upstream_pool_rest_connecting(struct upstream_pool *pool, const char *reason);
-void upstream_pool_rest_account(struct upstream_pool *pool, const char *reason);
-void upstream_pool_is_well(struct upstream_pool *pool);
 /* A kept connection turned out dead: those that are idle now have been so for longer, and are closed. */
 void upstream_pool_distrust_idle(struct upstream_pool *pool);
-/* False while the account rests: not even a connection begun before may log in. */
-bool upstream_pool_may_log_in(const struct upstream_pool *pool);
 /* Counts one login in subgate_relay_logins_total. */
 void upstream_pool_count_login(struct upstream_pool *pool, enum stats_result result);
+
+/* ---- rests */
+
+/* The keys of what concerns a new account. */
+void upstream_rest_name(struct upstream_account *account);
+/* Puts down what rests now. */
+void upstream_rest_survey(struct upstream_account *account);
+/* Until what keeps its attempts waiting is over: milliseconds; UINT64_MAX: nothing does. */
+uint64_t upstream_rest_left_ms(const struct upstream_account *account);
+/* What its attempts hear while it rests. */
+enum upstream_class upstream_rest_explain(const struct upstream_account *account, enum upstream_rest rest,
+					  char out_reason[UPSTREAM_REASON_SIZE]);
+/* A connection could not be made ready. No other is opened for a while, longer each time. */
+void upstream_rest_connecting(struct upstream_pool *pool, const char *reason);
+/* The account may not log in for a while, longer each time. */
+void upstream_rest_login(struct upstream_account *account, const char *reason);
+/* False while it may not: not even a connection begun before may log in. */
+bool upstream_rest_allows_login(const struct upstream_account *account);
+void upstream_rest_on_login(struct upstream_account *account);
+/* A refusal that may be about more than its transaction. */
+void upstream_rest_on_refusal(struct upstream_account *account, enum upstream_class class, const struct reply *reply,
+			      const char *reason);
+/* A transaction broke off, or was left without a reply. */
+void upstream_rest_on_silence(struct upstream_account *account, const char *reason);
+void upstream_rest_on_accepted(struct upstream_account *account);
+void upstream_rest_show(const struct upstream_pool *pool, struct upstream_pool_state *state);
 
 #endif

@@ -145,14 +145,14 @@ static enum status open_file(const char *path, FILE *faults, unsigned roles, con
 }
 
 /* Read and written at its beginning, so without O_APPEND. */
-static enum status open_audit_state(const char *folder, FILE *faults, struct handover *list)
+static enum status open_state(const char *folder, const char *name, FILE *faults, struct handover *list)
 {
 	char path[PATH_ROOM];
-	snprintf(path, sizeof(path), "%s/audit-state", folder);
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
 	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return complain(faults, "can't open", path);
-	return handover_give(list, TO(ROLE_RELAY), fd, "audit-state");
+	return handover_give(list, TO(ROLE_RELAY), fd, "%s", name);
 }
 
 /* Refresh tokens, which providers replace: one file a section, opened anew for each generation, so that two of auth can lock each other out. */
@@ -201,7 +201,8 @@ enum status folders_open(const struct config *config, const struct identities *i
 	const struct identity *relay = &identities->role[ROLE_RELAY];
 	TRY(open_file(config->app_password.path, faults, TO(ROLE_AUTH), "app-passwords", list));
 	TRY(open_file(config->audit.file, faults, TO(ROLE_RELAY), "audit", list));
-	TRY(open_audit_state(state, faults, list));
+	TRY(open_state(state, "audit-state", faults, list));
+	TRY(open_state(state, "relay-rests", faults, list));
 	TRY(open_token_files(config, faults, list));
 	TRY(open_key(state, "auth-key", TO(ROLE_AUTH), faults, list));
 	TRY(open_key(state, "audit-key", TO(ROLE_RELAY), faults, list));

@@ -70,7 +70,9 @@ int role_take_fd(const struct role_context *role, const char *name)
 		return open_in_folder("audit.jsonl", O_RDWR | O_APPEND | O_CREAT);
 	if (strcmp(name, "audit-state") == 0)
 		return open_in_folder("audit.state", O_RDWR | O_CREAT);
-	if (strcmp(name, "spool") == 0)
+	if (strcmp(name, "relay-rests") == 0)
+		return open_in_folder("relay-rests", O_RDWR | O_CREAT);
+	if (strcmp(name, "spool") == 0 || strcmp(name, "slots") == 0)
 		return open_in_folder(".", O_RDONLY | O_DIRECTORY);
 	return -1;
 }

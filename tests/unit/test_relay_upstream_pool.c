@@ -156,7 +156,7 @@ static void waiting_has_its_limit(void **state)
 	open_sending(&t, &busy);
 	assert_int_equal(upstream_begin(t.pool, &envelope, &recipient, 1, 100, &note_all, &s, &s.upstream), STATUS_OK);
 	run_until(t.loop, is_done, &s);
-	assert_int_equal(s.class, UPSTREAM_TRANSPORT);
+	assert_int_equal(s.class, UPSTREAM_BUSY);
 	assert_string_equal(s.reason, "no free connection in time");
 	end(&busy);
 }

@@ -229,7 +229,7 @@ static void roles_get_files_that_nobody_else_reads(void **state)
 	const struct identities identities = { 0 };
 	struct handover all = { 0 };
 	static const char *const auth[] = { "app-passwords", "auth-key" };
-	static const char *const relay[] = { "audit", "audit-state", "audit-key", "spool", "slots" };
+	static const char *const relay[] = { "audit", "audit-state", "relay-rests", "audit-key", "spool", "slots" };
 	static const char *const files[] = {
 		"state/app-passwords", "state/audit.jsonl", "state/audit-state", "state/auth-key",
 		"state/audit-key",     "state/spool",       "run/slots"

@@ -1,0 +1,56 @@
+/*
+ * Who waits for a connection. A list sorted by turns: an attempt's turn is one
+ * behind the last of its user's that waits, or the current one when none does,
+ * so that users share connections evenly, whatever each of them asks for.
+ */
+#include "relay/upstream_private.h"
+
+static uint64_t next_turn(const struct upstream *u)
+{
+	const struct upstream *other;
+	for (other = TAILQ_LAST(&u->pool->waiting, upstreams); other;
+	     other = TAILQ_PREV(other, upstreams, in_waiting)) {
+		if (other->user == u->user && other->turn >= u->pool->turn_now)
+			return other->turn + 1;
+	}
+	return u->pool->turn_now;
+}
+
+static void count(struct upstream *u)
+{
+	u->pool->waiting_count++;
+	u->account->waiting++;
+}
+
+void upstream_queue_enter(struct upstream *u)
+{
+	struct upstream *other;
+	u->turn = next_turn(u);
+	count(u);
+	for (other = TAILQ_LAST(&u->pool->waiting, upstreams); other;
+	     other = TAILQ_PREV(other, upstreams, in_waiting)) {
+		if (other->turn <= u->turn) {
+			TAILQ_INSERT_AFTER(&u->pool->waiting, other, u, in_waiting);
+			return;
+		}
+	}
+	TAILQ_INSERT_HEAD(&u->pool->waiting, u, in_waiting);
+}
+
+void upstream_queue_enter_first(struct upstream *u)
+{
+	u->turn = 0;
+	count(u);
+	TAILQ_INSERT_HEAD(&u->pool->waiting, u, in_waiting);
+}
+
+void upstream_queue_leave(struct upstream *u)
+{
+	if (u->state != UPSTREAM_WAITING)
+		return;
+	TAILQ_REMOVE(&u->pool->waiting, u, in_waiting);
+	if (u->turn > u->pool->turn_now)
+		u->pool->turn_now = u->turn;
+	u->pool->waiting_count--;
+	u->account->waiting--;
+}

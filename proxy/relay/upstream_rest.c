@@ -1,0 +1,306 @@
+/*
+ * When a relay or an account of it rests (relay/rests.h keeps it): the circuit
+ * breaker. Each kind has its key, shared with who has the same relay, account
+ * or tenant; a rest that follows another is twice as long, and what went well
+ * ends it.
+ *
+ * How it fails: a rest that can't be kept is none; mail then fails by itself.
+ */
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "relay/upstream_private.h"
+
+#define SILENCES 5 /* transactions in a row: one may have been its message's own fault */
+
+#define SECONDS 1000U
+#define MINUTES (60 * SECONDS)
+#define FIRST_SENDING UPSTREAM_REST_SILENT
+
+enum scope { SCOPE_RELAY, SCOPE_ACCOUNT, SCOPE_TENANT, SCOPE_SECTION };
+
+/* What becomes of attempts, and for how long; the lengths are those of the first and of the longest. */
+static const struct kind {
+	const char *name;
+	enum scope scope;
+	enum upstream_class class;
+	uint64_t first_ms, most_ms;
+	const char *words;
+} kinds[UPSTREAM_REST_KINDS] = {
+	[UPSTREAM_REST_NONE] = { "none", SCOPE_RELAY, UPSTREAM_TRANSPORT, 0, 0, "" },
+	/* A restart takes about a second, and mail flows again soon after it does. */
+	[UPSTREAM_REST_CONNECT] = { "connect", SCOPE_RELAY, UPSTREAM_TRANSPORT, 1 * SECONDS, 30 * SECONDS,
+				    "resting after connect failure: " },
+	/* Gmail answers 454 for minutes to who logs in too often. */
+	[UPSTREAM_REST_LOGIN] = { "login", SCOPE_ACCOUNT, UPSTREAM_LOGIN, 5 * SECONDS, 5 * MINUTES,
+				  "account resting after login failure: " },
+	[UPSTREAM_REST_CROWDED] = { "crowded", SCOPE_ACCOUNT, UPSTREAM_THROTTLED, 5 * SECONDS, 1 * MINUTES,
+				    "account has too many connections: " },
+	[UPSTREAM_REST_SILENT] = { "silent", SCOPE_RELAY, UPSTREAM_TRANSPORT, 5 * SECONDS, 1 * MINUTES,
+				   "resting after messages without a reply: " },
+	[UPSTREAM_REST_THROTTLED] = { "throttled", SCOPE_ACCOUNT, UPSTREAM_THROTTLED, 5 * SECONDS, 2 * MINUTES,
+				      "account throttled: " },
+	/* Days are rolling, and nobody says where they end: one message an hour finds out, and goes to the next relay if it was too early. */
+	[UPSTREAM_REST_ACCOUNT] = { "account", SCOPE_ACCOUNT, UPSTREAM_ACCOUNT, 5 * MINUTES, 60 * MINUTES,
+				    "account has sent enough: " },
+	[UPSTREAM_REST_TENANT] = { "tenant", SCOPE_TENANT, UPSTREAM_TENANT, 5 * MINUTES, 60 * MINUTES,
+				   "tenant has sent enough: " },
+	[UPSTREAM_REST_PAUSED] = { "paused", SCOPE_SECTION, UPSTREAM_BUSY, 0, 0, "" },
+};
+
+const char *upstream_rest_text(enum upstream_rest rest)
+{
+	return rest < UPSTREAM_REST_KINDS ? kinds[rest].name : "unknown";
+}
+
+static const char *name_of(const struct upstream_account *account)
+{
+	return account->mailbox[0] ? account->mailbox : account->pool->relay->user;
+}
+
+/* A provider's tenants are told apart by the domains of their mailboxes. */
+static const char *tenant_of(const struct upstream_account *account)
+{
+	const char *at = strrchr(name_of(account), '@');
+	return at ? at : "";
+}
+
+void upstream_rest_name(struct upstream_account *account)
+{
+	const struct config_relay *relay = account->pool->relay;
+	char address[ENDPOINT_TEXT_SIZE + 256];
+	snprintf(address, sizeof(address), "%s:%u", relay->host, (unsigned)relay->port);
+	for (size_t i = 0; i < UPSTREAM_REST_KINDS; i++) {
+		switch (kinds[i].scope) {
+		case SCOPE_RELAY:
+			account->keys[i] = rests_key(kinds[i].name, address, "");
+			break;
+		case SCOPE_ACCOUNT:
+			account->keys[i] =
+				rests_key(kinds[i].name, relay->user[0] ? relay->host : address, name_of(account));
+			break;
+		case SCOPE_TENANT:
+			account->keys[i] = rests_key(kinds[i].name, relay->host, tenant_of(account));
+			break;
+		case SCOPE_SECTION:
+			account->keys[i] = rests_key(kinds[i].name, "", relay->name);
+			break;
+		}
+	}
+}
+
+static struct rests *rests_of(const struct upstream_account *account)
+{
+	return account->pool->options.rests;
+}
+
+static uint64_t left_ms(const struct upstream_account *account, enum upstream_rest rest)
+{
+	return rests_left_ms(rests_of(account), account->keys[rest]);
+}
+
+static struct upstream_account *configured(const struct upstream_pool *pool)
+{
+	return TAILQ_FIRST(&pool->accounts);
+}
+
+/* ---- what rests */
+
+/* The one of [from, to) that ends last. */
+static enum upstream_rest find(const struct upstream_account *account, enum upstream_rest from, enum upstream_rest to)
+{
+	enum upstream_rest found = UPSTREAM_REST_NONE;
+	uint64_t longest_ms = 0;
+	for (enum upstream_rest rest = from; rest < to; rest++) {
+		uint64_t ms = left_ms(account, rest);
+		if (ms > longest_ms) {
+			found = rest;
+			longest_ms = ms;
+		}
+	}
+	return found;
+}
+
+/* One that is over, while nothing went well since. */
+static enum upstream_rest find_unproven(const struct upstream_account *account, enum upstream_rest from,
+					enum upstream_rest to)
+{
+	for (enum upstream_rest rest = from; rest < to; rest++) {
+		if (rests_length_ms(rests_of(account), account->keys[rest]))
+			return rest;
+	}
+	return UPSTREAM_REST_NONE;
+}
+
+void upstream_rest_survey(struct upstream_account *account)
+{
+	account->opening_rest = find(account, UPSTREAM_REST_CONNECT, FIRST_SENDING);
+	account->sending_rest = find(account, FIRST_SENDING, UPSTREAM_REST_KINDS);
+	account->on_probation = account->sending_rest == UPSTREAM_REST_NONE &&
+				find_unproven(account, FIRST_SENDING, UPSTREAM_REST_PAUSED) != UPSTREAM_REST_NONE;
+}
+
+uint64_t upstream_rest_left_ms(const struct upstream_account *account)
+{
+	return account->opening_rest == UPSTREAM_REST_NONE ? UINT64_MAX : left_ms(account, account->opening_rest);
+}
+
+enum upstream_class upstream_rest_explain(const struct upstream_account *account, enum upstream_rest rest,
+					  char out_reason[UPSTREAM_REASON_SIZE])
+{
+	const struct upstream_pool *pool = account->pool;
+	char reason[REST_REASON_SIZE];
+	rests_reason(rests_of(account), account->keys[rest], reason);
+	if (pool->rest_is_news && pool->last_error[0])
+		snprintf(out_reason, UPSTREAM_REASON_SIZE, "%s", pool->last_error);
+	else
+		snprintf(out_reason, UPSTREAM_REASON_SIZE, "%s%s", kinds[rest].words, reason);
+	return kinds[rest].class;
+}
+
+void upstream_rest_show(const struct upstream_pool *pool, struct upstream_pool_state *state)
+{
+	const struct upstream_account *account = configured(pool);
+	state->paused = left_ms(account, UPSTREAM_REST_PAUSED) != 0;
+	state->rest = find(account, UPSTREAM_REST_CONNECT, UPSTREAM_REST_PAUSED);
+	if (state->rest == UPSTREAM_REST_NONE)
+		state->rest = find_unproven(account, UPSTREAM_REST_CONNECT, UPSTREAM_REST_PAUSED);
+	state->rest_left_ms = left_ms(account, state->rest);
+	rests_reason(rests_of(account), account->keys[state->rest], state->rest_reason);
+	for (account = TAILQ_FIRST(&pool->accounts); account; account = TAILQ_NEXT(account, in_pool)) {
+		if (account->mailbox[0] == '\0')
+			continue;
+		state->mailboxes++;
+		state->mailboxes_resting +=
+			find(account, UPSTREAM_REST_LOGIN, UPSTREAM_REST_PAUSED) != UPSTREAM_REST_NONE;
+	}
+}
+
+/* ---- what begins and ends a rest */
+
+static void note(struct upstream_pool *pool, const char *reason)
+{
+	snprintf(pool->last_error, sizeof(pool->last_error), "%s", reason);
+	upstream_pool_wake(pool);
+}
+
+/* `hint_ms`: as long as the relay itself said; 0: it did not. */
+static void rest(struct upstream_account *account, enum upstream_rest kind, uint64_t hint_ms, const char *reason)
+{
+	struct upstream_pool *pool = account->pool;
+	uint64_t ms = hint_ms;
+	if (hint_ms == 0)
+		ms = rests_back_off(rests_of(account), account->keys[kind], kinds[kind].first_ms, kinds[kind].most_ms,
+				    reason);
+	else if (left_ms(account, kind) == 0)
+		rests_begin(rests_of(account), account->keys[kind], hint_ms, reason);
+	else
+		ms = 0;
+	if (ms == 0)
+		return; /* what was under way fails for the same reason, and is no other failure */
+	note(pool, reason);
+	if (kind < FIRST_SENDING) {
+		pool->proven = false;
+		pool->rest_is_news = true;
+	}
+	log_warning("relay %s%s%s: %s; no new %s for %" PRIu64 " s", pool->relay->name, account->mailbox[0] ? ", " : "",
+		    account->mailbox, reason, kind < FIRST_SENDING ? "connection" : "message", ms / SECONDS);
+}
+
+void upstream_rest_connecting(struct upstream_pool *pool, const char *reason)
+{
+	rest(configured(pool), UPSTREAM_REST_CONNECT, 0, reason);
+}
+
+void upstream_rest_login(struct upstream_account *account, const char *reason)
+{
+	rest(account, UPSTREAM_REST_LOGIN, 0, reason);
+}
+
+bool upstream_rest_allows_login(const struct upstream_account *account)
+{
+	return left_ms(account, UPSTREAM_REST_LOGIN) == 0;
+}
+
+static void end(const struct upstream_account *account, enum upstream_rest kind)
+{
+	rests_end(rests_of(account), account->keys[kind]);
+}
+
+void upstream_rest_on_login(struct upstream_account *account)
+{
+	account->pool->proven = true;
+	account->pool->last_error[0] = '\0';
+	end(account, UPSTREAM_REST_CONNECT);
+	end(account, UPSTREAM_REST_LOGIN);
+}
+
+static enum upstream_rest kind_of(enum upstream_class class, const struct reply *reply)
+{
+	switch (class) {
+	case UPSTREAM_ACCOUNT:
+		return UPSTREAM_REST_ACCOUNT;
+	case UPSTREAM_TENANT:
+		return UPSTREAM_REST_TENANT;
+	case UPSTREAM_THROTTLED:
+		return reply->code == 432 ? UPSTREAM_REST_CROWDED : UPSTREAM_REST_THROTTLED;
+	case UPSTREAM_LOGIN:
+		return UPSTREAM_REST_LOGIN;
+	case UPSTREAM_TRANSPORT:
+	case UPSTREAM_ACCEPTED:
+	case UPSTREAM_RECIPIENTS:
+	case UPSTREAM_SENDER:
+	case UPSTREAM_MESSAGE:
+	case UPSTREAM_UNABLE:
+	case UPSTREAM_BUSY:
+	case UPSTREAM_UNKNOWN:
+		break;
+	}
+	return UPSTREAM_REST_NONE;
+}
+
+void upstream_rest_on_refusal(struct upstream_account *account, enum upstream_class class, const struct reply *reply,
+			      const char *reason)
+{
+	enum upstream_rest kind = kind_of(class, reply);
+	account->pool->silences = 0;
+	if (kind != UPSTREAM_REST_NONE)
+		rest(account, kind, upstream_hint_ms(reply->text, clock_wall_us() / 1000), reason);
+}
+
+void upstream_rest_on_silence(struct upstream_account *account, const char *reason)
+{
+	bool on_probation = rests_length_ms(rests_of(account), account->keys[UPSTREAM_REST_SILENT]) != 0;
+	if (++account->pool->silences < SILENCES && !on_probation)
+		return;
+	account->pool->silences = 0;
+	rest(account, UPSTREAM_REST_SILENT, 0, reason);
+}
+
+void upstream_rest_on_accepted(struct upstream_account *account)
+{
+	static const enum upstream_rest proven[] = { UPSTREAM_REST_CROWDED, UPSTREAM_REST_SILENT,
+						     UPSTREAM_REST_THROTTLED, UPSTREAM_REST_ACCOUNT,
+						     UPSTREAM_REST_TENANT };
+	account->pool->silences = 0;
+	for (size_t i = 0; i < sizeof(proven) / sizeof(proven[0]); i++) {
+		/* One that begins while this message was under way stands. */
+		if (left_ms(account, proven[i]) == 0)
+			end(account, proven[i]);
+	}
+}
+
+void upstream_pool_pause(struct upstream_pool *pool, bool pause)
+{
+	const struct upstream_account *account = configured(pool);
+	uint64_t key = account->keys[UPSTREAM_REST_PAUSED];
+	if (pause)
+		rests_begin(rests_of(account), key, REST_UNTIL_ENDED, "paused by an administrator");
+	else
+		rests_end(rests_of(account), key);
+	upstream_pool_wake(pool);
+}

@@ -1,0 +1,352 @@
+/* Turns, rests and what they share with another process: who is served next, and when nobody is. */
+#include "with_upstream.h"
+
+static struct upstream_test t;
+
+static void begin(uint64_t connections)
+{
+	upstream_test_begin(&t);
+	t.config.connections = connections;
+	upstream_test_open(&t);
+}
+
+static void end(void)
+{
+	upstream_test_end(&t);
+}
+
+static struct upstream_pool_state shown(void)
+{
+	struct upstream_pool_state state;
+	upstream_pool_show(t.pool, &state);
+	return state;
+}
+
+static void begin_of(struct sending *s, const char *user, const char *mailbox)
+{
+	static const char *const recipients[] = { "one@example.net" };
+	struct upstream_envelope envelope = { .user = span_of(user),
+					      .mailbox = span_of(mailbox),
+					      .mail_from = SPAN("us@example.com") };
+	begin_envelope(&t, s, &envelope, recipients, 1);
+}
+
+static void finish(struct sending *s)
+{
+	send_text(&t, s, BODY);
+	run_until(t.loop, is_held, s);
+	upstream_release(s->upstream);
+	run_until(t.loop, is_done, s);
+	spool_message_free(&s->message);
+	assert_accepted(s);
+}
+
+/* What becomes of a message that goes all the way. */
+static enum upstream_class send_one(struct sending *s)
+{
+	open_sending(&t, s);
+	if (!s->done) {
+		send_text(&t, s, BODY);
+		run_until(t.loop, is_held, s);
+	}
+	if (!s->done)
+		upstream_release(s->upstream);
+	run_until(t.loop, is_done, s);
+	spool_message_free(&s->message);
+	return s->class;
+}
+
+/* ---- turns */
+
+static void users_take_turns(void **state)
+{
+	/* The order they come in, and the order they are served in. */
+	static const char *const users[] = { "a", "a", "a", "a", "b", "c", "b" };
+	static const size_t expected[] = { 0, 1, 4, 5, 2, 6, 3 };
+	struct sending s[7];
+	(void)state;
+	begin(1);
+	begin_of(&s[0], users[0], "");
+	run_until(t.loop, is_answered, &s[0]);
+	for (size_t i = 1; i < 7; i++)
+		begin_of(&s[i], users[i], "");
+	for (size_t i = 0; i < 7; i++) {
+		run_until(t.loop, is_answered, &s[expected[i]]);
+		for (size_t j = 0; j < 7; j++) {
+			bool has_been = false;
+			for (size_t k = 0; k <= i; k++)
+				has_been |= expected[k] == j;
+			assert_int_equal(s[j].replies, has_been);
+		}
+		finish(&s[expected[i]]);
+	}
+	assert_int_equal(t.relay.connected, 1);
+	end();
+}
+
+static void who_comes_late_does_not_wait_behind_who_took_many_turns(void **state)
+{
+	struct sending many[6], late;
+	(void)state;
+	begin(1);
+	for (size_t i = 0; i < 6; i++)
+		begin_of(&many[i], "a", "");
+	for (size_t i = 0; i < 3; i++) {
+		run_until(t.loop, is_answered, &many[i]);
+		if (i == 2)
+			begin_of(&late, "b", "");
+		finish(&many[i]);
+	}
+	run_until(t.loop, is_answered, &late);
+	assert_int_equal(many[4].replies, 0);
+	for (size_t i = 3; i < 6; i++)
+		if (many[i].upstream && many[i].replies)
+			finish(&many[i]);
+	if (late.upstream)
+		finish(&late);
+	for (size_t i = 3; i < 6; i++)
+		upstream_abort(&many[i].upstream);
+	end();
+}
+
+/* ---- slots of another process */
+
+static void slots_of_another_process_are_waited_for(void **state)
+{
+	struct sending s;
+	unsigned slot;
+	(void)state;
+	begin(1);
+	/* The key of its account, as the pool makes it. */
+	uint64_t key = rests_key("slots", "127.0.0.1", "");
+	assert_int_equal(slots_take(t.slots, key, 1, &slot), STATUS_OK);
+	begin_of(&s, "a", "");
+	run_for(t.loop, 50);
+	assert_int_equal(t.relay.connected, 0);
+	assert_int_equal(s.done, 0);
+	slots_give(t.slots, key, slot);
+	run_until(t.loop, is_answered, &s);
+	finish(&s);
+	assert_int_equal(slots_take(t.slots, key, 1, &slot), STATUS_AGAIN);
+	end();
+}
+
+/* ---- rests */
+
+static void what_is_about_the_account_rests_it(void **state)
+{
+	static const struct {
+		const char *command, *reply;
+		enum upstream_class class;
+		enum upstream_rest rest;
+	} cases[] = {
+		{ "MAIL", "550 5.4.5 Daily user sending limit exceeded\r\n", UPSTREAM_ACCOUNT, UPSTREAM_REST_ACCOUNT },
+		{ "RCPT", "550 5.4.5 Daily user sending limit exceeded\r\n", UPSTREAM_ACCOUNT, UPSTREAM_REST_ACCOUNT },
+		{ "DATA", "454 Throttling failure: Maximum sending rate exceeded.\r\n", UPSTREAM_THROTTLED,
+		  UPSTREAM_REST_THROTTLED },
+		{ ".", "550 5.4.5 Daily user sending limit exceeded\r\n", UPSTREAM_ACCOUNT, UPSTREAM_REST_ACCOUNT },
+		{ "MAIL", "432 4.3.2 Concurrent connections limit exceeded\r\n", UPSTREAM_THROTTLED,
+		  UPSTREAM_REST_CROWDED },
+		{ "MAIL", "530 5.7.0 Authentication required\r\n", UPSTREAM_LOGIN, UPSTREAM_REST_LOGIN },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct sending s;
+		(void)state;
+		begin(2);
+		fake_relay_rule(&t.relay, cases[i].command, cases[i].reply, 1);
+		assert_int_equal(send_one(&s), cases[i].class);
+		assert_int_equal(shown().rest, cases[i].rest);
+		assert_true(shown().rest_left_ms > 0);
+		size_t before = fake_relay_heard(&t.relay, "MAIL");
+		assert_int_equal(send_one(&s), cases[i].class);
+		assert_int_equal(fake_relay_heard(&t.relay, "MAIL"), before);
+		assert_int_equal(t.relay.connected, 1);
+		end();
+	}
+}
+
+static void other_sections_of_the_account_rest_too(void **state)
+{
+	struct sending s;
+	struct upstream_pool *first;
+	(void)state;
+	begin(2);
+	fake_relay_rule(&t.relay, "MAIL", "550 5.4.5 Daily user sending limit exceeded\r\n", 1);
+	assert_int_equal(send_one(&s), UPSTREAM_ACCOUNT);
+	first = t.pool;
+	upstream_test_open(&t); /* as the next relay process does */
+	assert_int_equal(shown().rest, UPSTREAM_REST_ACCOUNT);
+	assert_non_null(strstr(shown().rest_reason, "Daily user sending limit"));
+	assert_int_equal(send_one(&s), UPSTREAM_ACCOUNT);
+	assert_non_null(strstr(s.reason, "account has sent enough: "));
+	upstream_pool_free(&first);
+	end();
+}
+
+static void a_hint_sets_how_long(void **state)
+{
+	struct sending s;
+	(void)state;
+	begin(1);
+	fake_relay_rule(&t.relay, "MAIL", "550 5.4.5 Limit exceeded, try again in 7 minutes\r\n", 1);
+	assert_int_equal(send_one(&s), UPSTREAM_ACCOUNT);
+	assert_in_range(shown().rest_left_ms, 410000, 420000);
+	end();
+}
+
+static void behind_a_rest_one_message_finds_out(void **state)
+{
+	struct sending s[3];
+	(void)state;
+	begin(3);
+	char address[64];
+	snprintf(address, sizeof(address), "127.0.0.1:%u", (unsigned)t.relay.port);
+	uint64_t key = rests_key("account", address, "");
+	fake_relay_rule(&t.relay, "MAIL", "550 5.4.5 Limit exceeded\r\n", 1);
+	assert_int_equal(send_one(&s[0]), UPSTREAM_ACCOUNT);
+	assert_true(rests_left_ms(t.rests, key) > 0);
+	rests_begin(t.rests, key, 30, "over soon");
+	run_for(t.loop, 60);
+	assert_int_equal(shown().rest, UPSTREAM_REST_ACCOUNT);
+	assert_int_equal(shown().rest_left_ms, 0);
+	for (size_t i = 0; i < 3; i++)
+		begin_of(&s[i], "a", "");
+	run_until(t.loop, is_answered, &s[0]);
+	run_for(t.loop, 50);
+	assert_int_equal(s[1].replies + s[2].replies, 0);
+	assert_int_equal(fake_relay_heard(&t.relay, "MAIL"), 2);
+	finish(&s[0]);
+	assert_int_equal(shown().rest, UPSTREAM_REST_NONE);
+	run_until(t.loop, is_answered, &s[1]);
+	run_until(t.loop, is_answered, &s[2]);
+	finish(&s[1]);
+	finish(&s[2]);
+	end();
+}
+
+static void transactions_without_a_reply_open_the_breaker(void **state)
+{
+	struct sending s;
+	(void)state;
+	begin(1);
+	fake_relay_rule(&t.relay, ".", HANG_UP, 0);
+	for (unsigned i = 0; i < 5; i++)
+		assert_int_equal(send_one(&s), UPSTREAM_UNKNOWN);
+	assert_int_equal(shown().rest, UPSTREAM_REST_SILENT);
+	assert_int_equal(send_one(&s), UPSTREAM_TRANSPORT);
+	assert_int_equal(t.relay.dots, 5);
+	end();
+}
+
+static void a_message_in_between_keeps_it_closed(void **state)
+{
+	struct sending s;
+	(void)state;
+	begin(1);
+	for (unsigned i = 0; i < 8; i++) {
+		fake_relay_rule(&t.relay, ".", i % 4 == 3 ? "250 2.0.0 queued as 1\r\n" : HANG_UP, 1);
+		assert_int_equal(send_one(&s), i % 4 == 3 ? UPSTREAM_ACCEPTED : UPSTREAM_UNKNOWN);
+	}
+	assert_int_equal(shown().rest, UPSTREAM_REST_NONE);
+	end();
+}
+
+static void a_paused_relay_begins_nothing_and_ends_what_it_began(void **state)
+{
+	struct sending begun, s;
+	(void)state;
+	begin(2);
+	begin_of(&begun, "a", "");
+	run_until(t.loop, is_answered, &begun);
+	upstream_pool_pause(t.pool, true);
+	assert_true(shown().paused);
+	assert_int_equal(send_one(&s), UPSTREAM_BUSY);
+	assert_string_equal(s.reason, "paused by an administrator");
+	finish(&begun);
+	upstream_pool_pause(t.pool, false);
+	assert_false(shown().paused);
+	assert_int_equal(send_one(&s), UPSTREAM_ACCEPTED);
+	end();
+}
+
+static void no_more_than_four_log_in_at_once(void **state)
+{
+	struct sending first, s[12];
+	(void)state;
+	begin(12);
+	begin_of(&first, "a", "");
+	run_until(t.loop, is_answered, &first);
+	t.is_mute = true;
+	for (size_t i = 0; i < 12; i++)
+		begin_of(&s[i], "a", "");
+	run_for(t.loop, 100);
+	assert_int_equal(t.relay.connected, 1 + 4);
+	for (size_t i = 0; i < 12; i++)
+		upstream_abort(&s[i].upstream);
+	upstream_abort(&first.upstream);
+	end();
+}
+
+/* ---- mailboxes */
+
+static void mailboxes_have_connections_and_rests_of_their_own(void **state)
+{
+	struct sending one, other;
+	(void)state;
+	begin(2);
+	begin_of(&one, "a", "one@example.com");
+	run_until(t.loop, is_answered, &one);
+	assert_int_equal(shown().mailboxes, 1);
+	finish(&one);
+	begin_of(&other, "a", "other@example.com");
+	run_until(t.loop, is_answered, &other);
+	assert_int_equal(t.relay.connected, 2);
+	finish(&other);
+	fake_relay_rule(&t.relay, "MAIL", "550 5.4.5 Daily user sending limit exceeded\r\n", 1);
+	begin_of(&one, "a", "one@example.com");
+	run_until(t.loop, is_done, &one);
+	assert_int_equal(one.class, UPSTREAM_ACCOUNT);
+	begin_of(&other, "a", "other@example.com");
+	run_until(t.loop, is_answered, &other);
+	finish(&other);
+	assert_int_equal(t.relay.connected, 2);
+	end();
+}
+
+static void mailboxes_make_room_for_each_other(void **state)
+{
+	char mailbox[32];
+	struct sending s;
+	(void)state;
+	begin(2);
+	for (unsigned i = 0; i < 6; i++) {
+		snprintf(mailbox, sizeof(mailbox), "m%u@example.com", i);
+		begin_of(&s, "a", mailbox);
+		run_until(t.loop, is_answered, &s);
+		finish(&s);
+		assert_true(upstream_pool_size(t.pool) <= 2);
+	}
+	assert_int_equal(t.relay.connected, 6);
+	assert_int_equal(fake_relay_heard(&t.relay, "QUIT"), 4);
+	end();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(users_take_turns),
+		cmocka_unit_test(who_comes_late_does_not_wait_behind_who_took_many_turns),
+		cmocka_unit_test(slots_of_another_process_are_waited_for),
+		cmocka_unit_test(what_is_about_the_account_rests_it),
+		cmocka_unit_test(other_sections_of_the_account_rest_too),
+		cmocka_unit_test(a_hint_sets_how_long),
+		cmocka_unit_test(behind_a_rest_one_message_finds_out),
+		cmocka_unit_test(transactions_without_a_reply_open_the_breaker),
+		cmocka_unit_test(a_message_in_between_keeps_it_closed),
+		cmocka_unit_test(a_paused_relay_begins_nothing_and_ends_what_it_began),
+		cmocka_unit_test(no_more_than_four_log_in_at_once),
+		cmocka_unit_test(mailboxes_have_connections_and_rests_of_their_own),
+		cmocka_unit_test(mailboxes_make_room_for_each_other),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
