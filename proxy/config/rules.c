@@ -344,9 +344,35 @@ static void check_relays(struct load *load)
 	}
 }
 
+static bool is_domain(struct span text)
+{
+	struct span name = span_starts_with(text, SPAN(".")) ? span_slice(text, 1, text.size) : text;
+	return value_is_host(name) && !span_contains_byte(name, ':') && name.data[0] != '.';
+}
+
+static void check_sender_domains(struct load *load, const struct config_route *route)
+{
+	if (strcmp(route->name, "default") == 0 && route->sender_domains.count)
+		load_fault(load, "route", route->name, "sender_domains",
+			   "`default` is for all others; expected no sender_domains");
+	for (size_t i = 0; i < route->sender_domains.count; i++) {
+		if (!is_domain(span_of(route->sender_domains.items[i])))
+			load_fault(load, "route", route->name, "sender_domains",
+				   "\"%.80s\" is not a domain; expected one such as \"example.com\", or "
+				   "\".example.com\" for all below it",
+				   route->sender_domains.items[i]);
+	}
+}
+
 static void check_route(struct load *load, const struct config_route *route)
 {
-	check_members(load, "route", route->name, true, &route->users, &route->groups);
+	bool is_default = strcmp(route->name, "default") == 0;
+	check_sender_domains(load, route);
+	if (is_default || route->users.count || route->groups.count)
+		check_members(load, "route", route->name, true, &route->users, &route->groups);
+	else if (route->sender_domains.count == 0)
+		load_fault(load, "route", route->name, NULL,
+			   "meant for nobody; expected users, groups or sender_domains");
 	if (route->relays.count == 0)
 		load_fault(load, "route", route->name, "relays", "none; expected names of relay sections");
 	for (size_t i = 0; i < route->relays.count; i++) {

@@ -105,7 +105,7 @@ static bool refuse(struct delivery *delivery, struct refusal *out_refusal)
 	}
 	if (refuse_quota(delivery, out_refusal))
 		return true;
-	if (routes_choose(services->config, delivery->grant, &delivery->route) != STATUS_OK) {
+	if (routes_choose(services->config, delivery->grant, delivery->mail_from, &delivery->route) != STATUS_OK) {
 		*out_refusal = (struct refusal){ ANSWER_NO_ROUTE, REFUSAL_ROUTE, SPAN("no route") };
 		return true;
 	}

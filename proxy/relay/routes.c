@@ -3,15 +3,45 @@
 
 #include <string.h>
 
-static const struct config_route *find(const struct config *config, const struct grant *grant)
+#include "smtp/address.h"
+
+/* ".example.com" is all below it, "example.com" itself. */
+static bool is_in(struct span domain, struct span pattern)
+{
+	if (span_starts_with(pattern, SPAN(".")))
+		return domain.size > pattern.size && span_ends_with_nocase(domain, pattern);
+	return span_equal_nocase(domain, pattern);
+}
+
+static bool has_sender(const struct config_route *route, struct span sender)
+{
+	struct mailbox mailbox;
+	if (span_is_empty(sender) || address_read(sender, true, &mailbox) != STATUS_OK)
+		return false;
+	for (size_t i = 0; i < route->sender_domains.count; i++) {
+		if (is_in(mailbox.domain, span_of(route->sender_domains.items[i])))
+			return true;
+	}
+	return false;
+}
+
+static bool is_for(const struct config_route *route, const struct grant *grant, struct span sender)
+{
+	bool is_personal = route->users.count || route->groups.count;
+	if (is_personal &&
+	    !config_names_user(&route->users, &route->groups, grant->user, grant->groups.items, grant->groups.count))
+		return false;
+	return route->sender_domains.count ? has_sender(route, sender) : is_personal;
+}
+
+static const struct config_route *find(const struct config *config, const struct grant *grant, struct span sender)
 {
 	const struct config_route *fallback = NULL;
 	for (size_t i = 0; i < config->route.count; i++) {
 		const struct config_route *route = &config->route.items[i];
 		if (strcmp(route->name, "default") == 0)
 			fallback = route;
-		else if (config_names_user(&route->users, &route->groups, grant->user, grant->groups.items,
-					   grant->groups.count))
+		else if (is_for(route, grant, sender))
 			return route;
 	}
 	return fallback;
@@ -27,7 +57,8 @@ static void add(const struct config *config, const char *name, struct route *rou
 	}
 }
 
-enum status routes_choose(const struct config *config, const struct grant *grant, struct route *out_route)
+enum status routes_choose(const struct config *config, const struct grant *grant, struct span sender,
+			  struct route *out_route)
 {
 	struct route route = { .count = 0 };
 	if (config->route.count == 0) {
@@ -35,7 +66,7 @@ enum status routes_choose(const struct config *config, const struct grant *grant
 			return STATUS_NOT_FOUND;
 		route.count = 1;
 	} else {
-		const struct config_route *section = find(config, grant);
+		const struct config_route *section = find(config, grant, sender);
 		for (size_t i = 0; section && i < section->relays.count; i++)
 			add(config, section->relays.items[i], &route);
 	}

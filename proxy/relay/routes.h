@@ -1,4 +1,4 @@
-/* Which relays a user's message goes to, in order: the first route that names him or a group of his, else the route `default`. */
+/* Which relays a message goes to, in order: the first route whose users, groups and sender domains fit, else the route `default`. */
 #ifndef RELAY_ROUTES_H
 #define RELAY_ROUTES_H
 
@@ -12,7 +12,11 @@ struct route {
 	size_t count;
 };
 
-/* Where there is one relay and no route, it is implied. STATUS_NOT_FOUND: no route for this user, or one without a relay that exists. */
-MUST_USE enum status routes_choose(const struct config *config, const struct grant *grant, struct route *out_route);
+/*
+ * `sender` is the address in MAIL FROM, empty for <>. Where there is one relay and no route, it is implied.
+ * STATUS_NOT_FOUND: no route for this user, or one without a relay that exists.
+ */
+MUST_USE enum status routes_choose(const struct config *config, const struct grant *grant, struct span sender,
+				   struct route *out_route);
 
 #endif

@@ -270,6 +270,13 @@ static const struct {
 	  "4: ldap d.uri: \"http://h\" is not a directory's address; expected \"ldaps://HOST\"\n"
 	  "4: ldap d.filter: without %u it finds the same entry for everyone; expected %u\n"
 	  "5: ldap d.bind_dn: no password for it; expected bind_password_file\n" },
+	{ "route default { sender_domains = {\"a.example\"} relays = {\"r\"} }\n",
+	  "4: route default.sender_domains: `default` is for all others; expected no sender_domains\n" },
+	{ "route default { relays = {\"r\"} }\nroute a { sender_domains = {\"a@b.example\"} relays = {\"r\"} }\n",
+	  "5: route a.sender_domains: \"a@b.example\" is not a domain; expected one such as \"example.com\", or "
+	  "\".example.com\" for all below it\n" },
+	{ "route default { relays = {\"r\"} }\nroute a { relays = {\"r\"} }\n",
+	  "5: route a: meant for nobody; expected users, groups or sender_domains\n" },
 	{ "route default { relays = {\"r\",\"x\"} }\n",
 	  "4: route default.relays: there is no relay \"x\"; expected names of relay sections\n" },
 	{ "relay b { host = \"h\"\nauth = \"none\" }\n",

@@ -89,20 +89,38 @@ static struct config_route routes[] = {
 	{ .name = "boss", .users = ITEMS("boss@example.com"), .relays = ITEMS("backup", "gone", "gmail") },
 	{ .name = "both", .groups = ITEMS("cn=newsletter"), .relays = ITEMS("gmail") },
 	{ .name = "nowhere", .users = ITEMS("lost@example.com"), .relays = ITEMS("gone") },
+	{ .name = "his other name",
+	  .users = ITEMS("ann@example.com"),
+	  .sender_domains = ITEMS("example.org"),
+	  .relays = ITEMS("backup") },
+	{ .name = "brand",
+	  .sender_domains = ITEMS("brand.example", ".shops.example"),
+	  .relays = ITEMS("bulk", "gmail") },
 };
 
 struct route_case {
-	const char *what, *user, *group, *relays; /* indices; "" is none */
+	const char *what, *user, *group, *sender, *relays; /* indices; "" is none */
 };
 
 static const struct route_case route_cases[] = {
-	{ "whom no route names goes by the default, in its order", "ann@example.com", "", "02" },
-	{ "the first route that names a group of his counts", "ann@example.com", "cn=newsletter", "1" },
-	{ "a route may name the user; relays that don't exist are left out", "Boss@example.com", "", "20" },
-	{ "a route without a relay that exists is none", "lost@example.com", "", "" },
+	{ "whom no route names goes by the default, in its order", "ann@example.com", "", "ann@example.com", "02" },
+	{ "the first route that names a group of his counts", "ann@example.com", "cn=newsletter", "ann@example.com",
+	  "1" },
+	{ "a route may name the user; relays that don't exist are left out", "Boss@example.com", "",
+	  "boss@brand.example", "20" },
+	{ "a route without a relay that exists is none", "lost@example.com", "", "", "" },
+	{ "a sender domain is for all users", "bob@example.com", "", "info@Brand.EXAMPLE", "10" },
+	{ "a sender domain is itself alone", "bob@example.com", "", "info@sub.brand.example", "02" },
+	{ "no domain that only ends like it", "bob@example.com", "", "info@mybrand.example", "02" },
+	{ "one with a dot is all below it", "bob@example.com", "", "info@a.b.shops.example", "10" },
+	{ "and not itself", "bob@example.com", "", "info@shops.example", "02" },
+	{ "a user and a sender domain must both fit", "ann@example.com", "", "ann@example.org", "2" },
+	{ "the user alone does not", "bob@example.com", "", "ann@example.org", "02" },
+	{ "the empty sender is in no domain", "bob@example.com", "", "", "02" },
 };
 
-static void choose(const struct config *config, const char *user, const char *group, char out_relays[ROUTE_MAXIMUM + 1])
+static void choose(const struct config *config, const char *user, const char *group, const char *sender,
+		   char out_relays[ROUTE_MAXIMUM + 1])
 {
 	struct span lists[2];
 	struct grant grant = make_grant(user, "", lists);
@@ -110,7 +128,7 @@ static void choose(const struct config *config, const char *user, const char *gr
 	grant.groups = (struct span_list){ &of_group, *group ? 1 : 0 };
 	struct route route = { .count = 0 };
 	size_t count = 0;
-	enum status status = routes_choose(config, &grant, &route);
+	enum status status = routes_choose(config, &grant, span_of(sender), &route);
 	assert_int_equal(status, route.count ? STATUS_OK : STATUS_NOT_FOUND);
 	for (; count < route.count; count++)
 		out_relays[count] = (char)('0' + route.relays[count]);
@@ -120,11 +138,11 @@ static void choose(const struct config *config, const char *user, const char *gr
 static void the_first_route_that_matches_counts(void **state)
 {
 	(void)state;
-	struct config config = { .relay = { relays, 3 }, .route = { routes, 5 } };
+	struct config config = { .relay = { relays, 3 }, .route = { routes, sizeof(routes) / sizeof(*routes) } };
 	char chosen[ROUTE_MAXIMUM + 1];
 	for (size_t i = 0; i < sizeof(route_cases) / sizeof(*route_cases); i++) {
 		print_message("  %s\n", route_cases[i].what);
-		choose(&config, route_cases[i].user, route_cases[i].group, chosen);
+		choose(&config, route_cases[i].user, route_cases[i].group, route_cases[i].sender, chosen);
 		assert_string_equal(chosen, route_cases[i].relays);
 	}
 }
@@ -134,7 +152,7 @@ static void one_relay_and_no_route_needs_none(void **state)
 	(void)state;
 	struct config config = { .relay = { relays, 1 } };
 	char chosen[ROUTE_MAXIMUM + 1];
-	choose(&config, "ann@example.com", "", chosen);
+	choose(&config, "ann@example.com", "", "ann@example.com", chosen);
 	assert_string_equal(chosen, "0");
 }
 
@@ -143,7 +161,7 @@ static void several_relays_and_no_route_is_nowhere(void **state)
 	(void)state;
 	struct config config = { .relay = { relays, 3 } };
 	char chosen[ROUTE_MAXIMUM + 1];
-	choose(&config, "ann@example.com", "", chosen);
+	choose(&config, "ann@example.com", "", "ann@example.com", chosen);
 	assert_string_equal(chosen, "");
 }
 
@@ -152,7 +170,7 @@ static void without_a_default_others_go_nowhere(void **state)
 	(void)state;
 	struct config config = { .relay = { relays, 3 }, .route = { routes + 1, 1 } };
 	char chosen[ROUTE_MAXIMUM + 1];
-	choose(&config, "ann@example.com", "", chosen);
+	choose(&config, "ann@example.com", "", "ann@example.com", chosen);
 	assert_string_equal(chosen, "");
 }
 
