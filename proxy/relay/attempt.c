@@ -59,8 +59,6 @@ static void on_done(void *context, const struct upstream_outcome *outcome)
 
 static const struct upstream_handler handler = { on_replies, on_held, on_done };
 
-/* ---- the envelope */
-
 static enum status list_asked(const struct delivery *delivery, size_t from, struct upstream_recipient **out_list)
 {
 	const struct recipients *recipients = &delivery->recipients;
@@ -75,15 +73,29 @@ static enum status list_asked(const struct delivery *delivery, size_t from, stru
 	return STATUS_OK;
 }
 
-/* The client waits for its dot's answer once the message is complete. */
-static uint64_t limit_ms(const struct delivery *delivery)
+/* ---- time */
+
+uint64_t attempt_deadline_ms(const struct delivery *delivery)
 {
-	uint64_t now = loop_now_ms(delivery->all->services->loop);
-	uint64_t deadline = delivery->complete_ms + DOT_LIMIT_MS;
 	if (delivery->complete_ms == 0)
-		return ENVELOPE_LIMIT_MS;
-	return deadline > now ? deadline - now : 0;
+		return delivery->asked_ms + ENVELOPE_LIMIT_MS;
+	return delivery->complete_ms + DOT_LIMIT_MS - VERDICT_MS;
 }
+
+/* Of the time left an equal share for this relay and each behind it, so that one that hangs leaves the next its time; 0: none is left. */
+static uint64_t share_ms(const struct attempt *attempt)
+{
+	const struct delivery *delivery = attempt->delivery;
+	uint64_t now = loop_now_ms(delivery->all->services->loop);
+	uint64_t deadline = attempt_deadline_ms(delivery);
+	uint64_t left = deadline > now ? deadline - now : 0;
+	uint64_t share = left / (delivery->route.count - attempt->number + 1);
+	if (share < SHARE_LEAST_MS)
+		share = left < SHARE_LEAST_MS ? left : SHARE_LEAST_MS;
+	return share;
+}
+
+/* ---- the envelope */
 
 static enum status begin(struct attempt *attempt)
 {
@@ -99,7 +111,7 @@ static enum status begin(struct attempt *attempt)
 	};
 	struct upstream_recipient *list;
 	struct budget *budget = budget_of(attempt);
-	uint64_t limit = limit_ms(delivery);
+	uint64_t limit = share_ms(attempt);
 	if (budget && budget_is_spent(budget))
 		return STATUS_REFUSED;
 	if (limit == 0)
@@ -221,7 +233,7 @@ static void hand_over(struct attempt *attempt)
 	delivery->callbacks++;
 	attempt->leaving = LEAVING_SUBMITTED;
 	delivery_set_state(delivery, DELIVERY_HANDOVER);
-	upstream_send(attempt->upstream, delivery->message);
+	upstream_send(attempt->upstream, delivery->message, share_ms(attempt));
 }
 
 void attempt_hand_over(struct attempt *attempt)
@@ -237,7 +249,7 @@ void attempt_release(struct attempt *attempt)
 	delivery_set_state(delivery, DELIVERY_RELEASED);
 	attempt->released = true;
 	attempt->released_ms = loop_now_ms(delivery->all->services->loop);
-	upstream_release(attempt->upstream);
+	upstream_release(attempt->upstream, delivery->complete_ms + DOT_LIMIT_MS - attempt->released_ms);
 }
 
 void attempt_drop(struct attempt *attempt)

@@ -55,7 +55,7 @@ static uint64_t silence_ms(const struct delivery *delivery)
 static void set_timer(struct delivery *delivery)
 {
 	uint64_t now = loop_now_ms(delivery->all->services->loop);
-	uint64_t deadline = delivery->complete_ms + DOT_LIMIT_MS;
+	uint64_t deadline = attempt_deadline_ms(delivery);
 	switch (delivery->state) {
 	case DELIVERY_ENVELOPE:
 	case DELIVERY_DATA:
@@ -66,7 +66,7 @@ static void set_timer(struct delivery *delivery)
 	case DELIVERY_HANDOVER:
 		timer_set(delivery->timer, deadline > now ? deadline - now : 0);
 		break;
-	case DELIVERY_RELEASED: /* the pool bounds the wait for the reply to the dot */
+	case DELIVERY_RELEASED: /* attempt_release said how long the reply to the dot is waited for */
 	case DELIVERY_DONE:
 		timer_clear(delivery->timer);
 		break;
@@ -91,6 +91,13 @@ struct attempt *delivery_attempt(struct delivery *delivery)
 	return delivery->attempt_count ? &delivery->attempts[delivery->attempt_count - 1] : NULL;
 }
 
+/* A dot goes out only while there is time for its reply. */
+static bool may_release(const struct delivery *delivery, const struct attempt *attempt)
+{
+	return attempt->held && attempt->leaving == LEAVING_WRITTEN &&
+	       loop_now_ms(delivery->all->services->loop) < attempt_deadline_ms(delivery);
+}
+
 void delivery_advance(struct delivery *delivery)
 {
 	struct attempt *attempt = delivery_attempt(delivery);
@@ -102,7 +109,7 @@ void delivery_advance(struct delivery *delivery)
 		else if (delivery->charge == CHARGE_GRANTED)
 			attempt_hand_over(attempt);
 	}
-	if (delivery->state == DELIVERY_HANDOVER && attempt->held && attempt->leaving == LEAVING_WRITTEN)
+	if (delivery->state == DELIVERY_HANDOVER && may_release(delivery, attempt))
 		attempt_release(attempt);
 }
 

@@ -36,9 +36,11 @@
 #include "smtp/body.h"
 
 #define ENVELOPE_LIMIT_MS \
-	50000 /* for a relay to answer MAIL and RCPTs, a connection included; clients wait 5 min (RFC 5321, 4.5.3.2.3) */
-#define DOT_LIMIT_MS \
-	50000 /* from the client's dot to our final dot, all relays together; impatient clients wait a minute */
+	50000 /* for MAIL and RCPTs to be answered, by all relays of the route together; impatient clients wait a minute */
+#define DOT_LIMIT_MS 50000 /* from the client's dot to his answer, all relays together */
+#define VERDICT_MS \
+	10000 /* of it for the reply to our final dot: one without time for it would make an unknown of a failure */
+#define SHARE_LEAST_MS 5000          /* of it for each relay */
 #define SILENCE_SLACK_MS 30000       /* the gate's own time limits come first */
 #define RECORD_RETRY_MS 1000         /* until an outcome that the audit could not take is tried again */
 #define DELIVERY_MEMORY (8U << 20)   /* bytes: 1,000 recipients, and their replies from a few relays */
@@ -122,10 +124,11 @@ struct delivery {
 	struct attempt attempts[ROUTE_MAXIMUM];
 	size_t attempt_count; /* the last one is the current */
 
-	struct timer *timer; /* by state: silence of the gate, the client's patience, the next try of a record */
-	uint64_t complete_ms;
-	unsigned callbacks; /* of quota and audit that will come */
-	struct span doom;   /* what the client is to hear */
+	struct timer *timer;  /* by state: silence of the gate, the client's patience, the next try of a record */
+	uint64_t asked_ms;    /* the client waits for replies to recipients since then */
+	uint64_t complete_ms; /* and for that to his dot since then; 0: he has not said it */
+	unsigned callbacks;   /* of quota and audit that will come */
+	struct span doom;     /* what the client is to hear */
 	bool refusal_recorded;
 	bool is_due; /* an outcome that could not be queued yet */
 	struct attempt *due_attempt;
@@ -195,6 +198,8 @@ void attempt_ask_more(struct attempt *attempt);
 /* Takes one message off the account's budget first; what it has not, the next relay may have. */
 void attempt_hand_over(struct attempt *attempt);
 void attempt_release(struct attempt *attempt); /* the final dot; the only place */
+/* When the delivery's own time for what it waits for is over: with a relay's verdict still to come, or not. */
+uint64_t attempt_deadline_ms(const struct delivery *delivery);
 /* Lets go of the upstream, unless the final dot is out. */
 void attempt_drop(struct attempt *attempt);
 

@@ -160,6 +160,8 @@ static void ask(struct delivery *delivery)
 static enum status take(struct delivery *delivery, const struct door_envelope *envelope)
 {
 	struct refusal refusal;
+	if (delivery->recipients.reported == delivery->recipients.count)
+		delivery->asked_ms = loop_now_ms(delivery->all->services->loop);
 	TRY(add_recipients(delivery, envelope));
 	delivery_touch(delivery);
 	if (wants_answers(delivery)) {

@@ -320,22 +320,23 @@ static bool has_accepted(const struct upstream *u)
 	return false;
 }
 
-void upstream_send(struct upstream *u, struct spool_message *message)
+void upstream_send(struct upstream *u, struct spool_message *message, uint64_t step_ms)
 {
 	assert(u->message == NULL && u->told == u->count && has_accepted(u));
 	u->message = message;
+	u->step_ms = u->limit_ms = step_ms ? step_ms : 1;
 	if (u->state == UPSTREAM_PARKED)
 		upstream_wait(u, false);
 	else if (u->state == UPSTREAM_OPEN)
 		upstream_dialog_send(u);
 }
 
-void upstream_release(struct upstream *u)
+void upstream_release(struct upstream *u, uint64_t limit_ms)
 {
 	if (u->state == UPSTREAM_OVER)
 		return;
 	assert(u->state == UPSTREAM_HELD && !u->tell_held);
-	upstream_dialog_release(u);
+	upstream_dialog_release(u, limit_ms);
 }
 
 /* What becomes of the connection of an attempt that is given up. */

@@ -192,10 +192,14 @@ MUST_USE enum status upstream_begin(struct upstream_pool *pool, const struct ups
 				    struct upstream **out_upstream);
 MUST_USE enum status upstream_add_recipients(struct upstream *upstream, const struct upstream_recipient *recipients,
 					     size_t count);
-/* After on_replies gave at least one accepted recipient. The message stays its owner's, who keeps it until on_done or upstream_abort. */
-void upstream_send(struct upstream *upstream, struct spool_message *message);
-/* Only after on_held, once. When on_done is due already nothing is sent. */
-void upstream_release(struct upstream *upstream);
+/*
+ * After on_replies gave at least one accepted recipient. `step_ms` bounds, besides reply_timeout, the wait for each reply
+ * and for each piece of the body to go out, and the wait for a connection where it needs a new one. The message
+ * stays its owner's, who keeps it until on_done or upstream_abort.
+ */
+void upstream_send(struct upstream *upstream, struct spool_message *message, uint64_t step_ms);
+/* Only after on_held, once. When on_done is due already nothing is sent. `limit_ms`, or reply_timeout, bounds the wait for the verdict. */
+void upstream_release(struct upstream *upstream, uint64_t limit_ms);
 /*
  * Ends it without on_done: RSET before DATA, else the connection is closed (never after upstream_release: then it is an
  * error of ours). NULL-safe; sets to NULL; within its own on_done it does no more than that.

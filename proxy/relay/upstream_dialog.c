@@ -18,6 +18,13 @@
 #define RECIPIENT_REPLY_MAXIMUM 1024  /* bytes kept of the reply to one recipient */
 #define BODY_BACKLOG (64U << 10)      /* bytes: less is with the stream, then the next piece is read */
 
+/* How long one step of the dialog may take. */
+static uint64_t step_ms(const struct upstream *u)
+{
+	uint64_t reply_ms = u->pool->relay->reply_timeout;
+	return u->step_ms && u->step_ms < reply_ms ? u->step_ms : reply_ms;
+}
+
 /* ---- the envelope goes out */
 
 /* The next recipient that this connection has to hear of, from `from` on: in a replay only those who were accepted. */
@@ -99,7 +106,7 @@ void upstream_dialog_write_commands(struct upstream *u)
 	if (write_window(u, &out) != STATUS_OK)
 		upstream_connection_lost(u->connection, "out of memory");
 	else if (buf_size(&out))
-		(void)upstream_connection_say(u->connection, buf_span(&out), u->pool->relay->reply_timeout);
+		(void)upstream_connection_say(u->connection, buf_span(&out), step_ms(u));
 }
 
 /* Nothing was said, so the connection is good for others. */
@@ -241,7 +248,7 @@ static void on_envelope_reply(struct upstream *u, const struct reply *reply)
 		finish_envelope(u);
 		return;
 	}
-	stream_set_deadline(u->connection->stream, u->pool->relay->reply_timeout);
+	stream_set_deadline(u->connection->stream, step_ms(u));
 	upstream_dialog_write_commands(u);
 }
 
@@ -251,7 +258,7 @@ void upstream_dialog_send(struct upstream *u)
 {
 	assert(u->state == UPSTREAM_OPEN);
 	u->state = UPSTREAM_DATA;
-	(void)upstream_connection_say(u->connection, SPAN("DATA\r\n"), u->pool->relay->reply_timeout);
+	(void)upstream_connection_say(u->connection, SPAN("DATA\r\n"), step_ms(u));
 }
 
 static void read_next(struct upstream *u);
@@ -267,7 +274,7 @@ static void on_read(void *context, enum status status, struct span bytes)
 		upstream_is_due(u);
 	} else if (status != STATUS_OK) {
 		give_up(u, UPSTREAM_TRANSPORT, "the spool can't be read", NULL);
-	} else if (upstream_connection_say(u->connection, bytes, u->pool->relay->reply_timeout)) {
+	} else if (upstream_connection_say(u->connection, bytes, step_ms(u))) {
 		u->offset += bytes.size;
 		if (stream_backlog(u->connection->stream) < BODY_BACKLOG)
 			read_next(u);
@@ -313,8 +320,9 @@ static void on_early_reply(struct upstream *u, const struct reply *reply)
 			reply);
 }
 
-void upstream_dialog_release(struct upstream *u)
+void upstream_dialog_release(struct upstream *u, uint64_t limit_ms)
 {
+	uint64_t reply_ms = u->pool->relay->reply_timeout;
 	struct stream *stream = u->connection->stream;
 	if (stream_write(stream, SPAN(".\r\n")) != STATUS_OK) {
 		give_up(u, UPSTREAM_TRANSPORT, "the final dot could not be written", NULL);
@@ -322,7 +330,7 @@ void upstream_dialog_release(struct upstream *u)
 	}
 	u->state = UPSTREAM_DOT;
 	u->dot_released = true;
-	stream_set_deadline(stream, u->pool->relay->reply_timeout);
+	stream_set_deadline(stream, limit_ms < reply_ms ? limit_ms : reply_ms);
 }
 
 static void on_dot_reply(struct upstream *u, const struct reply *reply)

@@ -241,6 +241,7 @@ struct upstream {
 	bool replaced;            /* a dead connection was replaced already */
 
 	struct spool_message *message; /* from upstream_send on */
+	uint64_t step_ms;              /* the same: for each step; 0: reply_timeout alone counts */
 	uint64_t offset;               /* of the body: queued for the upstream */
 	bool reading;
 
@@ -258,7 +259,7 @@ void upstream_dialog_begin(struct upstream *u, struct upstream_connection *c);
 void upstream_dialog_write_commands(struct upstream *u);
 /* OPEN, with a message. */
 void upstream_dialog_send(struct upstream *u);
-void upstream_dialog_release(struct upstream *u);
+void upstream_dialog_release(struct upstream *u, uint64_t limit_ms);
 void upstream_dialog_on_reply(struct upstream *u, const struct reply *reply);
 void upstream_dialog_on_drained(struct upstream *u);
 /* The connection is gone (its `attempt` is cleared by this). */

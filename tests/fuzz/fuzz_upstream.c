@@ -39,6 +39,8 @@ struct attempt {
 	bool is_sent, is_held, is_released;
 };
 
+#define STEP_MS 30000
+
 static struct stats *stats;
 static struct config_relay relay;
 static struct rests *rests;
@@ -232,7 +234,7 @@ static void send_message(struct attempt *a)
 		return;
 	a->is_sent = true;
 	a->message.bytes = bodies[(size_t)(a - attempts) % 3];
-	upstream_send(a->upstream, &a->message);
+	upstream_send(a->upstream, &a->message, STEP_MS);
 }
 
 static void release(struct attempt *a)
@@ -240,7 +242,7 @@ static void release(struct attempt *a)
 	if (a->upstream == NULL || !a->is_held || a->is_released)
 		return;
 	a->is_released = true;
-	upstream_release(a->upstream);
+	upstream_release(a->upstream, STEP_MS);
 }
 
 static void give_up(struct attempt *a)

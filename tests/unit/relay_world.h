@@ -45,7 +45,7 @@ static struct {
 	uint64_t now;
 	struct timer *timers;
 	struct upstream *upstream; /* the last attempt begun, while it lives */
-	uint64_t begin_limit_ms, begin_size;
+	uint64_t begin_limit_ms, step_ms, verdict_ms, begin_size;
 	const char *mail_parameters,
 		*rcpt_parameters;   /* that say_envelope says; NULL: "SIZE=20 body=8bitmime" and none */
 	char begin_parameters[512]; /* RET, ENVID and the first recipient's, as the upstream gets them */
@@ -405,15 +405,17 @@ enum status upstream_add_recipients(struct upstream *upstream, const struct upst
 	return STATUS_OK;
 }
 
-void upstream_send(struct upstream *upstream, struct spool_message *message)
+void upstream_send(struct upstream *upstream, struct spool_message *message, uint64_t step_ms)
 {
+	world.step_ms = step_ms;
 	assert_ptr_equal(upstream, world.upstream);
 	assert_non_null(message);
 	trace("send");
 }
 
-void upstream_release(struct upstream *upstream)
+void upstream_release(struct upstream *upstream, uint64_t limit_ms)
 {
+	world.verdict_ms = limit_ms;
 	assert_ptr_equal(upstream, world.upstream);
 	trace("DOT");
 }

@@ -140,7 +140,7 @@ static void before_the_dot_the_next_relay_gets_the_whole_message_under_one_charg
 	pass_time(10000);
 	upstream_fails("");
 	expect_trace("message.leaving 1; send; count failed; message.failed 1; B: bob@x");
-	assert_int_equal(world.begin_limit_ms, 40000);
+	assert_int_equal(world.begin_limit_ms, 30000);
 	assert_int_equal(world.begin_size, strlen(MESSAGE_TEXT));
 	upstream_says("250 ok");
 	expect_trace("message.leaving 2; send");
@@ -150,6 +150,42 @@ static void before_the_dot_the_next_relay_gets_the_whole_message_under_one_charg
 	expect_trace("DOT; count ok; message.sent 2; settle; answer");
 	assert_int_equal(world.leavings, 2);
 	assert_int_equal(world.outcomes, 2);
+}
+
+/* ---- time */
+
+static void relays_share_the_time_of_the_envelope(void **state)
+{
+	(void)state;
+	pass_time(1000);
+	assert_int_equal(say_envelope(grant, 1, "ann@example.com", "bob@x"), STATUS_OK);
+	assert_int_equal(world.begin_limit_ms, 25000);
+	pass_time(25000);
+	upstream_fails("");
+	assert_int_equal(world.begin_limit_ms, 25000);
+	pass_time(25000);
+	upstream_fails("");
+	expect_trace("A: bob@x; B: bob@x; message.refused; replies");
+}
+
+static void relays_share_the_time_behind_the_dot(void **state)
+{
+	(void)state;
+	bring_message();
+	quota_says(QUOTA_GRANTED);
+	assert_int_equal(world.step_ms, 20000);
+	audit_says(STATUS_OK);
+	pass_time(20000);
+	upstream_fails("");
+	assert_int_equal(world.begin_limit_ms, 20000);
+	upstream_says("250 ok");
+	assert_int_equal(world.step_ms, 20000);
+	audit_says(STATUS_OK);
+	pass_time(15000);
+	upstream_holds();
+	assert_int_equal(world.verdict_ms, 15000);
+	upstream_ends_with(UPSTREAM_ACCEPTED, "250 ok", true);
+	assert_int_equal(deliveries_count(deliveries), 0);
 }
 
 static void the_record_of_a_lost_attempt_does_not_release_the_next_ones_dot(void **state)
@@ -351,6 +387,8 @@ int main(void)
 		CASE(a_relay_lost_amid_the_clients_data_is_replaced),
 		CASE(the_last_relay_lost_amid_the_clients_data_is_told_at_once),
 		CASE(before_the_dot_the_next_relay_gets_the_whole_message_under_one_charge),
+		CASE(relays_share_the_time_of_the_envelope),
+		CASE(relays_share_the_time_behind_the_dot),
 		CASE(the_record_of_a_lost_attempt_does_not_release_the_next_ones_dot),
 		CASE(a_relay_lost_while_the_charge_is_asked_is_replaced_meanwhile),
 		CASE(an_account_refused_at_the_dot_for_certain_makes_the_next_relay_try),

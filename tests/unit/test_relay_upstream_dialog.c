@@ -232,7 +232,7 @@ static void the_dot_is_held_until_it_is_released(void **state)
 	assert_int_equal(s.done, 0);
 	assert_int_equal(t.relay.dots, 0);
 	assert_true(span_equal(buf_span(&t.relay.body), SPAN(BODY)));
-	upstream_release(s.upstream);
+	upstream_release(s.upstream, LIMIT_MS);
 	run_until(t.loop, is_done, &s);
 	assert_int_equal(t.relay.dots, 1);
 	assert_accepted(&s);
@@ -253,7 +253,7 @@ static void a_large_message_arrives_as_it_is(void **state)
 	open_sending(&t, &s);
 	send_text(&t, &s, body);
 	run_until(t.loop, is_held, &s);
-	upstream_release(s.upstream);
+	upstream_release(s.upstream, LIMIT_MS);
 	run_until(t.loop, is_done, &s);
 	assert_accepted(&s);
 	assert_int_equal(buf_size(&t.relay.body), LINES * LINE + 3);
@@ -269,7 +269,7 @@ static void an_empty_message_is_a_dot_alone(void **state)
 	open_sending(&t, &s);
 	send_text(&t, &s, "");
 	run_until(t.loop, is_held, &s);
-	upstream_release(s.upstream);
+	upstream_release(s.upstream, LIMIT_MS);
 	run_until(t.loop, is_done, &s);
 	assert_accepted(&s);
 	assert_true(span_equal(buf_span(&t.relay.body), SPAN(".\r\n")));
@@ -337,7 +337,7 @@ static void run_answer_case(const struct answer_case *c)
 		send_text(&t, &s, BODY);
 		run_until(t.loop, is_held, &s);
 		if (!s.done)
-			upstream_release(s.upstream);
+			upstream_release(s.upstream, LIMIT_MS);
 		run_until(t.loop, is_done, &s);
 	}
 	if (s.class != c->class || s.dot_released != c->dot_released || s.done != 1 || strcmp(s.reason, c->reason) != 0)
@@ -405,7 +405,7 @@ static void a_release_behind_the_end_sends_nothing(void **state)
 	begin();
 	hold_sending(&t, &s);
 	upstream_connection_lost(s.upstream->connection, "cut");
-	upstream_release(s.upstream);
+	upstream_release(s.upstream, LIMIT_MS);
 	run_until(t.loop, is_done, &s);
 	assert_int_equal(s.class, UPSTREAM_TRANSPORT);
 	assert_false(s.dot_released);

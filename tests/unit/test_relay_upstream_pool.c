@@ -22,7 +22,7 @@ static void finish_sending(struct sending *s)
 	send_text(&t, s, BODY);
 	run_until(t.loop, is_held, s);
 	if (!s->done)
-		upstream_release(s->upstream);
+		upstream_release(s->upstream, LIMIT_MS);
 	run_until(t.loop, is_done, s);
 	spool_message_free(&s->message);
 }

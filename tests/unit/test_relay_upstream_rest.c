@@ -35,7 +35,7 @@ static void finish(struct sending *s)
 {
 	send_text(&t, s, BODY);
 	run_until(t.loop, is_held, s);
-	upstream_release(s->upstream);
+	upstream_release(s->upstream, LIMIT_MS);
 	run_until(t.loop, is_done, s);
 	spool_message_free(&s->message);
 	assert_accepted(s);
@@ -50,7 +50,7 @@ static enum upstream_class send_one(struct sending *s)
 		run_until(t.loop, is_held, s);
 	}
 	if (!s->done)
-		upstream_release(s->upstream);
+		upstream_release(s->upstream, LIMIT_MS);
 	run_until(t.loop, is_done, s);
 	spool_message_free(&s->message);
 	return s->class;

@@ -194,7 +194,7 @@ static inline void send_text(struct upstream_test *t, struct sending *s, const c
 {
 	assert_int_equal(spool_begin(t->spool, &s->message), STATUS_OK);
 	assert_int_equal(spool_append(s->message, span_of(body)), STATUS_OK);
-	upstream_send(s->upstream, s->message);
+	upstream_send(s->upstream, s->message, LIMIT_MS);
 }
 
 static inline bool is_answered(void *context)
@@ -236,7 +236,7 @@ static inline void send_whole(struct upstream_test *t, struct sending *s)
 {
 	hold_sending(t, s);
 	if (!s->done)
-		upstream_release(s->upstream);
+		upstream_release(s->upstream, LIMIT_MS);
 	run_until(t->loop, is_done, s);
 	spool_message_free(&s->message);
 }
