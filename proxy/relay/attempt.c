@@ -233,7 +233,7 @@ static void hand_over(struct attempt *attempt)
 	delivery->callbacks++;
 	attempt->leaving = LEAVING_SUBMITTED;
 	delivery_set_state(delivery, DELIVERY_HANDOVER);
-	upstream_send(attempt->upstream, delivery->message, share_ms(attempt));
+	upstream_send(attempt->upstream, delivery->message, delivery->check.size, share_ms(attempt));
 }
 
 void attempt_hand_over(struct attempt *attempt)

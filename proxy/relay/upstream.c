@@ -98,7 +98,9 @@ void upstream_wait(struct upstream *u, bool first_in_line)
 {
 	u->state = UPSTREAM_WAITING;
 	u->mail_written = u->mail_answered = false;
-	u->written = u->answered = u->outstanding = 0;
+	u->written = u->answered = u->outstanding = u->asked = 0;
+	for (size_t i = 0; i < u->count; i++)
+		u->rcpts[i].surplus = u->rcpts[i].new_domain = false;
 	if (first_in_line)
 		upstream_queue_enter_first(u);
 	else
@@ -256,6 +258,7 @@ static struct upstream *make(struct upstream_pool *pool, const struct upstream_e
 	u->state = UPSTREAM_PARKED;
 	arena_init(&u->arena, ENVELOPE_MAXIMUM);
 	buf_init(&u->reply, REPLY_SIZE_MAXIMUM);
+	buf_init(&u->chunk, SPOOL_MEMORY);
 	TAILQ_INSERT_TAIL(&pool->attempts, u, in_pool);
 	return u;
 }
@@ -271,6 +274,7 @@ void upstream_free(struct upstream *u)
 	upstream_account_release(&u->account);
 	arena_reset(&u->arena);
 	buf_free(&u->reply);
+	buf_free(&u->chunk);
 	free(u->rcpts);
 	free(u);
 }
@@ -320,15 +324,16 @@ static bool has_accepted(const struct upstream *u)
 	return false;
 }
 
-void upstream_send(struct upstream *u, struct spool_message *message, uint64_t step_ms)
+void upstream_send(struct upstream *u, struct spool_message *message, uint64_t size, uint64_t step_ms)
 {
 	assert(u->message == NULL && u->told == u->count && has_accepted(u));
 	u->message = message;
+	u->size = size;
 	u->step_ms = u->limit_ms = step_ms ? step_ms : 1;
 	if (u->state == UPSTREAM_PARKED)
 		upstream_wait(u, false);
 	else if (u->state == UPSTREAM_OPEN)
-		upstream_dialog_send(u);
+		upstream_message_send(u);
 }
 
 void upstream_release(struct upstream *u, uint64_t limit_ms)
@@ -336,7 +341,7 @@ void upstream_release(struct upstream *u, uint64_t limit_ms)
 	if (u->state == UPSTREAM_OVER)
 		return;
 	assert(u->state == UPSTREAM_HELD && !u->tell_held);
-	upstream_dialog_release(u, limit_ms);
+	upstream_message_release(u, limit_ms);
 }
 
 /* What becomes of the connection of an attempt that is given up. */

@@ -41,7 +41,10 @@
  * (RFC 6531, 3.6).
  *
  * BODY=8BITMIME and SIZE go to an upstream that offers them. To one that does
- * not, a message with 8-bit bytes goes as it is: no byte is changed.
+ * not, a message with 8-bit bytes goes as it is: no byte is changed. A message
+ * larger than the SIZE it offers is UPSTREAM_UNABLE. Recipients beyond what it
+ * offers by LIMITS (RFC 9422) are answered 452 4.5.3 without asking it, so that
+ * the client sends them in a message of their own.
  */
 #ifndef RELAY_UPSTREAM_H
 #define RELAY_UPSTREAM_H
@@ -193,11 +196,11 @@ MUST_USE enum status upstream_begin(struct upstream_pool *pool, const struct ups
 MUST_USE enum status upstream_add_recipients(struct upstream *upstream, const struct upstream_recipient *recipients,
 					     size_t count);
 /*
- * After on_replies gave at least one accepted recipient. `step_ms` bounds, besides reply_timeout, the wait for each reply
+ * After on_replies gave at least one accepted recipient. `size` is the message's without its stuffed dots (RFC 1870). `step_ms` bounds, besides reply_timeout, the wait for each reply
  * and for each piece of the body to go out, and the wait for a connection where it needs a new one. The message
  * stays its owner's, who keeps it until on_done or upstream_abort.
  */
-void upstream_send(struct upstream *upstream, struct spool_message *message, uint64_t step_ms);
+void upstream_send(struct upstream *upstream, struct spool_message *message, uint64_t size, uint64_t step_ms);
 /* Only after on_held, once. When on_done is due already nothing is sent. `limit_ms`, or reply_timeout, bounds the wait for the verdict. */
 void upstream_release(struct upstream *upstream, uint64_t limit_ms);
 /*

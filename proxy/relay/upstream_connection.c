@@ -91,7 +91,9 @@ void upstream_connection_quit(struct upstream_connection *c)
 void upstream_connection_rest(struct upstream_connection *c)
 {
 	struct upstream_pool *pool = c->pool;
-	if (c->transactions >= pool->relay->messages_per_connection) {
+	bool is_used_up = c->transactions >= pool->relay->messages_per_connection ||
+			  (c->features.mail_limit && c->transactions >= c->features.mail_limit);
+	if (is_used_up) {
 		upstream_connection_quit(c);
 		return;
 	}
@@ -174,6 +176,7 @@ static enum status take_reply(struct upstream_connection *c)
 	buf_init(&scratch, REPLY_SIZE_MAXIMUM);
 	TRY(reply_parse_wire(buf_span(input), &scratch, &reply, &used));
 	buf_consume(input, used);
+	c->spoke_ms = loop_now_ms(c->pool->loop);
 	if (reply_handlers[c->state] == NULL)
 		return STATUS_REFUSED;
 	reply_handlers[c->state](c, &reply);
@@ -263,7 +266,7 @@ static void on_event(void *context, struct stream *stream, enum stream_event eve
 		break;
 	case STREAM_DRAINED:
 		if (c->state == CONNECTION_BUSY)
-			upstream_dialog_on_drained(c->attempt);
+			upstream_message_on_drained(c->attempt);
 		break;
 	case STREAM_TIMEOUT:
 		on_timeout(c);

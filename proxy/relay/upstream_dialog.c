@@ -1,7 +1,6 @@
 /*
- * The dialog of one attempt on its connection (RFC 5321, 3.3 and 4.1.1, RFC
- * 2920): MAIL and RCPTs in one write where the relay takes pipelined commands,
- * DATA, the body from the spool in step with what the relay takes, and the dot.
+ * The envelope of one attempt on its connection (RFC 5321, 3.3 and 4.1.1, RFC
+ * 2920): MAIL and RCPTs in one write where the relay takes pipelined commands.
  *
  * How it fails: a refusal before the dot leaves the relay nothing, and the
  * connection is RSET, or closed where it is in the midst of data. When it
@@ -16,10 +15,8 @@
 #define PIPELINE_WINDOW 100           /* commands without reply: enough for most messages, and no peer drowns in them */
 #define COMMANDS_MAXIMUM (256U << 10) /* bytes of one such window */
 #define RECIPIENT_REPLY_MAXIMUM 1024  /* bytes kept of the reply to one recipient */
-#define BODY_BACKLOG (64U << 10)      /* bytes: less is with the stream, then the next piece is read */
 
-/* How long one step of the dialog may take. */
-static uint64_t step_ms(const struct upstream *u)
+uint64_t upstream_dialog_step_ms(const struct upstream *u)
 {
 	uint64_t reply_ms = u->pool->relay->reply_timeout;
 	return u->step_ms && u->step_ms < reply_ms ? u->step_ms : reply_ms;
@@ -33,11 +30,6 @@ static size_t next_rcpt(const struct upstream *u, size_t from)
 	while (from < u->told && !u->rcpts[from].accepted)
 		from++;
 	return from;
-}
-
-static uint64_t size_of(const struct upstream *u)
-{
-	return u->message ? spool_size(u->message) : u->size;
 }
 
 static bool passes_dsn(const struct upstream *u)
@@ -59,8 +51,8 @@ static enum status write_mail(const struct upstream *u, struct buf *out)
 	TRY(buf_append_text(out, "MAIL FROM:<"));
 	TRY(buf_append(out, u->mail_from));
 	TRY(buf_append_byte(out, '>'));
-	if (features->size && size_of(u))
-		TRY(buf_printf(out, " SIZE=%llu", (unsigned long long)size_of(u)));
+	if (features->size && u->size)
+		TRY(buf_printf(out, " SIZE=%llu", (unsigned long long)u->size));
 	if (features->eight_bit && u->eight_bit)
 		TRY(buf_append_text(out, " BODY=8BITMIME"));
 	if (u->smtputf8)
@@ -82,6 +74,43 @@ static enum status write_rcpt(const struct upstream *u, const struct upstream_rc
 	return buf_append_text(out, "\r\n");
 }
 
+/* ---- what the relay said it takes (RFC 9422) */
+
+/* Behind the last @: a domain has none. */
+static struct span domain_of(const struct upstream_rcpt *rcpt)
+{
+	size_t at = rcpt->address.size;
+	while (at > 0 && rcpt->address.data[at - 1] != '@')
+		at--;
+	return span_slice(rcpt->address, at, rcpt->address.size);
+}
+
+/* How many domains were asked for, `index`'s own aside; *out_has_own: that one too. */
+static uint64_t count_domains(const struct upstream *u, size_t index, bool *out_has_own)
+{
+	struct span own = domain_of(&u->rcpts[index]);
+	uint64_t count = 0;
+	*out_has_own = false;
+	for (size_t i = 0; i < index; i++) {
+		if (!u->rcpts[i].new_domain)
+			continue;
+		*out_has_own |= span_equal_nocase(domain_of(&u->rcpts[i]), own);
+		count++;
+	}
+	return count;
+}
+
+/* Decides about the next one. */
+static void note_surplus(struct upstream *u, struct upstream_rcpt *rcpt)
+{
+	const struct upstream_features *features = &u->connection->features;
+	bool has_own = true;
+	uint64_t domains = features->domain_limit ? count_domains(u, (size_t)(rcpt - u->rcpts), &has_own) : 0;
+	rcpt->surplus = (features->rcpt_limit && u->asked >= features->rcpt_limit) ||
+			(!has_own && domains >= features->domain_limit);
+	rcpt->new_domain = !rcpt->surplus && !has_own;
+}
+
 /* As many commands as the relay may have unanswered. */
 static enum status write_window(struct upstream *u, struct buf *out)
 {
@@ -92,30 +121,68 @@ static enum status write_window(struct upstream *u, struct buf *out)
 		u->outstanding++;
 	}
 	while (u->outstanding < window && (u->written = next_rcpt(u, u->written)) < u->count) {
-		TRY(write_rcpt(u, &u->rcpts[u->written], out));
+		struct upstream_rcpt *rcpt = &u->rcpts[u->written];
+		note_surplus(u, rcpt);
+		if (!rcpt->surplus) {
+			TRY(write_rcpt(u, rcpt, out));
+			u->asked++;
+			u->outstanding++;
+		}
 		u->written++;
-		u->outstanding++;
 	}
 	return STATUS_OK;
 }
+
+/* False: the attempt is over, as one of them was accepted before. */
+static bool answer_surplus(struct upstream *u)
+{
+	static const struct reply too_many = { .code = 452,
+					       .enhanced = { "4.5.3", 5 },
+					       .text = { "Too many recipients", 19 } };
+	while (u->answered < u->written && u->rcpts[u->answered].surplus) {
+		struct upstream_rcpt *rcpt = &u->rcpts[u->answered];
+		if (u->answered < u->told) {
+			upstream_dialog_refuse(u, UPSTREAM_TRANSPORT,
+					       "it takes fewer recipients than were accepted before", &too_many);
+			return false;
+		}
+		rcpt->reply = SPAN("452 4.5.3 Too many recipients");
+		rcpt->accepted = false;
+		u->answered = next_rcpt(u, u->answered + 1);
+	}
+	return true;
+}
+
+static void finish_envelope(struct upstream *u);
 
 void upstream_dialog_write_commands(struct upstream *u)
 {
 	BUF_AUTO struct buf out;
 	buf_init(&out, COMMANDS_MAXIMUM);
-	if (write_window(u, &out) != STATUS_OK)
+	if (write_window(u, &out) != STATUS_OK) {
 		upstream_connection_lost(u->connection, "out of memory");
-	else if (buf_size(&out))
-		(void)upstream_connection_say(u->connection, buf_span(&out), step_ms(u));
+		return;
+	}
+	if (buf_size(&out) && !upstream_connection_say(u->connection, buf_span(&out), upstream_dialog_step_ms(u)))
+		return;
+	if (answer_surplus(u) && u->outstanding == 0 && u->answered == u->count)
+		finish_envelope(u); /* all that was new is surplus */
 }
 
-/* Nothing was said, so the connection is good for others. */
-static void refuse_unable(struct upstream *u)
+/* What the message needs, and the relay has not; nothing was said, so the connection is good for others. */
+static bool refuse_unable(struct upstream *u, const struct upstream_features *features)
 {
-	const struct reply reply = { .code = 553,
-				     .enhanced = SPAN("5.6.7"),
-				     .text = SPAN("The relay for this message does not offer SMTPUTF8") };
-	upstream_finish(u, UPSTREAM_UNABLE, &reply, "it does not offer SMTPUTF8");
+	const struct reply not_utf8 = { .code = 553,
+					.enhanced = SPAN("5.6.7"),
+					.text = SPAN("The relay for this message does not offer SMTPUTF8") };
+	const struct reply too_large = { .code = 552,
+					 .enhanced = SPAN("5.3.4"),
+					 .text = SPAN("Message too large for the relay") };
+	if (u->smtputf8 && !features->smtputf8)
+		upstream_finish(u, UPSTREAM_UNABLE, &not_utf8, "it does not offer SMTPUTF8");
+	else if (features->size_limit && u->size > features->size_limit)
+		upstream_finish(u, UPSTREAM_UNABLE, &too_large, "larger than the SIZE it offers");
+	return u->state == UPSTREAM_OVER;
 }
 
 void upstream_dialog_begin(struct upstream *u, struct upstream_connection *c)
@@ -125,10 +192,8 @@ void upstream_dialog_begin(struct upstream *u, struct upstream_connection *c)
 		upstream_connection_close(c); /* half a reply that nothing was asked for */
 		return;
 	}
-	if (u->smtputf8 && !c->features.smtputf8) {
-		refuse_unable(u);
+	if (refuse_unable(u, &c->features))
 		return;
-	}
 	upstream_queue_leave(u);
 	u->state = UPSTREAM_ENVELOPE;
 	timer_set(u->timer, u->until_ms > now ? u->until_ms - now : 1);
@@ -140,8 +205,7 @@ void upstream_dialog_begin(struct upstream *u, struct upstream_connection *c)
 
 /* ---- refusals */
 
-/* Over for certain, in front of the message: the connection is good for the next one. */
-static void refuse(struct upstream *u, enum upstream_class class, const char *what, const struct reply *reply)
+void upstream_dialog_refuse(struct upstream *u, enum upstream_class class, const char *what, const struct reply *reply)
 {
 	char reason[UPSTREAM_REASON_SIZE];
 	struct upstream_connection *c = u->connection;
@@ -155,8 +219,7 @@ static void refuse(struct upstream *u, enum upstream_class class, const char *wh
 		upstream_connection_reset(c, outstanding);
 }
 
-/* Over, and the two sides may not agree on where they are. */
-static void give_up(struct upstream *u, enum upstream_class class, const char *what, const struct reply *reply)
+void upstream_dialog_give_up(struct upstream *u, enum upstream_class class, const char *what, const struct reply *reply)
 {
 	char reason[UPSTREAM_REASON_SIZE];
 	struct upstream_connection *c = u->connection;
@@ -178,7 +241,7 @@ static void finish_envelope(struct upstream *u)
 		upstream_is_due(u);
 	}
 	if (u->message)
-		upstream_dialog_send(u);
+		upstream_message_send(u);
 }
 
 static bool is_farewell(const struct reply *reply)
@@ -194,9 +257,10 @@ static void on_mail_reply(struct upstream *u, const struct reply *reply)
 	if (is_farewell(reply) && u->connection->transactions && !u->replaced)
 		upstream_connection_lost(u->connection, "had been idle for too long");
 	else if (reply->code / 100 == 3)
-		give_up(u, UPSTREAM_TRANSPORT, "reply out of step to MAIL", reply);
+		upstream_dialog_give_up(u, UPSTREAM_TRANSPORT, "reply out of step to MAIL", reply);
 	else
-		refuse(u, upstream_classify(u->pool->profile, STAGE_MAIL, reply), "MAIL refused", reply);
+		upstream_dialog_refuse(u, upstream_classify(u->pool->profile, STAGE_MAIL, reply), "MAIL refused",
+				       reply);
 }
 
 static enum status keep_reply(struct upstream *u, struct upstream_rcpt *rcpt, const struct reply *reply)
@@ -219,21 +283,33 @@ static void on_rcpt_reply(struct upstream *u, const struct reply *reply)
 		accepted ? UPSTREAM_ACCEPTED : upstream_classify(u->pool->profile, STAGE_RCPT, reply);
 	u->answered = index + 1;
 	if (reply->code / 100 == 3)
-		give_up(u, UPSTREAM_TRANSPORT, "reply out of step to RCPT", reply);
+		upstream_dialog_give_up(u, UPSTREAM_TRANSPORT, "reply out of step to RCPT", reply);
 	else if (!accepted && class != UPSTREAM_RECIPIENTS)
-		refuse(u, class, "RCPT refused", reply);
+		upstream_dialog_refuse(u, class, "RCPT refused", reply);
 	else if (!accepted && index < u->told)
-		refuse(u, UPSTREAM_TRANSPORT, "a recipient accepted before is refused now", reply);
+		upstream_dialog_refuse(u, UPSTREAM_TRANSPORT, "a recipient accepted before is refused now", reply);
 	else if (index >= u->told && keep_reply(u, rcpt, reply) != STATUS_OK)
-		give_up(u, UPSTREAM_TRANSPORT, "out of memory", reply);
+		upstream_dialog_give_up(u, UPSTREAM_TRANSPORT, "out of memory", reply);
 	else
 		rcpt->accepted = accepted;
+}
+
+/* Behind each reply: the end of the envelope, or more of it. */
+static void go_on(struct upstream *u)
+{
+	u->answered = next_rcpt(u, u->answered);
+	if (!answer_surplus(u))
+		return;
+	if (u->answered == u->count)
+		finish_envelope(u);
+	else
+		upstream_dialog_write_commands(u);
 }
 
 static void on_envelope_reply(struct upstream *u, const struct reply *reply)
 {
 	if (u->outstanding == 0) {
-		give_up(u, UPSTREAM_TRANSPORT, "reply out of step", reply);
+		upstream_dialog_give_up(u, UPSTREAM_TRANSPORT, "reply out of step", reply);
 		return;
 	}
 	u->outstanding--;
@@ -243,112 +319,8 @@ static void on_envelope_reply(struct upstream *u, const struct reply *reply)
 		on_mail_reply(u, reply);
 	if (u->state != UPSTREAM_ENVELOPE)
 		return;
-	u->answered = next_rcpt(u, u->answered);
-	if (u->answered == u->count) {
-		finish_envelope(u);
-		return;
-	}
-	stream_set_deadline(u->connection->stream, step_ms(u));
-	upstream_dialog_write_commands(u);
-}
-
-/* ---- the message */
-
-void upstream_dialog_send(struct upstream *u)
-{
-	assert(u->state == UPSTREAM_OPEN);
-	u->state = UPSTREAM_DATA;
-	(void)upstream_connection_say(u->connection, SPAN("DATA\r\n"), step_ms(u));
-}
-
-static void read_next(struct upstream *u);
-
-static void on_read(void *context, enum status status, struct span bytes)
-{
-	struct upstream *u = context;
-	u->reading = false;
-	if (status == STATUS_END) {
-		u->state = UPSTREAM_HELD;
-		u->tell_held = true;
-		stream_set_deadline(u->connection->stream, 0);
-		upstream_is_due(u);
-	} else if (status != STATUS_OK) {
-		give_up(u, UPSTREAM_TRANSPORT, "the spool can't be read", NULL);
-	} else if (upstream_connection_say(u->connection, bytes, step_ms(u))) {
-		u->offset += bytes.size;
-		if (stream_backlog(u->connection->stream) < BODY_BACKLOG)
-			read_next(u);
-		else
-			stream_want_drained(u->connection->stream);
-	}
-}
-
-/* The pool's turn goes ahead of the stream's: a dot released in it leaves with the body's last bytes. */
-static void read_next(struct upstream *u)
-{
-	upstream_pool_wake(u->pool);
-	u->reading = true;
-	spool_read(u->message, u->offset, on_read, u);
-}
-
-void upstream_dialog_on_drained(struct upstream *u)
-{
-	if (u->state == UPSTREAM_BODY && !u->reading)
-		read_next(u);
-}
-
-static void on_data_reply(struct upstream *u, const struct reply *reply)
-{
-	if (reply->code == 354) {
-		u->state = UPSTREAM_BODY;
-		u->offset = 0;
-		read_next(u);
-	} else if (reply->code / 100 < 4) {
-		give_up(u, UPSTREAM_TRANSPORT, "reply out of step to DATA", reply);
-	} else {
-		refuse(u, upstream_classify(u->pool->profile, STAGE_DATA, reply), "DATA refused", reply);
-	}
-}
-
-/* Without its dot no message is whole: whatever this says, the relay does not have it. */
-static void on_early_reply(struct upstream *u, const struct reply *reply)
-{
-	if (reply->code / 100 < 4)
-		give_up(u, UPSTREAM_TRANSPORT, "reply out of step within the message", reply);
-	else
-		give_up(u, upstream_classify(u->pool->profile, STAGE_DOT, reply), "message refused before its end",
-			reply);
-}
-
-void upstream_dialog_release(struct upstream *u, uint64_t limit_ms)
-{
-	uint64_t reply_ms = u->pool->relay->reply_timeout;
-	struct stream *stream = u->connection->stream;
-	if (stream_write(stream, SPAN(".\r\n")) != STATUS_OK) {
-		give_up(u, UPSTREAM_TRANSPORT, "the final dot could not be written", NULL);
-		return;
-	}
-	u->state = UPSTREAM_DOT;
-	u->dot_released = true;
-	stream_set_deadline(stream, limit_ms < reply_ms ? limit_ms : reply_ms);
-}
-
-static void on_dot_reply(struct upstream *u, const struct reply *reply)
-{
-	char reason[UPSTREAM_REASON_SIZE];
-	struct upstream_connection *c = u->connection;
-	unsigned series = reply->code / 100;
-	if (series == 3) {
-		give_up(u, UPSTREAM_UNKNOWN, "reply out of step to the final dot", reply);
-		return;
-	}
-	upstream_describe(reason, series == 2 ? "accepted" : "message refused", reply);
-	upstream_finish(u, series == 2 ? UPSTREAM_ACCEPTED : upstream_classify(u->pool->profile, STAGE_DOT, reply),
-			reply, reason);
-	if (reply->code == 421)
-		upstream_connection_close(c);
-	else
-		upstream_connection_rest(c);
+	stream_set_deadline(u->connection->stream, upstream_dialog_step_ms(u));
+	go_on(u);
 }
 
 /* ---- what the connection tells */
@@ -363,14 +335,10 @@ void upstream_dialog_on_reply(struct upstream *u, const struct reply *reply)
 		upstream_connection_lost(u->connection, "it spoke unasked");
 		return;
 	case UPSTREAM_DATA:
-		on_data_reply(u, reply);
-		return;
 	case UPSTREAM_BODY:
 	case UPSTREAM_HELD:
-		on_early_reply(u, reply);
-		return;
 	case UPSTREAM_DOT:
-		on_dot_reply(u, reply);
+		upstream_message_on_reply(u, reply);
 		return;
 	case UPSTREAM_WAITING:
 	case UPSTREAM_PARKED:

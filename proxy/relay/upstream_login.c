@@ -36,7 +36,6 @@ void upstream_login_say_ehlo(struct upstream_connection *c)
 		upstream_connection_lost(c, "no EHLO line can be made");
 		return;
 	}
-	c->features = (struct upstream_features){ 0 };
 	upstream_connection_set_state(c, CONNECTION_EHLO);
 	(void)upstream_connection_say(c, buf_span(&line), upstream_connection_time_left(c));
 }
@@ -47,46 +46,6 @@ void upstream_login_on_greeting(struct upstream_connection *c, const struct repl
 		upstream_login_say_ehlo(c);
 	else
 		fail(c, "greeting", reply);
-}
-
-static void read_mechanisms(struct span list, struct upstream_features *features)
-{
-	struct span name;
-	while (span_cut(&list, ' ', &name)) {
-		features->auth_plain |= span_equal_nocase(name, SPAN("PLAIN"));
-		features->auth_login |= span_equal_nocase(name, SPAN("LOGIN"));
-		features->auth_xoauth2 |= span_equal_nocase(name, SPAN("XOAUTH2"));
-		features->auth_oauthbearer |= span_equal_nocase(name, SPAN("OAUTHBEARER"));
-	}
-}
-
-/* One line of the EHLO reply: keyword and parameters. */
-static void read_feature(struct span line, struct upstream_features *features)
-{
-	struct span rest = line, keyword;
-	if (span_starts_with_nocase(line, SPAN("AUTH="))) {
-		/* what old servers say besides or instead */
-		read_mechanisms(span_slice(line, 5, line.size), features);
-		return;
-	}
-	if (!span_cut(&rest, ' ', &keyword))
-		return;
-	if (span_equal_nocase(keyword, SPAN("AUTH")))
-		read_mechanisms(rest, features);
-	features->pipelining |= span_equal_nocase(keyword, SPAN("PIPELINING"));
-	features->size |= span_equal_nocase(keyword, SPAN("SIZE"));
-	features->eight_bit |= span_equal_nocase(keyword, SPAN("8BITMIME"));
-	features->dsn |= span_equal_nocase(keyword, SPAN("DSN"));
-	features->smtputf8 |= span_equal_nocase(keyword, SPAN("SMTPUTF8"));
-	features->starttls |= span_equal_nocase(keyword, SPAN("STARTTLS"));
-}
-
-static void read_features(struct span text, struct upstream_features *features)
-{
-	struct span line;
-	(void)span_cut(&text, '\n', &line); /* the relay's name and greeting */
-	while (span_cut(&text, '\n', &line))
-		read_feature(span_trim(line), features);
 }
 
 static void become_ready(struct upstream_connection *c)
@@ -130,7 +89,7 @@ void upstream_login_on_ehlo(struct upstream_connection *c, const struct reply *r
 		fail(c, "EHLO refused", reply);
 		return;
 	}
-	read_features(reply->text, &c->features);
+	upstream_features_read(reply->text, &c->features);
 	if (relay->tls == RELAY_TLS_STARTTLS && !stream_is_secure(c->stream)) {
 		if (!c->features.starttls) {
 			fail(c, "STARTTLS is not offered, and nothing goes without it", NULL);

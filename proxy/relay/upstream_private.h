@@ -9,7 +9,9 @@
  *   upstream_login.c       greeting, EHLO, STARTTLS, AUTH
  *   upstream_oauth.c       AUTH with a token
  *   upstream.c             an attempt, as its owner calls it, and what its owner is told
- *   upstream_dialog.c      MAIL, RCPT, DATA, the body and the dot of an attempt on its connection
+ *   upstream_features.c    what the relay offers
+ *   upstream_dialog.c      MAIL and RCPT of an attempt on its connection
+ *   upstream_message.c     DATA, the body and the dot, or BDAT
  *   upstream_class.c       what a refusal means
  *
  * Events and calls only change states, and ask for the pool's turn at the end
@@ -103,11 +105,17 @@ enum connection_state {
 	CONNECTION_STATE_COUNT
 };
 
-/* What the last EHLO offered. */
+/* What the last EHLO offered. Limits: 0 where there is none. */
 struct upstream_features {
-	bool pipelining, size, eight_bit, dsn, smtputf8, starttls, auth_plain, auth_login, auth_xoauth2,
+	bool pipelining, size, eight_bit, dsn, smtputf8, chunking, starttls, auth_plain, auth_login, auth_xoauth2,
 		auth_oauthbearer;
+	uint64_t size_limit;               /* octets of a message, RFC 1870, 4 */
+	uint64_t mail_limit;               /* transactions of a connection, RFC 9422, 5 */
+	uint64_t rcpt_limit, domain_limit; /* recipients of a transaction, and the domains of them */
 };
+
+/* Reads the text of an EHLO reply. What is malformed in it is not offered. */
+void upstream_features_read(struct span text, struct upstream_features *out_features);
 
 /* What is still to be said within one AUTH. */
 enum auth_step {
@@ -142,6 +150,7 @@ struct upstream_connection {
 
 	struct upstream *attempt;
 	uint64_t transactions; /* carried before */
+	uint64_t spoke_ms;     /* when its last reply came */
 	size_t unanswered;     /* RESETTING: replies that come before RSET's */
 };
 
@@ -206,6 +215,8 @@ struct upstream_rcpt {
 	struct span address, parameters;
 	struct span reply; /* our text form */
 	bool accepted;
+	bool surplus;    /* not asked for on this connection: the relay said that it takes fewer */
+	bool new_domain; /* asked for, the first of its domain */
 };
 
 /* Invariants: `connection` iff ENVELOPE, OPEN, DATA, BODY, HELD or DOT; told <= answered and written <= count once OPEN. */
@@ -229,7 +240,7 @@ struct upstream {
 	struct arena arena;
 	struct span mail_from, ret, envid;
 	bool eight_bit, smtputf8;
-	uint64_t size;
+	uint64_t size; /* declared, or from upstream_send on the message's; 0: unknown */
 	struct upstream_rcpt *rcpts;
 	size_t count, capacity;
 	size_t told; /* on_replies gave so many: those accepted must be accepted again in a replay */
@@ -238,12 +249,16 @@ struct upstream {
 	bool mail_written, mail_answered;
 	size_t written, answered; /* indexes of the next RCPT to write, and of the next to be answered */
 	size_t outstanding;       /* replies to come, MAIL's included */
+	size_t asked;             /* RCPTs written */
 	bool replaced;            /* a dead connection was replaced already */
 
 	struct spool_message *message; /* from upstream_send on */
 	uint64_t step_ms;              /* the same: for each step; 0: reply_timeout alone counts */
 	uint64_t offset;               /* of the body: queued for the upstream */
 	bool reading;
+	bool as_chunk; /* it goes in one BDAT, which is gathered in `chunk` */
+	struct buf chunk;
+	bool at_line_start; /* of what is gathered next */
 
 	bool is_due, tell_replies, tell_held, telling_done;
 	enum upstream_class class;
@@ -253,17 +268,27 @@ struct upstream {
 	char host[ENDPOINT_TEXT_SIZE];
 };
 
+/* How long one step of the dialog may take. */
+uint64_t upstream_dialog_step_ms(const struct upstream *u);
 /* `c` takes the attempt off the queue and begins its envelope. */
 void upstream_dialog_begin(struct upstream *u, struct upstream_connection *c);
 /* More recipients: in pace with what the upstream takes. */
 void upstream_dialog_write_commands(struct upstream *u);
-/* OPEN, with a message. */
-void upstream_dialog_send(struct upstream *u);
-void upstream_dialog_release(struct upstream *u, uint64_t limit_ms);
 void upstream_dialog_on_reply(struct upstream *u, const struct reply *reply);
-void upstream_dialog_on_drained(struct upstream *u);
 /* The connection is gone (its `attempt` is cleared by this). */
 void upstream_dialog_on_lost(struct upstream *u, const char *reason);
+/* Over for certain, in front of the message: the connection is good for the next one. */
+void upstream_dialog_refuse(struct upstream *u, enum upstream_class class, const char *what, const struct reply *reply);
+/* Over, and the two sides may not agree on where they are. `reply` may be NULL. */
+void upstream_dialog_give_up(struct upstream *u, enum upstream_class class, const char *what,
+			     const struct reply *reply);
+
+/* OPEN, with a message. */
+void upstream_message_send(struct upstream *u);
+void upstream_message_release(struct upstream *u, uint64_t limit_ms);
+void upstream_message_on_drained(struct upstream *u);
+/* DATA, BODY, HELD and DOT. */
+void upstream_message_on_reply(struct upstream *u, const struct reply *reply);
 
 /* Puts the outcome down; the attempt leaves its connection, which the caller deals with. `reply` may be NULL. */
 void upstream_finish(struct upstream *u, enum upstream_class class, const struct reply *reply, const char *reason);
@@ -313,9 +338,10 @@ struct upstream_pool {
 	uint64_t next_ticket;
 	bool draining;
 
-	bool proven;       /* the last login went well: several may be tried at once */
-	bool rest_is_news; /* begun since the last turn: those who waited hear why, those after them that it rests */
-	unsigned silences; /* transactions in a row that the relay left without a reply */
+	bool proven;         /* the last login went well: several may be tried at once */
+	bool rest_is_news;   /* begun since the last turn: those who waited hear why, those after them that it rests */
+	bool lacks_chunking; /* it offers CHUNKING, and does not know BDAT */
+	unsigned silences;   /* transactions in a row that the relay left without a reply */
 	char last_error[UPSTREAM_REASON_SIZE];
 	uint64_t logins, messages;
 };

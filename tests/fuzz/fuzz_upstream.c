@@ -40,6 +40,7 @@ struct attempt {
 };
 
 #define STEP_MS 30000
+#define BODY_MAXIMUM 200 /* bytes */
 
 static struct stats *stats;
 static struct config_relay relay;
@@ -225,6 +226,17 @@ static void add_recipient(struct attempt *a)
 	assert(status == STATUS_OK);
 }
 
+static size_t unstuff(struct span body, char out_octets[BODY_MAXIMUM])
+{
+	size_t size = 0;
+	assert(body.size <= BODY_MAXIMUM);
+	for (size_t i = 0; i < body.size; i++) {
+		if (body.data[i] != '.' || (i > 0 && body.data[i - 1] != '\n'))
+			out_octets[size++] = body.data[i];
+	}
+	return size;
+}
+
 static void send_message(struct attempt *a)
 {
 	static const struct span bodies[] = { SPAN("Subject: x\r\n\r\n..dot\r\nbye\r\n"), SPAN(""),
@@ -234,7 +246,8 @@ static void send_message(struct attempt *a)
 		return;
 	a->is_sent = true;
 	a->message.bytes = bodies[(size_t)(a - attempts) % 3];
-	upstream_send(a->upstream, &a->message, STEP_MS);
+	char octets[BODY_MAXIMUM];
+	upstream_send(a->upstream, &a->message, unstuff(a->message.bytes, octets), STEP_MS);
 }
 
 static void release(struct attempt *a)
@@ -354,6 +367,21 @@ static void expect_dot_of_a_message(struct span body)
 	assert(!"a dot that no attempt released");
 }
 
+/* As expect_dot_of_a_message, for octets behind BDAT. */
+static void expect_chunk_of_a_message(struct span octets)
+{
+	char unstuffed[BODY_MAXIMUM];
+	for (size_t i = 0; i < attempt_count; i++) {
+		struct attempt *a = &attempts[i];
+		size_t size = unstuff(a->message.bytes, unstuffed);
+		if (a->is_released && a->dots == 0 && span_equal((struct span){ unstuffed, size }, octets)) {
+			a->dots++;
+			return;
+		}
+	}
+	assert(!"a chunk that no attempt released");
+}
+
 static bool is_known_command(struct span line)
 {
 	static const char *const known[] = { "EHLO us.example.com",
@@ -363,6 +391,7 @@ static bool is_known_command(struct span line)
 					     "MAIL FROM:<us@example.com>",
 					     "RCPT TO:<",
 					     "DATA",
+					     "BDAT ",
 					     "RSET",
 					     "QUIT",
 					     SECRET_PLAIN,
@@ -401,6 +430,15 @@ static void read_what_it_heard(const struct stream *s)
 		assert(line.size && line.data[line.size - 1] == '\r');
 		if (is_body && span_equal(line, SPAN(".\r"))) {
 			expect_dot_of_a_message(span_slice(all, body_at, at));
+			in_body = false;
+			continue;
+		}
+		if (!is_body && span_starts_with(line, SPAN("BDAT "))) {
+			size_t size = strtoul(line.data + 5, NULL, 10);
+			if (rest.size < size)
+				return; /* cut off within the chunk */
+			expect_chunk_of_a_message(span_slice(rest, 0, size));
+			rest = span_slice(rest, size, rest.size);
 			in_body = false;
 			continue;
 		}

@@ -45,7 +45,7 @@ static struct {
 	uint64_t now;
 	struct timer *timers;
 	struct upstream *upstream; /* the last attempt begun, while it lives */
-	uint64_t begin_limit_ms, step_ms, verdict_ms, begin_size;
+	uint64_t begin_limit_ms, send_size, step_ms, verdict_ms, begin_size;
 	const char *mail_parameters,
 		*rcpt_parameters;   /* that say_envelope says; NULL: "SIZE=20 body=8bitmime" and none */
 	char begin_parameters[512]; /* RET, ENVID and the first recipient's, as the upstream gets them */
@@ -405,8 +405,9 @@ enum status upstream_add_recipients(struct upstream *upstream, const struct upst
 	return STATUS_OK;
 }
 
-void upstream_send(struct upstream *upstream, struct spool_message *message, uint64_t step_ms)
+void upstream_send(struct upstream *upstream, struct spool_message *message, uint64_t size, uint64_t step_ms)
 {
+	world.send_size = size;
 	world.step_ms = step_ms;
 	assert_ptr_equal(upstream, world.upstream);
 	assert_non_null(message);

@@ -246,6 +246,7 @@ static void a_large_message_arrives_as_it_is(void **state)
 	struct sending s;
 	(void)state;
 	begin();
+	t.relay.features = "250-SIZE\r\n250 AUTH PLAIN\r\n";
 	for (unsigned i = 0; i < LINES; i++) {
 		memset(body + i * LINE, 'a' + (int)(i % 26), LINE - 2);
 		memcpy(body + i * LINE + LINE - 2, "\r\n", 2);

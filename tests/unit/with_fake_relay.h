@@ -22,7 +22,7 @@
 
 /*
  * `command`: how the line begins; also "GREETING", "BODY" (the first piece of
- * it), "." (the final dot), and "AUTH-STEP" (a line within AUTH).
+ * it), "." (the final dot), "CHUNK" (the end of a BDAT's octets), and "AUTH-STEP" (a line within AUTH).
  */
 struct rule {
 	const char *command;
@@ -37,6 +37,7 @@ struct caller {
 	struct fake_relay *relay;
 	struct stream *stream;
 	bool in_data, in_auth, body_seen;
+	size_t chunk_left; /* octets of a BDAT that are still to come */
 };
 
 struct fake_relay {
@@ -51,6 +52,7 @@ struct fake_relay {
 
 	unsigned connected;  /* connections so far */
 	unsigned dots;       /* messages whose final dot came */
+	unsigned chunks;     /* messages that came as one chunk */
 	size_t most_at_once; /* commands that came in one piece, at most */
 	struct buf record;   /* commands, a line each */
 	struct buf body;     /* all bytes of bodies, dots included */
@@ -138,6 +140,9 @@ static inline void fake_relay_on_command(struct caller *caller, struct span line
 		caller->in_data = strncmp(reply, "354", 3) == 0;
 		caller->body_seen = false;
 		fake_relay_say(caller, reply);
+	} else if (span_starts_with(line, SPAN("BDAT "))) {
+		assert_true(span_ends_with_nocase(line, SPAN(" LAST")));
+		caller->chunk_left = strtoul(line.data + 5, NULL, 10);
 	} else if (span_starts_with(line, SPAN("QUIT"))) {
 		fake_relay_answer(caller, line, "221 2.0.0 bye\r\n" HANG_UP);
 	} else {
@@ -160,12 +165,28 @@ static inline void fake_relay_on_body(struct caller *caller, struct span line)
 	}
 }
 
+static inline void fake_relay_on_chunk(struct caller *caller, struct buf *input)
+{
+	struct span octets = span_slice(buf_span(input), 0, caller->chunk_left);
+	assert_int_equal(buf_append(&caller->relay->body, octets), STATUS_OK);
+	caller->chunk_left -= octets.size;
+	buf_consume(input, octets.size);
+	if (caller->chunk_left)
+		return;
+	caller->relay->chunks++;
+	fake_relay_answer(caller, SPAN("CHUNK"), "250 2.0.0 queued as 1\r\n");
+}
+
 static inline void fake_relay_read(struct caller *caller)
 {
 	size_t commands = 0;
 	while (caller->stream && buf_size(stream_input(caller->stream))) {
 		struct buf *input = stream_input(caller->stream);
 		struct span bytes = buf_span(input);
+		if (caller->chunk_left) {
+			fake_relay_on_chunk(caller, input);
+			continue;
+		}
 		size_t end = span_find_byte(bytes, '\n');
 		if (end == bytes.size)
 			break;

@@ -1,0 +1,237 @@
+/*
+ * The message of an attempt whose envelope stands: DATA, the body from the
+ * spool in step with what the relay takes, and the dot (RFC 5321, 4.1.1.4).
+ *
+ * A small message goes in one BDAT (RFC 3030) to a relay that offers CHUNKING:
+ * that saves the wait for 354. It is gathered first and nothing of it is sent
+ * before the release, so the release means the same. A larger one costs more
+ * time than a round trip, and a relay that was silent for long is asked by DATA
+ * first whether it is still there: without an answer to BDAT nobody knows.
+ *
+ * How it fails: as in upstream_dialog.c. A connection on which BDAT was refused
+ * is closed: a relay that did not take the octets may take them for commands.
+ */
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "relay/upstream_private.h"
+
+#define BODY_BACKLOG (64U << 10) /* bytes: less is with the stream, then the next piece is read */
+#define CHUNK_FRESH_MS 2000      /* since the relay spoke last */
+
+/* ---- one chunk */
+
+static bool may_be_chunk(const struct upstream *u)
+{
+	uint64_t now = loop_now_ms(u->pool->loop);
+	return u->connection->features.chunking && !u->pool->lacks_chunking && u->size &&
+	       spool_size(u->message) <= SPOOL_MEMORY && now - u->connection->spoke_ms < CHUNK_FRESH_MS;
+}
+
+/* Without the dots that DATA wants in front of lines that begin with one. */
+static enum status gather(struct upstream *u, struct span bytes)
+{
+	while (bytes.size) {
+		const char *end = memchr(bytes.data, '\n', bytes.size);
+		size_t size = end ? (size_t)(end - bytes.data) + 1 : bytes.size;
+		struct span line = span_slice(bytes, 0, size);
+		if (u->at_line_start && line.data[0] == '.')
+			line = span_slice(line, 1, size);
+		TRY(buf_append(&u->chunk, line));
+		u->at_line_start = end != NULL;
+		bytes = span_slice(bytes, size, bytes.size);
+	}
+	return STATUS_OK;
+}
+
+/* ---- the body */
+
+static void hold(struct upstream *u)
+{
+	if (u->as_chunk && buf_size(&u->chunk) != u->size) {
+		upstream_dialog_give_up(u, UPSTREAM_TRANSPORT, "the message is not of the size it was said to be",
+					NULL);
+		return;
+	}
+	u->state = UPSTREAM_HELD;
+	u->tell_held = true;
+	stream_set_deadline(u->connection->stream, 0);
+	upstream_is_due(u);
+}
+
+static void read_next(struct upstream *u);
+
+static void take_piece(struct upstream *u, struct span bytes)
+{
+	u->offset += bytes.size;
+	if (u->as_chunk) {
+		if (gather(u, bytes) == STATUS_OK)
+			read_next(u);
+		else
+			upstream_dialog_give_up(u, UPSTREAM_TRANSPORT, "out of memory", NULL);
+	} else if (upstream_connection_say(u->connection, bytes, upstream_dialog_step_ms(u))) {
+		if (stream_backlog(u->connection->stream) < BODY_BACKLOG)
+			read_next(u);
+		else
+			stream_want_drained(u->connection->stream);
+	}
+}
+
+static void on_read(void *context, enum status status, struct span bytes)
+{
+	struct upstream *u = context;
+	u->reading = false;
+	if (status == STATUS_END)
+		hold(u);
+	else if (status != STATUS_OK)
+		upstream_dialog_give_up(u, UPSTREAM_TRANSPORT, "the spool can't be read", NULL);
+	else
+		take_piece(u, bytes);
+}
+
+/* The pool's turn goes ahead of the stream's: a dot released in it leaves with the body's last bytes. */
+static void read_next(struct upstream *u)
+{
+	upstream_pool_wake(u->pool);
+	u->reading = true;
+	spool_read(u->message, u->offset, on_read, u);
+}
+
+static void begin_body(struct upstream *u)
+{
+	u->state = UPSTREAM_BODY;
+	u->offset = 0;
+	u->at_line_start = true;
+	buf_clear(&u->chunk);
+	read_next(u);
+}
+
+void upstream_message_on_drained(struct upstream *u)
+{
+	if (u->state == UPSTREAM_BODY && !u->reading && !u->as_chunk)
+		read_next(u);
+}
+
+/* ---- its begin and its end */
+
+static bool refuse_large(struct upstream *u)
+{
+	static const struct reply too_large = { .code = 552,
+						.enhanced = { "5.3.4", 5 },
+						.text = { "Message too large for the relay", 31 } };
+	uint64_t limit = u->connection->features.size_limit;
+	if (limit == 0 || u->size <= limit)
+		return false;
+	upstream_dialog_refuse(u, UPSTREAM_UNABLE, "larger than the SIZE it offers", &too_large);
+	return true;
+}
+
+void upstream_message_send(struct upstream *u)
+{
+	assert(u->state == UPSTREAM_OPEN);
+	if (refuse_large(u))
+		return;
+	u->as_chunk = may_be_chunk(u);
+	if (u->as_chunk) {
+		begin_body(u);
+		return;
+	}
+	u->state = UPSTREAM_DATA;
+	(void)upstream_connection_say(u->connection, SPAN("DATA\r\n"), upstream_dialog_step_ms(u));
+}
+
+static enum status write_end(struct upstream *u)
+{
+	char command[64];
+	if (!u->as_chunk)
+		return stream_write(u->connection->stream, SPAN(".\r\n"));
+	snprintf(command, sizeof(command), "BDAT %zu LAST\r\n", buf_size(&u->chunk));
+	TRY(stream_write(u->connection->stream, span_of(command)));
+	return stream_write(u->connection->stream, buf_span(&u->chunk));
+}
+
+void upstream_message_release(struct upstream *u, uint64_t limit_ms)
+{
+	uint64_t reply_ms = u->pool->relay->reply_timeout;
+	struct stream *stream = u->connection->stream;
+	if (write_end(u) != STATUS_OK) {
+		upstream_dialog_give_up(u, UPSTREAM_TRANSPORT, "the message's end could not be written", NULL);
+		return;
+	}
+	u->state = UPSTREAM_DOT;
+	u->dot_released = true;
+	stream_set_deadline(stream, limit_ms < reply_ms ? limit_ms : reply_ms);
+}
+
+/* ---- replies */
+
+static void on_data_reply(struct upstream *u, const struct reply *reply)
+{
+	if (reply->code == 354)
+		begin_body(u);
+	else if (reply->code / 100 < 4)
+		upstream_dialog_give_up(u, UPSTREAM_TRANSPORT, "reply out of step to DATA", reply);
+	else
+		upstream_dialog_refuse(u, upstream_classify(u->pool->profile, STAGE_DATA, reply), "DATA refused",
+				       reply);
+}
+
+/* Without its end no message is whole: whatever this says, the relay does not have it. */
+static void on_early_reply(struct upstream *u, const struct reply *reply)
+{
+	if (reply->code / 100 < 4)
+		upstream_dialog_give_up(u, UPSTREAM_TRANSPORT, "reply out of step within the message", reply);
+	else
+		upstream_dialog_give_up(u, upstream_classify(u->pool->profile, STAGE_DOT, reply),
+					"message refused before its end", reply);
+}
+
+/* A command that is not known is no verdict on the message. */
+static void note_unknown_command(struct upstream *u, const struct reply *reply)
+{
+	if (!u->as_chunk || (reply->code != 500 && reply->code != 502))
+		return;
+	log_warning("relay %s: it offers CHUNKING and does not know BDAT: DATA is used from now on",
+		    u->pool->relay->name);
+	u->pool->lacks_chunking = true;
+}
+
+static enum upstream_class classify(const struct upstream *u, const struct reply *reply)
+{
+	/* BDAT is answered with what else would be said to DATA, too. */
+	enum upstream_stage stage = u->as_chunk ? STAGE_DATA | STAGE_DOT : STAGE_DOT;
+	if (u->as_chunk && (reply->code == 500 || reply->code == 502))
+		return UPSTREAM_TRANSPORT;
+	return upstream_classify(u->pool->profile, stage, reply);
+}
+
+static void on_verdict(struct upstream *u, const struct reply *reply)
+{
+	char reason[UPSTREAM_REASON_SIZE];
+	struct upstream_connection *c = u->connection;
+	bool is_accepted = reply->code / 100 == 2, was_chunk = u->as_chunk;
+	if (reply->code / 100 == 3) {
+		upstream_dialog_give_up(u, UPSTREAM_UNKNOWN, "reply out of step to the final dot", reply);
+		return;
+	}
+	note_unknown_command(u, reply);
+	upstream_describe(reason, is_accepted ? "accepted" : "message refused", reply);
+	upstream_finish(u, is_accepted ? UPSTREAM_ACCEPTED : classify(u, reply), reply, reason);
+	if (reply->code == 421 || (was_chunk && !is_accepted))
+		upstream_connection_close(c);
+	else
+		upstream_connection_rest(c);
+}
+
+void upstream_message_on_reply(struct upstream *u, const struct reply *reply)
+{
+	if (u->state == UPSTREAM_DATA)
+		on_data_reply(u, reply);
+	else if (u->state == UPSTREAM_DOT)
+		on_verdict(u, reply);
+	else
+		on_early_reply(u, reply);
+}
