@@ -3,16 +3,19 @@
 import base64
 import collections
 import socket
+import struct
 import threading
 import time
 
 from .process import free_port
 
 HANG = 600.0  # seconds: longer than any test
-GREETING, EHLO, AUTH, MAIL, RCPT, DATA, BODY, DOT, RSET, QUIT = (
-    "GREETING", "EHLO", "AUTH", "MAIL", "RCPT", "DATA", "BODY", "DOT", "RSET", "QUIT")
+CONNECT, TLS, GREETING, EHLO, AUTH, MAIL, RCPT, DATA, BODY, DOT, BDAT, RSET, QUIT = (
+    "CONNECT", "TLS", "GREETING", "EHLO", "AUTH", "MAIL", "RCPT", "DATA", "BODY", "DOT", "BDAT", "RSET", "QUIT")
 
 USUAL = {
+    CONNECT: None,
+    TLS: None,
     GREETING: "220 raw.example ESMTP",
     EHLO: "250-raw.example\n250-PIPELINING\n250-SIZE 0\n250-8BITMIME\n250 AUTH PLAIN",
     AUTH: "235 2.7.0 Welcome",
@@ -21,6 +24,7 @@ USUAL = {
     DATA: "354 Go ahead",
     BODY: None,
     DOT: "250 2.0.0 Accepted",
+    BDAT: "250 2.0.0 Accepted",
     RSET: "250 2.0.0 OK",
     QUIT: "221 2.0.0 Bye",
 }
@@ -61,6 +65,20 @@ class Connection:
     def close(self):
         raise Close
 
+    def reset(self):
+        """RST instead of FIN."""
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        raise Close
+
+    def cut(self):
+        try:
+            self._socket.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+
+    def end(self):
+        self._socket.close()
+
     def line(self):
         while b"\n" not in self._buffer:
             self._receive()
@@ -68,14 +86,22 @@ class Connection:
         return line.rstrip(b"\r").decode(errors="replace")
 
     def body(self):
-        """To the final dot, which is left out."""
-        data = b"\r\n" + self._buffer
+        """To the final dot, which is left out; of one larger than a mebibyte only the beginning and the end."""
+        begin, data = b"", b"\r\n" + self._buffer
         while b"\r\n.\r\n" not in data:
             self._buffer = b""
             self._receive()
-            data = data[-4:] + self._buffer if len(data) > 1 << 20 else data + self._buffer
+            if len(data) > 1 << 20:
+                begin, data = begin or data[:4096], data[-4:]
+            data += self._buffer
         content, self._buffer = data.split(b"\r\n.\r\n", 1)
-        return content[2:] + b"\r\n"
+        return (begin + content)[2:] + b"\r\n"
+
+    def octets(self, count):
+        while len(self._buffer) < count:
+            self._receive()
+        data, self._buffer = self._buffer[:count], self._buffer[count:]
+        return data
 
     def _receive(self):
         data = self._socket.recv(1 << 16)
@@ -88,12 +114,18 @@ class Connection:
         action = self.upstream._next(stage)
         if action is None:
             action = USUAL[stage]
+            if stage == EHLO and self.upstream.chunking:
+                action = action.replace("250 AUTH", "250-CHUNKING\n250 AUTH")
         if callable(action):
             action(self)
         elif action is not None:
             self.reply(action)
 
     def run(self):
+        self._act(CONNECT)
+        if self.upstream.context:
+            self._act(TLS)
+            self._socket = self.upstream.context.wrap_socket(self._socket, server_side=True)
         self._act(GREETING)
         while True:
             line = self.line()
@@ -105,6 +137,9 @@ class Connection:
             if verb == AUTH:
                 self.authenticate(line)
                 continue
+            if verb == BDAT:
+                self._take_chunk(line)
+                continue
             self._act(verb)
             if verb == DATA:
                 self._take_message()
@@ -114,6 +149,13 @@ class Connection:
     def authenticate(self, line):
         self._act(AUTH)
         self.upstream.logins.append(base64.b64decode(line.split(" ")[2]).split(b"\0")[1].decode())
+
+    def _take_chunk(self, line):
+        count, last = line.split(" ")[1:]
+        assert last == "LAST"
+        self.upstream.messages.append(self.octets(int(count)))
+        self.transactions += 1
+        self._act(BDAT)
 
     def _take_message(self):
         self._act(BODY)
@@ -126,23 +168,26 @@ class Connection:
 
 class RawUpstream:
     """
-    Without TLS. `script` maps a stage to a list of actions, used one after the other by whichever connection comes
+    Without TLS, unless an authority is given; offering CHUNKING if that is asked for. `script` maps a stage to a list of actions, used one after the other by whichever connection comes
     there: a reply, or a function that is called with the connection. `messages` are all that came up to their final
     dot, whatever was answered.
     """
 
-    USER, tls = "relay@example.com", "none"
+    USER = "relay@example.com"
     connection = Connection
 
-    def __init__(self, port=None, backlog=64):
+    def __init__(self, port=None, backlog=64, authority=None, chunking=False):
         self.port = port or free_port()
+        self.authority, self.tls = authority, "implicit" if authority else "none"
+        self.context = authority.server_context("raw.example") if authority else None
         self.script = collections.defaultdict(list)
+        self.chunking = chunking
         self.messages, self.commands, self.logins = [], [], []
         self.connections = 0
         self._lock = threading.Lock()
         self._stopped = threading.Event()
         self._backlog = backlog
-        self._listener, self._threads, self._sockets = None, [], []
+        self._listener, self._threads, self._open = None, [], []
 
     def start(self):
         self._listener = socket.socket()
@@ -163,11 +208,8 @@ class RawUpstream:
 
     def cut(self):
         """Ends all connections, as a crash would."""
-        for sock in self._sockets:
-            try:
-                sock.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
+        for connection in self._open:
+            connection.cut()
 
     def sleep(self, seconds):
         if self._stopped.wait(seconds):
@@ -175,9 +217,10 @@ class RawUpstream:
 
     def section(self, name="upstream", extra="", reply_timeout="2s"):
         """Its relay section, with waits short enough for a test."""
+        trust = f'ca_file = "{self.authority.ca}"  tls_name = "raw.example"' if self.authority else ""
         return f"""
 relay {name} {{
-  host = "127.0.0.1"  port = {self.port}  tls = "none"
+  host = "127.0.0.1"  port = {self.port}  tls = "{self.tls}"  {trust}
   user = "{self.USER}"  password_file = "secrets/upstream"
   connect_timeout = "1500ms"  reply_timeout = "{reply_timeout}"
   {extra}
@@ -200,13 +243,15 @@ relay {name} {{
             except OSError:
                 return
             self.connections += 1
-            self._sockets.append(sock)
-            self._spawn(self._serve, sock)
+            connection = self.connection(self, sock)
+            self._open.append(connection)
+            self._spawn(self._serve, connection)
 
-    def _serve(self, sock):
+    @staticmethod
+    def _serve(connection):
         try:
-            self.connection(self, sock).run()
+            connection.run()
         except (Close, OSError):
             pass
         finally:
-            sock.close()
+            connection.end()
