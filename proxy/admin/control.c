@@ -18,6 +18,7 @@
 #define IDLE_MS 60000             /* between requests */
 #define ANSWER_MS 10000           /* for a role to answer; longer than any of its own waits */
 #define SUPERVISOR_MS 60000       /* for the supervisor: a reload is answered once the new processes serve */
+#define RELAY_MS 60000            /* for the relay: a test of an upstream takes its time */
 #define FINISH_MS 5000            /* for the last answer to be read */
 #define OUTPUT_MAXIMUM (2U << 20) /* bytes: the largest frame of a door, and an error */
 
@@ -125,7 +126,9 @@ static enum status ask(struct client *client, enum role_kind role, struct span l
 	}
 	client->request = request;
 	client->role = role;
-	stream_set_deadline(client->stream, role == ROLE_SUPERVISOR ? SUPERVISOR_MS : ANSWER_MS);
+	stream_set_deadline(client->stream, role == ROLE_SUPERVISOR ? SUPERVISOR_MS
+					    : role == ROLE_RELAY    ? RELAY_MS
+								    : ANSWER_MS);
 	return STATUS_OK;
 }
 

@@ -40,6 +40,8 @@ void ctl_write_usage(FILE *out);
 MUST_USE enum status ctl_exchange(const char *path, json_t *request, FILE *errors, json_t **out_reply);
 
 /* The answer for a person. Control bytes in it become '?', as they might steer the terminal. */
+/* The dialog in an answer, if there is one: it is of use where the answer is a refusal, too. */
+void ctl_print_dialog(json_t *reply, FILE *out);
 void ctl_print(const char *command, json_t *reply, FILE *out);
 
 #endif

@@ -13,7 +13,7 @@
 #include "config/values.h"
 
 #define CELL_SIZE 256 /* bytes, the NUL included; longer ones are cut */
-#define COLUMNS_MAXIMUM 12
+#define COLUMNS_MAXIMUM 14
 #define PASSWORD_GROUP 5 /* letters between two dashes */
 
 /* ---- cells */
@@ -240,12 +240,27 @@ static void print_any(json_t *reply, FILE *out)
 		fprintf(out, "done\n");
 }
 
+void ctl_print_dialog(json_t *reply, FILE *out)
+{
+	size_t index;
+	json_t *line;
+	json_array_foreach(json_object_get(reply, "dialog"), index, line)
+	{
+		char cell[4 * CELL_SIZE];
+		snprintf(cell, sizeof(cell), "%s", json_string_value(line) ? json_string_value(line) : "");
+		text_blank_controls(cell, strlen(cell));
+		fprintf(out, "%s\n", cell);
+	}
+}
+
 void ctl_print(const char *command, json_t *reply, FILE *out)
 {
 	if (strcmp(command, "app-password create") == 0)
 		print_created(reply, out);
 	else if (strcmp(command, "quota show") == 0 || strcmp(command, "quota reset") == 0)
 		print_quota(reply, out);
+	else if (strcmp(command, "relay test") == 0)
+		fprintf(out, "the relay works\n");
 	else if (strcmp(command, "status") == 0)
 		print_status(reply, out);
 	else

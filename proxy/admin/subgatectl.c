@@ -18,7 +18,10 @@ static enum ctl_exit print_reply(const struct ctl_call *call, json_t *reply)
 	if (call->json) {
 		json_dumpf(reply, stdout, JSON_COMPACT);
 		fputc('\n', stdout);
-	} else if (done) {
+		return done ? CTL_DONE : CTL_REFUSED;
+	}
+	ctl_print_dialog(reply, stdout);
+	if (done) {
 		ctl_print(command, reply, stdout);
 	} else {
 		fprintf(stderr, "subgatectl: %s\n", error ? error : "refused");

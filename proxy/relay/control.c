@@ -2,9 +2,8 @@
  * The control door. Owns it and the questions that wait for Redis. Every
  * request is answered: what can't be understood or done with {"ok": false, "error": …}.
  */
-#include "relay/control.h"
+#include "relay/control_private.h"
 
-#include <jansson.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -25,7 +24,7 @@ struct question {
 
 /* ---- answers; they take over `answer`, which may be NULL when there was no memory for it */
 
-static void reply(struct control *control, uint64_t request, json_t *answer)
+void control_reply(struct control *control, uint64_t request, json_t *answer)
 {
 	char *text = answer ? json_dumps(answer, JSON_COMPACT) : NULL;
 	json_decref(answer);
@@ -38,9 +37,9 @@ static void reply(struct control *control, uint64_t request, json_t *answer)
 	free(text);
 }
 
-static void refuse(struct control *control, uint64_t request, const char *error)
+void control_refuse(struct control *control, uint64_t request, const char *error)
 {
-	reply(control, request, json_pack("{s:b, s:s}", "ok", 0, "error", error));
+	control_reply(control, request, json_pack("{s:b, s:s}", "ok", 0, "error", error));
 }
 
 /* ---- quota show, quota reset */
@@ -75,9 +74,9 @@ static void on_quota(void *context, enum quota_verdict verdict, const struct quo
 		records_admin_command(control->services->audit, user, SPAN("quota reset"));
 	if (question->generation == control->generation) {
 		if (verdict == QUOTA_GRANTED)
-			reply(control, question->request, describe_quota(question, state));
+			control_reply(control, question->request, describe_quota(question, state));
 		else
-			refuse(control, question->request, "quota service unavailable");
+			control_refuse(control, question->request, "quota service unavailable");
 	}
 	forget(question);
 }
@@ -113,12 +112,12 @@ static void ask_quota(struct control *control, uint64_t request, const json_t *o
 	const json_t *name = json_object_get(object, "user");
 	struct span user = { json_string_value(name), json_string_length(name) };
 	if (user.size == 0 || user.size > CONTROL_USER_MAXIMUM) {
-		refuse(control, request, "a user is wanted");
+		control_refuse(control, request, "a user is wanted");
 		return;
 	}
 	struct question *question = ask(control, request, user);
 	if (question == NULL) {
-		refuse(control, request, "out of memory");
+		control_refuse(control, request, "out of memory");
 		return;
 	}
 	question->is_reset = is_reset;
@@ -127,7 +126,7 @@ static void ask_quota(struct control *control, uint64_t request, const json_t *o
 		(is_reset ? quota_reset : quota_show)(control->services->quota, user, &limits, on_quota, question);
 	if (status != STATUS_OK) {
 		forget(question);
-		refuse(control, request, "quota service unavailable");
+		control_refuse(control, request, "quota service unavailable");
 	}
 }
 
@@ -141,29 +140,6 @@ static void reset_quota(struct control *control, uint64_t request, const json_t 
 	ask_quota(control, request, object, true);
 }
 
-/* ---- relay list */
-
-static json_t *describe_relay(const struct config_relay *relay, const struct upstream_pool *pool)
-{
-	struct upstream_pool_state state;
-	upstream_pool_show(pool, &state);
-	return json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:s}", "name", relay->name, "host", relay->host,
-			 "port", (json_int_t)relay->port, "idle", (json_int_t)state.idle, "busy",
-			 (json_int_t)state.busy, "waiting", (json_int_t)state.waiting, "logins",
-			 (json_int_t)state.logins, "messages", (json_int_t)state.messages, "last_error",
-			 state.last_error);
-}
-
-static void list_relays(struct control *control, uint64_t request, const json_t *object)
-{
-	const struct config *config = control->services->config;
-	json_t *relays = json_array();
-	(void)object;
-	for (size_t i = 0; i < config->relay.count; i++)
-		json_array_append_new(relays, describe_relay(&config->relay.items[i], control->services->pools[i]));
-	reply(control, request, json_pack("{s:b, s:o}", "ok", 1, "relays", relays));
-}
-
 /* ---- requests */
 
 static const struct command {
@@ -172,7 +148,10 @@ static const struct command {
 } commands[] = {
 	{ "quota show", show_quota },
 	{ "quota reset", reset_quota },
-	{ "relay list", list_relays },
+	{ "relay list", control_list_relays },
+	{ "relay pause", control_pause_relay },
+	{ "relay resume", control_resume_relay },
+	{ "relay test", control_try_relay },
 };
 
 static void run(struct control *control, uint64_t request, const json_t *object)
@@ -184,7 +163,7 @@ static void run(struct control *control, uint64_t request, const json_t *object)
 			return;
 		}
 	}
-	refuse(control, request, "unknown command");
+	control_refuse(control, request, "unknown command");
 }
 
 static enum status on_frame(void *context, struct door *door, uint16_t type, struct span payload)
@@ -199,7 +178,7 @@ static enum status on_frame(void *context, struct door *door, uint16_t type, str
 	if (object)
 		run(control, message.request, object);
 	else
-		refuse(control, message.request, "not JSON");
+		control_refuse(control, message.request, "not JSON");
 	json_decref(object);
 	return STATUS_OK;
 }
@@ -228,6 +207,7 @@ void relay_control_close(struct control *control)
 
 void relay_control_free(struct control *control)
 {
+	control_trials_free(control);
 	while (control->first)
 		forget(control->first);
 }

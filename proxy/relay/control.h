@@ -1,4 +1,4 @@
-/* The control door: what an administrator asks of the relay role: quota show, quota reset, relay list. */
+/* The control door: what an administrator asks of the relay role: quota show and reset, relay list, pause, resume and test. */
 #ifndef RELAY_CONTROL_H
 #define RELAY_CONTROL_H
 
@@ -6,6 +6,7 @@
 #include "relay/services.h"
 
 struct question;
+struct trial;
 
 /* Embedded in the role's state. */
 struct control {
@@ -13,13 +14,16 @@ struct control {
 	struct door *door;      /* NULL while the admin role is away */
 	uint64_t generation;    /* of the door: an answer to a former one is dropped */
 	struct question *first; /* waiting for Redis */
+	struct trial *trials;   /* relay test, under way */
 };
 
 /* A new admin role takes the place of the old one. Logs why it can't; `fd` is owned, also on failure. */
 void relay_control_attach(struct control *control, int fd);
 /* No answer goes out any more; questions under way are answered to nobody. */
 void relay_control_close(struct control *control);
-/* After quota_free, when no answer comes any more. */
+/* Trials let go of their pools, which are to be freed: at the end of the process. */
+void relay_control_drop_trials(struct control *control);
+/* After quota_free and audit_free, when no answer comes any more. */
 void relay_control_free(struct control *control);
 
 #endif

@@ -358,6 +358,7 @@ static void stop(void *state)
 		gate_doors_close(&relay->gates);
 	grant_door_close(&relay->auth);
 	relay_control_close(&relay->control);
+	relay_control_drop_trials(&relay->control);
 	for (size_t i = 0; relay->services.pools && i < relay->context->config->relay.count; i++)
 		upstream_pool_free(&relay->services.pools[i]);
 	for (size_t i = 0; relay->accounts && i < relay->context->config->relay.count; i++)
@@ -370,8 +371,8 @@ static void stop(void *state)
 	free(relay->services.budgets);
 	quota_free(&relay->services.quota);
 	redis_free(&relay->redis);
-	relay_control_free(&relay->control);
 	audit_free(&relay->services.audit);
+	relay_control_free(&relay->control);
 	deliveries_free(&relay->deliveries);
 	spool_free(&relay->services.spool);
 	grants_free(&relay->grants);

@@ -209,4 +209,30 @@ void upstream_release(struct upstream *upstream, uint64_t limit_ms);
  */
 void upstream_abort(struct upstream **upstream);
 
+/*
+ * A trial of a relay, for an administrator: a new connection that nobody else
+ * gets, whose dialog is told line by line. It takes a slot as any other (an
+ * idle connection ends for it), logs in once even while the relay or the
+ * account rests, and what it finds out counts: a login that goes well ends the rest.
+ */
+struct upstream_trial;
+
+struct upstream_trial_handler {
+	/* "C: EHLO us.example.com", "S: 250 …", "* TLSv1.3": what was said and done, without secrets; it calls nothing here. */
+	void (*on_line)(void *context, const char *line);
+	/* One of both comes, in the pool's turn: it is logged in, or over. */
+	void (*on_ready)(void *context);
+	void (*on_failed)(void *context, const char *reason);
+};
+
+MUST_USE enum status upstream_trial_open(struct upstream_pool *pool, const struct upstream_trial_handler *handler,
+					 void *context, struct upstream_trial **out_trial);
+/* As upstream_begin, on its connection, after on_ready. */
+MUST_USE enum status upstream_trial_begin(struct upstream_trial *trial, const struct upstream_envelope *envelope,
+					  const struct upstream_recipient *recipients, size_t count, uint64_t limit_ms,
+					  const struct upstream_handler *handler, void *context,
+					  struct upstream **out_upstream);
+/* Its connection, if there still is one, is any other from now on. NULL-safe; sets to NULL. */
+void upstream_trial_close(struct upstream_trial **trial);
+
 #endif

@@ -42,6 +42,7 @@ void upstream_connection_close(struct upstream_connection *c)
 	resolver_cancel(&c->resolution);
 	stream_free(&c->stream);
 	upstream_login_wipe(c);
+	upstream_trial_on_closed(c);
 	slots_give(c->pool->options.slots, c->account->slot_key, c->slot);
 	upstream_connection_set_state(c, CONNECTION_CLOSED);
 }
@@ -54,6 +55,7 @@ void upstream_connection_free(struct upstream_connection *c)
 
 void upstream_connection_unusable(struct upstream_connection *c, const char *reason)
 {
+	upstream_trial_note(c, reason);
 	upstream_connection_close(c);
 	upstream_rest_connecting(c->pool, reason);
 }
@@ -64,6 +66,8 @@ void upstream_connection_lost(struct upstream_connection *c, const char *reason)
 {
 	char text[UPSTREAM_REASON_SIZE];
 	bool was_greeted = c->state > CONNECTION_GREETING;
+	if (c->state >= CONNECTION_IDLE)
+		upstream_trial_note(c, reason);
 	if (c->state == CONNECTION_BUSY) {
 		upstream_dialog_on_lost(c->attempt, reason);
 		upstream_connection_close(c);
@@ -72,6 +76,7 @@ void upstream_connection_lost(struct upstream_connection *c, const char *reason)
 		upstream_connection_close(c);
 	} else if (!was_greeted && c->next_address < c->addresses.count) {
 		log_info("relay %s: %s: %s; trying its next address", c->pool->relay->name, c->host, reason);
+		upstream_trial_trace(c, "* %s", reason);
 		stream_free(&c->stream);
 		connect_next(c);
 	} else {
@@ -147,6 +152,7 @@ static void on_busy_reply(struct upstream_connection *c, const struct reply *rep
 bool upstream_connection_say(struct upstream_connection *c, struct span bytes, uint64_t limit_ms)
 {
 	enum status status = stream_write(c->stream, bytes);
+	upstream_trial_trace_said(c, bytes);
 	if (status != STATUS_OK) {
 		upstream_connection_lost(c, status_text(status));
 		return false;
@@ -177,6 +183,7 @@ static enum status take_reply(struct upstream_connection *c)
 	TRY(reply_parse_wire(buf_span(input), &scratch, &reply, &used));
 	buf_consume(input, used);
 	c->spoke_ms = loop_now_ms(c->pool->loop);
+	upstream_trial_trace_reply(c, &reply);
 	if (reply_handlers[c->state] == NULL)
 		return STATUS_REFUSED;
 	reply_handlers[c->state](c, &reply);
@@ -214,7 +221,11 @@ static void on_connected(struct upstream_connection *c)
 
 static void on_secured(struct upstream_connection *c)
 {
-	if (c->pool->relay->tls == RELAY_TLS_IMPLICIT)
+	const struct config_relay *relay = c->pool->relay;
+	upstream_trial_trace(c, "* %s, certificate %s %s", stream_tls_version(c->stream),
+			     relay->tls_verify ? "verified for" : "not verified, of",
+			     relay->tls_name[0] ? relay->tls_name : relay->host);
+	if (relay->tls == RELAY_TLS_IMPLICIT)
 		upstream_connection_set_state(c, CONNECTION_GREETING);
 	else
 		upstream_login_say_ehlo(c); /* RFC 3207, 4.2: what was offered before does not count */
@@ -297,6 +308,7 @@ static void connect_next(struct upstream_connection *c)
 	};
 	const struct endpoint *address = &c->addresses.endpoints[c->next_address++];
 	endpoint_format(address, c->host);
+	upstream_trial_trace(c, "* connecting to %s, port %u", c->host, (unsigned)c->pool->relay->port);
 	enum status status = stream_connect(c->pool->loop, (const struct sockaddr *)&address->storage, address->size,
 					    &options, &c->stream);
 	if (status != STATUS_OK) {
@@ -336,11 +348,18 @@ static enum status resolve(struct upstream_connection *c)
 
 struct upstream_connection *upstream_connection_open(struct upstream_account *account, unsigned slot)
 {
+	return upstream_connection_open_for(account, slot, NULL);
+}
+
+struct upstream_connection *upstream_connection_open_for(struct upstream_account *account, unsigned slot,
+							 struct upstream_trial *trial)
+{
 	struct upstream_connection *c = calloc(1, sizeof(*c));
 	if (c != NULL) {
 		c->pool = account->pool;
 		c->account = account;
 		c->slot = slot;
+		c->trial = trial;
 		account->users++;
 		if (resolve(c) == STATUS_OK)
 			return c;

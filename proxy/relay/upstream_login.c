@@ -63,10 +63,16 @@ static void become_ready(struct upstream_connection *c)
 	upstream_connection_rest(c);
 }
 
+/* An administrator's trial is one login, whenever he wants it. */
+static bool may_log_in(const struct upstream_connection *c)
+{
+	return c->trial || upstream_rest_allows_login(c->account);
+}
+
 void upstream_login_ask_credential(struct upstream_connection *c)
 {
 	struct upstream_pool *pool = c->pool;
-	if (!upstream_rest_allows_login(c->account)) {
+	if (!may_log_in(c)) {
 		upstream_connection_close(c);
 		return;
 	}
@@ -166,6 +172,10 @@ static void say_auth_line(struct upstream_connection *c, struct span command, st
 		upstream_connection_lost(c, "the login does not fit a line");
 		return;
 	}
+	upstream_trial_trace(c, "C: %.*s%s", SPAN_ARGS(command),
+			     span_is_empty(secret)    ? ""
+			     : span_is_empty(command) ? "***"
+						      : " ***");
 	(void)upstream_connection_say(c, buf_span(&line), upstream_connection_time_left(c));
 }
 
@@ -193,6 +203,7 @@ static void take_none(struct upstream_connection *c, struct span why)
 	char reason[UPSTREAM_REASON_SIZE];
 	snprintf(reason, sizeof(reason), "no credentials: %.*s", SPAN_ARGS(why));
 	upstream_pool_count_login(c->pool, STATS_RESULT_FAILED);
+	upstream_trial_note(c, reason);
 	if (c->has_new_token) { /* the one there was is refused: the account's fault, not the auth role's */
 		upstream_connection_close(c);
 		upstream_rest_login(c->account, reason);
@@ -224,7 +235,7 @@ static void begin_with_password(struct upstream_connection *c, const struct upst
 
 void upstream_login_with(struct upstream_connection *c, const struct upstream_credential *credential)
 {
-	if (!upstream_rest_allows_login(c->account))
+	if (!may_log_in(c))
 		upstream_connection_close(c);
 	else if (!credential->available)
 		take_none(c, credential->reason);
@@ -274,6 +285,17 @@ static bool quotes_secret(const struct upstream_connection *c, struct span text)
 	       mask_quotes(text, secret_reveal(&encoded));
 }
 
+void upstream_login_mask(const struct upstream_connection *c, struct span text, char *out_text, size_t size)
+{
+	bool is_explanation = c->auth_step == AUTH_MAY_BE_EXPLAINED && text.size > 80;
+	if (is_explanation)
+		snprintf(out_text, size, "(its reason; the log has it)");
+	else if (quotes_secret(c, text))
+		snprintf(out_text, size, "(its text quotes our password and is left out)");
+	else
+		snprintf(out_text, size, "%.*s", SPAN_ARGS(text));
+}
+
 static void take_refusal(struct upstream_connection *c, const struct reply *reply)
 {
 	char reason[UPSTREAM_REASON_SIZE];
@@ -289,6 +311,7 @@ static void take_refusal(struct upstream_connection *c, const struct reply *repl
 		return;
 	upstream_describe(reason, "login refused", &shown);
 	upstream_pool_count_login(c->pool, STATS_RESULT_REFUSED);
+	upstream_trial_note(c, reason);
 	upstream_connection_close(c);
 	if (reply->code == 432)
 		upstream_rest_on_refusal(c->account, UPSTREAM_THROTTLED, &shown, reason);

@@ -161,6 +161,7 @@ void upstream_message_release(struct upstream *u, uint64_t limit_ms)
 		upstream_dialog_give_up(u, UPSTREAM_TRANSPORT, "the message's end could not be written", NULL);
 		return;
 	}
+	upstream_trial_trace(u->connection, "C: (the message%s)", u->as_chunk ? " by BDAT" : "");
 	u->state = UPSTREAM_DOT;
 	u->dot_released = true;
 	stream_set_deadline(stream, limit_ms < reply_ms ? limit_ms : reply_ms);

@@ -118,7 +118,7 @@ static void refuse_resting(struct upstream_pool *pool)
 	struct upstream *next;
 	for (struct upstream *u = TAILQ_FIRST(&pool->waiting); u; u = next) {
 		next = TAILQ_NEXT(u, in_waiting);
-		if (u->account->sending_rest != UPSTREAM_REST_NONE)
+		if (u->account->sending_rest != UPSTREAM_REST_NONE && u->trial == NULL)
 			refuse_waiting(u, u->account->sending_rest);
 	}
 }
@@ -128,7 +128,7 @@ static struct upstream_connection *find_idle(const struct upstream_account *acco
 {
 	struct upstream_connection *c;
 	for (c = TAILQ_FIRST(&account->pool->connections); c; c = TAILQ_NEXT(c, in_pool)) {
-		if (c->state == CONNECTION_IDLE && c->account == account)
+		if (c->state == CONNECTION_IDLE && c->account == account && c->trial == NULL)
 			return c;
 	}
 	return NULL;
@@ -144,12 +144,25 @@ static bool is_busy(const struct upstream_account *account)
 	return false;
 }
 
+static void place_on_trial(struct upstream *u)
+{
+	struct upstream_connection *c = u->trial->connection;
+	if (c && c->state == CONNECTION_IDLE)
+		upstream_dialog_begin(u, c);
+	if (u->state == UPSTREAM_WAITING)
+		upstream_finish(u, UPSTREAM_TRANSPORT, NULL, "its connection is gone");
+}
+
 static void place_waiting(struct upstream_pool *pool)
 {
 	struct upstream_connection *c;
 	struct upstream *next;
 	for (struct upstream *u = TAILQ_FIRST(&pool->waiting); u; u = next) {
 		next = TAILQ_NEXT(u, in_waiting);
+		if (u->trial) {
+			place_on_trial(u);
+			continue;
+		}
 		if (u->account->on_probation && is_busy(u->account))
 			continue;
 		while (u->state == UPSTREAM_WAITING && (c = find_idle(u->account)) != NULL)
@@ -223,7 +236,7 @@ static struct upstream_connection *find_spare(const struct upstream_pool *pool)
 	struct upstream_connection *c;
 	for (c = TAILQ_LAST(&pool->connections, upstream_connections); c;
 	     c = TAILQ_PREV(c, upstream_connections, in_pool)) {
-		if (c->state == CONNECTION_IDLE && c->account->waiting == 0)
+		if (c->state == CONNECTION_IDLE && c->account->waiting == 0 && c->trial == NULL)
 			return c;
 	}
 	return NULL;
@@ -353,6 +366,7 @@ static void run_turn(void *context)
 	set_timer(pool, next_ms);
 	publish(pool);
 	tell_owners(pool);
+	upstream_trials_tell(pool);
 }
 
 void upstream_pool_wake(struct upstream_pool *pool)
@@ -396,6 +410,7 @@ enum status upstream_pool_create(struct loop *loop, const struct upstream_option
 	TAILQ_INIT(&pool->attempts);
 	TAILQ_INIT(&pool->waiting);
 	TAILQ_INIT(&pool->due);
+	TAILQ_INIT(&pool->trials);
 	struct upstream_account *configured = upstream_account_hold(pool, (struct span){ 0 });
 	enum status status = configured ? make_tls(pool) : STATUS_NO_MEMORY;
 	if (status == STATUS_OK)

@@ -131,7 +131,8 @@ struct upstream_connection {
 	TAILQ_ENTRY(upstream_connection) in_pool;
 	struct upstream_pool *pool;
 	struct upstream_account *account;
-	unsigned slot; /* of the account, held until it is closed */
+	unsigned slot;                /* of the account, held until it is closed */
+	struct upstream_trial *trial; /* nobody else gets it; or NULL */
 	enum connection_state state;
 	struct stream *stream;
 	struct resolution *resolution;
@@ -156,6 +157,9 @@ struct upstream_connection {
 
 /* Begins with a slot of the account, which is its own from now on; a failure shows in the pool's turn. NULL out of memory: the slot is given back. */
 struct upstream_connection *upstream_connection_open(struct upstream_account *account, unsigned slot);
+/* The same, for a trial. */
+struct upstream_connection *upstream_connection_open_for(struct upstream_account *account, unsigned slot,
+							 struct upstream_trial *trial);
 /* Closes at once; freed in the pool's turn. */
 void upstream_connection_close(struct upstream_connection *c);
 /* Only in the pool's turn. */
@@ -226,8 +230,9 @@ struct upstream {
 	TAILQ_ENTRY(upstream) in_due;     /* iff is_due */
 	struct upstream_pool *pool;
 	struct upstream_account *account;
-	uint64_t user; /* whose turn it takes: a hash of his name */
-	uint64_t turn; /* WAITING: its place in the queue */
+	struct upstream_trial *trial; /* it goes on that one's connection; or NULL */
+	uint64_t user;                /* whose turn it takes: a hash of his name */
+	uint64_t turn;                /* WAITING: its place in the queue */
 	const struct upstream_handler *handler;
 	void *context;
 	enum upstream_state state;
@@ -304,6 +309,36 @@ void upstream_is_due(struct upstream *u);
 void upstream_tell(struct upstream *u);
 void upstream_free(struct upstream *u);
 
+/* ---- trials */
+
+/* Invariant: `connection` iff it is open, with its `trial` set. */
+struct upstream_trial {
+	TAILQ_ENTRY(upstream_trial) in_pool;
+	struct upstream_pool *pool;
+	const struct upstream_trial_handler *handler;
+	void *context;
+	struct upstream_connection *connection;
+	struct timer *timer; /* until a slot is free */
+	uint64_t until_ms;   /* it is waited for */
+	bool is_told;        /* on_ready or on_failed */
+	bool has_failed;
+	char reason[UPSTREAM_REASON_SIZE];
+};
+
+/* A line of the dialog, where a trial listens. */
+void upstream_trial_trace(const struct upstream_connection *c, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+/* Commands as they go out: one line each. */
+void upstream_trial_trace_said(const struct upstream_connection *c, struct span bytes);
+void upstream_trial_trace_reply(const struct upstream_connection *c, const struct reply *reply);
+/* Why its connection ends; the first reason counts. */
+void upstream_trial_note(const struct upstream_connection *c, const char *reason);
+void upstream_trial_on_closed(struct upstream_connection *c);
+/* In the pool's turn: tells who is ready or over. */
+void upstream_trials_tell(struct upstream_pool *pool);
+/* What an upstream said within AUTH, without secrets. */
+void upstream_login_mask(const struct upstream_connection *c, struct span text, char *out_text, size_t size);
+
 /* ---- the queue */
 
 TAILQ_HEAD(upstreams, upstream);
@@ -319,6 +354,7 @@ void upstream_queue_leave(struct upstream *u);
 
 TAILQ_HEAD(upstream_connections, upstream_connection);
 TAILQ_HEAD(upstream_accounts, upstream_account);
+TAILQ_HEAD(upstream_trials, upstream_trial);
 
 /* Invariants: the first of `accounts` is the configured one. */
 struct upstream_pool {
@@ -330,6 +366,7 @@ struct upstream_pool {
 	struct upstream_accounts accounts;
 	struct upstream_connections connections;
 	struct upstreams attempts, waiting, due;
+	struct upstream_trials trials;
 	size_t waiting_count;
 	uint64_t turn_now; /* of the queue: the last one placed */
 	struct turn_end turn;

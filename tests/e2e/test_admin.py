@@ -141,4 +141,5 @@ def test_relay_list(subgate, upstream):
     send(subgate, subgate.create_app_password(USER))
     relay, = subgate.ctl_json("relay", "list")["relays"]
     assert (relay["name"], relay["logins"], relay["messages"]) == ("upstream", 1, 1)
-    wait_until(lambda: subgate.ctl_json("relay", "list")["relays"][0]["idle"] == 1, "the connection to be idle")
+    assert (relay["state"], relay["connections"]) == ("ready", "1 of 10")
+    wait_until(lambda: subgate.ctl_json("relay", "list")["relays"][0]["busy"] == 0, "the connection to be idle")

@@ -33,6 +33,8 @@ static const struct {
 	{ "quotas are the relay's", "{\"command\":\"quota show\",\"user\":\"\xc3\xa4@b\"}", ROLE_RELAY },
 	{ "and reset there", "{\"command\":\"quota reset\",\"user\":\"a\"}", ROLE_RELAY },
 	{ "relays too", "{\"command\":\"relay list\"}", ROLE_RELAY },
+	{ "a relay is paused there", "{\"command\":\"relay pause\",\"relay\":\"gmail\"}", ROLE_RELAY },
+	{ "and tried", "{\"command\":\"relay test\",\"relay\":\"gmail\",\"to\":\"a@b\"}", ROLE_RELAY },
 };
 
 static const struct {

@@ -59,6 +59,9 @@ static const struct {
 	{ "subgatectl throttle clear 192.0.2.7", "{\"command\":\"throttle clear\",\"address\":\"192.0.2.7\"}" },
 	{ "subgatectl throttle clear 2001:db8::1", "{\"command\":\"throttle clear\",\"address\":\"2001:db8::1\"}" },
 	{ "subgatectl relay list", "{\"command\":\"relay list\"}" },
+	{ "subgatectl relay pause gmail", "{\"command\":\"relay pause\",\"relay\":\"gmail\"}" },
+	{ "subgatectl relay resume gmail", "{\"command\":\"relay resume\",\"relay\":\"gmail\"}" },
+	{ "subgatectl relay test gmail --to a@b", "{\"command\":\"relay test\",\"relay\":\"gmail\",\"to\":\"a@b\"}" },
 };
 
 static const struct {
@@ -71,6 +74,8 @@ static const struct {
 	{ "subgatectl quota set anna", "a command must follow quota" },
 	{ "subgatectl status now", "too much: now" },
 	{ "subgatectl quota show", "missing: USER" },
+	{ "subgatectl relay pause", "missing: NAME" },
+	{ "subgatectl relay test gmail --to", "a value must follow --to" },
 	{ "subgatectl quota show a b", "too much: b" },
 	{ "subgatectl app-password revoke anna", "missing: ID" },
 	{ "subgatectl app-password create anna", "missing: --label" },

@@ -1,0 +1,28 @@
+/*
+ * The control door from inside: one file a kind of command.
+ *
+ *   control.c        the door, and quotas
+ *   control_relay.c  relay list, pause, resume
+ *   control_trial.c  relay test
+ */
+#ifndef RELAY_CONTROL_PRIVATE_H
+#define RELAY_CONTROL_PRIVATE_H
+
+#include <jansson.h>
+
+#include "relay/control.h"
+
+/* Takes over `answer`, which may be NULL when there was no memory for it. */
+void control_reply(struct control *control, uint64_t request, json_t *answer);
+void control_refuse(struct control *control, uint64_t request, const char *error);
+
+/* The number of the relay that the request names; false: there is none, and the request is answered. */
+bool control_find_relay(struct control *control, uint64_t request, const json_t *object, size_t *out_index);
+
+void control_list_relays(struct control *control, uint64_t request, const json_t *object);
+void control_pause_relay(struct control *control, uint64_t request, const json_t *object);
+void control_resume_relay(struct control *control, uint64_t request, const json_t *object);
+void control_try_relay(struct control *control, uint64_t request, const json_t *object);
+void control_trials_free(struct control *control);
+
+#endif

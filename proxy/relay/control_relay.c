@@ -1,0 +1,105 @@
+/* relay list, pause and resume: what an administrator sees of the relays, and his hand on them. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "relay/control_private.h"
+#include "relay/records.h"
+
+bool control_find_relay(struct control *control, uint64_t request, const json_t *object, size_t *out_index)
+{
+	const struct config *config = control->services->config;
+	const char *name = json_string_value(json_object_get(object, "relay"));
+	for (size_t i = 0; name && i < config->relay.count; i++) {
+		if (strcmp(config->relay.items[i].name, name) == 0) {
+			*out_index = i;
+			return true;
+		}
+	}
+	control_refuse(control, request, "there is no such relay; subgatectl relay list names them");
+	return false;
+}
+
+/* ---- relay list */
+
+static const char *state_of(const struct upstream_pool_state *state)
+{
+	if (state->paused)
+		return "paused";
+	if (state->rest == UPSTREAM_REST_NONE)
+		return "ready";
+	return state->rest_left_ms ? "resting" : "trying";
+}
+
+/* What is wrong: why it rests, else the last fault. */
+static const char *reason_of(const struct upstream_pool_state *state)
+{
+	return state->rest == UPSTREAM_REST_NONE ? state->last_error : state->rest_reason;
+}
+
+/* "3 of 50 messages, 4 recipients in 24 h" */
+static void describe_budget(const struct budget *budget, char *out_text, size_t size)
+{
+	struct budget_state state = { 0 };
+	out_text[0] = '\0';
+	if (budget == NULL)
+		return;
+	budget_show(budget, &state);
+	int used = snprintf(out_text, size, "%llu", (unsigned long long)state.messages);
+	if (state.limits.messages_per_day)
+		snprintf(out_text + used, size - (size_t)used, " of %llu",
+			 (unsigned long long)state.limits.messages_per_day);
+}
+
+static json_t *describe(const struct services *services, size_t index)
+{
+	const struct config_relay *relay = &services->config->relay.items[index];
+	struct upstream_pool_state state;
+	char address[300], connections[64], used[64];
+	upstream_pool_show(services->pools[index], &state);
+	uint64_t until = state.rest_left_ms ? clock_wall_us() / 1000000 + (state.rest_left_ms + 999) / 1000 : 0;
+	snprintf(address, sizeof(address), "%s:%u", relay->host, (unsigned)relay->port);
+	snprintf(connections, sizeof(connections), "%zu of %u", state.idle + state.busy, (unsigned)relay->connections);
+	describe_budget(services->budgets ? services->budgets[index] : NULL, used, sizeof(used));
+	json_t *row = json_pack(
+		"{s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:s, s:s, s:I, s:s}", "name", relay->name, "address",
+		address, "user", relay->user, "state", state_of(&state), "connections", connections, "busy",
+		(json_int_t)state.busy, "waiting", (json_int_t)state.waiting, "logins", (json_int_t)state.logins,
+		"messages", (json_int_t)state.messages, "sent_in_24_h", used, "rest", upstream_rest_text(state.rest),
+		"until", (json_int_t)until, "reason", reason_of(&state));
+	return row;
+}
+
+void control_list_relays(struct control *control, uint64_t request, const json_t *object)
+{
+	json_t *relays = json_array();
+	(void)object;
+	for (size_t i = 0; i < control->services->config->relay.count; i++)
+		json_array_append_new(relays, describe(control->services, i));
+	control_reply(control, request, json_pack("{s:b, s:o}", "ok", 1, "relays", relays));
+}
+
+/* ---- relay pause, relay resume */
+
+static void pause_relay(struct control *control, uint64_t request, const json_t *object, bool pause)
+{
+	char detail[300];
+	size_t index;
+	if (!control_find_relay(control, request, object, &index))
+		return;
+	upstream_pool_pause(control->services->pools[index], pause);
+	snprintf(detail, sizeof(detail), "relay %s %s", pause ? "pause" : "resume",
+		 control->services->config->relay.items[index].name);
+	records_admin_command(control->services->audit, (struct span){ 0 }, span_of(detail));
+	control_reply(control, request, json_pack("{s:b}", "ok", 1));
+}
+
+void control_pause_relay(struct control *control, uint64_t request, const json_t *object)
+{
+	pause_relay(control, request, object, true);
+}
+
+void control_resume_relay(struct control *control, uint64_t request, const json_t *object)
+{
+	pause_relay(control, request, object, false);
+}
