@@ -68,6 +68,14 @@ scale: all $(BUILD)/bench/crowd
 		tests/e2e/test_crowd.py >$(BUILD)/scale.log 2>&1 || { cat $(BUILD)/scale.log; exit 1; }
 	@grep -E 'idle authenticated|a message:|passed' $(BUILD)/scale.log
 
+# Logins of 1,000 sessions, caps under 200 clients, a relay killed amid 200 transactions of 5 MiB: the figures.
+.PHONY: upstreams
+upstreams: all
+	deploy/packages install test
+	@SUBGATE_UPSTREAMS=1 BUILD=$(abspath $(BUILD)) /usr/bin/python3 -m pytest -q -s -p no:cacheprovider \
+		tests/e2e/test_upstream_load.py >$(BUILD)/upstreams.log 2>&1 || { cat $(BUILD)/upstreams.log; exit 1; }
+	@grep -E 'figure:|passed' $(BUILD)/upstreams.log
+
 $(BUILD)/bench/%: $(BUILD)/tests/bench/%.o
 	@mkdir -p $(@D)
 	@echo "  LD  $@"

@@ -15,7 +15,7 @@
  * on_done may come at any time instead of the expected call. Exactly one
  * on_done follows upstream_begin, unless upstream_abort. The attempt is gone
  * when on_done returns. A connection kept from before that turns out dead
- * before the upstream answered DATA is replaced by a new one without a word, once.
+ * before the upstream answered DATA is replaced without a word; one that is silent is not.
  *
  * An attempt whose recipients were all refused stays open, as more of them may
  * be added; its owner ends it with upstream_abort. A refusal of a RCPT that is

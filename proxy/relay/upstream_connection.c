@@ -238,7 +238,7 @@ static void on_timeout(struct upstream_connection *c)
 		return;
 	}
 	if (c->state == CONNECTION_BUSY)
-		c->attempt->replaced = true; /* a second wait would be too much for its client */
+		c->attempt->replaced = REPLACED_MAXIMUM; /* a second wait would be too much for its client */
 	if (c->state == CONNECTION_CREDENTIAL)
 		upstream_connection_lost(c, "no credentials in time");
 	else

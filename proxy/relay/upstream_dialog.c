@@ -254,7 +254,7 @@ static void on_mail_reply(struct upstream *u, const struct reply *reply)
 	u->mail_answered = true;
 	if (reply->code / 100 == 2)
 		return;
-	if (is_farewell(reply) && u->connection->transactions && !u->replaced)
+	if (is_farewell(reply) && u->connection->transactions && u->replaced < REPLACED_MAXIMUM)
 		upstream_connection_lost(u->connection, "had been idle for too long");
 	else if (reply->code / 100 == 3)
 		upstream_dialog_give_up(u, UPSTREAM_TRANSPORT, "reply out of step to MAIL", reply);
@@ -358,8 +358,8 @@ void upstream_dialog_on_lost(struct upstream *u, const char *reason)
 		u->state = UPSTREAM_PARKED;
 		return;
 	}
-	if ((state == UPSTREAM_ENVELOPE || state == UPSTREAM_DATA) && was_kept && !u->replaced) {
-		u->replaced = true;
+	if ((state == UPSTREAM_ENVELOPE || state == UPSTREAM_DATA) && was_kept && u->replaced < REPLACED_MAXIMUM) {
+		u->replaced++;
 		upstream_pool_distrust_idle(u->pool);
 		upstream_wait(u, true);
 		return;

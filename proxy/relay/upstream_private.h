@@ -28,6 +28,7 @@
 #include "net/stream.h"
 #include "relay/upstream.h"
 
+#define REPLACED_MAXIMUM 10      /* a relay that closes behind each message makes many connections dead ones */
 #define UPSTREAM_REASON_SIZE 512 /* bytes, the NUL included: a line of the log */
 
 /* ---- classes */
@@ -255,7 +256,7 @@ struct upstream {
 	size_t written, answered; /* indexes of the next RCPT to write, and of the next to be answered */
 	size_t outstanding;       /* replies to come, MAIL's included */
 	size_t asked;             /* RCPTs written */
-	bool replaced;            /* a dead connection was replaced already */
+	unsigned replaced;        /* dead connections that were replaced already; REPLACED_MAXIMUM: no more will be */
 
 	struct spool_message *message; /* from upstream_send on */
 	uint64_t step_ms;              /* the same: for each step; 0: reply_timeout alone counts */

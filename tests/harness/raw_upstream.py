@@ -40,6 +40,7 @@ class Connection:
     def __init__(self, upstream, sock):
         self.upstream, self._socket, self._buffer = upstream, sock, b""
         self.transactions = 0
+        self.content = b""  # of the last message
 
     def send(self, data):
         self._socket.sendall(data)
@@ -159,9 +160,9 @@ class Connection:
 
     def _take_message(self):
         self._act(BODY)
-        content = self.body()
+        self.content = self.body()
         self.upstream.commands.append(".")
-        self.upstream.messages.append(content)
+        self.upstream.messages.append(self.content)
         self.transactions += 1
         self._act(DOT)
 
