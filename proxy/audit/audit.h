@@ -59,6 +59,7 @@ struct audit_event {
 	size_t recipient_count;
 	uint64_t size; /* bytes */
 	struct span message_id, relay, relay_host;
+	struct span sent_as; /* the sender, in envelope and header, that the relay got instead */
 	struct audit_reply response;
 	struct audit_quota quota;
 	struct span reason;

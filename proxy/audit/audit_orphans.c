@@ -151,6 +151,7 @@ static struct audit_event event_of(const json_t *record)
 		.message_id = text_at(record, "message_id"),
 		.relay = text_at(record, "relay"),
 		.relay_host = text_at(record, "relay_host"),
+		.sent_as = text_at(record, "sent_as"),
 		.reason = SPAN("the process died before the relay's reply was recorded"),
 	};
 }

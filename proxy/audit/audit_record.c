@@ -160,6 +160,7 @@ static void put_message(struct filling *filling, const struct audit_event *event
 	put_text(filling, "message_id", event->message_id);
 	put_text(filling, "relay", event->relay);
 	put_text(filling, "relay_host", event->relay_host);
+	put_text(filling, "sent_as", event->sent_as);
 	if (event->response.code)
 		put_response(filling, &event->response);
 	if (event->quota.resets_at)

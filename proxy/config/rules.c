@@ -327,6 +327,17 @@ static void check_relay_login(struct load *load, const struct config_relay *rela
 			   "private certificate");
 }
 
+static void check_rewriting(struct load *load, const struct config_relay *relay)
+{
+	struct span address = span_of(relay->rewrite_sender);
+	size_t at = span_find_byte(address, '@');
+	if (address.size &&
+	    (at == 0 || !value_is_host(span_slice(address, at + 1, address.size)) || !is_sender_pattern(address)))
+		load_fault(load, "relay", relay->name, "rewrite_sender",
+			   "\"%.80s\" is not a mail address; expected one such as \"relay@example.com\"",
+			   relay->rewrite_sender);
+}
+
 static void check_relays(struct load *load)
 {
 	if (load->config->relay.count == 0)
@@ -341,6 +352,7 @@ static void check_relays(struct load *load)
 			load_fault(load, "relay", relay->name, "host",
 				   "\"%.80s\" is not a host; expected a name or an address", relay->host);
 		check_relay_login(load, relay);
+		check_rewriting(load, relay);
 	}
 }
 

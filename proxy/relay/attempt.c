@@ -14,6 +14,11 @@ static const char *relay_name(const struct attempt *attempt)
 	return attempt->delivery->all->services->config->relay.items[attempt->relay].name;
 }
 
+struct span attempt_sent_as(const struct attempt *attempt)
+{
+	return span_of(attempt->delivery->all->services->config->relay.items[attempt->relay].rewrite_sender);
+}
+
 static struct budget *budget_of(const struct attempt *attempt)
 {
 	const struct services *services = attempt->delivery->all->services;
@@ -53,6 +58,8 @@ static void on_done(void *context, const struct upstream_outcome *outcome)
 	struct attempt *attempt = context;
 	struct delivery *delivery = attempt->delivery;
 	attempt->upstream = NULL;
+	rewriting_cancel(&attempt->rewriting);
+	spool_message_free(&attempt->copy);
 	outcome_decide(attempt, outcome);
 	delivery_free_if_over(delivery);
 }
@@ -110,12 +117,15 @@ static enum status begin(struct attempt *attempt)
 		.size = delivery->complete_ms ? delivery->check.size : delivery->declared_size,
 	};
 	struct upstream_recipient *list;
+	struct span sent_as = attempt_sent_as(attempt);
 	struct budget *budget = budget_of(attempt);
 	uint64_t limit = share_ms(attempt);
 	if (budget && budget_is_spent(budget))
 		return STATUS_REFUSED;
 	if (limit == 0)
 		return STATUS_TIMEOUT;
+	if (sent_as.size && delivery->mail_from.size) /* a bounce stays one: it has no sender */
+		envelope.mail_from = sent_as;
 	recipients_begin_attempt(&delivery->recipients);
 	TRY(list_asked(delivery, 0, &list));
 	enum status status =
@@ -181,6 +191,7 @@ static enum status record_leaving(struct attempt *attempt)
 	struct record_message record = refusal_describe(delivery);
 	record.attempt = attempt->number;
 	record.relay = span_of(relay_name(attempt));
+	record.sent_as = attempt_sent_as(attempt);
 	if (delivery->foreign_sender)
 		record.reason = SPAN("sender not owned by the user");
 	return records_message(delivery->all->services->audit, AUDIT_MESSAGE_LEAVING, &record, on_leaving_written,
@@ -233,12 +244,46 @@ static void hand_over(struct attempt *attempt)
 	delivery->callbacks++;
 	attempt->leaving = LEAVING_SUBMITTED;
 	delivery_set_state(delivery, DELIVERY_HANDOVER);
-	upstream_send(attempt->upstream, delivery->message, delivery->check.size, share_ms(attempt));
+	upstream_send(attempt->upstream, attempt->copy ? attempt->copy : delivery->message,
+		      (uint64_t)((int64_t)delivery->check.size + attempt->growth), share_ms(attempt));
+}
+
+/* ---- another sender */
+
+static void on_rewritten(void *context, enum status status, struct spool_message *copy, int64_t growth)
+{
+	struct attempt *attempt = context;
+	struct delivery *delivery = attempt->delivery;
+	attempt->rewriting = NULL;
+	attempt->copy = copy;
+	attempt->growth = growth;
+	if (status != STATUS_OK)
+		outcome_trouble(attempt, UPSTREAM_TRANSPORT, SPAN("no copy with the relay's own sender can be made"));
+	else
+		delivery_advance(delivery);
+	delivery_free_if_over(delivery);
+}
+
+/* False: not yet, or not at all. */
+static bool rewrite(struct attempt *attempt)
+{
+	struct delivery *delivery = attempt->delivery;
+	struct services *services = delivery->all->services;
+	struct span sent_as = attempt_sent_as(attempt);
+	if (sent_as.size == 0 || attempt->copy)
+		return true;
+	if (attempt->rewriting)
+		return false;
+	enum status status = rewriting_begin(services->loop, services->spool, delivery->message, sent_as, on_rewritten,
+					     attempt, &attempt->rewriting);
+	if (status != STATUS_OK)
+		outcome_trouble(attempt, UPSTREAM_TRANSPORT, span_of(status_text(status)));
+	return false;
 }
 
 void attempt_hand_over(struct attempt *attempt)
 {
-	if (take_budget(attempt))
+	if (take_budget(attempt) && rewrite(attempt))
 		hand_over(attempt);
 }
 
@@ -254,8 +299,11 @@ void attempt_release(struct attempt *attempt)
 
 void attempt_drop(struct attempt *attempt)
 {
+	rewriting_cancel(&attempt->rewriting);
 	if (!attempt->released)
 		budget_give_back(&attempt->claim);
 	if (attempt->upstream && !attempt->released)
 		upstream_abort(&attempt->upstream);
+	if (attempt->upstream == NULL)
+		spool_message_free(&attempt->copy);
 }

@@ -160,6 +160,10 @@ static void free_delivery(struct delivery *delivery)
 	*(delivery->newer ? &delivery->newer->older : &all->newest) = delivery->older;
 	all->count--;
 	timer_free(&delivery->timer);
+	for (size_t i = 0; i < delivery->attempt_count; i++) {
+		rewriting_cancel(&delivery->attempts[i].rewriting);
+		spool_message_free(&delivery->attempts[i].copy);
+	}
 	spool_message_free(&delivery->message);
 	recipients_free(&delivery->recipients);
 	arena_reset(&delivery->arena);

@@ -32,6 +32,7 @@
 #include "relay/delivery.h"
 #include "relay/recipients.h"
 #include "relay/records.h"
+#include "relay/rewriting.h"
 #include "relay/routes.h"
 #include "smtp/body.h"
 
@@ -81,9 +82,12 @@ struct attempt {
 	enum leaving leaving;
 	bool held;
 	bool released;
-	bool recorded; /* its outcome is submitted, or due */
-	bool unable;   /* the relay has not what the message needs */
-	bool budgeted; /* its account may send it */
+	bool recorded;               /* its outcome is submitted, or due */
+	bool unable;                 /* the relay has not what the message needs */
+	bool budgeted;               /* its account may send it */
+	struct rewriting *rewriting; /* under way, or NULL */
+	struct spool_message *copy;  /* what the relay gets instead of the delivery's message; or NULL */
+	int64_t growth;              /* of the copy against it, in bytes */
 	struct budget_claim claim;
 	uint64_t released_ms;
 };
@@ -197,6 +201,8 @@ bool attempt_begin_next(struct delivery *delivery);
 void attempt_ask_more(struct attempt *attempt);
 /* Takes one message off the account's budget first; what it has not, the next relay may have. */
 void attempt_hand_over(struct attempt *attempt);
+/* The address that the relay takes mail of, where it takes no other; else empty. */
+struct span attempt_sent_as(const struct attempt *attempt);
 void attempt_release(struct attempt *attempt); /* the final dot; the only place */
 /* When the delivery's own time for what it waits for is over: with a relay's verdict still to come, or not. */
 uint64_t attempt_deadline_ms(const struct delivery *delivery);

@@ -22,6 +22,7 @@ static enum status submit(const struct attempt *attempt, const struct outcome *o
 	struct record_message record = refusal_describe(delivery);
 	record.attempt = attempt->number;
 	record.relay = span_of(relay_name(attempt));
+	record.sent_as = attempt_sent_as(attempt);
 	record.relay_host = outcome->host;
 	record.response = outcome->response;
 	record.reason = outcome->reason;

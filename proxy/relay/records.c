@@ -156,6 +156,7 @@ static void fill_message(struct audit_event *event, const struct record_message 
 	event->message_id = message->message_id;
 	event->relay = message->relay;
 	event->relay_host = message->relay_host;
+	event->sent_as = message->sent_as;
 	if (!span_is_empty(message->response))
 		event->response = read_reply(message->response);
 	event->quota = message->quota;

@@ -32,7 +32,7 @@ struct record_message {
 	const struct recipients *recipients;
 	uint64_t size;
 	unsigned attempt; /* 0: none */
-	struct span relay, relay_host;
+	struct span relay, relay_host, sent_as;
 	struct span response; /* our text form */
 	struct span reason;
 	struct audit_quota quota;

@@ -9,6 +9,7 @@
 
 #include "smtp/author.h"
 #include "smtp/body.h"
+#include "smtp/header_field.h"
 
 static bool is_blank(char c)
 {
@@ -71,18 +72,12 @@ enum status header_find_end(struct span bytes, bool complete, size_t *out_size)
 
 /* ---- fields */
 
-struct field {
-	struct span name;
-	struct span lines; /* wire form, the name's line first */
-};
-
-/* Takes a field with its continuation lines off the front. STATUS_END: no more. */
-static enum status take_field(struct span *rest, struct field *out_field)
+enum status header_field_take(struct span *rest, struct header_field *out_field)
 {
 	size_t size;
 	if (rest->size == 0)
 		return STATUS_END;
-	struct field field = { .name = field_name(front_line(*rest, &size)) };
+	struct header_field field = { .name = field_name(front_line(*rest, &size)) };
 	if (field.name.size == 0)
 		return STATUS_INVALID;
 	while (size < rest->size) {
@@ -97,8 +92,7 @@ static enum status take_field(struct span *rest, struct field *out_field)
 	return STATUS_OK;
 }
 
-/* Bytes above 127 in a name are passed over: a byte order mark or a hard space in front of "From" hides nothing from us that a reader may find. */
-static bool is_named(struct span name, struct span wanted)
+bool header_field_is(struct span name, struct span wanted)
 {
 	size_t at = 0;
 	for (size_t i = 0; i < name.size; i++) {
@@ -111,8 +105,7 @@ static bool is_named(struct span name, struct span wanted)
 	return at == wanted.size;
 }
 
-/* The value in one line: line ends and stuffed dots are left out. */
-static enum status unfold(const struct field *field, struct buf *value)
+enum status header_field_unfold(const struct header_field *field, struct buf *value)
 {
 	size_t used;
 	struct span rest = field->lines;
@@ -127,16 +120,16 @@ static enum status unfold(const struct field *field, struct buf *value)
 	}
 }
 
-static enum status read_addresses(const struct field *field, struct buf *addresses)
+static enum status read_addresses(const struct header_field *field, struct buf *addresses)
 {
 	BUF_AUTO struct buf value;
 	buf_init(&value, HEADER_MAXIMUM);
-	TRY(unfold(field, &value));
+	TRY(header_field_unfold(field, &value));
 	return author_read(buf_span(&value), addresses);
 }
 
 /* <…> where it stands on one line, without blanks; else empty. */
-static struct span find_message_id(const struct field *field)
+static struct span find_message_id(const struct header_field *field)
 {
 	struct span value = span_slice(field->lines, span_find_byte(field->lines, ':') + 1, field->lines.size);
 	struct span from = span_slice(value, span_find_byte(value, '<'), value.size);
@@ -149,17 +142,17 @@ static struct span find_message_id(const struct field *field)
 }
 
 /* What a field adds to the facts, and to the authors. */
-static enum status read_field(const struct field *field, struct header_facts *facts, struct buf *addresses)
+static enum status read_field(const struct header_field *field, struct header_facts *facts, struct buf *addresses)
 {
-	if (is_named(field->name, SPAN("From"))) {
+	if (header_field_is(field->name, SPAN("From"))) {
 		facts->from_count++;
 		return read_addresses(field, addresses);
 	}
-	if (is_named(field->name, SPAN("Date")))
+	if (header_field_is(field->name, SPAN("Date")))
 		facts->has_date = true;
-	if (is_named(field->name, SPAN("Received")))
+	if (header_field_is(field->name, SPAN("Received")))
 		facts->received_count++;
-	if (is_named(field->name, SPAN("Message-ID"))) {
+	if (header_field_is(field->name, SPAN("Message-ID"))) {
 		facts->message_id = facts->has_message_id ? facts->message_id : find_message_id(field);
 		facts->has_message_id = true;
 	}
@@ -184,10 +177,10 @@ static enum status check_wire_form(struct span header)
 /* All fields, even behind a fault: the facts are told in any case. The first fault is the answer. */
 static enum status read_fields(struct span header, struct header_facts *facts, struct buf *addresses)
 {
-	struct field field;
+	struct header_field field;
 	enum status result = check_wire_form(header);
 	for (;;) {
-		enum status status = take_field(&header, &field);
+		enum status status = header_field_take(&header, &field);
 		if (status == STATUS_OK)
 			status = read_field(&field, facts, addresses);
 		else
@@ -218,17 +211,17 @@ enum status header_read(struct span header, struct header_facts *out_facts, stru
 
 static bool is_sender(struct span name)
 {
-	return is_named(name, SPAN("Sender")) || is_named(name, SPAN("Resent-From")) ||
-	       is_named(name, SPAN("Resent-Sender"));
+	return header_field_is(name, SPAN("Sender")) || header_field_is(name, SPAN("Resent-From")) ||
+	       header_field_is(name, SPAN("Resent-Sender"));
 }
 
 enum status header_read_senders(struct span header, struct buf *addresses)
 {
 	BUF_AUTO struct buf found;
-	struct field field;
+	struct header_field field;
 	enum status status;
 	buf_init(&found, HEADER_MAXIMUM);
-	while ((status = take_field(&header, &field)) == STATUS_OK) {
+	while ((status = header_field_take(&header, &field)) == STATUS_OK) {
 		if (is_sender(field.name))
 			TRY(read_addresses(&field, &found));
 	}

@@ -43,4 +43,12 @@ MUST_USE enum status header_read(struct span header, struct header_facts *out_fa
  */
 MUST_USE enum status header_read_senders(struct span header, struct buf *addresses);
 
+/*
+ * The header as a relay wants it that takes mail of `account` alone: From: is that address, with the name that stood
+ * there; who it was goes to Reply-To:, unless there is one; Sender: goes away, as From: is the sender now (RFC 5322,
+ * 3.6.2). All other fields stay, byte by byte. A header whose authors are `account` already stays as it is.
+ * `header` is as header_find_end found it; appended to `out`, wire form. STATUS_NO_MEMORY, STATUS_TOO_LARGE.
+ */
+MUST_USE enum status header_rewrite_sender(struct span header, struct span account, struct buf *out);
+
 #endif

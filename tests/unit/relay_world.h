@@ -48,6 +48,9 @@ static struct {
 	uint64_t begin_limit_ms, send_size, step_ms, verdict_ms, begin_size;
 	const char *mail_parameters,
 		*rcpt_parameters;   /* that say_envelope says; NULL: "SIZE=20 body=8bitmime" and none */
+	char begin_from[128];
+	void (*on_rewritten)(void *context, enum status status, struct spool_message *copy, int64_t growth);
+	void *rewriting_context;
 	char begin_parameters[512]; /* RET, ENVID and the first recipient's, as the upstream gets them */
 	bool relay_is_down[3];      /* upstream_begin refuses */
 	audit_callback *written;    /* of the oldest record that waits; of those behind it */
@@ -364,6 +367,37 @@ void spool_message_free(struct spool_message **message)
 	*message = NULL;
 }
 
+/* ---- rewriting */
+
+enum status rewriting_begin(struct loop *loop, struct spool *spool, struct spool_message *original,
+			    struct span account,
+			    void (*on_done)(void *context, enum status status, struct spool_message *copy,
+					    int64_t growth),
+			    void *context, struct rewriting **out_rewriting)
+{
+	(void)loop, (void)spool;
+	assert_non_null(original);
+	trace("rewrite as %.*s", SPAN_ARGS(account));
+	world.on_rewritten = on_done;
+	world.rewriting_context = context;
+	*out_rewriting = (struct rewriting *)&world;
+	return STATUS_OK;
+}
+
+void rewriting_cancel(struct rewriting **rewriting)
+{
+	if (*rewriting)
+		trace("rewriting cancelled");
+	*rewriting = NULL;
+}
+
+/* The copy is made, and larger by so many bytes. */
+static inline void rewriting_says(enum status status, int64_t growth)
+{
+	struct spool_message *copy = status == STATUS_OK ? calloc(1, sizeof(*copy)) : NULL;
+	world.on_rewritten(world.rewriting_context, status, copy, growth);
+}
+
 /* ---- upstream */
 
 static inline void trace_asked(const char *verb, const struct upstream_recipient *recipients, size_t count)
@@ -389,6 +423,7 @@ enum status upstream_begin(struct upstream_pool *pool, const struct upstream_env
 	trace_asked(verb, recipients, count);
 	world.begin_limit_ms = limit_ms;
 	world.begin_size = envelope->size;
+	snprintf(world.begin_from, sizeof(world.begin_from), "%.*s", SPAN_ARGS(envelope->mail_from));
 	snprintf(world.begin_parameters, sizeof(world.begin_parameters), "%.*s|%.*s|%.*s", SPAN_ARGS(envelope->ret),
 		 SPAN_ARGS(envelope->envid), SPAN_ARGS(recipients[0].parameters));
 	world.upstream = calloc(1, sizeof(*world.upstream));

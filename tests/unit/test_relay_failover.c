@@ -152,6 +152,55 @@ static void before_the_dot_the_next_relay_gets_the_whole_message_under_one_charg
 	assert_int_equal(world.outcomes, 2);
 }
 
+/* ---- another sender */
+
+static void a_relay_that_wants_its_own_sender_gets_a_copy_and_the_next_one_the_original(void **state)
+{
+	(void)state;
+	relays[0].rewrite_sender = "relay@example.com";
+	bring_message();
+	assert_string_equal(world.begin_from, "relay@example.com");
+	quota_says(QUOTA_GRANTED);
+	expect_trace("rewrite as relay@example.com");
+	rewriting_says(STATUS_OK, 12);
+	expect_trace("message.leaving 1; send");
+	assert_int_equal(world.send_size, strlen(MESSAGE_TEXT) + 12);
+	audit_says(STATUS_OK);
+	upstream_fails("");
+	assert_string_equal(world.begin_from, "ann@example.com");
+	upstream_says("250 ok");
+	audit_says(STATUS_OK);
+	assert_int_equal(world.send_size, strlen(MESSAGE_TEXT));
+	upstream_holds();
+	upstream_ends_with(UPSTREAM_ACCEPTED, "250 ok", true);
+	assert_int_equal(deliveries_count(deliveries), 0);
+	relays[0].rewrite_sender = NULL;
+}
+
+static void a_copy_that_can_not_be_made_is_the_relays_failure(void **state)
+{
+	(void)state;
+	relays[0].rewrite_sender = "relay@example.com";
+	bring_message();
+	quota_says(QUOTA_GRANTED);
+	rewriting_says(STATUS_TOO_LARGE, 0);
+	expect_trace("rewrite as relay@example.com; abort; count failed; B: bob@x");
+	upstream_fails("");
+	expect_trace("count failed; message.refused; refund; answer");
+	relays[0].rewrite_sender = NULL;
+}
+
+static void a_copy_ends_with_its_attempt(void **state)
+{
+	(void)state;
+	relays[0].rewrite_sender = "relay@example.com";
+	bring_message();
+	quota_says(QUOTA_GRANTED);
+	upstream_fails("");
+	expect_trace("rewrite as relay@example.com; rewriting cancelled; count failed; B: bob@x");
+	relays[0].rewrite_sender = NULL;
+}
+
 /* ---- time */
 
 static void relays_share_the_time_of_the_envelope(void **state)
@@ -387,6 +436,9 @@ int main(void)
 		CASE(a_relay_lost_amid_the_clients_data_is_replaced),
 		CASE(the_last_relay_lost_amid_the_clients_data_is_told_at_once),
 		CASE(before_the_dot_the_next_relay_gets_the_whole_message_under_one_charge),
+		CASE(a_relay_that_wants_its_own_sender_gets_a_copy_and_the_next_one_the_original),
+		CASE(a_copy_that_can_not_be_made_is_the_relays_failure),
+		CASE(a_copy_ends_with_its_attempt),
 		CASE(relays_share_the_time_of_the_envelope),
 		CASE(relays_share_the_time_behind_the_dot),
 		CASE(the_record_of_a_lost_attempt_does_not_release_the_next_ones_dot),

@@ -1,0 +1,124 @@
+/*
+ * Copies a message piece by piece, its header changed. Owns the copy until it
+ * is done; all it waits for is the spool.
+ */
+#include "relay/rewriting.h"
+
+#include <stdlib.h>
+
+#include "base/buf.h"
+#include "smtp/header.h"
+
+#define GATHERED_MAXIMUM \
+	(HEADER_MAXIMUM + SPOOL_PIECE + 16384) /* bytes: the header, what the gate added, and a piece behind it */
+
+/* Invariant: while the header is gathered, `copy` is empty; `status` counts once the timer runs. */
+struct rewriting {
+	struct spool_message *original, *copy;
+	struct span account;
+	void (*on_done)(void *context, enum status status, struct spool_message *copy, int64_t growth);
+	void *context;
+	struct timer *timer; /* so that nobody is called back inside his call */
+	struct buf gathered;
+	bool is_behind_header;
+	uint64_t offset;
+	int64_t growth;
+	enum status status;
+};
+
+static void destroy(struct rewriting *rewriting)
+{
+	spool_message_free(&rewriting->copy);
+	timer_free(&rewriting->timer);
+	buf_free(&rewriting->gathered);
+	free(rewriting);
+}
+
+static void tell(void *context)
+{
+	struct rewriting *rewriting = context;
+	struct spool_message *copy = rewriting->copy;
+	struct rewriting done = *rewriting;
+	if (done.status == STATUS_OK)
+		rewriting->copy = NULL;
+	destroy(rewriting);
+	done.on_done(done.context, done.status, done.status == STATUS_OK ? copy : NULL, done.growth);
+}
+
+static void finish(struct rewriting *rewriting, enum status status)
+{
+	rewriting->status = status;
+	timer_set(rewriting->timer, 0);
+}
+
+static enum status write_header(struct rewriting *rewriting, size_t size)
+{
+	BUF_AUTO struct buf header;
+	struct span old = span_slice(buf_span(&rewriting->gathered), 0, size);
+	buf_init(&header, 2 * GATHERED_MAXIMUM);
+	TRY(header_rewrite_sender(old, rewriting->account, &header));
+	rewriting->growth = (int64_t)buf_size(&header) - (int64_t)size;
+	rewriting->is_behind_header = true;
+	TRY(spool_append(rewriting->copy, buf_span(&header)));
+	struct span behind = span_slice(buf_span(&rewriting->gathered), size, buf_size(&rewriting->gathered));
+	return behind.size ? spool_append(rewriting->copy, behind) : STATUS_OK;
+}
+
+static enum status take(struct rewriting *rewriting, struct span bytes, bool complete)
+{
+	size_t size;
+	if (rewriting->is_behind_header)
+		return bytes.size ? spool_append(rewriting->copy, bytes) : STATUS_OK;
+	TRY(buf_append(&rewriting->gathered, bytes));
+	enum status status = header_find_end(buf_span(&rewriting->gathered), complete, &size);
+	if (status == STATUS_AGAIN)
+		return STATUS_OK;
+	TRY(status);
+	return write_header(rewriting, size);
+}
+
+static void on_read(void *context, enum status status, struct span bytes)
+{
+	struct rewriting *rewriting = context;
+	bool is_end = status == STATUS_END;
+	if (status == STATUS_OK || is_end)
+		status = take(rewriting, is_end ? (struct span){ 0 } : bytes, is_end);
+	rewriting->offset += is_end ? 0 : bytes.size;
+	if (status != STATUS_OK || is_end)
+		finish(rewriting, status);
+	else
+		spool_read(rewriting->original, rewriting->offset, on_read, rewriting);
+}
+
+enum status rewriting_begin(struct loop *loop, struct spool *spool, struct spool_message *original, struct span account,
+			    void (*on_done)(void *context, enum status status, struct spool_message *copy,
+					    int64_t growth),
+			    void *context, struct rewriting **out_rewriting)
+{
+	struct rewriting *rewriting = calloc(1, sizeof(*rewriting));
+	if (rewriting == NULL)
+		return STATUS_NO_MEMORY;
+	*rewriting =
+		(struct rewriting){ .original = original, .account = account, .on_done = on_done, .context = context };
+	buf_init(&rewriting->gathered, GATHERED_MAXIMUM);
+	enum status status = timer_make(loop, tell, rewriting, &rewriting->timer);
+	if (status == STATUS_OK)
+		status = spool_begin(spool, &rewriting->copy);
+	if (status != STATUS_OK) {
+		destroy(rewriting);
+		return status;
+	}
+	*out_rewriting = rewriting;
+	spool_read(original, 0, on_read, rewriting);
+	return STATUS_OK;
+}
+
+void rewriting_cancel(struct rewriting **rewriting)
+{
+	struct rewriting *gone = *rewriting;
+	if (gone == NULL)
+		return;
+	*rewriting = NULL;
+	spool_cancel_read(gone->original);
+	destroy(gone);
+}
