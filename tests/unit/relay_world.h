@@ -47,7 +47,7 @@ static struct {
 	struct upstream *upstream; /* the last attempt begun, while it lives */
 	uint64_t begin_limit_ms, send_size, step_ms, verdict_ms, begin_size;
 	const char *mail_parameters,
-		*rcpt_parameters;   /* that say_envelope says; NULL: "SIZE=20 body=8bitmime" and none */
+		*rcpt_parameters; /* that say_envelope says; NULL: "SIZE=20 body=8bitmime" and none */
 	char begin_from[128];
 	void (*on_rewritten)(void *context, enum status status, struct spool_message *copy, int64_t growth);
 	void *rewriting_context;
@@ -369,8 +369,7 @@ void spool_message_free(struct spool_message **message)
 
 /* ---- rewriting */
 
-enum status rewriting_begin(struct loop *loop, struct spool *spool, struct spool_message *original,
-			    struct span account,
+enum status rewriting_begin(struct loop *loop, struct spool *spool, struct spool_message *original, struct span account,
 			    void (*on_done)(void *context, enum status status, struct spool_message *copy,
 					    int64_t growth),
 			    void *context, struct rewriting **out_rewriting)

@@ -47,6 +47,9 @@ static void the_files_that_come_along_load(void **state)
 					     "conf/examples/gmail.conf",
 					     "conf/examples/microsoft365.conf",
 					     "conf/examples/postfix.conf",
+					     "conf/examples/gmail-then-postfix.conf",
+					     "conf/examples/ses.conf",
+					     "conf/examples/exchange.conf",
 					     "conf/examples/gmail-service-account.conf",
 					     "conf/examples/gmail-oauth.conf",
 					     "conf/examples/microsoft365-oauth.conf" };
