@@ -56,7 +56,7 @@ static void the_files_that_come_along_load(void **state)
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
 		struct config *config = load(files[i], read_file(files[i]));
 		assert_int_equal(config->listener.count, 2);
-		assert_int_equal(config->relay.count, 1);
+		assert_true(config->relay.count >= 1);
 		assert_string_equal(config->route.items[0].relays.items[0], config->relay.items[0].name);
 		config_free(&config);
 	}
