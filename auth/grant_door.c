@@ -112,7 +112,7 @@ static enum status take_credential_request(struct auth *auth, struct door *door,
 	TRY(door_read_credential_request(payload, &request));
 	size_t relay = find_token_relay(auth, request.relay);
 	if (relay < auth->role->config->relay.count) {
-		tokens_ask(auth->tokens, relay, request.request);
+		tokens_ask(auth->tokens, relay, request.mailbox, request.request);
 		return STATUS_OK;
 	}
 	vault_answer(auth->vault, &request, &reply);
@@ -125,7 +125,7 @@ static enum status take_credential_refused(const struct auth *auth, struct span 
 	TRY(door_read_credential_refused(payload, &message));
 	size_t relay = find_token_relay(auth, message.relay);
 	if (relay < auth->role->config->relay.count)
-		tokens_refuse(auth->tokens, relay, message.serial);
+		tokens_refuse(auth->tokens, relay, message.mailbox, message.serial);
 	return STATUS_OK;
 }
 

@@ -10,6 +10,7 @@
 
 #include "base/hash.h"
 #include "base/log.h"
+#include "smtp/address.h"
 
 #define ASKED_MAXIMUM 256        /* logins waiting for one fetch: as many as the relay role asks for at once */
 #define JOB_SLACK_MS 2000        /* a request bounds itself; one that doesn't is given up */
@@ -24,13 +25,17 @@
 struct asked {
 	uint64_t request;
 	size_t relay;
+	char mailbox[ADDRESS_MAXIMUM + 1]; /* "": the relay's `user` */
 };
 
 /* Invariants: `asked_count` is 0 unless `fetch` runs; ends_ms counts only with a token. */
 struct source {
 	struct tokens *tokens;
 	const struct oauth_client *client;
-	const char *subject;
+	char *subject;
+	bool is_personal;
+	bool is_wanted; /* asked for since the last fetch began */
+	uint64_t asked_ms;
 	struct secret token;
 	uint64_t serial, ends_ms, renew_ms;
 	struct secret unsaved; /* a refresh token that is not on disk yet */
@@ -38,8 +43,8 @@ struct source {
 	unsigned failures;     /* since the last token */
 	uint64_t rest_until_ms;
 	char reason[ANSWER_REASON_SIZE]; /* of the last failure */
-	struct asked asked[ASKED_MAXIMUM];
-	size_t asked_count;
+	struct asked *asked;             /* up to ASKED_MAXIMUM */
+	size_t asked_count, asked_capacity;
 	struct timer *timer; /* for the next fetch */
 	bool draining;
 };
@@ -84,7 +89,7 @@ static void give(const struct source *source, const struct asked *asked)
 		.available = 1,
 		.mechanism = relay->auth == RELAY_AUTH_XOAUTH2 ? SPAN("xoauth2") : SPAN("oauthbearer"),
 		.serial = source->serial,
-		.user = span_of(relay->user),
+		.user = span_of(asked->mailbox[0] ? asked->mailbox : relay->user),
 		.secret = secret_reveal(&source->token),
 	};
 	tokens_answer(source->tokens, &reply);
@@ -238,6 +243,7 @@ void source_begin(struct source *source)
 {
 	if (source->fetch)
 		return;
+	source->is_wanted = false;
 	struct fetch *fetch = make_fetch(source);
 	/* The lock of the token file may take as long as the request itself. */
 	uint64_t limit_ms = 2 * source->client->config->timeout + JOB_SLACK_MS;
@@ -253,24 +259,47 @@ void source_begin(struct source *source)
 
 static void on_timer(void *context)
 {
-	source_begin(context);
+	struct source *source = context;
+	if (!source->is_personal || source->is_wanted)
+		source_begin(source);
 }
 
 /* ---- calls */
 
-void source_ask(struct source *source, size_t relay, uint64_t request)
+static bool put_down(struct source *source, const struct asked *asked)
 {
-	const struct asked asked = { request, relay };
+	if (source->asked_count == source->asked_capacity) {
+		size_t capacity = source->asked_capacity ? 2 * source->asked_capacity : 4;
+		struct asked *list =
+			capacity <= ASKED_MAXIMUM ? reallocarray(source->asked, capacity, sizeof(*list)) : NULL;
+		if (list == NULL)
+			return false;
+		source->asked = list;
+		source->asked_capacity = capacity;
+	}
+	source->asked[source->asked_count++] = *asked;
+	return true;
+}
+
+void source_ask(struct source *source, size_t relay, struct span mailbox, uint64_t request)
+{
+	struct asked asked = { .request = request, .relay = relay };
+	snprintf(asked.mailbox, sizeof(asked.mailbox), "%.*s", SPAN_ARGS(mailbox));
+	source->is_wanted = true;
+	source->asked_ms = now_ms(source);
 	if (has_token(source)) {
 		give(source, &asked);
 		return;
 	}
 	if (source->fetch == NULL && now_ms(source) >= source->rest_until_ms)
 		source_begin(source);
-	if (source->fetch == NULL || source->asked_count == ASKED_MAXIMUM)
+	if (source->fetch == NULL || !put_down(source, &asked))
 		deny(source, &asked);
-	else
-		source->asked[source->asked_count++] = asked;
+}
+
+uint64_t source_asked_ms(const struct source *source)
+{
+	return source->fetch || source->asked_count ? UINT64_MAX : source->asked_ms;
 }
 
 void source_refuse(struct source *source, uint64_t serial)
@@ -304,15 +333,19 @@ void source_drain(struct source *source)
 
 /* ---- life */
 
-enum status source_create(struct tokens *tokens, const struct oauth_client *client, const char *subject,
+enum status source_create(struct tokens *tokens, const struct oauth_client *client, const char *subject, bool personal,
 			  struct source **out_source)
 {
 	struct source *source = calloc(1, sizeof(*source));
 	if (source == NULL)
 		return STATUS_NO_MEMORY;
-	*source = (struct source){ .tokens = tokens, .client = client, .subject = subject };
-	enum status status = timer_make(tokens_role(tokens)->loop, on_timer, source, &source->timer);
+	*source = (struct source){
+		.tokens = tokens, .client = client, .subject = strdup(subject), .is_personal = personal
+	};
+	enum status status = source->subject ? timer_make(tokens_role(tokens)->loop, on_timer, source, &source->timer)
+					     : STATUS_NO_MEMORY;
 	if (status != STATUS_OK) {
+		free(source->subject);
 		free(source);
 		return status;
 	}
@@ -329,6 +362,8 @@ void source_free(struct source **source)
 	secret_wipe(&ending->token);
 	secret_wipe(&ending->unsaved);
 	timer_free(&ending->timer);
+	free(ending->subject);
+	free(ending->asked);
 	free(ending);
 }
 

@@ -6,16 +6,19 @@
 
 struct source;
 
-/* `client` and `subject` live longer. */
+/* `client` lives longer; `subject`, "" where the token is for no mailbox in particular, is copied. A `personal` one is a sender's: it is got when it is asked for, and not renewed while nobody does. */
 MUST_USE enum status source_create(struct tokens *tokens, const struct oauth_client *client, const char *subject,
-				   struct source **out_source);
+				   bool personal, struct source **out_source);
 void source_free(struct source **source); /* when no job of it runs any more; NULL-safe; sets to NULL */
 const struct oauth_client *source_client(const struct source *source);
 bool source_is_for(const struct source *source, const struct oauth_client *client, const char *subject);
 
 /* Fetches, unless one is under way. */
 void source_begin(struct source *source);
-void source_ask(struct source *source, size_t relay, uint64_t request);
+/* For this mailbox of that relay. */
+void source_ask(struct source *source, size_t relay, struct span mailbox, uint64_t request);
+/* When it was asked last; UINT64_MAX while it fetches, or somebody waits. */
+uint64_t source_asked_ms(const struct source *source);
 void source_refuse(struct source *source, uint64_t serial);
 void source_forget_asked(struct source *source);
 void source_install(struct source *source, const struct token_answer *answer);

@@ -11,9 +11,12 @@
 #include "auth/oauth/source.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "smtp/address.h"
 
-#define THREADS_MAXIMUM 8     /* more endpoints than that share them */
-#define JOBS_QUEUE_MAXIMUM 64 /* one fetch a source, and some administrators */
+#define THREADS_MAXIMUM 8      /* more endpoints than that share them */
+#define JOBS_QUEUE_MAXIMUM 512 /* one fetch a source, and some administrators */
+#define PERSONAL_MAXIMUM \
+	1000 /* mailboxes of senders whose tokens are kept; more take the place of those not asked for longest */
 
 struct tokens {
 	const struct role_context *role;
@@ -22,8 +25,8 @@ struct tokens {
 	struct jobs *jobs;
 	struct oauth_client *clients; /* as the config's sections */
 	size_t client_count;
-	struct source **sources;
-	size_t source_count;
+	struct source **sources; /* of relays, then those of senders */
+	size_t source_count, relay_source_count;
 	struct source **of_relay; /* as the config's relays; NULL: a password */
 	uint64_t last_serial;
 	size_t busy; /* jobs under way that may bring a refresh token */
@@ -88,15 +91,80 @@ bool tokens_serve(const struct tokens *tokens, size_t relay)
 	return tokens->of_relay[relay] != NULL;
 }
 
-void tokens_ask(struct tokens *tokens, size_t relay, uint64_t request)
+/* Whom the relay role may ask for: by its word alone nobody else's mailbox is logged in at. */
+static bool is_sender_of(const struct config_relay *relay, struct span mailbox)
 {
-	source_ask(tokens->of_relay[relay], relay, request);
+	struct mailbox sender, account;
+	return relay->per_sender && address_read(mailbox, false, &sender) == STATUS_OK &&
+	       mailbox.size <= ADDRESS_MAXIMUM && sender.local.data[0] != '"' &&
+	       address_read(span_of(relay->user), false, &account) == STATUS_OK &&
+	       span_equal_nocase(sender.domain, account.domain);
 }
 
-void tokens_refuse(struct tokens *tokens, size_t relay, uint64_t serial)
+/* Where the sender's token comes from; NULL: none can be had now. */
+static struct source *find_personal(struct tokens *tokens, const struct oauth_client *client, const char *mailbox)
 {
-	if (tokens->of_relay[relay])
-		source_refuse(tokens->of_relay[relay], serial);
+	struct source **oldest = NULL, **at = &tokens->sources[tokens->relay_source_count];
+	for (; at < &tokens->sources[tokens->source_count]; at++) {
+		if (source_is_for(*at, client, mailbox))
+			return *at;
+		if (oldest == NULL || source_asked_ms(*at) < source_asked_ms(*oldest))
+			oldest = at;
+	}
+	bool is_full = tokens->source_count == tokens->relay_source_count + PERSONAL_MAXIMUM;
+	struct source *source = NULL;
+	if ((is_full && source_asked_ms(*oldest) == UINT64_MAX) ||
+	    source_create(tokens, client, mailbox, true, &source) != STATUS_OK)
+		return NULL;
+	if (is_full) {
+		source_free(oldest);
+		*oldest = source;
+	} else {
+		tokens->sources[tokens->source_count++] = source;
+	}
+	return source;
+}
+
+static struct source *find_for(struct tokens *tokens, size_t relay, struct span mailbox)
+{
+	const struct config_relay *section = &tokens->role->config->relay.items[relay];
+	const struct oauth_client *client = tokens_client(tokens, section->name);
+	char text[ADDRESS_MAXIMUM + 1];
+	/* An application's own token is the same for all. */
+	if (span_is_empty(mailbox) || client == NULL || client->config->grant != OAUTH_SERVICE_ACCOUNT)
+		return tokens->of_relay[relay];
+	snprintf(text, sizeof(text), "%.*s", SPAN_ARGS(mailbox));
+	return find_personal(tokens, client, text);
+}
+
+static void deny(const struct tokens *tokens, uint64_t request, struct span reason)
+{
+	const struct door_credential_reply reply = { .request = request, .reason = reason };
+	tokens_answer(tokens, &reply);
+}
+
+void tokens_ask(struct tokens *tokens, size_t relay, struct span mailbox, uint64_t request)
+{
+	const struct config_relay *section = &tokens->role->config->relay.items[relay];
+	if (!span_is_empty(mailbox) && !is_sender_of(section, mailbox)) {
+		deny(tokens, request, SPAN("not a mailbox of this relay"));
+		return;
+	}
+	struct source *source = find_for(tokens, relay, mailbox);
+	if (source)
+		source_ask(source, relay, mailbox, request);
+	else
+		deny(tokens, request, SPAN("too many mailboxes at once, or out of memory"));
+}
+
+void tokens_refuse(struct tokens *tokens, size_t relay, struct span mailbox, uint64_t serial)
+{
+	const struct config_relay *section = &tokens->role->config->relay.items[relay];
+	if (tokens->of_relay[relay] == NULL || (!span_is_empty(mailbox) && !is_sender_of(section, mailbox)))
+		return;
+	struct source *source = find_for(tokens, relay, mailbox);
+	if (source)
+		source_refuse(source, serial);
 }
 
 void tokens_forget_asked(struct tokens *tokens)
@@ -162,7 +230,7 @@ static enum status find_source(struct tokens *tokens, const struct config_relay 
 			return STATUS_OK;
 		}
 	}
-	TRY(source_create(tokens, client, subject, &tokens->sources[tokens->source_count]));
+	TRY(source_create(tokens, client, subject, false, &tokens->sources[tokens->source_count]));
 	*out_source = tokens->sources[tokens->source_count++];
 	return STATUS_OK;
 }
@@ -171,7 +239,7 @@ static enum status make_sources(struct tokens *tokens)
 {
 	const struct config *config = tokens->role->config;
 	tokens->of_relay = calloc(config->relay.count + 1, sizeof(struct source *));
-	tokens->sources = calloc(config->relay.count + 1, sizeof(struct source *));
+	tokens->sources = calloc(config->relay.count + PERSONAL_MAXIMUM, sizeof(struct source *));
 	if (tokens->of_relay == NULL || tokens->sources == NULL)
 		return STATUS_NO_MEMORY;
 	for (size_t i = 0; i < config->relay.count; i++) {
@@ -181,10 +249,20 @@ static enum status make_sources(struct tokens *tokens)
 	return STATUS_OK;
 }
 
+static bool has_personal(const struct tokens *tokens)
+{
+	const struct config *config = tokens->role->config;
+	for (size_t i = 0; i < config->relay.count; i++) {
+		if (config->relay.items[i].per_sender)
+			return true;
+	}
+	return false;
+}
+
 /* One thread more than sources, so that an administrator's consent finds one where all endpoints hang. */
 static enum status start_threads(struct tokens *tokens)
 {
-	size_t wanted = tokens->source_count + 1;
+	size_t wanted = has_personal(tokens) ? THREADS_MAXIMUM : tokens->source_count + 1;
 	const struct jobs_settings settings = {
 		.name = "tokens",
 		.threads = wanted < THREADS_MAXIMUM ? (unsigned)wanted : THREADS_MAXIMUM,
@@ -198,6 +276,7 @@ static enum status set_up(struct tokens *tokens)
 	oauth_client_wipe_json(); /* key files are JSON too */
 	TRY(open_clients(tokens));
 	TRY(make_sources(tokens));
+	tokens->relay_source_count = tokens->source_count;
 	if (tokens->source_count == 0)
 		return STATUS_OK;
 	TRY(https_open());

@@ -31,10 +31,13 @@ void tokens_free(struct tokens **tokens); /* NULL-safe; sets to NULL */
 
 /* Whether this relay (its number in the config) is logged in at with tokens. */
 bool tokens_serve(const struct tokens *tokens, size_t relay);
-/* Answered at once, or when the fetch under way has ended. */
-void tokens_ask(struct tokens *tokens, size_t relay, uint64_t request);
+/*
+ * Answered at once, or when the fetch under way has ended. `mailbox`: the sender's, with per_sender; it is held against
+ * the relay's domain here again. Empty: the relay's `user`.
+ */
+void tokens_ask(struct tokens *tokens, size_t relay, struct span mailbox, uint64_t request);
 /* The token of that serial was refused by the relay: it is not given again. */
-void tokens_refuse(struct tokens *tokens, size_t relay, uint64_t serial);
+void tokens_refuse(struct tokens *tokens, size_t relay, struct span mailbox, uint64_t serial);
 /* Who asked is gone. */
 void tokens_forget_asked(struct tokens *tokens);
 /* Nothing is fetched any more but what is asked for. */

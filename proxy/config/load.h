@@ -29,5 +29,6 @@ void rules_apply(struct load *load);
 /* The part of it that is about tokens: rules_oauth.c. */
 void rules_check_oauths(struct load *load);
 void rules_check_token_login(struct load *load, const struct config_relay *relay);
+void rules_check_per_sender(struct load *load, const struct config_relay *relay);
 
 #endif

@@ -353,6 +353,7 @@ static void check_relays(struct load *load)
 				   "\"%.80s\" is not a host; expected a name or an address", relay->host);
 		check_relay_login(load, relay);
 		check_rewriting(load, relay);
+		rules_check_per_sender(load, relay);
 	}
 }
 

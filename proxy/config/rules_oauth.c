@@ -27,6 +27,27 @@ void rules_check_token_login(struct load *load, const struct config_relay *relay
 			   "there is no oauth section \"%.80s\"; expected the name of one", relay->oauth);
 }
 
+/* One token for every mailbox is what a consent of one mailbox's owner is not. */
+void rules_check_per_sender(struct load *load, const struct config_relay *relay)
+{
+	const struct config_oauth *oauth =
+		config_relay_has_tokens(relay) ? config_find_oauth(load->config, relay->oauth) : NULL;
+	size_t at = span_find_byte(span_of(relay->user), '@');
+	if (!relay->per_sender)
+		return;
+	if (oauth == NULL || oauth->grant == OAUTH_REFRESH_TOKEN)
+		load_fault(load, "relay", relay->name, "per_sender",
+			   "needs tokens that are good for every mailbox; expected auth = \"xoauth2\" and an oauth "
+			   "section with grant = \"service_account\" or \"client_credentials\"");
+	if (at == 0 || at + 1 >= strlen(relay->user))
+		load_fault(load, "relay", relay->name, "user",
+			   "\"%.80s\" has no domain to hold senders against; expected a mailbox, as for per_sender",
+			   relay->user);
+	if (is_given(relay->rewrite_sender))
+		load_fault(load, "relay", relay->name, "rewrite_sender",
+			   "the sender has a mailbox of his own with per_sender; expected one of both");
+}
+
 /* ---- sections */
 
 static void want(struct load *load, const struct config_oauth *oauth, const char *option, const char *value,

@@ -25,6 +25,24 @@ static struct budget *budget_of(const struct attempt *attempt)
 	return services->budgets ? services->budgets[attempt->relay] : NULL;
 }
 
+/* The mailbox that the message goes by, and the budget that counts: that of the mailbox, or of the relay's account. */
+static enum status choose_account(struct attempt *attempt, struct budget **out_budget)
+{
+	struct delivery *delivery = attempt->delivery;
+	struct services *services = delivery->all->services;
+	const struct config_relay *relay = &services->config->relay.items[attempt->relay];
+	struct budget_limits limits;
+	char mailbox[ADDRESS_MAXIMUM + 1];
+	*out_budget = budget_of(attempt);
+	if (!mailboxes_name(services->config, relay, delivery->mail_from, mailbox))
+		return STATUS_OK;
+	TRY(arena_copy(&delivery->arena, span_of(mailbox), &attempt->mailbox));
+	if (!mailboxes_limits(relay, &limits))
+		return STATUS_OK;
+	*out_budget = mailboxes_budget(services->mailboxes, relay, attempt->mailbox);
+	return *out_budget ? STATUS_OK : STATUS_NO_MEMORY;
+}
+
 /* ---- what the upstream says */
 
 static void on_replies(void *context, const struct span *replies, size_t count)
@@ -118,8 +136,10 @@ static enum status begin(struct attempt *attempt)
 	};
 	struct upstream_recipient *list;
 	struct span sent_as = attempt_sent_as(attempt);
-	struct budget *budget = budget_of(attempt);
+	struct budget *budget;
 	uint64_t limit = share_ms(attempt);
+	TRY(choose_account(attempt, &budget));
+	envelope.mailbox = attempt->mailbox;
 	if (budget && budget_is_spent(budget))
 		return STATUS_REFUSED;
 	if (limit == 0)
@@ -222,9 +242,13 @@ static void on_budget(void *context, enum budget_verdict verdict)
 /* False: not yet, or not at all. */
 static bool take_budget(struct attempt *attempt)
 {
-	struct budget *budget = budget_of(attempt);
+	struct budget *budget;
 	if (attempt->budgeted || attempt->claim.budget)
 		return attempt->budgeted;
+	if (choose_account(attempt, &budget) != STATUS_OK) {
+		outcome_trouble(attempt, UPSTREAM_TRANSPORT, SPAN("out of memory"));
+		return false;
+	}
 	if (budget)
 		judge_budget(attempt, budget_take(budget, recipients_accepted(&attempt->delivery->recipients),
 						  &attempt->claim, on_budget, attempt));

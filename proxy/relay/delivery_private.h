@@ -85,6 +85,7 @@ struct attempt {
 	bool recorded;               /* its outcome is submitted, or due */
 	bool unable;                 /* the relay has not what the message needs */
 	bool budgeted;               /* its account may send it */
+	struct span mailbox;         /* the sender\'s own, in the delivery\'s arena; empty: the relay\'s account */
 	struct rewriting *rewriting; /* under way, or NULL */
 	struct spool_message *copy;  /* what the relay gets instead of the delivery's message; or NULL */
 	int64_t growth;              /* of the copy against it, in bytes */

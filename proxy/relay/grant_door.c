@@ -102,10 +102,13 @@ static enum status take_credential(struct grant_door *self, struct span payload)
 	return STATUS_OK;
 }
 
-static enum status request(struct grant_door *self, const char *relay, struct upstream_pool *pool, uint64_t ticket)
+static enum status request(struct grant_door *self, const char *relay, const char *mailbox, struct upstream_pool *pool,
+			   uint64_t ticket)
 {
 	struct credential_wanted *wanted = find(self, 0);
-	struct door_credential_request message = { .request = ++self->last_request, .relay = span_of(relay) };
+	struct door_credential_request message = { .request = ++self->last_request,
+						   .relay = span_of(relay),
+						   .mailbox = span_of(mailbox) };
 	if (self->door == NULL)
 		return STATUS_UNAVAILABLE;
 	if (wanted == NULL)
@@ -115,9 +118,10 @@ static enum status request(struct grant_door *self, const char *relay, struct up
 	return STATUS_OK;
 }
 
-void grant_door_ask(struct grant_door *self, const char *relay, struct upstream_pool *pool, uint64_t ticket)
+void grant_door_ask(struct grant_door *self, const char *relay, const char *mailbox, struct upstream_pool *pool,
+		    uint64_t ticket)
 {
-	enum status status = request(self, relay, pool, ticket);
+	enum status status = request(self, relay, mailbox, pool, ticket);
 	if (status == STATUS_OK)
 		return;
 	const struct upstream_credential none = { .reason = status == STATUS_UNAVAILABLE
@@ -127,9 +131,11 @@ void grant_door_ask(struct grant_door *self, const char *relay, struct upstream_
 	upstream_pool_credential(pool, ticket, &none);
 }
 
-void grant_door_refuse(struct grant_door *self, const char *relay, uint64_t serial)
+void grant_door_refuse(struct grant_door *self, const char *relay, const char *mailbox, uint64_t serial)
 {
-	struct door_credential_refused message = { .relay = span_of(relay), .serial = serial };
+	struct door_credential_refused message = { .relay = span_of(relay),
+						   .mailbox = span_of(mailbox),
+						   .serial = serial };
 	if (self->door && door_send_credential_refused(self->door, &message) != STATUS_OK)
 		log_warning("relay %s: auth can't be told that its token was refused", relay);
 }

@@ -32,8 +32,9 @@ struct grant_door {
 void grant_door_attach(struct grant_door *self, int fd);
 void grant_door_close(struct grant_door *self);
 /* The answer goes to upstream_pool_credential, at once where there is nobody to ask. */
-void grant_door_ask(struct grant_door *self, const char *relay, struct upstream_pool *pool, uint64_t ticket);
+void grant_door_ask(struct grant_door *self, const char *relay, const char *mailbox, struct upstream_pool *pool,
+		    uint64_t ticket);
 /* A token was refused upstream; while auth is away nobody has to know. */
-void grant_door_refuse(struct grant_door *self, const char *relay, uint64_t serial);
+void grant_door_refuse(struct grant_door *self, const char *relay, const char *mailbox, uint64_t serial);
 
 #endif

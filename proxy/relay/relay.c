@@ -61,16 +61,16 @@ static void on_audit_trouble(void *context, const char *what)
 	log_error("audit: %s", what);
 }
 
-static void on_credential_wanted(void *context, const char *name, uint64_t ticket)
+static void on_credential_wanted(void *context, const char *name, const char *mailbox, uint64_t ticket)
 {
 	struct account *account = context;
-	grant_door_ask(&account->relay->auth, name, account->relay->services.pools[account->index], ticket);
+	grant_door_ask(&account->relay->auth, name, mailbox, account->relay->services.pools[account->index], ticket);
 }
 
-static void on_credential_refused(void *context, const char *name, uint64_t serial)
+static void on_credential_refused(void *context, const char *name, const char *mailbox, uint64_t serial)
 {
 	struct account *account = context;
-	grant_door_refuse(&account->relay->auth, name, serial);
+	grant_door_refuse(&account->relay->auth, name, mailbox, serial);
 }
 
 /* ---- start */
@@ -135,10 +135,9 @@ static enum status open_budget(struct relay *relay, size_t index)
 {
 	const struct config *config = relay->context->config;
 	const struct config_relay *section = &config->relay.items[index];
-	const struct budget_limits limits = { section->messages_per_day, section->recipients_per_day,
-					      section->messages_per_minute };
+	struct budget_limits limits;
 	char account[ACCOUNT_SIZE];
-	if (limits.messages_per_day == 0 && limits.recipients_per_day == 0 && limits.messages_per_minute == 0)
+	if (!mailboxes_limits(section, &limits))
 		return STATUS_OK;
 	snprintf(account, sizeof(account), "%s|%s", section->host, section->user);
 	return budget_create(relay->context->loop, relay->redis, config->redis.prefix, span_of(account), &limits,
@@ -153,7 +152,7 @@ static enum status open_budgets(struct relay *relay)
 		return STATUS_NO_MEMORY;
 	for (size_t i = 0; i < count; i++)
 		TRY(open_budget(relay, i));
-	return STATUS_OK;
+	return mailboxes_create(relay->context->loop, relay->redis, relay->context->config, &relay->services.mailboxes);
 }
 
 static enum status open_pool(struct relay *relay, size_t index)
@@ -336,6 +335,7 @@ static void drain(void *state, uint64_t limit_ms)
 	for (size_t i = 0; i < relay->context->config->relay.count; i++)
 		if (relay->services.budgets[i])
 			budget_drain(relay->services.budgets[i]);
+	mailboxes_drain(relay->services.mailboxes);
 	if (relay->drain_timer == NULL &&
 	    timer_make(relay->context->loop, look, relay, &relay->drain_timer) != STATUS_OK) {
 		log_error("relay can't drain: out of memory");
@@ -369,6 +369,7 @@ static void stop(void *state)
 	for (size_t i = 0; relay->services.budgets && i < relay->context->config->relay.count; i++)
 		budget_free(&relay->services.budgets[i]);
 	free(relay->services.budgets);
+	mailboxes_free(&relay->services.mailboxes);
 	quota_free(&relay->services.quota);
 	redis_free(&relay->redis);
 	audit_free(&relay->services.audit);

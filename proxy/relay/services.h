@@ -6,6 +6,7 @@
 #include "config/config.h"
 #include "quota/budget.h"
 #include "quota/quota.h"
+#include "relay/mailboxes.h"
 #include "relay/message_id.h"
 #include "relay/spool.h"
 #include "relay/upstream.h"
@@ -25,6 +26,7 @@ struct services {
 	struct users *users;
 	struct upstream_pool **pools; /* one a relay section, in the config's order */
 	struct budget **budgets;      /* the same; NULL where its account has no limits */
+	struct mailboxes *mailboxes;  /* budgets of relays with per_sender */
 	struct message_ids ids;
 };
 

@@ -115,9 +115,10 @@ struct upstream_credential {
 	struct span secret; /* wiped after use by the pool's copy */
 	struct span reason; /* why not available */
 };
-typedef void upstream_ask_credential(void *context, const char *relay, uint64_t ticket);
+/* `mailbox`: the sender's, or "" for the relay's `user`. */
+typedef void upstream_ask_credential(void *context, const char *relay, const char *mailbox, uint64_t ticket);
 /* The token of that serial was refused: it is not to be given again. Another one is asked for behind this call. */
-typedef void upstream_refuse_credential(void *context, const char *relay, uint64_t serial);
+typedef void upstream_refuse_credential(void *context, const char *relay, const char *mailbox, uint64_t serial);
 
 struct upstream_pool;
 struct upstream; /* one attempt */

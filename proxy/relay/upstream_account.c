@@ -46,5 +46,6 @@ void upstream_account_release(struct upstream_account **account)
 
 unsigned upstream_account_limit(const struct upstream_account *account)
 {
-	return (unsigned)account->pool->relay->connections;
+	const struct config_relay *relay = account->pool->relay;
+	return (unsigned)(relay->per_sender ? relay->connections_per_sender : relay->connections);
 }

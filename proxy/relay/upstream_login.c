@@ -79,7 +79,7 @@ void upstream_login_ask_credential(struct upstream_connection *c)
 	upstream_connection_set_state(c, CONNECTION_CREDENTIAL);
 	stream_set_deadline(c->stream, upstream_connection_time_left(c));
 	c->ticket = ++pool->next_ticket;
-	pool->options.ask_credential(pool->options.context, pool->relay->name, c->ticket);
+	pool->options.ask_credential(pool->options.context, pool->relay->name, c->account->mailbox, c->ticket);
 }
 
 static bool may_send_secrets(const struct upstream_connection *c)

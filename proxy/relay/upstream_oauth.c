@@ -126,7 +126,7 @@ bool upstream_oauth_begin_anew(struct upstream_connection *c, const struct reply
 		return false;
 	c->has_new_token = true;
 	log_info("relay %s: login refused: %u; a new token is asked for", pool->relay->name, reply->code);
-	pool->options.refuse_credential(pool->options.context, pool->relay->name, c->serial);
+	pool->options.refuse_credential(pool->options.context, pool->relay->name, c->account->mailbox, c->serial);
 	upstream_login_wipe(c);
 	upstream_login_ask_credential(c);
 	return true;

@@ -3,9 +3,11 @@ Logins upstream with tokens: what is asked of a token endpoint, what the relay i
 them refuses, hangs or lies.
 """
 
+import concurrent.futures
 import os
 import pathlib
 import re
+import smtplib
 import time
 import urllib.request
 
@@ -111,6 +113,72 @@ def test_a_service_account_signs_for_the_mailbox(begin, endpoint, relay, tmp_pat
     assert claims["exp"] - claims["iat"] == 3600
     assert (claims["iss"], claims["sub"], claims["scope"], claims["aud"]) == (
         account.EMAIL, relay.USER, "https://mail.google.com/", f"{endpoint.url}/token")
+
+
+def send_as(subgate, users):
+    """One message of each of these, at once; what each client hears."""
+    passwords = {user: subgate.create_app_password(user) for user in users}
+
+    def send_one(user):
+        with login(subgate, user, passwords[user]) as client:
+            try:
+                client.sendmail(user, ["bob@example.net"], message(user))
+                return 250
+            except smtplib.SMTPRecipientsRefused as refused:
+                return refused.recipients["bob@example.net"][0]
+            except smtplib.SMTPResponseException as refused:
+                return refused.smtp_code
+
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        return list(pool.map(send_one, users))
+
+
+def subjects(endpoint):
+    return [read_jwt(request.form["assertion"])[1]["sub"] for request in endpoint.requests]
+
+
+PER_SENDER = {"extra": "per_sender = true  connections = 4  connections_per_sender = 1"}
+
+
+def test_each_sender_logs_in_as_his_own_mailbox(begin, endpoint, relay, tmp_path):
+    account = ServiceAccount(tmp_path)
+    subgate, _ = begin('grant = "service_account"  service_account_file = "secrets/account"',
+                       secrets={"account": account.json}, relay_options=PER_SENDER)
+    people = [f"user{n}@example.com" for n in range(6)]
+    strangers = ["eve@elsewhere.example", "mallory@sub.example.com"]
+    assert send_as(subgate, people + strangers + ["User0@EXAMPLE.com"]) == [250] * 9
+    assert set(subjects(endpoint)) == {*people, relay.USER}
+    tokens = {user: {token for _, of, _, token in relay.logins if of == user} for user in people}
+    assert all(len(own) >= 1 for own in tokens.values())
+    assert len(set.union(*tokens.values())) == sum(map(len, tokens.values())), "two share a token"
+    assert {of for _, of, _, _ in relay.logins} == {*people, relay.USER}
+
+
+def test_an_application_logs_in_as_every_sender_with_one_token(begin, endpoint, relay):
+    endpoint.accepts = {endpoint.CLIENT_SECRET}
+    subgate, _ = begin(f'{CREDENTIALS}  tenant = "example.com"', provider="microsoft", relay_options=PER_SENDER)
+    people = ["alice@example.com", "bob@example.com"]
+    assert send_as(subgate, people) == [250, 250]
+    assert {of for _, of, _, _ in relay.logins} == set(people)
+    assert len(endpoint.requests) == 1
+
+
+def test_a_mailbox_that_has_sent_enough_stops_nobody_else(begin, endpoint, relay, tmp_path):
+    account = ServiceAccount(tmp_path)
+    subgate, _ = begin('grant = "service_account"  service_account_file = "secrets/account"',
+                       secrets={"account": account.json},
+                       relay_options={"extra": "per_sender = true  messages_per_day = 2"})
+    assert [send_as(subgate, [USER])[0] for _ in range(4)] == [250, 250, 451, 451]
+    assert send_as(subgate, ["bob@example.com"]) == [250]
+
+
+def test_what_per_sender_needs_is_said(tmp_path, authority, endpoint, relay):
+    from harness.subgate import Subgate
+    section = relay.section(extra="per_sender = true")
+    subgate = Subgate(tmp_path / "s", authority, endpoint.section(extra=REFRESH) + section, SECRETS)
+    done = subgate.check()
+    assert done.returncode == 1 and "relay upstream.per_sender: needs tokens that are good for every mailbox" in (
+        done.stdout + done.stderr)
 
 
 def test_an_expired_a_refreshed_and_a_revoked_token(begin, endpoint, relay):

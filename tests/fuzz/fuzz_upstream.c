@@ -183,17 +183,18 @@ static void give_credential(struct span kind)
 		upstream_pool_credential(pool, asked, &credential);
 }
 
-static void on_refused(void *context, const char *name, uint64_t serial)
+static void on_refused(void *context, const char *name, const char *mailbox, uint64_t serial)
 {
 	(void)context;
 	(void)name;
+	(void)mailbox;
 	(void)serial;
 }
 
-static void on_ask(void *context, const char *name, uint64_t number)
+static void on_ask(void *context, const char *name, const char *mailbox, uint64_t number)
 {
 	(void)context;
-	assert(strcmp(name, "fake") == 0);
+	assert(strcmp(name, "fake") == 0 && mailbox[0] == '\0');
 	ticket = number;
 }
 

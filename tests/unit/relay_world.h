@@ -48,7 +48,7 @@ static struct {
 	uint64_t begin_limit_ms, send_size, step_ms, verdict_ms, begin_size;
 	const char *mail_parameters,
 		*rcpt_parameters; /* that say_envelope says; NULL: "SIZE=20 body=8bitmime" and none */
-	char begin_from[128];
+	char begin_from[128], begin_mailbox[128];
 	void (*on_rewritten)(void *context, enum status status, struct spool_message *copy, int64_t growth);
 	void *rewriting_context;
 	char begin_parameters[512]; /* RET, ENVID and the first recipient's, as the upstream gets them */
@@ -125,6 +125,13 @@ void budget_spend(struct budget_claim *claim)
 	if (claim->budget)
 		trace("budget spent");
 	claim->budget = NULL;
+}
+
+struct budget *mailboxes_budget(struct mailboxes *mailboxes, const struct config_relay *relay, struct span mailbox)
+{
+	(void)mailboxes, (void)relay;
+	trace("budget of %.*s", SPAN_ARGS(mailbox));
+	return (struct budget *)&world;
 }
 
 bool budget_is_spent(const struct budget *budget)
@@ -422,6 +429,7 @@ enum status upstream_begin(struct upstream_pool *pool, const struct upstream_env
 	trace_asked(verb, recipients, count);
 	world.begin_limit_ms = limit_ms;
 	world.begin_size = envelope->size;
+	snprintf(world.begin_mailbox, sizeof(world.begin_mailbox), "%.*s", SPAN_ARGS(envelope->mailbox));
 	snprintf(world.begin_from, sizeof(world.begin_from), "%.*s", SPAN_ARGS(envelope->mail_from));
 	snprintf(world.begin_parameters, sizeof(world.begin_parameters), "%.*s|%.*s|%.*s", SPAN_ARGS(envelope->ret),
 		 SPAN_ARGS(envelope->envid), SPAN_ARGS(recipients[0].parameters));

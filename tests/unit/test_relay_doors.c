@@ -459,7 +459,7 @@ static void a_credential_is_asked_of_auth_and_given_to_the_pool_once(void **stat
 {
 	(void)state;
 	const struct door_credential_reply reply = { .request = 1, .available = 1, .user = SPAN("relay@corp") };
-	grant_door_ask(&auth, "gmail", NULL, 42);
+	grant_door_ask(&auth, "gmail", "", NULL, 42);
 	expect("credential 1 for gmail");
 	assert_int_equal(door_send_credential_reply(auth_peer, &reply), STATUS_OK);
 	expect("ticket 42: yes relay@corp");
@@ -473,14 +473,14 @@ static void without_auth_there_is_no_credential(void **state)
 {
 	(void)state;
 	grant_door_close(&auth);
-	grant_door_ask(&auth, "gmail", NULL, 42);
+	grant_door_ask(&auth, "gmail", "", NULL, 42);
 	assert_string_equal(world.trace, "ticket 42: no auth role not running");
 }
 
 static void who_waits_for_a_credential_hears_when_auth_goes(void **state)
 {
 	(void)state;
-	grant_door_ask(&auth, "gmail", NULL, 42);
+	grant_door_ask(&auth, "gmail", "", NULL, 42);
 	expect("credential 1 for gmail");
 	door_free(&auth_peer);
 	expect("ticket 42: no auth role not running");
@@ -490,9 +490,9 @@ static void no_more_credentials_wait_than_there_is_room_for(void **state)
 {
 	(void)state;
 	for (uint64_t i = 0; i < CREDENTIALS_PENDING; i++)
-		grant_door_ask(&auth, "gmail", NULL, i + 1);
+		grant_door_ask(&auth, "gmail", "", NULL, i + 1);
 	assert_string_equal(world.trace, "");
-	grant_door_ask(&auth, "gmail", NULL, 9999);
+	grant_door_ask(&auth, "gmail", "", NULL, 9999);
 	assert_string_equal(world.trace, "ticket 9999: no auth role is behind");
 	forget();
 }

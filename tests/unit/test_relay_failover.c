@@ -201,6 +201,50 @@ static void a_copy_ends_with_its_attempt(void **state)
 	relays[0].rewrite_sender = NULL;
 }
 
+/* ---- the sender's own mailbox */
+
+static void a_sender_of_the_relays_domain_has_his_own_mailbox_and_budget(void **state)
+{
+	static const struct {
+		const char *sender, *mailbox;
+	} cases[] = {
+		{ "ann@example.com", "ann@example.com" },
+		{ "Ann+List@EXAMPLE.com", "ann@example.com" },
+		{ "ann@example.org", "" },
+		{ "ann@sub.example.com", "" },
+		{ "\"ann\"@example.com", "" },
+		{ "+x@example.com", "" },
+		{ "", "" },
+		{ "ann@example.com.evil", "" },
+	};
+	struct config_relay relay = { .per_sender = true, .user = "relay@Example.com", .host = "h" };
+	struct config some = { .sender = { .delimiter = "+" } };
+	char mailbox[ADDRESS_MAXIMUM + 1];
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		mailbox[0] = '\0';
+		bool is_own = mailboxes_name(&some, &relay, span_of(cases[i].sender), mailbox);
+		print_message("  %s: %s\n", cases[i].sender, is_own ? mailbox : "-");
+		assert_int_equal(is_own, cases[i].mailbox[0] != '\0');
+		assert_string_equal(mailbox, cases[i].mailbox);
+	}
+	relay.per_sender = false;
+	assert_false(mailboxes_name(&some, &relay, SPAN("ann@example.com"), mailbox));
+}
+
+static void it_is_asked_for_with_the_attempt(void **state)
+{
+	(void)state;
+	relays[0].per_sender = true;
+	relays[0].user = "relay@example.com";
+	relays[0].messages_per_day = 10;
+	world.budget = BUDGET_TAKEN;
+	assert_int_equal(say_envelope(grant, 1, "ann@example.com", "bob@x"), STATUS_OK);
+	assert_string_equal(world.begin_mailbox, "ann@example.com");
+	expect_trace("budget of ann@example.com; A: bob@x");
+	relays[0] = (struct config_relay){ .name = "A" };
+}
+
 /* ---- time */
 
 static void relays_share_the_time_of_the_envelope(void **state)
@@ -439,6 +483,8 @@ int main(void)
 		CASE(a_relay_that_wants_its_own_sender_gets_a_copy_and_the_next_one_the_original),
 		CASE(a_copy_that_can_not_be_made_is_the_relays_failure),
 		CASE(a_copy_ends_with_its_attempt),
+		CASE(a_sender_of_the_relays_domain_has_his_own_mailbox_and_budget),
+		CASE(it_is_asked_for_with_the_attempt),
 		CASE(relays_share_the_time_of_the_envelope),
 		CASE(relays_share_the_time_behind_the_dot),
 		CASE(the_record_of_a_lost_attempt_does_not_release_the_next_ones_dot),

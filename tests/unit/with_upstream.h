@@ -32,6 +32,7 @@ struct upstream_test {
 	const char *new_secret;          /* given once the first one is refused; NULL: none is to be had */
 	bool is_mute, is_unavailable;
 	unsigned asked;
+	char mailbox[64]; /* the last one asked for */
 	uint64_t ticket;
 };
 
@@ -93,20 +94,22 @@ static inline void give_credential(struct upstream_test *t, uint64_t ticket)
 	upstream_pool_credential(t->pool, ticket, &credential);
 }
 
-static inline void on_ask(void *context, const char *relay, uint64_t ticket)
+static inline void on_ask(void *context, const char *relay, const char *mailbox, uint64_t ticket)
 {
 	struct upstream_test *t = context;
 	assert_string_equal(relay, "fake");
+	snprintf(t->mailbox, sizeof(t->mailbox), "%s", mailbox);
 	t->asked++;
 	t->ticket = ticket;
 	if (!t->is_mute)
 		give_credential(t, ticket);
 }
 
-static inline void on_refused(void *context, const char *relay, uint64_t serial)
+static inline void on_refused(void *context, const char *relay, const char *mailbox, uint64_t serial)
 {
 	struct upstream_test *t = context;
 	assert_string_equal(relay, "fake");
+	assert_string_equal(mailbox, t->mailbox);
 	t->refused_serial = serial;
 	t->serial++;
 	t->secret = t->new_secret;
