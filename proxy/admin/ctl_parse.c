@@ -52,7 +52,7 @@ static const struct ctl_command commands[] = {
 	{ "throttle", "clear", "[USER or ADDRESS]", "forgive one, or all", { "who" }, 0, { { 0 } } },
 	{ "relay", "list", "", "the relays and how they do", { 0 }, 0, { { 0 } } },
 	{ "relay", "pause", "NAME", "begin no message there until it is resumed", { "relay" }, 1, { { 0 } } },
-	{ "relay", "resume", "NAME", "use it again", { "relay" }, 1, { { 0 } } },
+	{ "relay", "resume", "NAME", "end its pause, and whatever it rests for", { "relay" }, 1, { { 0 } } },
 	{ "relay",
 	  "test",
 	  "NAME [--to ADDRESS] [--from ADDRESS]",

@@ -3,7 +3,7 @@
  * one timer for its retries. c-ares can't cancel one query: a resolution that
  * nobody waits for any longer stays until c-ares is done with it.
  */
-#include "net/resolver.h"
+#include "net/resolver_cache.h"
 
 #include <ares.h>
 #include <arpa/inet.h>
@@ -29,8 +29,9 @@ struct resolver {
 	struct timer *retry;
 	struct query_socket *sockets;
 	struct resolution *pending; /* those that somebody waits for */
-	unsigned busy;              /* calls into c-ares on the stack */
-	bool freed;                 /* by the owner, while busy */
+	struct resolver_cache cache;
+	unsigned busy; /* calls into c-ares on the stack */
+	bool freed;    /* by the owner, while busy */
 };
 
 /* The answer may come inside the question, and the resolution be gone when c-ares is back. */
@@ -48,6 +49,7 @@ struct resolution {
 	void *context;
 	struct asking *asking; /* while inside resolver_ask */
 	in_port_t port;
+	char host[HOST_MAXIMUM + 1];
 };
 
 /* ---- c-ares on the loop */
@@ -55,6 +57,7 @@ struct resolution {
 static void destroy(struct resolver *resolver)
 {
 	ares_destroy(resolver->channel);
+	resolver_cache_wipe(&resolver->cache);
 	timer_free(&resolver->retry);
 	ares_library_cleanup();
 	free(resolver);
@@ -211,10 +214,43 @@ static void answer(struct resolution *resolution, const struct resolver_answer *
 	on_answer(context, answer);
 }
 
+static void set_port(struct resolver_answer *answer, in_port_t port)
+{
+	for (size_t i = 0; i < answer->count; i++) {
+		struct sockaddr_storage *address = &answer->endpoints[i].storage;
+		if (address->ss_family == AF_INET6)
+			((struct sockaddr_in6 *)address)->sin6_port = port;
+		else
+			((struct sockaddr_in *)address)->sin_port = port;
+	}
+}
+
+/* From the cache; false: it has none. */
+static bool recall(struct resolver *resolver, const char *host, in_port_t port, bool stale,
+		   struct resolver_answer *out_answer)
+{
+	const struct resolver_answer *kept =
+		resolver_cache_find(&resolver->cache, host, stale, loop_now_ms(resolver->loop));
+	if (kept == NULL)
+		return false;
+	*out_answer = *kept;
+	out_answer->is_stale = stale;
+	set_port(out_answer, port);
+	return true;
+}
+
+/* No server answers: what was good before may still be. */
+static void answer_without(struct resolution *resolution, const struct resolver_answer *failure)
+{
+	struct resolver_answer kept;
+	bool has_kept = recall(resolution->resolver, resolution->host, resolution->port, true, &kept);
+	answer(resolution, has_kept ? &kept : failure);
+}
+
 static void on_limit(void *context)
 {
 	const struct resolver_answer late = { .status = STATUS_TIMEOUT, .reason = "no answer from DNS in time" };
-	answer(context, &late);
+	answer_without(context, &late);
 }
 
 static enum status status_of(int error)
@@ -266,6 +302,28 @@ static void add_in_turn(struct resolver_answer *answer, const struct ares_addrin
 	}
 }
 
+/* The shortest life of all counts. */
+static uint64_t read_ttl(const struct ares_addrinfo_node *nodes)
+{
+	uint64_t ttl_s = UINT64_MAX;
+	for (; nodes; nodes = nodes->ai_next) {
+		if (nodes->ai_ttl >= 0 && (uint64_t)nodes->ai_ttl < ttl_s)
+			ttl_s = (uint64_t)nodes->ai_ttl;
+	}
+	return ttl_s == UINT64_MAX ? 0 : ttl_s;
+}
+
+static void keep(const struct resolution *resolution, const struct resolver_answer *answer,
+		 const struct ares_addrinfo_node *nodes)
+{
+	struct resolver *resolver = resolution->resolver;
+	if (answer->status == STATUS_OK)
+		resolver_cache_put(&resolver->cache, resolution->host, answer, read_ttl(nodes),
+				   loop_now_ms(resolver->loop));
+	else if (answer->status == STATUS_NOT_FOUND)
+		resolver_cache_drop(&resolver->cache, resolution->host);
+}
+
 /* c-ares calls this once for each query, on destruction too. */
 static void on_addresses(void *context, int error, int timeouts, struct ares_addrinfo *found)
 {
@@ -279,7 +337,11 @@ static void on_addresses(void *context, int error, int timeouts, struct ares_add
 			result.status = STATUS_NOT_FOUND;
 			result.reason = "no address";
 		}
-		answer(resolution, &result);
+		keep(resolution, &result, found ? found->nodes : NULL);
+		if (result.status == STATUS_UNAVAILABLE || result.status == STATUS_TIMEOUT)
+			answer_without(resolution, &result);
+		else
+			answer(resolution, &result);
 	}
 	if (found)
 		ares_freeaddrinfo(found);
@@ -340,9 +402,15 @@ enum status resolver_ask(struct resolver *resolver, struct span host, uint16_t p
 		on_answer(context, &literal);
 		return STATUS_OK;
 	}
+	if (recall(resolver, name, htons(port), false, &literal)) {
+		*out_resolution = NULL;
+		on_answer(context, &literal);
+		return STATUS_OK;
+	}
 	struct resolution wanted = {
 		.resolver = resolver, .on_answer = on_answer, .context = context, .port = htons(port)
 	};
+	memcpy(wanted.host, name, host.size + 1);
 	return ask_dns(resolver, name, limit_ms, &wanted, out_resolution);
 }
 

@@ -1,6 +1,6 @@
 /*
- * DNS without waiting: c-ares on the loop. A literal address answers at once
- * (still through the callback, in the same call).
+ * DNS without waiting: c-ares on the loop. A literal address, and a name whose
+ * answer is still good by its TTL, answers at once (still through the callback, in the same call).
  */
 #ifndef NET_RESOLVER_H
 #define NET_RESOLVER_H
@@ -20,6 +20,7 @@ struct resolver_answer {
 	struct endpoint
 		endpoints[RESOLVER_ENDPOINTS]; /* in the order to try, IPv6 and IPv4 in turn, with the port asked for */
 	size_t count;
+	bool is_stale;      /* no server answers: what was good before, for a day at most */
 	const char *reason; /* static */
 };
 

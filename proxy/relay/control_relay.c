@@ -87,7 +87,10 @@ static void pause_relay(struct control *control, uint64_t request, const json_t 
 	size_t index;
 	if (!control_find_relay(control, request, object, &index))
 		return;
-	upstream_pool_pause(control->services->pools[index], pause);
+	if (pause)
+		upstream_pool_pause(control->services->pools[index]);
+	else
+		upstream_pool_resume(control->services->pools[index]);
 	snprintf(detail, sizeof(detail), "relay %s %s", pause ? "pause" : "resume",
 		 control->services->config->relay.items[index].name);
 	records_admin_command(control->services->audit, (struct span){ 0 }, span_of(detail));

@@ -183,7 +183,9 @@ struct upstream_pool_state {
 void upstream_pool_show(const struct upstream_pool *pool, struct upstream_pool_state *out_state);
 
 /* A paused relay begins no transaction; those begun go on. Kept until it is resumed, in whichever process. */
-void upstream_pool_pause(struct upstream_pool *pool, bool pause);
+void upstream_pool_pause(struct upstream_pool *pool);
+/* Ends that, and every rest: an administrator knows better. */
+void upstream_pool_resume(struct upstream_pool *pool);
 
 /*
  * Copies what it is given. `handler` is static. The callbacks come at the end of the turn or later, never inside these

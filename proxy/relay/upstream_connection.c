@@ -9,6 +9,7 @@
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/log.h"
 #include "relay/upstream_private.h"
@@ -16,8 +17,9 @@
 #define INPUT_MAXIMUM \
 	(REPLY_SIZE_MAXIMUM + 4096) /* bytes: the largest reply, so that its parser says when it is too large */
 #define OUTPUT_MAXIMUM (1U << 20)   /* bytes: 1,000 recipients at once, or a body's backlog */
-#define RESET_MS 5000 /* for the reply to RSET: it costs the relay nothing, and somebody may wait for the connection */
-#define QUIT_MS 2000  /* for the reply to QUIT; nothing but a slot depends on it */
+#define RESET_MS 5000  /* for the reply to RSET: it costs the relay nothing, and somebody may wait for the connection */
+#define QUIT_MS 2000   /* for the reply to QUIT; nothing but a slot depends on it */
+#define SHUN_MS 600000 /* an address that could not be reached is tried last for so long */
 #define FAREWELL_MS 500 /* for the relay to close behind it */
 
 void upstream_connection_set_state(struct upstream_connection *c, enum connection_state state)
@@ -62,6 +64,13 @@ void upstream_connection_unusable(struct upstream_connection *c, const char *rea
 
 static void connect_next(struct upstream_connection *c);
 
+/* The address that was tried goes to the end for a while: one that hangs would cost each connection its share of the time. */
+static void shun(const struct upstream_connection *c)
+{
+	c->pool->shunned = c->addresses.endpoints[c->next_address - 1];
+	c->pool->shunned_until_ms = loop_now_ms(c->pool->loop) + SHUN_MS;
+}
+
 void upstream_connection_lost(struct upstream_connection *c, const char *reason)
 {
 	char text[UPSTREAM_REASON_SIZE];
@@ -77,6 +86,7 @@ void upstream_connection_lost(struct upstream_connection *c, const char *reason)
 	} else if (!was_greeted && c->next_address < c->addresses.count) {
 		log_info("relay %s: %s: %s; trying its next address", c->pool->relay->name, c->host, reason);
 		upstream_trial_trace(c, "* %s", reason);
+		shun(c);
 		stream_free(&c->stream);
 		connect_next(c);
 	} else {
@@ -319,12 +329,33 @@ static void connect_next(struct upstream_connection *c)
 	upstream_connection_set_state(c, CONNECTION_CONNECTING);
 }
 
+static void put_shunned_last(struct upstream_connection *c)
+{
+	const struct upstream_pool *pool = c->pool;
+	struct endpoint *list = c->addresses.endpoints;
+	size_t count = c->addresses.count, at = 0;
+	if (count < 2 || loop_now_ms(pool->loop) >= pool->shunned_until_ms)
+		return;
+	while (at < count && (list[at].size != pool->shunned.size ||
+			      memcmp(&list[at].storage, &pool->shunned.storage, list[at].size) != 0))
+		at++;
+	if (at == count)
+		return;
+	struct endpoint shunned = list[at];
+	memmove(&list[at], &list[at + 1], (count - at - 1) * sizeof(*list));
+	list[count - 1] = shunned;
+}
+
 static void on_resolved(void *context, const struct resolver_answer *answer)
 {
 	char reason[UPSTREAM_REASON_SIZE];
 	struct upstream_connection *c = context;
 	c->resolution = NULL;
 	c->addresses = *answer;
+	if (answer->is_stale)
+		log_warning("relay %s: DNS does not answer: the last known addresses of %s are used",
+			    c->pool->relay->name, c->pool->relay->host);
+	put_shunned_last(c);
 	if (answer->status == STATUS_OK && answer->count) {
 		connect_next(c);
 		return;

@@ -374,6 +374,8 @@ struct upstream_pool {
 	struct timer
 		*timer; /* the turn is wanted again: a rest ends, a slot may be free, or an attempt has been silent */
 	uint64_t next_ticket;
+	struct endpoint shunned; /* an address that could not be reached: tried last */
+	uint64_t shunned_until_ms;
 	bool draining;
 
 	bool proven;         /* the last login went well: several may be tried at once */

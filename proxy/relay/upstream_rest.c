@@ -294,13 +294,21 @@ void upstream_rest_on_accepted(struct upstream_account *account)
 	}
 }
 
-void upstream_pool_pause(struct upstream_pool *pool, bool pause)
+void upstream_pool_pause(struct upstream_pool *pool)
 {
 	const struct upstream_account *account = configured(pool);
-	uint64_t key = account->keys[UPSTREAM_REST_PAUSED];
-	if (pause)
-		rests_begin(rests_of(account), key, REST_UNTIL_ENDED, "paused by an administrator");
-	else
-		rests_end(rests_of(account), key);
+	rests_begin(rests_of(account), account->keys[UPSTREAM_REST_PAUSED], REST_UNTIL_ENDED,
+		    "paused by an administrator");
+	upstream_pool_wake(pool);
+}
+
+void upstream_pool_resume(struct upstream_pool *pool)
+{
+	const struct upstream_account *account;
+	pool->silences = 0;
+	for (account = TAILQ_FIRST(&pool->accounts); account; account = TAILQ_NEXT(account, in_pool)) {
+		for (enum upstream_rest kind = UPSTREAM_REST_CONNECT; kind < UPSTREAM_REST_KINDS; kind++)
+			end(account, kind);
+	}
 	upstream_pool_wake(pool);
 }

@@ -43,6 +43,7 @@ class Stage:
         self.upstream.messages.clear()
         self.upstream.commands.clear()
         self.upstream.script.clear()
+        self.subgate.ctl("relay", "resume", "upstream")  # a transcript may have made it rest
         self.audit_from = len(self.subgate.audit())
         self.log_from = len(self.subgate.log)
 

@@ -148,6 +148,16 @@ def test_a_test_takes_no_connection_too_many(start, raw):
         assert done.returncode == 1 and "all connections of this account are in use" in done.stderr
 
 
+def test_an_address_that_can_not_be_reached_is_tried_last_from_then_on(start, upstream):
+    """Where localhost has an IPv6 address too, nobody listens there."""
+    subgate = start(relay_section(upstream).replace('host = "127.0.0.1"', 'host = "localhost"'))
+    for _ in range(2):
+        done = try_relay(subgate)
+        assert done.returncode == 0, done
+    tried = [line for line in done.stdout.splitlines() if line.startswith("* connecting")]
+    assert tried == [f"* connecting to 127.0.0.1, port {upstream.port}"]
+
+
 def test_what_a_relay_says_can_not_steer_a_terminal(start, raw):
     subgate = start(raw.section())
     raw.script[MAIL] = ["550 5.7.1 \x1b[2J\x9b no"]
@@ -211,3 +221,5 @@ def test_an_account_that_has_sent_enough_rests_through_reload_and_restart(start,
     assert sum(command.startswith("MAIL") for command in raw.commands) == 1
     text = subgate.ctl("relay", "list").stdout
     assert "resting" in text and "Daily user sending limit exceeded" in text
+    subgate.ctl("relay", "resume", "upstream")
+    assert relay(subgate)["state"] == "ready" and send(subgate, password)[0] == 250

@@ -29,13 +29,14 @@ struct dns {
 	int fd;
 	struct watch *watch;
 	enum manner manner;
+	char ttl; /* seconds; of the first record of all one less */
 	unsigned asked;
 };
 
-static size_t add_record(char *at, uint16_t type, const char *address)
+static size_t add_record(char *at, uint16_t type, const char *address, char ttl)
 {
-	/* The name by pointer to the question, class IN, 60 s. */
-	const char head[] = { '\xc0', HEADER, 0, (char)type, 0, 1, 0, 0, 0, 60, 0, type == TYPE_A ? 4 : 16 };
+	/* The name by pointer to the question, class IN. */
+	const char head[] = { '\xc0', HEADER, 0, (char)type, 0, 1, 0, 0, 0, ttl, 0, type == TYPE_A ? 4 : 16 };
 	memcpy(at, head, sizeof(head));
 	inet_pton(type == TYPE_A ? AF_INET : AF_INET6, address, at + sizeof(head));
 	return sizeof(head) + (type == TYPE_A ? 4 : 16);
@@ -48,7 +49,8 @@ static size_t add_answers(const struct dns *dns, char *packet, size_t size, uint
 	if (dns->manner == ANSWERS || (dns->manner == V4_ONLY && type == TYPE_A)) {
 		packet[7] = type == TYPE_A ? 2 : 3;
 		for (int i = 0; i < packet[7]; i++)
-			size += add_record(packet + size, type, type == TYPE_A ? v4[i] : v6[i]);
+			size += add_record(packet + size, type, type == TYPE_A ? v4[i] : v6[i],
+					   (char)(dns->ttl - (type == TYPE_A && i == 0)));
 	}
 	return size;
 }
@@ -108,7 +110,7 @@ static void begin(struct fixture *f, enum manner manner)
 	struct sockaddr_in here = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	socklen_t size = sizeof(here);
 	char servers[32];
-	*f = (struct fixture){ .dns.manner = manner };
+	*f = (struct fixture){ .dns.manner = manner, .dns.ttl = 60 };
 	assert_int_equal(loop_create(&f->loop), STATUS_OK);
 	f->dns.fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
 	assert_int_equal(bind(f->dns.fd, (struct sockaddr *)&here, size), 0);
@@ -311,6 +313,76 @@ static void what_can_be_no_host_is_refused_at_once(void **state)
 	end(&f);
 }
 
+/* ---- what is kept */
+
+static void ask_for(struct fixture *f, const char *host, uint64_t limit_ms)
+{
+	unsigned before = f->answers;
+	assert_int_equal(resolver_ask(f->resolver, span_of(host), 465, limit_ms, note, f, &f->resolution), STATUS_OK);
+	while (f->answers == before)
+		run_for(f->loop, 5);
+}
+
+static void an_answer_is_kept_as_long_as_it_says(void **state)
+{
+	struct fixture f;
+	(void)state;
+	begin(&f, ANSWERS);
+	f.dns.ttl = 2; /* the shortest of its records: 1 s */
+	ask_for(&f, "relay.example.net", LIMIT_MS);
+	unsigned asked = f.dns.asked;
+	size_t count = f.answer.count;
+	ask_for(&f, "Relay.Example.NET", LIMIT_MS);
+	assert_int_equal(f.dns.asked, asked);
+	assert_int_equal(f.answer.count, count);
+	assert_null(f.resolution);
+	assert_int_equal(endpoint_port(&f.answer.endpoints[0]), 465);
+	ask_for(&f, "other.example.net", LIMIT_MS);
+	assert_int_equal(f.dns.asked, 2 * asked);
+	run_for(f.loop, 1050);
+	ask_for(&f, "relay.example.net", LIMIT_MS);
+	assert_int_equal(f.dns.asked, 3 * asked);
+	end(&f);
+}
+
+static void an_answer_for_once_is_not_kept(void **state)
+{
+	struct fixture f;
+	(void)state;
+	begin(&f, ANSWERS);
+	f.dns.ttl = 1; /* the shortest: 0 */
+	ask_for(&f, "relay.example.net", LIMIT_MS);
+	unsigned asked = f.dns.asked;
+	ask_for(&f, "relay.example.net", LIMIT_MS);
+	assert_int_equal(f.dns.asked, 2 * asked);
+	end(&f);
+}
+
+static void while_no_server_answers_the_last_answer_stands_in(void **state)
+{
+	static const enum manner manners[] = { IS_SILENT, FAILS };
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		struct fixture f;
+		begin(&f, ANSWERS);
+		f.dns.ttl = 1;
+		ask_for(&f, "relay.example.net", LIMIT_MS);
+		assert_false(f.answer.is_stale);
+		f.dns.manner = manners[i];
+		ask_for(&f, "relay.example.net", 300);
+		assert_int_equal(f.answer.status, STATUS_OK);
+		assert_true(f.answer.is_stale);
+		assert_true(f.answer.count > 1);
+		f.dns.manner = DENIES; /* that is an answer */
+		ask_for(&f, "relay.example.net", LIMIT_MS);
+		assert_int_equal(f.answer.status, STATUS_NOT_FOUND);
+		f.dns.manner = manners[i];
+		ask_for(&f, "relay.example.net", 300);
+		assert_int_not_equal(f.answer.status, STATUS_OK);
+		end(&f);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -324,6 +396,9 @@ int main(void)
 		cmocka_unit_test(a_resolver_freed_with_questions_pending_answers_none),
 		cmocka_unit_test(a_resolver_may_be_freed_by_its_answer),
 		cmocka_unit_test(what_can_be_no_host_is_refused_at_once),
+		cmocka_unit_test(an_answer_is_kept_as_long_as_it_says),
+		cmocka_unit_test(an_answer_for_once_is_not_kept),
+		cmocka_unit_test(while_no_server_answers_the_last_answer_stands_in),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

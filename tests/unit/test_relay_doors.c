@@ -85,10 +85,16 @@ void upstream_pool_show(const struct upstream_pool *pool, struct upstream_pool_s
 	*out_state = (struct upstream_pool_state){ .idle = 1, .busy = 2, .logins = 3, .last_error = "none \"yet\"" };
 }
 
-void upstream_pool_pause(struct upstream_pool *pool, bool pause)
+void upstream_pool_pause(struct upstream_pool *pool)
 {
 	(void)pool;
-	note(world.trace, "%s", pause ? "pause" : "resume");
+	note(world.trace, "pause");
+}
+
+void upstream_pool_resume(struct upstream_pool *pool)
+{
+	(void)pool;
+	note(world.trace, "resume");
 }
 
 const char *upstream_rest_text(enum upstream_rest rest)

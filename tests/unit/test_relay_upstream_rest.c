@@ -258,12 +258,12 @@ static void a_paused_relay_begins_nothing_and_ends_what_it_began(void **state)
 	begin(2);
 	begin_of(&begun, "a", "");
 	run_until(t.loop, is_answered, &begun);
-	upstream_pool_pause(t.pool, true);
+	upstream_pool_pause(t.pool);
 	assert_true(shown().paused);
 	assert_int_equal(send_one(&s), UPSTREAM_BUSY);
 	assert_string_equal(s.reason, "paused by an administrator");
 	finish(&begun);
-	upstream_pool_pause(t.pool, false);
+	upstream_pool_resume(t.pool);
 	assert_false(shown().paused);
 	assert_int_equal(send_one(&s), UPSTREAM_ACCEPTED);
 	end();
