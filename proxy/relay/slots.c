@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#define FILE_NAME "connections"
 #define ACCOUNT_MASK ((UINT64_C(1) << 52) - 1) /* of a key: accounts SLOTS_MAXIMUM bytes apart, within an off_t */
 
 struct held {
@@ -24,12 +25,22 @@ struct slots {
 	size_t count, capacity;
 };
 
+/* A file that another user left in our folder (`user` was changed) gives way: who held locks on it has ended. */
+static int open_file(int folder)
+{
+	const int flags = O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW;
+	int fd = openat(folder, FILE_NAME, flags, 0600);
+	if (fd < 0 && errno == EACCES && unlinkat(folder, FILE_NAME, 0) == 0)
+		fd = openat(folder, FILE_NAME, flags, 0600);
+	return fd;
+}
+
 enum status slots_create(int folder, struct slots **out_slots)
 {
 	struct slots *slots = calloc(1, sizeof(*slots));
 	int fd = -1;
 	if (folder >= 0) {
-		fd = openat(folder, "connections", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+		fd = open_file(folder);
 		close(folder);
 		if (fd < 0) {
 			free(slots);
