@@ -89,7 +89,7 @@ static void on_limit(void *context)
 		upstream_finish(u, UPSTREAM_BUSY, NULL, "no free connection in time");
 		return;
 	}
-	upstream_rest_on_silence(u->account, "no reply to MAIL and RCPT in time");
+	upstream_rest_on_silence(u, "no reply to MAIL and RCPT in time");
 	upstream_finish(u, UPSTREAM_TRANSPORT, NULL, "no reply to MAIL and RCPT in time");
 	upstream_connection_close(c);
 }

@@ -365,6 +365,6 @@ void upstream_dialog_on_lost(struct upstream *u, const char *reason)
 		return;
 	}
 	snprintf(text, sizeof(text), "%s: %s", u->host, reason);
-	upstream_rest_on_silence(u->account, text);
+	upstream_rest_on_silence(u, text);
 	upstream_finish(u, state == UPSTREAM_DOT ? UPSTREAM_UNKNOWN : UPSTREAM_TRANSPORT, NULL, text);
 }

@@ -378,10 +378,12 @@ struct upstream_pool {
 	uint64_t shunned_until_ms;
 	bool draining;
 
-	bool proven;         /* the last login went well: several may be tried at once */
-	bool rest_is_news;   /* begun since the last turn: those who waited hear why, those after them that it rests */
-	bool lacks_chunking; /* it offers CHUNKING, and does not know BDAT */
-	unsigned silences;   /* transactions in a row that the relay left without a reply */
+	bool proven;          /* the last login went well: several may be tried at once */
+	bool rest_is_news;    /* begun since the last turn: those who waited hear why, those after them that it rests */
+	bool lacks_chunking;  /* it offers CHUNKING, and does not know BDAT */
+	unsigned silences;    /* transactions in a row that the relay left without a reply */
+	uint64_t silent_user; /* whose the first of them was */
+	bool silent_to_all;   /* they are not one user's alone: his messages may be what it can't bear */
 	char last_error[UPSTREAM_REASON_SIZE];
 	uint64_t logins, messages;
 };
@@ -415,7 +417,7 @@ void upstream_rest_on_login(struct upstream_account *account);
 void upstream_rest_on_refusal(struct upstream_account *account, enum upstream_class class, const struct reply *reply,
 			      const char *reason);
 /* A transaction broke off, or was left without a reply. */
-void upstream_rest_on_silence(struct upstream_account *account, const char *reason);
+void upstream_rest_on_silence(const struct upstream *u, const char *reason);
 void upstream_rest_on_accepted(struct upstream_account *account);
 void upstream_rest_show(const struct upstream_pool *pool, struct upstream_pool_state *state);
 

@@ -272,13 +272,20 @@ void upstream_rest_on_refusal(struct upstream_account *account, enum upstream_cl
 		rest(account, kind, upstream_hint_ms(reply->text, clock_wall_us() / 1000), reason);
 }
 
-void upstream_rest_on_silence(struct upstream_account *account, const char *reason)
+void upstream_rest_on_silence(const struct upstream *u, const char *reason)
 {
-	bool on_probation = rests_length_ms(rests_of(account), account->keys[UPSTREAM_REST_SILENT]) != 0;
-	if (++account->pool->silences < SILENCES && !on_probation)
+	struct upstream_pool *pool = u->pool;
+	bool on_probation = rests_length_ms(pool->options.rests, u->account->keys[UPSTREAM_REST_SILENT]) != 0;
+	if (pool->silences == 0) {
+		pool->silent_user = u->user;
+		pool->silent_to_all = false;
+	}
+	pool->silences++;
+	pool->silent_to_all |= u->user != pool->silent_user;
+	if (!on_probation && (pool->silences < SILENCES || !pool->silent_to_all))
 		return;
-	account->pool->silences = 0;
-	rest(account, UPSTREAM_REST_SILENT, 0, reason);
+	pool->silences = 0;
+	rest(u->account, UPSTREAM_REST_SILENT, 0, reason);
 }
 
 void upstream_rest_on_accepted(struct upstream_account *account)

@@ -224,6 +224,33 @@ static void behind_a_rest_one_message_finds_out(void **state)
 	end();
 }
 
+/* What becomes of this user's message, when the relay hangs up at its dot. */
+static void lose_one_of(const char *user)
+{
+	struct sending s;
+	begin_of(&s, user, "");
+	run_until(t.loop, is_answered, &s);
+	send_text(&t, &s, BODY);
+	run_until(t.loop, is_held, &s);
+	upstream_release(s.upstream, LIMIT_MS);
+	run_until(t.loop, is_done, &s);
+	spool_message_free(&s.message);
+	assert_int_equal(s.class, UPSTREAM_UNKNOWN);
+}
+
+static void messages_of_one_user_do_not_open_the_breaker_for_all(void **state)
+{
+	(void)state;
+	begin(1);
+	fake_relay_rule(&t.relay, ".", HANG_UP, 0);
+	for (unsigned i = 0; i < 12; i++)
+		lose_one_of("a");
+	assert_int_equal(shown().rest, UPSTREAM_REST_NONE);
+	lose_one_of("b");
+	assert_int_equal(shown().rest, UPSTREAM_REST_SILENT);
+	end();
+}
+
 static void transactions_without_a_reply_open_the_breaker(void **state)
 {
 	struct sending s;
@@ -231,7 +258,7 @@ static void transactions_without_a_reply_open_the_breaker(void **state)
 	begin(1);
 	fake_relay_rule(&t.relay, ".", HANG_UP, 0);
 	for (unsigned i = 0; i < 5; i++)
-		assert_int_equal(send_one(&s), UPSTREAM_UNKNOWN);
+		lose_one_of(i % 2 ? "a" : "b");
 	assert_int_equal(shown().rest, UPSTREAM_REST_SILENT);
 	assert_int_equal(send_one(&s), UPSTREAM_TRANSPORT);
 	assert_int_equal(t.relay.dots, 5);
@@ -341,6 +368,7 @@ int main(void)
 		cmocka_unit_test(other_sections_of_the_account_rest_too),
 		cmocka_unit_test(a_hint_sets_how_long),
 		cmocka_unit_test(behind_a_rest_one_message_finds_out),
+		cmocka_unit_test(messages_of_one_user_do_not_open_the_breaker_for_all),
 		cmocka_unit_test(transactions_without_a_reply_open_the_breaker),
 		cmocka_unit_test(a_message_in_between_keeps_it_closed),
 		cmocka_unit_test(a_paused_relay_begins_nothing_and_ends_what_it_began),
