@@ -28,7 +28,7 @@ else
 SANITIZE_CFLAGS := -D_FORTIFY_SOURCE=2
 endif
 
-SOURCES    := $(sort $(wildcard proxy/*/*.c auth/*.c auth/*/*.c))
+SOURCES    := $(sort $(wildcard proxy/*/*.c proxy/*/*/*.c auth/*.c auth/*/*.c))
 MAINS      := proxy/supervise/main.c proxy/admin/subgatectl.c
 LIB_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(filter-out $(MAINS),$(SOURCES)))
 SCRIPTS    := $(patsubst proxy/%.lua,$(BUILD)/generated/%.lua.h,$(sort $(wildcard proxy/quota/*.lua auth/*.lua)))

@@ -1,5 +1,5 @@
 /*
- * One relay being tried: what is asked of relay/upstream.h, in which order, and
+ * One relay being tried: what is asked of relay/upstream/upstream.h, in which order, and
  * what its callbacks mean. The upstream is the pool's; an attempt lets go of
  * it when it is told that it is over, or by attempt_drop.
  */

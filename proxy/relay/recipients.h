@@ -11,7 +11,7 @@
 
 #include "base/arena.h"
 #include "door/codec.h"
-#include "relay/upstream.h"
+#include "relay/upstream/upstream.h"
 
 /* Bytes of one recipient's reply that are kept: 1,000 of them fit into a frame. */
 #define RECIPIENT_REPLY_MAXIMUM 900

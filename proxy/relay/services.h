@@ -9,7 +9,7 @@
 #include "relay/mailboxes.h"
 #include "relay/message_id.h"
 #include "relay/spool.h"
-#include "relay/upstream.h"
+#include "relay/upstream/upstream.h"
 #include "relay/users.h"
 #include "stats/stats.h"
 

@@ -16,7 +16,7 @@
 
 #include "base/log.h"
 #include "net/resolver.h"
-#include "relay/upstream.h"
+#include "relay/upstream/upstream.h"
 #include "tests/fuzz/lax_reader.h"
 #include "tests/fuzz/played_net.h"
 

@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "relay/rests.h"
+#include "relay/upstream/rests.h"
 
 #define MANY 6000 /* more than there is room for */
 

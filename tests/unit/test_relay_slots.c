@@ -11,7 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "relay/slots.h"
+#include "relay/upstream/slots.h"
 
 #define ONE 0x1111111111111111U
 #define OTHER 0x2222222222222222U

@@ -1,4 +1,4 @@
-/* What refusals mean: every row of upstream_class.def by its example, and replies as Gmail, Microsoft, Postfix and Exim give them. */
+/* What refusals mean: every row of class.def by its example, and replies as Gmail, Microsoft, Postfix and Exim give them. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,7 +7,7 @@
 #include <cmocka.h>
 #include <stdio.h>
 
-#include "relay/upstream_private.h"
+#include "relay/upstream/private.h"
 
 #define MAIL STAGE_MAIL
 #define RCPT STAGE_RCPT
@@ -28,7 +28,7 @@ struct row {
 static const struct row rows[] = {
 #define REFUSAL(profile, stages, code, enhanced, words, class, example) \
 	{ UPSTREAM_PROFILE_##profile, stages, example, UPSTREAM_##class },
-#include "relay/upstream_class.def"
+#include "relay/upstream/class.def"
 #undef REFUSAL
 };
 

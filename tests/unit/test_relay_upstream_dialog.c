@@ -1,7 +1,7 @@
 /* One message's dialog with its relay: what is said, in which order, and what each answer leads to. */
 #include "with_upstream.h"
 
-#include "relay/upstream_private.h"
+#include "relay/upstream/private.h"
 
 static struct upstream_test t;
 

@@ -1,7 +1,7 @@
 /* What a relay offers, and what is made of it: SIZE, LIMITS, CHUNKING. */
 #include "with_upstream.h"
 
-#include "relay/upstream_private.h"
+#include "relay/upstream/private.h"
 
 static struct upstream_test t;
 

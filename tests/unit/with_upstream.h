@@ -8,7 +8,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "relay/upstream.h"
+#include "relay/upstream/upstream.h"
 
 #define LIMIT_MS 5000
 #define TEXT_SIZE 600

@@ -4,7 +4,7 @@
  * may be torn and is cleaned when it is read. The clock is the wall's at the
  * start and runs on with the loop's, so that a clock that jumps ends no rest.
  */
-#include "relay/rests.h"
+#include "relay/upstream/rests.h"
 
 #include <fcntl.h>
 #include <stdatomic.h>

@@ -1,18 +1,21 @@
 /*
  * The upstream side from inside: a pool, its connections, its attempts.
  *
- *   upstream_pool.c        which attempt gets which connection, when one is opened and when one is closed
- *   upstream_queue.c       who waits for a connection, in fair turns
- *   upstream_account.c     the accounts of the relay: the configured one, and mailboxes of senders
- *   upstream_rest.c        when the relay or an account rests, after which failure, and for how long
- *   upstream_connection.c  a connection's life: resolve, connect, TLS, replies in, reset, quit
- *   upstream_login.c       greeting, EHLO, STARTTLS, AUTH
- *   upstream_oauth.c       AUTH with a token
- *   upstream.c             an attempt, as its owner calls it, and what its owner is told
- *   upstream_features.c    what the relay offers
- *   upstream_dialog.c      MAIL and RCPT of an attempt on its connection
- *   upstream_message.c     DATA, the body and the dot, or BDAT
- *   upstream_class.c       what a refusal means
+ *   upstream.c    an attempt, as its owner calls it, and what its owner is told
+ *   pool.c        which attempt gets which connection, when one is opened and when one is closed
+ *   queue.c       who waits for a connection, in fair turns
+ *   account.c     the accounts of the relay: the configured one, and mailboxes of senders
+ *   rest.c        when the relay or an account rests, after which failure, and for how long
+ *   connection.c  a connection's life: resolve, connect, TLS, replies in, reset, quit
+ *   features.c    what the relay offers
+ *   login.c       greeting, EHLO, STARTTLS, AUTH
+ *   oauth.c       AUTH with a token
+ *   dialog.c      MAIL and RCPT of an attempt on its connection
+ *   message.c     DATA, the body and the dot, or BDAT
+ *   class.c       what a refusal means
+ *   trial.c       a connection of its own for an administrator, who sees its dialog
+ *   slots.c       which connections of an account all processes of the node have
+ *   rests.c       what a relay process and the next one must both know
  *
  * Events and calls only change states, and ask for the pool's turn at the end
  * of the loop's turn. There alone are connections freed, attempts matched with
@@ -26,7 +29,7 @@
 
 #include "base/arena.h"
 #include "net/stream.h"
-#include "relay/upstream.h"
+#include "relay/upstream/upstream.h"
 
 #define REPLACED_MAXIMUM 10      /* a relay that closes behind each message makes many connections dead ones */
 #define UPSTREAM_REASON_SIZE 512 /* bytes, the NUL included: a line of the log */
@@ -48,7 +51,7 @@ enum upstream_profile upstream_profile_of(const struct config_relay *relay);
 /* What a 4xx or 5xx means; UPSTREAM_TRANSPORT when in doubt. */
 enum upstream_class upstream_classify(enum upstream_profile profile, enum upstream_stage stage,
 				      const struct reply *reply);
-/* The row of upstream_class.def that decides; as many as there are: none. */
+/* The row of class.def that decides; as many as there are: none. */
 size_t upstream_class_row(enum upstream_profile profile, enum upstream_stage stage, const struct reply *reply);
 /* When a refusal says how long it will last ("try again in 5 minutes", "resets at 2026-11-23T00:00:00Z"): milliseconds, else 0. */
 uint64_t upstream_hint_ms(struct span text, uint64_t wall_ms);
@@ -62,7 +65,7 @@ struct upstream_tally {
 
 /*
  * What a relay knows us as: its own limits, its own rests. `keys` are the rests that concern it, the relay's included
- * (relay/rests.h). Lives as long as an attempt or a connection is of it; the configured one as long as the pool.
+ * (relay/upstream/rests.h). Lives as long as an attempt or a connection is of it; the configured one as long as the pool.
  */
 struct upstream_account {
 	TAILQ_ENTRY(upstream_account) in_pool;

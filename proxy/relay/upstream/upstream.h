@@ -53,9 +53,9 @@
 #include "config/config.h"
 #include "net/loop.h"
 #include "net/resolver.h"
-#include "relay/rests.h"
-#include "relay/slots.h"
 #include "relay/spool.h"
+#include "relay/upstream/rests.h"
+#include "relay/upstream/slots.h"
 #include "smtp/reply.h"
 #include "stats/stats.h"
 

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "relay/upstream_private.h"
+#include "relay/upstream/private.h"
 #include "smtp/address.h"
 
 #define ENVELOPE_MAXIMUM (4U << 20) /* bytes: 1,000 recipients and their replies */

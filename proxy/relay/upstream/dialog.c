@@ -10,7 +10,7 @@
 #include <assert.h>
 #include <stdio.h>
 
-#include "relay/upstream_private.h"
+#include "relay/upstream/private.h"
 
 #define PIPELINE_WINDOW 100           /* commands without reply: enough for most messages, and no peer drowns in them */
 #define COMMANDS_MAXIMUM (256U << 10) /* bytes of one such window */

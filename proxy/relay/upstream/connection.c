@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "relay/upstream_private.h"
+#include "relay/upstream/private.h"
 
 #define INPUT_MAXIMUM \
 	(REPLY_SIZE_MAXIMUM + 4096) /* bytes: the largest reply, so that its parser says when it is too large */

@@ -13,7 +13,7 @@
 #include "base/base64.h"
 #include "base/log.h"
 #include "base/mask.h"
-#include "relay/upstream_private.h"
+#include "relay/upstream/private.h"
 
 #define EXPLANATION_MAXIMUM 8192 /* bytes: of a challenge; those seen have some 200 */
 

@@ -13,7 +13,7 @@
 #include "base/base64.h"
 #include "base/log.h"
 #include "base/mask.h"
-#include "relay/upstream_private.h"
+#include "relay/upstream/private.h"
 
 #define COMMAND_MAXIMUM 512    /* bytes: RFC 5321, 4.5.3.1.4; a longer AUTH goes in two steps, RFC 4954, 4 */
 #define RESPONSE_MAXIMUM 12288 /* bytes of a line within AUTH, its end included: RFC 4954, 4 */

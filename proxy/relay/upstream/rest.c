@@ -1,5 +1,5 @@
 /*
- * When a relay or an account of it rests (relay/rests.h keeps it): the circuit
+ * When a relay or an account of it rests (relay/upstream/rests.h keeps it): the circuit
  * breaker. Each kind has its key, shared with who has the same relay, account
  * or tenant; a rest that follows another is twice as long, and what went well
  * ends it.
@@ -13,7 +13,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "relay/upstream_private.h"
+#include "relay/upstream/private.h"
 
 #define SILENCES 5 /* transactions in a row: one may have been its message's own fault */
 

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "relay/upstream_private.h"
+#include "relay/upstream/private.h"
 
 static struct upstream_account *make(struct upstream_pool *pool, struct span mailbox)
 {

@@ -3,7 +3,7 @@
  * open file, so another process that opened it by itself can't have them, but
  * this one would get its own a second time: what it holds is kept in a list.
  */
-#include "relay/slots.h"
+#include "relay/upstream/slots.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -8,7 +8,7 @@
  * time than a round trip, and a relay that was silent for long is asked by DATA
  * first whether it is still there: without an answer to BDAT nobody knows.
  *
- * How it fails: as in upstream_dialog.c. A connection on which BDAT was refused
+ * How it fails: as in dialog.c. A connection on which BDAT was refused
  * is closed: a relay that did not take the octets may take them for commands.
  */
 #include <assert.h>
@@ -17,7 +17,7 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "relay/upstream_private.h"
+#include "relay/upstream/private.h"
 
 #define BODY_BACKLOG (64U << 10) /* bytes: less is with the stream, then the next piece is read */
 #define CHUNK_FRESH_MS 2000      /* since the relay spoke last */

@@ -1,6 +1,6 @@
-/* The classes of refusals, from upstream_class.def, and the hint that some of them give. Pure. */
+/* The classes of refusals, from class.def, and the hint that some of them give. Pure. */
 #include "base/clock.h"
-#include "relay/upstream_private.h"
+#include "relay/upstream/private.h"
 
 #define HINT_MAXIMUM_MS 172800000 /* two days: no provider's day is longer, and no relay is lost for a typo */
 
@@ -22,7 +22,7 @@ struct class_row {
 static const struct class_row rows[] = {
 #define REFUSAL(profile, stages, code, enhanced, words, class, example) \
 	{ UPSTREAM_PROFILE_##profile, stages, code, enhanced, words, UPSTREAM_##class },
-#include "relay/upstream_class.def"
+#include "relay/upstream/class.def"
 #undef REFUSAL
 };
 

@@ -1,5 +1,5 @@
 /* What a relay offers (RFC 5321, 4.1.1.1), read from its reply to EHLO. Pure; what makes no sense counts as not offered. */
-#include "relay/upstream_private.h"
+#include "relay/upstream/private.h"
 
 #define LIMIT_DIGITS 6 /* RFC 9422, 4: at most */
 

@@ -3,7 +3,7 @@
  * behind the last of its user's that waits, or the current one when none does,
  * so that users share connections evenly, whatever each of them asks for.
  */
-#include "relay/upstream_private.h"
+#include "relay/upstream/private.h"
 
 static uint64_t next_turn(const struct upstream *u)
 {

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
-#include "relay/upstream_private.h"
+#include "relay/upstream/private.h"
 
 #define SILENT_MS 2000    /* then an attempt gives its connection to one that waits */
 #define LOGINS_AT_ONCE 4  /* providers take many at a time for an attack */

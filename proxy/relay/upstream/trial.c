@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "relay/upstream_private.h"
+#include "relay/upstream/private.h"
 
 #define LINE_SIZE 1100     /* bytes: a line of a reply and what stands in front */
 #define SLOT_RETRY_MS 100  /* as in the pool */
