@@ -1,6 +1,8 @@
 /* Turns, rests and what they share with another process: who is served next, and when nobody is. */
 #include "with_upstream.h"
 
+#include <sys/resource.h>
+
 static struct upstream_test t;
 
 static void begin(uint64_t connections)
@@ -296,6 +298,28 @@ static void a_paused_relay_begins_nothing_and_ends_what_it_began(void **state)
 	end();
 }
 
+/* The next socket fails. */
+static void without_descriptors_it_rests(void **state)
+{
+	struct rlimit all, few;
+	struct sending s;
+	(void)state;
+	begin(2);
+	int next = dup(STDERR_FILENO);
+	close(next);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &all), 0);
+	few = all;
+	few.rlim_cur = (rlim_t)next;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	begin_of(&s, "a", "");
+	run_until(t.loop, is_done, &s);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &all), 0);
+	assert_int_equal(s.class, UPSTREAM_TRANSPORT);
+	assert_int_equal(shown().rest, UPSTREAM_REST_CONNECT);
+	assert_int_equal(upstream_pool_size(t.pool), 0);
+	end();
+}
+
 static void no_more_than_four_log_in_at_once(void **state)
 {
 	struct sending first, s[12];
@@ -372,6 +396,7 @@ int main(void)
 		cmocka_unit_test(transactions_without_a_reply_open_the_breaker),
 		cmocka_unit_test(a_message_in_between_keeps_it_closed),
 		cmocka_unit_test(a_paused_relay_begins_nothing_and_ends_what_it_began),
+		cmocka_unit_test(without_descriptors_it_rests),
 		cmocka_unit_test(no_more_than_four_log_in_at_once),
 		cmocka_unit_test(mailboxes_have_connections_and_rests_of_their_own),
 		cmocka_unit_test(mailboxes_make_room_for_each_other),

@@ -210,11 +210,11 @@ static void open_one(struct upstream_account *account)
 	} else if (c == NULL) {
 		upstream_rest_connecting(pool, status == STATUS_SYSTEM ? "no lock can be had for a connection"
 								       : "out of memory");
-		upstream_rest_survey(account);
 	} else {
 		TAILQ_INSERT_TAIL(&pool->connections, c, in_pool);
 		count_by_account(pool);
 	}
+	upstream_rest_survey(account); /* it may have failed within the call */
 }
 
 static void open_connections(struct upstream_pool *pool, uint64_t *out_next_ms)
