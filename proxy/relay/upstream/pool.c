@@ -163,10 +163,12 @@ static void place_waiting(struct upstream_pool *pool)
 			place_on_trial(u);
 			continue;
 		}
-		if (u->account->on_probation && is_busy(u->account))
+		if (u->account->tally.idle == 0 || (u->account->on_probation && is_busy(u->account)))
 			continue;
 		while (u->state == UPSTREAM_WAITING && (c = find_idle(u->account)) != NULL)
 			upstream_dialog_begin(u, c);
+		if (u->state == UPSTREAM_WAITING)
+			u->account->tally.idle = 0; /* all of them are gone; counted anew behind this */
 	}
 }
 

@@ -8,10 +8,12 @@
 
 #include <fcntl.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -50,6 +52,8 @@ static uint64_t now_ms(const struct rests *rests)
 static enum status map(struct rests *rests, int fd)
 {
 	size_t size = ENTRIES * sizeof(struct entry);
+	struct stat info;
+	bool is_new = fd < 0 || (fstat(fd, &info) == 0 && info.st_size == 0);
 	int flags = fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED;
 	if (fd >= 0 && posix_fallocate(fd, 0, (off_t)size) != 0)
 		return STATUS_SYSTEM;
@@ -57,10 +61,9 @@ static enum status map(struct rests *rests, int fd)
 	if (memory == MAP_FAILED)
 		return STATUS_SYSTEM;
 	rests->entries = memory;
-	if (atomic_load(&rests->entries[0].key) != MAGIC) {
-		memset(memory, 0, size);
-		atomic_store(&rests->entries[0].key, MAGIC);
-	}
+	if (!is_new && atomic_load(&rests->entries[0].key) != MAGIC)
+		memset(memory, 0, size); /* else its pages stay untouched, and cost nothing */
+	atomic_store(&rests->entries[0].key, MAGIC);
 	return STATUS_OK;
 }
 
