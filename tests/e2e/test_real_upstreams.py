@@ -1,11 +1,10 @@
 """Postfix, Exim and Dovecot as relays: what they get is what was sent, and their ways of refusing, ending and dying."""
 
-import smtplib
 import time
 
 import pytest
 
-from harness.client import login, message
+from harness.client import hear, login, message
 from harness.dovecot_server import Dovecot
 from harness.exim_server import Exim
 from harness.postfix_server import Postfix
@@ -79,14 +78,7 @@ relay server {{
 
 def send(subgate, number, to="bob@example.net", body=BODY):
     with login(subgate, USER, subgate.create_app_password(USER)) as client:
-        try:
-            client.sendmail(USER, [to], message(USER, to=to, number=number, body=body))
-            return 250, ""
-        except smtplib.SMTPRecipientsRefused as refused:
-            code, text = next(iter(refused.recipients.values()))
-        except smtplib.SMTPResponseException as refused:
-            code, text = refused.smtp_code, refused.smtp_error
-    return code, text.decode()
+        return hear(client, USER, to, message(USER, to=to, number=number, body=body))
 
 
 def wait_for(server, number, body=BODY):

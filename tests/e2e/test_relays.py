@@ -4,12 +4,11 @@ import base64
 import json
 import os
 import signal
-import smtplib
 
 import pytest
 
 from harness.certificates import Authority
-from harness.client import login, message
+from harness.client import hear, login, message
 from harness.process import wait_until
 from harness.raw_upstream import AUTH, DOT, MAIL, RCPT, RawUpstream
 from harness.subgate import relay_section
@@ -22,14 +21,7 @@ SECRETS = (Upstream.PASSWORD, base64.b64encode(Upstream.PASSWORD.encode()).decod
 
 def send(subgate, password, number=0):
     with login(subgate, USER, password) as client:
-        try:
-            client.sendmail(USER, ["bob@example.net"], message(USER, number=number))
-            return 250, ""
-        except smtplib.SMTPRecipientsRefused as refused:
-            code, text = next(iter(refused.recipients.values()))
-        except smtplib.SMTPResponseException as refused:
-            code, text = refused.smtp_code, refused.smtp_error
-    return code, text.decode()
+        return hear(client, USER, "bob@example.net", message(USER, number=number))
 
 
 def relay(subgate, name="upstream"):

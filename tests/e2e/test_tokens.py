@@ -7,7 +7,6 @@ import concurrent.futures
 import os
 import pathlib
 import re
-import smtplib
 import time
 import urllib.request
 
@@ -15,7 +14,7 @@ import pytest
 
 from e2e.test_secrets import find
 from harness.certificates import Authority
-from harness.client import login, message
+from harness.client import hear, login, message
 from harness.process import wait_until
 from harness.subgate import relay_section
 from harness.token_endpoint import ASSERTION, ServiceAccount, TokenEndpoint, read_jwt
@@ -121,13 +120,7 @@ def send_as(subgate, users):
 
     def send_one(user):
         with login(subgate, user, passwords[user]) as client:
-            try:
-                client.sendmail(user, ["bob@example.net"], message(user))
-                return 250
-            except smtplib.SMTPRecipientsRefused as refused:
-                return refused.recipients["bob@example.net"][0]
-            except smtplib.SMTPResponseException as refused:
-                return refused.smtp_code
+            return hear(client, user, "bob@example.net", message(user))[0]
 
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
         return list(pool.map(send_one, users))

@@ -16,7 +16,7 @@ import time
 
 import pytest
 
-from harness.client import login, message
+from harness.client import hear, login, message
 from harness.process import wait_until
 from harness.raw_upstream import DOT, Connection, RawUpstream
 from harness.stored_upstream import StoredUpstream
@@ -55,17 +55,10 @@ def send(subgate, passwords, number, body="Hello\r\n"):
     """One session of one message: what its client hears."""
     user = USERS[number % len(USERS)]
     client = log_in(subgate, user, passwords[user])
-    try:
-        client.sendmail(user, ["bob@example.net"], message(user, number=number, body=body))
-        return "250"
-    except smtplib.SMTPRecipientsRefused as refused:
-        code, text = next(iter(refused.recipients.values()))
-    except smtplib.SMTPResponseException as refused:
-        code, text = refused.smtp_code, refused.smtp_error
-    finally:
-        with contextlib.suppress(smtplib.SMTPException):
-            client.quit()
-    return f"{code} {text.decode().split()[0]}"
+    code, text = hear(client, user, "bob@example.net", message(user, number=number, body=body))
+    with contextlib.suppress(smtplib.SMTPException):
+        client.quit()
+    return " ".join([str(code), *text.split()[:1]])
 
 
 def send_all(subgate, passwords, count, at_once, body="Hello\r\n"):

@@ -21,6 +21,18 @@ def login(subgate, user, password, mode="implicit", timeout=60):
     return client
 
 
+def hear(client, sender, to, content):
+    """What the client hears of a message to one recipient: (250, ""), or code and text of the refusal, wherever it came."""
+    try:
+        client.sendmail(sender, [to], content)
+        return 250, ""
+    except smtplib.SMTPRecipientsRefused as refused:
+        code, text = refused.recipients[to]
+    except smtplib.SMTPResponseException as refused:
+        code, text = refused.smtp_code, refused.smtp_error
+    return code, text.decode()
+
+
 def message(sender, to="bob@example.net", subject="A test", body="Hello\r\n", number=0):
     return (f"From: {sender}\r\nTo: {to}\r\nSubject: {subject}\r\nMessage-ID: <{number}.test@example.com>\r\n"
             f"Date: Mon, 23 Nov 2026 08:00:00 +0000\r\n\r\n{body}").encode()
