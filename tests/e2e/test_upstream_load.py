@@ -44,10 +44,11 @@ def create_passwords(subgate):
 
 
 def log_in(subgate, user, password):
-    """A connection that a closing listener had not taken yet is reset: then once more, as any client does."""
-    for _ in range(5):
-        with contextlib.suppress(smtplib.SMTPServerDisconnected, ConnectionError):
+    """A gate that closes resets what it had not taken yet, or says 421: then once more, as any client does."""
+    for _ in range(10):
+        with contextlib.suppress(smtplib.SMTPServerDisconnected, smtplib.SMTPConnectError, ConnectionError):
             return login(subgate, user, password, timeout=120)
+        time.sleep(0.2)
     return login(subgate, user, password, timeout=120)
 
 

@@ -19,7 +19,7 @@ from harness.process import wait_until
 from harness.raw_upstream import (AUTH, BDAT, BODY, CONNECT, DATA, DOT, EHLO, GREETING, MAIL, RCPT, TLS, RawUpstream)
 
 CELLS_OF_ONE = 40  # of one Subgate, all at once
-PARALLEL = 20
+PARALLEL = 14  # fewer than administrators may be at once
 OUTCOMES = ("message.leaving", "message.failed", "message.sent", "message.unknown", "message.refused")
 LARGE = ("x" * 998 + "\r\n") * 9000  # more than all buffers between here and there hold
 
