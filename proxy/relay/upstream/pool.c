@@ -201,7 +201,8 @@ static bool has_room(const struct upstream_account *account)
 	       count_connections(pool).all < pool->relay->connections;
 }
 
-static void open_one(struct upstream_account *account)
+/* False: none is on its way now, and another would fare no better in this turn. */
+static bool open_one(struct upstream_account *account)
 {
 	struct upstream_pool *pool = account->pool;
 	unsigned slot;
@@ -217,6 +218,7 @@ static void open_one(struct upstream_account *account)
 		count_by_account(pool);
 	}
 	upstream_rest_survey(account); /* it may have failed within the call */
+	return c != NULL && c->state != CONNECTION_CLOSED;
 }
 
 static void open_connections(struct upstream_pool *pool, uint64_t *out_next_ms)
@@ -225,8 +227,10 @@ static void open_connections(struct upstream_pool *pool, uint64_t *out_next_ms)
 	struct upstream *u;
 	for (u = TAILQ_FIRST(&pool->waiting); u; u = TAILQ_NEXT(u, in_waiting)) {
 		struct upstream_account *account = u->account;
-		while (wants_connection(account) && has_room(account) && count_connections(pool).connecting < at_once)
-			open_one(account);
+		bool goes_on = true;
+		while (goes_on && wants_connection(account) && has_room(account) &&
+		       count_connections(pool).connecting < at_once)
+			goes_on = open_one(account);
 		if (account->slots_are_taken)
 			*out_next_ms = loop_now_ms(pool->loop) + SLOT_RETRY_MS;
 	}
