@@ -86,7 +86,7 @@ def test_logins_of_many_sessions(start, raw, closes):
          f"{len(raw.logins)} logins, {time.monotonic() - began:.1f} s")
     assert collections.Counter(heard) == {"250": SESSIONS}
     assert len(raw.messages) == SESSIONS
-    assert len(raw.logins) <= (SESSIONS * 1.1 if closes else 10)
+    assert len(raw.logins) <= (SESSIONS * 1.1 if closes else 10 + SESSIONS // 100)  # 100 messages a connection
 
 
 # ---- caps
