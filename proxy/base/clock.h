@@ -9,6 +9,7 @@
 #define CLOCK_TEXT_SIZE 32 /* bytes, the NUL included */
 
 uint64_t clock_monotonic_ms(void);
+uint64_t clock_monotonic_us(void);
 uint64_t clock_wall_us(void); /* microseconds since 1970-01-01T00:00:00Z */
 
 /* RFC 3339 in UTC with microseconds: 2026-11-23T08:15:30.123456Z */

@@ -85,19 +85,38 @@ static void run_hooks(struct loop *loop)
 
 /* ---- turns */
 
+static void read_clock(struct loop *loop)
+{
+	loop->turn_began_us = clock_monotonic_us();
+	loop->now_ms = loop->turn_began_us / 1000;
+}
+
 static void begin_turn(struct ev_loop *ev, ev_check *check, int events)
 {
-	struct loop *loop = check->data;
 	(void)ev;
 	(void)events;
-	loop->now_ms = clock_monotonic_ms();
+	read_clock(check->data);
+}
+
+static void tell_turn(const struct loop *loop)
+{
+	if (loop->on_turn)
+		loop->on_turn(loop->turn_context, clock_monotonic_us() - loop->turn_began_us);
 }
 
 static void end_turn(struct ev_loop *ev, ev_prepare *prepare, int events)
 {
+	struct loop *loop = prepare->data;
 	(void)ev;
 	(void)events;
-	run_hooks(prepare->data);
+	run_hooks(loop);
+	tell_turn(loop);
+}
+
+void loop_on_turn(struct loop *loop, void (*on_turn)(void *context, uint64_t duration_us), void *context)
+{
+	loop->on_turn = on_turn;
+	loop->turn_context = context;
 }
 
 /* libev makes its eventfd with the first async or signal watcher: make it now. */
@@ -137,12 +156,13 @@ enum status loop_create(struct loop **out_loop)
 
 void loop_run(struct loop *loop)
 {
-	loop->now_ms = clock_monotonic_ms();
+	read_clock(loop);
 	ev_now_update(loop->ev);
 	loop->running = true;
 	while (!loop->stopping)
 		ev_run(loop->ev, 0);
 	run_hooks(loop);
+	tell_turn(loop);
 	loop->running = false;
 	loop->stopping = false;
 }
@@ -158,6 +178,7 @@ static void note_limit(struct ev_loop *ev, ev_timer *limit, int events)
 void loop_finish(struct loop *loop, uint64_t limit_ms)
 {
 	ev_timer limit;
+	read_clock(loop);
 	ev_now_update(loop->ev);
 	ev_timer_init(&limit, note_limit, (double)limit_ms / 1000, 0);
 	ev_timer_start(loop->ev, &limit);

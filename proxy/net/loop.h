@@ -21,6 +21,12 @@ void loop_finish(struct loop *loop, uint64_t limit_ms);
 /* Milliseconds of the monotonic clock, read once a turn. */
 uint64_t loop_now_ms(const struct loop *loop);
 
+/*
+ * Tells how long each turn took, from when the loop stopped waiting until it is about to
+ * wait again, after the last hook of its end. One listener a loop; it must be cheap.
+ */
+void loop_on_turn(struct loop *loop, void (*on_turn)(void *context, uint64_t duration_us), void *context);
+
 /* ---- timers: one shot, cheap to move (a later deadline costs no heap operation) */
 
 struct timer;

@@ -20,6 +20,9 @@ struct loop {
 	struct turn_end_list behind; /* run when `ends` is empty */
 	struct turn_end_list looks;  /* those of `behind` whose time has come */
 	struct loop_guest *guests;
+	void (*on_turn)(void *context, uint64_t duration_us); /* or NULL */
+	void *turn_context;
+	uint64_t turn_began_us; /* of the monotonic clock */
 	uint64_t now_ms;
 	bool running;
 	bool stopping;

@@ -139,11 +139,11 @@ static uint64_t sum_bucket(const struct exporter *e, enum stats_histogram histog
 	return sum;
 }
 
-static uint64_t sum_ms(const struct exporter *e, enum stats_histogram histogram, unsigned number)
+static uint64_t sum_us(const struct exporter *e, enum stats_histogram histogram, unsigned number)
 {
 	uint64_t sum = 0;
 	for (unsigned seat = 0; seat < e->seats; seat++)
-		sum += atomic_load_explicit(&stats_at(e->first, seat)->buckets[histogram][number].sum_ms,
+		sum += atomic_load_explicit(&stats_at(e->first, seat)->buckets[histogram][number].sum_us,
 					    memory_order_relaxed);
 	return sum;
 }
@@ -163,15 +163,23 @@ static void write_histogram(const struct exporter *e, enum stats_counter counter
 			fprintf(e->out, "%s_bucket{%s%sle=\"+Inf\"} %" PRIu64 "\n", name, labels, link, below);
 	}
 	write_name(e, name, "_sum", labels);
-	fprintf(e->out, "%.3f\n", (double)sum_ms(e, histogram, number) / 1000);
+	fprintf(e->out, "%.6f\n", (double)sum_us(e, histogram, number) / 1e6);
 	write_name(e, name, "_count", labels);
 	fprintf(e->out, "%" PRIu64 "\n", below);
+}
+
+static void write_longest(const struct exporter *e, enum stats_counter counter, unsigned number, const char *labels)
+{
+	write_name(e, stats_rows[counter].name, "", labels);
+	fprintf(e->out, "%.6f\n", (double)stats_longest_us(e->first, e->seats, counter, number) / 1e6);
 }
 
 static void write_series(const struct exporter *e, enum stats_counter counter, unsigned number, const char *labels)
 {
 	if (stats_rows[counter].kind == STATS_KIND_HISTOGRAM)
 		write_histogram(e, counter, number, labels);
+	else if (stats_rows[counter].kind == STATS_KIND_LONGEST)
+		write_longest(e, counter, number, labels);
 	else
 		write_value(e, counter, number, labels);
 }
@@ -203,7 +211,7 @@ static void write_singles(const struct exporter *e, enum stats_counter counter, 
 
 static void write_counter(const struct exporter *e, enum stats_counter counter)
 {
-	static const char *const kinds[] = { "counter", "gauge", "histogram" };
+	static const char *const kinds[] = { "counter", "gauge", "histogram", "gauge" };
 	const struct stats_row *row = &stats_rows[counter];
 	struct span labels = span_of(row->labels);
 	size_t comma = span_find_byte(labels, ',');

@@ -10,7 +10,7 @@
 
 #include "stats/stats.h"
 
-enum stats_kind { STATS_KIND_COUNTER, STATS_KIND_GAUGE, STATS_KIND_HISTOGRAM };
+enum stats_kind { STATS_KIND_COUNTER, STATS_KIND_GAUGE, STATS_KIND_HISTOGRAM, STATS_KIND_LONGEST };
 
 struct stats_row {
 	const char *name;
@@ -26,12 +26,14 @@ enum stats_histogram {
 #define SLOT_COUNTER(NUMBER)
 #define SLOT_GAUGE(NUMBER)
 #define SLOT_HISTOGRAM(NUMBER) HISTOGRAM_##NUMBER,
+#define SLOT_LONGEST(NUMBER)
 #define COUNTER(NUMBER, name, kind, labels, help) SLOT_##kind(NUMBER)
 #include "stats/counters.def"
 #undef COUNTER
 #undef SLOT_COUNTER
 #undef SLOT_GAUGE
 #undef SLOT_HISTOGRAM
+#undef SLOT_LONGEST
 	HISTOGRAM_COUNT
 };
 
@@ -40,12 +42,12 @@ extern const uint64_t stats_bounds_ms[STATS_BUCKETS - 1];
 
 struct stats_buckets {
 	_Atomic uint64_t counts[STATS_BUCKETS]; /* each its own, not cumulated */
-	_Atomic uint64_t sum_ms;
+	_Atomic uint64_t sum_us;
 };
 
 /* One process writes, others read: relaxed atomics suffice. All zero at first. */
 struct stats {
-	_Atomic uint64_t values[COUNTER_COUNT][STATS_LABELS];
+	_Atomic uint64_t values[COUNTER_COUNT][STATS_LABELS]; /* of LONGEST in microseconds */
 	struct stats_buckets buckets[HISTOGRAM_COUNT][STATS_LABELS];
 };
 

@@ -26,12 +26,14 @@ enum stats_histogram stats_histogram_of(enum stats_counter counter)
 #define SLOT_COUNTER(NUMBER) HISTOGRAM_COUNT
 #define SLOT_GAUGE(NUMBER) HISTOGRAM_COUNT
 #define SLOT_HISTOGRAM(NUMBER) HISTOGRAM_##NUMBER
+#define SLOT_LONGEST(NUMBER) HISTOGRAM_COUNT
 #define COUNTER(NUMBER, name, kind, labels, help) SLOT_##kind(NUMBER),
 #include "stats/counters.def"
 #undef COUNTER
 #undef SLOT_COUNTER
 #undef SLOT_GAUGE
 #undef SLOT_HISTOGRAM
+#undef SLOT_LONGEST
 	};
 	return slots[counter];
 }
@@ -62,11 +64,10 @@ const struct stats *stats_at(const struct stats *first, unsigned seat)
 	return (const struct stats *)((const char *)first + slab_size() * seat);
 }
 
-/* Who sat here before took its sessions and connections along. */
-static void clear_gauges(struct stats *stats)
+void stats_clear_gauges(struct stats *stats)
 {
 	for (unsigned counter = 0; counter < COUNTER_COUNT; counter++) {
-		if (stats_rows[counter].kind != STATS_KIND_GAUGE)
+		if (stats_rows[counter].kind != STATS_KIND_GAUGE && stats_rows[counter].kind != STATS_KIND_LONGEST)
 			continue;
 		for (unsigned label = 0; label < STATS_LABELS; label++)
 			atomic_store_explicit(&stats->values[counter][label], 0, memory_order_relaxed);
@@ -79,7 +80,7 @@ enum status stats_map(int fd, unsigned seat, struct stats **out_stats)
 	void *memory = mmap(NULL, slab_size(), PROT_READ | PROT_WRITE, MAP_SHARED, fd, at);
 	if (memory == MAP_FAILED)
 		return STATUS_SYSTEM;
-	clear_gauges(memory);
+	stats_clear_gauges(memory); /* who sat here before took its sessions and connections along */
 	*out_stats = memory;
 	return STATUS_OK;
 }
@@ -134,13 +135,27 @@ void stats_set(struct stats *stats, enum stats_counter gauge, unsigned label, ui
 
 void stats_observe_ms(struct stats *stats, enum stats_counter histogram, unsigned label, uint64_t duration_ms)
 {
+	stats_observe_us(stats, histogram, label, duration_ms * 1000);
+}
+
+void stats_observe_us(struct stats *stats, enum stats_counter histogram, unsigned label, uint64_t duration_us)
+{
 	assert(stats_rows[histogram].kind == STATS_KIND_HISTOGRAM);
 	struct stats_buckets *buckets = &stats->buckets[stats_histogram_of(histogram)][cap_label(histogram, label)];
 	unsigned i = 0;
-	while (i < STATS_BUCKETS - 1 && duration_ms > stats_bounds_ms[i])
+	while (i < STATS_BUCKETS - 1 && duration_us > stats_bounds_ms[i] * 1000)
 		i++;
 	atomic_fetch_add_explicit(&buckets->counts[i], 1, memory_order_relaxed);
-	atomic_fetch_add_explicit(&buckets->sum_ms, duration_ms, memory_order_relaxed);
+	atomic_fetch_add_explicit(&buckets->sum_us, duration_us, memory_order_relaxed);
+}
+
+/* Nobody else writes it: no exchange is needed. */
+void stats_note_longest_us(struct stats *stats, enum stats_counter longest, unsigned label, uint64_t duration_us)
+{
+	assert(stats_rows[longest].kind == STATS_KIND_LONGEST);
+	_Atomic uint64_t *value = &stats->values[longest][cap_label(longest, label)];
+	if (duration_us > atomic_load_explicit(value, memory_order_relaxed))
+		atomic_store_explicit(value, duration_us, memory_order_relaxed);
 }
 
 uint64_t stats_sum(const struct stats *first, unsigned seats, enum stats_counter counter, unsigned label)
@@ -150,4 +165,15 @@ uint64_t stats_sum(const struct stats *first, unsigned seats, enum stats_counter
 		sum += atomic_load_explicit(&stats_at(first, seat)->values[counter][cap_label(counter, label)],
 					    memory_order_relaxed);
 	return sum;
+}
+
+uint64_t stats_longest_us(const struct stats *first, unsigned seats, enum stats_counter longest, unsigned label)
+{
+	uint64_t found = 0;
+	for (unsigned seat = 0; seat < seats; seat++) {
+		uint64_t value = atomic_load_explicit(
+			&stats_at(first, seat)->values[longest][cap_label(longest, label)], memory_order_relaxed);
+		found = value > found ? value : found;
+	}
+	return found;
 }

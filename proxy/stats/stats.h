@@ -45,7 +45,14 @@ void stats_free_private(struct stats **stats);
 void stats_add(struct stats *stats, enum stats_counter counter, unsigned label, uint64_t n);
 void stats_set(struct stats *stats, enum stats_counter gauge, unsigned label, uint64_t value);
 void stats_observe_ms(struct stats *stats, enum stats_counter histogram, unsigned label, uint64_t duration_ms);
+void stats_observe_us(struct stats *stats, enum stats_counter histogram, unsigned label, uint64_t duration_us);
+/* Keeps the duration if it is the longest so far. */
+void stats_note_longest_us(struct stats *stats, enum stats_counter longest, unsigned label, uint64_t duration_us);
 uint64_t stats_sum(const struct stats *first, unsigned seats, enum stats_counter counter, unsigned label);
+/* In microseconds. */
+uint64_t stats_longest_us(const struct stats *first, unsigned seats, enum stats_counter longest, unsigned label);
+/* What a process had that is no more: gauges, and the longest durations, go to 0. */
+void stats_clear_gauges(struct stats *stats);
 
 /* All counters of all seats, summed, in Prometheus' text format 0.0.4. */
 void stats_write(const struct stats *first, unsigned seats, const struct config *config, FILE *out);

@@ -22,6 +22,7 @@
 #include "supervise/birth.h"
 #include "supervise/sandbox.h"
 #include "supervise/title.h"
+#include "supervise/turns.h"
 
 #define LAST_WORDS_MS 2000       /* for the last replies to reach their clients; one who doesn't read them loses them */
 #define MEMORY_IN_HEAP (1 << 20) /* bytes: a larger piece is mapped, and given back, alone */
@@ -211,6 +212,7 @@ static enum status start(struct role_process *process, const struct birth *birth
 	enum role_kind kind = process->role->kind;
 	TRY(loop_create(&process->context.loop));
 	TRY(fill_context(process, birth));
+	turns_measure(process->context.loop, process->context.stats, kind);
 	TRY(sandbox_close_paths(kind, process->config, role_services_list()));
 	TRY(process->role->start(&process->context, &process->state));
 	TRY(open_door(process));

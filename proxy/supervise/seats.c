@@ -84,26 +84,12 @@ enum status seats_take(struct seats *seats, unsigned *out_seat)
 	return STATUS_NOT_FOUND;
 }
 
-/* How many sessions a dead process has is known: none. */
-static void clear_gauges(struct stats *slab)
-{
-	enum { COUNTER, GAUGE, HISTOGRAM };
-	static const int kinds[] = {
-#define COUNTER(NUMBER, name, kind, labels, help) [COUNTER_##NUMBER] = kind,
-#include "stats/counters.def"
-#undef COUNTER
-	};
-	for (enum stats_counter counter = 0; counter < COUNTER_COUNT; counter++)
-		for (unsigned label = 0; kinds[counter] == GAUGE && label < STATS_LABELS; label++)
-			stats_set(slab, counter, label, 0);
-}
-
 void seats_leave(struct seats *seats, unsigned seat)
 {
 	struct seat *item = &seats->items[seat];
 	item->taken = false;
 	if (item->slab || stats_map(seats->fd, seat, &item->slab) == STATUS_OK)
-		clear_gauges(item->slab);
+		stats_clear_gauges(item->slab); /* how many sessions a dead process has is known: none */
 }
 
 void seats_free(struct seats **seats)

@@ -18,6 +18,7 @@
 #include "supervise/notify.h"
 #include "supervise/supervisor.h"
 #include "supervise/title.h"
+#include "supervise/turns.h"
 
 #define LOCK_LIMIT_MS 5000   /* a former Redis, orphaned by a kill -9, is gone by then */
 #define REDIS_LIMIT_MS 10000 /* to read its file and answer */
@@ -243,6 +244,7 @@ static enum status prepare_node(struct supervisor *supervisor, const struct conf
 	TRY(folders_lock(config, LOCK_LIMIT_MS, stderr, &supervisor->folders));
 	TRY(open_log(supervisor, config));
 	TRY(seats_create(1, &supervisor->seats));
+	turns_measure(supervisor->loop, seats_own(supervisor->seats), ROLE_SUPERVISOR);
 	TRY(census_board_create(&supervisor->census));
 	TRY(ticket_keys_create(supervisor->loop, take_ticket_key, supervisor, &supervisor->ticket_keys));
 	ticket_keys_set_lifetime(supervisor->ticket_keys, config->tls.ticket_lifetime);

@@ -108,6 +108,9 @@ def test_metrics_and_health(subgate, upstream):
     assert lines["subgate_redis_up"] == "1"
     assert lines['subgate_relay_logins_total{relay="upstream",result="ok"}'] == "1"
     assert lines['subgate_connections_total{listener="submissions"}'] != "0"
+    for role in ("supervisor", "gate", "auth", "relay", "admin"):
+        assert int(lines[f'subgate_loop_turn_seconds_count{{role="{role}"}}']) > 0
+        assert 0 < float(lines[f'subgate_loop_turn_longest_seconds{{role="{role}"}}']) < 10
     with pytest.raises(urllib.error.HTTPError) as refused:
         fetch(subgate, "/secrets")
     assert refused.value.code == 404

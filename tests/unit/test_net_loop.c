@@ -145,6 +145,70 @@ static void a_loop_runs_again_after_a_stop(void **state)
 	loop_free(trace.loop);
 }
 
+/* ---- how long turns take */
+
+#define TURN_US 20000 /* of work, and as much again at the turn's end */
+
+struct measure {
+	struct trace trace;
+	unsigned turns;
+	uint64_t longest_us;
+};
+
+static void note_turn(void *context, uint64_t duration_us)
+{
+	struct measure *measure = context;
+	measure->turns++;
+	if (duration_us > measure->longest_us)
+		measure->longest_us = duration_us;
+}
+
+static void work(void *context)
+{
+	(void)context;
+	usleep(TURN_US);
+}
+
+static void work_and_stop(void *context)
+{
+	struct trace *trace = context;
+	work(NULL);
+	loop_at_turn_end(trace->loop, &trace->hooks[0]);
+	stop(trace);
+}
+
+static void a_turn_is_measured_with_its_end_and_without_the_wait(void **state)
+{
+	struct measure measure = { 0 };
+	(void)state;
+	begin_trace(&measure.trace);
+	measure.trace.hooks[0].run = work;
+	loop_on_turn(measure.trace.loop, note_turn, &measure);
+	run_with(&measure.trace, work_and_stop);
+	assert_true(measure.longest_us >= 2 * TURN_US);
+	measure.longest_us = 0;
+	measure.turns = 0;
+	run_for(measure.trace.loop, 5);
+	assert_true(measure.turns > 1);
+	loop_free(measure.trace.loop);
+}
+
+static void a_wait_is_no_turn(void **state)
+{
+	struct measure measure = { 0 };
+	(void)state;
+	begin_trace(&measure.trace);
+	struct timer *timer;
+	assert_int_equal(timer_make(measure.trace.loop, stop, &measure.trace, &timer), STATUS_OK);
+	timer_set(timer, 500);
+	loop_on_turn(measure.trace.loop, note_turn, &measure);
+	loop_run(measure.trace.loop);
+	assert_int_equal(measure.turns, 2); /* the one before the wait, and the timer's */
+	assert_true(measure.longest_us < 400000);
+	timer_free(&timer);
+	loop_free(measure.trace.loop);
+}
+
 /* ---- timers */
 
 struct alarm {
@@ -376,6 +440,8 @@ int main(void)
 		cmocka_unit_test(a_hook_behind_the_end_runs_last),
 		cmocka_unit_test(a_forgotten_hook_does_not_run),
 		cmocka_unit_test(a_loop_runs_again_after_a_stop),
+		cmocka_unit_test(a_turn_is_measured_with_its_end_and_without_the_wait),
+		cmocka_unit_test(a_wait_is_no_turn),
 		cmocka_unit_test(a_timer_fires_once_and_never_early),
 		cmocka_unit_test(the_delay_counts_from_the_call_however_long_the_loop_stood),
 		cmocka_unit_test(a_timer_moves_to_later_and_to_earlier),

@@ -88,8 +88,27 @@ static void a_histogram_cumulates_and_counts_in_seconds(void **state)
 	assert_line("subgate_upstream_seconds_bucket{relay=\"first\",le=\"0.01\"} 2");
 	assert_line("subgate_upstream_seconds_bucket{relay=\"first\",le=\"10\"} 2");
 	assert_line("subgate_upstream_seconds_bucket{relay=\"first\",le=\"+Inf\"} 3");
-	assert_line("subgate_upstream_seconds_sum{relay=\"first\"} 60.011");
+	assert_line("subgate_upstream_seconds_sum{relay=\"first\"} 60.011000");
 	assert_line("subgate_upstream_seconds_count{relay=\"first\"} 3");
+	config_free(&config);
+}
+
+static void the_longest_of_several_durations_shows_in_seconds(void **state)
+{
+	struct stats *stats = *state;
+	struct config *config = load(config_text);
+	stats_note_longest_us(stats, COUNTER_LOOP_TURN_LONGEST, 1, 1500);
+	stats_note_longest_us(stats, COUNTER_LOOP_TURN_LONGEST, 1, 2000003);
+	stats_note_longest_us(stats, COUNTER_LOOP_TURN_LONGEST, 1, 900);
+	stats_observe_us(stats, COUNTER_LOOP_TURN, 1, 5001);
+	stats_observe_us(stats, COUNTER_LOOP_TURN, 1, 250);
+	export(stats, config);
+	assert_line("# TYPE subgate_loop_turn_longest_seconds gauge");
+	assert_line("subgate_loop_turn_longest_seconds{role=\"gate\"} 2.000003");
+	assert_line("subgate_loop_turn_longest_seconds{role=\"relay\"} 0.000000");
+	assert_line("subgate_loop_turn_seconds_bucket{role=\"gate\",le=\"0.005\"} 1");
+	assert_line("subgate_loop_turn_seconds_bucket{role=\"gate\",le=\"0.01\"} 2");
+	assert_line("subgate_loop_turn_seconds_sum{role=\"gate\"} 0.005251");
 	config_free(&config);
 }
 
@@ -151,6 +170,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(every_counter_has_help_type_and_labels, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_directory_is_a_server, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_histogram_cumulates_and_counts_in_seconds, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(the_longest_of_several_durations_shows_in_seconds, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_gauge_never_shows_less_than_nothing, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(more_relays_than_labels_end_in_other, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(labels_are_escaped, set_up, tear_down),

@@ -45,9 +45,27 @@ static void a_new_sitter_keeps_counters_and_clears_gauges(void **state)
 	assert_int_equal(stats_map(fd, 1, &first), STATUS_OK);
 	stats_add(first, COUNTER_CONNECTIONS, 0, 3);
 	stats_set(first, COUNTER_SESSIONS, 1, 9);
+	stats_note_longest_us(first, COUNTER_LOOP_TURN_LONGEST, 1, 7);
 	assert_int_equal(stats_map(fd, 1, &second), STATUS_OK);
 	assert_int_equal(stats_sum(second, 1, COUNTER_CONNECTIONS, 0), 3);
 	assert_int_equal(stats_sum(second, 1, COUNTER_SESSIONS, 1), 0);
+	assert_int_equal(stats_longest_us(second, 1, COUNTER_LOOP_TURN_LONGEST, 1), 0);
+	close(fd);
+}
+
+static void of_the_longest_of_several_seats_the_longest_counts(void **state)
+{
+	(void)state;
+	int fd = make_memory();
+	const struct stats *all;
+	struct stats *first, *second;
+	assert_int_equal(stats_map_all(fd, SEATS, &all), STATUS_OK);
+	assert_int_equal(stats_map(fd, 0, &first), STATUS_OK);
+	assert_int_equal(stats_map(fd, 2, &second), STATUS_OK);
+	stats_note_longest_us(first, COUNTER_LOOP_TURN_LONGEST, 1, 40);
+	stats_note_longest_us(second, COUNTER_LOOP_TURN_LONGEST, 1, 90);
+	stats_note_longest_us(second, COUNTER_LOOP_TURN_LONGEST, 1, 20);
+	assert_int_equal(stats_longest_us(all, SEATS, COUNTER_LOOP_TURN_LONGEST, 1), 90);
 	close(fd);
 }
 
@@ -111,6 +129,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(seats_add_up),
 		cmocka_unit_test(a_new_sitter_keeps_counters_and_clears_gauges),
+		cmocka_unit_test(of_the_longest_of_several_seats_the_longest_counts),
 		cmocka_unit_test(another_process_is_seen),
 		cmocka_unit_test(labels_past_the_last_share_it),
 		cmocka_unit_test(of_a_pair_past_the_last_the_second_label_stays),
