@@ -65,7 +65,7 @@ static bool is_open(const struct sockets *sockets, const char *address)
 	return false;
 }
 
-/* The control socket: for its owner and its group. Our lock on run_dir says that an old one is nobody's. */
+/* The control socket: for its owner, and for `group` where there is one. Our lock on run_dir says that an old one is nobody's. */
 static enum status open_unix(const char *path, const struct endpoint *endpoint, gid_t group, int *out_fd)
 {
 	int fd = -1;
@@ -75,7 +75,8 @@ static enum status open_unix(const char *path, const struct endpoint *endpoint, 
 	enum status status = listener_open_socket(endpoint, &fd);
 	umask(mask);
 	TRY(status);
-	if (chown(path, (uid_t)-1, group) < 0 || chmod(path, 0660) < 0) {
+	const mode_t mode = group == (gid_t)-1 ? 0600 : 0660;
+	if (chown(path, (uid_t)-1, group) < 0 || chmod(path, mode) < 0) {
 		close(fd);
 		return STATUS_SYSTEM;
 	}

@@ -138,7 +138,31 @@ static void an_address_given_twice_is_a_fault(void **state)
 	fixture_close(&f);
 }
 
-static void the_control_socket_is_for_owner_and_group(void **state)
+static mode_t control_mode(struct fixture *f, const struct identities *identities)
+{
+	struct sockets sockets = { 0 };
+	struct stat info;
+	char path[PATH_SIZE];
+	fixture_path(f, "run/admin.sock", path);
+	assert_int_equal(sockets_open(&sockets, f->config, 1, identities, f->faults), STATUS_OK);
+	assert_int_equal(stat(path, &info), 0);
+	sockets_close(&sockets);
+	return info.st_mode & 0777;
+}
+
+static void a_group_opens_the_control_socket_to_its_members_and_to_nobody_else(void **state)
+{
+	(void)state;
+	struct fixture f;
+	const struct identities some = { .admin_group = getgid() };
+	open_fixture(&f);
+	use_ports(&f, free_port(), 0);
+	assert_int_equal(control_mode(&f, &nobody), 0600);
+	assert_int_equal(control_mode(&f, &some), 0660);
+	fixture_close(&f);
+}
+
+static void the_control_socket_takes_the_place_of_an_old_one(void **state)
 {
 	(void)state;
 	struct fixture f;
@@ -153,7 +177,6 @@ static void the_control_socket_is_for_owner_and_group(void **state)
 	fixture_path(&f, "run/admin.sock", path);
 	assert_int_equal(stat(path, &info), 0);
 	assert_true(S_ISSOCK(info.st_mode));
-	assert_int_equal(info.st_mode & 0777, 0660);
 	assert_int_equal(sockets_hand_over(&sockets, f.config, ROLE_ADMIN, 0, &admin), STATUS_OK);
 	assert_true(handover_find(&admin, "control") >= 0);
 	assert_int_equal(handover_find(&admin, "listener:s:0"), -1);
@@ -239,7 +262,8 @@ int main(void)
 		cmocka_unit_test(a_reload_keeps_what_stays_and_closes_what_goes),
 		cmocka_unit_test(a_port_in_use_is_told_and_changes_nothing),
 		cmocka_unit_test(an_address_given_twice_is_a_fault),
-		cmocka_unit_test(the_control_socket_is_for_owner_and_group),
+		cmocka_unit_test(a_group_opens_the_control_socket_to_its_members_and_to_nobody_else),
+		cmocka_unit_test(the_control_socket_takes_the_place_of_an_old_one),
 		cmocka_unit_test(at_the_end_clients_are_refused_and_administrators_are_not),
 		cmocka_unit_test(a_seat_is_taken_by_one_and_outlives_him),
 		cmocka_unit_test(seats_grow_under_those_who_sit),
