@@ -1,4 +1,7 @@
 /* MAIL (RFC 5321, 4.1.1.2): answered by the gate alone; the relay hears of it with the first recipient. */
+#include <inttypes.h>
+
+#include "base/log.h"
 #include "door/messages.h"
 #include "gate/commands.h"
 #include "gate/offer.h"
@@ -74,6 +77,16 @@ static const char *read(const struct config *config, struct span argument, struc
 	return NULL;
 }
 
+/* One line of the log for each that is not the user's, refused or let pass. */
+static bool sender_passes(const struct session *s, struct span sender)
+{
+	enum config_sender_mode mode = s->gate->config->sender.envelope;
+	if (mode != SENDER_OFF && !senders_allow(s, sender))
+		log_info(SESSION_NAME ": sender %.*s is not an address of %s", SESSION_NAME_ARGS(s), SPAN_ARGS(sender),
+			 s->user);
+	return senders_pass(s, mode, sender);
+}
+
 static void refuse_memory(struct session *s)
 {
 	gate_count_refused(s->gate, REFUSAL_MEMORY);
@@ -90,7 +103,7 @@ void cmd_mail(struct session *s, const struct command *command)
 		refuse_syntax(s, span_of(refusal));
 	else if (parameters.has_size && parameters.size > config->limits.message_size)
 		refuse_size(s);
-	else if (!senders_pass(s, config->sender.envelope, sender.whole, "sender"))
+	else if (!sender_passes(s, sender.whole))
 		refuse_sender(s, sender.whole);
 	else if (!limits_have_memory(&s->gate->limits))
 		refuse_memory(s);

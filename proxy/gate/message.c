@@ -66,7 +66,8 @@ static void discard(struct message *m, struct span refusal)
 
 static void refuse(struct session *s, struct span refusal, struct span reason, enum stats_refusal label)
 {
-	log_info(SESSION_NAME ": message refused, %.*s", SESSION_NAME_ARGS(s), SPAN_ARGS(reason));
+	log_info(SESSION_NAME ": message of %s refused, %.*s: %.*s", SESSION_NAME_ARGS(s), s->user, SPAN_ARGS(reason),
+		 SPAN_ARGS(refusal));
 	gate_count_refused(s->gate, label);
 	transaction_disown(s, refusal, reason);
 	discard(s->transaction->message, refusal);

@@ -21,15 +21,47 @@
 
 /* ---- From:, and Sender: with its kin */
 
-/* The first one that is not the user's goes to *out_foreign. */
-static bool addresses_pass(const struct session *s, struct span addresses, const char *field, struct span *out_foreign)
+/* Senders that are not the user's, or can't be read: a header names thousands, and the log tells of them in one line. */
+struct strangers {
+	size_t count;
+	char first[ADDRESS_MAXIMUM + 1]; /* the first one, cut */
+	const char *field;               /* the field that names it, or that can't be read; NULL: no strangers */
+};
+
+static void note_stranger(struct strangers *strangers, const char *field, struct span address)
+{
+	if (strangers->count++)
+		return;
+	strangers->field = field;
+	snprintf(strangers->first, sizeof(strangers->first), "%.*s",
+		 SPAN_ARGS(span_slice(address, 0, ADDRESS_MAXIMUM)));
+}
+
+/* Only with audit: a refusal is logged as such. */
+static void log_strangers(const struct session *s, const struct strangers *strangers)
+{
+	if (strangers->field == NULL || s->gate->config->sender.header != SENDER_AUDIT)
+		return;
+	if (strangers->first[0] == '\0')
+		log_info(SESSION_NAME ": %s of a message of %s can't be read", SESSION_NAME_ARGS(s), strangers->field,
+			 s->user);
+	else
+		log_info(SESSION_NAME ": %s %s is not an address of %s (and %zu more of this message)",
+			 SESSION_NAME_ARGS(s), strangers->field, strangers->first, s->user, strangers->count - 1);
+}
+
+/* True when all may stand in the field; else the first one that may not goes to *out_foreign. */
+static bool addresses_pass(const struct session *s, struct span addresses, const char *field,
+			   struct strangers *strangers, struct span *out_foreign)
 {
 	struct span address;
 	while (span_cut(&addresses, '\n', &address)) {
-		if (!senders_pass(s, s->gate->config->sender.header, address, field)) {
+		if (!senders_pass(s, s->gate->config->sender.header, address)) {
 			*out_foreign = address;
 			return false;
 		}
+		if (s->gate->config->sender.header == SENDER_AUDIT && !senders_allow(s, address))
+			note_stranger(strangers, field, address);
 	}
 	return true;
 }
@@ -48,28 +80,28 @@ static struct span refuse_address(struct session *s, struct span address, const 
 }
 
 /* A sender that nobody can read safely is nobody. */
-static bool unreadable_passes(const struct session *s, const char *field)
+static bool unreadable_passes(const struct session *s, const char *field, struct strangers *strangers)
 {
-	enum config_sender_mode mode = s->gate->config->sender.header;
-	if (mode != SENDER_OFF)
-		log_info(SESSION_NAME ": %s of a message of %s can't be read", SESSION_NAME_ARGS(s), field, s->user);
-	return mode != SENDER_ENFORCE;
+	note_stranger(strangers, field, (struct span){ 0 });
+	return s->gate->config->sender.header != SENDER_ENFORCE;
 }
 
-static void judge_from(struct session *s, bool is_readable, struct span addresses, struct header_verdict *verdict)
+static void judge_from(struct session *s, bool is_readable, struct span addresses, struct strangers *strangers,
+		       struct header_verdict *verdict)
 {
 	struct span foreign;
 	verdict->label = REFUSAL_SENDER;
-	if (!is_readable && !unreadable_passes(s, "From:")) {
+	if (!is_readable && !unreadable_passes(s, "From:", strangers)) {
 		verdict->refusal = SPAN("550 5.7.1 The From: header field can't be read");
 		verdict->reason = SPAN("unreadable From:");
-	} else if (is_readable && !addresses_pass(s, addresses, "From:", &foreign)) {
+	} else if (is_readable && !addresses_pass(s, addresses, "From:", strangers, &foreign)) {
 		verdict->refusal = refuse_address(s, foreign, "From:");
 		verdict->reason = SPAN("sender in From:");
 	}
 }
 
-static enum status judge_senders(struct session *s, struct span header, struct header_verdict *verdict)
+static enum status judge_senders(struct session *s, struct span header, struct strangers *strangers,
+				 struct header_verdict *verdict)
 {
 	struct buf addresses BUF_AUTO;
 	struct span foreign;
@@ -77,13 +109,24 @@ static enum status judge_senders(struct session *s, struct span header, struct h
 	enum status status = header_read_senders(header, &addresses);
 	if (status != STATUS_OK && status != STATUS_INVALID)
 		return status;
-	if (status == STATUS_INVALID && !unreadable_passes(s, "Sender:")) {
+	if (status == STATUS_INVALID && !unreadable_passes(s, "Sender:", strangers)) {
 		verdict->refusal = SPAN("550 5.7.1 The Sender: or Resent-From: header field can't be read");
 		verdict->reason = SPAN("unreadable Sender:");
-	} else if (!addresses_pass(s, buf_span(&addresses), "Sender:", &foreign)) {
+	} else if (!addresses_pass(s, buf_span(&addresses), "Sender:", strangers, &foreign)) {
 		verdict->refusal = refuse_address(s, foreign, "Sender: or Resent-From:");
 		verdict->reason = SPAN("sender in Sender:");
 	}
+	return STATUS_OK;
+}
+
+static enum status judge(struct session *s, struct span header, bool is_readable, struct span addresses,
+			 struct header_verdict *verdict)
+{
+	struct strangers strangers = { 0 };
+	judge_from(s, is_readable, addresses, &strangers, verdict);
+	if (span_is_empty(verdict->refusal))
+		TRY(judge_senders(s, header, &strangers, verdict));
+	log_strangers(s, &strangers);
 	return STATUS_OK;
 }
 
@@ -143,7 +186,7 @@ static struct span missing_author(const struct session *s)
 		author = span_of(s->user);
 	if (!span_contains_byte(author, '@') || (!s->transaction->smtputf8 && !utf8_is_ascii(author)))
 		return SPAN("");
-	return senders_pass(s, s->gate->config->sender.header, author, "From:") ? author : SPAN("");
+	return senders_pass(s, s->gate->config->sender.header, author) ? author : SPAN("");
 }
 
 static enum status write_author(struct session *s, struct buf *added, struct header_verdict *verdict)
@@ -187,9 +230,7 @@ enum status message_judge_header(struct session *s, struct span header, struct b
 	enum status status = header_read(header, &facts, &addresses);
 	if (status != STATUS_OK && status != STATUS_INVALID)
 		return status;
-	judge_from(s, status == STATUS_OK, buf_span(&addresses), &verdict);
-	if (span_is_empty(verdict.refusal))
-		TRY(judge_senders(s, header, &verdict));
+	TRY(judge(s, header, status == STATUS_OK, buf_span(&addresses), &verdict));
 	if (facts.received_count > RECEIVED_MAXIMUM) {
 		verdict.refusal = SPAN("554 5.4.6 Too many Received header fields, this message goes round in circles");
 		verdict.reason = SPAN("loop");
