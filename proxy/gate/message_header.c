@@ -15,7 +15,7 @@
 #include "smtp/received.h"
 #include "smtp/utf8.h"
 
-#define RECEIVED_MAXIMUM 50 /* fields named Received: no honest way is that long, so it is a loop (RFC 5321, 6.3) */
+#define RECEIVED_MAXIMUM 100 /* fields named Received; a loop is assumed beyond them (RFC 5321, 6.3: at least 100) */
 #define RECORDED_FROM_MAXIMUM 4096U /* bytes of From: addresses kept for the audit */
 #define RECORDED_ID_MAXIMUM 1000U   /* bytes of Message-ID kept for the audit: one line */
 
