@@ -66,7 +66,7 @@ static const char *read(const struct config *config, struct span argument, struc
 	if (status != STATUS_OK)
 		return "501 5.1.7 This is not a sender address";
 	if (out_sender->local.size > config->limits.local_part)
-		return "501 5.1.7 This sender address is too long in front of its @";
+		return "501 5.1.7 This sender address is too long before its @";
 	status = read_parameters(config, text, out_parameters);
 	if (status == STATUS_NOT_FOUND)
 		return "555 5.5.4 This parameter of MAIL is not known here";

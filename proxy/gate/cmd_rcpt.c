@@ -50,8 +50,8 @@ static const char *read(const struct session *s, struct span argument, struct ma
 		return "501 5.5.4 Syntax: RCPT TO:<address>";
 	if (status != STATUS_OK)
 		return "501 5.1.3 This is not a recipient address";
-	if (out_recipient->local.size > s->gate->config->limits.local_part)
-		return "501 5.1.3 This recipient address is too long in front of its @";
+	if (out_recipient->local.size > s->gate->config->limits.recipient_local_part)
+		return "501 5.1.3 This recipient address is too long before its @";
 	status = read_parameters(s->gate->config, text, out_parameters);
 	if (status == STATUS_NOT_FOUND)
 		return "555 5.5.4 This parameter of RCPT is not known here";

@@ -424,6 +424,7 @@ static inline void configure(struct config *config)
 						 .message_size = 1U << 20,
 						 .recipients_per_message = 5,
 						 .local_part = 64,
+						 .recipient_local_part = 250,
 						 .errors = 10,
 						 .command_timeout = 60000,
 						 .data_timeout = 60000,
