@@ -27,6 +27,7 @@ struct message {
 	struct chunk_scanner chunks; /* of BDAT; the other one stays zero */
 	struct buf bytes;            /* wire form; while the header is gathered, all of the message so far */
 	size_t looked_at;            /* bytes when the header's end was looked for last */
+	bool has_start;              /* mbox lines before the header were taken off */
 	bool has_header;             /* the header was judged, and what is in `bytes` may go */
 	bool is_refused;
 	struct span refusal;     /* the reply at the end of the data */
@@ -134,6 +135,18 @@ static void judge_header(struct session *s, size_t size)
 		discard(m, LOST);
 }
 
+/* Takes off the lines that a mailbox file has before the header. */
+static enum status find_start(struct message *m, bool complete)
+{
+	size_t size;
+	if (m->has_start)
+		return STATUS_OK;
+	TRY(header_measure_mbox(buf_span(&m->bytes), complete, &size));
+	buf_consume(&m->bytes, size);
+	m->has_start = true;
+	return STATUS_OK;
+}
+
 /*
  * Looks for the header's end only when what is gathered has doubled since the
  * last look, so that a header that trickles in costs no more than one that does not.
@@ -146,7 +159,9 @@ static void gather_header(struct session *s, bool complete)
 	if (!complete && gathered <= HEADER_MAXIMUM && gathered < 2 * m->looked_at)
 		return;
 	m->looked_at = gathered;
-	enum status status = header_find_end(buf_span(&m->bytes), complete, &size);
+	enum status status = find_start(m, complete);
+	if (status == STATUS_OK)
+		status = header_find_end(buf_span(&m->bytes), complete, &size);
 	if (status == STATUS_OK && size <= HEADER_MAXIMUM)
 		judge_header(s, size);
 	else if (status == STATUS_OK || gathered > HEADER_MAXIMUM)

@@ -47,6 +47,30 @@ static bool is_continuation(struct span line)
 	return line.size && is_blank(line.data[0]);
 }
 
+/* "From root Mon Nov 23 08:00:00 2026", or ">From …": how mailbox files begin a message (RFC 4155). "From : me@d" is a field. */
+static bool is_mbox_line(struct span line)
+{
+	bool begins = span_starts_with(line, SPAN("From ")) || span_starts_with(line, SPAN(">From "));
+	return begins && field_name(line).size == 0;
+}
+
+enum status header_measure_mbox(struct span bytes, bool complete, size_t *out_size)
+{
+	size_t at = 0;
+	for (;;) {
+		size_t used;
+		struct span rest = span_slice(bytes, at, bytes.size);
+		struct span line = front_line(rest, &used);
+		if (!complete && (rest.size == 0 || rest.data[used - 1] != '\n'))
+			return bytes.size > HEADER_MAXIMUM ? STATUS_TOO_LARGE : STATUS_AGAIN;
+		if (!is_mbox_line(line)) {
+			*out_size = field_name(line).size ? at : 0;
+			return STATUS_OK;
+		}
+		at += used;
+	}
+}
+
 enum status header_find_end(struct span bytes, bool complete, size_t *out_size)
 {
 	size_t at = 0;

@@ -17,6 +17,13 @@
  */
 MUST_USE enum status header_find_end(struct span bytes, bool complete, size_t *out_size);
 
+/*
+ * The mbox lines ("From root Mon Nov 23 …", ">From …") that cron and old tools put before a header, at the front of
+ * `bytes`: *out_size is what they take, 0 where there are none, or where no field follows: then it is text.
+ * STATUS_AGAIN and STATUS_TOO_LARGE as above.
+ */
+MUST_USE enum status header_measure_mbox(struct span bytes, bool complete, size_t *out_size);
+
 struct header_facts {
 	unsigned from_count; /* fields named From */
 	bool has_date;

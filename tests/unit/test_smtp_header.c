@@ -71,6 +71,45 @@ static void test_a_message_of_header_alone(void **state)
 	assert_int_equal(size, 0);
 }
 
+/* A line that may be one is not judged before the next one is there, and then for good. */
+static void test_mbox_lines(void **state)
+{
+	static const struct end_case cases[] = {
+		{ "none", "A: b\r\n\r\n", 0 },
+		{ "one", "From root Mon Nov 23 08:00:00 2026\r\nA: b\r\n\r\n", 36 },
+		{ "one with a stuffed dot", ".From root Mon Nov 23 08:00:00 2026\r\nA: b\r\n\r\n", 37 },
+		{ "a quoted one", ">From me@d\r\nA: b\r\n\r\n", 12 },
+		{ "two", "From me@d\r\n>From you@d\r\nA: b\r\n\r\n", 24 },
+		{ "text that begins alike", "From me to you\r\nhello\r\n", 0 },
+		{ "text and an empty line", "From me to you\r\n\r\nA: b\r\n", 0 },
+		{ "a continuation after it", "From me\r\n A: b\r\n\r\n", 0 },
+		{ "a field", "From : me@d\r\nA: b\r\n\r\n", 0 },
+		{ "in lower case", "from me@d\r\nA: b\r\n\r\n", 0 },
+		{ "within the header", "A: b\r\nFrom me@d\r\nC: d\r\n\r\n", 0 },
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct span bytes = span_of(cases[i].bytes);
+		for (size_t size = 0; size <= bytes.size; size++) {
+			size_t found = cases[i].size;
+			enum status status = header_measure_mbox(span_slice(bytes, 0, size), false, &found);
+			assert_true(status == STATUS_AGAIN || status == STATUS_OK);
+			if (found != cases[i].size || (status == STATUS_AGAIN && size == bytes.size))
+				fail_msg("%s: %zu at %zu", cases[i].what, found, size);
+		}
+	}
+}
+
+static void test_mbox_lines_alone_are_text(void **state)
+{
+	size_t size = 99;
+	(void)state;
+	assert_int_equal(header_measure_mbox(SPAN("From me\r\n"), true, &size), STATUS_OK);
+	assert_int_equal(size, 0);
+	assert_int_equal(header_measure_mbox(SPAN(""), true, &size), STATUS_OK);
+	assert_int_equal(size, 0);
+}
+
 static void test_an_endless_header_is_too_large(void **state)
 {
 	(void)state;
@@ -408,6 +447,8 @@ int main(void)
 		cmocka_unit_test(test_the_end),
 		cmocka_unit_test(test_the_end_byte_by_byte),
 		cmocka_unit_test(test_a_message_of_header_alone),
+		cmocka_unit_test(test_mbox_lines),
+		cmocka_unit_test(test_mbox_lines_alone_are_text),
 		cmocka_unit_test(test_an_endless_header_is_too_large),
 		cmocka_unit_test(test_facts),
 		cmocka_unit_test(test_facts_of_an_empty_header),
