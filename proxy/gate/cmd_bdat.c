@@ -51,11 +51,9 @@ void bdat_refuse(struct session *s, const struct command *command, const char *r
 /* The first chunk of a message; as for DATA. NULL: it has begun. */
 static const char *begin_message(struct session *s)
 {
-	const struct transaction *t = s->transaction;
-	if (span_is_empty(t->refusal) && t->asked == 0)
-		return "503 5.5.1 Send RCPT first";
-	if (span_is_empty(t->refusal) && t->accepted == 0)
-		return "554 5.5.1 No valid recipients";
+	const char *refusal = transaction_refuse_message(s);
+	if (refusal && span_is_empty(s->transaction->refusal))
+		return refusal;
 	if (message_begin(s) != STATUS_OK)
 		return "451 4.3.0 Out of memory, please try again";
 	return NULL;

@@ -7,13 +7,13 @@
 void cmd_data(struct session *s, const struct command *command)
 {
 	(void)command;
+	const char *refusal = transaction_refuse_message(s);
 	if (!span_is_empty(s->transaction->refusal)) {
 		session_reply(s, s->transaction->refusal);
 		transaction_end(s);
-	} else if (s->transaction->asked == 0) {
-		session_refuse(s, SPAN("503 5.5.1 Send RCPT first"));
-	} else if (s->transaction->accepted == 0) {
-		session_refuse(s, SPAN("554 5.5.1 No valid recipients"));
+	} else if (refusal) {
+		session_reply(s, span_of(refusal));
+		transaction_count_refused_message(s);
 	} else if (message_begin(s) != STATUS_OK) {
 		session_reply(s, SPAN("451 4.3.0 Out of memory, please try again"));
 	} else {

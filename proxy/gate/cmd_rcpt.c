@@ -4,10 +4,16 @@
 #include "gate/transaction.h"
 #include "smtp/utf8.h"
 
+#define MALFORMED_MAXIMUM \
+	1000 /* of one transaction, as many surplus ones as the relay takes; each one beyond is an error */
+
+/* A list with bad addresses in it must not cost the good ones their mail: whoever sends it has logged in. */
 static void refuse_syntax(struct session *s, struct span reply)
 {
 	gate_count_refused(s->gate, REFUSAL_SYNTAX);
-	session_refuse(s, reply);
+	session_reply(s, reply);
+	if (++s->transaction->malformed > MALFORMED_MAXIMUM)
+		session_count_error(s);
 }
 
 static void add(struct session *s, struct span address, const struct rcpt_parameters *parameters)

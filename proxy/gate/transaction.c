@@ -173,6 +173,24 @@ void transaction_take_refusal(struct session *s, struct span reply)
 		session_drop(s, "out of memory");
 }
 
+/* ---- a message for nobody */
+
+const char *transaction_refuse_message(const struct session *s)
+{
+	const struct transaction *t = s->transaction;
+	if (t->asked + t->malformed == 0)
+		return "503 5.5.1 Send RCPT first";
+	return t->accepted ? NULL : "554 5.5.1 No valid recipients";
+}
+
+void transaction_count_refused_message(struct session *s)
+{
+	struct transaction *t = s->transaction;
+	if (t->data_refused || t->asked + t->malformed == 0)
+		session_count_error(s);
+	t->data_refused = true;
+}
+
 /* ---- the end */
 
 void transaction_end(struct session *s)

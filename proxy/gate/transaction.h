@@ -27,6 +27,8 @@ struct transaction {
 	struct span id;             /* the message's, by the relay; empty before its first answer */
 	size_t accepted;            /* recipients that the upstream took */
 	size_t asked;               /* RCPT commands that were not malformed */
+	size_t malformed;           /* and those that were */
+	bool data_refused;          /* it heard already that nobody is there to get its message */
 	size_t batch;               /* recipients gathered and not sent */
 	struct buf recipients;      /* of the batch, an encoded list */
 	struct buf rcpt_parameters; /* one for each of them */
@@ -50,6 +52,11 @@ MUST_USE enum status transaction_on_replies(struct session *s, const struct door
 
 /* The relay gives up before DATA, with this reply for all that is still to come. */
 void transaction_take_refusal(struct session *s, struct span reply);
+
+/* Why its message can't begin: no recipient was named, or none is valid. NULL: it can. */
+const char *transaction_refuse_message(const struct session *s);
+/* The client heard that. An error of the session only where it should have known: it named nobody, or asks again. */
+void transaction_count_refused_message(struct session *s);
 
 /* Forgets it. Nothing without one. */
 void transaction_end(struct session *s);

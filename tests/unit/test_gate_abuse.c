@@ -72,6 +72,68 @@ static void a_hundred_commands_may_lead_nowhere_and_each_more_is_an_error(void *
 	client_close(&c);
 }
 
+/* A list with bad addresses in it: the good ones get their mail all the same. */
+static void refused_recipients_are_no_errors_of_the_session(void **state)
+{
+	static const struct {
+		const char *says, *hears;
+	} refused[] = {
+		{ "RCPT TO:<not an address>\r\n", "501 5.1.3 This is not a recipient address\r\n" },
+		{ "RCPT FROM:<bob@example.net>\r\n", "501 5.5.4 Syntax: RCPT TO:<address>\r\n" },
+		{ "RCPT TO:<bob@example.net> FROB=1\r\n", "555 5.5.4 This parameter of RCPT is not known here\r\n" },
+		{ "RCPT TO:<bad@example.net>\r\n", "550 5.1.1 No such user\r\n" },
+		{ "DATA\r\n", "554 5.5.1 No valid recipients\r\n" },
+	};
+	struct client c;
+	(void)state;
+	world.config.limits.errors = 1;
+	client_logged_in(&c);
+	say(&c, MAIL);
+	HEARS(&c, SENDER_OK);
+	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+		say(&c, refused[i].says);
+		HEARS(&c, refused[i].hears);
+	}
+	say(&c, RCPT "DATA\r\n");
+	HEARS(&c, RCPT_OK GO);
+	say(&c, "From: <alice@example.com>\r\n\r\nhello\r\n.\r\n");
+	HEARS(&c, SENT);
+	client_close(&c);
+}
+
+static void whoever_asks_to_send_to_nobody_again_makes_errors(void **state)
+{
+	struct client c;
+	(void)state;
+	world.config.limits.errors = 2;
+	client_logged_in(&c);
+	say(&c, MAIL "RCPT TO:<bad@example.net>\r\nDATA\r\n");
+	HEARS(&c, SENDER_OK "550 5.1.1 No such user\r\n554 5.5.1 No valid recipients\r\n");
+	for (unsigned i = 0; i < 2; i++) {
+		say(&c, "DATA\r\n");
+		HEARS(&c, "554 5.5.1 No valid recipients\r\n");
+	}
+	HEARS(&c, "421 4.7.0 Too many errors, closing the connection\r\n");
+	client_close(&c);
+}
+
+static void malformed_recipients_without_end_are_errors(void **state)
+{
+	struct client c;
+	(void)state;
+	world.config.limits.errors = 1;
+	client_logged_in(&c);
+	say(&c, MAIL);
+	HEARS(&c, SENDER_OK);
+	for (unsigned i = 0; i < 1000; i++) {
+		say(&c, "RCPT TO:<>\r\n");
+		HEARS(&c, "501 5.1.3 This is not a recipient address\r\n");
+	}
+	say(&c, "RCPT TO:<>\r\n");
+	HEARS(&c, "501 5.1.3 This is not a recipient address\r\n421 4.7.0 Too many errors, closing the connection\r\n");
+	client_close(&c);
+}
+
 static void a_message_makes_good_for_commands_that_led_nowhere(void **state)
 {
 	struct client c;
@@ -126,6 +188,9 @@ int main(void)
 		IN_WORLD(a_message_behind_a_refused_data_is_no_commands),
 		IN_WORLD(one_that_comes_later_is_none_either),
 		IN_WORLD(a_hundred_commands_may_lead_nowhere_and_each_more_is_an_error),
+		IN_WORLD(refused_recipients_are_no_errors_of_the_session),
+		IN_WORLD(whoever_asks_to_send_to_nobody_again_makes_errors),
+		IN_WORLD(malformed_recipients_without_end_are_errors),
 		IN_WORLD(a_message_makes_good_for_commands_that_led_nowhere),
 		IN_WORLD(a_line_that_cannot_be_read_ends_it_too),
 	};
