@@ -19,6 +19,9 @@ struct reply {
 	struct span text;     /* lines separated by LF; no CR, no NUL */
 };
 
+/* The enhanced code at the front of `text` whose class is that of `code` (RFC 2034, 4), or an empty span. */
+struct span reply_find_enhanced(struct span text, unsigned code);
+
 /* Reads our text form; STATUS_INVALID. Views into `text`. */
 MUST_USE enum status reply_read(struct span text, struct reply *out_reply);
 /* Writes our text form. Control bytes but LF in the text become '?'. */

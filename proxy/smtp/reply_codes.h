@@ -6,7 +6,5 @@
 
 /* The three digits at the front: 200 to 599, else STATUS_INVALID. */
 MUST_USE enum status reply_read_code(struct span text, unsigned *out_code);
-/* The enhanced code at the front of `text` whose class is that of `code` (RFC 2034, 4), or an empty span. */
-struct span reply_find_enhanced(struct span text, unsigned code);
 
 #endif

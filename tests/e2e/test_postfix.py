@@ -54,3 +54,28 @@ senders team {{ users = {{"{USER}"}}  addresses = {{"älice@example.com"}} }}
     assert "\nFrom: Älice <älice@example.com>\n".encode() in got and b"with UTF8SMTPSA" in got
     assert "X-Original-To: böb@example.net".encode() in got
     assert subgate.wait_for_audit("message.sent")[0]["rcpt_to"][0]["address"] == "böb@example.net"
+
+
+def test_a_recipient_that_postfix_repeats_stops_nobodys_mail(tmp_path, authority, start):
+    """Postfix says the whole address, whatever its owner made of it."""
+    postfix = Postfix(tmp_path / "postfix", authority, more="""
+smtpd_recipient_restrictions = check_recipient_access inline:{ {nosuch.invalid = DEFER Domain not found} }, permit_mynetworks
+""").start()
+    subgate = start(f"""
+relay postfix {{
+  host = "127.0.0.1"  port = {postfix.port}  tls = "starttls"  ca_file = "{authority.ca}"  tls_name = "postfix.example"
+  auth = "none"
+}}
+""")
+    password = subgate.create_app_password(USER)
+    for local_part in ("too much mail from try again in 2d", "Error: too much mail from", "5.4.5 limit",
+                       "Throttling failure", "try again in 2d"):
+        with login(subgate, USER, password) as client:
+            client.mail(USER)
+            code, text = client.rcpt(f'<"{local_part}"@nosuch.invalid>')
+            assert code == 450 and local_part.encode() in text, text
+        relay = subgate.ctl_json("relay", "list")["relays"][0]
+        assert relay["rest"] == "none", relay
+    with login(subgate, USER, password) as client:
+        assert client.sendmail(USER, ["bob@example.net"], message(USER, number=11)) == {}
+    postfix.stop()

@@ -92,6 +92,8 @@ static const struct class_case cases[] = {
 	  UPSTREAM_ACCOUNT },
 	{ "Gmail's relay limit of a customer", GMAIL, STAGE_MAIL,
 	  "550 5.7.1 Daily SMTP relay limit exceeded for customer. For more\ninformation x - gsmtp", UPSTREAM_TENANT },
+	{ "Gmail's words, folded wherever it likes", GMAIL, STAGE_DOT,
+	  "550 5.7.1 Daily SMTP relay limit\nexceeded for customer", UPSTREAM_TENANT },
 	{ "which another relay's words are not", GENERIC, STAGE_DOT,
 	  "550 5.7.1 Daily SMTP relay limit exceeded for customer", UPSTREAM_MESSAGE },
 	{ "a recipient of Gmail's that is busy is not our being throttled", GMAIL, STAGE_RCPT,
@@ -116,12 +118,35 @@ static const struct class_case cases[] = {
 	{ "a command that it does not know", GENERIC, STAGE_MAIL, "500 5.5.2 Unknown command", UPSTREAM_TRANSPORT },
 	{ "a parameter that it does not know", GENERIC, STAGE_MAIL, "555 5.5.4 Unsupported option",
 	  UPSTREAM_TRANSPORT },
-	{ "what we have no word for", GENERIC, STAGE_DOT, "554 5.9.9 Odd", UPSTREAM_TRANSPORT },
+	{ "what we have no word for", GENERIC, STAGE_DOT, "554 5.9.9 Odd", UPSTREAM_MESSAGE },
+	{ "the same at MAIL", GENERIC, STAGE_MAIL, "554 5.9.9 Odd", UPSTREAM_TRANSPORT },
 	{ "any other 554 at DATA", GENERIC, STAGE_DATA, "554 5.3.0 Mail system not configured", UPSTREAM_TRANSPORT },
 	{ "a mailbox that is full", GENERIC, STAGE_RCPT, "452 4.2.2 Over quota", UPSTREAM_RECIPIENTS },
 	{ "a refusal without enhanced code", GENERIC, STAGE_RCPT, "550 unknown", UPSTREAM_RECIPIENTS },
 	{ "too many recipients", GMAIL, STAGE_RCPT, "452 4.5.3 Your message has too many recipients.",
 	  UPSTREAM_RECIPIENTS },
+	{ "Postfix's full mailbox, at the dot", GENERIC, STAGE_DOT, "552 5.2.2 Mailbox full", UPSTREAM_MESSAGE },
+	{ "a mailbox that is disabled", GENERIC, STAGE_DOT, "550 5.2.1 Mailbox disabled", UPSTREAM_MESSAGE },
+	{ "Postfix counts hops", GENERIC, STAGE_DOT, "554 5.4.0 Error: too many hops", UPSTREAM_MESSAGE },
+	{ "Exchange does, too", GENERIC, STAGE_DOT, "554 5.4.14 Hop count exceeded - possible mail loop",
+	  UPSTREAM_MESSAGE },
+	{ "a loop", GENERIC, STAGE_DATA, "554 5.4.6 Loop detected", UPSTREAM_MESSAGE },
+	{ "a broken signature", GENERIC, STAGE_DOT, "554 5.7.7 Message integrity failure", UPSTREAM_MESSAGE },
+	{ "syntax within the message", GENERIC, STAGE_DOT, "501 5.5.2 Bad address in a header field",
+	  UPSTREAM_MESSAGE },
+	{ "a code of the message that Exchange has for a login", GENERIC, STAGE_DOT,
+	  "554 5.7.3 Security conversion required but not possible", UPSTREAM_MESSAGE },
+	{ "a dialog out of step", GENERIC, STAGE_DOT, "503 5.5.1 Need MAIL first", UPSTREAM_TRANSPORT },
+	{ "a relay that has no right to relay", GENERIC, STAGE_DOT, "554 5.7.1 Relay access denied",
+	  UPSTREAM_TRANSPORT },
+
+	{ "words that are not the relay's", GENERIC, STAGE_MAIL, "450 4.7.1 No: Error: too much mail from you",
+	  UPSTREAM_TRANSPORT },
+	{ "words of a message's subject", GMAIL, STAGE_DOT,
+	  "550 5.7.1 Spam: Daily SMTP relay limit exceeded for customer", UPSTREAM_MESSAGE },
+	{ "words in brackets that hold no address", GMAIL, STAGE_MAIL, "450 4.7.1 [x] Peak SMTP relay limit exceeded",
+	  UPSTREAM_TRANSPORT },
+
 	{ "Exim's sender verification", GENERIC, STAGE_MAIL, "550 Sender verify failed", UPSTREAM_SENDER },
 	{ "an on-premises Exchange refuses a sender", GENERIC, STAGE_DOT,
 	  "550 5.7.60 SMTP; Client does not have permissions to send as this sender", UPSTREAM_SENDER },
@@ -134,6 +159,10 @@ static void each_refusal_has_its_class(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct reply reply = read_reply(cases[i].reply);
+		struct upstream_plain plain;
+		upstream_plain_begin(&plain, &reply);
+		upstream_plain_take_out(&plain, SPAN("a@b"));
+		reply = upstream_plain_reply(&plain, reply.code);
 		if (upstream_classify(cases[i].profile, cases[i].stage, &reply) != cases[i].class)
 			fail_msg("%s: %s", cases[i].what, cases[i].reply);
 	}
@@ -156,6 +185,63 @@ static void only_rows_speak_for_the_client(void **state)
 		struct reply reply = { .code = code, .enhanced = SPAN("5.9.9") };
 		assert_int_not_equal(upstream_classify(GENERIC, STAGE_DOT, &reply), UPSTREAM_ACCEPTED);
 	}
+}
+
+/* What an attacker has a server repeat, and what is left of it: \1 where an address stood. */
+static void addresses_are_taken_out(void **state)
+{
+	static const struct {
+		const char *address, *reply, *enhanced, *text;
+	} echoes[] = {
+		{ "a@example.net", "550 5.1.1 <a@example.net>: no", "5.1.1", "<\1>: no" },
+		{ "a@example.net", "550 5.1.1 <A@Example.NET>: no", "5.1.1", "<\1>: no" },
+		{ "\"too much mail from\"@x.invalid", "450 4.7.1 Error: \"too much mail from\"@x.invalid", "4.7.1",
+		  "Error: \1" },
+		{ "\"too much mail from\"@x.invalid", "450 4.7.1 Error: too much mail from@x.invalid", "4.7.1",
+		  "Error: \1" },
+		{ "\"too much mail from\"@x.invalid", "450 4.7.1 Error: \"too much mail from\" at x.invalid", "4.7.1",
+		  "Error: \1 at \1" },
+		{ "\"too much mail from\"@x.invalid", "450 4.7.1 Error: too much mail from", "4.7.1", "Error: \1" },
+		{ "\"too\\ much \\\"mail\"@x.invalid", "450 4.7.1 too much \"mail", "4.7.1", "\1" },
+		{ "\"5.4.5 limit\"@x.invalid", "550 5.4.5 limit@x.invalid unknown", "", "\1 unknown" },
+		{ "\"5.4.5 limit\"@x.invalid", "550 5.4.5 limit is not here", "", "\1 is not here" },
+		{ "5.4.5@x.invalid", "550 5.4.5 is not here", "", "\1 is not here" },
+		{ "a@5.4.5", "550 5.4.5 has no server", "", "\1 has no server" },
+		{ "5.4.5@x.invalid", "550 15.4.51 is another one", "", "15.4.51 is another one" },
+		{ "error@x.invalid", "450 4.7.1 Error: too much mail from you", "4.7.1",
+		  "Error: too much mail from you" },
+		{ "a@x.invalid", "550 5.1.1 a@x.invalid and a@x.invalid\nand x.invalid", "5.1.1", "\1 and \1 and \1" },
+		{ "", "550 5.1.1 nothing at all", "5.1.1", "nothing at all" },
+		{ "postmaster", "550 5.1.1 postmaster is no@one", "5.1.1", "\1 is no@one" },
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(echoes) / sizeof(echoes[0]); i++) {
+		struct reply reply = read_reply(echoes[i].reply);
+		struct upstream_plain plain;
+		upstream_plain_begin(&plain, &reply);
+		upstream_plain_take_out(&plain, span_of(echoes[i].address));
+		struct reply said = upstream_plain_reply(&plain, reply.code);
+		if (!span_equal(said.enhanced, span_of(echoes[i].enhanced)) ||
+		    !span_equal(said.text, span_of(echoes[i].text)))
+			fail_msg("%s: %.*s|%.*s", echoes[i].reply, SPAN_ARGS(said.enhanced), SPAN_ARGS(said.text));
+	}
+}
+
+/* At RCPT only a provider that asks no other server is believed. */
+static void a_recipient_rests_nobody(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct reply reply = read_reply(rows[i].example);
+		for (size_t j = 0; j < 4; j++) {
+			if (!(rows[i].stages & stages[j]))
+				continue;
+			size_t row = upstream_class_row(rows[i].profile, stages[j], &reply);
+			assert_int_equal(upstream_class_may_rest(row, stages[j]),
+					 stages[j] != STAGE_RCPT || rows[i].profile == MICROSOFT);
+		}
+	}
+	assert_false(upstream_class_may_rest(SIZE_MAX, STAGE_RCPT));
 }
 
 static void the_profile_comes_from_the_option_or_the_host(void **state)
@@ -220,6 +306,8 @@ int main(void)
 		cmocka_unit_test(rows_of_a_provider_are_for_it_alone),
 		cmocka_unit_test(each_refusal_has_its_class),
 		cmocka_unit_test(only_rows_speak_for_the_client),
+		cmocka_unit_test(addresses_are_taken_out),
+		cmocka_unit_test(a_recipient_rests_nobody),
 		cmocka_unit_test(the_profile_comes_from_the_option_or_the_host),
 		cmocka_unit_test(hints_say_how_long_a_refusal_lasts),
 	};

@@ -143,7 +143,6 @@ static void what_is_about_the_account_rests_it(void **state)
 		enum upstream_rest rest;
 	} cases[] = {
 		{ "MAIL", "550 5.4.5 Daily user sending limit exceeded\r\n", UPSTREAM_ACCOUNT, UPSTREAM_REST_ACCOUNT },
-		{ "RCPT", "550 5.4.5 Daily user sending limit exceeded\r\n", UPSTREAM_ACCOUNT, UPSTREAM_REST_ACCOUNT },
 		{ "DATA", "454 Throttling failure: Maximum sending rate exceeded.\r\n", UPSTREAM_THROTTLED,
 		  UPSTREAM_REST_THROTTLED },
 		{ ".", "550 5.4.5 Daily user sending limit exceeded\r\n", UPSTREAM_ACCOUNT, UPSTREAM_REST_ACCOUNT },
@@ -167,6 +166,36 @@ static void what_is_about_the_account_rests_it(void **state)
 	}
 }
 
+/* What a relay repeats of a recipient, or passes on from a recipient's server, is no word of its own. */
+static void what_a_recipient_says_rests_nobody(void **state)
+{
+	static const struct {
+		const char *command, *reply;
+		enum upstream_class class;
+	} cases[] = {
+		{ "RCPT", "550 5.4.5 Daily user sending limit exceeded\r\n", UPSTREAM_ACCOUNT },
+		{ "RCPT", "454 Throttling failure: Daily message quota exceeded, try again in 2 days\r\n",
+		  UPSTREAM_ACCOUNT },
+		{ "RCPT", "450 4.7.1 Error: too much mail from 192.0.2.1, try again in 2 days\r\n",
+		  UPSTREAM_THROTTLED },
+		{ "RCPT", "432 4.3.2 Concurrent connections limit exceeded\r\n", UPSTREAM_THROTTLED },
+		{ "RCPT", "535 5.7.8 Username and Password not accepted\r\n", UPSTREAM_LOGIN },
+		{ "DATA", "450 4.7.1 two@example.net: try again in 2 days\r\n", UPSTREAM_TRANSPORT },
+		{ "DATA", "550 one@example.net is gone\r\n", UPSTREAM_MESSAGE },
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct sending s;
+		begin(2);
+		fake_relay_rule(&t.relay, cases[i].command, cases[i].reply, 1);
+		assert_int_equal(send_one(&s), cases[i].class);
+		assert_int_equal(shown().rest, UPSTREAM_REST_NONE);
+		assert_int_equal(send_one(&s), UPSTREAM_ACCEPTED);
+		assert_int_equal(t.relay.connected, 1); /* nor does it cost a login */
+		end();
+	}
+}
+
 static void other_sections_of_the_account_rest_too(void **state)
 {
 	struct sending s;
@@ -185,15 +214,29 @@ static void other_sections_of_the_account_rest_too(void **state)
 	end();
 }
 
+/* As the relay says, within what such a rest may be: a word of it is not worth two days. */
 static void a_hint_sets_how_long(void **state)
 {
-	struct sending s;
+	static const struct {
+		const char *command, *reply;
+		uint64_t ms;
+	} cases[] = {
+		{ "MAIL", "550 5.4.5 Limit exceeded, try again in 7 minutes\r\n", 7 * 60000 },
+		{ "MAIL", "550 5.4.5 Limit exceeded, try again in 2 days\r\n", 24 * 3600000 },
+		{ "MAIL", "454 Throttling failure: try again in 2 days\r\n", 10 * 60000 },
+		{ "MAIL", "432 4.3.2 Concurrent connections, try again in 2 days\r\n", 2 * 60000 },
+		{ "MAIL", "530 5.7.0 Log in, try again in 2 days\r\n", 10 * 60000 },
+		{ ".", "450 4.7.1 Error: too much mail from you, try again in 2 days\r\n", 10 * 60000 },
+	};
 	(void)state;
-	begin(1);
-	fake_relay_rule(&t.relay, "MAIL", "550 5.4.5 Limit exceeded, try again in 7 minutes\r\n", 1);
-	assert_int_equal(send_one(&s), UPSTREAM_ACCOUNT);
-	assert_in_range(shown().rest_left_ms, 410000, 420000);
-	end();
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct sending s;
+		begin(1);
+		fake_relay_rule(&t.relay, cases[i].command, cases[i].reply, 1);
+		send_one(&s);
+		assert_in_range(shown().rest_left_ms, cases[i].ms - 10000, cases[i].ms);
+		end();
+	}
 }
 
 static void behind_a_rest_one_message_finds_out(void **state)
@@ -389,6 +432,7 @@ int main(void)
 		cmocka_unit_test(who_comes_late_does_not_wait_behind_who_took_many_turns),
 		cmocka_unit_test(slots_of_another_process_are_waited_for),
 		cmocka_unit_test(what_is_about_the_account_rests_it),
+		cmocka_unit_test(what_a_recipient_says_rests_nobody),
 		cmocka_unit_test(other_sections_of_the_account_rest_too),
 		cmocka_unit_test(a_hint_sets_how_long),
 		cmocka_unit_test(behind_a_rest_one_message_finds_out),

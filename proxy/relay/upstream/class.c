@@ -1,8 +1,5 @@
-/* The classes of refusals, from class.def, and the hint that some of them give. Pure. */
-#include "base/clock.h"
+/* The classes of refusals, from class.def. Pure. */
 #include "relay/upstream/private.h"
-
-#define HINT_MAXIMUM_MS 172800000 /* two days: no provider's day is longer, and no relay is lost for a typo */
 
 struct class_row {
 	enum upstream_profile profile;
@@ -42,19 +39,34 @@ static bool has_enhanced(struct span wanted, struct span enhanced)
 	return span_equal(enhanced, wanted);
 }
 
-/* Where `words` end in the text; 0: they are not there. */
-static size_t find_words(struct span words, struct span text)
+/* The client's address and a number, which Gmail puts in front: "[192.0.2.1      15] ". */
+static struct span skip_client(struct span text)
 {
-	for (size_t i = 0; i + words.size <= text.size; i++) {
-		if (span_starts_with_nocase(span_slice(text, i, text.size), words))
-			return i + words.size;
-	}
-	return 0;
+	size_t end = 1;
+	if (!span_starts_with(text, SPAN("[")))
+		return text;
+	while (end < text.size && span_contains_byte(SPAN("0123456789abcdefABCDEF:. "), text.data[end]))
+		end++;
+	return end < text.size && text.data[end] == ']' ? span_slice(text, end + 1, text.size) : text;
 }
 
+/* Behind the echo that many servers begin with: "<address>: ", "address... ". */
+static struct span skip_echo(struct span text)
+{
+	size_t at = span_starts_with(text, SPAN("<"));
+	if (at >= text.size || text.data[at] != UPSTREAM_ECHO)
+		return text;
+	at++;
+	while (at < text.size && span_contains_byte(SPAN(">:., "), text.data[at]))
+		at++;
+	return span_slice(text, at, text.size);
+}
+
+/* At the front: what comes later may be somebody else's words. */
 static bool has_words(struct span wanted, struct span text)
 {
-	return span_is_empty(wanted) || find_words(wanted, text);
+	return span_is_empty(wanted) ||
+	       span_starts_with_nocase(span_trim(skip_client(skip_echo(span_trim(text)))), wanted);
 }
 
 size_t upstream_class_row(enum upstream_profile profile, enum upstream_stage stage, const struct reply *reply)
@@ -75,6 +87,12 @@ enum upstream_class upstream_classify(enum upstream_profile profile, enum upstre
 {
 	size_t row = upstream_class_row(profile, stage, reply);
 	return row < sizeof(rows) / sizeof(rows[0]) ? rows[row].class : UPSTREAM_TRANSPORT;
+}
+
+bool upstream_class_may_rest(size_t row, enum upstream_stage stage)
+{
+	bool is_known = row < sizeof(rows) / sizeof(rows[0]);
+	return stage != STAGE_RCPT || (is_known && rows[row].profile == UPSTREAM_PROFILE_MICROSOFT365);
 }
 
 /* ---- profiles */
@@ -111,56 +129,4 @@ enum upstream_profile upstream_profile_of(const struct config_relay *relay)
 			return hosts[i].profile;
 	}
 	return UPSTREAM_PROFILE_GENERIC;
-}
-
-/* ---- hints */
-
-/* "12 minutes", "1 hour", "3600 s" and so on: milliseconds; 0: none. */
-static uint64_t read_delay(struct span text)
-{
-	static const struct {
-		struct span unit;
-		uint64_t ms;
-	} units[] = { { SPAN("s"), 1000 }, { SPAN("m"), 60000 }, { SPAN("h"), 3600000 }, { SPAN("d"), 86400000 } };
-	size_t digits = 0;
-	uint64_t number;
-	text = span_trim(text);
-	while (digits < text.size && digits < 6 && text.data[digits] >= '0' && text.data[digits] <= '9')
-		digits++;
-	if (span_to_u64(span_slice(text, 0, digits), &number) != STATUS_OK)
-		return 0;
-	struct span unit = span_trim(span_slice(text, digits, text.size));
-	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
-		if (span_starts_with_nocase(unit, units[i].unit))
-			return number * units[i].ms;
-	}
-	return 0;
-}
-
-/* "2026-11-23T00:00:00Z": until then. */
-static uint64_t read_time(struct span text, uint64_t wall_ms)
-{
-	uint64_t wall_s;
-	text = span_slice(text, 0, sizeof("2026-11-23T00:00:00Z") - 1);
-	if (clock_read_seconds(text, &wall_s) != STATUS_OK || wall_s * 1000 <= wall_ms)
-		return 0;
-	return wall_s * 1000 - wall_ms;
-}
-
-uint64_t upstream_hint_ms(struct span text, uint64_t wall_ms)
-{
-	static const struct span delays[] = { SPAN("retry after "), SPAN("retry in "), SPAN("try again in "),
-					      SPAN("try again after ") };
-	static const struct span times[] = { SPAN("resets at "), SPAN("retry after "), SPAN("try again after ") };
-	uint64_t hint_ms = 0;
-	size_t at;
-	for (size_t i = 0; i < sizeof(times) / sizeof(times[0]) && hint_ms == 0; i++) {
-		if ((at = find_words(times[i], text)) != 0)
-			hint_ms = read_time(span_slice(text, at, text.size), wall_ms);
-	}
-	for (size_t i = 0; i < sizeof(delays) / sizeof(delays[0]) && hint_ms == 0; i++) {
-		if ((at = find_words(delays[i], text)) != 0)
-			hint_ms = read_delay(span_slice(text, at, text.size));
-	}
-	return hint_ms < HINT_MAXIMUM_MS ? hint_ms : HINT_MAXIMUM_MS;
 }

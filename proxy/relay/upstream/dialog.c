@@ -212,8 +212,12 @@ void upstream_dialog_refuse(struct upstream *u, enum upstream_class class, const
 	size_t outstanding = u->outstanding;
 	upstream_describe(reason, what, reply);
 	upstream_finish(u, class, reply, reason);
-	/* 421: it closes too, RFC 5321, 3.8. What is not logged in, or one too many, is of no use to the next either. */
-	if (reply->code == 421 || reply->code == 432 || class == UPSTREAM_LOGIN)
+	/*
+	 * 421: it closes too, RFC 5321, 3.8. What is not logged in, or one too many, is of no use to the next either,
+	 * unless a recipient's server may have said so: then each such recipient would cost a login.
+	 */
+	bool is_useless = u->verdict.may_rest && (reply->code == 432 || class == UPSTREAM_LOGIN);
+	if (reply->code == 421 || is_useless)
 		upstream_connection_close(c);
 	else
 		upstream_connection_reset(c, outstanding);
@@ -259,8 +263,7 @@ static void on_mail_reply(struct upstream *u, const struct reply *reply)
 	else if (reply->code / 100 == 3)
 		upstream_dialog_give_up(u, UPSTREAM_TRANSPORT, "reply out of step to MAIL", reply);
 	else
-		upstream_dialog_refuse(u, upstream_classify(u->pool->profile, STAGE_MAIL, reply), "MAIL refused",
-				       reply);
+		upstream_dialog_refuse(u, upstream_judge(u, STAGE_MAIL, reply), "MAIL refused", reply);
 }
 
 static enum status keep_reply(struct upstream *u, struct upstream_rcpt *rcpt, const struct reply *reply)
@@ -279,8 +282,7 @@ static void on_rcpt_reply(struct upstream *u, const struct reply *reply)
 	assert(index < u->written);
 	struct upstream_rcpt *rcpt = &u->rcpts[index];
 	bool accepted = reply->code / 100 == 2;
-	enum upstream_class class =
-		accepted ? UPSTREAM_ACCEPTED : upstream_classify(u->pool->profile, STAGE_RCPT, reply);
+	enum upstream_class class = accepted ? UPSTREAM_ACCEPTED : upstream_judge(u, STAGE_RCPT, reply);
 	u->answered = index + 1;
 	if (reply->code / 100 == 3)
 		upstream_dialog_give_up(u, UPSTREAM_TRANSPORT, "reply out of step to RCPT", reply);

@@ -313,8 +313,9 @@ static void take_refusal(struct upstream_connection *c, const struct reply *repl
 	upstream_pool_count_login(c->pool, STATS_RESULT_REFUSED);
 	upstream_trial_note(c, reason);
 	upstream_connection_close(c);
+	const struct upstream_verdict verdict = { .may_rest = true };
 	if (reply->code == 432)
-		upstream_rest_on_refusal(c->account, UPSTREAM_THROTTLED, &shown, reason);
+		upstream_rest_on_refusal(c->account, UPSTREAM_THROTTLED, reply->code, &verdict, reason);
 	else
 		upstream_rest_login(c->account, reason);
 }

@@ -176,8 +176,7 @@ static void on_data_reply(struct upstream *u, const struct reply *reply)
 	else if (reply->code / 100 < 4)
 		upstream_dialog_give_up(u, UPSTREAM_TRANSPORT, "reply out of step to DATA", reply);
 	else
-		upstream_dialog_refuse(u, upstream_classify(u->pool->profile, STAGE_DATA, reply), "DATA refused",
-				       reply);
+		upstream_dialog_refuse(u, upstream_judge(u, STAGE_DATA, reply), "DATA refused", reply);
 }
 
 /* Without its end no message is whole: whatever this says, the relay does not have it. */
@@ -186,8 +185,8 @@ static void on_early_reply(struct upstream *u, const struct reply *reply)
 	if (reply->code / 100 < 4)
 		upstream_dialog_give_up(u, UPSTREAM_TRANSPORT, "reply out of step within the message", reply);
 	else
-		upstream_dialog_give_up(u, upstream_classify(u->pool->profile, STAGE_DOT, reply),
-					"message refused before its end", reply);
+		upstream_dialog_give_up(u, upstream_judge(u, STAGE_DOT, reply), "message refused before its end",
+					reply);
 }
 
 /* A command that is not known is no verdict on the message. */
@@ -200,13 +199,13 @@ static void note_unknown_command(struct upstream *u, const struct reply *reply)
 	u->pool->lacks_chunking = true;
 }
 
-static enum upstream_class classify(const struct upstream *u, const struct reply *reply)
+static enum upstream_class classify(struct upstream *u, const struct reply *reply)
 {
 	/* BDAT is answered with what else would be said to DATA, too. */
 	enum upstream_stage stage = u->as_chunk ? STAGE_DATA | STAGE_DOT : STAGE_DOT;
 	if (u->as_chunk && (reply->code == 500 || reply->code == 502))
 		return UPSTREAM_TRANSPORT;
-	return upstream_classify(u->pool->profile, stage, reply);
+	return upstream_judge(u, stage, reply);
 }
 
 static void on_verdict(struct upstream *u, const struct reply *reply)

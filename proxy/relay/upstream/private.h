@@ -12,7 +12,9 @@
  *   oauth.c       AUTH with a token
  *   dialog.c      MAIL and RCPT of an attempt on its connection
  *   message.c     DATA, the body and the dot, or BDAT
- *   class.c       what a refusal means
+ *   class.c       what a refusal is about
+ *   echo.c        a refusal without the addresses that it echoes
+ *   verdict.c     what it means for the attempt, its account and its relay
  *   trial.c       a connection of its own for an administrator, who sees its dialog
  *   slots.c       which connections of an account all processes of the node have
  *   rests.c       what a relay process and the next one must both know
@@ -48,11 +50,35 @@ enum upstream_profile { UPSTREAM_PROFILE_GENERIC, UPSTREAM_PROFILE_GMAIL, UPSTRE
 
 /* By the relay's option, or by its host. */
 enum upstream_profile upstream_profile_of(const struct config_relay *relay);
-/* What a 4xx or 5xx means; UPSTREAM_TRANSPORT when in doubt. */
+/* What a 4xx or 5xx means, by what it says without its echoes; UPSTREAM_TRANSPORT when in doubt. */
 enum upstream_class upstream_classify(enum upstream_profile profile, enum upstream_stage stage,
 				      const struct reply *reply);
 /* The row of class.def that decides; as many as there are: none. */
 size_t upstream_class_row(enum upstream_profile profile, enum upstream_stage stage, const struct reply *reply);
+/* More than the attempt may suffer: no recipient and no recipient's server can have caused it. */
+bool upstream_class_may_rest(size_t row, enum upstream_stage stage);
+
+#define PLAIN_SIZE 512       /* bytes of a refusal that are looked at: what it is about stands at its front */
+#define UPSTREAM_ECHO '\x01' /* stands for an address; the text has no other control bytes */
+
+/* A refusal without what it echoes. */
+struct upstream_plain {
+	size_t size;
+	char bytes[PLAIN_SIZE]; /* on one line, the enhanced code first */
+};
+
+void upstream_plain_begin(struct upstream_plain *plain, const struct reply *reply);
+/* Whole, by halves, quoted and unquoted, wherever it stands. */
+void upstream_plain_take_out(struct upstream_plain *plain, struct span address);
+/* As a reply; its enhanced code is read anew, as it may have been an echo. Views into `plain`. */
+struct reply upstream_plain_reply(const struct upstream_plain *plain, unsigned code);
+
+/* What a refusal leads to besides the end of its attempt. */
+struct upstream_verdict {
+	bool may_rest;    /* its account or relay may rest */
+	uint64_t hint_ms; /* for so long, it says; 0: it does not */
+};
+
 /* When a refusal says how long it will last ("try again in 5 minutes", "resets at 2026-11-23T00:00:00Z"): milliseconds, else 0. */
 uint64_t upstream_hint_ms(struct span text, uint64_t wall_ms);
 
@@ -270,6 +296,7 @@ struct upstream {
 	bool at_line_start; /* of what is gathered next */
 
 	bool is_due, tell_replies, tell_held, telling_done;
+	struct upstream_verdict verdict; /* of the refusal judged last */
 	enum upstream_class class;
 	bool dot_released;
 	struct buf reply;
@@ -298,6 +325,9 @@ void upstream_message_release(struct upstream *u, uint64_t limit_ms);
 void upstream_message_on_drained(struct upstream *u);
 /* DATA, BODY, HELD and DOT. */
 void upstream_message_on_reply(struct upstream *u, const struct reply *reply);
+
+/* What a 4xx or 5xx is about; the rest of it is put down in `verdict`. */
+enum upstream_class upstream_judge(struct upstream *u, enum upstream_stage stage, const struct reply *reply);
 
 /* Puts the outcome down; the attempt leaves its connection, which the caller deals with. `reply` may be NULL. */
 void upstream_finish(struct upstream *u, enum upstream_class class, const struct reply *reply, const char *reason);
@@ -417,8 +447,8 @@ void upstream_rest_login(struct upstream_account *account, const char *reason);
 bool upstream_rest_allows_login(const struct upstream_account *account);
 void upstream_rest_on_login(struct upstream_account *account);
 /* A refusal that may be about more than its transaction. */
-void upstream_rest_on_refusal(struct upstream_account *account, enum upstream_class class, const struct reply *reply,
-			      const char *reason);
+void upstream_rest_on_refusal(struct upstream_account *account, enum upstream_class class, unsigned code,
+			      const struct upstream_verdict *verdict, const char *reason);
 /* A transaction broke off, or was left without a reply. */
 void upstream_rest_on_silence(const struct upstream *u, const char *reason);
 void upstream_rest_on_accepted(struct upstream_account *account);

@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "relay/upstream/private.h"
 
@@ -19,6 +18,7 @@
 
 #define SECONDS 1000U
 #define MINUTES (60 * SECONDS)
+#define HOURS (60 * MINUTES)
 #define FIRST_SENDING UPSTREAM_REST_SILENT
 
 enum scope { SCOPE_RELAY, SCOPE_ACCOUNT, SCOPE_TENANT, SCOPE_SECTION };
@@ -29,27 +29,28 @@ static const struct kind {
 	enum scope scope;
 	enum upstream_class class;
 	uint64_t first_ms, most_ms;
+	uint64_t hint_ms; /* the longest it is believed, where the relay itself says how long */
 	const char *words;
 } kinds[UPSTREAM_REST_KINDS] = {
-	[UPSTREAM_REST_NONE] = { "none", SCOPE_RELAY, UPSTREAM_TRANSPORT, 0, 0, "" },
+	[UPSTREAM_REST_NONE] = { "none", SCOPE_RELAY, UPSTREAM_TRANSPORT, 0, 0, 0, "" },
 	/* A restart takes about a second, and mail flows again soon after it does. */
-	[UPSTREAM_REST_CONNECT] = { "connect", SCOPE_RELAY, UPSTREAM_TRANSPORT, 1 * SECONDS, 30 * SECONDS,
+	[UPSTREAM_REST_CONNECT] = { "connect", SCOPE_RELAY, UPSTREAM_TRANSPORT, 1 * SECONDS, 30 * SECONDS, 0,
 				    "resting after connect failure: " },
 	/* Gmail answers 454 for minutes to who logs in too often. */
-	[UPSTREAM_REST_LOGIN] = { "login", SCOPE_ACCOUNT, UPSTREAM_LOGIN, 5 * SECONDS, 5 * MINUTES,
+	[UPSTREAM_REST_LOGIN] = { "login", SCOPE_ACCOUNT, UPSTREAM_LOGIN, 5 * SECONDS, 5 * MINUTES, 10 * MINUTES,
 				  "account resting after login failure: " },
-	[UPSTREAM_REST_CROWDED] = { "crowded", SCOPE_ACCOUNT, UPSTREAM_THROTTLED, 5 * SECONDS, 1 * MINUTES,
+	[UPSTREAM_REST_CROWDED] = { "crowded", SCOPE_ACCOUNT, UPSTREAM_THROTTLED, 5 * SECONDS, 1 * MINUTES, 2 * MINUTES,
 				    "account has too many connections: " },
-	[UPSTREAM_REST_SILENT] = { "silent", SCOPE_RELAY, UPSTREAM_TRANSPORT, 5 * SECONDS, 1 * MINUTES,
+	[UPSTREAM_REST_SILENT] = { "silent", SCOPE_RELAY, UPSTREAM_TRANSPORT, 5 * SECONDS, 1 * MINUTES, 0,
 				   "resting after messages without a reply: " },
 	[UPSTREAM_REST_THROTTLED] = { "throttled", SCOPE_ACCOUNT, UPSTREAM_THROTTLED, 5 * SECONDS, 2 * MINUTES,
-				      "account throttled: " },
+				      10 * MINUTES, "account throttled: " },
 	/* Days are rolling, and nobody says where they end: one message an hour finds out, and goes to the next relay if it was too early. */
-	[UPSTREAM_REST_ACCOUNT] = { "account", SCOPE_ACCOUNT, UPSTREAM_ACCOUNT, 5 * MINUTES, 60 * MINUTES,
+	[UPSTREAM_REST_ACCOUNT] = { "account", SCOPE_ACCOUNT, UPSTREAM_ACCOUNT, 5 * MINUTES, 60 * MINUTES, 24 * HOURS,
 				    "account has sent enough: " },
-	[UPSTREAM_REST_TENANT] = { "tenant", SCOPE_TENANT, UPSTREAM_TENANT, 5 * MINUTES, 60 * MINUTES,
+	[UPSTREAM_REST_TENANT] = { "tenant", SCOPE_TENANT, UPSTREAM_TENANT, 5 * MINUTES, 60 * MINUTES, 24 * HOURS,
 				   "tenant has sent enough: " },
-	[UPSTREAM_REST_PAUSED] = { "paused", SCOPE_SECTION, UPSTREAM_BUSY, 0, 0, "" },
+	[UPSTREAM_REST_PAUSED] = { "paused", SCOPE_SECTION, UPSTREAM_BUSY, 0, 0, 0, "" },
 };
 
 const char *upstream_rest_text(enum upstream_rest rest)
@@ -192,12 +193,12 @@ static void note(struct upstream_pool *pool, const char *reason)
 static void rest(struct upstream_account *account, enum upstream_rest kind, uint64_t hint_ms, const char *reason)
 {
 	struct upstream_pool *pool = account->pool;
-	uint64_t ms = hint_ms;
-	if (hint_ms == 0)
+	uint64_t ms = hint_ms < kinds[kind].hint_ms ? hint_ms : kinds[kind].hint_ms;
+	if (ms == 0)
 		ms = rests_back_off(rests_of(account), account->keys[kind], kinds[kind].first_ms, kinds[kind].most_ms,
 				    reason);
 	else if (left_ms(account, kind) == 0)
-		rests_begin(rests_of(account), account->keys[kind], hint_ms, reason);
+		rests_begin(rests_of(account), account->keys[kind], ms, reason);
 	else
 		ms = 0;
 	if (ms == 0)
@@ -207,8 +208,9 @@ static void rest(struct upstream_account *account, enum upstream_rest kind, uint
 		pool->proven = false;
 		pool->rest_is_news = true;
 	}
-	log_warning("relay %s%s%s: %s; no new %s for %" PRIu64 " s", pool->relay->name, account->mailbox[0] ? ", " : "",
-		    account->mailbox, reason, kind < FIRST_SENDING ? "connection" : "message", ms / SECONDS);
+	log_warning("relay %s%s%s: %s; no new %s for %" PRIu64 " s, or until subgatectl relay resume %s",
+		    pool->relay->name, account->mailbox[0] ? ", " : "", account->mailbox, reason,
+		    kind < FIRST_SENDING ? "connection" : "message", ms / SECONDS, pool->relay->name);
 }
 
 void upstream_rest_connecting(struct upstream_pool *pool, const char *reason)
@@ -239,7 +241,7 @@ void upstream_rest_on_login(struct upstream_account *account)
 	end(account, UPSTREAM_REST_LOGIN);
 }
 
-static enum upstream_rest kind_of(enum upstream_class class, const struct reply *reply)
+static enum upstream_rest kind_of(enum upstream_class class, unsigned code)
 {
 	switch (class) {
 	case UPSTREAM_ACCOUNT:
@@ -247,7 +249,7 @@ static enum upstream_rest kind_of(enum upstream_class class, const struct reply 
 	case UPSTREAM_TENANT:
 		return UPSTREAM_REST_TENANT;
 	case UPSTREAM_THROTTLED:
-		return reply->code == 432 ? UPSTREAM_REST_CROWDED : UPSTREAM_REST_THROTTLED;
+		return code == 432 ? UPSTREAM_REST_CROWDED : UPSTREAM_REST_THROTTLED;
 	case UPSTREAM_LOGIN:
 		return UPSTREAM_REST_LOGIN;
 	case UPSTREAM_TRANSPORT:
@@ -263,13 +265,13 @@ static enum upstream_rest kind_of(enum upstream_class class, const struct reply 
 	return UPSTREAM_REST_NONE;
 }
 
-void upstream_rest_on_refusal(struct upstream_account *account, enum upstream_class class, const struct reply *reply,
-			      const char *reason)
+void upstream_rest_on_refusal(struct upstream_account *account, enum upstream_class class, unsigned code,
+			      const struct upstream_verdict *verdict, const char *reason)
 {
-	enum upstream_rest kind = kind_of(class, reply);
+	enum upstream_rest kind = kind_of(class, code);
 	account->pool->silences = 0;
-	if (kind != UPSTREAM_REST_NONE)
-		rest(account, kind, upstream_hint_ms(reply->text, clock_wall_us() / 1000), reason);
+	if (kind != UPSTREAM_REST_NONE && verdict->may_rest)
+		rest(account, kind, verdict->hint_ms, reason);
 }
 
 void upstream_rest_on_silence(const struct upstream *u, const char *reason)

@@ -74,7 +74,7 @@ void upstream_finish(struct upstream *u, enum upstream_class class, const struct
 		u->pool->messages++;
 		upstream_rest_on_accepted(u->account);
 	} else if (reply) {
-		upstream_rest_on_refusal(u->account, class, reply, reason);
+		upstream_rest_on_refusal(u->account, class, reply->code, &u->verdict, reason);
 	}
 	upstream_is_due(u);
 }
