@@ -4,8 +4,10 @@
  */
 #include "gate/cmd_auth.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 
+#include "base/log.h"
 #include "door/messages.h"
 #include "gate/commands.h"
 #include "smtp/reply.h"
@@ -116,11 +118,49 @@ static enum status take_identity(struct session *s, const struct door_sasl_done 
 	return STATUS_OK;
 }
 
+/* Counts it among the user's sessions. False: there are enough of them. */
+static bool enter_user(struct session *s, struct span user)
+{
+	uint64_t most = s->gate->config->limits.sessions_per_user;
+	uint64_t place = limits_user_of(user);
+	if (most == 0)
+		return true;
+	if (!limits_enter_user(&s->gate->limits, place, most))
+		return false;
+	s->user_place = place;
+	return true;
+}
+
+void auth_leave_user(struct session *s)
+{
+	if (s->user_place)
+		limits_leave_user(&s->gate->limits, s->user_place);
+	s->user_place = 0;
+}
+
+/* Temporary, so that no client takes its password for a wrong one. */
+static void refuse_surplus(struct session *s, struct span user)
+{
+	log_info(SESSION_NAME ": %.*s has %" PRIu64 " sessions already (limits.sessions_per_user)",
+		 SESSION_NAME_ARGS(s), SPAN_ARGS(user), s->gate->config->limits.sessions_per_user);
+	auth_door_session_ended(&s->gate->auth, s->number);
+	session_reach_limit(s, REFUSAL_SESSIONS,
+			    SPAN("421 4.7.0 Too many sessions of this user, closing the connection"),
+			    "too many sessions of this user");
+}
+
 static void grant(struct session *s, const struct door_sasl_done *done)
 {
-	if (relay_door_is_same(&s->gate->relay, s->relay_epoch) && take_identity(s, done) == STATUS_OK) {
-		session_reply(s, done->reply);
-		return;
+	if (relay_door_is_same(&s->gate->relay, s->relay_epoch)) {
+		if (!enter_user(s, done->user)) {
+			refuse_surplus(s, done->user);
+			return;
+		}
+		if (take_identity(s, done) == STATUS_OK) {
+			session_reply(s, done->reply);
+			return;
+		}
+		auth_leave_user(s);
 	}
 	auth_door_session_ended(&s->gate->auth, s->number);
 	session_reply(s, UNAVAILABLE);

@@ -15,6 +15,8 @@ enum step auth_step_response(struct session *s);
 /* The auth role's words; each drives the session. */
 void auth_on_challenge(struct session *s, struct span challenge);
 void auth_on_done(struct session *s, const struct door_sasl_done *done);
+/* The session no longer counts among its user's. */
+void auth_leave_user(struct session *s);
 /* The auth role is gone in the middle of an exchange. */
 void auth_on_lost(struct session *s);
 

@@ -18,6 +18,9 @@
 #define NETWORK_ZERO 2U                       /* ::/64 itself, ::1 for one */
 #define NETWORK_IPV4 (UINT64_C(0xffff) << 32) /* and the address behind it */
 
+#define USER_MARK (UINT64_C(0xff) << 48) /* and 48 bits of a hash of the name */
+#define USER_BITS ((UINT64_C(1) << 48) - 1)
+
 struct limits_place {
 	TAILQ_ENTRY(limits_place) in_limits;
 	struct limits *limits; /* NULL: they are gone */
@@ -121,6 +124,34 @@ void limits_leave(struct limits *limits, uint64_t network)
 	census_lower_total(limits->census);
 	if (network)
 		census_lower(limits->census, network);
+}
+
+/* ---- users */
+
+/* FNV-1a. Two users with one number would share a limit: with 20,000 of them, once in a million nodes. */
+uint64_t limits_user_of(struct span name)
+{
+	uint64_t hash = UINT64_C(0xcbf29ce484222325);
+	for (size_t i = 0; i < name.size; i++) {
+		bool is_upper = name.data[i] >= 'A' && name.data[i] <= 'Z';
+		hash = (hash ^ ((unsigned char)name.data[i] | (is_upper ? 0x20U : 0U))) * UINT64_C(0x100000001b3);
+	}
+	return USER_MARK | ((hash ^ (hash >> 48)) & USER_BITS);
+}
+
+bool limits_enter_user(struct limits *limits, uint64_t user, uint64_t sessions)
+{
+	if (census_count(limits->census, user) >= sessions || census_raise(limits->census, user) != STATUS_OK)
+		return false;
+	if (census_count(limits->census, user) <= sessions)
+		return true;
+	census_lower(limits->census, user);
+	return false;
+}
+
+void limits_leave_user(struct limits *limits, uint64_t user)
+{
+	census_lower(limits->census, user);
 }
 
 /* ---- places */

@@ -1,7 +1,8 @@
 /*
  * How many connections this node takes: in all, and from one client network
  * (an IPv4 address, or an IPv6 /64, which is what one customer gets), over all
- * its gates, those that drain after a reload included (stats/census.h). And how
+ * its gates, those that drain after a reload included (stats/census.h), and how
+ * many sessions one user may have, counted in the same way. And how
  * much memory this gate holds for them, and how many it has descriptors for.
  */
 #ifndef GATE_LIMITS_H
@@ -12,6 +13,7 @@
 #include <sys/queue.h>
 #include <sys/socket.h>
 
+#include "base/span.h"
 #include "base/status.h"
 #include "stats/census.h"
 
@@ -54,6 +56,12 @@ MUST_USE enum limits_verdict limits_enter(struct limits *limits, uint64_t networ
 bool limits_have_memory(const struct limits *limits);
 /* Takes back one that was admitted, with its network. */
 void limits_leave(struct limits *limits, uint64_t network);
+
+/* A number for each user, whatever the case of the name; none of a network. */
+uint64_t limits_user_of(struct span name);
+/* Counts one more session of this user, unless `sessions` are there already, over all gates: then nothing is counted. False: so it is. */
+MUST_USE bool limits_enter_user(struct limits *limits, uint64_t user, uint64_t sessions);
+void limits_leave_user(struct limits *limits, uint64_t user);
 
 /*
  * The same as a thing to hold until a connection's descriptor is closed: after its

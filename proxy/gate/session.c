@@ -104,6 +104,7 @@ static void tell_roles(struct session *s)
 static void count_gone(struct session *s)
 {
 	struct gate *gate = s->gate;
+	auth_leave_user(s);
 	if (s->user)
 		gate->authenticated_count--;
 	else

@@ -75,6 +75,7 @@ struct session {
 	char *tls_client_subject;    /* of the certificate that it showed and that was verified; NULL: none */
 	char *helo;                  /* what EHLO or HELO said; NULL: nothing yet */
 	char *user;                  /* who it is, by the auth role's word; NULL: nobody yet */
+	uint64_t user_place;         /* what it is counted under (limits_user_of); 0: nothing */
 	struct buf senders;          /* his sender addresses, an encoded list */
 	uint64_t relay_epoch;        /* of the relay door when AUTH began: the grant is there */
 	struct registration request; /* of the AUTH exchange */

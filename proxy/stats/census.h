@@ -1,6 +1,6 @@
 /*
- * How many connections the gates of this node have, in all and by client
- * network, so that a limit holds for the node and not for each gate.
+ * How many connections the gates of this node have, in all, by client network
+ * and by user, so that a limit holds for the node and not for each gate.
  *
  * One memfd: a board, written by the supervisor alone, says which places are
  * taken and where their tables lie; a table has a total and a hash of network to
@@ -27,7 +27,7 @@ struct census_board;
 
 MUST_USE enum status census_board_create(struct census_board **out_board);
 void census_board_free(struct census_board **board); /* NULL-safe */
-/* An empty table with room for `connections` networks; then its gate may join. STATUS_SYSTEM: errno tells why; STATUS_TOO_LARGE: no such place. */
+/* An empty table with room for the networks and users of so many connections; then its gate may join. STATUS_SYSTEM: errno tells why; STATUS_TOO_LARGE: no such place. */
 MUST_USE enum status census_board_open(struct census_board *board, unsigned place, uint64_t connections);
 /* Its counts are gone, and its memory. Nothing for a place that is not open. */
 void census_board_close(struct census_board *board, unsigned place);
@@ -50,7 +50,7 @@ uint64_t census_own_total(const struct census *census);
 void census_raise_total(struct census *census);
 void census_lower_total(struct census *census);
 
-/* The same for one network; any number but 0 names one. STATUS_NO_MEMORY: the table has no room where it would have to be. */
+/* The same for one network, or one user; any number but 0 names one. STATUS_NO_MEMORY: the table has no room where it would have to be. */
 uint64_t census_count(struct census *census, uint64_t network);
 MUST_USE enum status census_raise(struct census *census, uint64_t network);
 void census_lower(struct census *census, uint64_t network);

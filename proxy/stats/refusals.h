@@ -6,6 +6,7 @@
 #define STATS_REFUSALS(REFUSAL)                                                                    \
 	REFUSAL(CONNECTIONS, "connections")   /* limits.connections */                             \
 	REFUSAL(ADDRESS, "address")           /* limits.connections_per_address */                 \
+	REFUSAL(SESSIONS, "sessions")         /* limits.sessions_per_user */                       \
 	REFUSAL(NETWORK, "network")           /* listener.networks */                              \
 	REFUSAL(ERRORS, "errors")             /* limits.errors */                                  \
 	REFUSAL(LOGIN, "login")               /* limits.auth_timeout, the handshake's included */  \

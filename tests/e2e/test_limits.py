@@ -1,6 +1,7 @@
 """The section limits: each option over its limit, on a node with several gates."""
 
 import base64
+import concurrent.futures
 import os
 import pathlib
 import re
@@ -64,6 +65,60 @@ def refused(subgate, reason):
         line = next(line for line in answer.read().decode().splitlines()
                     if line.startswith(f'subgate_refused_total{{reason="{reason}"}}'))
     return int(line.split()[1])
+
+
+# ---- sessions
+
+TOO_MANY = "421 4.7.0 Too many sessions of this user, closing the connection"
+
+
+def try_log_in(subgate, password, user=USER):
+    """A session that was let in, or None: it heard that there are too many, and was closed."""
+    line = Line(subgate)
+    assert line.read_reply()[0].startswith("220")
+    line.command("EHLO client.example")
+    token = base64.b64encode(f"\0{user}\0{password}".encode()).decode()
+    reply = line.command("AUTH PLAIN " + token)
+    if reply[0].startswith("235"):
+        return line
+    assert reply == [TOO_MANY] and line.read_reply() is None
+    line.close()
+    return None
+
+
+def test_sessions_of_one_user_are_limited_over_all_gates_and_exactly(upstream, start):
+    subgate = start(relay_section(upstream) + "limits { sessions_per_user = 4 }\n")
+    password = subgate.create_app_password(USER)
+    with concurrent.futures.ThreadPoolExecutor(24) as pool:
+        lines = list(pool.map(lambda _: try_log_in(subgate, password), range(24)))
+    inside = [line for line in lines if line]
+    assert len(inside) <= 4  # those who come at the same time may both step back
+    inside += [line for line in (try_log_in(subgate, password) for _ in range(20)) if line]
+    assert len(inside) == 4
+    assert refused(subgate, "sessions") == 44 - 4
+    bob = "bob@example.com"
+    assert try_log_in(subgate, subgate.create_app_password(bob), bob), "another user has no place"
+    assert inside[0].command(f"MAIL FROM:<{USER}>")[0].startswith("250")
+    inside.pop().close()
+    wait_until(lambda: try_log_in(subgate, password), "the place of one that ended")
+    reasons = [record["reason"] for record in subgate.audit("session.close")]
+    assert "too many sessions of this user" in reasons
+
+
+def test_sessions_of_gates_that_drain_count_still(upstream, start):
+    subgate = start(relay_section(upstream) + "limits { sessions_per_user = 3 }\n")
+    password = subgate.create_app_password(USER)
+    busy = [try_log_in(subgate, password) for _ in range(3)]
+    for line in busy:
+        assert line.command(f"MAIL FROM:<{USER}>")[0].startswith("250")
+    subgate.ctl("reload")
+    assert try_log_in(subgate, password) is None
+    busy.pop().close()
+    wait_until(lambda: busy.extend(filter(None, [try_log_in(subgate, password)])) or len(busy) == 3,
+               "the place of one that ended in a draining gate")
+    assert try_log_in(subgate, password) is None
+    for line in busy:
+        line.close()
 
 
 # ---- connections

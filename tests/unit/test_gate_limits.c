@@ -146,6 +146,28 @@ static void many_networks_are_told_apart(void **state)
 	limits_end(&limits);
 }
 
+static void a_user_has_so_many_sessions_over_all_gates(void **state)
+{
+	struct limits one, other;
+	uint64_t alice = limits_user_of(SPAN("alice@example.com")), bob = limits_user_of(SPAN("bob@example.com"));
+	(void)state;
+	join(0, 10, 10, &one);
+	join(1, 10, 10, &other);
+	assert_int_equal(alice, limits_user_of(SPAN("Alice@Example.COM")));
+	assert_int_not_equal(alice, bob);
+	assert_true(limits_enter_user(&one, alice, 2));
+	assert_true(limits_enter_user(&other, alice, 2));
+	assert_false(limits_enter_user(&one, alice, 2));
+	assert_false(limits_enter_user(&other, alice, 2));
+	assert_true(limits_enter_user(&one, bob, 2));
+	limits_leave_user(&other, alice);
+	assert_true(limits_enter_user(&one, alice, 2));
+	assert_int_equal(census_count(other.census, alice), 2);
+	assert_int_equal(census_total(other.census), 0); /* they are connections by themselves */
+	limits_end(&one);
+	limits_end(&other);
+}
+
 static void a_place_is_held_until_it_is_given_up(void **state)
 {
 	struct limits limits, other;
@@ -255,6 +277,7 @@ static void a_gate_takes_no_more_than_it_has_descriptors_for(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		CASE(a_user_has_so_many_sessions_over_all_gates),
 		cmocka_unit_test_setup_teardown(a_gate_takes_no_more_than_it_has_descriptors_for, open_board,
 						close_board),
 		cmocka_unit_test(addresses_belong_to_the_networks_they_should),
