@@ -10,9 +10,14 @@
 
 #include "admin/control.h"
 #include "admin/http.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "door/messages.h"
 #include "door/role.h"
+#include "stats/life.h"
+
+#define LOOK_MS 500             /* between two looks at the supervisor's signs of life */
+#define SUPERVISOR_HUNG_MS 4000 /* of silence, as the supervisor has it for others */
 
 struct admin;
 
@@ -30,6 +35,9 @@ struct admin {
 	struct http *http; /* NULL without admin.http */
 	struct peer peers[ROLE_KINDS];
 	struct timer *limit; /* of a drain */
+	const struct stats *slabs;
+	struct life_watch supervisor; /* it watches over the others, and we over it */
+	struct timer *look;
 };
 
 /* ---- doors */
@@ -128,21 +136,38 @@ static enum status start_control(struct admin *admin)
 static enum status start_http(struct admin *admin)
 {
 	const struct role_context *context = admin->context;
-	const struct stats *first;
 	int fd = role_take_fd(context, "http");
 	int slabs = role_take_fd(context, "slabs");
-	enum status status = slabs < 0 ? STATUS_NOT_FOUND : stats_map_all(slabs, context->seats, &first);
+	enum status status = slabs < 0 ? STATUS_NOT_FOUND : stats_map_all(slabs, context->seats, &admin->slabs);
 	if (slabs >= 0)
 		close(slabs);
 	if (fd < 0)
 		return STATUS_OK;
 	if (status == STATUS_OK)
-		status = http_create(fd, first, context->seats, context->config, &admin->http);
+		status = http_create(fd, admin->slabs, context->seats, context->config, &admin->http);
 	else
 		close(fd);
 	if (status != STATUS_OK)
 		log_error("metrics can't be served: %s", status_text(status));
 	return status;
+}
+
+static void look_at_supervisor(void *context)
+{
+	struct admin *admin = context;
+	life_watch_look(&admin->supervisor, stats_life_at(admin->slabs, SUPERVISOR_SEAT), clock_monotonic_ms());
+	http_set_supervisor_hung(admin->http, admin->supervisor.silent_ms >= SUPERVISOR_HUNG_MS);
+	timer_set(admin->look, LOOK_MS);
+}
+
+static enum status start_looking(struct admin *admin)
+{
+	if (!admin->http)
+		return STATUS_OK;
+	TRY(timer_make(admin->context->loop, look_at_supervisor, admin, &admin->look));
+	life_watch_begin(&admin->supervisor, clock_monotonic_ms());
+	timer_set(admin->look, LOOK_MS);
+	return STATUS_OK;
 }
 
 static void stop(void *state)
@@ -153,6 +178,7 @@ static void stop(void *state)
 		door_free(&admin->peers[role].door);
 	control_free(&admin->control);
 	timer_free(&admin->limit);
+	timer_free(&admin->look);
 	free(admin);
 }
 
@@ -160,7 +186,8 @@ static enum status start_all(struct admin *admin)
 {
 	TRY(timer_make(admin->context->loop, finish, admin, &admin->limit));
 	TRY(start_control(admin));
-	return start_http(admin);
+	TRY(start_http(admin));
+	return start_looking(admin);
 }
 
 static enum status start(const struct role_context *context, void **out_state)

@@ -17,7 +17,7 @@
 #define CLIENTS_MAXIMUM 16        /* connections; administrators are few, and one request takes moments */
 #define IDLE_MS 60000             /* between requests */
 #define ANSWER_MS 10000           /* for a role to answer; longer than any of its own waits */
-#define SUPERVISOR_MS 60000       /* for the supervisor: a reload is answered once the new processes serve */
+#define SUPERVISOR_MS 14000       /* for the supervisor: a reload is answered after 12 s at most */
 #define RELAY_MS 60000            /* for the relay: a test of an upstream takes its time */
 #define FINISH_MS 5000            /* for the last answer to be read */
 #define OUTPUT_MAXIMUM (2U << 20) /* bytes: the largest frame of a door, and an error */

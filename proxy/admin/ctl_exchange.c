@@ -14,7 +14,9 @@
 #include "admin/ctl.h"
 #include "base/buf.h"
 
-#define WAIT_SECONDS 70 /* longer than the daemon waits for its roles */
+/* Longer than the daemon waits: for its supervisor, for its other roles. */
+#define SUPERVISOR_WAIT_SECONDS 15
+#define WAIT_SECONDS 70
 #define READ_AT_ONCE 4096
 
 static enum status complain(FILE *errors, const char *path)
@@ -30,10 +32,20 @@ static enum status complain(FILE *errors, const char *path)
 	return STATUS_UNAVAILABLE;
 }
 
-static int connect_to(const char *path)
+static time_t wait_seconds(json_t *request)
+{
+	static const char *const supervisors[] = { "status", "reload", "drain" };
+	const char *command = json_string_value(json_object_get(request, "command"));
+	for (size_t i = 0; command && i < sizeof(supervisors) / sizeof(supervisors[0]); i++)
+		if (strcmp(command, supervisors[i]) == 0)
+			return SUPERVISOR_WAIT_SECONDS;
+	return WAIT_SECONDS;
+}
+
+static int connect_to(const char *path, time_t seconds)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	struct timeval limit = { .tv_sec = WAIT_SECONDS };
+	struct timeval limit = { .tv_sec = seconds };
 	if (strlen(path) >= sizeof(address.sun_path)) {
 		errno = ENAMETOOLONG;
 		return -1;
@@ -108,7 +120,7 @@ static enum status read_line(int fd, json_t **out_reply)
 enum status ctl_exchange(const char *path, json_t *request, FILE *errors, json_t **out_reply)
 {
 	json_t *reply = NULL;
-	int fd = connect_to(path);
+	int fd = connect_to(path, wait_seconds(request));
 	if (fd < 0)
 		return complain(errors, path);
 	enum status status = send_line(fd, request);

@@ -10,9 +10,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#define CONNECTIONS_MAXIMUM 16U /* scrapers are few */
-#define CONNECTION_SECONDS 10U  /* of silence */
-#define CONNECTION_BYTES 16384U /* for a request's line and header */
+#define CONNECTIONS_MAXIMUM 16U      /* scrapers are few */
+#define CONNECTION_SECONDS 10U       /* of silence */
+#define CONNECTION_BYTES 16384U      /* for a request's line and header */
+#define ROLE_LABELS (ROLE_KINDS + 1) /* the embedded Redis comes last (COUNTER_ROLE_HUNG) */
 #define METRICS_TYPE "text/plain; version=0.0.4; charset=utf-8"
 #define PLAIN_TYPE "text/plain; charset=utf-8"
 
@@ -23,6 +24,7 @@ struct http {
 	unsigned seats;
 	const struct config *config;
 	_Atomic bool attached[ROLE_KINDS];
+	_Atomic bool supervisor_hung;
 };
 
 /* ---- answers: each is a text on the heap, NULL out of memory */
@@ -42,21 +44,58 @@ static char *write_metrics(struct http *http, unsigned *out_code)
 	return NULL;
 }
 
+/* All of us would have to be started anew: other roles are replaced by the supervisor. */
 static char *write_health(struct http *http, unsigned *out_code)
 {
-	(void)http;
-	*out_code = MHD_HTTP_OK;
-	return strdup("ok\n");
+	bool hung = atomic_load(&http->supervisor_hung);
+	*out_code = hung ? MHD_HTTP_SERVICE_UNAVAILABLE : MHD_HTTP_OK;
+	return strdup(hung ? "hung: supervisor\n" : "ok\n");
+}
+
+static bool is_missing(struct http *http, unsigned role)
+{
+	return (role == ROLE_AUTH || role == ROLE_RELAY) && !atomic_load(&http->attached[role]);
+}
+
+/* By the supervisor's word, in its own slab: what other processes wrote into theirs counts for nothing here. */
+static bool is_hung(struct http *http, unsigned role)
+{
+	if (role == ROLE_SUPERVISOR)
+		return atomic_load(&http->supervisor_hung);
+	return stats_sum(http->first, 1, COUNTER_ROLE_HUNG, role) != 0;
+}
+
+/* "hung: gate, relay", and a line end; nothing if there is none. False: nothing. */
+static bool write_roles(struct http *http, const char *what, bool (*is_so)(struct http *http, unsigned role), FILE *out)
+{
+	bool any = false;
+	for (unsigned role = 0; role < ROLE_LABELS; role++) {
+		if (!is_so(http, role))
+			continue;
+		fprintf(out, "%s%s", any ? ", " : what, role < ROLE_KINDS ? role_kind_text(role) : "redis");
+		any = true;
+	}
+	if (any)
+		fputc('\n', out);
+	return any;
 }
 
 static char *write_readiness(struct http *http, unsigned *out_code)
 {
-	bool auth = atomic_load(&http->attached[ROLE_AUTH]);
-	bool relay = atomic_load(&http->attached[ROLE_RELAY]);
-	*out_code = auth && relay ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE;
-	if (auth && relay)
-		return strdup("ready\n");
-	return strdup(auth ? "missing: relay\n" : relay ? "missing: auth\n" : "missing: auth, relay\n");
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+	if (!out)
+		return NULL;
+	bool missing = write_roles(http, "missing: ", is_missing, out);
+	bool hung = write_roles(http, "hung: ", is_hung, out);
+	if (!missing && !hung)
+		fputs("ready\n", out);
+	*out_code = missing || hung ? MHD_HTTP_SERVICE_UNAVAILABLE : MHD_HTTP_OK;
+	if (fclose(out) == 0)
+		return text;
+	free(text);
+	return NULL;
 }
 
 struct page {
@@ -151,6 +190,11 @@ enum status http_create(int fd, const struct stats *first, unsigned seats, const
 void http_set_attached(struct http *http, enum role_kind role, bool attached)
 {
 	atomic_store(&http->attached[role], attached);
+}
+
+void http_set_supervisor_hung(struct http *http, bool hung)
+{
+	atomic_store(&http->supervisor_hung, hung);
 }
 
 /* The listening socket is shared with the admin role that takes over: it must not be shut down, as stopping alone does. */

@@ -17,6 +17,8 @@ MUST_USE enum status http_create(int fd, const struct stats *first, unsigned sea
 				 struct http **out_http);
 /* Whether there is a door to that role: /readyz wants auth and relay. From the loop's thread. */
 void http_set_attached(struct http *http, enum role_kind role, bool attached);
+/* Whether the supervisor hangs: then /healthz and /readyz say so. From the loop's thread. */
+void http_set_supervisor_hung(struct http *http, bool hung);
 /* Accepts nobody from now on; who is connected gets his answer. */
 void http_drain(struct http *http);
 /* Waits for the thread: only at the end of the process. */

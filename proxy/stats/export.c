@@ -120,9 +120,15 @@ static void write_name(const struct exporter *e, const char *name, const char *s
 	fprintf(e->out, *labels ? "%s%s{%s} " : "%s%s ", name, suffix, labels);
 }
 
+/* What the supervisor alone knows stands in its slab, the first: what other processes write there in theirs is no word of its. */
+static unsigned count_witnesses(const struct exporter *e, enum stats_counter counter)
+{
+	return counter == COUNTER_ROLE_RESTARTS || counter == COUNTER_ROLE_HUNG ? 1 : e->seats;
+}
+
 static void write_value(const struct exporter *e, enum stats_counter counter, unsigned number, const char *labels)
 {
-	uint64_t value = stats_sum(e->first, e->seats, counter, number);
+	uint64_t value = stats_sum(e->first, count_witnesses(e, counter), counter, number);
 	/* A gauge is read while others write it: between a minus here and a plus there it may fall below nothing. */
 	if (stats_rows[counter].kind == STATS_KIND_GAUGE && (int64_t)value < 0)
 		value = 0;

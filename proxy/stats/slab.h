@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+#include "stats/life.h"
 #include "stats/stats.h"
 
 enum stats_kind { STATS_KIND_COUNTER, STATS_KIND_GAUGE, STATS_KIND_HISTOGRAM, STATS_KIND_LONGEST };
@@ -45,8 +46,21 @@ struct stats_buckets {
 	_Atomic uint64_t sum_us;
 };
 
+struct life_thread {
+	_Atomic uint64_t kind;
+	_Atomic uint64_t until_ms; /* of the monotonic clock: its call should be over by then; 0: it rests */
+};
+
+struct life {
+	_Atomic uint64_t beats;
+	_Atomic uint64_t ending; /* 1: its loop turns no more */
+	_Atomic uint64_t thread_count;
+	struct life_thread threads[LIFE_THREADS];
+};
+
 /* One process writes, others read: relaxed atomics suffice. All zero at first. */
 struct stats {
+	struct life life;
 	_Atomic uint64_t values[COUNTER_COUNT][STATS_LABELS]; /* of LONGEST in microseconds */
 	struct stats_buckets buckets[HISTOGRAM_COUNT][STATS_LABELS];
 };

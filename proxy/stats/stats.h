@@ -14,6 +14,7 @@
 #include "config/config.h"
 #include "stats/refusals.h"
 
+#define SUPERVISOR_SEAT 0     /* the supervisor's own */
 #define STATS_LABELS 256      /* label values a counter at most; later ones share the last */
 #define STATS_SECOND_LABELS 8 /* values of a second label at most: leaves 32 relays of a name each */
 #define STATS_BUCKETS 12      /* of a histogram, the last is +Inf */

@@ -15,6 +15,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/span.h"
+
 static void send_state(const char *state)
 {
 	const char *path = getenv("NOTIFY_SOCKET");
@@ -50,4 +52,25 @@ void notify_reloading(void)
 void notify_stopping(void)
 {
 	send_state("STOPPING=1");
+}
+
+void notify_watchdog(void)
+{
+	send_state("WATCHDOG=1");
+}
+
+/* A number of the environment; 0 where there is none. */
+static uint64_t read_number(const char *name)
+{
+	const char *text = getenv(name);
+	uint64_t number = 0;
+	if (text == NULL || span_to_u64(span_of(text), &number) != STATUS_OK)
+		return 0;
+	return number;
+}
+
+uint64_t notify_watchdog_limit_ms(void)
+{
+	bool for_another = getenv("WATCHDOG_PID") && read_number("WATCHDOG_PID") != (uint64_t)getpid();
+	return for_another ? 0 : read_number("WATCHDOG_USEC") / 1000;
 }

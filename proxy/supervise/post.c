@@ -155,6 +155,8 @@ static const struct door_handler door_handler = { .on_frame = take_frame, .on_cl
 static void let_go(struct post *post)
 {
 	post->takes_nothing = false;
+	post->hang = HANG_NONE;
+	life_watch_begin(&post->life, 0);
 	memset(post->lost, 0, sizeof(post->lost));
 	process_free(&post->process);
 	door_free(&post->door);
@@ -321,6 +323,7 @@ enum status post_start(struct post *post)
 	post->instance = ++supervisor->last_instance;
 	post->started_us = clock_wall_us();
 	post->started_ms = clock_monotonic_ms();
+	life_watch_begin(&post->life, post->started_ms);
 	enum status status = open_and_spawn(post);
 	if (status == STATUS_OK)
 		status = doors_attach(post);

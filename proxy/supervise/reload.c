@@ -10,6 +10,8 @@
 #include "supervise/notify.h"
 #include "supervise/supervisor.h"
 
+#define ANSWER_MS 12000 /* whoever asked hears how it stands, whatever old and new processes do */
+
 /* ---- what can't change while we run */
 
 struct fixed {
@@ -142,6 +144,7 @@ enum status reload_begin(struct supervisor *supervisor, const struct reload *rel
 	notify_reloading();
 	control_answer_reload(supervisor, NULL); /* of the reload before, should its answer be due still */
 	supervisor->reload = *reload;
+	timer_set(supervisor->answer_limit, ANSWER_MS);
 	generation_start(supervisor->incoming);
 	return STATUS_OK;
 }
@@ -170,6 +173,15 @@ void reload_settle(struct supervisor *supervisor, const struct generation *gener
 	bool is_former = generation == supervisor->outgoing && supervisor->incoming == NULL;
 	if (is_former && generation_takes_nothing(generation))
 		control_answer_reload(supervisor, NULL);
+}
+
+/* New processes that aren't ready have a while longer; old ones that still take what is new are watched by hangs.c. */
+void reload_take_answer_limit(void *context)
+{
+	struct supervisor *supervisor = context;
+	const char *unready =
+		"the new processes are not ready yet; the reload goes on, and the log will tell its outcome";
+	control_answer_reload(supervisor, supervisor->incoming ? unready : NULL);
 }
 
 void reload_fail(struct supervisor *supervisor, const char *reason)

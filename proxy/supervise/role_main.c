@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "base/secret.h"
 #include "door/messages.h"
+#include "stats/life.h"
 #include "supervise/birth.h"
 #include "supervise/sandbox.h"
 #include "supervise/title.h"
@@ -37,6 +38,7 @@ struct role_process {
 	void *state;
 	struct door *supervisor;
 	struct config *config;
+	struct timer *beat; /* shows that the loop turns */
 };
 
 /* Buffers of messages come and go by the thousand: their memory is kept for the next ones, within bounds. */
@@ -205,6 +207,20 @@ static enum status fill_context(struct role_process *process, const struct birth
 	return STATUS_OK;
 }
 
+static void take_beat(void *context)
+{
+	struct role_process *process = context;
+	life_beat(stats_life(process->context.stats));
+	timer_set(process->beat, LIFE_BEAT_MS);
+}
+
+static enum status start_beat(struct role_process *process)
+{
+	TRY(timer_make(process->context.loop, take_beat, process, &process->beat));
+	timer_set(process->beat, 0);
+	return STATUS_OK;
+}
+
 /* Each step logs or returns why not; the order is that of door/role.h. */
 static enum status start(struct role_process *process, const struct birth *birth)
 {
@@ -213,6 +229,7 @@ static enum status start(struct role_process *process, const struct birth *birth
 	TRY(loop_create(&process->context.loop));
 	TRY(fill_context(process, birth));
 	turns_measure(process->context.loop, process->context.stats, kind);
+	TRY(start_beat(process));
 	TRY(sandbox_close_paths(kind, process->config, role_services_list()));
 	TRY(process->role->start(&process->context, &process->state));
 	TRY(open_door(process));
@@ -222,10 +239,12 @@ static enum status start(struct role_process *process, const struct birth *birth
 
 static void stop(struct role_process *process)
 {
+	life_end(stats_life(process->context.stats));
 	process->role->stop(process->state);
 	role_services_use_door(NULL);
 	door_free(&process->supervisor); /* nobody is there for its frames any more */
 	loop_finish(process->context.loop, LAST_WORDS_MS);
+	timer_free(&process->beat);
 	config_free(&process->config);
 	loop_free(process->context.loop);
 }

@@ -1,6 +1,6 @@
 /*
  * The memory of the counters, and who sits where. Owns the memfd and one
- * mapping a seat, made when the seat is first left (stats.h: mappings live until exit).
+ * mapping a seat, made when the seat is first taken (stats.h: mappings live until exit).
  */
 #include "supervise/seats.h"
 
@@ -75,21 +75,30 @@ struct stats *seats_own(const struct seats *seats)
 
 enum status seats_take(struct seats *seats, unsigned *out_seat)
 {
-	for (unsigned i = 0; i < seats->count; i++)
-		if (!seats->items[i].taken) {
-			seats->items[i].taken = true;
-			*out_seat = i;
-			return STATUS_OK;
-		}
-	return STATUS_NOT_FOUND;
+	unsigned i = 0;
+	while (i < seats->count && seats->items[i].taken)
+		i++;
+	if (i == seats->count)
+		return STATUS_NOT_FOUND;
+	struct seat *item = &seats->items[i];
+	if (item->slab == NULL)
+		TRY(stats_map(seats->fd, i, &item->slab));
+	life_clear(stats_life(item->slab));
+	item->taken = true;
+	*out_seat = i;
+	return STATUS_OK;
+}
+
+const struct life *seats_life(const struct seats *seats, unsigned seat)
+{
+	return stats_life(seats->items[seat].slab);
 }
 
 void seats_leave(struct seats *seats, unsigned seat)
 {
 	struct seat *item = &seats->items[seat];
 	item->taken = false;
-	if (item->slab || stats_map(seats->fd, seat, &item->slab) == STATUS_OK)
-		stats_clear_gauges(item->slab); /* how many sessions a dead process has is known: none */
+	stats_clear_gauges(item->slab); /* how many sessions a dead process has is known: none */
 }
 
 void seats_free(struct seats **seats)

@@ -6,9 +6,8 @@
 #ifndef SUPERVISE_SEATS_H
 #define SUPERVISE_SEATS_H
 
+#include "stats/life.h"
 #include "stats/stats.h"
-
-#define SUPERVISOR_SEAT 0
 
 struct seats;
 
@@ -22,8 +21,10 @@ int seats_fd(const struct seats *seats);
 /* The supervisor's own slab. */
 struct stats *seats_own(const struct seats *seats);
 
-/* A free one. STATUS_NOT_FOUND: none. */
+/* A free one, without signs of life. STATUS_NOT_FOUND: none; STATUS_SYSTEM: errno. */
 MUST_USE enum status seats_take(struct seats *seats, unsigned *out_seat);
+/* The signs of who sits there. */
+const struct life *seats_life(const struct seats *seats, unsigned seat);
 void seats_leave(struct seats *seats, unsigned seat);
 void seats_free(struct seats **seats); /* NULL-safe; sets to NULL */
 

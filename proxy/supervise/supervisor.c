@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "supervise/config_file.h"
+#include "supervise/hangs.h"
 #include "supervise/notify.h"
 #include "supervise/supervisor.h"
 #include "supervise/title.h"
@@ -258,6 +259,7 @@ static enum status prepare(struct supervisor *supervisor)
 	struct config *config = NULL;
 	buf_init(&text, CONFIG_FILE_MAXIMUM);
 	TRY(loop_create(&supervisor->loop));
+	TRY(timer_make(supervisor->loop, reload_take_answer_limit, supervisor, &supervisor->answer_limit));
 	TRY(config_file_load(supervisor->config_file, stderr, &text, &config));
 	enum status status = config_file_check(config, stderr);
 	if (status == STATUS_OK)
@@ -282,10 +284,12 @@ static enum status watch_signals(struct supervisor *supervisor, struct signals *
 
 static void tear_down(struct supervisor *supervisor)
 {
+	hangs_free(&supervisor->hangs);
 	generation_free(&supervisor->incoming);
 	generation_free(&supervisor->current);
 	while (supervisor->outgoing)
 		forget_outgoing(supervisor, supervisor->outgoing);
+	timer_free(&supervisor->answer_limit);
 	embedded_redis_free(&supervisor->redis);
 	sockets_close(&supervisor->sockets);
 	log_target_free(&supervisor->next_target);
@@ -313,6 +317,8 @@ int supervisor_run(const char *config_file)
 	enum status status = prepare(&supervisor);
 	if (status == STATUS_OK)
 		status = watch_signals(&supervisor, &signals);
+	if (status == STATUS_OK)
+		status = hangs_begin(&supervisor, &supervisor.hangs);
 	if (status == STATUS_OK) {
 		generation_start(supervisor.current);
 		loop_run(supervisor.loop);

@@ -11,6 +11,7 @@
 #include "config/config.h"
 #include "door/door.h"
 #include "stats/census.h"
+#include "stats/life.h"
 #include "supervise/embedded_redis.h"
 #include "supervise/folders.h"
 #include "supervise/handover.h"
@@ -35,6 +36,9 @@ enum post_state {
 	POST_STATES
 };
 
+/* What hangs.c thinks of a post's process. */
+enum hang { HANG_NONE, HANG_SEEN, HANG_KILLED };
+
 /* Invariant: process != NULL iff the state is STARTING, READY or DRAINING; then `seat` is taken. */
 struct post {
 	struct generation *generation;
@@ -51,6 +55,9 @@ struct post {
 	uint64_t started_ms;
 	uint64_t delay_ms; /* the last back-off */
 	struct timer *timer;
+	struct life_watch life; /* of this process */
+	enum hang hang;
+	uint64_t killed_ms;        /* when it was, with HANG_KILLED */
 	uint32_t lost[ROLE_KINDS]; /* instances that its door to is lost, until `renewal`; 0: none */
 	struct timer *renewal;     /* made when first needed */
 };
@@ -107,6 +114,7 @@ struct supervisor {
 	struct seats *seats;
 	struct census_board *census; /* a place is a gate's seat */
 	struct logs *logs;
+	struct hangs *hangs;
 	uint32_t last_instance;
 	uint64_t started_us;
 	enum stage stage;
@@ -116,6 +124,7 @@ struct supervisor {
 	struct generation *incoming; /* of a reload, starting; or NULL */
 	struct generation *outgoing; /* list of draining ones */
 	struct reload reload;
+	struct timer *answer_limit;     /* of that one's answer */
 	struct log_target *next_target; /* of a reload under way, or NULL */
 };
 
@@ -179,6 +188,8 @@ void reload_succeeded(struct supervisor *supervisor); /* the incoming generation
 /* A draining generation changed: is it the former one, who asked is answered once nothing of it takes what is new. */
 void reload_settle(struct supervisor *supervisor, const struct generation *generation);
 void reload_fail(struct supervisor *supervisor, const char *reason); /* it never will */
+/* The answer can't wait any longer. Its context is the supervisor. */
+void reload_take_answer_limit(void *context);
 
 /* ---- supervisor_control.c */
 

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "door/messages.h"
+#include "supervise/hangs.h"
 #include "supervise/supervisor.h"
 
 #define US_PER_SECOND 1000000
@@ -65,14 +66,24 @@ static json_t *describe_process(const char *role, unsigned index, pid_t pid, uin
 			 describe_time(since_us), "state", state);
 }
 
+static json_t *describe_post(const struct post *post)
+{
+	pid_t pid = post_has_process(post) ? process_id(post->process) : 0;
+	const char *state = post->hang == HANG_NONE ? post_state_text(post->state) : "hung";
+	char threads[HANGS_TEXT_SIZE];
+	json_t *row = describe_process(role_kind_text(post->kind), post->index, pid, post->started_us, state);
+	hangs_list_threads(post, threads);
+	if (threads[0])
+		json_object_set_new(row, "stuck_threads", json_string(threads));
+	return row;
+}
+
 static void add_generation(json_t *list, const struct generation *generation)
 {
 	for (size_t i = 0; generation && i < generation->post_count; i++) {
 		const struct post *post = &generation->posts[i];
-		pid_t pid = post_has_process(post) ? process_id(post->process) : 0;
 		if (post->state != POST_EMPTY && post->state != POST_GONE)
-			json_array_append_new(list, describe_process(role_kind_text(post->kind), post->index, pid,
-								     post->started_us, post_state_text(post->state)));
+			json_array_append_new(list, describe_post(post));
 	}
 }
 

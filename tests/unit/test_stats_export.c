@@ -7,6 +7,8 @@
 #include <cmocka.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "stats/stats.h"
 
@@ -42,6 +44,31 @@ static void assert_line(const char *line)
 	assert_non_null(found);
 	assert_true(found == exported || found[-1] == '\n');
 	assert_true(found[strlen(line)] == '\n');
+}
+
+/* Two seats: the supervisor's, and one of a process that an attacker has taken over. */
+static void what_others_say_in_the_name_of_the_supervisor_is_not_shown(void **state)
+{
+	(void)state;
+	struct config *config = load(config_text);
+	struct stats *supervisor, *gate;
+	const struct stats *first;
+	FILE *out = fmemopen(exported, sizeof(exported), "w");
+	int fd = memfd_create("slabs", MFD_CLOEXEC);
+	assert_int_equal(ftruncate(fd, (off_t)stats_memory_size(2)), 0);
+	assert_int_equal(stats_map(fd, SUPERVISOR_SEAT, &supervisor), STATUS_OK);
+	assert_int_equal(stats_map(fd, SUPERVISOR_SEAT + 1, &gate), STATUS_OK);
+	assert_int_equal(stats_map_all(fd, 2, &first), STATUS_OK);
+	stats_set(supervisor, COUNTER_ROLE_HUNG, 3, 1);
+	stats_set(gate, COUNTER_ROLE_HUNG, 2, 1);
+	stats_add(gate, COUNTER_ROLE_RESTARTS, 2, 1000);
+	stats_write(first, 2, config, out);
+	assert_int_equal(fclose(out), 0);
+	assert_line("subgate_role_hung{role=\"relay\"} 1");
+	assert_line("subgate_role_hung{role=\"auth\"} 0");
+	assert_line("subgate_role_restarts_total{role=\"auth\"} 0");
+	close(fd);
+	config_free(&config);
 }
 
 static void every_counter_has_help_type_and_labels(void **state)
@@ -168,6 +195,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(every_counter_has_help_type_and_labels, set_up, tear_down),
+		cmocka_unit_test(what_others_say_in_the_name_of_the_supervisor_is_not_shown),
 		cmocka_unit_test_setup_teardown(a_directory_is_a_server, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_histogram_cumulates_and_counts_in_seconds, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(the_longest_of_several_durations_shows_in_seconds, set_up, tear_down),

@@ -222,12 +222,18 @@ static void a_seat_is_taken_by_one_and_outlives_him(void **state)
 	assert_int_equal(stats_map(seats_fd(seats), one, &slab), STATUS_OK);
 	stats_add(slab, COUNTER_MESSAGE_BYTES, 0, 1000);
 	stats_set(slab, COUNTER_SESSIONS, 1, 5);
+	life_beat(stats_life(slab));
+	life_end(stats_life(slab));
 	seats_leave(seats, one);
 	assert_int_equal(stats_map_all(seats_fd(seats), seats_count(seats), &first), STATUS_OK);
 	assert_int_equal(stats_sum(first, 3, COUNTER_MESSAGE_BYTES, 0), 1000); /* counters never fall back */
 	assert_int_equal(stats_sum(first, 3, COUNTER_SESSIONS, 1), 0);         /* and the dead have no sessions */
 	assert_int_equal(seats_take(seats, &again), STATUS_OK);
 	assert_int_equal(again, one);
+	struct life_watch watch;
+	life_watch_begin(&watch, 0);
+	life_watch_look(&watch, seats_life(seats, one), 500);
+	assert_true(watch.beats == 0 && !watch.ending); /* nor do they speak for whoever sits there next */
 	seats_free(&seats);
 }
 

@@ -1,0 +1,21 @@
+/*
+ * Processes that hang: seen by their signs of life (stats/life.h), shown, and
+ * killed, upon which they are replaced as if they had died. The signs are looked at twice a
+ * second; time in which the supervisor itself was held up (stopped, suspended, on a busy machine) counts against nobody.
+ */
+#ifndef SUPERVISE_HANGS_H
+#define SUPERVISE_HANGS_H
+
+#include "supervise/supervisor.h"
+
+struct hangs;
+
+/* Looks from now on at all processes of the supervisor, and feeds systemd's watchdog. */
+MUST_USE enum status hangs_begin(struct supervisor *supervisor, struct hangs **out_hangs);
+void hangs_free(struct hangs **hangs); /* NULL-safe; sets to NULL */
+
+/* Which helper threads of this process are late: "audit", "check 2 of 4"; "" if none. */
+#define HANGS_TEXT_SIZE 64 /* bytes, the NUL included */
+void hangs_list_threads(const struct post *post, char out_text[HANGS_TEXT_SIZE]);
+
+#endif
