@@ -40,5 +40,10 @@ MUST_USE enum status reply_write_wire(struct buf *b, struct span text, bool utf8
  */
 MUST_USE enum status reply_parse_wire(struct span bytes, struct buf *scratch, struct reply *out_reply,
 				      size_t *out_used);
+/*
+ * What a reply that is STATUS_TOO_LARGE says in its first line, cut to what a line to the client may have: all lines of
+ * a reply have one code (RFC 5321, 4.2.1), so this is its verdict. STATUS_INVALID: there is no code. Views into `bytes`.
+ */
+MUST_USE enum status reply_parse_begin(struct span bytes, struct reply *out_reply);
 
 #endif

@@ -5,6 +5,8 @@
 #include "smtp/reply.h"
 #include "smtp/reply_codes.h"
 
+#define BEGIN_MAXIMUM 500 /* bytes: as much as one line of the wire has */
+
 struct wire_line {
 	unsigned code;
 	bool is_last;
@@ -45,6 +47,13 @@ static enum status take_line(struct span bytes, struct wire_line *out_line)
 	return STATUS_OK;
 }
 
+/* An endless line, too, has the code of those before it. */
+static bool has_other_code(struct span bytes, unsigned code)
+{
+	unsigned other;
+	return code && reply_read_code(bytes, &other) == STATUS_OK && other != code;
+}
+
 /* Checks that a whole reply is there, and how far it goes. */
 static enum status measure(struct span bytes, size_t *out_used)
 {
@@ -55,6 +64,8 @@ static enum status measure(struct span bytes, size_t *out_used)
 		enum status status = take_line(span_slice(bytes, used, bytes.size), &line);
 		if (status == STATUS_AGAIN && bytes.size >= REPLY_SIZE_MAXIMUM)
 			return STATUS_TOO_LARGE;
+		if (status == STATUS_TOO_LARGE && has_other_code(span_slice(bytes, used, bytes.size), code))
+			return STATUS_INVALID;
 		TRY(status);
 		used += line.used;
 		if (used > REPLY_SIZE_MAXIMUM)
@@ -103,5 +114,28 @@ enum status reply_parse_wire(struct span bytes, struct buf *scratch, struct repl
 	reply.text = span_slice(buf_span(scratch), enhanced_size, buf_size(scratch));
 	*out_reply = reply;
 	*out_used = used;
+	return STATUS_OK;
+}
+
+/* Up to the line's end, or to what can't be text. */
+static struct span cut_line(struct span text)
+{
+	size_t size = 0;
+	text = span_slice(text, 0, BEGIN_MAXIMUM);
+	while (size < text.size && text.data[size] != '\r' && text.data[size] != '\n' && text.data[size] != '\0')
+		size++;
+	return span_slice(text, 0, size);
+}
+
+enum status reply_parse_begin(struct span bytes, struct reply *out_reply)
+{
+	struct reply reply;
+	TRY(reply_read_code(bytes, &reply.code));
+	if (bytes.size < 4 || (bytes.data[3] != '-' && bytes.data[3] != ' '))
+		return STATUS_INVALID;
+	struct span text = cut_line(span_slice(bytes, 4, bytes.size));
+	reply.enhanced = reply_find_enhanced(text, reply.code);
+	reply.text = strip(text, reply.enhanced);
+	*out_reply = reply;
 	return STATUS_OK;
 }

@@ -353,6 +353,36 @@ static void each_answer_leads_to_its_outcome(void **state)
 		run_answer_case(&answer_cases[i]);
 }
 
+/* More than 64 KiB of reply: what it began with counts. */
+static void a_verdict_without_end_is_one(void **state)
+{
+	static const struct {
+		const char *line, *reply;
+		enum upstream_class class;
+	} cases[] = {
+		{ "250-2.0.0 queued as 1\r\n", "250 2.0.0 queued as 1", UPSTREAM_ACCEPTED },
+		{ "554-5.7.1 spam\r\n", "554 5.7.1 spam", UPSTREAM_MESSAGE },
+		{ "451-4.3.0 later\r\n", "451 4.3.0 later", UPSTREAM_TRANSPORT },
+	};
+	char *flood = malloc(2 * REPLY_SIZE_MAXIMUM);
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct sending s;
+		size_t size = 0;
+		for (; size < REPLY_SIZE_MAXIMUM + 100; size += strlen(cases[i].line))
+			memcpy(flood + size, cases[i].line, strlen(cases[i].line) + 1);
+		begin();
+		fake_relay_rule(&t.relay, ".", flood, 0);
+		send_whole(&t, &s);
+		assert_int_equal(s.class, cases[i].class);
+		assert_string_equal(s.last_reply, cases[i].reply);
+		run_for(t.loop, 20);
+		assert_int_equal(upstream_pool_size(t.pool), 0);
+		end(&s);
+	}
+	free(flood);
+}
+
 static void a_refusal_amid_the_message_is_definite(void **state)
 {
 	struct sending s;
@@ -496,6 +526,7 @@ int main(void)
 		cmocka_unit_test(a_large_message_arrives_as_it_is),
 		cmocka_unit_test(an_empty_message_is_a_dot_alone),
 		cmocka_unit_test(each_answer_leads_to_its_outcome),
+		cmocka_unit_test(a_verdict_without_end_is_one),
 		cmocka_unit_test(a_refusal_amid_the_message_is_definite),
 		cmocka_unit_test(an_acceptance_before_the_dot_counts_as_none),
 		cmocka_unit_test(a_connection_lost_while_the_dot_is_held_is_definite),

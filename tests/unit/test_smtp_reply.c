@@ -246,6 +246,46 @@ static void test_an_upstream_cannot_fill_our_memory(void **state)
 			 STATUS_AGAIN);
 	assert_int_equal(reply_parse_wire((struct span){ bytes, sizeof(bytes) }, &scratch, &reply, &used),
 			 STATUS_TOO_LARGE);
+	memset(bytes, 'x', sizeof(bytes));
+	memcpy(bytes, "250-a\r\n550-", 11);
+	assert_int_equal(reply_parse_wire((struct span){ bytes, sizeof(bytes) }, &scratch, &reply, &used),
+			 STATUS_INVALID);
+}
+
+static void test_what_is_too_large_has_a_beginning(void **state)
+{
+	static const struct {
+		const char *bytes;
+		unsigned code;
+		const char *enhanced, *text;
+	} cases[] = {
+		{ "250-2.0.0 queued\r\n250-and\r\n", 250, "2.0.0", "queued" },
+		{ "250-queued", 250, "", "queued" },
+		{ "552-5.3.4\r\n", 552, "5.3.4", "" },
+		{ "250 \n", 250, "", "" },
+		{ "250-a\0b", 250, "", "a" },
+		{ "25", 0, NULL, NULL },
+		{ "250", 0, NULL, NULL },
+		{ "250x", 0, NULL, NULL },
+		{ "150-no", 0, NULL, NULL },
+		{ "", 0, NULL, NULL },
+	};
+	struct reply reply;
+	char long_line[3000];
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		enum status status = reply_parse_begin(span_of(cases[i].bytes), &reply);
+		assert_int_equal(status, cases[i].code ? STATUS_OK : STATUS_INVALID);
+		if (status != STATUS_OK)
+			continue;
+		assert_int_equal(reply.code, cases[i].code);
+		assert_true(span_equal(reply.enhanced, span_of(cases[i].enhanced)));
+		assert_true(span_equal(reply.text, span_of(cases[i].text)));
+	}
+	memset(long_line, 'x', sizeof(long_line));
+	memcpy(long_line, "250-", 4);
+	assert_int_equal(reply_parse_begin((struct span){ long_line, sizeof(long_line) }, &reply), STATUS_OK);
+	assert_int_equal(reply.text.size, 500);
 }
 
 int main(void)
@@ -259,6 +299,7 @@ int main(void)
 		cmocka_unit_test(test_long_lines_are_folded_and_nothing_is_lost),
 		cmocka_unit_test(test_from_the_wire),
 		cmocka_unit_test(test_an_upstream_cannot_fill_our_memory),
+		cmocka_unit_test(test_what_is_too_large_has_a_beginning),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -200,12 +200,25 @@ static enum status take_reply(struct upstream_connection *c)
 	return STATUS_OK;
 }
 
+/* The verdict on a message stands in its reply's first line: the relay has it, or has it not, however much it goes on to say. */
+static bool take_large_verdict(struct upstream_connection *c)
+{
+	struct reply reply;
+	if (c->state != CONNECTION_BUSY || c->attempt->state != UPSTREAM_DOT ||
+	    reply_parse_begin(buf_span(stream_input(c->stream)), &reply) != STATUS_OK)
+		return false;
+	upstream_trial_trace_reply(c, &reply);
+	upstream_message_on_reply(c->attempt, &reply);
+	upstream_connection_close(c);
+	return true;
+}
+
 static void take_replies(struct upstream_connection *c)
 {
 	const struct stream *stream = c->stream;
 	while (c->stream == stream && stream && buf_size(stream_input(c->stream))) {
 		enum status status = take_reply(c);
-		if (status == STATUS_AGAIN)
+		if (status == STATUS_AGAIN || (status == STATUS_TOO_LARGE && take_large_verdict(c)))
 			return;
 		if (status == STATUS_REFUSED)
 			upstream_connection_lost(c, "a reply that nothing was asked for");
