@@ -83,7 +83,7 @@ def show_upstream(upstream):
 def show_audit(subgate):
     step("The audit: every step of every message, linked by a keyed hash so that a change shows")
     explanations = {
-        "session.open": "a client is connected", "session.close": "and gone", "auth.success": "a user proved who he is",
+        "session.open": "a client is about to log in", "session.close": "and gone", "auth.success": "a user proved who he is",
         "message.leaving": "written before the final dot goes out", "message.sent": "the upstream accepted it",
     }
     subgate.wait_for_audit("session.close", 2)

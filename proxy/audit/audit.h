@@ -65,7 +65,7 @@ struct audit_event {
 	struct span reason;
 	bool has_duration;
 	uint64_t duration_ms;
-	uint64_t count;     /* session.refused: how many clients it stands for */
+	uint64_t count;     /* how many it stands for, where a record may stand for several */
 	struct span detail; /* admin.command: the command */
 };
 

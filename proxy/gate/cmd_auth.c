@@ -19,6 +19,8 @@ void cmd_auth(struct session *s, const struct command *command)
 	struct span initial = command->argument;
 	struct span mechanism = { 0 };
 	bool has_mechanism = span_cut(&initial, ' ', &mechanism);
+	if (!s->announced)
+		relay_door_session_opened(s);
 	initial = span_trim(initial);
 	if (!has_mechanism || span_is_empty(mechanism) || span_contains_byte(initial, ' ')) {
 		session_refuse(s, SPAN("501 5.5.4 Syntax: AUTH mechanism [initial-response]"));

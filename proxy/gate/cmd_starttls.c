@@ -66,8 +66,7 @@ enum step starttls_step_handshake(struct session *s)
 	if (!stream_is_secure(s->stream))
 		return STEP_WAIT;
 	s->tls_client_subject = stream_tls_client_subject(s->stream);
-	if (!s->announced)
-		relay_door_session_opened(s);
+	s->had_tls = true;
 	bool implicit = s->listener->config->tls == LISTENER_TLS_IMPLICIT;
 	session_set_state(s, implicit ? SESSION_GREETING : SESSION_COMMAND);
 	return STEP_NEXT;

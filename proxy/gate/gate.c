@@ -260,6 +260,7 @@ static enum status make_parts(struct gate *gate)
 	TRY(registry_create(share_of(gate->config, gate->config->limits.connections), &gate->transactions));
 	TRY(auth_door_begin(&gate->auth, gate));
 	TRY(refused_begin(&gate->refused, gate));
+	TRY(anonymous_begin(&gate->anonymous, gate));
 	TRY(timer_make(gate->loop, on_drain_expired, gate, &gate->drain_timer));
 	return make_listeners(gate);
 }
@@ -290,6 +291,7 @@ static void stop(void *state)
 	arrival_end_all(gate);
 	auth_door_end(&gate->auth);
 	refused_end(&gate->refused);
+	anonymous_end(&gate->anonymous);
 	relay_door_end(&gate->relay);
 	timer_free(&gate->drain_timer);
 	free_listeners(gate);
@@ -366,10 +368,18 @@ static bool is_empty(const struct gate *gate)
 	return TAILQ_EMPTY(&gate->sessions) && TAILQ_EMPTY(&gate->arrivals);
 }
 
+/* While there is a turn left in which the relay door can be written to. */
+static void finish(struct gate *gate)
+{
+	refused_tell(&gate->refused);
+	anonymous_tell(&gate->anonymous);
+	role_finish(gate->role);
+}
+
 void gate_session_gone(struct gate *gate)
 {
 	if (gate->draining && is_empty(gate))
-		role_finish(gate->role);
+		finish(gate);
 }
 
 static void drain(void *state, uint64_t limit_ms)
@@ -380,7 +390,7 @@ static void drain(void *state, uint64_t limit_ms)
 	free_listeners(gate);
 	timer_set(gate->drain_timer, limit_ms);
 	if (is_empty(gate) && !was_draining)
-		role_finish(gate->role);
+		finish(gate);
 	else
 		drain_sessions(gate, false);
 }

@@ -9,6 +9,7 @@
 #include <sys/queue.h>
 
 #include "door/role.h"
+#include "gate/anonymous.h"
 #include "gate/auth_door.h"
 #include "gate/limits.h"
 #include "gate/networks.h"
@@ -63,6 +64,7 @@ struct gate {
 	struct auth_door auth;
 	struct relay_door relay;
 	struct refused refused;
+	struct anonymous anonymous;
 	struct handshake_failures handshake_failures;
 	uint64_t last_session, last_request, last_transaction; /* numbers given so far */
 	uint64_t open_count, authenticated_count;              /* sessions; disjoint */

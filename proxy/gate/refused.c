@@ -7,6 +7,8 @@
 
 #define WINDOW_MS 1000U
 
+static const struct pace_limit limit = { .burst = REFUSED_RECORDS_AT_ONCE, .a_second = 1 };
+
 static bool tell(struct refused *refused, const struct door_session_refused *message)
 {
 	struct relay_door *relay = &refused->gate->relay;
@@ -41,7 +43,6 @@ static void on_window_over(void *context)
 {
 	struct refused *refused = context;
 	refused->runs = false;
-	refused->told = 0;
 	if (!tell_left_out(refused))
 		run_timer(refused);
 }
@@ -54,11 +55,10 @@ enum status refused_begin(struct refused *refused, struct gate *gate)
 
 bool refused_may_tell(struct refused *refused)
 {
+	if (pace_take(&refused->pace, &limit, 1, loop_now_ms(refused->gate->loop)))
+		return true;
 	run_timer(refused);
-	if (refused->told >= REFUSED_RECORDS_A_SECOND)
-		return false;
-	refused->told++;
-	return true;
+	return false;
 }
 
 void refused_note(struct refused *refused, enum stats_refusal reason, struct span address, uint16_t port,
@@ -71,11 +71,16 @@ void refused_note(struct refused *refused, enum stats_refusal reason, struct spa
 		.listener = listener,
 		.count = 1,
 	};
+	if (refused_may_tell(refused) && tell(refused, &message))
+		return;
+	refused->left_out[reason]++;
 	run_timer(refused);
-	if (refused->told < REFUSED_RECORDS_A_SECOND && tell(refused, &message))
-		refused->told++;
-	else
-		refused->left_out[reason]++;
+}
+
+void refused_tell(struct refused *refused)
+{
+	if (!tell_left_out(refused))
+		run_timer(refused);
 }
 
 void refused_end(struct refused *refused)

@@ -137,6 +137,11 @@ enum status relay_door_session_refused(struct relay_door *relay, const struct do
 	return relay->door ? note_sent(door_send_session_refused(relay->door, message)) : STATUS_UNAVAILABLE;
 }
 
+enum status relay_door_sessions_anonymous(struct relay_door *relay, const struct door_sessions_anonymous *message)
+{
+	return relay->door ? note_sent(door_send_sessions_anonymous(relay->door, message)) : STATUS_UNAVAILABLE;
+}
+
 void relay_door_aborted(struct relay_door *relay, const struct door_transaction_aborted *message)
 {
 	if (relay->door && note_sent(door_send_transaction_aborted(relay->door, message)) != STATUS_OK)

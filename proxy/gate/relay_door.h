@@ -18,6 +18,7 @@ struct session;
 struct door_envelope;
 struct door_message_data;
 struct door_session_refused;
+struct door_sessions_anonymous;
 struct door_transaction_aborted;
 
 struct relay_door {
@@ -40,6 +41,8 @@ bool relay_door_is_full(const struct relay_door *relay);
 void relay_door_session_opened(struct session *s);
 /* STATUS_UNAVAILABLE: it is not told. */
 MUST_USE enum status relay_door_session_refused(struct relay_door *relay, const struct door_session_refused *message);
+MUST_USE enum status relay_door_sessions_anonymous(struct relay_door *relay,
+						   const struct door_sessions_anonymous *message);
 void relay_door_session_closed(struct session *s);
 void relay_door_aborted(struct relay_door *relay, const struct door_transaction_aborted *message);
 

@@ -99,6 +99,8 @@ static void tell_roles(struct session *s)
 	else if (s->limit != REFUSAL_OTHER)
 		refused_note(&s->gate->refused, s->limit, span_of(s->address), s->port,
 			     span_of(s->listener->config->name));
+	else if (s->had_tls)
+		anonymous_note(&s->gate->anonymous, span_of(s->address));
 }
 
 static void count_gone(struct session *s)

@@ -88,7 +88,8 @@ struct session {
 	unsigned idle;      /* commands since the last message that lead to none */
 	unsigned commands;  /* lines read */
 
-	bool announced;           /* SESSION_OPENED was sent */
+	bool had_tls;   /* TLS was up: nobody without it is counted in the audit */
+	bool announced; /* SESSION_OPENED was sent: it said AUTH, or did what a security officer wants to read about */
 	bool ticket_sent;         /* one TLS ticket a session */
 	bool data_refused;        /* the last command was a DATA that got no 354 */
 	bool skips_line;          /* the rest of an overlong line is being dropped */

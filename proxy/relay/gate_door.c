@@ -117,6 +117,14 @@ static enum status take_refused(struct gate_door *self, struct span payload)
 	return STATUS_OK;
 }
 
+static enum status take_anonymous(struct gate_door *self, struct span payload)
+{
+	struct door_sessions_anonymous message;
+	TRY(door_read_sessions_anonymous(payload, &message));
+	records_sessions_anonymous(self->all->services->audit, &message);
+	return STATUS_OK;
+}
+
 static enum status take_frame(struct gate_door *self, uint16_t type, struct span payload)
 {
 	switch (type) {
@@ -132,6 +140,8 @@ static enum status take_frame(struct gate_door *self, uint16_t type, struct span
 		return take_closed(self, payload);
 	case DOOR_SESSION_REFUSED:
 		return take_refused(self, payload);
+	case DOOR_SESSIONS_ANONYMOUS:
+		return take_anonymous(self, payload);
 	default:
 		log_error("gate %u sent a frame that is not a gate's: %s", self->gate.instance, door_type_text(type));
 		return STATUS_INVALID;

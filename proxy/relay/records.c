@@ -72,6 +72,16 @@ void records_session_refused(struct audit *audit, const struct door_session_refu
 	submit(audit, &event);
 }
 
+void records_sessions_anonymous(struct audit *audit, const struct door_sessions_anonymous *message)
+{
+	const struct audit_event event = {
+		.type = AUDIT_SESSION_ANONYMOUS,
+		.client_address = message->network,
+		.count = message->count,
+	};
+	submit(audit, &event);
+}
+
 void records_auth_success(struct audit *audit, const struct grant *grant)
 {
 	struct audit_event event = { .type = AUDIT_AUTH_SUCCESS };

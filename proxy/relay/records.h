@@ -16,6 +16,7 @@ void records_session_opened(struct audit *audit, uint32_t gate, const struct doo
 void records_session_closed(struct audit *audit, uint32_t gate, const struct door_session_closed *message,
 			    const struct grant *grant);
 void records_session_refused(struct audit *audit, const struct door_session_refused *message);
+void records_sessions_anonymous(struct audit *audit, const struct door_sessions_anonymous *message);
 void records_auth_success(struct audit *audit, const struct grant *grant);
 void records_auth_failure(struct audit *audit, const struct door_auth_failed *message);
 void records_quota_exceeded(struct audit *audit, const struct grant *grant, const struct quota_state *state);

@@ -1,6 +1,8 @@
 """What makes a log or an audit grow: one message, a crowd that never logs in, and a gate that was taken over."""
 
-from harness.client import login
+import smtplib
+
+from harness.client import Line, connect, login
 from harness.process import wait_until
 from harness.subgate import relay_section
 
@@ -20,3 +22,45 @@ def test_a_message_with_thousands_of_foreign_senders_makes_one_line_of_the_log(u
     wait_until(lambda: "is not an address of" in subgate.log, lambda: subgate.log)
     lines = [line for line in subgate.log.splitlines()[before:] if " gate " in line]
     assert len(lines) == 1 and "u0@other.example" in lines[0] and "8099 more" in lines[0], lines[:5]
+
+
+def visit(subgate):
+    """A client that comes, has TLS, says who it is, and goes without a login."""
+    line = Line(subgate)
+    line.read_reply()
+    line.command("EHLO client.example")
+    line.command("QUIT")
+    line.close()
+
+
+def audit_size(subgate):
+    return (subgate.state / "audit.jsonl").stat().st_size
+
+
+def test_a_crowd_that_never_logs_in_makes_a_few_records_that_count_it(upstream, start):
+    subgate = start(relay_section(upstream))
+    before = audit_size(subgate)
+    for _ in range(1000):
+        visit(subgate)
+    subgate.stop()
+    records = subgate.audit("session.anonymous")
+    assert sum(record["count"] for record in records) == 1000
+    assert {record["client_address"] for record in records} == {"127.0.0.1"}
+    assert len(records) <= 10  # one a gate and minute
+    assert not subgate.audit("session.open") and not subgate.audit("session.close")
+    print(f"1000 connections without a login: {audit_size(subgate) - before} bytes of audit")
+    assert audit_size(subgate) - before < 10000
+
+
+def test_whoever_logs_in_or_tries_to_is_recorded_as_a_session(subgate):
+    password = subgate.create_app_password(USER)
+    login(subgate, USER, password).quit()
+    with connect(subgate) as client:
+        try:
+            client.login(USER, "wrong")
+        except smtplib.SMTPAuthenticationError:
+            pass
+    subgate.stop()
+    assert len(subgate.audit("session.open")) == len(subgate.audit("session.close")) == 2
+    assert len(subgate.audit("auth.success")) == 1 and subgate.audit("auth.failure")
+    assert not subgate.audit("session.anonymous")

@@ -99,6 +99,8 @@ def test_a_header_from_an_address_that_is_not_in_the_list_is_refused(behind):
         raw.sendall(header)
         assert raw.recv(100).startswith(b"500 5.5.1 ")
     client = behind.connect("starttls", behind.starttls)
+    client.ehlo()
+    client.docmd("AUTH", "UNKNOWN")
     client.quit()
     opened = behind.subgate.wait_for_audit("session.open")
     assert [r["client_address"] for r in opened] == [CLIENT]

@@ -187,6 +187,7 @@ static inline void see_relay_frame(uint16_t type, struct span payload)
 	struct door_session_opened opened;
 	struct door_session_refused refused;
 	struct door_session_closed closed;
+	struct door_sessions_anonymous anonymous;
 	if (type == DOOR_ENVELOPE) {
 		see_envelope(payload);
 	} else if (type == DOOR_MESSAGE_DATA) {
@@ -199,6 +200,8 @@ static inline void see_relay_frame(uint16_t type, struct span payload)
 		session_of(opened.session)->opened = true;
 	} else if (type == DOOR_SESSION_REFUSED) {
 		assert(door_read_session_refused(payload, &refused) == STATUS_OK);
+	} else if (type == DOOR_SESSIONS_ANONYMOUS) {
+		assert(door_read_sessions_anonymous(payload, &anonymous) == STATUS_OK && anonymous.count);
 	} else {
 		assert(type == DOOR_SESSION_CLOSED && door_read_session_closed(payload, &closed) == STATUS_OK);
 		assert(!session_of(closed.session)->closed && session_of(closed.session)->opened);

@@ -188,6 +188,18 @@ static inline bool traced(const char *text)
 	return all.size && memmem(all.data, all.size, text, strlen(text)) != NULL;
 }
 
+static inline size_t count_traced(const char *text)
+{
+	size_t count = 0;
+	struct span rest = buf_span(&world.trace);
+	const char *at;
+	while (rest.size && (at = memmem(rest.data, rest.size, text, strlen(text))) != NULL) {
+		count++;
+		rest = span_slice(rest, (size_t)(at - rest.data) + 1, rest.size);
+	}
+	return count;
+}
+
 static inline void trace_list(const char *name, struct codec_list list)
 {
 	struct span item;
@@ -325,6 +337,13 @@ static inline enum status on_session(uint16_t type, struct span payload)
 	struct door_session_opened opened;
 	struct door_session_closed closed;
 	struct door_session_refused refused;
+	struct door_sessions_anonymous anonymous;
+	if (type == DOOR_SESSIONS_ANONYMOUS) {
+		TRY(door_read_sessions_anonymous(payload, &anonymous));
+		trace("SESSIONS_ANONYMOUS network=%.*s count=%" PRIu64 "\n", SPAN_ARGS(anonymous.network),
+		      anonymous.count);
+		return STATUS_OK;
+	}
 	if (type == DOOR_SESSION_REFUSED) {
 		TRY(door_read_session_refused(payload, &refused));
 		trace("SESSION_REFUSED %.*s address=%.*s listener=%.*s count=%" PRIu64 "\n", SPAN_ARGS(refused.reason),
@@ -351,6 +370,7 @@ static inline enum status on_relay_frame(void *context, struct door *door, uint1
 	case DOOR_SESSION_OPENED:
 	case DOOR_SESSION_CLOSED:
 	case DOOR_SESSION_REFUSED:
+	case DOOR_SESSIONS_ANONYMOUS:
 		return on_session(type, payload);
 	case DOOR_ENVELOPE:
 		return on_envelope(payload);
