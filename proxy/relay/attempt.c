@@ -128,7 +128,7 @@ static enum status begin(struct attempt *attempt)
 	struct upstream_envelope envelope = {
 		.user = delivery->grant->user,
 		.mail_from = delivery->mail_from,
-		.eight_bit = delivery->eight_bit,
+		.eight_bit = delivery->eight_bit || delivery->check.has_eight_bit,
 		.smtputf8 = delivery->smtputf8,
 		.ret = delivery->ret,
 		.envid = delivery->envid,
@@ -269,7 +269,8 @@ static void hand_over(struct attempt *attempt)
 	attempt->leaving = LEAVING_SUBMITTED;
 	delivery_set_state(delivery, DELIVERY_HANDOVER);
 	upstream_send(attempt->upstream, attempt->copy ? attempt->copy : delivery->message,
-		      (uint64_t)((int64_t)delivery->check.size + attempt->growth), share_ms(attempt));
+		      (uint64_t)((int64_t)delivery->check.size + attempt->growth), delivery->check.has_eight_bit,
+		      share_ms(attempt));
 }
 
 /* ---- another sender */

@@ -166,7 +166,7 @@ static void on_leaving_written(void *context, enum status written)
 	struct trial *trial = context;
 	trial->waits_for_audit = false;
 	if (written == STATUS_OK && trial->upstream) {
-		upstream_send(trial->upstream, trial->message, trial->size, STEP_MS);
+		upstream_send(trial->upstream, trial->message, trial->size, false, STEP_MS);
 	} else if (trial->upstream) {
 		const struct upstream_outcome failed = { .reason = SPAN("audit unavailable"), .host = "" };
 		record_outcome(trial, &failed);

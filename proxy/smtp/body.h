@@ -31,8 +31,9 @@ MUST_USE enum status body_scan(struct body_scanner *scanner, struct span in, str
 
 /* Checks wire form that another process made: no bare CR or LF, no NUL, no terminator within, across calls. */
 struct body_check {
-	unsigned state; /* zeroed: the beginning */
-	uint64_t size;  /* as in the scanner */
+	unsigned state;     /* zeroed: the beginning */
+	uint64_t size;      /* as in the scanner */
+	bool has_eight_bit; /* a byte above 127 was seen, in the header or the body (RFC 6152) */
 };
 MUST_USE enum status body_check_feed(struct body_check *check, struct span bytes); /* STATUS_INVALID */
 /* At the end: STATUS_INVALID unless it is empty or ends with CRLF. */

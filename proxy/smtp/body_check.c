@@ -28,8 +28,18 @@ static enum wire_state follow(unsigned state, char byte)
 	}
 }
 
+/* The compiler looks at many bytes at a time. */
+static bool has_eight_bit(struct span bytes)
+{
+	unsigned char all = 0;
+	for (size_t i = 0; i < bytes.size; i++)
+		all |= (unsigned char)bytes.data[i];
+	return all > 127;
+}
+
 enum status body_check_feed(struct body_check *check, struct span bytes)
 {
+	check->has_eight_bit |= has_eight_bit(bytes);
 	struct wire_cursor cursor = wire_look(bytes);
 	while (cursor.at < cursor.end && check->state != WIRE_BROKEN) {
 		const char *from = cursor.at;

@@ -12,7 +12,7 @@ import pytest
 
 from harness.client import login, message
 from harness.process import wait_until
-from harness.raw_upstream import BODY, DATA, DOT, MAIL, QUIT, RCPT, RSET, USUAL, RawUpstream
+from harness.raw_upstream import BODY, DATA, DOT, EHLO, MAIL, QUIT, RCPT, RSET, USUAL, RawUpstream
 from harness.subgate import relay_section
 from harness.upstream import Upstream
 
@@ -190,6 +190,42 @@ def test_a_next_relay_that_refuses_a_promised_recipient_gets_nothing(raw, second
     assert (code, text[:5]) == (451, "4.4.1")
     assert raw.messages == [] and second.messages == []
     wait_until(lambda: used(subgate) == 0, "the refund")
+
+
+SEVEN_BIT = "250-raw.example\n250-PIPELINING\n250 AUTH PLAIN"
+EIGHT_BIT = {"body": "Subject: x\r\n\r\nsch\u00f6n\r\n", "header": "Subject: sch\u00f6n\r\n\r\nplain\r\n"}
+
+
+def send_bytes(subgate, password, content, options=()):
+    with login(subgate, USER, password) as client:
+        try:
+            client.sendmail(USER, ["bob@example.net"], f"From: {USER}\r\n".encode() + content, options)
+            return "250"
+        except smtplib.SMTPResponseException as refused:
+            return f"{refused.smtp_code} {refused.smtp_error.decode()}"
+
+
+@pytest.mark.parametrize("where", EIGHT_BIT)
+@pytest.mark.parametrize("options", [(), ("BODY=8BITMIME",)], ids=["silent", "declared"])
+def test_eight_bit_content_goes_to_no_relay_without_8bitmime(raw, second, start, where, options):
+    raw.script[EHLO] = [SEVEN_BIT] * 20
+    second.script[EHLO] = [SEVEN_BIT]
+    subgate = start(raw.section("first") + second.section("second") + """
+route both { users = {"alice@example.com"}  relays = {"first", "second"} }
+route default { relays = {"first"} }
+""")
+    password = subgate.create_app_password(USER)
+    content = EIGHT_BIT[where].encode()
+    assert send_bytes(subgate, password, content, options) == (
+        "554 5.6.3 The message has 8-bit content, and the relay for it does not offer 8BITMIME")
+    assert raw.messages == [] and second.messages == []
+    assert send_bytes(subgate, password, b"Subject: x\r\n\r\nplain\r\n", options) == "250"
+    assert len(raw.messages) == 1 and b"BODY=" not in "".join(raw.commands).encode()
+    second.cut()  # it offers 8BITMIME from now on
+    assert send_bytes(subgate, password, content, options) == "250"
+    assert second.messages[-1].endswith(content.split(b"\r\n\r\n")[1]) and "sch\u00f6n".encode() in second.messages[-1]
+    assert any("BODY=8BITMIME" in line for line in second.commands)
+    wait_until(lambda: used(subgate) == 2, "the refund", 15)
 
 
 def test_a_slow_client_gives_its_connection_to_those_who_wait(raw, start):

@@ -248,7 +248,7 @@ static void send_message(struct attempt *a)
 	a->is_sent = true;
 	a->message.bytes = bodies[(size_t)(a - attempts) % 3];
 	char octets[BODY_MAXIMUM];
-	upstream_send(a->upstream, &a->message, unstuff(a->message.bytes, octets), STEP_MS);
+	upstream_send(a->upstream, &a->message, unstuff(a->message.bytes, octets), false, STEP_MS);
 }
 
 static void release(struct attempt *a)

@@ -46,6 +46,7 @@ static struct {
 	struct timer *timers;
 	struct upstream *upstream; /* the last attempt begun, while it lives */
 	uint64_t begin_limit_ms, send_size, step_ms, verdict_ms, begin_size;
+	bool send_eight_bit, begin_eight_bit;
 	const char *mail_parameters,
 		*rcpt_parameters; /* that say_envelope says; NULL: "SIZE=20 body=8bitmime" and none */
 	char begin_from[128], begin_mailbox[128];
@@ -429,6 +430,7 @@ enum status upstream_begin(struct upstream_pool *pool, const struct upstream_env
 	trace_asked(verb, recipients, count);
 	world.begin_limit_ms = limit_ms;
 	world.begin_size = envelope->size;
+	world.begin_eight_bit = envelope->eight_bit;
 	snprintf(world.begin_mailbox, sizeof(world.begin_mailbox), "%.*s", SPAN_ARGS(envelope->mailbox));
 	snprintf(world.begin_from, sizeof(world.begin_from), "%.*s", SPAN_ARGS(envelope->mail_from));
 	snprintf(world.begin_parameters, sizeof(world.begin_parameters), "%.*s|%.*s|%.*s", SPAN_ARGS(envelope->ret),
@@ -447,9 +449,11 @@ enum status upstream_add_recipients(struct upstream *upstream, const struct upst
 	return STATUS_OK;
 }
 
-void upstream_send(struct upstream *upstream, struct spool_message *message, uint64_t size, uint64_t step_ms)
+void upstream_send(struct upstream *upstream, struct spool_message *message, uint64_t size, bool eight_bit,
+		   uint64_t step_ms)
 {
 	world.send_size = size;
+	world.send_eight_bit = eight_bit;
 	world.step_ms = step_ms;
 	assert_ptr_equal(upstream, world.upstream);
 	assert_non_null(message);

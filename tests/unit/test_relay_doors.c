@@ -127,9 +127,10 @@ void upstream_trial_close(struct upstream_trial **trial)
 	assert_null(*trial);
 }
 
-void upstream_send(struct upstream *upstream, struct spool_message *message, uint64_t size, uint64_t step_ms)
+void upstream_send(struct upstream *upstream, struct spool_message *message, uint64_t size, bool eight_bit,
+		   uint64_t step_ms)
 {
-	(void)upstream, (void)message, (void)size, (void)step_ms;
+	(void)upstream, (void)message, (void)size, (void)eight_bit, (void)step_ms;
 }
 
 void upstream_release(struct upstream *upstream, uint64_t limit_ms)

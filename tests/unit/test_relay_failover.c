@@ -76,6 +76,24 @@ static void only_when_none_of_them_has_it_the_refusal_is_final(void **state)
 	assert_string_equal(world.envelope_reply, "451 4.4.1 Relay not available; try again later");
 }
 
+/* Nobody said BODY=8BITMIME: what is in the message counts, once it is here. */
+static void eight_bit_bytes_are_told_to_each_relay(void **state)
+{
+	(void)state;
+	world.mail_parameters = "SIZE=20";
+	assert_int_equal(say_envelope(grant, 1, "ann@example.com", "bob@x"), STATUS_OK);
+	assert_false(world.begin_eight_bit);
+	upstream_says("250 ok");
+	say_data(101, "Subject: \xF6\r\n\r\nhello\r\n", true);
+	quota_says(QUOTA_GRANTED);
+	audit_says(STATUS_OK);
+	assert_true(world.send_eight_bit);
+	upstream_ends_with(UPSTREAM_UNABLE, "554 5.6.3 no 8BITMIME", false);
+	assert_true(world.begin_eight_bit);
+	upstream_ends_with(UPSTREAM_UNABLE, "554 5.6.3 nor here", false);
+	assert_string_equal(world.message_reply, "554 5.6.3 nor here");
+}
+
 static void recipients_promised_move_to_the_next_relay_without_those_refused(void **state)
 {
 	(void)state;
@@ -479,6 +497,7 @@ int main(void)
 		CASE(a_promise_that_no_relay_keeps_is_told_with_the_data),
 		CASE(a_relay_lost_amid_the_clients_data_is_replaced),
 		CASE(the_last_relay_lost_amid_the_clients_data_is_told_at_once),
+		CASE(eight_bit_bytes_are_told_to_each_relay),
 		CASE(before_the_dot_the_next_relay_gets_the_whole_message_under_one_charge),
 		CASE(a_relay_that_wants_its_own_sender_gets_a_copy_and_the_next_one_the_original),
 		CASE(a_copy_that_can_not_be_made_is_the_relays_failure),

@@ -109,6 +109,50 @@ static void a_size_that_is_declared_too_large_is_not_even_asked_for(void **state
 	end(&s);
 }
 
+/* ---- 8BITMIME */
+
+static void send_body(const char *body, struct sending *s)
+{
+	open_sending(&t, s);
+	send_text(&t, s, body);
+	run_until(t.loop, is_held, s);
+	if (!s->done)
+		upstream_release(s->upstream, LIMIT_MS);
+	run_until(t.loop, is_done, s);
+}
+
+/* Known by its bytes, in body or header: what BODY said decides nothing. */
+static void eight_bit_content_goes_where_it_is_taken(void **state)
+{
+	struct sending s;
+	(void)state;
+	upstream_test_begin(&t);
+	t.relay.features = "250-PIPELINING\r\n250-CHUNKING\r\n250 AUTH PLAIN\r\n";
+	upstream_test_open(&t);
+	static const char *const bodies[] = { "Subject: x\r\n\r\nb\xC3\xB6se\r\n", "Subject: b\xF6se\r\n\r\n" };
+	for (size_t i = 0; i < 2; i++) {
+		send_body(bodies[i], &s);
+		assert_int_equal(s.class, UPSTREAM_UNABLE);
+		assert_string_equal(
+			s.last_reply,
+			"554 5.6.3 The message has 8-bit content, and the relay for it does not offer 8BITMIME");
+		assert_false(s.dot_released);
+		spool_message_free(&s.message);
+	}
+	assert_int_equal(fake_relay_heard(&t.relay, "DATA") + fake_relay_heard(&t.relay, "BDAT"), 0);
+	assert_int_equal(buf_size(&t.relay.body), 0);
+	struct upstream_envelope envelope = { .mail_from = SPAN("us@example.com"), .eight_bit = true };
+	begin_envelope(&t, &s, &envelope, (const char *const[]){ "one@example.net" }, 1);
+	run_until(t.loop, is_answered, &s);
+	send_text(&t, &s, BODY);
+	run_until(t.loop, is_held, &s);
+	upstream_release(s.upstream, LIMIT_MS);
+	run_until(t.loop, is_done, &s);
+	assert_accepted(&s); /* it said BODY=8BITMIME, and has no such byte */
+	assert_int_equal(t.relay.connected, 1);
+	end(&s);
+}
+
 /* ---- LIMITS */
 
 static void send_to(const char *const *recipients, size_t count, struct sending *s)
@@ -290,6 +334,7 @@ int main(void)
 		cmocka_unit_test(the_first_line_offers_nothing),
 		cmocka_unit_test(a_message_larger_than_size_goes_elsewhere),
 		cmocka_unit_test(a_size_that_is_declared_too_large_is_not_even_asked_for),
+		cmocka_unit_test(eight_bit_content_goes_where_it_is_taken),
 		cmocka_unit_test(recipients_beyond_rcptmax_are_for_another_message),
 		cmocka_unit_test(domains_beyond_rcptdomainmax_too),
 		cmocka_unit_test(a_connection_ends_after_mailmax_messages),

@@ -239,9 +239,21 @@ static void test_the_check_agrees_with_the_scanner(void **state)
 	}
 }
 
+static void test_the_check_sees_eight_bit_bytes(void **state)
+{
+	struct body_check check = { 0 };
+	(void)state;
+	assert_int_equal(body_check_feed(&check, SPAN("Subject: x\x7F\r\n")), STATUS_OK);
+	assert_false(check.has_eight_bit);
+	assert_int_equal(body_check_feed(&check, SPAN("x\x80")), STATUS_OK);
+	assert_int_equal(body_check_feed(&check, SPAN("\r\n")), STATUS_OK);
+	assert_true(check.has_eight_bit);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_the_check_sees_eight_bit_bytes),
 		cmocka_unit_test(test_cases),
 		cmocka_unit_test(test_goes_on_after_a_full_output),
 		cmocka_unit_test(test_a_full_output_takes_nothing),

@@ -202,11 +202,18 @@ static inline uint64_t unstuffed_size(const char *body)
 	return size;
 }
 
+static inline bool has_eight_bit(const char *body)
+{
+	while (*body && (unsigned char)*body < 128)
+		body++;
+	return *body != '\0';
+}
+
 static inline void send_text(struct upstream_test *t, struct sending *s, const char *body)
 {
 	assert_int_equal(spool_begin(t->spool, &s->message), STATUS_OK);
 	assert_int_equal(spool_append(s->message, span_of(body)), STATUS_OK);
-	upstream_send(s->upstream, s->message, unstuffed_size(body), LIMIT_MS);
+	upstream_send(s->upstream, s->message, unstuffed_size(body), has_eight_bit(body), LIMIT_MS);
 }
 
 static inline bool is_answered(void *context)

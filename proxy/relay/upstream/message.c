@@ -117,22 +117,29 @@ void upstream_message_on_drained(struct upstream *u)
 
 /* ---- its begin and its end */
 
-static bool refuse_large(struct upstream *u)
+/* What the message needs, now that it is known; the envelope's own needs were looked at before (dialog.c). */
+static bool refuse_unable(struct upstream *u)
 {
 	static const struct reply too_large = { .code = 552,
 						.enhanced = { "5.3.4", 5 },
 						.text = { "Message too large for the relay", 31 } };
-	uint64_t limit = u->connection->features.size_limit;
-	if (limit == 0 || u->size <= limit)
-		return false;
-	upstream_dialog_refuse(u, UPSTREAM_UNABLE, "larger than the SIZE it offers", &too_large);
-	return true;
+	static const struct reply not_eight_bit = {
+		.code = 554,
+		.enhanced = { "5.6.3", 5 },
+		.text = { "The message has 8-bit content, and the relay for it does not offer 8BITMIME", 75 }
+	};
+	const struct upstream_features *features = &u->connection->features;
+	if (features->size_limit && u->size > features->size_limit)
+		upstream_dialog_refuse(u, UPSTREAM_UNABLE, "larger than the SIZE it offers", &too_large);
+	else if (u->has_eight_bit && !features->eight_bit)
+		upstream_dialog_refuse(u, UPSTREAM_UNABLE, "it does not offer 8BITMIME", &not_eight_bit);
+	return u->state == UPSTREAM_OVER;
 }
 
 void upstream_message_send(struct upstream *u)
 {
 	assert(u->state == UPSTREAM_OPEN);
-	if (refuse_large(u))
+	if (refuse_unable(u))
 		return;
 	u->as_chunk = may_be_chunk(u);
 	if (u->as_chunk) {

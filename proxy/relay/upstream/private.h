@@ -275,7 +275,8 @@ struct upstream {
 	struct arena arena;
 	struct span mail_from, ret, envid;
 	bool eight_bit, smtputf8;
-	uint64_t size; /* declared, or from upstream_send on the message's; 0: unknown */
+	bool has_eight_bit; /* the message, known from upstream_send on */
+	uint64_t size;      /* declared, or from upstream_send on the message's; 0: unknown */
 	struct upstream_rcpt *rcpts;
 	size_t count, capacity;
 	size_t told; /* on_replies gave so many: those accepted must be accepted again in a replay */

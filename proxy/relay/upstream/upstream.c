@@ -324,11 +324,13 @@ static bool has_accepted(const struct upstream *u)
 	return false;
 }
 
-void upstream_send(struct upstream *u, struct spool_message *message, uint64_t size, uint64_t step_ms)
+void upstream_send(struct upstream *u, struct spool_message *message, uint64_t size, bool eight_bit, uint64_t step_ms)
 {
 	assert(u->message == NULL && u->told == u->count && has_accepted(u));
 	u->message = message;
 	u->size = size;
+	u->has_eight_bit = eight_bit;
+	u->eight_bit |= eight_bit;
 	u->step_ms = u->limit_ms = step_ms ? step_ms : 1;
 	if (u->state == UPSTREAM_PARKED)
 		upstream_wait(u, false);

@@ -40,11 +40,10 @@
  * A message with SMTPUTF8 goes only to a relay whose EHLO offers it: even with addresses in ASCII its header may need it
  * (RFC 6531, 3.6).
  *
- * BODY=8BITMIME and SIZE go to an upstream that offers them. To one that does
- * not, a message with 8-bit bytes goes as it is: no byte is changed. A message
- * larger than the SIZE it offers is UPSTREAM_UNABLE. Recipients beyond what it
- * offers by LIMITS (RFC 9422) are answered 452 4.5.3 without asking it, so that
- * the client sends them in a message of their own.
+ * BODY=8BITMIME and SIZE go to an upstream that offers them. A message with 8-bit bytes, in its body or its header,
+ * is UPSTREAM_UNABLE for one without 8BITMIME (RFC 6152, 3), whatever BODY said: a conversion would change what was
+ * sent. So is one larger than the SIZE it offers. Recipients beyond what it offers by LIMITS (RFC 9422) are answered
+ * 452 4.5.3 without asking it, so that the client sends them in a message of their own.
  */
 #ifndef RELAY_UPSTREAM_H
 #define RELAY_UPSTREAM_H
@@ -66,13 +65,13 @@ enum upstream_class {
 	UPSTREAM_RECIPIENTS,    /* refused at DATA because it holds no recipient as valid, whatever it said before */
 	UPSTREAM_SENDER,        /* it does not take this sender: may reach the client as it is */
 	UPSTREAM_MESSAGE,       /* it does not take this message: may reach the client as it is */
-	UPSTREAM_UNABLE,        /* it has not what this message needs (SMTPUTF8): another relay may; `reply` is ours */
-	UPSTREAM_ACCOUNT,       /* the account has sent enough for its day, or is blocked */
-	UPSTREAM_TENANT,        /* all accounts of its tenant have */
-	UPSTREAM_THROTTLED,     /* it wants less at a time */
-	UPSTREAM_LOGIN,         /* our authentication */
-	UPSTREAM_BUSY,          /* no connection was free in time, or it is paused */
-	UPSTREAM_UNKNOWN,       /* gone between the final dot and its reply */
+	UPSTREAM_UNABLE, /* it has not what this message needs (SMTPUTF8, 8BITMIME, its size): another relay may; `reply` is ours */
+	UPSTREAM_ACCOUNT,   /* the account has sent enough for its day, or is blocked */
+	UPSTREAM_TENANT,    /* all accounts of its tenant have */
+	UPSTREAM_THROTTLED, /* it wants less at a time */
+	UPSTREAM_LOGIN,     /* our authentication */
+	UPSTREAM_BUSY,      /* no connection was free in time, or it is paused */
+	UPSTREAM_UNKNOWN,   /* gone between the final dot and its reply */
 };
 
 struct upstream_outcome {
@@ -92,7 +91,7 @@ struct upstream_envelope {
 	struct span user;      /* whose message it is: users take turns when connections are short */
 	struct span mailbox;   /* the sender's own account at the relay; empty: the relay's `user` */
 	struct span mail_from; /* without brackets */
-	bool eight_bit;        /* BODY=8BITMIME was given */
+	bool eight_bit;        /* BODY=8BITMIME was given, or the message is known to need it */
 	bool smtputf8;         /* SMTPUTF8 was given: addresses may hold UTF-8 */
 	struct span ret;       /* RET, or empty */
 	struct span envid;     /* ENVID, or empty */
@@ -199,11 +198,13 @@ MUST_USE enum status upstream_begin(struct upstream_pool *pool, const struct ups
 MUST_USE enum status upstream_add_recipients(struct upstream *upstream, const struct upstream_recipient *recipients,
 					     size_t count);
 /*
- * After on_replies gave at least one accepted recipient. `size` is the message's without its stuffed dots (RFC 1870). `step_ms` bounds, besides reply_timeout, the wait for each reply
+ * After on_replies gave at least one accepted recipient. `size` is the message's without its stuffed dots (RFC 1870), `eight_bit`: it has
+ * bytes above 127. `step_ms` bounds, besides reply_timeout, the wait for each reply
  * and for each piece of the body to go out, and the wait for a connection where it needs a new one. The message
  * stays its owner's, who keeps it until on_done or upstream_abort.
  */
-void upstream_send(struct upstream *upstream, struct spool_message *message, uint64_t size, uint64_t step_ms);
+void upstream_send(struct upstream *upstream, struct spool_message *message, uint64_t size, bool eight_bit,
+		   uint64_t step_ms);
 /* Only after on_held, once. When on_done is due already nothing is sent. `limit_ms`, or reply_timeout, bounds the wait for the verdict. */
 void upstream_release(struct upstream *upstream, uint64_t limit_ms);
 /*
