@@ -12,9 +12,10 @@
 #include "relay/control.h"
 #include "relay/grant_door.h"
 
-#define DRAIN_LOOK_MS 100        /* how often a draining relay looks whether it is done */
-#define ACCOUNT_SIZE 600         /* bytes: a host and a user */
-#define DRAIN_LAST_WORDS_MS 3000 /* of the time to drain, for refunds and records of what was cut */
+#define DRAIN_LOOK_MS 100         /* how often a draining relay looks whether it is done */
+#define NEIGHBOURS_SLACK_MS 10000 /* former relays that drain may take so much longer than drain_timeout */
+#define ACCOUNT_SIZE 600          /* bytes: a host and a user */
+#define DRAIN_LAST_WORDS_MS 3000  /* of the time to drain, for refunds and records of what was cut */
 
 /* One relay section. */
 struct account {
@@ -176,6 +177,7 @@ static enum status open_pool(struct relay *relay, size_t index)
 		.stats = context->stats,
 		.rests = relay->rests,
 		.slots = relay->slots,
+		.neighbours_ms = context->config->global.drain_timeout + NEIGHBOURS_SLACK_MS,
 		.ask_credential = on_credential_wanted,
 		.refuse_credential = on_credential_refused,
 		.context = account,

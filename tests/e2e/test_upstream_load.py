@@ -147,6 +147,42 @@ def test_caps_hold_through_reloads(start, counted):
     assert set(heard) <= {"250", "451 4.3.2", "421 4.3.2"}
 
 
+def test_a_relay_that_drains_is_not_starved_by_its_successor(start, raw):
+    """Its transactions need a connection, while the new relay has work for all of them."""
+    subgate = start(raw.section(extra="connections = 2", reply_timeout="50s") + LIMITS)
+    passwords = create_passwords(subgate)
+    raw.script[DOT] = [lambda c: (c.upstream.sleep(0.02), c.reply("250 2.0.0 Accepted"))] * 5000
+    held = [log_in(subgate, user, passwords[user]) for user in USERS[:6]]
+    for client, user in zip(held, USERS):
+        assert client.mail(user)[0] == 250
+    assert subgate.ctl("reload").returncode == 0
+    stop, heard = threading.Event(), collections.Counter()
+
+    def keep_busy(number):
+        user = USERS[6 + number]
+        client = log_in(subgate, user, passwords[user])
+        while not stop.is_set():
+            heard[hear(client, user, "bob@example.net", message(user, body="load"))[0]] += 1
+
+    def finish(client, user):
+        code = client.rcpt("bob@example.net")[0]
+        return code if code != 250 else client.data(message(user, body="held"))[0]
+
+    with concurrent.futures.ThreadPoolExecutor(20) as pool:
+        try:
+            load = [pool.submit(keep_busy, number) for number in range(12)]
+            wait_until(lambda: heard[250] >= 10, "mail through the new relay")
+            assert list(pool.map(finish, held, USERS)) == [250] * 6
+            before = heard[250]
+            wait_until(lambda: heard[250] >= before + 10, "mail through the new relay to go on")
+        finally:
+            stop.set()
+        for each in load:
+            each.result()
+    show(f"6 messages of a relay that drains, beside {heard[250]} of the new one")
+    assert set(heard) == {250}
+
+
 def test_who_wants_little_waits_little(start, raw):
     """One user's flood holds nobody else up: users take turns."""
     raw.script[DOT] = [lambda c: (time.sleep(0.05), c.reply("250 2.0.0 OK"))] * 1000

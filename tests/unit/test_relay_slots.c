@@ -111,6 +111,37 @@ static void a_process_that_dies_gives_its_slots_back(void **state)
 	slots_free(&slots);
 }
 
+static void whoever_has_none_says_that_it_wants_one(void **state)
+{
+	struct slots *old = open_slots(), *middle = open_slots(), *new = open_slots();
+	(void)state;
+	take(new, ONE, 1, 0);
+	assert_false(slots_are_wanted(new, ONE));
+	slots_want(old, ONE, true);
+	slots_want(middle, ONE, true);
+	assert_true(slots_are_wanted(new, ONE));
+	assert_true(slots_are_wanted(old, ONE)); /* by the other */
+	assert_false(slots_are_wanted(new, OTHER));
+	slots_want(old, ONE, false);
+	assert_true(slots_are_wanted(new, ONE));
+	assert_false(slots_are_wanted(middle, ONE)); /* by itself alone */
+	slots_free(&middle);                         /* as when its process dies */
+	assert_false(slots_are_wanted(new, ONE));
+	take(old, OTHER, 1, 0); /* and nobody's slot is in the way */
+	slots_free(&old);
+	slots_free(&new);
+}
+
+static void alone_nobody_wants_one(void **state)
+{
+	struct slots *slots = NULL;
+	(void)state;
+	assert_int_equal(slots_create(-1, &slots), STATUS_OK);
+	slots_want(slots, ONE, true);
+	assert_false(slots_are_wanted(slots, ONE));
+	slots_free(&slots);
+}
+
 static void without_a_folder_one_process_counts(void **state)
 {
 	struct slots *slots = NULL;
@@ -139,6 +170,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(old_and_new_keep_the_limit_together, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(accounts_do_not_share, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_process_that_dies_gives_its_slots_back, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(whoever_has_none_says_that_it_wants_one, set_up, tear_down),
+		cmocka_unit_test(alone_nobody_wants_one),
 		cmocka_unit_test(without_a_folder_one_process_counts),
 		cmocka_unit_test(a_file_that_can_not_be_had_is_an_error),
 	};

@@ -40,6 +40,8 @@ void upstream_account_release(struct upstream_account **account)
 	*account = NULL;
 	if (released == NULL || --released->users)
 		return;
+	if (released->wants_slot)
+		slots_want(released->pool->options.slots, released->slot_key, false);
 	TAILQ_REMOVE(&released->pool->accounts, released, in_pool);
 	free(released);
 }

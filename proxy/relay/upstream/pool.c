@@ -14,9 +14,8 @@
 #include "base/log.h"
 #include "relay/upstream/private.h"
 
-#define SILENT_MS 2000    /* then an attempt gives its connection to one that waits */
-#define LOGINS_AT_ONCE 4  /* providers take many at a time for an attack */
-#define SLOT_RETRY_MS 100 /* nobody tells when another process gives a slot back: it does so within a reload */
+#define SILENT_MS 2000   /* then an attempt gives its connection to one that waits */
+#define LOGINS_AT_ONCE 4 /* providers take many at a time for an attack */
 
 /* ---- counting */
 
@@ -64,6 +63,7 @@ static void survey(struct upstream_pool *pool)
 		upstream_rest_survey(account);
 	}
 	count_by_account(pool);
+	upstream_neighbours_survey(pool);
 }
 
 static void publish(const struct upstream_pool *pool)
@@ -198,7 +198,7 @@ static bool has_room(const struct upstream_account *account)
 {
 	const struct upstream_pool *pool = account->pool;
 	return account->tally.all < upstream_account_limit(account) && !account->slots_are_taken &&
-	       count_connections(pool).all < pool->relay->connections;
+	       !upstream_neighbours_come_first(account) && count_connections(pool).all < pool->relay->connections;
 }
 
 /* False: none is on its way now, and another would fare no better in this turn. */
@@ -215,6 +215,7 @@ static bool open_one(struct upstream_account *account)
 								       : "out of memory");
 	} else {
 		TAILQ_INSERT_TAIL(&pool->connections, c, in_pool);
+		upstream_neighbours_note_opened(account);
 		count_by_account(pool);
 	}
 	upstream_rest_survey(account); /* it may have failed within the call */
@@ -231,8 +232,8 @@ static void open_connections(struct upstream_pool *pool, uint64_t *out_next_ms)
 		while (goes_on && wants_connection(account) && has_room(account) &&
 		       count_connections(pool).connecting < at_once)
 			goes_on = open_one(account);
-		if (account->slots_are_taken)
-			*out_next_ms = loop_now_ms(pool->loop) + SLOT_RETRY_MS;
+		if (account->slots_are_taken || upstream_neighbours_come_first(account))
+			*out_next_ms = loop_now_ms(pool->loop) + UPSTREAM_SLOT_RETRY_MS;
 	}
 }
 
@@ -349,7 +350,11 @@ static void set_timer(struct upstream_pool *pool, uint64_t next_ms)
 		if (left_ms < REST_MAXIMUM_MS && now + left_ms < next_ms)
 			next_ms = now + left_ms;
 	}
-	if (pool->waiting_count && next_ms != UINT64_MAX)
+	if (pool->waiting_count == 0)
+		next_ms = UINT64_MAX;
+	if (upstream_neighbours_next_ms(pool) < next_ms)
+		next_ms = upstream_neighbours_next_ms(pool);
+	if (next_ms != UINT64_MAX)
 		timer_set(pool->timer, next_ms > now ? next_ms - now : 0);
 }
 
@@ -360,6 +365,7 @@ static void run_turn(void *context)
 	reap(pool);
 	survey(pool);
 	refuse_resting(pool);
+	upstream_neighbours_give(pool);
 	place_waiting(pool);
 	if (pool->draining)
 		quit_idle(pool);
@@ -368,6 +374,7 @@ static void run_turn(void *context)
 	make_room(pool);
 	park_silent(pool, &next_ms);
 	fail_hopeless(pool);
+	upstream_neighbours_ask(pool);
 	pool->rest_is_news = false;
 	set_timer(pool, next_ms);
 	publish(pool);
@@ -409,6 +416,7 @@ enum status upstream_pool_create(struct loop *loop, const struct upstream_option
 	pool->loop = loop;
 	pool->options = *options;
 	pool->relay = options->relay;
+	pool->neighbours_until_ms = loop_now_ms(loop) + options->neighbours_ms;
 	pool->profile = upstream_profile_of(options->relay);
 	pool->turn = (struct turn_end){ .run = run_turn, .context = pool };
 	TAILQ_INIT(&pool->accounts);

@@ -16,6 +16,7 @@
  *   echo.c        a refusal without the addresses that it echoes
  *   verdict.c     what it means for the attempt, its account and its relay
  *   trial.c       a connection of its own for an administrator, who sees its dialog
+ *   neighbours.c  what is given up for other processes of the node that have no connection
  *   slots.c       which connections of an account all processes of the node have
  *   rests.c       what a relay process and the next one must both know
  *
@@ -107,6 +108,10 @@ struct upstream_account {
 	enum upstream_rest opening_rest; /* no connection is opened; NONE: they are */
 	bool on_probation;               /* behind a rest: one transaction at a time, until one goes well */
 	bool slots_are_taken;            /* by another process of this node */
+	bool slot_is_wanted;             /* by another process, which has none */
+	bool wants_slot;                 /* the others know that this one has none and wants one */
+	uint64_t gave_ms;                /* when a connection was last given up for another process; 0: never */
+	uint64_t got_ms;                 /* when it last got one that it had to wait for */
 	char mailbox[];                  /* of a sender; "": the relay's `user` */
 };
 
@@ -411,6 +416,8 @@ struct upstream_pool {
 	struct endpoint shunned; /* an address that could not be reached: tried last */
 	uint64_t shunned_until_ms;
 	bool draining;
+	uint64_t neighbours_until_ms; /* later, unless it drains, no other process is there any more */
+	uint64_t looked_ms;           /* when it last asked whether one wants a slot */
 
 	bool proven;          /* the last login went well: several may be tried at once */
 	bool rest_is_news;    /* begun since the last turn: those who waited hear why, those after them that it rests */
@@ -428,6 +435,23 @@ void upstream_pool_wake(struct upstream_pool *pool);
 void upstream_pool_distrust_idle(struct upstream_pool *pool);
 /* Counts one login in subgate_relay_logins_total. */
 void upstream_pool_count_login(struct upstream_pool *pool, enum stats_result result);
+
+/* ---- neighbours */
+
+#define UPSTREAM_SLOT_RETRY_MS 100 /* nobody tells when another process gives a slot back, or wants one */
+
+/* Whether another process has no connection and wants one; asked at intervals. Behind the count by account. */
+void upstream_neighbours_survey(struct upstream_pool *pool);
+/* True while a slot is to be left to another process. */
+bool upstream_neighbours_come_first(const struct upstream_account *account);
+/* A connection was opened. */
+void upstream_neighbours_note_opened(struct upstream_account *account);
+/* Quits an idle connection for it: one, and then no other for a while. */
+void upstream_neighbours_give(struct upstream_pool *pool);
+/* Tells the others that this one has none and wants one, or has one now. At the turn's end. */
+void upstream_neighbours_ask(struct upstream_pool *pool);
+/* When it is to look again: of the loop's clock; UINT64_MAX: no matter. */
+uint64_t upstream_neighbours_next_ms(const struct upstream_pool *pool);
 
 /* ---- rests */
 

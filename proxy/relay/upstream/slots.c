@@ -14,6 +14,8 @@
 #define FILE_NAME "connections"
 #define ACCOUNT_MASK ((UINT64_C(1) << 52) - 1) /* of a key: accounts SLOTS_MAXIMUM bytes apart, within an off_t */
 
+#define WANTED (INT64_C(1) << 62) /* from here on an account has one byte, behind those of all slots */
+
 struct held {
 	uint64_t key;
 	unsigned slot;
@@ -68,13 +70,15 @@ void slots_free(struct slots **slots)
 	*slots = NULL;
 }
 
+static struct flock byte_at(short type, off_t at)
+{
+	return (struct flock){ .l_type = type, .l_whence = SEEK_SET, .l_start = at, .l_len = 1 };
+}
+
 /* F_WRLCK or F_UNLCK on its byte. */
 static enum status lock(const struct slots *slots, short type, uint64_t key, unsigned slot)
 {
-	struct flock range = { .l_type = type,
-			       .l_whence = SEEK_SET,
-			       .l_start = (off_t)((key & ACCOUNT_MASK) * SLOTS_MAXIMUM + slot),
-			       .l_len = 1 };
+	struct flock range = byte_at(type, (off_t)((key & ACCOUNT_MASK) * SLOTS_MAXIMUM + slot));
 	if (slots->fd < 0 || fcntl(slots->fd, F_OFD_SETLK, &range) == 0)
 		return STATUS_OK;
 	return errno == EAGAIN || errno == EACCES ? STATUS_AGAIN : STATUS_SYSTEM;
@@ -125,4 +129,18 @@ void slots_give(struct slots *slots, uint64_t key, unsigned slot)
 		return;
 	*held = slots->held[--slots->count];
 	(void)lock(slots, F_UNLCK, key, slot);
+}
+
+/* A lock for reading: several processes may hold it. Nobody locks this byte for writing, so it is never in the way. */
+void slots_want(struct slots *slots, uint64_t key, bool wanted)
+{
+	struct flock range = byte_at(wanted ? F_RDLCK : F_UNLCK, (off_t)(WANTED | (int64_t)(key & ACCOUNT_MASK)));
+	if (slots->fd >= 0)
+		(void)fcntl(slots->fd, F_OFD_SETLK, &range);
+}
+
+bool slots_are_wanted(const struct slots *slots, uint64_t key)
+{
+	struct flock range = byte_at(F_WRLCK, (off_t)(WANTED | (int64_t)(key & ACCOUNT_MASK)));
+	return slots->fd >= 0 && fcntl(slots->fd, F_OFD_GETLK, &range) == 0 && range.l_type != F_UNLCK;
 }

@@ -2,11 +2,13 @@
  * Slots: each connection to an upstream holds one of its account's, so that
  * all relay processes of a node, the old and the new one of a reload too,
  * together keep to `connections`. A slot is a lock on one byte of a file in
- * run_dir, which the kernel frees when its process ends.
+ * run_dir, which the kernel frees when its process ends. One more byte of each
+ * account is locked by whoever wants a slot and has none.
  */
 #ifndef RELAY_SLOTS_H
 #define RELAY_SLOTS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/status.h"
@@ -25,5 +27,10 @@ void slots_free(struct slots **slots); /* frees them all */
  */
 MUST_USE enum status slots_take(struct slots *slots, uint64_t key, unsigned limit, unsigned *out_slot);
 void slots_give(struct slots *slots, uint64_t key, unsigned slot);
+
+/* Says to the other processes that this one has none and wants one, or takes it back. Not being heard costs time alone. */
+void slots_want(struct slots *slots, uint64_t key, bool wanted);
+/* Whether another process says so. */
+bool slots_are_wanted(const struct slots *slots, uint64_t key);
 
 #endif

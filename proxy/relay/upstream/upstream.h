@@ -131,6 +131,7 @@ struct upstream_options {
 	struct stats *stats;
 	struct rests *rests; /* borrowed, like the slots */
 	struct slots *slots;
+	uint64_t neighbours_ms; /* for so long after its beginning former processes of the node may have slots */
 	upstream_ask_credential *ask_credential;
 	upstream_refuse_credential *refuse_credential;
 	void *context;

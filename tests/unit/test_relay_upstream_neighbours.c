@@ -1,0 +1,156 @@
+/* Two relay processes of one node, as in a reload: they share an account's connections, and none of them starves. */
+#include "with_upstream.h"
+
+static struct upstream_test t;
+static char folder[64];
+static struct slots *other_slots;
+static struct upstream_pool *other;
+
+static struct slots *open_slots(void)
+{
+	struct slots *slots = NULL;
+	assert_int_equal(slots_create(open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC), &slots), STATUS_OK);
+	return slots;
+}
+
+/* t.pool is the newest process', with `connections` for all; `other` the one before, which drains. */
+static void begin(uint64_t connections)
+{
+	snprintf(folder, sizeof(folder), "/tmp/neighbours-test-XXXXXX");
+	assert_non_null(mkdtemp(folder));
+	upstream_test_begin(&t);
+	t.config.connections = connections;
+	t.options.neighbours_ms = 60000;
+	slots_free(&t.slots);
+	t.slots = open_slots();
+	upstream_test_open(&t);
+	struct upstream_options options = t.options;
+	other_slots = open_slots();
+	options.slots = other_slots;
+	assert_int_equal(upstream_pool_create(t.loop, &options, &other), STATUS_OK);
+	upstream_pool_drain(other);
+}
+
+static void end(void)
+{
+	char path[128];
+	upstream_pool_free(&other);
+	slots_free(&other_slots);
+	upstream_test_end(&t);
+	snprintf(path, sizeof(path), "%s/connections", folder);
+	unlink(path);
+	rmdir(folder);
+}
+
+/* Of the pool that drains. */
+static void begin_other(struct sending *s)
+{
+	struct upstream_pool *newest = t.pool;
+	t.pool = other;
+	begin_sending(&t, s);
+	t.pool = newest;
+}
+
+/* The credentials that `other` asks for go to t.pool otherwise. */
+static void without_login(void)
+{
+	t.config.auth = RELAY_AUTH_NONE;
+	t.mechanism = "none";
+}
+
+static void drop(struct sending *s)
+{
+	upstream_abort(&s->upstream);
+	spool_message_free(&s->message);
+}
+
+static void idle_connections_make_room_for_one_that_has_none(void **state)
+{
+	struct sending kept[2], late;
+	(void)state;
+	begin(2);
+	without_login();
+	for (size_t i = 0; i < 2; i++)
+		open_sending(&t, &kept[i]);
+	for (size_t i = 0; i < 2; i++)
+		drop(&kept[i]);
+	run_for(t.loop, 50);
+	assert_int_equal(upstream_pool_size(t.pool), 2); /* they would be kept for a minute */
+	begin_other(&late);
+	run_until(t.loop, is_answered, &late);
+	assert_int_equal(late.done, 0);
+	assert_int_equal(upstream_pool_size(t.pool), 1);
+	drop(&late);
+	end();
+}
+
+/* Whatever the newest has to do. */
+struct crowd {
+	struct sending sendings[6];
+	unsigned sent;
+	struct sending *late;
+};
+
+static bool goes_on_until_late_is_answered(void *context)
+{
+	struct crowd *crowd = context;
+	for (size_t i = 0; i < 6; i++) {
+		struct sending *s = &crowd->sendings[i];
+		if (s->replies == 0 && s->done == 0)
+			continue;
+		assert_int_equal(s->done, 0);
+		drop(s);
+		begin_sending(&t, s);
+		crowd->sent++;
+	}
+	return is_answered(crowd->late);
+}
+
+static void go_on_beside(uint64_t connections)
+{
+	struct crowd crowd = { 0 };
+	struct sending late;
+	begin(connections);
+	without_login();
+	crowd.late = &late;
+	for (size_t i = 0; i < 6; i++)
+		begin_sending(&t, &crowd.sendings[i]);
+	run_for(t.loop, 20);
+	begin_other(&late);
+	run_until(t.loop, goes_on_until_late_is_answered, &crowd);
+	assert_int_equal(late.done, 0);
+	assert_true(crowd.sent > 0);
+	drop(&late); /* it drains: its connection ends, and the newest has all again */
+	late = (struct sending){ 0 };
+	unsigned sent = crowd.sent;
+	for (unsigned i = 0; i < 500 && crowd.sent < sent + 20; i++) {
+		run_for(t.loop, 10);
+		(void)goes_on_until_late_is_answered(&crowd);
+	}
+	assert_true(crowd.sent >= sent + 20);
+	for (size_t i = 0; i < 6; i++)
+		drop(&crowd.sendings[i]);
+	end();
+}
+
+static void busy_ones_give_one_up_for_one_that_has_none(void **state)
+{
+	(void)state;
+	go_on_beside(3);
+}
+
+static void the_only_one_of_an_account_goes_from_hand_to_hand(void **state)
+{
+	(void)state;
+	go_on_beside(1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(idle_connections_make_room_for_one_that_has_none),
+		cmocka_unit_test(busy_ones_give_one_up_for_one_that_has_none),
+		cmocka_unit_test(the_only_one_of_an_account_goes_from_hand_to_hand),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
