@@ -45,7 +45,9 @@ static enum status load_store(struct auth *auth, int fd)
 
 static enum status open_store(struct auth *auth)
 {
-	const struct jobs_settings settings = { .name = "disk", .threads = 1, .queue_maximum = DISK_QUEUE_MAXIMUM };
+	const struct jobs_settings settings = {
+		.name = "disk", .kind = LIFE_DISK, .threads = 1, .queue_maximum = DISK_QUEUE_MAXIMUM
+	};
 	int fd = role_take_fd(auth->role, "app-passwords");
 	if (fd < 0)
 		return STATUS_OK;

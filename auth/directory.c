@@ -195,6 +195,7 @@ static enum status start_pools(struct directory *directory)
 {
 	struct jobs_settings settings = {
 		.name = "ldap-check",
+		.kind = LIFE_CHECK,
 		.threads = (unsigned)directory->shared.config->connections,
 		.queue_maximum = QUEUE_MAXIMUM,
 		.enter = enter,
@@ -203,6 +204,7 @@ static enum status start_pools(struct directory *directory)
 	};
 	TRY(jobs_create(directory->loop, &settings, &directory->checks));
 	settings.name = "ldap-look-up";
+	settings.kind = LIFE_LOOK_UP;
 	settings.threads = LOOK_UP_THREADS;
 	return jobs_create(directory->loop, &settings, &directory->look_ups);
 }

@@ -62,9 +62,12 @@ static void *work(void *context)
 {
 	struct jobs *jobs = context;
 	pthread_setname_np(pthread_self(), jobs->settings.name);
+	struct life_thread *sign = life_join(jobs->settings.kind);
 	void *local = jobs->settings.enter ? jobs->settings.enter(jobs->settings.context) : NULL;
 	for (struct job *job; (job = take_job(jobs)) != NULL;) {
+		life_begin(sign, job->limit_ms);
 		job->run(job, local);
+		life_rest(sign);
 		hand_back(jobs, job);
 	}
 	if (jobs->settings.leave)
@@ -154,6 +157,7 @@ static void tick(void *context)
 enum status jobs_submit(struct jobs *jobs, struct job *job, uint64_t timeout_ms)
 {
 	job->deadline_ms = loop_now_ms(jobs->loop) + timeout_ms;
+	job->limit_ms = timeout_ms;
 	job->queue_next = NULL;
 	job->state = JOB_QUEUED;
 	pthread_mutex_lock(&jobs->lock);

@@ -16,6 +16,7 @@
 
 #include "base/status.h"
 #include "net/loop.h"
+#include "stats/life.h"
 
 struct jobs;
 
@@ -31,13 +32,15 @@ struct job {
 	void (*on_done)(void *context, struct job *job, enum status status);
 	void *context;
 	uint64_t deadline_ms;
+	uint64_t limit_ms;                               /* of its run alone, from when a thread takes it */
 	struct job *queue_next;                          /* in the queue, or among those that ran */
 	struct job *previous, *next;                     /* among all that are not destroyed */
 	enum { JOB_QUEUED, JOB_RUNNING, JOB_RAN } state; /* guarded by the pool's lock */
 };
 
 struct jobs_settings {
-	const char *name; /* of the threads; at most 15 characters */
+	const char *name;    /* of the threads; at most 15 characters */
+	enum life_kind kind; /* the same for the supervisor: a thread that does not come back in time is seen */
 	unsigned threads;
 	size_t queue_maximum; /* jobs waiting for a thread */
 	/* On each thread, before its first and after its last job; may be NULL. */

@@ -265,6 +265,7 @@ static enum status start_threads(struct tokens *tokens)
 	size_t wanted = has_personal(tokens) ? THREADS_MAXIMUM : tokens->source_count + 1;
 	const struct jobs_settings settings = {
 		.name = "tokens",
+		.kind = LIFE_TOKEN,
 		.threads = wanted < THREADS_MAXIMUM ? (unsigned)wanted : THREADS_MAXIMUM,
 		.queue_maximum = JOBS_QUEUE_MAXIMUM,
 	};

@@ -15,11 +15,13 @@
 
 #include "audit/audit_private.h"
 #include "base/clock.h"
+#include "stats/life.h"
 
 #define RETRY_S 1                   /* between two tries to write to a failing disk */
 #define SYNC_MS 1000                /* sync = "interval" */
 #define SAVE_BYTES (1U << 20)       /* the journal is saved once so much was written */
 #define UNCLAIMED_BYTES (64U << 10) /* of records written without waking the loop; far below its backlog's maximum */
+#define DISK_LIMIT_MS 10000         /* for one batch, one sync: a disk that takes longer hangs, and is shown so */
 #define STACK_SIZE (256U << 10)
 
 /* Shared with the loop's thread, under `mutex`: from `waiting` to `stop`. */
@@ -33,6 +35,7 @@ struct audit_writer {
 	int trouble; /* errno of the last write, 0: none */
 	bool stop;
 	/* The thread's own. */
+	struct life_thread *sign;
 	uint64_t written; /* bytes, since the journal was saved */
 	size_t unclaimed; /* bytes of records, since the loop was last woken */
 	uint64_t synced_at_ms;
@@ -72,6 +75,7 @@ static void set_trouble(struct audit_writer *writer, int trouble)
 static bool wait_for_retry(struct audit_writer *writer)
 {
 	struct timespec until;
+	life_rest(writer->sign);
 	clock_gettime(CLOCK_REALTIME, &until);
 	until.tv_sec += RETRY_S;
 	pthread_mutex_lock(&writer->mutex);
@@ -79,6 +83,7 @@ static bool wait_for_retry(struct audit_writer *writer)
 		;
 	bool stop = writer->stop;
 	pthread_mutex_unlock(&writer->mutex);
+	life_begin(writer->sign, DISK_LIMIT_MS);
 	return stop;
 }
 
@@ -266,8 +271,12 @@ static void *run(void *context)
 {
 	struct audit_writer *writer = context;
 	bool stop = false;
+	pthread_setname_np(pthread_self(), "audit");
+	writer->sign = life_join(LIFE_AUDIT);
 	while (!stop) {
+		life_rest(writer->sign);
 		struct audit_batch *batch = next_batch(writer, &stop);
+		life_begin(writer->sign, DISK_LIMIT_MS);
 		if (batch) {
 			write_batch(writer, batch);
 		} else if (!stop) {

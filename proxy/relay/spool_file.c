@@ -12,8 +12,10 @@
 
 #include "base/hash.h"
 #include "relay/spool_private.h"
+#include "stats/life.h"
 
-#define NAME_RANDOM 16 /* bytes of a file's name where there is no O_TMPFILE: never met twice */
+#define DISK_LIMIT_MS 10000 /* for one job: a disk that takes longer hangs, and is shown so */
+#define NAME_RANDOM 16      /* bytes of a file's name where there is no O_TMPFILE: never met twice */
 
 /* For file systems without O_TMPFILE: a name that exists for a moment. */
 static int open_named(int folder)
@@ -124,8 +126,13 @@ static void *run_thread(void *context)
 {
 	struct spool_thread *files = context;
 	struct spool_job *job;
-	while ((job = take_job(files)) != NULL)
+	pthread_setname_np(pthread_self(), "spool");
+	struct life_thread *sign = life_join(LIFE_SPOOL);
+	while ((job = take_job(files)) != NULL) {
+		life_begin(sign, DISK_LIMIT_MS);
 		do_job(files, job);
+		life_rest(sign);
+	}
 	return NULL;
 }
 

@@ -24,6 +24,8 @@ const char *life_kind_text(enum life_kind kind)
 
 /* ---- giving signs */
 
+static struct life *own; /* one process, one slab */
+
 struct life *stats_life(struct stats *stats)
 {
 	return &stats->life;
@@ -50,13 +52,18 @@ void life_end(struct life *life)
 	SET(life->ending, 1);
 }
 
-struct life_thread *life_join(struct life *life, enum life_kind kind)
+void life_use(struct life *life)
 {
-	uint64_t number = life ? atomic_fetch_add_explicit(&life->thread_count, 1, memory_order_relaxed) : LIFE_THREADS;
+	own = life;
+}
+
+struct life_thread *life_join(enum life_kind kind)
+{
+	uint64_t number = own ? atomic_fetch_add_explicit(&own->thread_count, 1, memory_order_relaxed) : LIFE_THREADS;
 	if (number >= LIFE_THREADS)
 		return NULL;
-	SET(life->threads[number].kind, kind);
-	return &life->threads[number];
+	SET(own->threads[number].kind, kind);
+	return &own->threads[number];
 }
 
 void life_begin(struct life_thread *thread, uint64_t limit_ms)

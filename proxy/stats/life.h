@@ -49,8 +49,10 @@ void life_beat(struct life *life);
 /* The loop turns no more, as it should: the process finishes what is left. */
 void life_end(struct life *life);
 
-/* From the thread itself, once. NULL (which the rest takes): too many, or `life` is NULL. */
-struct life_thread *life_join(struct life *life, enum life_kind kind);
+/* Where the threads of this process give their signs from now on; NULL, as at first: nowhere. Before the first of them starts. */
+void life_use(struct life *life);
+/* From the thread itself, once. NULL (which the rest takes): too many, or nowhere. */
+struct life_thread *life_join(enum life_kind kind);
 /* A call begins that should be over within limit_ms; it is over. */
 void life_begin(struct life_thread *thread, uint64_t limit_ms);
 void life_rest(struct life_thread *thread);

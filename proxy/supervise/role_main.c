@@ -229,6 +229,7 @@ static enum status start(struct role_process *process, const struct birth *birth
 	TRY(loop_create(&process->context.loop));
 	TRY(fill_context(process, birth));
 	turns_measure(process->context.loop, process->context.stats, kind);
+	life_use(stats_life(process->context.stats));
 	TRY(start_beat(process));
 	TRY(sandbox_close_paths(kind, process->config, role_services_list()));
 	TRY(process->role->start(&process->context, &process->state));

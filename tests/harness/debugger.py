@@ -2,10 +2,12 @@
 
 import ctypes
 import os
+import pathlib
 import signal
 
 PTRACE_PEEKTEXT, PTRACE_POKETEXT = 1, 4
 PTRACE_SINGLESTEP, PTRACE_GETREGS, PTRACE_SETREGS, PTRACE_ATTACH, PTRACE_DETACH = 9, 12, 13, 16, 17
+WALL = 0x40000000  # waitpid(2): threads too
 SYSCALL_INSTRUCTION = 0x050F
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -29,19 +31,33 @@ def _ptrace(request, pid, address=None, data=None):
     return value
 
 
+def threads(pid, name):
+    """Ids of the threads of that process that have this name."""
+    tasks = pathlib.Path(f"/proc/{pid}/task").iterdir()
+    return sorted(int(task.name) for task in tasks if (task / "comm").read_text().strip() == name)
+
+
 class Debugger:
-    """Holds the process while it is open; it goes on as before behind it."""
+    """Holds the process, or that one thread, while it is open; afterwards it goes on as before."""
 
     def __init__(self, pid):
         self.pid = pid
 
     def __enter__(self):
         _ptrace(PTRACE_ATTACH, self.pid)
-        os.waitpid(self.pid, 0)
+        os.waitpid(self.pid, WALL)
         return self
 
     def __exit__(self, *_):
-        _ptrace(PTRACE_DETACH, self.pid)
+        try:
+            _ptrace(PTRACE_DETACH, self.pid)
+        except ProcessLookupError:
+            pass  # it was killed meanwhile
+
+    def reap(self):
+        """Whether it was killed; its process is not gone for others before that was asked."""
+        pid, status = os.waitpid(self.pid, WALL | os.WNOHANG)
+        return pid != 0 and not os.WIFSTOPPED(status)
 
     def system_call(self, number, *arguments):
         """What the kernel answers the process: the value, or minus the errno. A bytes argument is put on its stack."""

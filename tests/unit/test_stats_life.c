@@ -20,6 +20,7 @@ static int set_up(void **state)
 	(void)state;
 	assert_int_equal(stats_create_private(&slab), STATUS_OK);
 	life = stats_life(slab);
+	life_use(life);
 	now_ms = clock_monotonic_ms();
 	life_watch_begin(&watch, now_ms);
 	return 0;
@@ -28,6 +29,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
 	(void)state;
+	life_use(NULL);
 	stats_free_private(&slab);
 	return 0;
 }
@@ -64,7 +66,7 @@ static void a_silent_one_is_silent_for_as_long_as_it_is_looked_at(void **state)
 static void an_hour_in_which_nobody_looked_counts_as_one_look(void **state)
 {
 	(void)state;
-	struct life_thread *thread = life_join(life, LIFE_AUDIT);
+	struct life_thread *thread = life_join(LIFE_AUDIT);
 	life_begin(thread, 1000);
 	look_after(500);
 	look_after(3600000);
@@ -89,7 +91,7 @@ static void the_end_of_a_loop_is_told(void **state)
 static void a_call_past_its_limit_is_stuck(void **state)
 {
 	(void)state;
-	struct life_thread *thread = life_join(life, LIFE_AUDIT);
+	struct life_thread *thread = life_join(LIFE_AUDIT);
 	look_after(500);
 	assert_int_equal(watch.threads[LIFE_AUDIT], 1);
 	life_begin(thread, 5000);
@@ -109,7 +111,7 @@ static void a_call_past_its_limit_is_stuck(void **state)
 static void many_short_calls_are_not_one_long_one(void **state)
 {
 	(void)state;
-	struct life_thread *thread = life_join(life, LIFE_SPOOL);
+	struct life_thread *thread = life_join(LIFE_SPOOL);
 	for (unsigned i = 0; i < 40; i++) {
 		life_begin(thread, 1 + i); /* all of them late at the next look */
 		look_after(500);
@@ -120,7 +122,7 @@ static void many_short_calls_are_not_one_long_one(void **state)
 static void a_kind_is_lost_once_all_its_threads_are_stuck(void **state)
 {
 	(void)state;
-	struct life_thread *one = life_join(life, LIFE_CHECK), *other = life_join(life, LIFE_CHECK);
+	struct life_thread *one = life_join(LIFE_CHECK), *other = life_join(LIFE_CHECK);
 	life_begin(one, 1);
 	for (int i = 0; i < 20; i++)
 		look_after(500);
@@ -137,12 +139,13 @@ static void more_threads_than_there_is_room_for_go_unwatched(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i < LIFE_THREADS; i++)
-		assert_non_null(life_join(life, LIFE_CHECK));
-	struct life_thread *none = life_join(life, LIFE_CHECK);
+		assert_non_null(life_join(LIFE_CHECK));
+	struct life_thread *none = life_join(LIFE_CHECK);
 	assert_null(none);
 	life_begin(none, 1);
 	life_rest(none);
-	assert_null(life_join(NULL, LIFE_CHECK));
+	life_use(NULL);
+	assert_null(life_join(LIFE_CHECK));
 	look_after(500);
 	assert_int_equal(watch.threads[LIFE_CHECK], LIFE_THREADS);
 }

@@ -1,0 +1,112 @@
+"""A helper thread that does not come back from a call is shown; where nothing of its kind goes on, so is its role, which is replaced."""
+
+import base64
+import contextlib
+import threading
+import time
+
+from e2e.test_hangs import SLACK, ask, states
+from harness.client import connect, login, message
+from harness.debugger import Debugger, threads
+from harness.process import wait_until
+from harness.subgate import relay_section
+
+USER, PASSWORD = "alice@example.com", "Alice-Password-1"
+WRITE, FDATASYNC, FUTEX = "1", "75", "202"  # system calls of x86-64
+LIMIT = 10 + 4  # seconds that a call may take, and that it must be late, before it counts as stuck
+
+
+def stuck_threads(subgate, role):
+    process, = [p for p in subgate.ctl_json("status")["processes"] if p["role"] == role]
+    return process.get("stuck_threads", "")
+
+
+@contextlib.contextmanager
+def thread_stuck_at_the_directory(subgate, directory):
+    """Holds the thread that asks a directory which does not answer, until its process is gone or the test is done with it."""
+    directory.freeze()
+    client = connect(subgate)
+    client.ehlo()
+    plain = base64.b64encode(f"\0{USER}\0{PASSWORD}".encode()).decode()
+    client.putcmd("AUTH", f"PLAIN {plain}")
+    auth, = subgate.pids("auth")
+    thread = wait_until(lambda: busy_thread(auth), "a thread to ask the directory", 5)
+    with Debugger(thread) as debugger:
+        directory.thaw()
+        yield debugger
+    client.close()
+
+
+def busy_thread(pid):
+    """The one that does not wait for work."""
+    for thread in threads(pid, "ldap-check"):
+        with open(f"/proc/{pid}/task/{thread}/syscall", encoding="ascii") as call:
+            if call.read().split()[0] != FUTEX:
+                return thread
+    return None
+
+
+def test_one_thread_of_many_is_shown(upstream, directory, start):
+    subgate = start(relay_section(upstream) + directory.section(extra="connections = 3"))
+    with thread_stuck_at_the_directory(subgate, directory):
+        wait_until(lambda: stuck_threads(subgate, "auth") == "check 1 of 3", "status to show it", LIMIT + SLACK)
+        assert states(subgate, "auth") == ["ready"] and ask(subgate)[0] == 200  # the others serve
+        with login(subgate, USER, PASSWORD):
+            pass
+    wait_until(lambda: stuck_threads(subgate, "auth") == "", "the thread to go on", 10)
+
+
+def test_the_only_one_is_as_bad_as_a_hung_role(upstream, directory, start):
+    subgate = start(relay_section(upstream) + directory.section(extra="connections = 1"))
+    auth, = subgate.pids("auth")
+    with thread_stuck_at_the_directory(subgate, directory) as debugger:
+        began = time.monotonic()
+        wait_until(lambda: ask(subgate) == (503, "hung: auth\n"), "/readyz to say so", LIMIT + SLACK)
+        assert states(subgate, "auth") == ["hung"] and stuck_threads(subgate, "auth") == "check"
+        shown = time.monotonic() - began
+        wait_until(debugger.reap, "auth to be killed", 60 + LIMIT + SLACK)
+        print(f"shown after {shown:.1f} s, killed after {time.monotonic() - began:.1f} s")
+    wait_until(lambda: subgate.pids("auth") not in ([], [auth]) and ask(subgate)[0] == 200, "a new auth", 20)
+    with login(subgate, USER, PASSWORD) as client:
+        client.sendmail(USER, ["bob@example.net"], message(USER))
+
+
+def hold_while_it_writes(pid, name, calls):
+    """A Debugger that holds the thread of this name within one of these system calls."""
+    thread, = threads(pid, name)
+    while True:
+        debugger = Debugger(thread).__enter__()
+        with open(f"/proc/{pid}/task/{thread}/syscall", encoding="ascii") as call:
+            number = call.read().split()[0]
+        if number in calls:
+            return debugger
+        debugger.__exit__()
+        time.sleep(0.001)
+
+
+def test_an_audit_that_does_not_come_back_from_the_disk_is_shown(upstream, start):
+    subgate = start(relay_section(upstream) + 'audit { sync = "always" }\n')
+    password = subgate.create_app_password(USER)
+    relay, = subgate.pids("relay")
+    done = threading.Event()
+
+    def send():
+        while not done.is_set():
+            with contextlib.suppress(Exception), login(subgate, USER, password, timeout=30) as client:
+                for _ in range(100):
+                    client.sendmail(USER, ["bob@example.net"], message(USER))
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    try:
+        debugger = hold_while_it_writes(relay, "audit", (WRITE, FDATASYNC))
+        try:
+            wait_until(lambda: ask(subgate) == (503, "hung: relay\n"), "/readyz to say so", LIMIT + SLACK)
+            assert stuck_threads(subgate, "relay") == "audit"
+        finally:
+            debugger.__exit__()
+        wait_until(lambda: ask(subgate)[0] == 200, "the audit to go on", 10)
+        assert subgate.pids("relay") == [relay]
+    finally:
+        done.set()
+        sender.join()
