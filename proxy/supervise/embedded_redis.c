@@ -24,7 +24,9 @@
 #include "base/secret.h"
 #include "supervise/backoff.h"
 #include "supervise/folders.h"
+#include "supervise/hang_limits.h"
 #include "supervise/memory_file.h"
+#include "supervise/redis_pulse.h"
 
 #define PASSWORD_ENTROPY 32 /* bytes */
 #define PATH_ROOM 4096      /* bytes: PATH_MAX */
@@ -44,6 +46,10 @@ struct embedded_redis {
 	bool shared; /* roles are other users */
 	struct process *process;
 	struct timer *timer; /* to start it again, or to kill it */
+	struct redis_pulse *pulse;
+	enum hang hang;
+	uint64_t killed_ms;  /* when it was, with HANG_KILLED */
+	uint64_t started_us; /* wall clock */
 	uint64_t started_ms;
 	uint64_t delay_ms;
 	bool stopping;
@@ -143,6 +149,9 @@ static enum status launch(struct embedded_redis *redis)
 	}
 	close(input);
 	redis->started_ms = clock_monotonic_ms();
+	redis->started_us = clock_wall_us();
+	redis->hang = HANG_NONE;
+	redis_pulse_begin(redis->pulse, redis->started_ms);
 	return status;
 }
 
@@ -161,6 +170,8 @@ static void take_exit(void *context, const char *how)
 		redis->options.on_stopped(redis->options.context);
 		return;
 	}
+	redis->hang = HANG_NONE;
+	stats_add(redis->options.stats, COUNTER_ROLE_RESTARTS, ROLE_KINDS, 1);
 	wait_and_launch(redis);
 	log_error("the embedded Redis is gone (%s); it is started again in %llu ms", how,
 		  (unsigned long long)redis->delay_ms);
@@ -178,6 +189,54 @@ static void take_time(void *context)
 		log_error("the embedded Redis can't be started: %s", strerror(errno));
 		wait_and_launch(redis);
 	}
+}
+
+/* ---- signs of life */
+
+static void judge(struct embedded_redis *redis, uint64_t now_ms)
+{
+	unsigned long long silent_ms = redis_pulse_silent_ms(redis->pulse);
+	bool has_answered = redis_pulse_has_answered(redis->pulse);
+	if (silent_ms >= (has_answered ? HANG_KILL_MS : HANG_START_KILL_MS)) {
+		log_error("the embedded Redis hangs, and is killed: it has not answered for %llu ms", silent_ms);
+		redis->hang = HANG_KILLED;
+		redis->killed_ms = now_ms;
+		process_signal(redis->process, SIGKILL);
+	} else if (has_answered && silent_ms >= HANG_SEEN_MS && redis->hang == HANG_NONE) {
+		log_error("the embedded Redis hangs: it has not answered for %llu ms", silent_ms);
+		redis->hang = HANG_SEEN;
+	} else if (silent_ms < HANG_SEEN_MS && redis->hang == HANG_SEEN) {
+		log_warning("the embedded Redis goes on");
+		redis->hang = HANG_NONE;
+	}
+}
+
+void embedded_redis_look(struct embedded_redis *redis, uint64_t now_ms)
+{
+	if (redis->process == NULL || redis->stopping || redis->hang == HANG_KILLED)
+		return;
+	redis_pulse_look(redis->pulse, now_ms);
+	judge(redis, now_ms);
+}
+
+bool embedded_redis_is_hung(const struct embedded_redis *redis)
+{
+	return redis->hang != HANG_NONE;
+}
+
+bool embedded_redis_is_stubborn(const struct embedded_redis *redis, uint64_t now_ms)
+{
+	return redis->hang == HANG_KILLED && now_ms - redis->killed_ms >= HANG_STUBBORN_MS;
+}
+
+pid_t embedded_redis_pid(const struct embedded_redis *redis)
+{
+	return redis->process ? process_id(redis->process) : 0;
+}
+
+uint64_t embedded_redis_started_us(const struct embedded_redis *redis)
+{
+	return redis->started_us;
 }
 
 /* ---- waiting for its first answer */
@@ -294,6 +353,7 @@ static enum status prepare(struct embedded_redis *redis, const struct config *co
 		return STATUS_NOT_FOUND;
 	}
 	TRY(secret_random_hex(PASSWORD_ENTROPY, &redis->password));
+	TRY(redis_pulse_create(redis->loop, socket_path(redis), &redis->password, &redis->pulse));
 	TRY(memory_file_seal("redis-password", secret_reveal(&redis->password), &redis->password_fd));
 	return timer_make(redis->loop, take_time, redis, &redis->timer);
 }
@@ -346,6 +406,7 @@ void embedded_redis_free(struct embedded_redis **redis)
 	if (r == NULL)
 		return;
 	*redis = NULL;
+	redis_pulse_free(&r->pulse);
 	process_free(&r->process);
 	timer_free(&r->timer);
 	secret_wipe(&r->password);

@@ -19,6 +19,7 @@ struct embedded_redis_options {
 	const struct identity *identity;
 	int lock; /* of the state folder; it gets this too and so keeps it as long as it lives */
 	struct logs *logs;
+	struct stats *stats;               /* the supervisor's own: restarts are counted there */
 	void (*on_stopped)(void *context); /* after embedded_redis_stop, in a later turn */
 	void *context;
 };
@@ -30,6 +31,15 @@ MUST_USE enum status embedded_redis_create(struct loop *loop, const struct embed
 const char *embedded_redis_server(const struct embedded_redis *redis);
 /* Its password, sealed; stays its owner's. */
 int embedded_redis_password_fd(const struct embedded_redis *redis);
+/* Asks it for a sign of life, and kills it where it has given none for long, upon which it starts anew. To be called twice a second. */
+void embedded_redis_look(struct embedded_redis *redis, uint64_t now_ms);
+bool embedded_redis_is_hung(const struct embedded_redis *redis);
+/* Was killed, and is not gone. */
+bool embedded_redis_is_stubborn(const struct embedded_redis *redis, uint64_t now_ms);
+/* 0 while it is away. */
+pid_t embedded_redis_pid(const struct embedded_redis *redis);
+/* When it was last started: microseconds since 1970. */
+uint64_t embedded_redis_started_us(const struct embedded_redis *redis);
 /* Lets it end in order: what it acknowledged is on disk. on_stopped follows, within some seconds. */
 void embedded_redis_stop(struct embedded_redis *redis);
 void embedded_redis_free(struct embedded_redis **redis); /* NULL-safe; sets to NULL */

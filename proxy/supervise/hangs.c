@@ -11,20 +11,16 @@
 #include "supervise/notify.h"
 
 #define LOOK_MS 500          /* between two looks */
-#define HUNG_MS 4000         /* of silence: with beats and looks between, it shows within 5 s of a process's stop */
-#define KILL_MS 10000        /* of silence: with a start behind it, there is a successor within 15 s */
-#define ADMIN_KILL_MS 6000   /* the same for an admin: no mail waits for it, and administrators do */
-#define START_KILL_MS 30000  /* the same for one that starts: it reads files before its loop turns */
+#define ADMIN_KILL_MS 6000   /* of an admin's silence: no mail waits for it, and administrators do */
 #define THREAD_KILL_MS 60000 /* past a call's limit: name servers have given up long before */
-#define STUBBORN_MS 20000    /* a process that outlives its kill for so long waits in the kernel, for a disk perhaps */
 #define WATCHDOG_PARTS 3     /* of systemd's limit: how often it hears from us */
 
 struct hangs {
 	struct supervisor *supervisor;
 	struct timer *timer;
-	unsigned hung[ROLE_KINDS]; /* counted anew in each look */
-	bool stubborn;             /* some process does not die */
-	uint64_t watchdog_ms;      /* between two words to systemd; 0: it does not ask */
+	unsigned hung[ROLE_KINDS + 1]; /* counted anew in each look; the last: Redis */
+	bool stubborn;                 /* some process does not die */
+	uint64_t watchdog_ms;          /* between two words to systemd; 0: it does not ask */
 	uint64_t told_ms;
 };
 
@@ -56,13 +52,13 @@ static bool owes_signs(const struct post *post)
 static uint64_t kill_limit_ms(const struct post *post)
 {
 	if (post->state == POST_STARTING)
-		return START_KILL_MS;
-	return post->kind == ROLE_ADMIN ? ADMIN_KILL_MS : KILL_MS;
+		return HANG_START_KILL_MS;
+	return post->kind == ROLE_ADMIN ? ADMIN_KILL_MS : HANG_KILL_MS;
 }
 
 static bool is_hung(const struct post *post)
 {
-	return (owes_signs(post) && post->life.silent_ms >= HUNG_MS) ||
+	return (owes_signs(post) && post->life.silent_ms >= HANG_SEEN_MS) ||
 	       life_watch_lost_kind(&post->life) != LIFE_KIND_COUNT;
 }
 
@@ -118,7 +114,7 @@ static void look_at_post(struct hangs *hangs, struct post *post, uint64_t now_ms
 	life_watch_look(&post->life, seats_life(hangs->supervisor->seats, post->seat), now_ms);
 	judge(post, now_ms);
 	hangs->hung[post->kind] += post->hang != HANG_NONE;
-	if (post->hang == HANG_KILLED && now_ms - post->killed_ms >= STUBBORN_MS)
+	if (post->hang == HANG_KILLED && now_ms - post->killed_ms >= HANG_STUBBORN_MS)
 		hangs->stubborn = true;
 }
 
@@ -128,11 +124,20 @@ static void look_at_generation(struct hangs *hangs, struct generation *generatio
 		look_at_post(hangs, &generation->posts[i], now_ms);
 }
 
+static void look_at_redis(struct hangs *hangs, struct embedded_redis *redis, uint64_t now_ms)
+{
+	if (redis == NULL)
+		return;
+	embedded_redis_look(redis, now_ms);
+	hangs->hung[ROLE_KINDS] = embedded_redis_is_hung(redis);
+	hangs->stubborn |= embedded_redis_is_stubborn(redis, now_ms);
+}
+
 static void show(const struct hangs *hangs)
 {
 	struct stats *own = seats_own(hangs->supervisor->seats);
 	life_beat(stats_life(own));
-	for (unsigned role = 0; role < ROLE_KINDS; role++)
+	for (unsigned role = 0; role <= ROLE_KINDS; role++)
 		stats_set(own, COUNTER_ROLE_HUNG, role, hangs->hung[role]);
 }
 
@@ -156,6 +161,7 @@ static void look(void *context)
 	look_at_generation(hangs, supervisor->incoming, now_ms);
 	for (struct generation *g = supervisor->outgoing; g; g = g->next)
 		look_at_generation(hangs, g, now_ms);
+	look_at_redis(hangs, supervisor->redis, now_ms);
 	show(hangs);
 	feed_watchdog(hangs, now_ms);
 	timer_set(hangs->timer, LOOK_MS);

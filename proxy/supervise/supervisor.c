@@ -220,6 +220,7 @@ static enum status start_redis(struct supervisor *supervisor, const struct confi
 		.identity = &supervisor->identities.redis,
 		.lock = supervisor->folders.state_lock,
 		.logs = supervisor->logs,
+		.stats = seats_own(supervisor->seats),
 		.on_stopped = take_redis_stopped,
 		.context = supervisor,
 	};

@@ -15,6 +15,7 @@
 #include "supervise/embedded_redis.h"
 #include "supervise/folders.h"
 #include "supervise/handover.h"
+#include "supervise/hang_limits.h"
 #include "supervise/logs.h"
 #include "supervise/privileges.h"
 #include "supervise/process.h"
@@ -36,9 +37,6 @@ enum post_state {
 	POST_STATES
 };
 
-/* What hangs.c thinks of a post's process. */
-enum hang { HANG_NONE, HANG_SEEN, HANG_KILLED };
-
 /* Invariant: process != NULL iff the state is STARTING, READY or DRAINING; then `seat` is taken. */
 struct post {
 	struct generation *generation;
@@ -55,8 +53,8 @@ struct post {
 	uint64_t started_ms;
 	uint64_t delay_ms; /* the last back-off */
 	struct timer *timer;
-	struct life_watch life; /* of this process */
-	enum hang hang;
+	struct life_watch life;    /* of this process */
+	enum hang hang;            /* what hangs.c thinks of it */
 	uint64_t killed_ms;        /* when it was, with HANG_KILLED */
 	uint32_t lost[ROLE_KINDS]; /* instances that its door to is lost, until `renewal`; 0: none */
 	struct timer *renewal;     /* made when first needed */

@@ -87,6 +87,15 @@ static void add_generation(json_t *list, const struct generation *generation)
 	}
 }
 
+static void add_redis(json_t *list, const struct embedded_redis *redis)
+{
+	if (redis == NULL)
+		return;
+	pid_t pid = embedded_redis_pid(redis);
+	const char *state = embedded_redis_is_hung(redis) ? "hung" : pid ? "ready" : "waiting";
+	json_array_append_new(list, describe_process("redis", 0, pid, embedded_redis_started_us(redis), state));
+}
+
 static const char *stage_text(enum stage stage)
 {
 	static const char *const texts[] = { "starting", "ready", "draining", "draining", "draining" };
@@ -102,6 +111,7 @@ static json_t *describe(const struct supervisor *supervisor)
 	add_generation(list, supervisor->incoming);
 	for (const struct generation *g = supervisor->outgoing; g; g = g->next)
 		add_generation(list, g);
+	add_redis(list, supervisor->redis);
 	return json_pack("{s:b, s:s, s:s, s:o, s:o}", "ok", 1, "version", SUBGATE_VERSION, "node",
 			 supervisor->current->config->global.hostname, "started", describe_time(supervisor->started_us),
 			 "processes", list);

@@ -29,7 +29,7 @@ def send(subgate, password):
 def test_status_shows_every_process(subgate):
     status = subgate.ctl_json("status")
     roles = sorted(p["role"] for p in status["processes"])
-    assert roles == ["admin", "auth", "gate", "gate", "relay", "supervisor"]
+    assert roles == ["admin", "auth", "gate", "gate", "redis", "relay", "supervisor"]
     assert {p["pid"] for p in status["processes"] if p["role"] == "gate"} == set(subgate.pids("gate"))
     text = subgate.ctl("status").stdout
     assert "relay" in text and "mail.example.com" in text

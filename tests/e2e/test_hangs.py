@@ -57,6 +57,20 @@ def test_a_role_that_hangs_is_shown_and_replaced(subgate, upstream, role):
         client.sendmail(USER, ["bob@example.net"], message(USER))
 
 
+def test_an_embedded_redis_that_hangs_is_shown_and_replaced(subgate, upstream):
+    password = subgate.create_app_password(USER)
+    victim, = subgate.pids("redis")
+    os.kill(victim, signal.SIGSTOP)
+    wait_until(lambda: "hung: redis\n" in ask(subgate)[1], "/readyz to say so", SHOWN + SLACK)
+    assert states(subgate, "redis") == ["hung"]
+    wait_until(lambda: subgate.pids("redis") not in ([], [victim]) and ask(subgate)[0] == 200, "a new Redis", REPLACED + SLACK)
+    wait_until(lambda: subgate.ctl("quota", "show", USER, check=False).returncode == 0, "the relay to find it", 20)
+    with login(subgate, USER, password) as client:
+        client.sendmail(USER, ["bob@example.net"], message(USER))
+    assert states(subgate, "redis") == ["ready"]
+    assert 'subgate_role_restarts_total{role="redis"} 1\n' in ask(subgate, "metrics")[1]
+
+
 def test_one_that_goes_on_is_left_alone(subgate):
     victim = subgate.pids("relay")[0]
     os.kill(victim, signal.SIGSTOP)

@@ -207,6 +207,7 @@ struct redis_test {
 	struct loop *loop;
 	struct logs *logs;
 	struct folders folders;
+	struct stats *stats;
 	struct embedded_redis *redis;
 	bool stopped;
 };
@@ -231,6 +232,7 @@ static void redis_open(struct redis_test *t)
 	assert_int_equal(loop_create(&t->loop), STATUS_OK);
 	assert_int_equal(log_target_open(t->f.config, &target), STATUS_OK);
 	assert_int_equal(logs_create(t->loop, target, &t->logs), STATUS_OK);
+	assert_int_equal(stats_create_private(&t->stats), STATUS_OK);
 }
 
 static enum status redis_start(struct redis_test *t)
@@ -239,6 +241,7 @@ static enum status redis_start(struct redis_test *t)
 		.config = t->f.config,
 		.lock = t->folders.state_lock,
 		.logs = t->logs,
+		.stats = t->stats,
 		.on_stopped = take_stopped,
 		.context = t,
 	};
@@ -249,6 +252,7 @@ static enum status redis_start(struct redis_test *t)
 static void redis_close(struct redis_test *t)
 {
 	embedded_redis_free(&t->redis);
+	stats_free_private(&t->stats);
 	logs_free(&t->logs);
 	loop_free(t->loop);
 	folders_unlock(&t->folders);
