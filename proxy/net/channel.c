@@ -26,6 +26,11 @@ void channel_init(struct channel *channel, int fd)
 	*channel = (struct channel){ .fd = fd };
 }
 
+void channel_begin_turn(struct channel *channel)
+{
+	channel_bounds_begin_turn(&channel->bounds);
+}
+
 void channel_close(struct channel *channel)
 {
 	SSL_free(channel->ssl);
@@ -76,6 +81,10 @@ static enum channel_result fail_tls(struct channel *channel)
 static enum channel_result judge(struct channel *channel, int returned)
 {
 	int error = errno;
+	if (channel->bounds.fault) {
+		note_error(channel, "TLS: %s", channel->bounds.fault);
+		return CHANNEL_FAILED;
+	}
 	switch (SSL_get_error(channel->ssl, returned)) {
 	case SSL_ERROR_NONE:
 		return CHANNEL_OK;
@@ -153,11 +162,13 @@ enum status channel_prepare_tls(struct channel *channel, struct tls_context *con
 		SSL_set_accept_state(ssl);
 	else
 		status = set_up_client(ssl, context, name);
-	if (status == STATUS_OK)
-		channel->ssl = ssl;
-	else
+	if (status != STATUS_OK) {
 		SSL_free(ssl);
-	return status;
+		return status;
+	}
+	channel_bounds_watch(&channel->bounds, ssl, context->is_server);
+	channel->ssl = ssl;
+	return STATUS_OK;
 }
 
 void channel_enter_tls(struct channel *channel)
@@ -171,7 +182,7 @@ enum channel_result channel_shake(struct channel *channel)
 	before_call();
 	int returned = SSL_do_handshake(channel->ssl);
 	if (returned == 1) {
-		channel->secured = true;
+		channel_bounds_note_secured(&channel->bounds, channel->ssl);
 		return CHANNEL_OK;
 	}
 	enum channel_result result = judge(channel, returned);
@@ -184,7 +195,8 @@ enum channel_result channel_shake(struct channel *channel)
 
 bool channel_is_secure(const struct channel *channel)
 {
-	return channel->secured;
+	/* OpenSSL says otherwise while a ticket is on its way. */
+	return channel->bounds.secured;
 }
 
 /* Escaped by RFC 4514, so one line; what is too long to record is cut. */
@@ -235,7 +247,7 @@ enum channel_result channel_read(struct channel *channel, char *at, size_t room,
 	if (channel->in_tls) {
 		before_call();
 		int got = SSL_read(channel->ssl, at, cap_int(room));
-		if (got <= 0)
+		if (got <= 0 || channel->bounds.fault)
 			return judge(channel, got);
 		*out_size = (size_t)got;
 		return CHANNEL_OK;

@@ -9,26 +9,29 @@
 #include <openssl/ssl.h>
 
 #include "base/span.h"
+#include "net/channel_bounds.h"
 #include "net/tls.h"
 
 struct channel {
 	int fd;
-	SSL *ssl;     /* made, and perhaps not yet in use */
-	bool in_tls;  /* bytes go through ssl */
-	bool secured; /* the handshake is through; OpenSSL says otherwise while a ticket is on its way */
-	char *error;  /* why it failed, or NULL */
+	SSL *ssl;                     /* made, and perhaps not yet in use */
+	bool in_tls;                  /* bytes go through ssl */
+	char *error;                  /* why it failed, or NULL */
+	struct channel_bounds bounds; /* of ssl */
 	enum tls_fault fault;
 };
 
 enum channel_result {
 	CHANNEL_OK,
-	CHANNEL_WANT_READ, /* try again when the descriptor is readable */
+	CHANNEL_WANT_READ, /* try again when the descriptor is readable, in a later turn */
 	CHANNEL_WANT_WRITE,
 	CHANNEL_ENDED,
 	CHANNEL_FAILED,
 };
 
 void channel_init(struct channel *channel, int fd);
+/* Before the first call of each turn of the loop. */
+void channel_begin_turn(struct channel *channel);
 void channel_close(struct channel *channel); /* frees all, closes the descriptor */
 
 /* Makes the TLS object; it is used once channel_enter_tls was called. `name` empty: no SNI, no check of a name. */

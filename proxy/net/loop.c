@@ -85,8 +85,9 @@ static void run_hooks(struct loop *loop)
 
 /* ---- turns */
 
-static void read_clock(struct loop *loop)
+static void count_turn(struct loop *loop)
 {
+	loop->turn++;
 	loop->turn_began_us = clock_monotonic_us();
 	loop->now_ms = loop->turn_began_us / 1000;
 }
@@ -95,7 +96,7 @@ static void begin_turn(struct ev_loop *ev, ev_check *check, int events)
 {
 	(void)ev;
 	(void)events;
-	read_clock(check->data);
+	count_turn(check->data);
 }
 
 static void tell_turn(const struct loop *loop)
@@ -156,7 +157,7 @@ enum status loop_create(struct loop **out_loop)
 
 void loop_run(struct loop *loop)
 {
-	read_clock(loop);
+	count_turn(loop);
 	ev_now_update(loop->ev);
 	loop->running = true;
 	while (!loop->stopping)
@@ -178,7 +179,7 @@ static void note_limit(struct ev_loop *ev, ev_timer *limit, int events)
 void loop_finish(struct loop *loop, uint64_t limit_ms)
 {
 	ev_timer limit;
-	read_clock(loop);
+	count_turn(loop);
 	ev_now_update(loop->ev);
 	ev_timer_init(&limit, note_limit, (double)limit_ms / 1000, 0);
 	ev_timer_start(loop->ev, &limit);
@@ -203,6 +204,11 @@ void loop_free(struct loop *loop)
 		loop->guests->end(loop->guests->context);
 	ev_loop_destroy(loop->ev);
 	free(loop);
+}
+
+uint64_t loop_turn(const struct loop *loop)
+{
+	return loop->turn;
 }
 
 uint64_t loop_now_ms(const struct loop *loop)

@@ -20,6 +20,8 @@ void loop_free(struct loop *loop); /* ends its guests; all other timers, watches
 void loop_finish(struct loop *loop, uint64_t limit_ms);
 /* Milliseconds of the monotonic clock, read once a turn. */
 uint64_t loop_now_ms(const struct loop *loop);
+/* Another number in each turn. */
+uint64_t loop_turn(const struct loop *loop);
 
 /*
  * Tells how long each turn took, from when the loop stopped waiting until it is about to

@@ -22,6 +22,7 @@ struct loop {
 	struct loop_guest *guests;
 	void (*on_turn)(void *context, uint64_t duration_us); /* or NULL */
 	void *turn_context;
+	uint64_t turn;          /* its number */
 	uint64_t turn_began_us; /* of the monotonic clock */
 	uint64_t now_ms;
 	bool running;

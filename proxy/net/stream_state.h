@@ -26,11 +26,13 @@ struct stream {
 	struct stream_options options;
 	struct buf input;
 	struct buf output;
+	uint64_t turn;     /* the loop's, in which it last did something */
 	size_t clear_left; /* bytes of output that go out before TLS; 0 but in PHASE_CLEARING */
 	enum stream_phase phase;
 	bool paused;
-	bool ended;            /* the peer's side */
-	bool dry;              /* the last read had to wait, and the descriptor was not ready since */
+	bool ended; /* the peer's side */
+	bool dry;   /* the last read had to wait, and the descriptor was not ready since */
+	bool stuck; /* the last read has something to answer first (TLS), and there was no room to write since */
 	bool blocked_on_read;  /* an operation other than input waits for the descriptor to be readable */
 	bool blocked_on_write; /* an operation waits for it to be writable */
 	bool tell_drained;

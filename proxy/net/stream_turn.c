@@ -53,7 +53,7 @@ static bool may_read(const struct stream *s)
 
 static bool wants_input(const struct stream *s)
 {
-	return may_read(s) && buf_room(&s->input) > 0;
+	return may_read(s) && !s->stuck && buf_room(&s->input) > 0;
 }
 
 /* Reads until the channel has no more, the input is full, or `budget` is used up (then CHANNEL_OK); what lies in TLS is read beyond that, as no readiness tells of it. */
@@ -92,7 +92,8 @@ static bool receive(struct stream *s, size_t budget)
 	size_t got = 0;
 	enum channel_result result = fill(s, budget, &got);
 	s->dry = result == CHANNEL_WANT_READ;
-	s->blocked_on_write |= result == CHANNEL_WANT_WRITE;
+	s->stuck = result == CHANNEL_WANT_WRITE;
+	s->blocked_on_write |= s->stuck;
 	if (got && !tell(s, STREAM_INPUT))
 		return false;
 	if (s->phase != PHASE_OPEN)
@@ -115,8 +116,8 @@ static bool take_rest(struct stream *s)
 	return true;
 }
 
-/* After our FIN nobody wants the input, but it must be read: closing with bytes unread sends a reset, which takes our last reply back. */
-static bool discard(struct stream *s)
+/* What nobody wants must be read: closing with bytes unread sends a reset, which takes our last words back. Returns what the last recv(2) did. */
+static ssize_t throw_away(struct stream *s)
 {
 	char piece[READ_AT_ONCE];
 	ssize_t got = 0;
@@ -125,6 +126,13 @@ static bool discard(struct stream *s)
 		if (got <= 0)
 			break;
 	}
+	return got;
+}
+
+/* After our FIN. */
+static bool discard(struct stream *s)
+{
+	ssize_t got = throw_away(s);
 	if (got > 0 || (got < 0 && (errno == EAGAIN || errno == EINTR)))
 		return true;
 	stream_drop(s);
@@ -210,8 +218,10 @@ static bool write_clear(struct stream *s)
 static bool shake(struct stream *s)
 {
 	enum channel_result result = channel_shake(&s->channel);
-	if (result == CHANNEL_FAILED || result == CHANNEL_ENDED)
+	if (result == CHANNEL_FAILED || result == CHANNEL_ENDED) {
+		(void)throw_away(s);
 		return fail(s);
+	}
 	note_block(s, result);
 	if (result != CHANNEL_OK)
 		return true;
@@ -274,10 +284,19 @@ static bool step(struct stream *s)
 	return true;
 }
 
+static void note_turn(struct stream *s)
+{
+	if (s->turn == loop_turn(s->loop))
+		return;
+	s->turn = loop_turn(s->loop);
+	channel_begin_turn(&s->channel);
+}
+
 void stream_on_turn_end(void *context)
 {
 	struct stream *s = context;
 	enum stream_phase before;
+	note_turn(s);
 	do {
 		before = s->phase;
 		if (!step(s))
@@ -290,8 +309,9 @@ void stream_on_ready(void *context, unsigned events)
 {
 	struct stream *s = context;
 	s->blocked_on_read = s->blocked_on_write = false;
-	s->dry = false;
+	s->dry = s->stuck = false;
 	(void)events;
+	note_turn(s);
 	if (s->phase == PHASE_CONNECTING && !finish_connect(s))
 		return;
 	if (wants_input(s) && !receive(s, READ_PER_TURN))

@@ -20,7 +20,10 @@
 /* Behind those above: CBC, and without forward secrecy. Neither RC4 nor 3DES. */
 #define LEGACY_CIPHERS TLS12_CIPHERS ":ECDHE+AES:RSA+AESGCM:RSA+AES"
 #define LEGACY_SIGNATURES ":ECDSA+SHA1:RSA+SHA1"
-#define SERVER_SECURITY_LEVEL 2 /* of OpenSSL: 112 bits, so no RSA key below 2048 */
+#define CHAIN_MAXIMUM 65536        /* bytes of a relay's certificates in a handshake */
+#define CLIENT_CHAIN_MAXIMUM 16384 /* of a client's */
+#define CHAIN_DEPTH 10             /* authorities between a relay's certificate and one that we know: each costs time */
+#define SERVER_SECURITY_LEVEL 2    /* of OpenSSL: 112 bits, so no RSA key below 2048 */
 
 static bool set_groups(SSL_CTX *openssl)
 {
@@ -37,10 +40,10 @@ enum status tls_set_policy(SSL_CTX *openssl, bool tls13_only)
 	/* A peer that ends without close_notify is common; SMTP has ends of its own, so nothing can be cut off unseen. */
 	SSL_CTX_set_options(openssl, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_IGNORE_UNEXPECTED_EOF |
 					     SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
-	/* One read(2) takes what is there, not two a record; the buffer goes when it is empty, as before. */
-	SSL_CTX_set_read_ahead(openssl, 1);
 	SSL_CTX_set_session_cache_mode(openssl, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_max_early_data(openssl, 0);
+	SSL_CTX_set_max_cert_list(openssl, CHAIN_MAXIMUM);
+	SSL_CTX_set_verify_depth(openssl, CHAIN_DEPTH);
 	if (SSL_CTX_set_min_proto_version(openssl, tls13_only ? TLS1_3_VERSION : TLS1_2_VERSION) != 1 ||
 	    SSL_CTX_set_cipher_list(openssl, TLS12_CIPHERS) != 1 || !set_groups(openssl) ||
 	    SSL_CTX_set1_sigalgs_list(openssl, SIGNATURES) != 1)
@@ -112,6 +115,7 @@ void tls_set_server_policy(SSL_CTX *openssl)
 	/* Clients send passwords: none stays in a read buffer that was given back. */
 	SSL_CTX_set_options(openssl, SSL_OP_CLEANSE_PLAINTEXT);
 	SSL_CTX_set_security_level(openssl, SERVER_SECURITY_LEVEL);
+	SSL_CTX_set_max_cert_list(openssl, CLIENT_CHAIN_MAXIMUM);
 	SSL_CTX_set_alpn_select_cb(openssl, choose_protocol, NULL);
 }
 
