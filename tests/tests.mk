@@ -9,6 +9,8 @@ FUZZ_CC ?= clang
 FUZZ_SOURCES := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 FUZZERS := $(patsubst tests/fuzz/%.c,%,$(FUZZ_SOURCES))
 
+SHIFTED_CLOCK := $(BUILD)/unit/shifted_clock.so
+
 .PHONY: check-all
 test:
 	deploy/packages install test
@@ -24,6 +26,13 @@ check-all: all
 
 lint:
 	tests/lint/run
+
+# Preloaded into redis-server, where a test shifts its clock; never with sanitizers.
+$(BUILD)/unit/test_quota_days $(BUILD)/unit/test_quota_budget: | $(SHIFTED_CLOCK)
+$(SHIFTED_CLOCK): tests/unit/shifted_clock.c
+	@mkdir -p $(@D)
+	@echo "  LD  $@"
+	$(Q)$(CC) -std=gnu17 -O2 $(WARNINGS) -fPIC -shared -o $@ $<
 
 # A program's output stands in a log beside it, and is shown when it fails.
 unit: $(UNIT_TESTS)

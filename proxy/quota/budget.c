@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 
 #define CALL_MS 3000        /* a call beyond it counts as unknown */
 #define BLOCK_MESSAGES 20   /* wanted at once */
@@ -18,7 +19,7 @@
 #define KEY_MAXIMUM 1024    /* bytes */
 #define NUMBER_SIZE 24      /* bytes: a 64-bit number and its NUL */
 #define ANSWER 8            /* values in the script's answer */
-#define FIXED_ARGUMENTS 5   /* of the script, the key aside */
+#define FIXED_ARGUMENTS 6   /* of the script, the key aside */
 
 static const char source[] =
 #include "quota/budget.lua.h"
@@ -184,6 +185,7 @@ static void write_numbers(const struct budget *budget, struct numbers *numbers)
 	add_number(numbers, budget->limits.messages_per_minute);
 	add_number(numbers, budget->asker ? budget->asker->recipients : 0);
 	add_number(numbers, wanted);
+	add_number(numbers, clock_wall_us() / 1000000);
 	for (size_t i = 0; i < budget->sent_count; i++) {
 		add_number(numbers, budget->sent[i].day_slot);
 		add_number(numbers, budget->sent[i].short_slot);

@@ -11,10 +11,10 @@
 #include "base/clock.h"
 #include "quota/quota_private.h"
 
-#define NUMBER_SIZE 24    /* bytes: a 64-bit number and its NUL */
-#define CHARGE_NUMBERS 10 /* recipients, bytes, four limits, four days */
-#define ANSWER_CHARGE 8   /* values in charge.lua's answer */
-#define ANSWER_SHOW 4     /* values in show.lua's answer */
+#define NUMBER_SIZE 24                         /* bytes: a 64-bit number and its NUL */
+#define CHARGE_NUMBERS (6 + QUOTA_DAY_NUMBERS) /* recipients, bytes, four limits */
+#define ANSWER_CHARGE 8                        /* values in charge.lua's answer */
+#define ANSWER_SHOW 4                          /* values in show.lua's answer */
 
 static const char charge_source[] =
 #include "quota/day.lua.h"
@@ -241,7 +241,7 @@ enum status quota_charge(struct quota *quota, struct span user, struct span toke
 	};
 	char texts[CHARGE_NUMBERS][NUMBER_SIZE];
 	struct span arguments[2 + CHARGE_NUMBERS + QUOTA_SETTLED] = { [1] = token };
-	quota_day_beginnings(clock_wall_us() / 1000000, numbers + 6);
+	quota_day_numbers(clock_wall_us() / 1000000, numbers + 6);
 	write_numbers(numbers, CHARGE_NUMBERS, texts, arguments + 2);
 	size_t count = 2 + CHARGE_NUMBERS;
 	count += quota_recent_take_settled(quota->recent, user, arguments + count);
@@ -257,15 +257,15 @@ enum status quota_charge(struct quota *quota, struct span user, struct span toke
 static enum status show(struct quota *quota, struct span what, struct span user, const struct quota_limits *limits,
 			quota_callback *callback, void *context)
 {
-	uint64_t days[QUOTA_DAYS];
-	char texts[QUOTA_DAYS][NUMBER_SIZE];
-	struct span arguments[2 + QUOTA_DAYS] = { [1] = what };
-	quota_day_beginnings(clock_wall_us() / 1000000, days);
-	write_numbers(days, QUOTA_DAYS, texts, arguments + 2);
+	uint64_t numbers[QUOTA_DAY_NUMBERS];
+	char texts[QUOTA_DAY_NUMBERS][NUMBER_SIZE];
+	struct span arguments[2 + QUOTA_DAY_NUMBERS] = { [1] = what };
+	quota_day_numbers(clock_wall_us() / 1000000, numbers);
+	write_numbers(numbers, QUOTA_DAY_NUMBERS, texts, arguments + 2);
 	struct question *question = make_question(quota, user, limits, callback, context);
 	if (question == NULL)
 		return STATUS_NO_MEMORY;
-	enum status status = run(quota, &quota->show, arguments, 2 + QUOTA_DAYS, on_shown, question);
+	enum status status = run(quota, &quota->show, arguments, 2 + QUOTA_DAY_NUMBERS, on_shown, question);
 	if (status != STATUS_OK)
 		free(question);
 	return status;
@@ -305,6 +305,8 @@ bool quota_is_exhausted(struct quota *quota, struct span user, const struct quot
 	struct quota_state state;
 	if (!quota_recent_get(quota->recent, user, loop_now_ms(quota->loop), &state))
 		return false;
+	if (clock_wall_us() / 1000000 >= state.resets_at)
+		return false; /* the day that was counted is over */
 	state.limits = *limits;
 	if (limits->messages_per_day && state.messages >= limits->messages_per_day) {
 		state.used = state.messages;

@@ -5,7 +5,9 @@
  * A charge is made under a token (unique for each attempt). A charge whose
  * outcome is unknown is refunded by its token: refunding a token that Redis
  * does not know leaves a tombstone that refuses the late charge. A token is
- * refunded at most once. The day is Redis's clock, in the configured zone.
+ * refunded at most once. A day ends at midnight of the configured zone, by
+ * Redis's clock; its end is kept with the counts, and the next one comes 22 h
+ * later at the earliest, whatever clocks and other nodes' zones do.
  */
 #ifndef QUOTA_QUOTA_H
 #define QUOTA_QUOTA_H

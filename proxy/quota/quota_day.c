@@ -23,17 +23,18 @@ enum status quota_day_set_zone(const char *zone)
 	return STATUS_OK;
 }
 
-void quota_day_beginnings(uint64_t now_s, uint64_t out_beginnings[QUOTA_DAYS])
+void quota_day_numbers(uint64_t now_s, uint64_t out_numbers[QUOTA_DAY_NUMBERS])
 {
 	time_t now = (time_t)now_s;
 	struct tm local;
 	localtime_r(&now, &local);
-	for (int i = 0; i < QUOTA_DAYS; i++) {
+	out_numbers[0] = now_s;
+	for (int i = 1; i < QUOTA_DAY_NUMBERS; i++) {
 		/* Midnight of a date, whatever daylight saving does around it: mktime finds the offset. */
 		struct tm day = { .tm_year = local.tm_year,
 				  .tm_mon = local.tm_mon,
-				  .tm_mday = local.tm_mday + i - 1,
+				  .tm_mday = local.tm_mday + i - 2,
 				  .tm_isdst = -1 };
-		out_beginnings[i] = (uint64_t)mktime(&day);
+		out_numbers[i] = (uint64_t)mktime(&day);
 	}
 }

@@ -12,14 +12,14 @@
 #define QUOTA_USER_MAXIMUM 512 /* bytes of a user's name */
 #define QUOTA_TOKEN_MAXIMUM 64 /* bytes */
 #define QUOTA_SETTLED 16       /* tokens forgotten with one charge */
-#define QUOTA_DAYS 4           /* beginnings of days that a script is given */
+#define QUOTA_DAY_NUMBERS 7    /* what day.lua is given: the clock, and six beginnings of days */
 
 /* ---- quota_day.c */
 
 /* Reads the zone's file and makes it the process's; STATUS_INVALID. */
 MUST_USE enum status quota_day_set_zone(const char *zone);
-/* Seconds since 1970 at which yesterday, today, tomorrow and the day after begin. */
-void quota_day_beginnings(uint64_t now_s, uint64_t out_beginnings[QUOTA_DAYS]);
+/* In seconds since 1970: `now_s`, and when yesterday, today, tomorrow and the three days after begin. */
+void quota_day_numbers(uint64_t now_s, uint64_t out_numbers[QUOTA_DAY_NUMBERS]);
 
 /* ---- quota_recent.c: a bounded table of users, the oldest entry of a row gives way */
 

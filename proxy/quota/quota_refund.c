@@ -1,6 +1,6 @@
 /*
  * Refunds on their way to Redis. Each is sent until Redis has answered, with
- * back-off, for a day at most: then its day is over and it changes nothing.
+ * back-off, for as long as a day can last: then it would change nothing.
  * Owns a copy of user and token of each.
  */
 #include <stdlib.h>
@@ -10,7 +10,7 @@
 
 #define RETRY_FIRST_MS 1000
 #define RETRY_LAST_MS 30000
-#define KEEP_MS (25U * 3600U * 1000U) /* the longest day of a year */
+#define KEEP_MS (48U * 3600U * 1000U) /* the longest day that day.lua makes, and some */
 
 static const char refund_source[] =
 #include "quota/refund.lua.h"

@@ -35,6 +35,7 @@ static void make_nodes(struct bench *bench, struct budget_limits limits)
 static int set_up(void **state)
 {
 	struct bench *bench = calloc(1, sizeof(*bench));
+	test_redis_let_clock_shift(&bench->server);
 	test_redis_start(&bench->server);
 	assert_int_equal(loop_create(&bench->loop), STATUS_OK);
 	assert_int_equal(secret_from_span(SPAN(TEST_REDIS_PASSWORD), &bench->password), STATUS_OK);
@@ -233,6 +234,47 @@ static void who_left_while_waiting_is_not_called(void **state)
 	budget_spend(&stays.claim);
 }
 
+static void on_planted(void *context, enum status status, const struct redis_value *value)
+{
+	assert_int_equal(status, STATUS_OK);
+	*(bool *)context = redis_value_type(value) == REDIS_INTEGER;
+}
+
+static bool is_planted(void *context)
+{
+	return *(bool *)context;
+}
+
+/* So many messages were lent two hours ago. */
+static void lend_before(struct bench *bench, const char *count)
+{
+	char slot[32];
+	bool planted = false;
+	snprintf(slot, sizeof(slot), "m:%ld", (long)(time(NULL) - 7200) / 600);
+	const struct span line[] = { SPAN("HSET"), SPAN("test:budget:{relay@example.com}"), span_of(slot),
+				     span_of(count) };
+	assert_int_equal(redis_call(bench->redis, line, 4, 5000, on_planted, &planted), STATUS_OK);
+	run_until(bench->loop, is_planted, &planted);
+}
+
+static void a_clock_of_redis_that_steps_makes_no_second_budget(void **state)
+{
+	struct bench *bench = *state;
+	struct budget_limits limits = { .messages_per_day = 5 };
+	lend_before(bench, "5");
+	static const long hours[] = { 23, -23, 365 * 24, 0 };
+	for (size_t i = 0; i < sizeof(hours) / sizeof(hours[0]); i++) {
+		struct budget *node = NULL; /* another one, which doesn't remember that it is spent */
+		struct mail mail;
+		test_redis_shift_clock(&bench->server, hours[i] * 3600);
+		assert_int_equal(
+			budget_create(bench->loop, bench->redis, "test:", SPAN("relay@example.com"), &limits, &node),
+			STATUS_OK);
+		assert_int_equal(take(bench, node, 1, &mail), hours[i] > 24 ? BUDGET_UNKNOWN : BUDGET_SPENT);
+		budget_free(&node);
+	}
+}
+
 static void without_redis_nothing_is_taken(void **state)
 {
 	struct bench *bench = *state;
@@ -257,6 +299,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_minute_has_a_limit_of_its_own, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(two_hundred_at_once_share_what_there_is, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(who_left_while_waiting_is_not_called, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_clock_of_redis_that_steps_makes_no_second_budget, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(without_redis_nothing_is_taken, set_up, tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -21,7 +21,40 @@ struct test_redis {
 	char folder[64];
 	char server[128]; /* "unix:/…" as redis_options wants it */
 	pid_t pid;
+	char clock_file[80]; /* "" unless its clock may be shifted */
 };
+
+/* Before its start: test_redis_shift_clock may be used. `make unit` builds the library that does it. */
+static inline void test_redis_let_clock_shift(struct test_redis *test)
+{
+	snprintf(test->folder, sizeof(test->folder), "/tmp/subgate-redis-XXXXXX");
+	assert_non_null(mkdtemp(test->folder));
+	snprintf(test->clock_file, sizeof(test->clock_file), "%s/clock", test->folder);
+}
+
+/* Its time of day is so many seconds ahead of ours from now on. */
+static inline void test_redis_shift_clock(const struct test_redis *test, long seconds)
+{
+	FILE *file = fopen(test->clock_file, "w");
+	assert_non_null(file);
+	fprintf(file, "%ld\n", seconds);
+	fclose(file);
+}
+
+static inline void test_redis_preload_clock(const struct test_redis *test)
+{
+	char path[256] = { 0 };
+	if (test->clock_file[0] == '\0')
+		return;
+	ssize_t size = readlink("/proc/self/exe", path, sizeof(path) - 32);
+	while (size > 0 && path[size - 1] != '/')
+		size--;
+	snprintf(path + size, sizeof(path) - (size_t)size, "shifted_clock.so");
+	if (access(path, R_OK) != 0)
+		_exit(1);
+	setenv("LD_PRELOAD", path, 1);
+	setenv("SHIFTED_CLOCK", test->clock_file, 1);
+}
 
 static inline bool test_redis_answers(const struct test_redis *test)
 {
@@ -48,6 +81,7 @@ static inline void test_redis_start(struct test_redis *test)
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		if (freopen("/dev/null", "w", stdout) == NULL)
 			_exit(1);
+		test_redis_preload_clock(test);
 		execlp("redis-server", "redis-server", "--port", "0", "--unixsocket", socket_path, "--dir",
 		       test->folder, "--save", "", "--requirepass", TEST_REDIS_PASSWORD, NULL);
 		_exit(1);
@@ -71,6 +105,7 @@ static inline void test_redis_stop(struct test_redis *test)
 static inline void test_redis_remove(struct test_redis *test)
 {
 	test_redis_stop(test);
+	unlink(test->clock_file);
 	rmdir(test->folder);
 }
 
