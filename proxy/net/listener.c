@@ -124,8 +124,10 @@ static int set_options(int fd, int family)
 	const int on = 1;
 	if (family == AF_UNIX)
 		return 0;
+	/* Accepted sockets inherit TCP_NODELAY, so that gates need no setsockopt(2). */
 	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 ||
-	    setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) != 0)
+	    setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) != 0 ||
+	    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) != 0)
 		return -1;
 	/* [::] takes IPv6 alone, so that 0.0.0.0 can stand beside it. */
 	return family == AF_INET6 ? setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) : 0;
@@ -195,8 +197,6 @@ static void rest(struct listener *listener)
 
 static void hand_over(struct listener *listener, int fd, const struct endpoint *peer)
 {
-	if (peer->storage.ss_family != AF_UNIX)
-		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
 	listener->calling = true;
 	listener->on_accepted(listener->context, fd, peer);
 	listener->calling = false;

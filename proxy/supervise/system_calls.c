@@ -1,5 +1,5 @@
 /*
- * seccomp. A gate gets a list of what it may call; everything else is refused
+ * seccomp. A gate gets a list of what it may call (gate_calls.c); everything else is refused
  * with EPERM, what opens files or sockets with EACCES. Refused and not killed: a C
  * library that tries a newer call first, and then falls back, would otherwise take all sessions
  * of a gate down after an upgrade, and an attacker gains nothing from an error code.
@@ -7,127 +7,16 @@
  * The other roles load libraries whose calls nobody can list; they lose what
  * lets a process become more than it is, look into others, or be reached from outside.
  */
-#include <errno.h>
-#include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <seccomp.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
-#include "supervise/sandbox.h"
+#include "supervise/system_calls.h"
 
-/* ---- gates */
-
-static const int gate_calls[] = {
-	/* bytes in and out of what it has */
-	SCMP_SYS(read),
-	SCMP_SYS(write),
-	SCMP_SYS(readv),
-	SCMP_SYS(writev),
-	SCMP_SYS(recvfrom),
-	SCMP_SYS(recvmsg),
-	SCMP_SYS(accept4),
-	SCMP_SYS(shutdown),
-	SCMP_SYS(close),
-	SCMP_SYS(getsockname),
-	SCMP_SYS(getpeername),
-	SCMP_SYS(getsockopt),
-	/* waiting */
-	SCMP_SYS(epoll_wait),
-	SCMP_SYS(epoll_pwait),
-	SCMP_SYS(epoll_pwait2),
-	SCMP_SYS(epoll_ctl),
-	SCMP_SYS(epoll_create1), /* libev begins anew where a listener that it closed is held by others and wakes it */
-	SCMP_SYS(timerfd_settime),
-	SCMP_SYS(futex),
-	SCMP_SYS(sched_yield),
-	SCMP_SYS(restart_syscall),
-	/* memory; not mremap, which would stretch the mapping of its own counts over those of others */
-	SCMP_SYS(munmap),
-	SCMP_SYS(madvise),
-	SCMP_SYS(brk),
-	/* time, chance, itself */
-	SCMP_SYS(clock_gettime),
-	SCMP_SYS(gettimeofday),
-	SCMP_SYS(time),
-	SCMP_SYS(getrandom),
-	SCMP_SYS(getpid),
-	SCMP_SYS(gettid),
-	SCMP_SYS(rt_sigreturn),
-	SCMP_SYS(rt_sigprocmask),
-	SCMP_SYS(exit),
-	SCMP_SYS(exit_group),
-};
-
-/* Answered with EACCES, as a file's mode would be: the log of a library then says what it means. */
-static const int gate_opens[] = {
-	SCMP_SYS(open),   SCMP_SYS(openat), SCMP_SYS(openat2),    SCMP_SYS(creat),
-	SCMP_SYS(socket), SCMP_SYS(bind),   SCMP_SYS(socketpair), SCMP_SYS(connect),
-};
-
-#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
-
-static int allow_memory(scmp_filter_ctx filter)
-{
-	/* Never executable: injected bytes stay bytes. */
-	const struct scmp_arg_cmp no_exec = SCMP_A2_64(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0);
-	int error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1, no_exec);
-	return error ? error : seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1, no_exec);
-}
-
-/*
- * What is sent goes to the peer that a socket has: with an address and
- * MSG_FASTOPEN a listener that was shut down would connect to anybody.
- * sendmsg is left out altogether; it would also hand descriptors on.
- */
-static int allow_sockets(scmp_filter_ctx filter)
-{
-	const struct scmp_arg_cmp no_address = SCMP_A4_64(SCMP_CMP_EQ, 0);
-	const struct scmp_arg_cmp tcp = SCMP_A1_64(SCMP_CMP_EQ, IPPROTO_TCP);
-	const struct scmp_arg_cmp no_delay = SCMP_A2_64(SCMP_CMP_EQ, TCP_NODELAY);
-	int error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(sendto), 1, no_address);
-	return error ? error : seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(setsockopt), 2, tcp, no_delay);
-}
-
-static int allow_fcntl(scmp_filter_ctx filter)
-{
-	static const int commands[] = { F_GETFD, F_SETFD, F_GETFL, F_SETFL };
-	int error = 0;
-	for (size_t i = 0; i < COUNT_OF(commands) && error == 0; i++)
-		error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1,
-					 SCMP_A1_64(SCMP_CMP_EQ, (scmp_datum_t)commands[i]));
-	return error;
-}
-
-/* abort(3) signals its own thread: a failed assert of ours must end the process. */
-static int allow_abort(scmp_filter_ctx filter)
-{
-	return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
-				SCMP_A0_64(SCMP_CMP_EQ, (scmp_datum_t)getpid()));
-}
-
-static int add_calls(scmp_filter_ctx filter, uint32_t action, const int *calls, size_t count)
+int system_calls_add(scmp_filter_ctx filter, uint32_t action, const int *calls, size_t count)
 {
 	int error = 0;
 	for (size_t i = 0; i < count && error == 0; i++)
 		error = seccomp_rule_add(filter, action, calls[i], 0);
 	return error;
-}
-
-static int fill_gate(scmp_filter_ctx filter)
-{
-	int error = add_calls(filter, SCMP_ACT_ALLOW, gate_calls, COUNT_OF(gate_calls));
-	if (error == 0)
-		error = add_calls(filter, SCMP_ACT_ERRNO(EACCES), gate_opens, COUNT_OF(gate_opens));
-	if (error == 0)
-		error = allow_memory(filter);
-	if (error == 0)
-		error = allow_sockets(filter);
-	if (error == 0)
-		error = allow_fcntl(filter);
-	return error ? error : allow_abort(filter);
 }
 
 /* ---- the others */
@@ -208,7 +97,7 @@ static int forbid_calling(scmp_filter_ctx filter)
 	const struct scmp_arg_cmp in_sendto = SCMP_A3_64(SCMP_CMP_MASKED_EQ, MSG_FASTOPEN, MSG_FASTOPEN);
 	const struct scmp_arg_cmp in_sendmsg = SCMP_A2_64(SCMP_CMP_MASKED_EQ, MSG_FASTOPEN, MSG_FASTOPEN);
 	const struct scmp_arg_cmp in_sendmmsg = SCMP_A3_64(SCMP_CMP_MASKED_EQ, MSG_FASTOPEN, MSG_FASTOPEN);
-	int error = add_calls(filter, SCMP_ACT_ERRNO(EPERM), calling_calls, COUNT_OF(calling_calls));
+	int error = system_calls_add(filter, SCMP_ACT_ERRNO(EPERM), calling_calls, COUNT_OF(calling_calls));
 	if (error == 0)
 		error = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(sendto), 1, in_sendto);
 	if (error == 0)
@@ -218,12 +107,12 @@ static int forbid_calling(scmp_filter_ctx filter)
 
 static int fill_other(scmp_filter_ctx filter, enum role_kind kind)
 {
-	int error = add_calls(filter, SCMP_ACT_ERRNO(EPERM), forbidden_calls, COUNT_OF(forbidden_calls));
+	int error = system_calls_add(filter, SCMP_ACT_ERRNO(EPERM), forbidden_calls, COUNT_OF(forbidden_calls));
 	if (error)
 		return error;
 	if (kind == ROLE_ADMIN)
 		return forbid_calling(filter);
-	return add_calls(filter, SCMP_ACT_ERRNO(EPERM), listening_calls, COUNT_OF(listening_calls));
+	return system_calls_add(filter, SCMP_ACT_ERRNO(EPERM), listening_calls, COUNT_OF(listening_calls));
 }
 
 /* ---- both */
@@ -234,7 +123,7 @@ enum status system_calls_restrict(enum role_kind kind)
 	scmp_filter_ctx filter = seccomp_init(otherwise);
 	if (filter == NULL)
 		return STATUS_NO_MEMORY;
-	int error = kind == ROLE_GATE ? fill_gate(filter) : fill_other(filter, kind);
+	int error = kind == ROLE_GATE ? gate_calls_fill(filter) : fill_other(filter, kind);
 	/* Threads that a role made in start() are bound too. */
 	if (error == 0)
 		error = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
