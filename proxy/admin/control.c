@@ -2,7 +2,7 @@
  * Connections to the control socket. The control owns its listener and a
  * client for each connection; a client owns its stream. A client that breaks
  * the protocol hears why and loses its connection; one that is silent or
- * doesn't read loses it too.
+ * doesn't read loses it too, at once where others want its place.
  */
 #include "admin/control.h"
 
@@ -11,11 +11,13 @@
 #include <unistd.h>
 
 #include "admin/commands.h"
+#include "admin/places.h"
 #include "net/listener.h"
 #include "net/stream.h"
 
-#define CLIENTS_MAXIMUM 16        /* connections; administrators are few, and one request takes moments */
-#define IDLE_MS 60000             /* between requests */
+#define CLIENTS_MAXIMUM 64        /* connections; administrators are few, and one request takes moments */
+#define CLIENTS_OF_A_USER 48      /* of them: the rest is for others, root first of all */
+#define IDLE_MS 10000             /* for the next request to be complete, however its bytes trickle in */
 #define ANSWER_MS 10000           /* for a role to answer; longer than any of its own waits */
 #define SUPERVISOR_MS 14000       /* for the supervisor: a reload is answered after 12 s at most */
 #define RELAY_MS 60000            /* for the relay: a test of an upstream takes its time */
@@ -23,6 +25,7 @@
 #define OUTPUT_MAXIMUM (2U << 20) /* bytes: the largest frame of a door, and an error */
 
 struct client {
+	struct place place; /* its first */
 	struct control *control;
 	struct client *next;
 	struct stream *stream;
@@ -38,7 +41,7 @@ struct control {
 	const struct control_handler *handler;
 	void *context;
 	struct client *clients;
-	size_t count;
+	struct places places;
 	uint64_t last_request;
 	bool draining;
 	bool told; /* that it is drained: once */
@@ -53,7 +56,7 @@ static void forget(struct client *client)
 	while (*link != client)
 		link = &(*link)->next;
 	*link = client->next;
-	control->count--;
+	places_remove(&control->places, &client->place);
 	stream_free(&client->stream);
 	free(client);
 }
@@ -126,6 +129,7 @@ static enum status ask(struct client *client, enum role_kind role, struct span l
 	}
 	client->request = request;
 	client->role = role;
+	client->place.state = PLACE_BUSY;
 	stream_set_deadline(client->stream, role == ROLE_SUPERVISOR ? SUPERVISOR_MS
 					    : role == ROLE_RELAY    ? RELAY_MS
 								    : ANSWER_MS);
@@ -137,6 +141,7 @@ static enum status handle_line(struct client *client, struct span line)
 	char reason[COMMAND_REASON_SIZE];
 	enum role_kind role;
 	stream_set_deadline(client->stream, IDLE_MS);
+	client->place.state = PLACE_SERVED;
 	if (command_check(line, &role, reason) != STATUS_OK)
 		return write_error(client, reason);
 	return ask(client, role, line);
@@ -170,6 +175,7 @@ static void settle(struct client *client, enum status written)
 {
 	struct control *control = client->control;
 	client->request = 0;
+	client->place.state = PLACE_SERVED;
 	stream_set_deadline(client->stream, IDLE_MS);
 	if (written == STATUS_OK)
 		(void)read_lines(client);
@@ -216,13 +222,41 @@ static void on_event(void *context, struct stream *stream, enum stream_event eve
 	}
 }
 
+/* Whoever it is to the kernel; a user has one number, however many processes. */
+static uint64_t user_of(int fd)
+{
+	struct ucred peer;
+	socklen_t size = sizeof(peer);
+	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 ? peer.uid : UINT64_MAX;
+}
+
+/* False: all of this user's are busy, or all of everybody's. */
+static bool make_room(struct control *control, uint64_t user)
+{
+	struct place *leaver = NULL;
+	if (places_make_room(&control->places, user, &leaver) != STATUS_OK)
+		return false;
+	if (leaver)
+		forget((struct client *)leaver);
+	return true;
+}
+
+static void turn_away(int fd)
+{
+	static const char text[] =
+		"{\"ok\":false,\"error\":\"too many requests are under way; try again in a minute\"}\n";
+	(void)!send(fd, text, sizeof(text) - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+	close(fd);
+}
+
 static void on_accepted(void *context, int fd, const struct endpoint *peer)
 {
 	struct control *control = context;
+	uint64_t user = user_of(fd);
 	(void)peer;
-	struct client *client = control->count < CLIENTS_MAXIMUM ? calloc(1, sizeof(*client)) : NULL;
+	struct client *client = make_room(control, user) ? calloc(1, sizeof(*client)) : NULL;
 	if (!client) {
-		close(fd);
+		turn_away(fd);
 		return;
 	}
 	struct stream_options options = { .input_maximum = COMMAND_LINE_MAXIMUM + 1,
@@ -236,7 +270,7 @@ static void on_accepted(void *context, int fd, const struct endpoint *peer)
 	client->control = control;
 	client->next = control->clients;
 	control->clients = client;
-	control->count++;
+	places_add(&control->places, &client->place, user);
 	stream_set_deadline(client->stream, IDLE_MS);
 }
 
@@ -254,6 +288,7 @@ enum status control_create(struct loop *loop, int fd, const struct control_handl
 	control->handler = handler;
 	control->context = context;
 	control->fd = fd;
+	control->places = (struct places){ .maximum = CLIENTS_MAXIMUM, .share = CLIENTS_OF_A_USER };
 	*out_control = control;
 	return STATUS_OK;
 }

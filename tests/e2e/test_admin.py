@@ -1,9 +1,12 @@
 """What administrators see and do: subgatectl, metrics, health."""
 
 import base64
+import contextlib
 import json
 import smtplib
+import socket
 import subprocess
+import time
 import urllib.error
 import urllib.request
 
@@ -146,3 +149,69 @@ def test_relay_list(subgate, upstream):
     assert (relay["name"], relay["logins"], relay["messages"]) == ("upstream", 1, 1)
     assert (relay["state"], relay["connections"]) == ("ready", "1 of 10")
     wait_until(lambda: subgate.ctl_json("relay", "list")["relays"][0]["busy"] == 0, "the connection to be idle")
+
+
+@contextlib.contextmanager
+def silent_connections(make, count):
+    """So many connections that say nothing, or drip a byte now and then; those that are closed on us are not renewed."""
+    held = []
+    try:
+        for number in range(count):
+            held.append(make())
+            if number % 3 == 0:
+                with contextlib.suppress(OSError):
+                    held[-1].send(b"G")
+        yield held
+    finally:
+        for connection in held:
+            connection.close()
+
+
+def connect_to_control(subgate):
+    connection = socket.socket(socket.AF_UNIX)
+    connection.connect(str(subgate.run / "admin.sock"))
+    return connection
+
+
+def test_silent_connections_do_not_use_up_the_control_socket(subgate):
+    with silent_connections(lambda: connect_to_control(subgate), 300):
+        for _ in range(5):
+            assert subgate.ctl_json("status")["ok"]
+
+
+def test_silent_connections_do_not_use_up_the_metrics_port(subgate):
+    def connect_to_metrics():
+        return socket.create_connection(("127.0.0.1", subgate.http), timeout=5)
+
+    with silent_connections(connect_to_metrics, 300):
+        for path in ("/metrics", "/readyz", "/healthz", "/metrics"):
+            assert fetch(subgate, path)[0] == 200
+
+
+def test_more_than_sixteen_may_ask_at_once(subgate):
+    with silent_connections(lambda: connect_to_control(subgate), 30) as held:
+        for connection in held:
+            connection.sendall(b'\n{"command":"status"}\n')  # what was dripped is a line of its own
+        for connection in held:
+            connection.settimeout(20)
+            answer = b""
+            while b'"processes"' not in answer:
+                piece = connection.recv(65536)
+                assert piece, answer
+                answer += piece
+
+
+def test_a_request_that_trickles_in_has_a_deadline(subgate):
+    with connect_to_control(subgate) as connection:
+        connection.settimeout(0.5)
+        end = time.monotonic() + 30
+        while time.monotonic() < end:
+            try:
+                connection.send(b" ")
+                if connection.recv(1) == b"":
+                    return
+            except TimeoutError:
+                continue
+            except (BrokenPipeError, ConnectionResetError):
+                return
+    raise AssertionError("half a line was waited for too long")
