@@ -284,21 +284,28 @@ static void abandon(struct delivery *delivery)
 	delivery_end(delivery, (struct span){ 0 });
 }
 
-void deliveries_abort(struct deliveries *deliveries, const struct delivery_gate *gate, const struct grant *grant,
+/* A gate's word may be as long as a frame; what goes into a record is no longer than ours. */
+static struct span cut(struct span text)
+{
+	return span_slice(text, 0, GATE_TEXT_MAXIMUM);
+}
+
+void deliveries_abort(struct deliveries *deliveries, const struct delivery_gate *gate, struct grant *grant,
 		      const struct door_transaction_aborted *message)
 {
 	struct delivery *delivery = deliveries_find(deliveries, gate->instance, message->transaction);
 	char session[sizeof(grant->name)];
 	grant_name_session(gate->instance, message->session, session);
 	if (delivery == NULL || delivery->grant != grant || !is_sessions(delivery->state)) {
-		if (delivery == NULL && !span_is_empty(message->reply))
+		if (delivery == NULL && !span_is_empty(message->reply) &&
+		    (grant == NULL || refusal_has_ration(deliveries->services, grant, 0)))
 			records_gate_refused(deliveries->services->audit, session, grant, message->mail_from,
 					     message->reply, message->reason);
 		return;
 	}
 	if (!span_is_empty(message->reply)) {
-		struct refusal refusal = { message->reply, REFUSAL_OTHER, message->reason };
-		refusal_record(delivery, &refusal);
+		const struct refusal refusal = { cut(message->reply), REFUSAL_OTHER, cut(message->reason) };
+		(void)refusal_record(delivery, &refusal);
 	}
 	abandon(delivery);
 	delivery_free_if_over(delivery);

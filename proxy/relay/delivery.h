@@ -33,11 +33,11 @@ size_t deliveries_count(const struct deliveries *deliveries); /* those that stil
  */
 MUST_USE enum status deliveries_take_envelope(struct deliveries *deliveries, struct delivery_gate *gate,
 					      struct grant *grant, const struct door_envelope *envelope);
-/* One MESSAGE_DATA. Pieces of a transaction that is over already are dropped. */
-void deliveries_take_data(struct deliveries *deliveries, const struct delivery_gate *gate,
-			  const struct door_message_data *data);
+/* One MESSAGE_DATA. Pieces of a transaction that is over already are dropped. STATUS_INVALID: it is complete already, as no honest gate forgets. */
+MUST_USE enum status deliveries_take_data(struct deliveries *deliveries, const struct delivery_gate *gate,
+					  const struct door_message_data *data);
 /* TRANSACTION_ABORTED; `grant` is the session's, or NULL. One that is complete goes on. */
-void deliveries_abort(struct deliveries *deliveries, const struct delivery_gate *gate, const struct grant *grant,
+void deliveries_abort(struct deliveries *deliveries, const struct delivery_gate *gate, struct grant *grant,
 		      const struct door_transaction_aborted *message);
 /* The session is over: its transaction, unless complete, too. Before the grant is dropped. */
 void deliveries_end_session(struct grant *grant);

@@ -188,9 +188,11 @@ void message_note_exceeded(struct delivery *delivery, const struct quota_state *
 /* ---- refusal.c */
 /* The message as its records show it. */
 struct record_message refusal_describe(const struct delivery *delivery);
-/* Records message.refused. */
-void refusal_record(struct delivery *delivery, const struct refusal *refusal);
-/* Records and counts it. */
+/* Whether this user may have one more record message.refused, of about `size` bytes; else it is left out, and counted. */
+MUST_USE bool refusal_has_ration(struct services *services, struct grant *grant, size_t size);
+/* Records message.refused; false where that is beyond the user's ration. */
+bool refusal_record(struct delivery *delivery, const struct refusal *refusal);
+/* Records, logs and counts it. */
 void refusal_note(struct delivery *delivery, const struct refusal *refusal);
 /* Notes it, refunds, and ends the delivery with its reply. Nothing of the message has left. */
 void refusal_end(struct delivery *delivery, const struct refusal *refusal);

@@ -190,7 +190,7 @@ static enum status copy(struct delivery *delivery, const struct door_envelope *e
 	TRY(arena_copy(&delivery->arena, parameters.ret, &delivery->ret));
 	TRY(arena_copy(&delivery->arena, parameters.envid, &delivery->envid));
 	TRY(arena_copy(&delivery->arena, envelope->mail_from, &delivery->mail_from));
-	return arena_copy(&delivery->arena, envelope->helo, &delivery->helo);
+	return arena_copy(&delivery->arena, span_slice(envelope->helo, 0, GATE_TEXT_MAXIMUM), &delivery->helo);
 }
 
 static void give_up(struct delivery *delivery, enum stats_refusal counter, struct span reply, struct span reason)

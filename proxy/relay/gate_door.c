@@ -14,6 +14,7 @@ struct gate_door {
 	struct gate_doors *all;
 	struct gate_door *next;
 	struct door *door;
+	struct ration ration; /* of records that rest on its word alone */
 };
 
 /* ---- answers */
@@ -36,23 +37,29 @@ static void send_message_reply(struct delivery_gate *gate, const struct door_mes
 
 /* ---- frames */
 
+/* What rests on the gate's word alone has a ration; `size` is that of the frame. */
+static bool may_record(struct gate_door *self, enum audit_type type, size_t size, uint64_t count)
+{
+	return rations_take(&self->all->services->rations, &self->ration, type, size, count);
+}
+
 static void record_ungranted(const struct gate_door *self, const struct door_envelope *envelope)
 {
 	char session[32];
 	grant_name_session(self->gate.instance, envelope->session, session);
+	log_warning("gate %u quotes session %s, which has no grant", self->gate.instance, session);
 	records_gate_refused(self->all->services->audit, session, NULL, envelope->mail_from, ANSWER_NOT_GRANTED,
 			     SPAN("session without a grant"));
 }
 
 /* A gate quotes a session that nobody logged in to: no recipient of it goes anywhere, and the audit tells that a gate lies. */
-static enum status refuse_ungranted(struct gate_door *self, const struct door_envelope *envelope)
+static enum status refuse_ungranted(struct gate_door *self, const struct door_envelope *envelope, size_t size)
 {
 	struct buf replies BUF_AUTO;
 	buf_init(&replies, DOOR_FRAME_MAXIMUM);
-	log_warning("gate %u quotes session %llu, which has no grant", self->gate.instance,
-		    (unsigned long long)envelope->session);
 	stats_add(self->all->services->stats, COUNTER_REFUSED, REFUSAL_OTHER, 1);
-	record_ungranted(self, envelope);
+	if (may_record(self, AUDIT_MESSAGE_REFUSED, size, 1))
+		record_ungranted(self, envelope);
 	size_t count = codec_list_count(envelope->recipients);
 	for (size_t i = 0; i < count; i++)
 		TRY(codec_list_add(&replies, ANSWER_NOT_GRANTED));
@@ -67,7 +74,7 @@ static enum status take_envelope(struct gate_door *self, struct span payload)
 	TRY(door_read_envelope(payload, &envelope));
 	struct grant *grant = grants_find(self->all->grants, self->gate.instance, envelope.session);
 	if (grant == NULL)
-		return refuse_ungranted(self, &envelope);
+		return refuse_ungranted(self, &envelope, payload.size);
 	return deliveries_take_envelope(self->all->deliveries, &self->gate, grant, &envelope);
 }
 
@@ -75,8 +82,7 @@ static enum status take_data(struct gate_door *self, struct span payload)
 {
 	struct door_message_data data;
 	TRY(door_read_message_data(payload, &data));
-	deliveries_take_data(self->all->deliveries, &self->gate, &data);
-	return STATUS_OK;
+	return deliveries_take_data(self->all->deliveries, &self->gate, &data);
 }
 
 static enum status take_abort(struct gate_door *self, struct span payload)
@@ -84,6 +90,9 @@ static enum status take_abort(struct gate_door *self, struct span payload)
 	struct door_transaction_aborted message;
 	TRY(door_read_transaction_aborted(payload, &message));
 	struct grant *grant = grants_find(self->all->grants, self->gate.instance, message.session);
+	if (grant == NULL &&
+	    (span_is_empty(message.reply) || !may_record(self, AUDIT_MESSAGE_REFUSED, payload.size, 1)))
+		return STATUS_OK;
 	deliveries_abort(self->all->deliveries, &self->gate, grant, &message);
 	return STATUS_OK;
 }
@@ -92,7 +101,8 @@ static enum status take_opened(struct gate_door *self, struct span payload)
 {
 	struct door_session_opened message;
 	TRY(door_read_session_opened(payload, &message));
-	records_session_opened(self->all->services->audit, self->gate.instance, &message);
+	if (may_record(self, AUDIT_SESSION_OPEN, payload.size, 1))
+		records_session_opened(self->all->services->audit, self->gate.instance, &message);
 	return STATUS_OK;
 }
 
@@ -101,7 +111,8 @@ static enum status take_closed(struct gate_door *self, struct span payload)
 	struct door_session_closed message;
 	TRY(door_read_session_closed(payload, &message));
 	struct grant *grant = grants_find(self->all->grants, self->gate.instance, message.session);
-	records_session_closed(self->all->services->audit, self->gate.instance, &message, grant);
+	if (grant || may_record(self, AUDIT_SESSION_CLOSE, payload.size, 1))
+		records_session_closed(self->all->services->audit, self->gate.instance, &message, grant);
 	if (grant) {
 		deliveries_end_session(grant);
 		grants_drop(self->all->grants, grant);
@@ -113,7 +124,8 @@ static enum status take_refused(struct gate_door *self, struct span payload)
 {
 	struct door_session_refused message;
 	TRY(door_read_session_refused(payload, &message));
-	records_session_refused(self->all->services->audit, &message);
+	if (may_record(self, AUDIT_SESSION_REFUSED, payload.size, message.count))
+		records_session_refused(self->all->services->audit, &message);
 	return STATUS_OK;
 }
 
@@ -121,7 +133,8 @@ static enum status take_anonymous(struct gate_door *self, struct span payload)
 {
 	struct door_sessions_anonymous message;
 	TRY(door_read_sessions_anonymous(payload, &message));
-	records_sessions_anonymous(self->all->services->audit, &message);
+	if (may_record(self, AUDIT_SESSION_ANONYMOUS, payload.size, message.count))
+		records_sessions_anonymous(self->all->services->audit, &message);
 	return STATUS_OK;
 }
 
@@ -176,6 +189,7 @@ static void close_door(struct gate_door *self)
 	all->count--;
 	all->closed[all->closed_next++ % GATES_CLOSED_KEPT] = self->gate.instance;
 	grants_drop_gate(all->grants, self->gate.instance, end_session, NULL);
+	rations_settle(&all->services->rations, &self->ration);
 	deliveries_gate_closed(all->deliveries, &self->gate);
 	door_free(&self->door);
 	free(self);
@@ -191,12 +205,18 @@ static void on_closed(void *context, struct door *door)
 
 static const struct door_handler handler = { .on_frame = on_frame, .on_closed = on_closed };
 
+static struct gate_door *find_door(const struct gate_doors *doors, uint32_t instance)
+{
+	struct gate_door *door = doors->first;
+	while (door && door->gate.instance != instance)
+		door = door->next;
+	return door;
+}
+
 /* A gate has one door: who says again and again that his is lost must not pile them up here. */
 static void close_former(struct gate_doors *doors, uint32_t instance)
 {
-	struct gate_door *former = doors->first;
-	while (former && former->gate.instance != instance)
-		former = former->next;
+	struct gate_door *former = find_door(doors, instance);
 	if (former)
 		close_door(former);
 }
@@ -220,6 +240,7 @@ void gate_doors_attach(struct gate_doors *doors, uint32_t instance, int fd)
 		return;
 	}
 	self->gate = (struct delivery_gate){ instance, send_envelope_reply, send_message_reply };
+	self->ration.gate = instance;
 	self->all = doors;
 	enum status status = door_create(doors->services->loop, fd, &handler, self, &self->door);
 	if (status != STATUS_OK) {
@@ -241,8 +262,17 @@ bool gate_doors_knew(const struct gate_doors *doors, uint32_t instance)
 	return false;
 }
 
+struct ration *gate_doors_ration(struct gate_doors *doors, uint32_t instance)
+{
+	struct gate_door *door = find_door(doors, instance);
+	doors->gone.gate = GATES_GONE;
+	return door ? &door->ration : &doors->gone;
+}
+
 void gate_doors_close(struct gate_doors *doors)
 {
 	while (doors->first)
 		close_door(doors->first);
+	if (doors->services)
+		rations_settle(&doors->services->rations, &doors->gone);
 }

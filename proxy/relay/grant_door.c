@@ -33,6 +33,8 @@ static enum status take_grant(struct grant_door *self, struct span payload)
 		return STATUS_OK;
 	}
 	users_enter(self->services->users, grant->user, &grant->limits);
+	/* Its session.open was true: who logs in uses up no ration. */
+	pace_give_back(&gate_doors_ration(self->gates, message.gate)->pace, 1);
 	records_auth_success(self->services->audit, grant);
 	confirm(self, message.request);
 	return STATUS_OK;
@@ -54,7 +56,9 @@ static enum status take_failure(struct grant_door *self, struct span payload)
 {
 	struct door_auth_failed message;
 	TRY(door_read_auth_failed(payload, &message));
-	records_auth_failure(self->services->audit, &message);
+	if (rations_take(&self->services->rations, gate_doors_ration(self->gates, message.gate), AUDIT_AUTH_FAILURE,
+			 payload.size, 1))
+		records_auth_failure(self->services->audit, &message);
 	return STATUS_OK;
 }
 

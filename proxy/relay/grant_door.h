@@ -22,7 +22,7 @@ struct grant_door {
 	struct services *services;
 	struct grants *grants;
 	struct deliveries *deliveries;
-	const struct gate_doors *gates;
+	struct gate_doors *gates;
 	struct door *door; /* NULL while auth is away */
 	uint64_t last_request;
 	struct credential_wanted wanted[CREDENTIALS_PENDING];

@@ -5,6 +5,10 @@
 #include "base/log.h"
 #include "relay/delivery_private.h"
 
+/* Bytes of a gate's word about a message that records show; no gate of ours says more. */
+#define HEADER_FROM_MAXIMUM 4096U
+#define MESSAGE_ID_MAXIMUM 1000U
+
 static struct refusal refuse_append(enum status status)
 {
 	if (status == STATUS_TOO_LARGE || status == STATUS_NO_MEMORY)
@@ -16,8 +20,6 @@ static bool refuse_bytes(struct delivery *delivery, struct span bytes, struct re
 {
 	struct services *services = delivery->all->services;
 	if (body_check_feed(&delivery->check, bytes) != STATUS_OK) {
-		log_error("message %s: gate %u sent what no gate may send (a bare CR or LF, a NUL, or an end of data)",
-			  delivery->id, delivery->gate_instance);
 		*out_refusal = (struct refusal){ ANSWER_BAD_DATA, REFUSAL_SYNTAX, SPAN("malformed data from a gate") };
 		return true;
 	}
@@ -37,13 +39,13 @@ static bool refuse_bytes(struct delivery *delivery, struct span bytes, struct re
 static bool refuse_end(struct delivery *delivery, const struct door_message_data *data, struct refusal *out_refusal)
 {
 	if (body_check_finish(&delivery->check) != STATUS_OK) {
-		log_error("message %s: gate %u sent a message whose last line does not end", delivery->id,
-			  delivery->gate_instance);
 		*out_refusal = (struct refusal){ ANSWER_BAD_DATA, REFUSAL_SYNTAX, SPAN("malformed data from a gate") };
 		return true;
 	}
-	if (arena_copy(&delivery->arena, data->header_from, &delivery->header_from) == STATUS_OK &&
-	    arena_copy(&delivery->arena, data->message_id, &delivery->message_id) == STATUS_OK)
+	struct span header_from = span_slice(data->header_from, 0, HEADER_FROM_MAXIMUM);
+	struct span message_id = span_slice(data->message_id, 0, MESSAGE_ID_MAXIMUM);
+	if (arena_copy(&delivery->arena, header_from, &delivery->header_from) == STATUS_OK &&
+	    arena_copy(&delivery->arena, message_id, &delivery->message_id) == STATUS_OK)
 		return false;
 	*out_refusal = (struct refusal){ ANSWER_NO_MEMORY, REFUSAL_OTHER, SPAN("out of memory") };
 	return true;
@@ -77,12 +79,12 @@ static void take(struct delivery *delivery, const struct door_message_data *data
 	}
 }
 
-void deliveries_take_data(struct deliveries *deliveries, const struct delivery_gate *gate,
-			  const struct door_message_data *data)
+enum status deliveries_take_data(struct deliveries *deliveries, const struct delivery_gate *gate,
+				 const struct door_message_data *data)
 {
 	struct delivery *delivery = deliveries_find(deliveries, gate->instance, data->transaction);
 	if (delivery == NULL)
-		return;
+		return STATUS_OK;
 	switch (delivery->state) {
 	case DELIVERY_ENVELOPE:
 	case DELIVERY_DATA:
@@ -95,10 +97,11 @@ void deliveries_take_data(struct deliveries *deliveries, const struct delivery_g
 	case DELIVERY_HANDOVER:
 	case DELIVERY_RELEASED:
 	case DELIVERY_DONE:
-		log_error("message %s: gate %u sent more behind its end", delivery->id, delivery->gate_instance);
-		break;
+		log_error("message %s: gate %u sent more after its end", delivery->id, delivery->gate_instance);
+		return STATUS_INVALID;
 	}
 	delivery_free_if_over(delivery);
+	return STATUS_OK;
 }
 
 /* ---- the charge */

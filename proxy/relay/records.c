@@ -15,16 +15,26 @@ static void submit(struct audit *audit, const struct audit_event *event)
 			  status_text(status));
 }
 
-#define FILL_CLIENT(event, from)                                          \
-	do {                                                              \
-		(event)->client_address = (from)->address;                \
-		(event)->client_port = (from)->port;                      \
-		(event)->listener = (from)->listener;                     \
-		(event)->tls_version = (from)->tls_version;               \
-		(event)->tls_cipher = (from)->tls_cipher;                 \
-		(event)->tls_client_subject = (from)->tls_client_subject; \
-		(event)->helo = (from)->helo;                             \
+static struct span cut(struct span text)
+{
+	return span_slice(text, 0, GATE_TEXT_MAXIMUM);
+}
+
+#define FILL_CLIENT(event, from)                                               \
+	do {                                                                   \
+		(event)->client_address = cut((from)->address);                \
+		(event)->client_port = (from)->port;                           \
+		(event)->listener = cut((from)->listener);                     \
+		(event)->tls_version = cut((from)->tls_version);               \
+		(event)->tls_cipher = cut((from)->tls_cipher);                 \
+		(event)->tls_client_subject = cut((from)->tls_client_subject); \
+		(event)->helo = cut((from)->helo);                             \
 	} while (0)
+
+static uint64_t cap_count(uint64_t count)
+{
+	return count < RATIONS_COUNT_MAXIMUM ? count : RATIONS_COUNT_MAXIMUM;
+}
 
 static void fill_identity(struct audit_event *event, const struct grant *grant)
 {
@@ -53,7 +63,7 @@ void records_session_closed(struct audit *audit, uint32_t gate, const struct doo
 	if (grant)
 		fill_identity(&event, grant);
 	FILL_CLIENT(&event, message);
-	event.reason = message->reason;
+	event.reason = cut(message->reason);
 	event.has_duration = true;
 	event.duration_ms = message->duration_ms;
 	submit(audit, &event);
@@ -63,11 +73,11 @@ void records_session_refused(struct audit *audit, const struct door_session_refu
 {
 	const struct audit_event event = {
 		.type = AUDIT_SESSION_REFUSED,
-		.client_address = message->address,
+		.client_address = cut(message->address),
 		.client_port = message->port,
-		.listener = message->listener,
-		.reason = message->reason,
-		.count = message->count,
+		.listener = cut(message->listener),
+		.reason = cut(message->reason),
+		.count = cap_count(message->count),
 	};
 	submit(audit, &event);
 }
@@ -76,8 +86,8 @@ void records_sessions_anonymous(struct audit *audit, const struct door_sessions_
 {
 	const struct audit_event event = {
 		.type = AUDIT_SESSION_ANONYMOUS,
-		.client_address = message->network,
-		.count = message->count,
+		.client_address = cut(message->network),
+		.count = cap_count(message->count),
 	};
 	submit(audit, &event);
 }
@@ -140,9 +150,9 @@ void records_gate_refused(struct audit *audit, const char *session, const struct
 		.type = AUDIT_MESSAGE_REFUSED,
 		.session = span_of(session),
 		.has_mail_from = true,
-		.mail_from = mail_from,
-		.response = read_reply(reply),
-		.reason = reason,
+		.mail_from = cut(mail_from),
+		.response = read_reply(cut(reply)),
+		.reason = cut(reason),
 	};
 	if (grant) {
 		fill_identity(&event, grant);

@@ -9,7 +9,10 @@
 #include "audit/audit.h"
 #include "door/messages.h"
 #include "relay/grants.h"
+#include "relay/rations.h"
 #include "relay/recipients.h"
+
+#define GATE_TEXT_MAXIMUM 512 /* bytes of a short text that a gate gives; longer ones are cut */
 
 void records_session_opened(struct audit *audit, uint32_t gate, const struct door_session_opened *message);
 /* `grant`: of this session, or NULL where nobody logged in. */

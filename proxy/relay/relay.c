@@ -93,7 +93,8 @@ static enum status open_audit(struct relay *relay)
 		TRY(role_take_secret(context, "audit-key", &relay->audit_key));
 		options.key = &relay->audit_key;
 	}
-	return audit_create(context->loop, &options, &relay->services.audit);
+	TRY(audit_create(context->loop, &options, &relay->services.audit));
+	return rations_begin(&relay->services.rations, context->loop, relay->services.audit);
 }
 
 static enum status open_spool(struct relay *relay)
@@ -374,6 +375,7 @@ static void stop(void *state)
 	mailboxes_free(&relay->services.mailboxes);
 	quota_free(&relay->services.quota);
 	redis_free(&relay->redis);
+	rations_end(&relay->services.rations);
 	audit_free(&relay->services.audit);
 	relay_control_free(&relay->control);
 	deliveries_free(&relay->deliveries);

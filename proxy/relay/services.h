@@ -8,6 +8,7 @@
 #include "quota/quota.h"
 #include "relay/mailboxes.h"
 #include "relay/message_id.h"
+#include "relay/rations.h"
 #include "relay/spool.h"
 #include "relay/upstream/upstream.h"
 #include "relay/users.h"
@@ -21,6 +22,7 @@ struct services {
 	const struct config *config;
 	struct stats *stats;
 	struct audit *audit;
+	struct rations rations; /* of records */
 	struct quota *quota;
 	struct spool *spool;
 	struct users *users;

@@ -75,7 +75,7 @@ static void make_room(struct users *users)
 	struct user *newer;
 	for (struct user *user = users->oldest; user && users->table.count >= USERS_MAXIMUM; user = newer) {
 		newer = user->newer;
-		if (user->transactions == 0)
+		if (user->transactions == 0 && !user->ration.owes)
 			forget(users, user);
 	}
 }
@@ -88,6 +88,7 @@ static struct user *add(struct users *users, struct span name)
 		return NULL;
 	memcpy(user->name, name.data, name.size);
 	user->name_size = name.size;
+	user->ration.user = (struct span){ user->name, name.size };
 	if (table_add(&users->table, table_hash_text(&users->table, name), &user->link) != STATUS_OK) {
 		free(user);
 		return NULL;

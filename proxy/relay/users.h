@@ -7,9 +7,11 @@
 #define RELAY_USERS_H
 
 #include "quota/quota.h"
+#include "relay/rations.h"
 #include "relay/table.h"
 
-#define USERS_MAXIMUM 100000 /* remembered; beyond it users without a transaction are forgotten, the oldest first */
+#define USERS_MAXIMUM \
+	100000 /* remembered; beyond it users without a transaction, or a record to come, are forgotten, the oldest first */
 
 struct user {
 	struct table_link link;
@@ -17,6 +19,7 @@ struct user {
 	unsigned transactions;      /* under way */
 	struct quota_limits limits; /* of the last grant */
 	uint64_t exceeded_day;      /* resets_at of the day whose quota.exceeded is recorded; 0: none */
+	struct ration ration;       /* of records message.refused */
 	size_t name_size;
 	char name[];
 };

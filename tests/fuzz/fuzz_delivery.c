@@ -155,7 +155,7 @@ static void say_bytes(struct span bytes, bool complete)
 {
 	struct door_message_data data = { .transaction = 100 + books.n, .complete = complete, .bytes = bytes };
 	if (books.n)
-		deliveries_take_data(deliveries, &gate, &data);
+		(void)!deliveries_take_data(deliveries, &gate, &data);
 }
 
 static void abort_transaction(struct span reply)

@@ -583,6 +583,7 @@ static inline int world_begin(void **state)
 	services = (struct services){ .config = &config, .pools = pools };
 	assert_int_equal(message_ids_init(&services.ids, 3), STATUS_OK);
 	assert_int_equal(users_create(&services.users), STATUS_OK);
+	assert_int_equal(rations_begin(&services.rations, NULL, NULL), STATUS_OK);
 	assert_int_equal(grants_create(&config, &grants), STATUS_OK);
 	assert_int_equal(deliveries_create(&services, &deliveries), STATUS_OK);
 	gate = (struct delivery_gate){ 7, keep_envelope_reply, keep_message_reply };
@@ -596,6 +597,7 @@ static inline int world_end(void **state)
 	drop_upstream();
 	deliveries_free(&deliveries);
 	grants_free(&grants);
+	rations_end(&services.rations);
 	users_free(&services.users);
 	assert_null(world.timers);
 	return 0;
@@ -630,7 +632,7 @@ static inline enum status say_envelope(struct grant *by, unsigned n, const char 
 static inline void say_data(uint64_t transaction, const char *bytes, bool complete)
 {
 	struct door_message_data data = { .transaction = transaction, .complete = complete, .bytes = span_of(bytes) };
-	deliveries_take_data(deliveries, &gate, &data);
+	assert_int_equal(deliveries_take_data(deliveries, &gate, &data), STATUS_OK);
 }
 
 #define MESSAGE_TEXT "Subject: x\r\n\r\nhello\r\n"

@@ -19,6 +19,9 @@ static struct {
 	char trace[TEXT_SIZE];
 	char heard[TEXT_SIZE]; /* frames that came to the peers */
 	struct delivery_gate *gate;
+	size_t records;
+	bool is_gate_named;
+	uint64_t stood_for[AUDIT_TYPE_COUNT];
 	quota_callback *asked;
 	void *asked_context;
 	uint64_t asked_limit;
@@ -29,6 +32,8 @@ static void note(char *text, const char *format, ...)
 {
 	size_t used = strlen(text);
 	va_list args;
+	if (used > TEXT_SIZE / 2) /* a flood: its beginning tells enough */
+		return;
 	va_start(args, format);
 	if (used)
 		used += (size_t)snprintf(text + used, TEXT_SIZE - used, "; ");
@@ -47,14 +52,15 @@ enum status deliveries_take_envelope(struct deliveries *deliveries, struct deliv
 	return codec_list_count(envelope->recipients) ? STATUS_OK : STATUS_INVALID;
 }
 
-void deliveries_take_data(struct deliveries *deliveries, const struct delivery_gate *gate,
-			  const struct door_message_data *data)
+enum status deliveries_take_data(struct deliveries *deliveries, const struct delivery_gate *gate,
+				 const struct door_message_data *data)
 {
 	(void)deliveries, (void)gate;
 	note(world.trace, "data %.*s", SPAN_ARGS(data->bytes));
+	return STATUS_OK;
 }
 
-void deliveries_abort(struct deliveries *deliveries, const struct delivery_gate *gate, const struct grant *grant,
+void deliveries_abort(struct deliveries *deliveries, const struct delivery_gate *gate, struct grant *grant,
 		      const struct door_transaction_aborted *message)
 {
 	(void)deliveries, (void)gate, (void)message;
@@ -151,7 +157,14 @@ enum status audit_submit(struct audit *audit, const struct audit_event *event, a
 #undef EVENT
 	};
 	(void)audit, (void)callback, (void)context;
-	note(world.trace, "%s %.*s", names[event->type], SPAN_ARGS(event->user));
+	world.records++;
+	world.is_gate_named |= span_equal(event->detail, SPAN("gate 7"));
+	world.stood_for[event->type] += span_equal(event->reason, SPAN(RATIONS_REASON)) ? event->count : 1;
+	if (event->count)
+		note(world.trace, "%s count %llu %.*s", names[event->type], (unsigned long long)event->count,
+		     SPAN_ARGS(event->detail));
+	else if (world.records < 100)
+		note(world.trace, "%s %.*s", names[event->type], SPAN_ARGS(event->user));
 	return STATUS_OK;
 }
 
@@ -277,6 +290,7 @@ static int begin(void **state)
 	memset(&world, 0, sizeof(world));
 	assert_int_equal(loop_create(&services.loop), STATUS_OK);
 	assert_int_equal(users_create(&services.users), STATUS_OK);
+	assert_int_equal(rations_begin(&services.rations, services.loop, NULL), STATUS_OK);
 	assert_int_equal(grants_create(&config, &grants), STATUS_OK);
 	gates = (struct gate_doors){ .services = &services, .grants = grants };
 	auth = (struct grant_door){ .services = &services, .grants = grants, .gates = &gates };
@@ -298,6 +312,7 @@ static int end(void **state)
 	door_free(&auth_peer);
 	door_free(&admin_peer);
 	grants_free(&grants);
+	rations_end(&services.rations);
 	users_free(&services.users);
 	loop_free(services.loop);
 	return 0;
@@ -445,7 +460,7 @@ static void data_aborts_and_sessions_reach_their_places(void **state)
 	(void)state;
 	const struct door_session_opened opened = { .session = 1, .address = SPAN("192.0.2.1") };
 	const struct door_message_data data = { .transaction = 1, .bytes = SPAN("bytes") };
-	const struct door_transaction_aborted aborted = { .session = 1, .transaction = 1 };
+	const struct door_transaction_aborted aborted = { .session = 1, .transaction = 1, .reply = SPAN("552 x") };
 	assert_int_equal(door_send_session_opened(gate_peer, &opened), STATUS_OK);
 	assert_int_equal(door_send_message_data(gate_peer, &data), STATUS_OK);
 	assert_int_equal(door_send_transaction_aborted(gate_peer, &aborted), STATUS_OK);
@@ -458,6 +473,135 @@ static void a_failed_login_is_recorded(void **state)
 	const struct door_auth_failed failed = { .gate = 7, .session = 1, .user = SPAN("eve"), .reason = SPAN("no") };
 	assert_int_equal(door_send_auth_failed(auth_peer, &failed), STATUS_OK);
 	expect("auth.failure eve");
+}
+
+/* ---- floods */
+
+#define FLOOD 20000U
+
+static bool is_taken(void *door)
+{
+	return door_backlog(door) == 0;
+}
+
+static void flood(struct door *door, void (*send_one)(uint64_t number))
+{
+	for (uint64_t i = 1; i <= FLOOD; i++) {
+		send_one(i);
+		if (i % 500 == 0)
+			run_until(services.loop, is_taken, door);
+	}
+	run_until(services.loop, is_taken, door);
+	run_for(services.loop, 20);
+}
+
+static void invent_session(uint64_t number)
+{
+	const struct door_session_opened opened = { .session = number, .address = SPAN("192.0.2.1") };
+	assert_int_equal(door_send_session_opened(gate_peer, &opened), STATUS_OK);
+}
+
+static void invent_end(uint64_t number)
+{
+	const struct door_session_closed closed = { .session = number, .address = SPAN("192.0.2.1") };
+	assert_int_equal(door_send_session_closed(gate_peer, &closed), STATUS_OK);
+}
+
+static void invent_refusal(uint64_t number)
+{
+	const struct door_session_refused refused = { .reason = SPAN("memory"), .count = 1 };
+	(void)number;
+	assert_int_equal(door_send_session_refused(gate_peer, &refused), STATUS_OK);
+}
+
+static void invent_count(uint64_t number)
+{
+	const struct door_sessions_anonymous anonymous = { .network = SPAN("192.0.2.1"), .count = 1 };
+	(void)number;
+	assert_int_equal(door_send_sessions_anonymous(gate_peer, &anonymous), STATUS_OK);
+}
+
+static void invent_abort(uint64_t number)
+{
+	const struct door_transaction_aborted aborted = { .session = number, .reply = SPAN("552 5.3.4 No") };
+	assert_int_equal(door_send_transaction_aborted(gate_peer, &aborted), STATUS_OK);
+}
+
+static void fail_login(uint64_t number)
+{
+	const struct door_auth_failed failed = { .gate = 7, .session = number, .reason = SPAN("wrong password") };
+	assert_int_equal(door_send_auth_failed(auth_peer, &failed), STATUS_OK);
+}
+
+static void the_records_of_a_gate_are_bounded_and_what_is_left_out_is_counted(void **state)
+{
+	static const struct {
+		const char *name;
+		void (*send_one)(uint64_t number);
+		enum audit_type type;
+		struct door **door;
+	} floods[] = {
+		{ "session.open", invent_session, AUDIT_SESSION_OPEN, &gate_peer },
+		{ "session.close", invent_end, AUDIT_SESSION_CLOSE, &gate_peer },
+		{ "session.refused", invent_refusal, AUDIT_SESSION_REFUSED, &gate_peer },
+		{ "session.anonymous", invent_count, AUDIT_SESSION_ANONYMOUS, &gate_peer },
+		{ "auth.failure", fail_login, AUDIT_AUTH_FAILURE, &auth_peer },
+	};
+	for (size_t i = 0; i < sizeof(floods) / sizeof(*floods); i++) {
+		end(state);
+		begin(state);
+		flood(*floods[i].door, floods[i].send_one);
+		assert_true(world.records < FLOOD / 3);
+		gate_doors_close(&gates); /* what it owes is told with its end */
+		if (world.stood_for[floods[i].type] != FLOOD)
+			fail_msg("%s: %llu of %u", floods[i].name, (unsigned long long)world.stood_for[floods[i].type],
+				 FLOOD);
+		assert_true(world.is_gate_named);
+	}
+}
+
+/* Records that no delivery makes: of nobody's transactions. */
+static void refusals_of_nobody_are_bounded_too(void **state)
+{
+	(void)state;
+	flood(gate_peer, invent_abort);
+	gate_doors_close(&gates);
+	assert_true(world.stood_for[AUDIT_MESSAGE_REFUSED] > FLOOD * 3 / 4); /* the others went to deliveries_abort */
+	assert_true(world.records < 10);
+}
+
+static void large_texts_of_a_gate_cost_more_of_its_ration(void **state)
+{
+	static char text[100000];
+	struct door_session_opened opened = { .address = { text, sizeof(text) }, .helo = { text, sizeof(text) } };
+	(void)state;
+	memset(text, 'x', sizeof(text));
+	for (opened.session = 1; opened.session <= 100; opened.session++) {
+		assert_int_equal(door_send_session_opened(gate_peer, &opened), STATUS_OK);
+		run_until(services.loop, is_taken, gate_peer);
+	}
+	run_for(services.loop, 20);
+	assert_true(world.records < 20);
+}
+
+/* Each session that logs in gives back what its session.open took. */
+static void whoever_logs_in_uses_up_no_ration(void **state)
+{
+	(void)state;
+	for (uint64_t i = 1; i <= 5000; i++) {
+		const struct door_session_closed closed = { .session = i };
+		const struct door_grant message = { .request = i, .gate = 7, .session = i, .user = SPAN("ann@x") };
+		invent_session(i);
+		assert_int_equal(door_send_grant(auth_peer, &message), STATUS_OK);
+		run_until(services.loop, is_taken, gate_peer);
+		run_until(services.loop, is_taken, auth_peer);
+		if (i % 100 == 0)
+			run_for(services.loop, 1);
+		assert_int_equal(door_send_session_closed(gate_peer, &closed), STATUS_OK);
+	}
+	run_for(services.loop, 50);
+	gate_doors_close(&gates);
+	assert_null(strstr(world.trace, " count "));
 }
 
 /* ---- credentials */
@@ -652,6 +796,10 @@ int main(void)
 		CASE(a_gate_that_grants_itself_a_session_loses_its_door),
 		CASE(data_aborts_and_sessions_reach_their_places),
 		CASE(a_failed_login_is_recorded),
+		CASE(the_records_of_a_gate_are_bounded_and_what_is_left_out_is_counted),
+		CASE(refusals_of_nobody_are_bounded_too),
+		CASE(large_texts_of_a_gate_cost_more_of_its_ration),
+		CASE(whoever_logs_in_uses_up_no_ration),
 		CASE(a_credential_is_asked_of_auth_and_given_to_the_pool_once),
 		CASE(without_auth_there_is_no_credential),
 		CASE(who_waits_for_a_credential_hears_when_auth_goes),

@@ -103,7 +103,7 @@ static void far_too_many_recipients_end_their_transaction_and_not_the_gate(void 
 static void a_transaction_too_large_for_memory_ends_and_not_the_gate(void **state)
 {
 	(void)state;
-	static char helo[DELIVERY_MEMORY + 1];
+	static char sender[DELIVERY_MEMORY + 1];
 	struct buf list BUF_AUTO, parameters BUF_AUTO;
 	buf_init(&list, 64);
 	buf_init(&parameters, 64);
@@ -111,10 +111,9 @@ static void a_transaction_too_large_for_memory_ends_and_not_the_gate(void **stat
 	assert_int_equal(codec_list_add(&parameters, SPAN("")), STATUS_OK);
 	struct door_envelope envelope = { .session = 1,
 					  .transaction = 101,
-					  .mail_from = SPAN("ann@example.com"),
+					  .mail_from = { sender, sizeof(sender) },
 					  .recipients = codec_list_of(&list),
-					  .recipient_parameters = codec_list_of(&parameters),
-					  .helo = { helo, sizeof(helo) } };
+					  .recipient_parameters = codec_list_of(&parameters) };
 	assert_int_equal(deliveries_take_envelope(deliveries, &gate, grant, &envelope), STATUS_OK);
 	expect_trace("message.refused; answer");
 	assert_string_equal(world.message_reply, "451 4.3.0 Out of memory; try again later");
@@ -256,13 +255,35 @@ static void smuggling_is_seen_across_pieces_of_one_byte(void **state)
 	expect_trace("A: bob@x; replies; message.refused; answer; abort");
 }
 
-static void more_behind_the_end_of_a_message_is_dropped(void **state)
+static void more_after_the_end_of_a_message_is_what_no_gate_may_say(void **state)
 {
+	const struct door_message_data more = { .transaction = 101, .complete = true, .bytes = SPAN("more\r\n") };
 	(void)state;
 	bring_message();
-	say_data(101, "more\r\n", true);
+	assert_int_equal(deliveries_take_data(deliveries, &gate, &more), STATUS_INVALID);
 	expect_trace("");
 	assert_int_equal(world.charged_bytes, strlen(MESSAGE_TEXT));
+}
+
+/* The day's records of one user's refusals; outcomes of what left are not among them. */
+static void the_refusals_of_one_user_are_bounded_and_those_of_another_recorded(void **state)
+{
+	struct grant *other = log_in(2, SPAN("bob@example.com"));
+	(void)state;
+	for (unsigned i = 1; i <= 3000; i++) {
+		world.trace[0] = '\0';
+		assert_int_equal(say_envelope(grant, i, "stranger@example.com", "bob@x"), STATUS_OK);
+	}
+	assert_null(strstr(world.trace, "message.refused"));
+	const struct user *user = users_find(services.users, SPAN("ann@example.com"));
+	assert_in_range(user->ration.left_out[AUDIT_MESSAGE_REFUSED], 1500, 2999);
+	world.trace[0] = '\0';
+	assert_int_equal(say_envelope(other, 1, "stranger@example.com", "bob@x"), STATUS_OK);
+	expect_trace("message.refused; replies");
+	pass_time(RATIONS_MINUTE);
+	expect_trace("message.refused");
+	assert_int_equal(user->ration.left_out[AUDIT_MESSAGE_REFUSED], 0);
+	assert_non_null(strstr(world.record, RATIONS_REASON));
 }
 
 static void data_without_an_accepted_recipient_goes_nowhere(void **state)
@@ -428,7 +449,8 @@ int main(void)
 		CASE(words_about_our_login_never_reach_a_recipients_reply),
 		CASE(data_that_could_smuggle_ends_the_transaction),
 		CASE(smuggling_is_seen_across_pieces_of_one_byte),
-		CASE(more_behind_the_end_of_a_message_is_dropped),
+		CASE(more_after_the_end_of_a_message_is_what_no_gate_may_say),
+		CASE(the_refusals_of_one_user_are_bounded_and_those_of_another_recorded),
 		CASE(data_without_an_accepted_recipient_goes_nowhere),
 		CASE(a_message_ahead_of_its_recipients_refusals_goes_nowhere),
 		CASE(data_of_an_unknown_transaction_is_dropped),
