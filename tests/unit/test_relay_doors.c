@@ -174,11 +174,6 @@ void role_distrust_gate(const struct role_context *context, uint32_t instance)
 	note(world.trace, "gate %u is distrusted", instance);
 }
 
-void stats_add(struct stats *stats, enum stats_counter counter, unsigned label, uint64_t n)
-{
-	(void)stats, (void)counter, (void)label, (void)n;
-}
-
 void quota_limits_for(const struct config *config, struct span user, const struct span *groups, size_t group_count,
 		      struct quota_limits *out_limits)
 {
@@ -290,6 +285,7 @@ static int begin(void **state)
 	memset(&world, 0, sizeof(world));
 	assert_int_equal(loop_create(&services.loop), STATUS_OK);
 	assert_int_equal(users_create(&services.users), STATUS_OK);
+	assert_int_equal(stats_create_private(&services.stats), STATUS_OK);
 	assert_int_equal(rations_begin(&services.rations, services.loop, NULL), STATUS_OK);
 	assert_int_equal(grants_create(&config, &grants), STATUS_OK);
 	gates = (struct gate_doors){ .services = &services, .grants = grants };
@@ -314,6 +310,7 @@ static int end(void **state)
 	grants_free(&grants);
 	rations_end(&services.rations);
 	users_free(&services.users);
+	stats_free_private(&services.stats);
 	loop_free(services.loop);
 	return 0;
 }
