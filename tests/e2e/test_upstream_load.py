@@ -197,6 +197,46 @@ def test_who_wants_little_waits_little(start, raw):
         assert {f.result() for f in flood} == {"250"}
 
 
+class SlowRecipients(Connection):
+    """What is asked about a recipient at slow.example takes half a minute."""
+
+    def line(self):
+        line = super().line()
+        if line.startswith("RCPT") and "@slow.example" in line:
+            self.upstream.slow.append(line)
+            self.upstream.sleep(30)
+        return line
+
+
+@pytest.fixture
+def slow_upstream():
+    upstream = RawUpstream(backlog=64)
+    upstream.connection, upstream.slow = SlowRecipients, []
+    upstream.start()
+    yield upstream
+    upstream.stop()
+
+
+def test_slow_recipients_of_one_user_hold_nobody_else_up(start, slow_upstream):
+    upstream = slow_upstream
+    subgate = start(upstream.section(extra="connections = 3", reply_timeout="50s") + LIMITS)
+    passwords = create_passwords(subgate)
+    slow = [log_in(subgate, USERS[0], passwords[USERS[0]]) for _ in range(10)]
+    for client in slow:
+        client.putcmd("mail", f"FROM:<{USERS[0]}>")
+        client.getreply()
+        client.putcmd("rcpt", "TO:<bob@slow.example>")  # and its reply is not waited for
+    wait_until(lambda: len(upstream.slow) == 2, "two of the three connections to be busy with them")
+    began = time.monotonic()
+    assert [send(subgate, passwords, 1) for _ in range(6)] == ["250"] * 6
+    took = time.monotonic() - began
+    show(f"6 messages beside 10 of a user with slow recipients, over 3 connections: {took:.1f} s")
+    assert took < 10  # they waited for none of them
+    assert len(upstream.slow) == 2
+    for client in slow:
+        client.close()
+
+
 # ---- a relay that is killed
 
 def test_a_relay_killed_amid_many_transactions(start, tmp_path):

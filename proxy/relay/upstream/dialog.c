@@ -197,8 +197,10 @@ void upstream_dialog_begin(struct upstream *u, struct upstream_connection *c)
 	upstream_queue_leave(u);
 	u->state = UPSTREAM_ENVELOPE;
 	timer_set(u->timer, u->until_ms > now ? u->until_ms - now : 1);
+	u->asked_ms = now;
 	u->connection = c;
 	c->attempt = u;
+	upstream_share_take(u);
 	upstream_connection_set_state(c, CONNECTION_BUSY);
 	upstream_dialog_write_commands(u);
 }

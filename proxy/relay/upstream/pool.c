@@ -163,7 +163,8 @@ static void place_waiting(struct upstream_pool *pool)
 			place_on_trial(u);
 			continue;
 		}
-		if (u->account->tally.idle == 0 || (u->account->on_probation && is_busy(u->account)))
+		if (u->account->tally.idle == 0 || !upstream_share_allows(u) ||
+		    (u->account->on_probation && is_busy(u->account)))
 			continue;
 		while (u->state == UPSTREAM_WAITING && (c = find_idle(u->account)) != NULL)
 			upstream_dialog_begin(u, c);
@@ -186,15 +187,13 @@ static void quit_idle(struct upstream_pool *pool)
 static bool wants_connection(const struct upstream_account *account)
 {
 	const struct upstream_tally *tally = &account->tally;
-	size_t wanted = account->on_probation ? 1 : account->waiting;
+	size_t wanted = account->on_probation && account->placeable ? 1 : account->placeable;
 	if (account->on_probation && tally->busy)
 		return false;
-	return account->waiting && account->opening_rest == UPSTREAM_REST_NONE &&
-	       tally->connecting + tally->resetting < wanted;
+	return account->opening_rest == UPSTREAM_REST_NONE && tally->connecting + tally->resetting < wanted;
 }
 
-/* The account's own limit, that of all accounts, and that of other processes. */
-static bool has_room(const struct upstream_account *account)
+bool upstream_pool_has_room(const struct upstream_account *account)
 {
 	const struct upstream_pool *pool = account->pool;
 	return account->tally.all < upstream_account_limit(account) && !account->slots_are_taken &&
@@ -229,7 +228,7 @@ static void open_connections(struct upstream_pool *pool, uint64_t *out_next_ms)
 	for (u = TAILQ_FIRST(&pool->waiting); u; u = TAILQ_NEXT(u, in_waiting)) {
 		struct upstream_account *account = u->account;
 		bool goes_on = true;
-		while (goes_on && wants_connection(account) && has_room(account) &&
+		while (goes_on && wants_connection(account) && upstream_pool_has_room(account) &&
 		       count_connections(pool).connecting < at_once)
 			goes_on = open_one(account);
 		if (account->slots_are_taken || upstream_neighbours_come_first(account))
@@ -271,51 +270,6 @@ static void make_room(struct upstream_pool *pool)
 			upstream_connection_quit(c);
 			return;
 		}
-	}
-}
-
-/* The attempt whose owner has been silent for longest, with nothing to tell it. */
-static struct upstream *find_silent(const struct upstream_pool *pool)
-{
-	struct upstream *u, *found = NULL;
-	for (u = TAILQ_FIRST(&pool->attempts); u; u = TAILQ_NEXT(u, in_pool)) {
-		if (u->state == UPSTREAM_OPEN && !u->is_due &&
-		    (found == NULL || u->silent_since_ms < found->silent_since_ms))
-			found = u;
-	}
-	return found;
-}
-
-static bool is_stuck(const struct upstream_account *account)
-{
-	return account->opening_rest != UPSTREAM_REST_NONE || account->on_probation || !has_room(account);
-}
-
-/* So many wait for a connection that none but a silent attempt can give. */
-static size_t count_stuck(const struct upstream_pool *pool)
-{
-	const struct upstream_account *account;
-	size_t stuck = 0;
-	for (account = TAILQ_FIRST(&pool->accounts); account; account = TAILQ_NEXT(account, in_pool)) {
-		size_t coming = account->tally.connecting + account->tally.resetting;
-		if (account->waiting > coming && is_stuck(account))
-			stuck += account->waiting - coming;
-	}
-	return stuck;
-}
-
-/* Silent attempts give way to those that wait. *out_next_ms: when there may be the next such. */
-static void park_silent(struct upstream_pool *pool, uint64_t *out_next_ms)
-{
-	struct upstream *u;
-	for (size_t stuck = count_stuck(pool); stuck && (u = find_silent(pool)) != NULL; stuck--) {
-		uint64_t silent_at = u->silent_since_ms + SILENT_MS;
-		if (silent_at > loop_now_ms(pool->loop)) {
-			if (silent_at < *out_next_ms)
-				*out_next_ms = silent_at;
-			return;
-		}
-		upstream_park(u);
 	}
 }
 
@@ -370,9 +324,10 @@ static void run_turn(void *context)
 	if (pool->draining)
 		quit_idle(pool);
 	count_by_account(pool);
+	upstream_share_plan(pool);
 	open_connections(pool, &next_ms);
 	make_room(pool);
-	park_silent(pool, &next_ms);
+	upstream_yield(pool, &next_ms);
 	fail_hopeless(pool);
 	upstream_neighbours_ask(pool);
 	pool->rest_is_news = false;
@@ -419,6 +374,8 @@ enum status upstream_pool_create(struct loop *loop, const struct upstream_option
 	pool->neighbours_until_ms = loop_now_ms(loop) + options->neighbours_ms;
 	pool->profile = upstream_profile_of(options->relay);
 	pool->turn = (struct turn_end){ .run = run_turn, .context = pool };
+	for (size_t i = 0; i < UPSTREAM_SHARE_BUCKETS; i++)
+		TAILQ_INIT(&pool->shares[i]);
 	TAILQ_INIT(&pool->accounts);
 	TAILQ_INIT(&pool->connections);
 	TAILQ_INIT(&pool->attempts);

@@ -4,6 +4,8 @@
  *   upstream.c    an attempt, as its owner calls it, and what its owner is told
  *   pool.c        which attempt gets which connection, when one is opened and when one is closed
  *   queue.c       who waits for a connection, in fair turns
+ *   share.c       how many connections one user may have
+ *   yield.c       who gives one up for those that wait
  *   account.c     the accounts of the relay: the configured one, and mailboxes of senders
  *   rest.c        when the relay or an account rests, after which failure, and for how long
  *   connection.c  a connection's life: resolve, connect, TLS, replies in, reset, quit
@@ -32,6 +34,7 @@
 
 #include "base/arena.h"
 #include "net/stream.h"
+#include "relay/upstream/sharing.h"
 #include "relay/upstream/upstream.h"
 
 #define REPLACED_MAXIMUM 10      /* a relay that closes behind each message makes many connections dead ones */
@@ -97,8 +100,10 @@ struct upstream_tally {
 struct upstream_account {
 	TAILQ_ENTRY(upstream_account) in_pool;
 	struct upstream_pool *pool;
-	size_t users;   /* attempts and connections */
-	size_t waiting; /* of its attempts */
+	size_t users;     /* attempts and connections */
+	size_t waiting;   /* of its attempts */
+	size_t placeable; /* of those: they may have a connection each, as far as shares go; in the pool's turn */
+	size_t coming;    /* connections on their way for them; the same */
 	uint64_t keys[UPSTREAM_REST_KINDS];
 	uint64_t slot_key;
 
@@ -267,6 +272,7 @@ struct upstream {
 	struct upstream_account *account;
 	struct upstream_trial *trial; /* it goes on that one's connection; or NULL */
 	uint64_t user;                /* whose turn it takes: a hash of his name */
+	struct upstream_share *share; /* the user's; NULL: nobody's, as of a trial */
 	uint64_t turn;                /* WAITING: its place in the queue */
 	const struct upstream_handler *handler;
 	void *context;
@@ -276,6 +282,8 @@ struct upstream {
 	uint64_t limit_ms;
 	uint64_t until_ms;        /* WAITING and ENVELOPE: the end of `limit_ms` */
 	uint64_t silent_since_ms; /* OPEN: its owner's turn since */
+	uint64_t asked_ms;        /* ENVELOPE: the relay's turn since */
+	uint64_t patience_ms;     /* for so long it may be, while others wait */
 
 	struct arena arena;
 	struct span mail_from, ret, envid;
@@ -340,8 +348,10 @@ void upstream_finish(struct upstream *u, enum upstream_class class, const struct
 /* "what: 550 5.1.1 text", on one line, cut to the room. */
 void upstream_describe(char out_reason[UPSTREAM_REASON_SIZE], const char *what, const struct reply *reply);
 void upstream_wait(struct upstream *u, bool first_in_line);
-/* Gives its connection away, to replay the envelope later. */
+/* OPEN: gives its connection away, to replay the envelope later. */
 void upstream_park(struct upstream *u);
+/* ENVELOPE: the same, and waits for another one. */
+void upstream_give_way(struct upstream *u);
 void upstream_leave_connection(struct upstream *u);
 /* Its owner is to be told something in the pool's turn. */
 void upstream_is_due(struct upstream *u);
@@ -408,6 +418,9 @@ struct upstream_pool {
 	struct upstreams attempts, waiting, due;
 	struct upstream_trials trials;
 	size_t waiting_count;
+	struct upstream_shares shares[UPSTREAM_SHARE_BUCKETS]; /* by user */
+	size_t carried;                                        /* attempts with a connection */
+	uint64_t plan;
 	uint64_t turn_now; /* of the queue: the last one placed */
 	struct turn_end turn;
 	struct timer
@@ -429,29 +442,14 @@ struct upstream_pool {
 	uint64_t logins, messages;
 };
 
+/* One more connection of the account may be opened: by its own limit, that of all accounts, and that of other processes. */
+bool upstream_pool_has_room(const struct upstream_account *account);
 /* Asks for the pool's turn. */
 void upstream_pool_wake(struct upstream_pool *pool);
 /* A kept connection turned out dead: those that are idle now have been so for longer, and are closed. */
 void upstream_pool_distrust_idle(struct upstream_pool *pool);
 /* Counts one login in subgate_relay_logins_total. */
 void upstream_pool_count_login(struct upstream_pool *pool, enum stats_result result);
-
-/* ---- neighbours */
-
-#define UPSTREAM_SLOT_RETRY_MS 100 /* nobody tells when another process gives a slot back, or wants one */
-
-/* Whether another process has no connection and wants one; asked at intervals. Behind the count by account. */
-void upstream_neighbours_survey(struct upstream_pool *pool);
-/* True while a slot is to be left to another process. */
-bool upstream_neighbours_come_first(const struct upstream_account *account);
-/* A connection was opened. */
-void upstream_neighbours_note_opened(struct upstream_account *account);
-/* Quits an idle connection for it: one, and then no other for a while. */
-void upstream_neighbours_give(struct upstream_pool *pool);
-/* Tells the others that this one has none and wants one, or has one now. At the turn's end. */
-void upstream_neighbours_ask(struct upstream_pool *pool);
-/* When it is to look again: of the loop's clock; UINT64_MAX: no matter. */
-uint64_t upstream_neighbours_next_ms(const struct upstream_pool *pool);
 
 /* ---- rests */
 

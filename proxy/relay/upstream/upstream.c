@@ -54,6 +54,7 @@ void upstream_leave_connection(struct upstream *u)
 		return;
 	snprintf(u->host, sizeof(u->host), "%s", c->host);
 	c->attempt = NULL;
+	upstream_share_give(u);
 	c->transactions++;
 	u->connection = NULL;
 	stop_reading(u);
@@ -116,6 +117,21 @@ void upstream_park(struct upstream *u)
 	upstream_leave_connection(u);
 	u->state = UPSTREAM_PARKED;
 	upstream_connection_reset(c, 0);
+}
+
+/* Its time goes on: it gets no more of it for having to begin anew. */
+void upstream_give_way(struct upstream *u)
+{
+	struct upstream_connection *c = u->connection;
+	size_t outstanding = u->outstanding;
+	uint64_t now = loop_now_ms(u->pool->loop), until_ms = u->until_ms;
+	uint64_t left_ms = until_ms > now ? until_ms - now : 1;
+	upstream_leave_connection(u);
+	u->patience_ms *= 2;
+	upstream_wait(u, false);
+	u->until_ms = until_ms;
+	timer_set(u->timer, left_ms < WAIT_MS ? left_ms : WAIT_MS);
+	upstream_connection_reset(c, outstanding);
 }
 
 /* ---- what the owner is told */
@@ -247,14 +263,19 @@ static struct upstream *make(struct upstream_pool *pool, const struct upstream_e
 	struct upstream *u = calloc(1, sizeof(*u));
 	if (u == NULL)
 		return NULL;
+	bool is_users = !span_is_empty(envelope->user);
 	u->account = upstream_account_hold(pool, envelope->mailbox);
-	if (u->account == NULL || timer_make(pool->loop, on_limit, u, &u->timer) != STATUS_OK) {
+	u->share = is_users ? upstream_share_hold(pool, hash_user(envelope->user)) : NULL;
+	if (u->account == NULL || (is_users && u->share == NULL) ||
+	    timer_make(pool->loop, on_limit, u, &u->timer) != STATUS_OK) {
+		upstream_share_release(pool, &u->share);
 		upstream_account_release(&u->account);
 		free(u);
 		return NULL;
 	}
 	u->pool = pool;
 	u->user = hash_user(envelope->user);
+	u->patience_ms = UPSTREAM_PATIENCE_MS;
 	u->state = UPSTREAM_PARKED;
 	arena_init(&u->arena, ENVELOPE_MAXIMUM);
 	buf_init(&u->reply, REPLY_SIZE_MAXIMUM);
@@ -271,6 +292,7 @@ void upstream_free(struct upstream *u)
 		TAILQ_REMOVE(&u->pool->due, u, in_due);
 	TAILQ_REMOVE(&u->pool->attempts, u, in_pool);
 	timer_free(&u->timer);
+	upstream_share_release(u->pool, &u->share);
 	upstream_account_release(&u->account);
 	arena_reset(&u->arena);
 	buf_free(&u->reply);
@@ -308,7 +330,10 @@ enum status upstream_add_recipients(struct upstream *u, const struct upstream_re
 	if (u->state == UPSTREAM_PARKED) {
 		upstream_wait(u, false);
 	} else if (u->state == UPSTREAM_OPEN || u->state == UPSTREAM_ENVELOPE) {
+		if (u->state == UPSTREAM_OPEN)
+			u->asked_ms = loop_now_ms(u->pool->loop);
 		u->state = UPSTREAM_ENVELOPE;
+		u->until_ms = loop_now_ms(u->pool->loop) + u->limit_ms;
 		timer_set(u->timer, u->limit_ms);
 		upstream_dialog_write_commands(u);
 	}

@@ -22,7 +22,8 @@
  * about the account and not about the recipient ends the attempt with
  * UPSTREAM_TRANSPORT or UPSTREAM_SENDER instead of on_replies.
  *
- * Waiting has an end: an attempt that got no connection in time ends with UPSTREAM_BUSY. Users take turns.
+ * Waiting has an end: an attempt that got no connection in time ends with UPSTREAM_BUSY. Users take turns, and none may
+ * have so many connections that others find none.
  *
  * A relay, or an account of it, that refuses or fails in ways that are not the
  * message's rests for a while (enum upstream_rest): attempts end at once with
@@ -31,6 +32,8 @@
  *
  * While others wait for a connection, an attempt that was silent for 2 s
  * between its replies and upstream_send is RSET and gives its connection away.
+ * So does one that waits for its replies for 2 s, and longer with each try, where its user has other connections and
+ * the one that waits has none, or where it alone holds an account on probation.
  * MAIL and the recipients that were accepted are said again when it goes on;
  * when one of them is not accepted again it ends with UPSTREAM_TRANSPORT.
  *

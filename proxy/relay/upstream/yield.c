@@ -1,0 +1,111 @@
+/*
+ * Who gives a connection up for those that wait: an attempt whose owner is
+ * silent, and one whose envelope takes long while its user has more
+ * connections than the one that waits, or while an account on probation lets no other through. Both are said again later.
+ *
+ * How it fails: an envelope that is slow by nature would never end if it were cut
+ * off each time; so it is given twice as long with each try.
+ */
+#include "relay/upstream/private.h"
+
+#define CONSIDERED_MAXIMUM 64 /* that wait, in one turn: in fair turns, the first are those of many users */
+
+static bool is_stuck(const struct upstream_account *account)
+{
+	return account->opening_rest != UPSTREAM_REST_NONE || account->on_probation || !upstream_pool_has_room(account);
+}
+
+/* When the connection's attempt has had it for long enough, were somebody in need: of the loop's clock; UINT64_MAX: never. */
+static uint64_t patience_ends_ms(const struct upstream_connection *c)
+{
+	const struct upstream *v = c->attempt;
+	if (v == NULL || v->trial)
+		return UINT64_MAX;
+	if (v->state == UPSTREAM_OPEN && !v->is_due)
+		return v->silent_since_ms + UPSTREAM_PATIENCE_MS;
+	return v->state == UPSTREAM_ENVELOPE ? v->asked_ms + v->patience_ms : UINT64_MAX;
+}
+
+/* Who has none, or is its own neighbour; of an account on probation anybody. */
+static bool may_displace(const struct upstream *w, const struct upstream *v)
+{
+	const struct upstream_account *account = w->account;
+	bool has_none = w->share == NULL || w->share->carried == 0;
+	if (account->tally.all >= upstream_account_limit(account) && account != v->account)
+		return false;
+	if (account->on_probation && account == v->account)
+		return true;
+	if (v->state == UPSTREAM_OPEN)
+		return has_none || w->share == v->share || account->opening_rest != UPSTREAM_REST_NONE;
+	return has_none && v->share && w->share != v->share && v->share->carried > 1;
+}
+
+/* The one whose patience ended first. */
+static struct upstream *find_to_yield(const struct upstream *w)
+{
+	uint64_t now = loop_now_ms(w->pool->loop), first_ms = UINT64_MAX;
+	const struct upstream_connection *c;
+	struct upstream *found = NULL;
+	for (c = TAILQ_FIRST(&w->pool->connections); c; c = TAILQ_NEXT(c, in_pool)) {
+		uint64_t ends_ms = patience_ends_ms(c);
+		if (ends_ms > now || ends_ms >= first_ms || !may_displace(w, c->attempt))
+			continue;
+		found = c->attempt;
+		first_ms = ends_ms;
+	}
+	return found;
+}
+
+static uint64_t first_patience_ends_ms(const struct upstream_pool *pool)
+{
+	uint64_t first_ms = UINT64_MAX;
+	const struct upstream_connection *c;
+	for (c = TAILQ_FIRST(&pool->connections); c; c = TAILQ_NEXT(c, in_pool)) {
+		uint64_t ends_ms = patience_ends_ms(c);
+		first_ms = ends_ms < first_ms ? ends_ms : first_ms;
+	}
+	return first_ms;
+}
+
+/* True when some attempt waits for more than the connections that are on their way. */
+static bool is_any_stuck(struct upstream_pool *pool)
+{
+	struct upstream_account *account;
+	bool any = false;
+	for (account = TAILQ_FIRST(&pool->accounts); account; account = TAILQ_NEXT(account, in_pool)) {
+		account->coming = account->tally.connecting + account->tally.resetting;
+		any |= account->waiting > account->coming && is_stuck(account);
+	}
+	return any;
+}
+
+static void yield_connection(struct upstream *v)
+{
+	if (v->state == UPSTREAM_OPEN)
+		upstream_park(v);
+	else
+		upstream_give_way(v);
+}
+
+void upstream_yield(struct upstream_pool *pool, uint64_t *out_next_ms)
+{
+	uint64_t now = loop_now_ms(pool->loop), first_ms;
+	struct upstream *w, *next, *v;
+	unsigned considered = 0;
+	if (!is_any_stuck(pool) || (first_ms = first_patience_ends_ms(pool)) == UINT64_MAX)
+		return;
+	for (w = TAILQ_FIRST(&pool->waiting); w && first_ms <= now && considered < CONSIDERED_MAXIMUM; w = next) {
+		next = TAILQ_NEXT(w, in_waiting);
+		if (w->trial || !is_stuck(w->account))
+			continue;
+		considered++;
+		if (w->account->coming)
+			w->account->coming--;
+		else if ((v = find_to_yield(w)) != NULL)
+			yield_connection(v);
+	}
+	if (first_ms <= now)
+		first_ms = now + UPSTREAM_PATIENCE_MS / 4; /* nobody in need may displace that one yet */
+	if (first_ms < *out_next_ms)
+		*out_next_ms = first_ms;
+}
