@@ -35,7 +35,7 @@ SCRIPTS    := $(patsubst proxy/%.lua,$(BUILD)/generated/%.lua.h,$(sort $(wildcar
 UNIT_SOURCES := $(sort $(wildcard tests/unit/test_*.c))
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNIT_SOURCES))
 
-.PHONY: all test unit dialog e2e lint fuzz san demo run install clean
+.PHONY: all scripts test unit dialog e2e lint fuzz san demo run install clean
 all: $(BUILD)/subgate $(BUILD)/subgatectl
 
 $(BUILD)/subgate: $(BUILD)/proxy/supervise/main.o $(BUILD)/libsubgate.a
@@ -57,6 +57,7 @@ $(BUILD)/%.o: %.c | $(SCRIPTS)
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 # A Lua script becomes a C string literal of the same lines.
+scripts: $(SCRIPTS)
 $(BUILD)/generated/%.lua.h: proxy/%.lua
 	@mkdir -p $(@D)
 	$(Q)sed 's/\\/\\\\/g; s/"/\\"/g; s/^/"/; s/$$/\\n"/' $< > $@

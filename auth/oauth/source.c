@@ -213,13 +213,17 @@ static void run_fetch(struct job *job, void *local)
 	oauth_fetch(fetch->client, fetch->subject, secret_reveal(&fetch->unsaved), &fetch->answer);
 }
 
-static void destroy_fetch(struct job *job)
+static void free_fetch(struct fetch *fetch)
 {
-	struct fetch *fetch = (struct fetch *)job;
 	token_answer_wipe(&fetch->answer);
 	secret_wipe(&fetch->unsaved);
 	free(fetch->subject);
 	free(fetch);
+}
+
+static void destroy_fetch(struct job *job)
+{
+	free_fetch((struct fetch *)job);
 }
 
 static struct fetch *make_fetch(struct source *source)
@@ -233,7 +237,7 @@ static struct fetch *make_fetch(struct source *source)
 	fetch->begun_ms = now_ms(source);
 	fetch->subject = strdup(source->subject);
 	if (fetch->subject == NULL || secret_from_span(secret_reveal(&source->unsaved), &fetch->unsaved) != STATUS_OK) {
-		destroy_fetch(&fetch->job);
+		free_fetch(fetch);
 		return NULL;
 	}
 	return fetch;
@@ -253,7 +257,7 @@ void source_begin(struct source *source)
 		return;
 	}
 	if (fetch)
-		destroy_fetch(&fetch->job);
+		free_fetch(fetch);
 	fail(source, fetch ? "too many requests wait" : "out of memory", false);
 }
 

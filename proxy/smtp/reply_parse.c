@@ -90,7 +90,7 @@ static struct span strip(struct span text, struct span enhanced)
 
 enum status reply_parse_wire(struct span bytes, struct buf *scratch, struct reply *out_reply, size_t *out_used)
 {
-	struct wire_line line;
+	struct wire_line line = { 0 };
 	struct reply reply = { 0 };
 	size_t used = 0;
 	TRY(measure(bytes, &used));
