@@ -15,6 +15,13 @@
 #define TRY_MS 2000      /* for one server to answer */
 #define TRIES 3          /* rounds over the servers */
 
+/* From 1.31 on c-ares keeps answers itself, denials too; ours alone knows when one may stand in. */
+#ifdef ARES_OPT_QUERY_CACHE
+#define NO_CACHE_OF_ITS_OWN ARES_OPT_QUERY_CACHE /* with qcache_max_ttl 0 */
+#else
+#define NO_CACHE_OF_ITS_OWN 0
+#endif
+
 /* One socket of c-ares. */
 struct query_socket {
 	struct query_socket *next;
@@ -156,7 +163,8 @@ enum status resolver_create(struct loop *loop, struct resolver **out_resolver)
 		return STATUS_SYSTEM;
 	}
 	if (ares_init_options(&resolver->channel, &options,
-			      ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB) != ARES_SUCCESS) {
+			      ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB | NO_CACHE_OF_ITS_OWN) !=
+	    ARES_SUCCESS) {
 		ares_library_cleanup();
 		free(resolver);
 		return STATUS_SYSTEM;
