@@ -63,6 +63,14 @@ $(BUILD)/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/libsubgate.a
 	@echo "  LD  $@"
 	$(Q)$(CC) -fsanitize=fuzzer $(ALL_LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
 
+# `make demo` and `make test` in a fresh root of each suite. IF_UNREACHABLE=pass: no failure where packages can't be had.
+SUITE ?= bookworm trixie
+IF_UNREACHABLE ?= fail
+.PHONY: bare
+bare:
+	deploy/packages install bare
+	@BUILD=$(abspath $(BUILD)) IF_UNREACHABLE=$(IF_UNREACHABLE) tests/bare/run $(SUITE)
+
 # What a message costs, into the terminal; tests/bench/README.md keeps the figures.
 .PHONY: bench
 bench: all $(BUILD)/bench/sink $(BUILD)/bench/load
