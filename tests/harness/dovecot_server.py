@@ -17,29 +17,15 @@ class Dovecot:
         (self.folder / "run").mkdir(parents=True)
         (self.folder / "mail").mkdir()
         let_others_through(self.folder)
-        certificate, key = authority.certificate(self.name)
         (self.folder / "users").write_text(f"{self.user}:{{PLAIN}}{self.password}\n")
         self.config = self.folder / "dovecot.conf"
-        self.config.write_text(f"""
+        self.config.write_text(self._of_version(*authority.certificate(self.name)) + f"""
 base_dir = {self.folder}/run
 state_dir = {self.folder}/run
 log_path = {self.folder}/dovecot.log
-protocols = submission
 hostname = {self.name}
-listen = 127.0.0.1
 ssl = required
-ssl_cert = <{certificate}
-ssl_key = <{key}
 auth_mechanisms = plain login
-passdb {{
-  driver = passwd-file
-  args = {self.folder}/users
-}}
-userdb {{
-  driver = static
-  args = uid=nobody gid=nogroup home={self.folder}/mail
-}}
-mail_location = maildir:{self.folder}/mail
 first_valid_uid = 1
 submission_relay_host = 127.0.0.1
 submission_relay_port = {behind}
@@ -49,6 +35,30 @@ service submission-login {{
   inet_listener submission {{
     port = {self.port}
   }}
+  inet_listener submissions {{
+    port = 0
+  }}
+}}
+""")
+        self._process = None
+
+    def _of_version(self, certificate, key):
+        """What 2.4 (Debian 13) calls otherwise than 2.3 (Debian 12)."""
+        version = subprocess.run(["/usr/sbin/dovecot", "--version"], capture_output=True, text=True, check=True).stdout
+        if version.startswith("2.3"):
+            return f"""
+protocols = submission
+listen = 127.0.0.1
+ssl_cert = <{certificate}
+ssl_key = <{key}
+mail_location = maildir:{self.folder}/mail
+passdb {{
+  driver = passwd-file
+  args = {self.folder}/users
+}}
+userdb {{
+  driver = static
+  args = uid=nobody gid=nogroup home={self.folder}/mail
 }}
 service auth {{
   inet_listener {{
@@ -56,8 +66,34 @@ service auth {{
     port = {self.auth_port}
   }}
 }}
-""")
-        self._process = None
+"""
+        return f"""dovecot_config_version = 2.4.0
+dovecot_storage_version = 2.4.0
+protocols {{
+  submission = yes
+}}
+listen = 127.0.0.1
+ssl_server_cert_file = {certificate}
+ssl_server_key_file = {key}
+mail_driver = maildir
+mail_path = {self.folder}/mail
+passdb passwd-file {{
+  passwd_file_path = {self.folder}/users
+}}
+userdb static {{
+  fields {{
+    uid = nobody
+    gid = nogroup
+    home = {self.folder}/mail
+  }}
+}}
+service auth {{
+  inet_listener auth {{
+    listen = 127.0.0.1
+    port = {self.auth_port}
+  }}
+}}
+"""
 
     def start(self):
         self._process = Process(["/usr/sbin/dovecot", "-F", "-c", self.config], self.folder / "start.log")
