@@ -61,6 +61,11 @@ void stream_send_ticket(struct stream *stream);
 
 /* What came in and is unread; the owner consumes it. More arrives only in a later turn. */
 struct buf *stream_input(struct stream *stream);
+/*
+ * Takes what has come by now, the kernel's and TLS's buffers included, without waiting for the loop. True: unread input
+ * is there, for the caller to deal with; no STREAM_INPUT tells of it. The peer's end is told later, as ever.
+ */
+bool stream_fetch(struct stream *stream);
 /* No input is read until resumed; what is unread already stays. To go on after a full input no call is needed: the stream looks itself. */
 void stream_pause(struct stream *stream);
 void stream_resume(struct stream *stream);

@@ -106,6 +106,20 @@ static bool receive(struct stream *s, size_t budget)
 	return tell(s, STREAM_ENDED);
 }
 
+bool stream_fetch(struct stream *s)
+{
+	size_t got = 0;
+	if (!wants_input(s))
+		return buf_size(&s->input) > 0;
+	enum channel_result result = fill(s, READ_AT_ONCE, &got);
+	s->dry = result == CHANNEL_WANT_READ;
+	s->blocked_on_write |= result == CHANNEL_WANT_WRITE;
+	if (result == CHANNEL_FAILED)
+		s->phase = PHASE_FAILING;
+	loop_at_turn_end(s->loop, &s->end);
+	return buf_size(&s->input) > 0;
+}
+
 /* The rest of a record that did not fit: at most one, so that a fast sender can't keep the turn from ending. */
 static bool take_rest(struct stream *s)
 {

@@ -3,6 +3,7 @@ An upstream that lies, floods or vanishes, beyond what test_upstream_matrix.py p
 that are dead, promised recipients, clients that are slow or leave.
 """
 
+import concurrent.futures
 import smtplib
 import socket
 import threading
@@ -10,9 +11,9 @@ import time
 
 import pytest
 
-from harness.client import login, message
+from harness.client import hear, login, message
 from harness.process import wait_until
-from harness.raw_upstream import BODY, DATA, DOT, EHLO, MAIL, QUIT, RCPT, RSET, USUAL, RawUpstream
+from harness.raw_upstream import AUTH, BDAT, BODY, DATA, DOT, EHLO, MAIL, QUIT, RCPT, RSET, USUAL, RawUpstream
 from harness.subgate import relay_section
 from harness.upstream import Upstream
 
@@ -158,6 +159,98 @@ def test_a_reply_that_nothing_was_asked_for_is_not_taken_for_the_next_one(raw, s
     assert send(subgate, password)[0] == 250
     raw.script[RCPT] = ["550 5.1.1 Nobody"]
     assert send(subgate, password)[0] == 550
+
+
+def later(text, seconds=1.0):
+    return lambda connection: (connection.upstream.sleep(seconds), connection.reply(text))
+
+
+def twice(text, seconds):
+    """The second time while the next command is on its way, or long before."""
+    return lambda connection: (connection.reply(text), connection.upstream.sleep(seconds), connection.reply(text))
+
+
+SHIFTS = {
+    "a surplus before MAIL's": {MAIL: "250 OK\n250 2.1.0 Sender OK", RCPT: later("250 2.1.5 OK")},
+    "a verdict's twin before MAIL's": {MAIL: "250 2.0.0 OK\n250 2.1.0 Sender OK", RCPT: later("250 2.1.5 OK")},
+    "MAIL's twice": {MAIL: "250 2.1.0 OK\n250 2.1.0 OK", RCPT: later("250 2.1.5 OK")},
+    "RCPT's twice at once": {RCPT: "250 2.1.5 OK\n250 2.1.5 OK"},
+    "RCPT's twice, late": {RCPT: twice("250 2.1.5 OK", 1)},
+    "a code of another hundred": {MAIL: "150 2.1.0 Wait\n250 2.1.0 OK"},
+    "lines that disagree": {MAIL: "250-2.1.0 OK\n550 2.1.0 OK"},
+    "a surplus within DATA's": {DATA: "354 Go on\n250 2.0.0 OK"},
+    "a surplus in front of DATA's": {DATA: "250 2.0.0 OK\n354 Go on"},
+}
+
+
+@pytest.mark.parametrize("chunking", [False, True], ids=["DATA", "BDAT"])
+@pytest.mark.parametrize("tls", [False, True], ids=["clear", "TLS"])
+@pytest.mark.parametrize("kept", [False, True], ids=["fresh", "kept"])
+def test_no_reply_too_many_becomes_the_verdict(authority, start, chunking, tls, kept):
+    """Each shift by one, and a relay that refuses the message: no client hears 250, and no message is there."""
+    wrong = []
+    raws = {name: RawUpstream(authority=authority if tls else None, chunking=chunking) for name in SHIFTS}
+    sections = ""
+    for number, raw in enumerate(raws.values()):
+        raw.USER = f"relay@shift{number}.example"
+        sections += raw.start().section(f"r{number}", reply_timeout="5s")
+        sections += f'route c{number} {{ users = {{"u{number}@example.com"}}  relays = {{"r{number}"}} }}\n'
+    subgate = start(sections + 'route default { relays = {"r0"} }\n')
+
+    def play(number, name):
+        raw, user = raws[name], f"u{number}@example.com"
+        password = subgate.create_app_password(user)
+        with login(subgate, user, password, timeout=90) as client:
+            if kept and hear(client, user, "bob@example.net", message(user))[0] != 250:
+                wrong.append(f"{name}: the first one")
+            count = len(raw.messages)
+            for stage, action in SHIFTS[name].items():
+                raw.script[stage] = [action]
+            raw.script[DOT] = raw.script[BDAT] = ["554 5.7.1 Refused"] * 5
+            code, text = hear(client, user, "bob@example.net", message(user, number=2))
+            if code == 250:
+                wrong.append(f"{name}: {code} {text}")
+            raw.script.clear()
+        with login(subgate, user, password, timeout=90) as client:
+            wait_until(lambda: hear(client, user, "bob@example.net", message(user, number=3))[0] == 250,
+                       f"{name}: mail to flow again", 30)
+        assert len(raw.messages) > count
+
+    with concurrent.futures.ThreadPoolExecutor(len(SHIFTS)) as pool:
+        list(pool.map(play, range(len(SHIFTS)), SHIFTS))
+    for raw in raws.values():
+        raw.stop()
+    assert not wrong, wrong
+
+
+@pytest.mark.parametrize("stage, action", [(BDAT, "250 2.0.0 OK\n250 2.0.0 OK"), (BDAT, twice("250 2.0.0 OK", 0.2)),
+                                           (RSET, "250 2.0.0 OK\n250 2.0.0 OK"), (RSET, twice("250 2.0.0 OK", 0.2))])
+def test_a_surplus_between_transactions_ends_the_connection(start, stage, action):
+    raw = RawUpstream(chunking=True).start()
+    subgate = start(raw.section())
+    password = subgate.create_app_password(USER)
+    raw.script[stage] = [action]
+    if stage == RSET:
+        raw.script[RCPT] = ["550 5.1.1 Nobody"]
+        assert send(subgate, password)[0] == 550
+    else:
+        assert send(subgate, password)[0] == 250
+    time.sleep(0.5)  # the surplus is there by now
+    raw.script[BDAT] = ["554 5.7.1 Refused"]
+    assert send(subgate, password, number=2)[0] == 554
+    assert raw.connections == 2
+    raw.stop()
+
+
+def test_a_relay_that_says_more_after_each_login_is_not_logged_in_to_again_and_again(raw, start):
+    subgate = start(raw.section())
+    password = subgate.create_app_password(USER)
+    raw.script[AUTH] = ["235 2.7.0 Welcome\n250 2.0.0 and more"] * 1000
+    code, text, seconds = send(subgate, password)
+    assert (code, text[:5]) == (451, "4.4.1") and seconds < 8
+    assert raw.connections < 4
+    raw.script[AUTH].clear()
+    check_next(subgate, password)
 
 
 def test_a_relay_that_refuses_connections_costs_no_time(second, start):

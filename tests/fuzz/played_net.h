@@ -285,6 +285,11 @@ struct buf *stream_input(struct stream *stream)
 	return &stream->input;
 }
 
+bool stream_fetch(struct stream *stream)
+{
+	return buf_size(stream_input(stream)) > 0;
+}
+
 void stream_pause(struct stream *stream)
 {
 	stream->paused = true;

@@ -147,6 +147,28 @@ static void input_is_told_and_stays_until_consumed(void **state)
 	end(&f);
 }
 
+/* Its owner need not wait for the loop to know what is there. */
+static void what_has_come_can_be_fetched_at_once(void **state)
+{
+	struct fixture f;
+	(void)state;
+	begin(&f);
+	assert_false(stream_fetch(f.stream));
+	send_text(&f, "here already");
+	assert_true(stream_fetch(f.stream));
+	assert_input(&f, "here already");
+	assert_int_equal(f.told[STREAM_INPUT], 0);
+	buf_clear(stream_input(f.stream));
+	send_text(&f, "and the rest");
+	hang_up(&f);
+	assert_true(stream_fetch(f.stream));
+	buf_clear(stream_input(f.stream));
+	assert_false(stream_fetch(f.stream));
+	run_until(f.loop, got_end, &f); /* told as ever */
+	assert_false(stream_fetch(f.stream));
+	end(&f);
+}
+
 static void a_full_input_rests_and_goes_on_by_itself(void **state)
 {
 	struct fixture f;
@@ -514,6 +536,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(input_is_told_and_stays_until_consumed),
+		cmocka_unit_test(what_has_come_can_be_fetched_at_once),
 		cmocka_unit_test(a_full_input_rests_and_goes_on_by_itself),
 		cmocka_unit_test(a_paused_stream_reads_nothing),
 		cmocka_unit_test(the_end_comes_behind_the_last_input),

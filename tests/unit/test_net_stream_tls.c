@@ -233,6 +233,32 @@ static void a_pause_holds_back_what_tls_has_and_resume_brings_it(void **state)
 	end(&f);
 }
 
+/* A ticket that came meanwhile is no input. */
+static void what_tls_holds_is_fetched_with_the_rest(void **state)
+{
+	struct fixture f;
+	static const char line[30000];
+	(void)state;
+	begin(&f);
+	shake_hands(&f, "mail.example.com");
+	f.server.keeps = true;
+	assert_false(stream_fetch(f.server.stream));
+	stream_pause(f.server.stream);
+	assert_int_equal(stream_write(f.client.stream, (struct span){ line, 100 }), STATUS_OK);
+	run_for(f.loop, 10);
+	stream_resume(f.server.stream);
+	assert_true(stream_fetch(f.server.stream));
+	assert_int_equal(buf_size(stream_input(f.server.stream)), 100);
+	buf_clear(stream_input(f.server.stream));
+	assert_int_equal(stream_write(f.client.stream, (struct span){ line, sizeof(line) }), STATUS_OK);
+	run_for(f.loop, 10);
+	stream_pause(f.server.stream);
+	buf_clear(stream_input(f.server.stream)); /* OpenSSL holds the end of a record that did not fit */
+	stream_resume(f.server.stream);
+	assert_true(stream_fetch(f.server.stream));
+	end(&f);
+}
+
 static bool server_ended(void *context)
 {
 	return ((struct fixture *)context)->server.told[STREAM_ENDED] > 0;
@@ -295,6 +321,7 @@ int main(void)
 		cmocka_unit_test(bulk_goes_through_a_small_input),
 		cmocka_unit_test(what_tls_holds_back_comes_when_there_is_room_again),
 		cmocka_unit_test(a_pause_holds_back_what_tls_has_and_resume_brings_it),
+		cmocka_unit_test(what_tls_holds_is_fetched_with_the_rest),
 		cmocka_unit_test(finish_and_a_bare_close_both_end_the_other_side),
 		cmocka_unit_test(the_last_words_come_before_the_failure),
 	};

@@ -1,6 +1,7 @@
 /* One message's dialog with its relay: what is said, in which order, and what each answer leads to. */
 #include "with_upstream.h"
 
+#include "net/stream_state.h"
 #include "relay/upstream/private.h"
 
 static struct upstream_test t;
@@ -35,8 +36,8 @@ static void a_message_goes_out_and_is_accepted(void **state)
 	begin();
 	send_whole(&t, &s);
 	assert_accepted(&s);
-	assert_string_equal(s.reply[0], "250 2.0.0 fine");
-	assert_string_equal(s.reply[1], "250 2.0.0 fine");
+	assert_string_equal(s.reply[0], "250 2.1.5 fine");
+	assert_string_equal(s.reply[1], "250 2.1.5 fine");
 	assert_int_equal(s.reply_count, 2);
 	assert_string_equal(s.reason, "accepted: 250 2.0.0 queued as 1");
 	assert_string_equal(s.host, "127.0.0.1");
@@ -140,7 +141,7 @@ static void each_recipient_has_its_own_reply(void **state)
 	fake_relay_rule(&t.relay, "RCPT TO:<one", "550-5.1.1 nobody\r\n550 5.1.1 by that name\r\n", 0);
 	send_whole(&t, &s);
 	assert_string_equal(s.reply[0], "550 5.1.1 nobody\nby that name");
-	assert_string_equal(s.reply[1], "250 2.0.0 fine");
+	assert_string_equal(s.reply[1], "250 2.1.5 fine");
 	assert_accepted(&s);
 	end(&s);
 }
@@ -444,6 +445,68 @@ static void a_release_behind_the_end_sends_nothing(void **state)
 	end(&s);
 }
 
+/* ---- out of step */
+
+/* In the kernel's buffer: the loop has not seen it when the next command is due. */
+static void relay_speaks_up(const char *text)
+{
+	int fd = t.relay.callers[0].stream->channel.fd;
+	assert_int_equal(send(fd, text, strlen(text), 0), strlen(text));
+}
+
+static void a_reply_that_is_there_already_holds_the_dot_back(void **state)
+{
+	static const struct {
+		const char *text;
+		enum upstream_class class;
+	} cases[] = {
+		{ "250 2.0.0 early\r\n", UPSTREAM_TRANSPORT },
+		{ "554 5.7.1 spam\r\n", UPSTREAM_MESSAGE },
+		{ "25", UPSTREAM_TRANSPORT },
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct sending s;
+		begin();
+		hold_sending(&t, &s);
+		relay_speaks_up(cases[i].text);
+		upstream_release(s.upstream, LIMIT_MS);
+		run_until(t.loop, is_done, &s);
+		assert_int_equal(s.class, cases[i].class);
+		assert_false(s.dot_released);
+		run_for(t.loop, 20);
+		assert_int_equal(t.relay.dots, 0);
+		assert_int_equal(upstream_pool_size(t.pool), 0);
+		end(&s);
+	}
+}
+
+/* Neither DATA nor more recipients: the envelope is said again on another connection. */
+static void a_reply_that_is_there_already_ends_the_connection(void **state)
+{
+	struct upstream_recipient more = { .address = SPAN("three@example.net") };
+	struct sending s;
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		begin();
+		open_sending(&t, &s);
+		relay_speaks_up("250 2.1.5 fine\r\n");
+		if (i) {
+			s.replies = 0;
+			assert_int_equal(upstream_add_recipients(s.upstream, &more, 1), STATUS_OK);
+			run_until(t.loop, is_answered, &s);
+			assert_int_equal(s.reply_count, 3);
+		}
+		send_text(&t, &s, BODY);
+		run_until(t.loop, is_held, &s);
+		upstream_release(s.upstream, LIMIT_MS);
+		run_until(t.loop, is_done, &s);
+		assert_accepted(&s);
+		assert_int_equal(t.relay.connected, 2);
+		end(&s);
+	}
+}
+
 /* ---- giving up */
 
 static void an_attempt_given_up_leaves_a_clean_connection(void **state)
@@ -477,7 +540,7 @@ static void replies_to_an_attempt_given_up_are_not_taken_for_the_next_ones(void 
 	upstream_abort(&s.upstream);
 	send_whole(&t, &next);
 	assert_accepted(&next);
-	assert_string_equal(next.reply[0], "250 2.0.0 fine");
+	assert_string_equal(next.reply[0], "250 2.1.5 fine");
 	end(&next);
 }
 
@@ -531,6 +594,8 @@ int main(void)
 		cmocka_unit_test(an_acceptance_before_the_dot_counts_as_none),
 		cmocka_unit_test(a_connection_lost_while_the_dot_is_held_is_definite),
 		cmocka_unit_test(a_release_behind_the_end_sends_nothing),
+		cmocka_unit_test(a_reply_that_is_there_already_holds_the_dot_back),
+		cmocka_unit_test(a_reply_that_is_there_already_ends_the_connection),
 		cmocka_unit_test(an_attempt_given_up_leaves_a_clean_connection),
 		cmocka_unit_test(replies_to_an_attempt_given_up_are_not_taken_for_the_next_ones),
 		cmocka_unit_test(an_attempt_given_up_within_its_message_costs_the_connection),

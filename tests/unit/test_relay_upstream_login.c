@@ -198,6 +198,20 @@ static void a_farewell_instead_of_a_verdict_is_not_about_the_account(void **stat
 	end(&s);
 }
 
+static void a_reply_to_something_else_is_not_about_the_account(void **state)
+{
+	struct sending s;
+	(void)state;
+	upstream_test_begin(&t);
+	upstream_test_open(&t);
+	fake_relay_rule(&t.relay, "AUTH", "250 2.0.0 fine\r\n235 2.7.0 welcome\r\n", 1);
+	assert_fails(&s, "login: 250 2.0.0 fine");
+	run_for(t.loop, 1100);
+	send_whole(&t, &s);
+	assert_accepted(&s);
+	end(&s);
+}
+
 static void many_attempts_at_a_wrong_password_make_one_login(void **state)
 {
 	struct sending s[8];
@@ -507,6 +521,7 @@ int main(void)
 		cmocka_unit_test(without_auth_nobody_is_asked_for_a_password),
 		cmocka_unit_test(a_refused_login_rests_the_account),
 		cmocka_unit_test(a_farewell_instead_of_a_verdict_is_not_about_the_account),
+		cmocka_unit_test(a_reply_to_something_else_is_not_about_the_account),
 		cmocka_unit_test(many_attempts_at_a_wrong_password_make_one_login),
 		cmocka_unit_test(a_reply_that_quotes_the_password_is_not_shown),
 		cmocka_unit_test(credentials_that_are_not_there_are_told),

@@ -249,6 +249,36 @@ static void a_small_message_goes_in_one_chunk(void **state)
 	end(&s);
 }
 
+/* MAIL's or RCPT's reply, late, is no verdict; who gives them no codes of their own is asked by DATA. */
+static void a_chunk_goes_where_replies_are_told_apart(void **state)
+{
+	static const struct {
+		const char *command, *reply;
+		bool is_chunk;
+		enum upstream_class class;
+	} cases[] = {
+		{ "MAIL", "250 OK\r\n", false, UPSTREAM_ACCEPTED },
+		{ "MAIL", "250 2.0.0 OK\r\n", false, UPSTREAM_ACCEPTED },
+		{ "RCPT", "250 OK\r\n", false, UPSTREAM_ACCEPTED },
+		{ "RCPT", "250 2.1.0 OK\r\n", false, UPSTREAM_ACCEPTED },
+		{ "RCPT TO:<two@", "550 5.1.1 nobody\r\n", false, UPSTREAM_ACCEPTED },
+		{ "CHUNK", "250 2.1.5 OK\r\n", true, UPSTREAM_UNKNOWN },
+		{ "CHUNK", "250 2.1.0 OK\r\n", true, UPSTREAM_UNKNOWN },
+		{ "CHUNK", "250 OK\r\n", true, UPSTREAM_ACCEPTED },
+		{ "CHUNK", "250 2.6.0 OK\r\n", true, UPSTREAM_ACCEPTED },
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct sending s;
+		begin(FEATURES("250-CHUNKING\r\n"));
+		fake_relay_rule(&t.relay, cases[i].command, cases[i].reply, 0);
+		send_whole(&t, &s);
+		assert_int_equal(s.class, cases[i].class);
+		assert_int_equal(t.relay.chunks, cases[i].is_chunk);
+		end(&s);
+	}
+}
+
 static void a_larger_message_goes_by_data(void **state)
 {
 	struct sending s;
@@ -339,6 +369,7 @@ int main(void)
 		cmocka_unit_test(domains_beyond_rcptdomainmax_too),
 		cmocka_unit_test(a_connection_ends_after_mailmax_messages),
 		cmocka_unit_test(a_small_message_goes_in_one_chunk),
+		cmocka_unit_test(a_chunk_goes_where_replies_are_told_apart),
 		cmocka_unit_test(a_larger_message_goes_by_data),
 		cmocka_unit_test(a_relay_silent_for_long_is_asked_first),
 		cmocka_unit_test(each_answer_to_a_chunk_leads_to_its_outcome),

@@ -145,6 +145,10 @@ static inline void fake_relay_on_command(struct caller *caller, struct span line
 		caller->chunk_left = strtoul(line.data + 5, NULL, 10);
 	} else if (span_starts_with(line, SPAN("QUIT"))) {
 		fake_relay_answer(caller, line, "221 2.0.0 bye\r\n" HANG_UP);
+	} else if (span_starts_with(line, SPAN("MAIL"))) {
+		fake_relay_answer(caller, line, "250 2.1.0 fine\r\n");
+	} else if (span_starts_with(line, SPAN("RCPT"))) {
+		fake_relay_answer(caller, line, "250 2.1.5 fine\r\n");
 	} else {
 		fake_relay_answer(caller, line, "250 2.0.0 fine\r\n");
 	}

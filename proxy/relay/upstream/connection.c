@@ -80,6 +80,10 @@ void upstream_connection_lost(struct upstream_connection *c, const char *reason)
 	if (c->state == CONNECTION_BUSY) {
 		upstream_dialog_on_lost(c->attempt, reason);
 		upstream_connection_close(c);
+	} else if (c->state == CONNECTION_IDLE && c->transactions == 0 && c->pool->waiting_count) {
+		/* Good for nothing, and opened for somebody: the next one at once would fare no better. */
+		snprintf(text, sizeof(text), "%s: %s", c->host, reason);
+		upstream_connection_unusable(c, text);
 	} else if (c->state >= CONNECTION_IDLE) {
 		log_debug("relay %s: connection to %s ended: %s", c->pool->relay->name, c->host, reason);
 		upstream_connection_close(c);
@@ -121,7 +125,7 @@ void upstream_connection_rest(struct upstream_connection *c)
 
 static void say_reset(struct upstream_connection *c)
 {
-	(void)upstream_connection_say(c, SPAN("RSET\r\n"), RESET_MS);
+	(void)upstream_connection_ask(c, SPAN("RSET\r\n"), RESET_MS);
 }
 
 void upstream_connection_reset(struct upstream_connection *c, size_t unanswered)
@@ -171,6 +175,19 @@ bool upstream_connection_say(struct upstream_connection *c, struct span bytes, u
 	return true;
 }
 
+bool upstream_connection_lose_if_ahead(struct upstream_connection *c)
+{
+	if (!stream_fetch(c->stream))
+		return false;
+	upstream_connection_lost(c, "it spoke unasked");
+	return true;
+}
+
+bool upstream_connection_ask(struct upstream_connection *c, struct span bytes, uint64_t limit_ms)
+{
+	return !upstream_connection_lose_if_ahead(c) && upstream_connection_say(c, bytes, limit_ms);
+}
+
 static void (*const reply_handlers[CONNECTION_STATE_COUNT])(struct upstream_connection *c,
 							    const struct reply *reply) = {
 	[CONNECTION_GREETING] = upstream_login_on_greeting,
@@ -213,7 +230,7 @@ static bool take_large_verdict(struct upstream_connection *c)
 	return true;
 }
 
-static void take_replies(struct upstream_connection *c)
+void upstream_connection_take(struct upstream_connection *c)
 {
 	const struct stream *stream = c->stream;
 	while (c->stream == stream && stream && buf_size(stream_input(c->stream))) {
@@ -272,7 +289,7 @@ static void on_timeout(struct upstream_connection *c)
 static void on_ended(struct upstream_connection *c)
 {
 	const struct stream *stream = c->stream;
-	take_replies(c);
+	upstream_connection_take(c);
 	if (c->stream == stream)
 		upstream_connection_lost(c, "closed by the relay");
 }
@@ -296,7 +313,7 @@ static void on_event(void *context, struct stream *stream, enum stream_event eve
 		on_secured(c);
 		break;
 	case STREAM_INPUT:
-		take_replies(c);
+		upstream_connection_take(c);
 		break;
 	case STREAM_DRAINED:
 		if (c->state == CONNECTION_BUSY)

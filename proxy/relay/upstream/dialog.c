@@ -158,12 +158,14 @@ static void finish_envelope(struct upstream *u);
 void upstream_dialog_write_commands(struct upstream *u)
 {
 	BUF_AUTO struct buf out;
+	bool is_in_step = u->outstanding == 0;
 	buf_init(&out, COMMANDS_MAXIMUM);
 	if (write_window(u, &out) != STATUS_OK) {
 		upstream_connection_lost(u->connection, "out of memory");
 		return;
 	}
-	if (buf_size(&out) && !upstream_connection_say(u->connection, buf_span(&out), upstream_dialog_step_ms(u)))
+	if (buf_size(&out) && !(is_in_step ? upstream_connection_ask : upstream_connection_say)(
+				      u->connection, buf_span(&out), upstream_dialog_step_ms(u)))
 		return;
 	if (answer_surplus(u) && u->outstanding == 0 && u->answered == u->count)
 		finish_envelope(u); /* all that was new is surplus */
@@ -188,14 +190,15 @@ static bool refuse_unable(struct upstream *u, const struct upstream_features *fe
 void upstream_dialog_begin(struct upstream *u, struct upstream_connection *c)
 {
 	uint64_t now = loop_now_ms(u->pool->loop);
-	if (buf_size(stream_input(c->stream))) {
-		upstream_connection_close(c); /* half a reply that nothing was asked for */
+	if (stream_fetch(c->stream)) {
+		upstream_connection_close(c); /* a reply, or half of one, that nothing was asked for */
 		return;
 	}
 	if (refuse_unable(u, &c->features))
 		return;
 	upstream_queue_leave(u);
 	u->state = UPSTREAM_ENVELOPE;
+	u->is_told_apart = true;
 	timer_set(u->timer, u->until_ms > now ? u->until_ms - now : 1);
 	u->asked_ms = now;
 	u->connection = c;
@@ -258,6 +261,7 @@ static bool is_farewell(const struct reply *reply)
 static void on_mail_reply(struct upstream *u, const struct reply *reply)
 {
 	u->mail_answered = true;
+	u->is_told_apart &= span_equal(reply->enhanced, SPAN("2.1.0"));
 	if (reply->code / 100 == 2)
 		return;
 	if (is_farewell(reply) && u->connection->transactions && u->replaced < REPLACED_MAXIMUM)
@@ -286,6 +290,7 @@ static void on_rcpt_reply(struct upstream *u, const struct reply *reply)
 	bool accepted = reply->code / 100 == 2;
 	enum upstream_class class = accepted ? UPSTREAM_ACCEPTED : upstream_judge(u, STAGE_RCPT, reply);
 	u->answered = index + 1;
+	u->is_told_apart &= span_equal(reply->enhanced, SPAN("2.1.5"));
 	if (reply->code / 100 == 3)
 		upstream_dialog_give_up(u, UPSTREAM_TRANSPORT, "reply out of step to RCPT", reply);
 	else if (!accepted && class != UPSTREAM_RECIPIENTS)
@@ -358,11 +363,12 @@ void upstream_dialog_on_lost(struct upstream *u, const char *reason)
 	bool was_kept = u->connection->transactions > 0;
 	char text[UPSTREAM_REASON_SIZE];
 	upstream_leave_connection(u);
-	if (state == UPSTREAM_OPEN) {
+	bool is_before_data = state == UPSTREAM_ENVELOPE || state == UPSTREAM_OPEN || state == UPSTREAM_DATA;
+	if (state == UPSTREAM_OPEN && u->message == NULL) {
 		u->state = UPSTREAM_PARKED;
 		return;
 	}
-	if ((state == UPSTREAM_ENVELOPE || state == UPSTREAM_DATA) && was_kept && u->replaced < REPLACED_MAXIMUM) {
+	if (is_before_data && was_kept && u->replaced < REPLACED_MAXIMUM) {
 		u->replaced++;
 		upstream_pool_distrust_idle(u->pool);
 		upstream_wait(u, true);

@@ -37,7 +37,7 @@ void upstream_login_say_ehlo(struct upstream_connection *c)
 		return;
 	}
 	upstream_connection_set_state(c, CONNECTION_EHLO);
-	(void)upstream_connection_say(c, buf_span(&line), upstream_connection_time_left(c));
+	(void)upstream_connection_ask(c, buf_span(&line), upstream_connection_time_left(c));
 }
 
 void upstream_login_on_greeting(struct upstream_connection *c, const struct reply *reply)
@@ -102,7 +102,7 @@ void upstream_login_on_ehlo(struct upstream_connection *c, const struct reply *r
 			return;
 		}
 		upstream_connection_set_state(c, CONNECTION_STARTTLS);
-		(void)upstream_connection_say(c, SPAN("STARTTLS\r\n"), upstream_connection_time_left(c));
+		(void)upstream_connection_ask(c, SPAN("STARTTLS\r\n"), upstream_connection_time_left(c));
 	} else if (relay->auth == RELAY_AUTH_NONE) {
 		become_ready(c);
 	} else if (!may_send_secrets(c)) {
@@ -176,7 +176,7 @@ static void say_auth_line(struct upstream_connection *c, struct span command, st
 			     span_is_empty(secret)    ? ""
 			     : span_is_empty(command) ? "***"
 						      : " ***");
-	(void)upstream_connection_say(c, buf_span(&line), upstream_connection_time_left(c));
+	(void)upstream_connection_ask(c, buf_span(&line), upstream_connection_time_left(c));
 }
 
 void upstream_login_say_blob(struct upstream_connection *c, struct span command, enum auth_step next)
@@ -302,7 +302,8 @@ static void take_refusal(struct upstream_connection *c, const struct reply *repl
 	struct reply shown = *reply;
 	if (quotes_secret(c, reply->text))
 		shown.text = SPAN("(its text quotes our password and is left out)");
-	if (reply->code == 421) { /* RFC 5321, 3.8: about the connection, whatever was said before */
+	/* RFC 5321, 3.8: 421 is about the connection, whatever was said before; what is no refusal answers something else. */
+	if (reply->code == 421 || reply->code < 400) {
 		upstream_pool_count_login(c->pool, STATS_RESULT_FAILED);
 		fail(c, "login", &shown);
 		return;

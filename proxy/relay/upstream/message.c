@@ -8,6 +8,11 @@
  * time than a round trip, and a relay that was silent for long is asked by DATA
  * first whether it is still there: without an answer to BDAT nobody knows.
  *
+ * A reply too many, from whenever, must not become the verdict. 354 tells that
+ * the two sides are in step. BDAT has no such reply, and so goes only to a
+ * relay that answered MAIL and RCPT with codes that no verdict has; and before
+ * the end goes out nothing may be there to be read.
+ *
  * How it fails: as in dialog.c. A connection on which BDAT was refused
  * is closed: a relay that did not take the octets may take them for commands.
  */
@@ -27,7 +32,7 @@
 static bool may_be_chunk(const struct upstream *u)
 {
 	uint64_t now = loop_now_ms(u->pool->loop);
-	return u->connection->features.chunking && !u->pool->lacks_chunking && u->size &&
+	return u->connection->features.chunking && !u->pool->lacks_chunking && u->is_told_apart && u->size &&
 	       spool_size(u->message) <= SPOOL_MEMORY && now - u->connection->spoke_ms < CHUNK_FRESH_MS;
 }
 
@@ -139,7 +144,7 @@ static bool refuse_unable(struct upstream *u)
 void upstream_message_send(struct upstream *u)
 {
 	assert(u->state == UPSTREAM_OPEN);
-	if (refuse_unable(u))
+	if (refuse_unable(u) || upstream_connection_lose_if_ahead(u->connection))
 		return;
 	u->as_chunk = may_be_chunk(u);
 	if (u->as_chunk) {
@@ -160,10 +165,23 @@ static enum status write_end(struct upstream *u)
 	return stream_write(u->connection->stream, buf_span(&u->chunk));
 }
 
+/* Something came before the end went out: it is about what was sent up to now, or about nothing. */
+static bool hears_early(struct upstream *u)
+{
+	if (!stream_fetch(u->connection->stream))
+		return false;
+	upstream_connection_take(u->connection);
+	if (u->state != UPSTREAM_OVER)
+		upstream_dialog_give_up(u, UPSTREAM_TRANSPORT, "it spoke within the message", NULL);
+	return true;
+}
+
 void upstream_message_release(struct upstream *u, uint64_t limit_ms)
 {
 	uint64_t reply_ms = u->pool->relay->reply_timeout;
 	struct stream *stream = u->connection->stream;
+	if (hears_early(u))
+		return;
 	if (write_end(u) != STATUS_OK) {
 		upstream_dialog_give_up(u, UPSTREAM_TRANSPORT, "the message's end could not be written", NULL);
 		return;
@@ -220,7 +238,8 @@ static void on_verdict(struct upstream *u, const struct reply *reply)
 	char reason[UPSTREAM_REASON_SIZE];
 	struct upstream_connection *c = u->connection;
 	bool is_accepted = reply->code / 100 == 2, was_chunk = u->as_chunk;
-	if (reply->code / 100 == 3) {
+	bool is_of_envelope = was_chunk && span_starts_with(reply->enhanced, SPAN("2.1."));
+	if (reply->code / 100 == 3 || is_of_envelope) {
 		upstream_dialog_give_up(u, UPSTREAM_UNKNOWN, "reply out of step to the final dot", reply);
 		return;
 	}

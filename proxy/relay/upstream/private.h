@@ -216,6 +216,12 @@ void upstream_connection_reset(struct upstream_connection *c, size_t unanswered)
 void upstream_connection_quit(struct upstream_connection *c);
 /* Writes, and expects a reply within `limit_ms`. A failure is a lost connection. False: it is lost. */
 bool upstream_connection_say(struct upstream_connection *c, struct span bytes, uint64_t limit_ms);
+/* The same where no reply is outstanding: one that is there already was not asked for, and the connection is lost. */
+bool upstream_connection_ask(struct upstream_connection *c, struct span bytes, uint64_t limit_ms);
+/* True: it spoke unasked, and would answer what is said next before that is heard. It is lost. */
+bool upstream_connection_lose_if_ahead(struct upstream_connection *c);
+/* Replies that stream_fetch found go to whoever waits for one. */
+void upstream_connection_take(struct upstream_connection *c);
 /* Milliseconds left to get ready, at least 1. */
 uint64_t upstream_connection_time_left(const struct upstream_connection *c);
 
@@ -299,6 +305,7 @@ struct upstream {
 	size_t written, answered; /* indexes of the next RCPT to write, and of the next to be answered */
 	size_t outstanding;       /* replies to come, MAIL's included */
 	size_t asked;             /* RCPTs written */
+	bool is_told_apart;       /* its replies had the codes of MAIL and RCPT (RFC 3463): a verdict has another */
 	unsigned replaced;        /* dead connections that were replaced already; REPLACED_MAXIMUM: no more will be */
 
 	struct spool_message *message; /* from upstream_send on */

@@ -323,10 +323,18 @@ enum status upstream_begin(struct upstream_pool *pool, const struct upstream_env
 	return STATUS_OK;
 }
 
+/* PARKED instead of OPEN, where the relay spoke meanwhile. */
+static void leave_if_ahead(struct upstream *u)
+{
+	if (u->state == UPSTREAM_OPEN)
+		(void)upstream_connection_lose_if_ahead(u->connection);
+}
+
 enum status upstream_add_recipients(struct upstream *u, const struct upstream_recipient *recipients, size_t count)
 {
 	assert(u->message == NULL);
 	TRY(take_recipients(u, recipients, count));
+	leave_if_ahead(u);
 	if (u->state == UPSTREAM_PARKED) {
 		upstream_wait(u, false);
 	} else if (u->state == UPSTREAM_OPEN || u->state == UPSTREAM_ENVELOPE) {
@@ -352,6 +360,7 @@ static bool has_accepted(const struct upstream *u)
 void upstream_send(struct upstream *u, struct spool_message *message, uint64_t size, bool eight_bit, uint64_t step_ms)
 {
 	assert(u->message == NULL && u->told == u->count && has_accepted(u));
+	leave_if_ahead(u);
 	u->message = message;
 	u->size = size;
 	u->has_eight_bit = eight_bit;
