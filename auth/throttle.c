@@ -13,6 +13,7 @@ struct entry {
 	struct map_link link;
 	struct entry *older, *newer;
 	char subject[NAME_SIZE];
+	uint64_t limit; /* failures from which on it is refused */
 	uint64_t began_ms;
 	uint64_t failures;
 	uint64_t guesses[GUESSES_KEPT]; /* truncated digests, a ring */
@@ -79,13 +80,13 @@ void throttle_free(struct throttle **throttle)
 	*throttle = NULL;
 }
 
-/* What a subject is counted under. */
-static void name_subject(enum throttle_kind kind, struct span subject, char out_name[NAME_SIZE])
+/* What a subject is counted under: an address for its network, and for those of other widths around it. False: there is none of this width. */
+static bool name_subject(enum throttle_kind kind, struct span subject, unsigned width, char out_name[NAME_SIZE])
 {
 	if (kind == THROTTLE_ADDRESS)
-		network_of_client(subject, out_name);
-	else
-		snprintf(out_name, NAME_SIZE, "%.*s", SPAN_ARGS(span_slice(subject, 0, NAME_MAXIMUM)));
+		return network_of_client_in(subject, width, out_name);
+	snprintf(out_name, NAME_SIZE, "%.*s", SPAN_ARGS(span_slice(subject, 0, NAME_MAXIMUM)));
+	return width == 0;
 }
 
 static enum status digest(const struct throttle *throttle, const struct span *parts, size_t count, uint64_t *out_digest)
@@ -129,44 +130,63 @@ static enum status add(struct counters *counters, uint64_t hash, const char *sub
 	return STATUS_OK;
 }
 
+static bool blocks_name(const struct throttle *throttle, const struct counters *counters, const char *name)
+{
+	uint64_t hash = 0;
+	if (digest(throttle, &(struct span){ name, strlen(name) }, 1, &hash) != STATUS_OK)
+		return true; /* can't tell: refuse for now */
+	const struct entry *entry = find(counters, hash, name);
+	return entry && entry->failures >= entry->limit;
+}
+
 bool throttle_blocks(struct throttle *throttle, enum throttle_kind kind, struct span subject, uint64_t now_ms)
 {
 	struct counters *counters = &throttle->by_kind[kind];
 	char name[NAME_SIZE];
-	uint64_t hash = 0;
 	if (counters->limit == 0)
 		return false;
 	drop_expired(throttle, counters, now_ms);
-	name_subject(kind, subject, name);
-	if (digest(throttle, &(struct span){ name, strlen(name) }, 1, &hash) != STATUS_OK)
-		return true; /* can't tell: refuse for now */
-	const struct entry *entry = find(counters, hash, name);
-	return entry && entry->failures >= counters->limit;
+	for (unsigned width = 0; width < NETWORK_WIDTHS; width++)
+		if (name_subject(kind, subject, width, name) && blocks_name(throttle, counters, name))
+			return true;
+	return false;
 }
 
-static void count_guess(struct entry *entry, uint64_t guess)
+/* False: it was counted before. */
+static bool count_guess(struct entry *entry, uint64_t guess)
 {
 	for (size_t i = 0; i < GUESSES_KEPT && i < entry->failures; i++)
 		if (entry->guesses[i] == guess)
-			return;
+			return false;
 	entry->guesses[entry->failures++ % GUESSES_KEPT] = guess;
+	return true;
 }
 
+static enum status fail_name(struct throttle *throttle, struct counters *counters, const char *name, uint64_t limit,
+			     uint64_t guess, uint64_t now_ms, bool *out_new)
+{
+	uint64_t hash = 0;
+	TRY(digest(throttle, &(struct span){ name, strlen(name) }, 1, &hash));
+	struct entry *entry = find(counters, hash, name);
+	if (entry == NULL)
+		TRY(add(counters, hash, name, now_ms, &entry));
+	entry->limit = limit;
+	*out_new = count_guess(entry, guess);
+	return STATUS_OK;
+}
+
+/* The narrowest network remembers its guesses best: what is old to it is so to those around it. */
 static enum status fail_one(struct throttle *throttle, enum throttle_kind kind, struct span subject, uint64_t guess,
 			    uint64_t now_ms)
 {
 	struct counters *counters = &throttle->by_kind[kind];
 	char name[NAME_SIZE];
-	uint64_t hash = 0;
-	if (counters->limit == 0)
-		return STATUS_OK;
+	bool is_new = counters->limit > 0;
 	drop_expired(throttle, counters, now_ms);
-	name_subject(kind, subject, name);
-	TRY(digest(throttle, &(struct span){ name, strlen(name) }, 1, &hash));
-	struct entry *entry = find(counters, hash, name);
-	if (entry == NULL)
-		TRY(add(counters, hash, name, now_ms, &entry));
-	count_guess(entry, guess);
+	for (unsigned width = 0; width < NETWORK_WIDTHS && is_new; width++)
+		if (name_subject(kind, subject, width, name))
+			TRY(fail_name(throttle, counters, name, counters->limit * network_shares(width), guess, now_ms,
+				      &is_new));
 	return STATUS_OK;
 }
 
@@ -187,7 +207,7 @@ void throttle_list(struct throttle *throttle, uint64_t now_ms,
 		struct counters *counters = &throttle->by_kind[kind];
 		drop_expired(throttle, counters, now_ms);
 		for (const struct entry *entry = counters->oldest; entry; entry = entry->newer) {
-			if (entry->failures < counters->limit)
+			if (entry->failures < entry->limit)
 				continue;
 			struct throttle_row row = {
 				.kind = (enum throttle_kind)kind,
@@ -200,20 +220,30 @@ void throttle_list(struct throttle *throttle, uint64_t now_ms,
 	}
 }
 
+static bool is_named(const struct entry *entry, char names[NETWORK_WIDTHS][NAME_SIZE])
+{
+	for (unsigned width = 0; width < NETWORK_WIDTHS; width++)
+		if (names[width][0] && span_equal_nocase(span_of(entry->subject), span_of(names[width])))
+			return true;
+	return false;
+}
+
 size_t throttle_clear(struct throttle *throttle, struct span subject, uint64_t now_ms)
 {
 	size_t cleared = 0;
 	for (int kind = 0; kind < 2; kind++) {
 		struct counters *counters = &throttle->by_kind[kind];
-		char name[NAME_SIZE];
-		name_subject((enum throttle_kind)kind, subject, name);
+		char names[NETWORK_WIDTHS][NAME_SIZE] = { 0 };
+		for (unsigned width = 0; width < NETWORK_WIDTHS; width++)
+			if (!name_subject((enum throttle_kind)kind, subject, width, names[width]))
+				names[width][0] = '\0';
 		drop_expired(throttle, counters, now_ms);
 		struct entry *newer = NULL;
 		for (struct entry *entry = counters->oldest; entry; entry = newer) {
 			newer = entry->newer;
-			if (!span_is_empty(subject) && !span_equal_nocase(span_of(entry->subject), span_of(name)))
+			if (!span_is_empty(subject) && !is_named(entry, names))
 				continue;
-			cleared += entry->failures >= counters->limit;
+			cleared += entry->failures >= entry->limit;
 			drop(counters, entry);
 		}
 	}

@@ -1,5 +1,6 @@
 /*
- * Wrong guesses, counted per address and per user in a window that begins with
+ * Wrong guesses, counted per address (an IPv6 one for its /64, and with larger limits
+ * for its /56 and /48: base/network.h) and per user in a window that begins with
  * the first of them. The same wrong password of the same user from the same
  * address counts once: a printer with an old password is no attack.
  *
@@ -29,7 +30,7 @@ enum throttle_kind { THROTTLE_ADDRESS, THROTTLE_USER };
 /* One who is refused, for the list. */
 struct throttle_row {
 	enum throttle_kind kind;
-	const char *subject; /* the user, or the address as network_of_client writes it */
+	const char *subject; /* the user, or a network as network_of_client_in writes it */
 	uint64_t failures;
 	uint64_t left_ms; /* until the window ends */
 };
@@ -47,7 +48,7 @@ MUST_USE enum status throttle_fail(struct throttle *throttle, struct span addres
 /* Those who are refused now, in no order. */
 void throttle_list(struct throttle *throttle, uint64_t now_ms,
 		   void (*visit)(void *context, const struct throttle_row *row), void *context);
-/* Forgives one user or address, or all with an empty subject; how many refusals that ended. */
+/* Forgives one user, or one address with the networks around it, or all with an empty subject; how many refusals that ended. */
 size_t throttle_clear(struct throttle *throttle, struct span subject, uint64_t now_ms);
 
 #endif

@@ -72,19 +72,40 @@ bool network_contains(const struct network *network, struct span address)
 	return memcmp(bytes, network->address, sizeof(bytes)) == 0;
 }
 
+unsigned network_shares(unsigned width)
+{
+	static const unsigned shares[NETWORK_WIDTHS] = { 1, 4, 16 };
+	return shares[width];
+}
+
+static void write_network(unsigned char address[16], unsigned bits, char out_text[NETWORK_TEXT_SIZE])
+{
+	char text[INET6_ADDRSTRLEN];
+	keep_bits(address, bits);
+	inet_ntop(AF_INET6, address, text, sizeof(text));
+	snprintf(out_text, NETWORK_TEXT_SIZE, "%s/%u", text, bits);
+}
+
+bool network_of_client_in(struct span address, unsigned width, char out_text[NETWORK_TEXT_SIZE])
+{
+	static const unsigned bits[NETWORK_WIDTHS] = { 64, 56, 48 };
+	unsigned char bytes[16];
+	bool dotted = false;
+	bool known = read_address(address, bytes, &dotted);
+	if (known && !is_ipv4(bytes)) {
+		write_network(bytes, bits[width], out_text);
+		return true;
+	}
+	if (width > 0)
+		return false;
+	if (known)
+		inet_ntop(AF_INET, bytes + IPV4_OFFSET, out_text, NETWORK_TEXT_SIZE);
+	else
+		snprintf(out_text, NETWORK_TEXT_SIZE, "%.*s", SPAN_ARGS(span_slice(address, 0, NETWORK_TEXT_SIZE - 1)));
+	return true;
+}
+
 void network_of_client(struct span address, char out_text[NETWORK_TEXT_SIZE])
 {
-	unsigned char bytes[16];
-	char text[INET6_ADDRSTRLEN];
-	bool dotted = false;
-	if (!read_address(address, bytes, &dotted)) {
-		snprintf(out_text, NETWORK_TEXT_SIZE, "%.*s", SPAN_ARGS(span_slice(address, 0, NETWORK_TEXT_SIZE - 1)));
-	} else if (is_ipv4(bytes)) {
-		inet_ntop(AF_INET, bytes + IPV4_OFFSET, text, sizeof(text));
-		snprintf(out_text, NETWORK_TEXT_SIZE, "%s", text);
-	} else {
-		keep_bits(bytes, 64);
-		inet_ntop(AF_INET6, bytes, text, sizeof(text));
-		snprintf(out_text, NETWORK_TEXT_SIZE, "%s/64", text);
-	}
+	(void)network_of_client_in(address, 0, out_text);
 }

@@ -25,4 +25,16 @@ bool network_contains(const struct network *network, struct span address);
  */
 void network_of_client(struct span address, char out_text[NETWORK_TEXT_SIZE]);
 
+/*
+ * Whoever rents a server may get a /56 or a /48 of IPv6, and so any number of /64s. So what is
+ * counted by network counts in three widths, and a wider network may have more, but not as
+ * much more as it has /64s.
+ */
+#define NETWORK_WIDTHS 3U /* /64, /56 and /48; IPv4 has the first alone, its single address */
+
+/* How many times what a /64 may have a network of this width may have. */
+unsigned network_shares(unsigned width);
+/* As network_of_client, for this width. False: there is no such network, and nothing is written. */
+bool network_of_client_in(struct span address, unsigned width, char out_text[NETWORK_TEXT_SIZE]);
+
 #endif

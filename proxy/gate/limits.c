@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/network.h"
 
 #define CONNECTION_MEMORY 16384U /* bytes: of an idle one, nearly all of them OpenSSL's; buffers aside */
 
@@ -17,6 +18,10 @@
 #define NETWORK_OTHER 1U                      /* no IP address */
 #define NETWORK_ZERO 2U                       /* ::/64 itself, ::1 for one */
 #define NETWORK_IPV4 (UINT64_C(0xffff) << 32) /* and the address behind it */
+
+/* The /56 and the /48 around a /64 are numbers of ff00::/8, which is multicast. */
+#define NETWORK_56 (UINT64_C(0xff) << 56)
+#define NETWORK_48 (UINT64_C(0xffff) << 48)
 
 #define USER_MARK (UINT64_C(0xff) << 48) /* and 48 bits of a hash of the name */
 #define USER_BITS ((UINT64_C(1) << 48) - 1)
@@ -76,16 +81,56 @@ uint64_t limits_network_of(const struct sockaddr_storage *address)
 
 /* ---- counting */
 
-static enum limits_verdict enter_network(struct limits *limits, uint64_t network)
+/* 0: the network has none of this width. */
+static uint64_t widen(uint64_t network, unsigned width)
 {
-	if (census_count(limits->census, network) >= limits->per_network)
-		return LIMITS_ADDRESS;
+	if (width == 0)
+		return network;
+	if (network >> 56 == 0)
+		return 0; /* of ::/8: no IPv6 network of a client's */
+	return width == 1 ? NETWORK_56 | network >> 8 : NETWORK_48 | network >> 16;
+}
+
+static bool is_full(const struct limits *limits, uint64_t network, unsigned width, uint64_t more)
+{
+	return census_count(limits->census, network) + more > limits->per_network * network_shares(width);
+}
+
+static enum limits_verdict enter_width(struct limits *limits, uint64_t network, unsigned width)
+{
 	if (census_raise(limits->census, network) != STATUS_OK)
 		return LIMITS_CONNECTIONS;
-	if (census_count(limits->census, network) <= limits->per_network)
+	if (!is_full(limits, network, width, 0))
 		return LIMITS_ADMITTED;
 	census_lower(limits->census, network);
 	return LIMITS_ADDRESS;
+}
+
+static void leave_network(struct limits *limits, uint64_t network, unsigned widths)
+{
+	for (unsigned width = 0; width < widths; width++) {
+		uint64_t wide = widen(network, width);
+		if (wide)
+			census_lower(limits->census, wide);
+	}
+}
+
+static enum limits_verdict enter_network(struct limits *limits, uint64_t network)
+{
+	for (unsigned width = 0; width < NETWORK_WIDTHS; width++) {
+		uint64_t wide = widen(network, width);
+		if (wide && is_full(limits, wide, width, 1))
+			return LIMITS_ADDRESS;
+	}
+	for (unsigned width = 0; width < NETWORK_WIDTHS; width++) {
+		uint64_t wide = widen(network, width);
+		enum limits_verdict verdict = wide ? enter_width(limits, wide, width) : LIMITS_ADMITTED;
+		if (verdict == LIMITS_ADMITTED)
+			continue;
+		leave_network(limits, network, width);
+		return verdict;
+	}
+	return LIMITS_ADMITTED;
 }
 
 static enum limits_verdict enter_node(struct limits *limits)
@@ -115,7 +160,7 @@ enum limits_verdict limits_enter(struct limits *limits, uint64_t network)
 		return verdict;
 	verdict = enter_node(limits);
 	if (verdict != LIMITS_ADMITTED && network)
-		census_lower(limits->census, network);
+		leave_network(limits, network, NETWORK_WIDTHS);
 	return verdict;
 }
 
@@ -123,7 +168,7 @@ void limits_leave(struct limits *limits, uint64_t network)
 {
 	census_lower_total(limits->census);
 	if (network)
-		census_lower(limits->census, network);
+		leave_network(limits, network, NETWORK_WIDTHS);
 }
 
 /* ---- users */

@@ -1,6 +1,6 @@
 /*
  * How many connections this node takes: in all, and from one client network
- * (an IPv4 address, or an IPv6 /64, which is what one customer gets), over all
+ * (an IPv4 address, or an IPv6 /64, and with larger shares the /56 and the /48 around it), over all
  * its gates, those that drain after a reload included (stats/census.h), and how
  * many sessions one user may have, counted in the same way. And how
  * much memory this gate holds for them, and how many it has descriptors for.
@@ -47,7 +47,7 @@ void limits_begin(struct limits *limits, struct census *census, uint64_t connect
 /* Leaves the census. Places that are held are forgotten: to give them up later does no more than free them. */
 void limits_end(struct limits *limits);
 
-/* A number for each client network, never 0. IPv4-mapped IPv6 counts as IPv4; what is no IP address (a UNIX socket) shares one. */
+/* A number for each client network, never 0, from which that of the wider ones follows. IPv4-mapped IPv6 counts as IPv4; what is no IP address (a UNIX socket) shares one. */
 uint64_t limits_network_of(const struct sockaddr_storage *address);
 
 /* Counts one connection, unless a bound is reached: then nothing is counted. */

@@ -84,11 +84,11 @@ void census_board_free(struct census_board **board)
 
 /* ---- places */
 
-/* Half of the slots at most are taken, so that searches are short: each connection may count for a network and for a user. */
+/* Half of the slots at most are taken, so that searches are short: each connection may count for three networks and for a user. */
 static uint64_t order_for(uint64_t connections)
 {
 	uint64_t order = CENSUS_ORDER_LEAST;
-	while (order < CENSUS_ORDER_MOST && (uint64_t)1 << order < 4 * connections)
+	while (order < CENSUS_ORDER_MOST && (uint64_t)1 << order < 8 * connections)
 		order++;
 	return order;
 }

@@ -10,7 +10,7 @@
 
 #define CENSUS_PAGE 65536U /* bytes that tables are aligned to: no system has larger pages */
 #define CENSUS_ORDER_LEAST 7U
-#define CENSUS_ORDER_MOST 22U /* a table for 1,000,000 networks and as many users: 64 MiB, taken as it is used */
+#define CENSUS_ORDER_MOST 23U /* a table for what 1,000,000 connections count for: 128 MiB, taken as it is used */
 
 /*
  * A network that has no connection any more leaves its number behind, with a

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <stdio.h>
 
 #include "auth/cache.h"
 #include "auth/throttle.h"
@@ -55,6 +56,42 @@ static void test_the_limit_of_a_user_is_reached_and_passes(void **state)
 	assert_false(blocks_user(throttle, "bert", 2000));
 	assert_true(blocks_user(throttle, "anna", 1000 + WINDOW_MS - 1));
 	assert_false(blocks_user(throttle, "anna", 1000 + WINDOW_MS));
+}
+
+/* A wrong guess of another user from this /64 of a /48. */
+static void guess_from(struct throttle *throttle, unsigned subnet, unsigned number)
+{
+	char address[64], user[32];
+	snprintf(address, sizeof(address), "2001:db8:1:%x::1", subnet);
+	snprintf(user, sizeof(user), "user%u", number);
+	guess(throttle, address, user, "wrong", 1000);
+}
+
+static void test_guesses_from_many_small_networks_count_for_the_larger_one(void **state)
+{
+	struct throttle *throttle = *state;
+	unsigned number = 0;
+	while (number < 11)
+		guess_from(throttle, 0x100 + number, number), number++;
+	assert_false(blocks_address(throttle, "2001:db8:1:1ff::9", 1000));
+	guess_from(throttle, 0x1aa, number++);
+	assert_true(blocks_address(throttle, "2001:db8:1:1ff::9", 1000)); /* four times three, of the /56 */
+	assert_false(blocks_address(throttle, "2001:db8:1:2ff::9", 1000));
+	for (unsigned i = 0; i < 36; i++)
+		guess_from(throttle, 0x200 + 256 * i, number++);
+	assert_true(blocks_address(throttle, "2001:db8:1:2ff::9", 1000)); /* sixteen times three, of the /48 */
+	assert_false(blocks_address(throttle, "2001:db8:2::9", 1000));
+	assert_int_equal(throttle_clear(throttle, SPAN("2001:db8:1:1ff::9"), 1000), 2);
+	assert_false(blocks_address(throttle, "2001:db8:1:1ff::9", 1000));
+}
+
+static void test_many_old_printers_are_no_attack_of_their_network(void **state)
+{
+	struct throttle *throttle = *state;
+	for (unsigned round = 0; round < 10; round++)
+		for (unsigned printer = 0; printer < 40; printer++)
+			guess_from(throttle, 256 * printer, printer);
+	assert_false(blocks_address(throttle, "2001:db8:1::1", 1000));
 }
 
 static void test_the_limit_of_an_address_counts_all_its_users(void **state)
@@ -307,6 +344,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		THROTTLED(test_the_limit_of_a_user_is_reached_and_passes),
+		THROTTLED(test_guesses_from_many_small_networks_count_for_the_larger_one),
+		THROTTLED(test_many_old_printers_are_no_attack_of_their_network),
 		THROTTLED(test_the_limit_of_an_address_counts_all_its_users),
 		THROTTLED(test_an_old_password_in_a_printer_counts_once),
 		THROTTLED(test_a_slash_64_is_one_address),

@@ -70,12 +70,32 @@ static void clients_are_counted_by_network(void **state)
 	}
 }
 
+static void clients_of_ipv6_are_counted_in_three_widths(void **state)
+{
+	static const char *const widths[NETWORK_WIDTHS] = { "2001:db8:1:203::/64", "2001:db8:1:200::/56",
+							    "2001:db8:1::/48" };
+	char text[NETWORK_TEXT_SIZE] = "untouched";
+	(void)state;
+	for (unsigned width = 1; width < NETWORK_WIDTHS; width++) {
+		assert_false(network_of_client_in(SPAN("192.0.2.7"), width, text));
+		assert_false(network_of_client_in(SPAN("::ffff:192.0.2.7"), width, text));
+		assert_false(network_of_client_in(SPAN("local"), width, text));
+		assert_true(network_shares(width) > network_shares(width - 1));
+	}
+	assert_string_equal(text, "untouched");
+	for (unsigned width = 0; width < NETWORK_WIDTHS; width++) {
+		assert_true(network_of_client_in(SPAN("2001:db8:1:203:4:5:6:7"), width, text));
+		assert_string_equal(text, widths[width]);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(addresses_belong_to_networks),
 		cmocka_unit_test(what_is_no_network_is_refused),
 		cmocka_unit_test(clients_are_counted_by_network),
+		cmocka_unit_test(clients_of_ipv6_are_counted_in_three_widths),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -116,6 +116,52 @@ static void a_network_is_full_while_others_are_not(void **state)
 	limits_end(&other);
 }
 
+/* As many /64s of the network as it takes, until one is refused; how many were taken. `step`: from one /64 to the next. */
+static unsigned fill_network(struct limits *limits, uint64_t network, uint64_t step, unsigned most)
+{
+	unsigned taken = 0;
+	while (taken < most && limits_enter(limits, network + step * taken) == LIMITS_ADMITTED)
+		taken++;
+	return taken;
+}
+
+static void empty_network(struct limits *limits, uint64_t network, uint64_t step, unsigned taken)
+{
+	while (taken-- > 0)
+		limits_leave(limits, network + step * taken);
+}
+
+static void who_has_a_wider_network_has_a_larger_share_and_no_more(void **state)
+{
+	struct limits limits;
+	uint64_t first = network_of("2001:db8:1::1");
+	(void)state;
+	join(0, 5000, 3, &limits);
+	assert_int_equal(fill_network(&limits, first, 0, 100), 3);     /* one /64 */
+	assert_int_equal(fill_network(&limits, first + 1, 1, 100), 9); /* its /56: 12 in all */
+	assert_int_equal(limits_enter(&limits, first + 255), LIMITS_ADDRESS);
+	assert_int_equal(fill_network(&limits, first + 256, 256, 100), 36); /* the /48: 48 in all */
+	assert_int_equal(limits_enter(&limits, network_of("2001:db8:1:ffff::1")), LIMITS_ADDRESS);
+	assert_int_equal(limits_enter(&limits, network_of("2001:db8:2::1")), LIMITS_ADMITTED);
+	limits_leave(&limits, network_of("2001:db8:2::1"));
+	empty_network(&limits, first + 256, 256, 36);
+	empty_network(&limits, first + 1, 1, 9);
+	empty_network(&limits, first, 0, 3);
+	assert_int_equal(census_total(limits.census), 0);
+	assert_int_equal(fill_network(&limits, first, 1, 100), 12); /* nothing was left behind */
+	limits_end(&limits);
+}
+
+static void addresses_of_ipv4_have_no_wider_network(void **state)
+{
+	struct limits limits;
+	(void)state;
+	join(0, 5000, 2, &limits);
+	assert_int_equal(fill_network(&limits, network_of("192.0.2.0"), 1, 256), 256);
+	assert_int_equal(fill_network(&limits, network_of("::ffff:198.51.100.0"), 1, 256), 256);
+	limits_end(&limits);
+}
+
 static void what_is_refused_counts_nowhere(void **state)
 {
 	struct limits limits;
@@ -282,6 +328,8 @@ int main(void)
 						close_board),
 		cmocka_unit_test(addresses_belong_to_the_networks_they_should),
 		CASE(a_network_is_full_while_others_are_not),
+		CASE(who_has_a_wider_network_has_a_larger_share_and_no_more),
+		CASE(addresses_of_ipv4_have_no_wider_network),
 		CASE(what_is_refused_counts_nowhere),
 		CASE(many_networks_are_told_apart),
 		CASE(a_place_is_held_until_it_is_given_up),

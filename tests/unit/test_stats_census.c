@@ -168,9 +168,9 @@ static void a_full_table_says_so(void **state)
 {
 	uint64_t network = 1;
 	(void)state;
-	while (network < 1000 && census_raise(gates[0], network) == STATUS_OK)
+	while (network < 2000 && census_raise(gates[0], network) == STATUS_OK)
 		network++;
-	assert_in_range(network, 2 * ROOM, 999); /* all slots, and not one more */
+	assert_in_range(network, 4 * ROOM, 1999); /* all slots, and not one more */
 	assert_int_equal(census_count(gates[1], network), 0);
 	assert_int_equal(census_count(gates[1], 5), 1);
 }
@@ -243,7 +243,7 @@ static void its_memory_is_given_back(void **state)
 	assert_int_equal(fstat(census_board_fd(board), &after), 0);
 	assert_int_equal(after.st_blocks, before.st_blocks);
 	assert_in_range(after.st_size, before.st_size,
-			before.st_size + (10 << 20)); /* one piece, used again and again */
+			before.st_size + (20 << 20)); /* one piece, used again and again */
 }
 
 #define CASE(test) cmocka_unit_test_setup_teardown(test, open_all, close_all)
