@@ -1,35 +1,37 @@
 /*
- * The authors in a From: field. A user may send only as himself, and receivers
+ * The authors in a From: field. Users may send only as themselves, and receivers
  * read this field in many ways, so what is taken is narrow: every address that stands
- * outside a quoted string is given, and a field that two readers could split differently is refused.
+ * outside a quoted string is given, and every one elsewhere that a naive reader would find; a field that two readers
+ * could split differently is refused.
  *
  *   me@d            me@d (Me)         Me <me@d>       "Me, too" <me@d>      =?utf-8?Q?M=C3=A9?= <me@d>
  *   you@e <me@d>    gives both        a@d, b@d        Team: a@d, b@d;       root
  *
- * It owns a buffer for one display name; it fails with STATUS_INVALID, or with its buffers.
+ * It fails with STATUS_INVALID, or with its buffers.
  */
 #include "smtp/author.h"
 
 #include <string.h>
 
 #include "smtp/address.h"
-#include "smtp/encoded_word.h"
+#include "smtp/header.h"
+#include "smtp/naive_reader.h"
 
-#define DISPLAY_MAXIMUM 4096 /* bytes of one decoded display name; longer ones are nobody's */
+#define FOUND_MAXIMUM (8U * HEADER_MAXIMUM) /* bytes: two views, each with and without backslashes, and overlaps */
+#define LOOK_AHEAD 8                        /* addresses */
 
 /* What was seen of a mailbox since the separator in front of it. */
 struct entry {
 	unsigned words;     /* outside brackets, without an @ */
 	unsigned addresses; /* outside brackets */
 	bool has_angle;
-	bool is_encoded;  /* a word outside quotes was encoded */
-	struct span word; /* the last one */
+	bool has_open_dot; /* the last word is the first one, and begins with a dot */
+	struct span word;  /* the last one */
 };
 
 struct author {
 	struct span rest;
 	struct entry entry;
-	struct buf display; /* what a reader that decodes and unquotes too early would see */
 	bool in_group;
 	struct buf *addresses;
 };
@@ -80,7 +82,7 @@ static bool has_encoded_word(struct span text)
 /* Quoted local parts are taken where no reader can find a border within. */
 static bool is_plain_local(struct span local)
 {
-	return local.data[0] != '"' || !has_any(span_slice(local, 1, local.size - 1), "@<>()[],;:\\\"");
+	return local.data[0] != '"' || !has_any(span_slice(local, 1, local.size - 1), "@<>()[],;:\\\" \t");
 }
 
 /* "root", as programs on UNIX write. */
@@ -114,7 +116,7 @@ static enum status emit(struct author *author, struct span address)
 static enum status skip_comment(struct author *author)
 {
 	size_t end = span_find_byte(author->rest, ')');
-	if (end == author->rest.size)
+	if (end == author->rest.size || author->entry.has_open_dot)
 		return STATUS_INVALID;
 	struct span comment = skip(author, end + 1);
 	return has_any(span_slice(comment, 1, end), "(\"@<>\\") ? STATUS_INVALID : STATUS_OK;
@@ -154,8 +156,8 @@ static size_t measure_word(struct span text, bool *out_has_at)
 		if (*rest.data == '"')
 			size = measure_quoted(rest);
 		else if (*rest.data == '[' && at && text.data[at - 1] == '@')
-			size = span_find_byte(rest, ']'); /* a literal may hold colons */
-		else if (is_one_of(*rest.data, "()<>,;:\\"))
+			size = span_find_byte(rest, ']') + 1; /* a literal may hold colons */
+		else if (is_one_of(*rest.data, "()<>[],;:\\"))
 			break;
 		if (size == 0 || size > rest.size)
 			return 0;
@@ -164,6 +166,28 @@ static size_t measure_word(struct span text, bool *out_has_at)
 	}
 	*out_has_at = has_at;
 	return at;
+}
+
+static bool is_dots(struct span word)
+{
+	for (size_t i = 0; i < word.size; i++) {
+		if (word.data[i] != '.')
+			return false;
+	}
+	return true;
+}
+
+/*
+ * To some readers a dot begins no word, and what follows it is a mailbox or nothing: ". Ceo <me@d>", ".ceo <me@d>".
+ * ".NET Team" is a name to all.
+ */
+static enum status check_dots(struct entry *entry, struct span word)
+{
+	bool begins_with_dot = word.data[0] == '.';
+	if (is_dots(word) || (entry->has_open_dot && (begins_with_dot || word.data[0] == '"')))
+		return STATUS_INVALID;
+	entry->has_open_dot = begins_with_dot && entry->words == 0;
+	return STATUS_OK;
 }
 
 static enum status read_word(struct author *author)
@@ -177,28 +201,9 @@ static enum status read_word(struct author *author)
 		author->entry.addresses++;
 		return emit(author, word);
 	}
+	TRY(check_dots(&author->entry, word));
 	author->entry.words++;
 	author->entry.word = word;
-	author->entry.is_encoded |= word.data[0] != '"' && has_encoded_word(word);
-	enum status status = encoded_word_decode(word, &author->display);
-	return status == STATUS_TOO_LARGE ? STATUS_INVALID : status;
-}
-
-/* A display name may hold an @, as many do, but not what would make it an address or a list to a reader that looks too early. */
-static bool is_honest(struct span display)
-{
-	return !span_contains_byte(display, '@') || !has_any(display, "<>[],;:\\\r\n");
-}
-
-/* Addresses among the decoded words of a name: to a reader that decodes first they stand there unquoted. */
-static enum status emit_decoded(struct author *author)
-{
-	struct span part, rest = buf_span(&author->display);
-	struct mailbox mailbox;
-	while (span_cut(&rest, ' ', &part)) {
-		if (address_read(part, true, &mailbox) == STATUS_OK && mailbox.domain.size)
-			TRY(emit(author, part));
-	}
 	return STATUS_OK;
 }
 
@@ -213,11 +218,8 @@ static enum status finish_entry(struct author *author)
 {
 	struct entry entry = author->entry;
 	author->entry = (struct entry){ 0 };
-	if (!is_honest(buf_span(&author->display)) || !is_phrase(&entry))
+	if (!is_phrase(&entry) || entry.has_open_dot)
 		return STATUS_INVALID;
-	if (entry.is_encoded)
-		TRY(emit_decoded(author));
-	buf_clear(&author->display);
 	if (entry.has_angle || entry.words + entry.addresses == 0 || entry.addresses == 1)
 		return STATUS_OK;
 	return entry.words == 1 && is_bare_name(entry.word) ? emit(author, entry.word) : STATUS_INVALID;
@@ -268,13 +270,54 @@ static enum status read_all(struct author *author)
 	return author->in_group || buf_size(author->addresses) == before ? STATUS_INVALID : STATUS_OK;
 }
 
+/* ---- addresses that stand where none should */
+
+/* Whether `address` is among the next ones of `known`, which then goes on after it. */
+static bool skip_known(struct span *known, struct span address)
+{
+	struct span rest = *known;
+	struct span next;
+	for (unsigned i = 0; i < LOOK_AHEAD && span_cut(&rest, '\n', &next); i++) {
+		if (span_equal(next, address)) {
+			*known = rest;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Those of `found` that are not among the ones since `before`, both in the field's order, or in it twice; one that is told twice does no harm. */
+static enum status emit_found(struct author *author, struct span found, size_t before)
+{
+	BUF_AUTO struct buf open;
+	struct span address, known, all;
+	buf_init(&open, HEADER_MAXIMUM);
+	TRY(buf_append(&open, span_slice(buf_span(author->addresses), before, buf_size(author->addresses))));
+	known = all = buf_span(&open);
+	while (found.size && span_cut(&found, '\n', &address)) {
+		struct span again = all;
+		if (!skip_known(&known, address) && !skip_known(&again, address))
+			TRY(emit(author, address));
+	}
+	return STATUS_OK;
+}
+
+static enum status read_as_naive(struct author *author, struct span value, size_t before)
+{
+	BUF_AUTO struct buf found;
+	buf_init(&found, FOUND_MAXIMUM);
+	enum status status = naive_reader_find(value, &found);
+	if (status == STATUS_OK)
+		status = emit_found(author, buf_span(&found), before);
+	return status == STATUS_TOO_LARGE ? STATUS_INVALID : status;
+}
+
 enum status author_read(struct span value, struct buf *addresses)
 {
 	struct author author = { .rest = value, .addresses = addresses };
+	size_t before = buf_size(addresses);
 	if (has_control(value))
 		return STATUS_INVALID;
-	buf_init(&author.display, DISPLAY_MAXIMUM);
-	enum status status = read_all(&author);
-	buf_free(&author.display);
-	return status;
+	TRY(read_all(&author));
+	return read_as_naive(&author, value, before);
 }

@@ -36,10 +36,12 @@ struct header_facts {
 /*
  * `header`: the whole header, wire form. *out_facts is told in any case. `addresses` gets
  * the addresses of all From: fields, separated by LF: every one that a lenient reader may take for an author,
- * so that all of them must be the user's. They are as address_read takes them, or without a domain ("From: root").
+ * so that all of them must be the user's; in a quoted name those count whose domain has a dot. They are as
+ * address_read takes them, or without a domain ("From: root").
  *
  * STATUS_INVALID: readers would disagree about a From: field (nested or unclosed brackets, quotes, comments; routes;
- * an address within a comment; control bytes; no address at all), or the header is not wire form.
+ * an address within a comment; square brackets or lone dots in a name; encoded words in charsets that can hide an @;
+ * control bytes; no address at all), or the header is not wire form.
  * STATUS_TOO_LARGE, STATUS_NO_MEMORY.
  */
 MUST_USE enum status header_read(struct span header, struct header_facts *out_facts, struct buf *addresses);

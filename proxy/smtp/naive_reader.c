@@ -1,0 +1,214 @@
+/*
+ * The naive reader: decodes first, then looks. Pure; a buffer for each of its two views of the text.
+ */
+#include "smtp/naive_reader.h"
+
+#include <string.h>
+
+#include "smtp/encoded_word.h"
+#include "smtp/header.h"
+
+#define ADDRESSES_MAXIMUM (2U * HEADER_MAXIMUM) /* bytes found in one view: neighbours share a part */
+
+struct naive_reader {
+	struct buf apart;       /* the text with each encoded word decoded, and blanks around it */
+	struct buf joined;      /* the same, without the blanks between two of them (RFC 2047, 6.2) */
+	size_t blanks;          /* read since the last encoded word, and kept back from `joined` */
+	bool is_after_word;     /* nothing but those was */
+	bool is_quoted;         /* within a quoted string */
+	bool has_at;            /* where no address may stand: quoted or encoded */
+	bool has_open_at;       /* encoded, outside quotes */
+	bool has_hidden_border; /* encoded */
+};
+
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+/* ---- addresses in a text */
+
+/* What ends an address for everybody. */
+static bool is_border(char c)
+{
+	return (unsigned char)c <= ' ' || c == 0x7F || strchr("()<>[],;:\\\"@", c) != NULL;
+}
+
+static bool is_domain_byte(char c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (unsigned char)c >= 0x80 ||
+	       c == '.' || c == '-' || c == '_';
+}
+
+static struct span local_before(struct span text, size_t at)
+{
+	size_t begin = at;
+	while (begin > 0 && !is_border(text.data[begin - 1]))
+		begin--;
+	while (begin < at && (text.data[begin] == '\'' || text.data[begin] == '.'))
+		begin++;
+	return span_slice(text, begin, at);
+}
+
+static struct span domain_after(struct span text, size_t at)
+{
+	size_t end = at + 1;
+	while (end < text.size && is_domain_byte(text.data[end]))
+		end++;
+	while (end > at + 1 && (text.data[end - 1] == '.' || text.data[end - 1] == '-'))
+		end--;
+	return span_slice(text, at + 1, end);
+}
+
+static enum status find_addresses(struct span text, bool without_dots, struct buf *addresses)
+{
+	for (size_t at = 0; at < text.size; at++) {
+		if (text.data[at] != '@')
+			continue;
+		struct span local = local_before(text, at);
+		struct span domain = domain_after(text, at);
+		if (local.size == 0 || domain.size == 0 || !(without_dots || span_contains_byte(domain, '.')))
+			continue;
+		TRY(buf_append(addresses, local));
+		TRY(buf_append_byte(addresses, '@'));
+		TRY(buf_append(addresses, domain));
+		TRY(buf_append_byte(addresses, '\n'));
+	}
+	return STATUS_OK;
+}
+
+/* Appends the addresses in `text`, unless they are the very ones that `addresses` holds already, of another view. */
+static enum status find_in_view(const struct naive_reader *reader, struct span text, struct buf *addresses)
+{
+	BUF_AUTO struct buf found;
+	buf_init(&found, ADDRESSES_MAXIMUM);
+	TRY(find_addresses(text, reader->has_open_at, &found));
+	size_t size = buf_size(&found);
+	bool is_known = span_equal(span_slice(buf_span(addresses), 0, size), buf_span(&found));
+	return is_known ? STATUS_OK : buf_append(addresses, buf_span(&found));
+}
+
+/* As it stands, and without backslashes, which are taken off by some and left by others. */
+static enum status find_both_ways(const struct naive_reader *reader, struct span text, struct buf *addresses)
+{
+	BUF_AUTO struct buf plain;
+	buf_init(&plain, HEADER_MAXIMUM);
+	TRY(find_in_view(reader, text, addresses));
+	if (!span_contains_byte(text, '\\'))
+		return STATUS_OK;
+	for (size_t i = 0; i < text.size; i++) {
+		if (text.data[i] != '\\')
+			TRY(buf_append_byte(&plain, text.data[i]));
+	}
+	return find_in_view(reader, buf_span(&plain), addresses);
+}
+
+/* ---- the views */
+
+static enum status end_blanks(struct naive_reader *reader)
+{
+	for (reader->is_after_word = false; reader->blanks; reader->blanks--)
+		TRY(buf_append_byte(&reader->joined, ' '));
+	return STATUS_OK;
+}
+
+/* *out_used: one, or two where a backslash takes the next one with it. */
+static enum status read_plain(struct naive_reader *reader, struct span rest, size_t *out_used)
+{
+	char c = *rest.data;
+	size_t used = reader->is_quoted && c == '\\' && rest.size > 1 ? 2 : 1;
+	reader->is_quoted ^= c == '"';
+	reader->has_at |= reader->is_quoted && rest.data[used - 1] == '@';
+	*out_used = used;
+	TRY(buf_append(&reader->apart, span_slice(rest, 0, used)));
+	if (reader->is_after_word && is_blank(c)) {
+		reader->blanks++;
+		return STATUS_OK;
+	}
+	TRY(end_blanks(reader));
+	return buf_append(&reader->joined, span_slice(rest, 0, used));
+}
+
+static bool has_border(struct span text)
+{
+	for (size_t i = 0; i < text.size; i++) {
+		if (text.data[i] != ' ' && text.data[i] != '@' && is_border(text.data[i]))
+			return true;
+	}
+	return false;
+}
+
+/* What a word that was decoded says. One that is a word again would be decoded twice by some. */
+static enum status take_decoded(struct naive_reader *reader, struct span text)
+{
+	bool has_at = span_contains_byte(text, '@');
+	reader->has_at |= has_at;
+	reader->has_open_at |= has_at && !reader->is_quoted;
+	reader->has_hidden_border |= has_border(text);
+	if (text.size && memmem(text.data, text.size, "=?", 2) != NULL)
+		return STATUS_INVALID;
+	TRY(buf_append_byte(&reader->apart, ' '));
+	TRY(buf_append(&reader->apart, text));
+	TRY(buf_append_byte(&reader->apart, ' '));
+	reader->blanks = 0; /* those between two words; before the first one they are in already */
+	reader->is_after_word = true;
+	return buf_append(&reader->joined, text);
+}
+
+static enum status read_encoded(struct naive_reader *reader, const struct encoded_word *word)
+{
+	BUF_AUTO struct buf decoded;
+	buf_init(&decoded, HEADER_MAXIMUM);
+	TRY(encoded_word_decode(word, &decoded));
+	return take_decoded(reader, buf_span(&decoded));
+}
+
+/* After the last "?=" there is no encoded word to look for, however many begin. */
+static size_t find_last_word_end(struct span value)
+{
+	size_t end = value.size;
+	while (end >= 2 && memcmp(value.data + end - 2, "?=", 2) != 0)
+		end--;
+	return end < 2 ? 0 : end;
+}
+
+static enum status read_value(struct naive_reader *reader, struct span value)
+{
+	size_t last = find_last_word_end(value);
+	for (size_t at = 0; at < value.size;) {
+		struct encoded_word word;
+		struct span rest = span_slice(value, at, value.size);
+		size_t used;
+		if (at < last && encoded_word_take(&rest, &word) == STATUS_OK) {
+			TRY(read_encoded(reader, &word));
+			used = value.size - at - rest.size;
+		} else {
+			TRY(read_plain(reader, rest, &used));
+		}
+		at += used;
+	}
+	return STATUS_OK;
+}
+
+/* An @ and a border that came out of encoded words, or one of them: where the address ends is a matter of taste. */
+static enum status find_in_views(struct naive_reader *reader, struct span value, struct buf *addresses)
+{
+	TRY(read_value(reader, value));
+	if (reader->has_at && reader->has_hidden_border)
+		return STATUS_INVALID;
+	struct span apart = buf_span(&reader->apart);
+	struct span joined = buf_span(&reader->joined);
+	TRY(find_both_ways(reader, apart, addresses));
+	return span_equal(apart, joined) ? STATUS_OK : find_both_ways(reader, joined, addresses);
+}
+
+enum status naive_reader_find(struct span value, struct buf *addresses)
+{
+	struct naive_reader reader = { 0 };
+	buf_init(&reader.apart, HEADER_MAXIMUM);
+	buf_init(&reader.joined, HEADER_MAXIMUM);
+	enum status status = find_in_views(&reader, value, addresses);
+	buf_free(&reader.apart);
+	buf_free(&reader.joined);
+	return status;
+}
