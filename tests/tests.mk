@@ -42,7 +42,7 @@ unit: $(UNIT_TESTS)
 dialog: all
 	BUILD=$(abspath $(BUILD)) $(PYTEST) tests/dialog
 
-e2e: all $(BUILD)/bench/crowd
+e2e: all $(BUILD)/bench/crowd $(BUILD)/readers/judge
 	BUILD=$(abspath $(BUILD)) $(PYTEST) tests/e2e
 
 # The whole test run with AddressSanitizer and UndefinedBehaviorSanitizer; seccomp is off there only.
@@ -97,3 +97,9 @@ $(BUILD)/bench/%: $(BUILD)/tests/bench/%.o
 	@mkdir -p $(@D)
 	@echo "  LD  $@"
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ -lssl -lcrypto -lpthread
+
+# Says what Subgate makes of From: fields, for tests/e2e/test_from_readers.py.
+$(BUILD)/readers/%: $(BUILD)/tests/readers/%.o $(BUILD)/libsubgate.a
+	@mkdir -p $(@D)
+	@echo "  LD  $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
