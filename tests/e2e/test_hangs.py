@@ -11,10 +11,11 @@ import urllib.request
 import pytest
 
 from harness.client import login, message
+from harness.debugger import Debugger
 from harness.process import wait_until
-from harness.subgate import relay_section
 
 USER = "alice@example.com"
+ROLES = ("gate", "auth", "relay", "admin", "redis")
 SHOWN, REPLACED, ANSWERED = 5, 15, 15  # seconds that are promised
 SLACK = 10  # seconds more, for a machine that is busy with other tests
 
@@ -142,6 +143,24 @@ def test_a_reload_whose_new_processes_hang_is_answered(subgate):
     wait_until(lambda: set(subgate.pids("gate")).isdisjoint(gates), "the reload to be done", 30)
 
 
+def test_a_successor_that_never_gets_ready_is_replaced_too(subgate, upstream):
+    password = subgate.create_app_password(USER)
+    children = pathlib.Path(f"/proc/{subgate.pid}/task/{subgate.pid}/children")
+    for _ in range(10):  # until one is caught before it is ready
+        former = set(children.read_text().split())
+        os.kill(subgate.pids("relay")[0], signal.SIGKILL)
+        victim = stop_next_child(subgate, former)
+        if states(subgate, "relay") == ["starting"]:
+            break
+        os.kill(victim, signal.SIGCONT)
+        wait_until(lambda: states(subgate, "relay") == ["ready"], "the relay to be ready", 10)
+    assert states(subgate, "relay") == ["starting"]
+    wait_until(lambda: victim not in subgate.pids("relay") and states(subgate, "relay") == ["ready"], "one more relay", 60)
+    wait_until(lambda: ask(subgate)[0] == 200, "/readyz to be well", 10)
+    with login(subgate, USER, password) as client:
+        client.sendmail(USER, ["bob@example.net"], message(USER))
+
+
 def test_a_drain_is_answered_and_done_past_a_stopped_gate(subgate):
     os.kill(subgate.pids("gate")[0], signal.SIGSTOP)
     seconds, _ = took(lambda: subgate.ctl("drain"))
@@ -150,7 +169,7 @@ def test_a_drain_is_answered_and_done_past_a_stopped_gate(subgate):
 
 
 def test_a_supervisor_that_was_stopped_kills_nobody(subgate):
-    roles = [pid for role in ("gate", "auth", "relay", "admin") for pid in subgate.pids(role)]
+    roles = [pid for role in ROLES for pid in subgate.pids(role)]
     subgate.signal(signal.SIGSTOP)
     wait_until(lambda: ask(subgate) == (503, "hung: supervisor\n"), "/readyz to say so", SHOWN + SLACK)
     assert ask(subgate, "healthz") == (503, "hung: supervisor\n")
@@ -158,13 +177,13 @@ def test_a_supervisor_that_was_stopped_kills_nobody(subgate):
     subgate.signal(signal.SIGCONT)
     wait_until(lambda: ask(subgate) == (200, "ready\n"), "/readyz to be well", 10)
     time.sleep(2)
-    assert [pid for role in ("gate", "auth", "relay", "admin") for pid in subgate.pids(role)] == roles
+    assert [pid for role in ROLES for pid in subgate.pids(role)] == roles
     assert "hangs" not in subgate.log
 
 
 def test_a_node_that_was_frozen_kills_nobody(subgate):
     """All of it stopped at once, as by a suspended machine or a paused container, and woken supervisor first."""
-    roles = [pid for role in ("gate", "auth", "relay", "admin") for pid in subgate.pids(role)]
+    roles = [pid for role in ROLES for pid in subgate.pids(role)]
     for pid in [subgate.pid, *roles]:
         os.kill(pid, signal.SIGSTOP)
     time.sleep(15)
@@ -172,7 +191,7 @@ def test_a_node_that_was_frozen_kills_nobody(subgate):
         os.kill(pid, signal.SIGCONT)
     wait_until(lambda: ask(subgate) == (200, "ready\n"), "/readyz to be well", 10)
     time.sleep(2)
-    assert [pid for role in ("gate", "auth", "relay", "admin") for pid in subgate.pids(role)] == roles
+    assert [pid for role in ROLES for pid in subgate.pids(role)] == roles
     assert "killed" not in subgate.log
 
 
@@ -212,3 +231,17 @@ def test_systemd_hears_from_a_supervisor_that_is_well(subgate, tmp_path):
     assert "WATCHDOG=1" not in listen_for(notify, "WATCHDOG=1", 4)
     subgate.signal(signal.SIGCONT)
     assert "WATCHDOG=1" in listen_for(notify, "WATCHDOG=1", 20)
+
+
+def test_systemd_hears_nothing_where_killing_does_not_help(subgate, tmp_path):
+    """A process that outlives its kill, as one does that waits for a disk in the kernel; here a debugger keeps it."""
+    subgate.stop()
+    notify = tmp_path / "notify"
+    subgate.start(env={"NOTIFY_SOCKET": str(notify), "WATCHDOG_USEC": "3000000"})
+    relay, = subgate.pids("relay")
+    with Debugger(relay) as debugger:
+        wait_until(lambda: "relay hangs, and is killed" in subgate.log, "the relay to be killed", REPLACED + SLACK)
+        wait_until(lambda: "WATCHDOG=1" not in listen_for(notify, "WATCHDOG=1", 4), "silence towards systemd", 60)
+        wait_until(debugger.reap, "the relay to be gone", 5)
+    assert "WATCHDOG=1" in listen_for(notify, "WATCHDOG=1", 20)
+    wait_until(lambda: subgate.pids("relay") not in ([], [relay]) and ask(subgate)[0] == 200, "a new relay", 20)
