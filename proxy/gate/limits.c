@@ -93,7 +93,8 @@ static uint64_t widen(uint64_t network, unsigned width)
 
 static bool is_full(const struct limits *limits, uint64_t network, unsigned width, uint64_t more)
 {
-	return census_count(limits->census, network) + more > limits->per_network * network_shares(width);
+	uint64_t limit = limits->per_network * network_shares(width);
+	return census_weigh(limits->census, network, limit) + more > limit;
 }
 
 static enum limits_verdict enter_width(struct limits *limits, uint64_t network, unsigned width)
@@ -136,7 +137,7 @@ static enum limits_verdict enter_network(struct limits *limits, uint64_t network
 static enum limits_verdict enter_node(struct limits *limits)
 {
 	census_raise_total(limits->census);
-	if (census_total(limits->census) <= limits->connections)
+	if (census_weigh(limits->census, 0, limits->connections) <= limits->connections)
 		return LIMITS_ADMITTED;
 	census_lower_total(limits->census);
 	return LIMITS_CONNECTIONS;
@@ -153,7 +154,7 @@ enum limits_verdict limits_enter(struct limits *limits, uint64_t network)
 		return LIMITS_MEMORY;
 	if (census_own_total(limits->census) >= limits->descriptors)
 		return LIMITS_DESCRIPTORS;
-	if (census_total(limits->census) >= limits->connections)
+	if (census_weigh(limits->census, 0, limits->connections) >= limits->connections)
 		return LIMITS_CONNECTIONS;
 	enum limits_verdict verdict = network ? enter_network(limits, network) : LIMITS_ADMITTED;
 	if (verdict != LIMITS_ADMITTED)
@@ -186,9 +187,9 @@ uint64_t limits_user_of(struct span name)
 
 bool limits_enter_user(struct limits *limits, uint64_t user, uint64_t sessions)
 {
-	if (census_count(limits->census, user) >= sessions || census_raise(limits->census, user) != STATUS_OK)
+	if (census_weigh(limits->census, user, sessions) >= sessions || census_raise(limits->census, user) != STATUS_OK)
 		return false;
-	if (census_count(limits->census, user) <= sessions)
+	if (census_weigh(limits->census, user, sessions) <= sessions)
 		return true;
 	census_lower(limits->census, user);
 	return false;

@@ -14,8 +14,9 @@
 
 #include "stats/census_layout.h"
 
+#define APART 4U                   /* of a limit, one part is divided by the gates */
 #define STEPS_MAXIMUM 512U         /* slots looked at in one search */
-#define COUNT_MAXIMUM (1ULL << 32) /* what another table adds at most: sums can't overflow */
+#define COUNT_MAXIMUM (1ULL << 32) /* what another table adds at most, where no limit says less: sums can't overflow */
 
 struct census {
 	int reading_fd;
@@ -132,9 +133,11 @@ static enum status find_table(struct census *census, unsigned place, const struc
 	return STATUS_OK;
 }
 
-static uint64_t cap(uint64_t count)
+static uint64_t clamp(uint64_t count, uint64_t least, uint64_t most)
 {
-	return count < COUNT_MAXIMUM ? count : COUNT_MAXIMUM;
+	if (count < least)
+		return least;
+	return count < most ? count : most;
 }
 
 static size_t start_of(const struct census *census, uint64_t network)
@@ -160,31 +163,53 @@ static uint64_t count_in(const struct census *census, const struct census_table 
 	return 0;
 }
 
-/* `network` 0: the totals. */
-static uint64_t add_up(struct census *c, uint64_t network)
+static uint64_t count_own(struct census *c, uint64_t network)
+{
+	return network ? count_in(c, c->own, c->own_word, network) : c->own->total;
+}
+
+/* `network` 0: the totals. Each other table adds `least` to `most`. */
+static uint64_t add_up(struct census *c, uint64_t network, uint64_t least, uint64_t most)
 {
 	const struct census_table *table;
 	uint64_t word;
-	uint64_t sum = network ? count_in(c, c->own, c->own_word, network) : c->own->total;
+	uint64_t sum = count_own(c, network);
 	uint64_t places = c->head->places;
 	for (unsigned place = 0; place < places; place++) {
 		if (find_table(c, place, &table, &word) != STATUS_OK)
 			return COUNT_MAXIMUM;
 		if (table)
-			sum += cap(network ? count_in(c, table, word, network) : table->total);
+			sum += clamp(network ? count_in(c, table, word, network) : table->total, least, most);
 	}
 	return sum;
 }
 
 uint64_t census_total(struct census *census)
 {
-	return add_up(census, 0);
+	return add_up(census, 0, 0, COUNT_MAXIMUM);
 }
 
 uint64_t census_count(struct census *census, uint64_t network)
 {
 	assert(network != 0);
-	return add_up(census, network);
+	return add_up(census, network, 0, COUNT_MAXIMUM);
+}
+
+static uint64_t count_gates(const struct census *census)
+{
+	uint64_t places = census->head->places, gates = 0;
+	for (uint64_t place = 0; place < places; place++)
+		gates += census->head->words[place] != 0;
+	return gates ? gates : 1;
+}
+
+uint64_t census_weigh(struct census *census, uint64_t network, uint64_t limit)
+{
+	uint64_t part = limit / APART / count_gates(census);
+	uint64_t own = count_own(census, network);
+	if (part && own <= part)
+		return own;
+	return add_up(census, network, part, clamp(limit, part, COUNT_MAXIMUM));
 }
 
 /* ---- its own */

@@ -10,7 +10,10 @@
  *
  * A gate maps its own table for writing and the rest for reading, from a
  * descriptor that is good for no more: one that is taken over can't change what
- * others count. Tables of others are read as hostile: bounded in steps and in what they add.
+ * others count. Tables of others are read as hostile: bounded in steps, and in what they weigh:
+ * a quarter of each limit is set apart, and divided by the gates that are there: a gate counts that part as taken
+ * by each other one, and may always have as much itself. So whatever a gate claims, the others serve their part; and while
+ * all tell the truth and none comes or goes, no limit is passed.
  */
 #ifndef STATS_CENSUS_H
 #define STATS_CENSUS_H
@@ -53,6 +56,12 @@ void census_lower_total(struct census *census);
 /* The same for one network, or one user; any number but 0 names one. STATUS_NO_MEMORY: the table has no room where it would have to be. */
 uint64_t census_count(struct census *census, uint64_t network);
 MUST_USE enum status census_raise(struct census *census, uint64_t network);
+
+/*
+ * What stands against a `limit` of one network or user, or of all (`network` 0): what this gate counts, and of each other
+ * one no less than its part and no more than the limit. Within this gate's part nothing but its own count weighs.
+ */
+uint64_t census_weigh(struct census *census, uint64_t network, uint64_t limit);
 void census_lower(struct census *census, uint64_t network);
 
 #endif

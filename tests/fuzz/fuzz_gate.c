@@ -44,6 +44,12 @@ uint64_t census_total(struct census *census)
 	return census_counted;
 }
 
+uint64_t census_weigh(struct census *census, uint64_t network, uint64_t limit)
+{
+	(void)census, (void)limit;
+	return network ? census_of_network : census_counted;
+}
+
 uint64_t census_own_total(const struct census *census)
 {
 	(void)census;

@@ -206,6 +206,11 @@ static void lies_of_another_do_no_more_than_refuse(void **state)
 	assert_true(census_count(gates[0], 77) > 1U << 30);
 	assert_true(census_total(gates[0]) > 1U << 30);
 	assert_int_equal(census_count(gates[0], 79), 0);
+	/* Against a limit it weighs no more than that, and nothing within this gate's own part. */
+	assert_int_equal(census_weigh(gates[0], 77, 200), 2);
+	assert_int_equal(census_weigh(gates[0], 0, 20000), 1);
+	raise_times(0, 77, 198);
+	assert_in_range(census_weigh(gates[0], 77, 200), 400, 400 + GATES * 200 / 4);
 	munmap((void *)head, 4U << 20);
 }
 
