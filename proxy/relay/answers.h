@@ -26,6 +26,7 @@
 #define ANSWER_UNKNOWN SPAN("451 4.4.2 Connection to the relay lost; the message may have been delivered")
 #define ANSWER_TOO_LARGE SPAN("552 5.3.4 Message too large")
 #define ANSWER_SPOOL_FULL SPAN("452 4.3.1 No room for this message now; try again later")
+#define ANSWER_SPOOL_SHARE SPAN("452 4.3.1 Your messages under way take too much room; try again later")
 #define ANSWER_SPOOL_FAILED SPAN("451 4.3.0 Storage failed; try again later")
 #define ANSWER_BAD_DATA SPAN("554 5.6.0 Message data malformed")
 #define ANSWER_NO_RECIPIENTS SPAN("554 5.5.1 No valid recipients")

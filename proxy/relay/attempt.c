@@ -299,8 +299,8 @@ static bool rewrite(struct attempt *attempt)
 		return true;
 	if (attempt->rewriting)
 		return false;
-	enum status status = rewriting_begin(services->loop, services->spool, delivery->message, sent_as, on_rewritten,
-					     attempt, &attempt->rewriting);
+	enum status status =
+		rewriting_begin(services->loop, delivery->message, sent_as, on_rewritten, attempt, &attempt->rewriting);
 	if (status != STATUS_OK)
 		outcome_trouble(attempt, UPSTREAM_TRANSPORT, span_of(status_text(status)));
 	return false;

@@ -230,7 +230,7 @@ static enum status write_message(struct trial *trial)
 	if (size < 0 || (size_t)size >= sizeof(text))
 		return STATUS_TOO_LARGE;
 	trial->size = (uint64_t)size; /* no line begins with a dot */
-	TRY(spool_begin(services->spool, &trial->message));
+	TRY(spool_begin(services->spool, NULL, &trial->message));
 	return spool_append(trial->message, span_of(text));
 }
 

@@ -11,9 +11,22 @@
 
 static struct refusal refuse_append(enum status status)
 {
+	if (status == STATUS_NOT_FOUND)
+		return (struct refusal){ ANSWER_NO_RECIPIENTS, REFUSAL_OTHER, SPAN("no recipient was accepted") };
+	if (status == STATUS_REFUSED)
+		return (struct refusal){ ANSWER_SPOOL_SHARE, REFUSAL_SPOOL,
+					 SPAN("the user's share of the spool is full") };
 	if (status == STATUS_TOO_LARGE || status == STATUS_NO_MEMORY)
 		return (struct refusal){ ANSWER_SPOOL_FULL, REFUSAL_SPOOL, SPAN("spool full") };
 	return (struct refusal){ ANSWER_SPOOL_FAILED, REFUSAL_SPOOL, SPAN("spool failed") };
+}
+
+/* Whoever was not admitted has no recipient that a relay was asked about: there is no message to hold. */
+static enum status begin_spooling(struct delivery *delivery)
+{
+	if (delivery->user == NULL)
+		return STATUS_NOT_FOUND;
+	return spool_begin(delivery->all->services->spool, &delivery->user->spool, &delivery->message);
 }
 
 static bool refuse_bytes(struct delivery *delivery, struct span bytes, struct refusal *out_refusal)
@@ -27,7 +40,7 @@ static bool refuse_bytes(struct delivery *delivery, struct span bytes, struct re
 		*out_refusal = (struct refusal){ ANSWER_TOO_LARGE, REFUSAL_SIZE, SPAN("message too large") };
 		return true;
 	}
-	enum status status = delivery->message ? STATUS_OK : spool_begin(services->spool, &delivery->message);
+	enum status status = delivery->message ? STATUS_OK : begin_spooling(delivery);
 	if (status == STATUS_OK && bytes.size)
 		status = spool_append(delivery->message, bytes);
 	if (status == STATUS_OK)

@@ -90,7 +90,7 @@ static void on_read(void *context, enum status status, struct span bytes)
 		spool_read(rewriting->original, rewriting->offset, on_read, rewriting);
 }
 
-enum status rewriting_begin(struct loop *loop, struct spool *spool, struct spool_message *original, struct span account,
+enum status rewriting_begin(struct loop *loop, struct spool_message *original, struct span account,
 			    void (*on_done)(void *context, enum status status, struct spool_message *copy,
 					    int64_t growth),
 			    void *context, struct rewriting **out_rewriting)
@@ -103,7 +103,7 @@ enum status rewriting_begin(struct loop *loop, struct spool *spool, struct spool
 	buf_init(&rewriting->gathered, GATHERED_MAXIMUM);
 	enum status status = timer_make(loop, tell, rewriting, &rewriting->timer);
 	if (status == STATUS_OK)
-		status = spool_begin(spool, &rewriting->copy);
+		status = spool_begin_copy(original, &rewriting->copy);
 	if (status != STATUS_OK) {
 		destroy(rewriting);
 		return status;

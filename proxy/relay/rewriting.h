@@ -15,10 +15,10 @@ struct rewriting;
  * then on, and by how many bytes it is larger than the original; STATUS_TOO_LARGE: the spool is full;
  * STATUS_SYSTEM, STATUS_NO_MEMORY. `original` and `account` stay the owner's until then.
  */
-MUST_USE enum status
-rewriting_begin(struct loop *loop, struct spool *spool, struct spool_message *original, struct span account,
-		void (*on_done)(void *context, enum status status, struct spool_message *copy, int64_t growth),
-		void *context, struct rewriting **out_rewriting);
+MUST_USE enum status rewriting_begin(struct loop *loop, struct spool_message *original, struct span account,
+				     void (*on_done)(void *context, enum status status, struct spool_message *copy,
+						     int64_t growth),
+				     void *context, struct rewriting **out_rewriting);
 void rewriting_cancel(struct rewriting **rewriting); /* NULL-safe; sets to NULL; not after on_done */
 
 #endif

@@ -124,12 +124,33 @@ static void take_read(struct spool_message *message)
 
 /* ---- writing */
 
+/* `wanted` more of a maximum, for an owner who has `held` in other messages or in this one. */
+static enum status find_room(uint64_t maximum, uint64_t used, uint64_t held, bool is_only_message, uint64_t wanted)
+{
+	uint64_t left = maximum - used;
+	if (wanted > left)
+		return STATUS_TOO_LARGE;
+	return is_only_message || held + wanted <= left - wanted ? STATUS_OK : STATUS_REFUSED;
+}
+
+static bool is_only_message(const struct spool_message *message)
+{
+	return message->share == NULL || message->share->messages <= 1;
+}
+
+static enum status find_file(const struct spool_message *message)
+{
+	const struct spool *spool = message->spool;
+	uint64_t held = message->share ? message->share->files : 0;
+	return find_room(spool->files_maximum, spool->file_count, held, held == 0 || is_only_message(message), 1);
+}
+
 /* The tail becomes a job. Its buffer goes with it. */
 static enum status hand_over_tail(struct spool_message *message)
 {
 	struct spool *spool = message->spool;
-	if (!message->has_job && spool->file_count >= spool->files_maximum)
-		return STATUS_TOO_LARGE;
+	if (!message->has_job)
+		TRY(find_file(message));
 	struct spool_job *job = calloc(1, sizeof(*job));
 	if (job == NULL)
 		return STATUS_NO_MEMORY;
@@ -139,6 +160,8 @@ static enum status hand_over_tail(struct spool_message *message)
 	job->bytes = message->tail;
 	message->file_end += buf_size(&job->bytes);
 	spool->file_count += !message->has_job;
+	if (message->share)
+		message->share->files += !message->has_job;
 	message->has_job = true;
 	buf_init(&message->tail, TAIL_SIZE);
 	spool_thread_give(&spool->files, job);
@@ -159,9 +182,11 @@ enum status spool_append(struct spool_message *message, struct span bytes)
 	struct spool *spool = message->spool;
 	if (atomic_load(&message->failed))
 		return STATUS_SYSTEM;
-	if (bytes.size > spool->maximum - spool->used)
-		return STATUS_TOO_LARGE;
+	TRY(find_room(spool->maximum, spool->used, message->share ? message->share->used : 0, is_only_message(message),
+		      bytes.size));
 	spool->used += bytes.size;
+	if (message->share)
+		message->share->used += bytes.size;
 	message->size += bytes.size;
 	TRY(fill(&message->head, &bytes));
 	while (bytes.size) {
@@ -174,12 +199,15 @@ enum status spool_append(struct spool_message *message, struct span bytes)
 
 /* ---- the life of a message */
 
-enum status spool_begin(struct spool *spool, struct spool_message **out_message)
+enum status spool_begin(struct spool *spool, struct spool_share *share, struct spool_message **out_message)
 {
 	struct spool_message *message = calloc(1, sizeof(*message));
 	if (message == NULL)
 		return STATUS_NO_MEMORY;
 	message->spool = spool;
+	message->share = share;
+	if (share)
+		share->messages++;
 	message->file_end = SPOOL_MEMORY;
 	message->fd = -1;
 	buf_init(&message->head, SPOOL_MEMORY);
@@ -187,6 +215,35 @@ enum status spool_begin(struct spool *spool, struct spool_message **out_message)
 	spool->messages++;
 	*out_message = message;
 	return STATUS_OK;
+}
+
+enum status spool_begin_copy(const struct spool_message *original, struct spool_message **out_copy)
+{
+	struct spool_share *share = original->share;
+	TRY(spool_begin(original->spool, share, out_copy));
+	(*out_copy)->is_copy = true;
+	if (share) {
+		share->messages--;
+		share->copies++;
+	}
+	return STATUS_OK;
+}
+
+bool spool_share_is_free(const struct spool_share *share)
+{
+	return share->messages + share->copies == 0;
+}
+
+static void leave_share(struct spool_message *message)
+{
+	struct spool_share *share = message->share;
+	if (share == NULL)
+		return;
+	share->messages -= !message->is_copy;
+	share->copies -= message->is_copy;
+	share->used -= message->size;
+	share->files -= message->has_job;
+	message->share = NULL;
 }
 
 uint64_t spool_size(const struct spool_message *message)
@@ -202,6 +259,7 @@ void spool_message_free(struct spool_message **message)
 	*message = NULL;
 	gone->on_read = NULL;
 	gone->spool->messages--;
+	leave_share(gone);
 	if (!gone->has_job) {
 		finish_message(gone);
 		return;

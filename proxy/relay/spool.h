@@ -17,14 +17,28 @@
 struct spool;
 struct spool_message;
 
+/*
+ * What messages of one owner hold, embedded in it; zeroed before its first use, and kept until it is free. One message may
+ * take all the room there is; several of one owner no more than they leave to others.
+ */
+struct spool_share {
+	uint64_t used; /* bytes */
+	uint64_t files;
+	size_t messages, copies;
+};
+
 /* `folder`: where unlinked files are made (O_TMPFILE); owned. `files`: how many at once; `maximum`: bytes of all messages. */
 MUST_USE enum status spool_create(struct loop *loop, int folder, uint64_t maximum, uint64_t files,
 				  struct spool **out_spool);
 void spool_free(struct spool **spool);          /* all messages are gone */
 uint64_t spool_used(const struct spool *spool); /* bytes */
 
-MUST_USE enum status spool_begin(struct spool *spool, struct spool_message **out_message);
-/* Copies. STATUS_TOO_LARGE: the spool is full, or has no more files; STATUS_SYSTEM: the disk failed (may be told at a later call). The message is then only good to be freed. */
+/* `share`: its owner's; NULL: none, as of a message of our own. */
+MUST_USE enum status spool_begin(struct spool *spool, struct spool_share *share, struct spool_message **out_message);
+/* A copy of that one's is to be made: of the same owner, and no further message. */
+MUST_USE enum status spool_begin_copy(const struct spool_message *original, struct spool_message **out_copy);
+bool spool_share_is_free(const struct spool_share *share);
+/* Copies. STATUS_TOO_LARGE: the spool is full, or has no more files; STATUS_REFUSED: its owner's share is; STATUS_SYSTEM: the disk failed (may be told at a later call). The message is then only good to be freed. */
 MUST_USE enum status spool_append(struct spool_message *message, struct span bytes);
 uint64_t spool_size(const struct spool_message *message);
 /* Cancels a read under way. NULL-safe; sets to NULL. */

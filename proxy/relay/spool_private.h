@@ -61,6 +61,8 @@ struct spool {
 
 struct spool_message {
 	struct spool *spool;
+	struct spool_share *share; /* or NULL; left with its owner's spool_message_free */
+	bool is_copy;
 	uint64_t size;
 	struct buf head;
 	struct buf tail;

@@ -75,7 +75,7 @@ static void make_room(struct users *users)
 	struct user *newer;
 	for (struct user *user = users->oldest; user && users->table.count >= USERS_MAXIMUM; user = newer) {
 		newer = user->newer;
-		if (user->transactions == 0 && !user->ration.owes)
+		if (user->transactions == 0 && spool_share_is_free(&user->spool) && !user->ration.owes)
 			forget(users, user);
 	}
 }

@@ -8,6 +8,7 @@
 
 #include "quota/quota.h"
 #include "relay/rations.h"
+#include "relay/spool.h"
 #include "relay/table.h"
 
 #define USERS_MAXIMUM \
@@ -17,6 +18,7 @@ struct user {
 	struct table_link link;
 	struct user *older, *newer; /* in the order they were added */
 	unsigned transactions;      /* under way */
+	struct spool_share spool;   /* of its messages */
 	struct quota_limits limits; /* of the last grant */
 	uint64_t exceeded_day;      /* resets_at of the day whose quota.exceeded is recorded; 0: none */
 	struct ration ration;       /* of records message.refused */
@@ -28,7 +30,7 @@ struct users;
 
 MUST_USE enum status users_create(struct users **out_users);
 void users_free(struct users **users);
-/* The user, made with these limits if he is new. NULL out of memory. Good until a later users_enter, or longer while `transactions` is not 0. */
+/* The user, made with these limits if he is new. NULL out of memory. Good until a later users_enter, or longer while `transactions` is not 0 or `spool` not free. */
 struct user *users_enter(struct users *users, struct span name, const struct quota_limits *limits);
 /* The user, or NULL. */
 struct user *users_find(const struct users *users, struct span name);

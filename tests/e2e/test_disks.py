@@ -18,12 +18,12 @@ UNLIMITED = ("quota default { messages_per_day = 0  messages_per_minute = 0  rec
              "limits { message_size = \"64M\" }\n")
 
 
-def send(subgate, password, body="Hello\r\n", number=0):
+def send(subgate, password, body="Hello\r\n", number=0, user=USER):
     """(code, text, seconds)"""
     began = time.monotonic()
-    with login(subgate, USER, password, timeout=120) as client:
+    with login(subgate, user, password, timeout=120) as client:
         try:
-            client.sendmail(USER, ["bob@example.net"], message(USER, body=body, number=number))
+            client.sendmail(user, ["bob@example.net"], message(user, body=body, number=number))
             code, text = 250, b""
         except smtplib.SMTPRecipientsRefused as refused:
             code, text = next(iter(refused.recipients.values()))
@@ -94,19 +94,45 @@ def test_a_rotated_audit_goes_on_in_a_new_file(subgate, upstream):
         verify(path.read_text().splitlines(), key)
 
 
+def hold(subgate, user, password, size):
+    """A client that has sent so much of a message, and no end of it."""
+    slow = login(subgate, user, password)
+    slow.mail(user)
+    slow.rcpt("bob@example.net")
+    slow.putcmd("DATA")
+    assert slow.getreply()[0] == 354
+    slow.send(f"From: {user}\r\nSubject: slow\r\n\r\n".encode() + large(size).encode())
+    return slow
+
+
+def test_two_users_do_not_fill_the_spool_for_all(upstream, start):
+    """Whatever they hold and however slowly it goes on, the next one's messages find room."""
+    subgate = start(relay_section(upstream) + 'limits { message_size = "1M"  spool = "8M" }\n')
+    users = [f"{name}@example.com" for name in ("alice", "bob", "carol")]
+    passwords = {user: subgate.create_app_password(user) for user in users}
+    held = [hold(subgate, user, passwords[user], 900_000) for user in users[:2] for _ in range(12)]
+
+    def all_are_told_or_held():
+        refused = [record for record in subgate.audit("message.refused")
+                   if record["reason"] == "the user's share of the spool is full"]
+        return len(refused) >= 24 - 8 and {record["user"] for record in refused} == set(users[:2])
+
+    wait_until(all_are_told_or_held, "more messages of theirs than the spool holds to be refused", 20)
+    for _ in range(3):
+        assert send(subgate, passwords[users[2]], body=large(900_000), user=users[2])[0] == 250
+    for client in held:
+        client.close()
+
+
 def test_a_message_that_finds_no_room_in_the_spool_is_452(upstream, start):
     limits = 'limits { message_size = "1M"  spool = "1M" }\n'
     subgate = start(relay_section(upstream) + limits)
-    password = subgate.create_app_password(USER)
-    with login(subgate, USER, password) as slow:
-        slow.mail(USER)
-        slow.rcpt("bob@example.net")
-        slow.putcmd("DATA")
-        assert slow.getreply()[0] == 354
-        slow.send(b"Subject: slow\r\n\r\n" + large(800_000).encode())
-        wait_until(lambda: send(subgate, password, body=large(500_000))[:2] ==
+    other = "bob@example.com"
+    password, others = subgate.create_app_password(USER), subgate.create_app_password(other)
+    with hold(subgate, USER, password, 800_000) as slow:
+        wait_until(lambda: send(subgate, others, body=large(500_000), user=other)[:2] ==
                    (452, "4.3.1 No room for this message now; try again later"), "the spool to be full", 10)
-        assert send(subgate, password)[0] == 250
+        assert send(subgate, others, user=other)[0] == 250
         slow.send(b".\r\n")
         assert slow.getreply()[0] == 250
     assert send(subgate, password, body=large(500_000))[0] == 250

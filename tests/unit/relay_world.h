@@ -350,13 +350,19 @@ void quota_format(enum quota_verdict verdict, const struct quota_state *state, c
 
 /* ---- spool */
 
-enum status spool_begin(struct spool *spool, struct spool_message **out_message)
+enum status spool_begin(struct spool *spool, struct spool_share *share, struct spool_message **out_message)
 {
+	(void)share;
 	(void)spool;
 	if (world.spool_status != STATUS_OK)
 		return world.spool_status;
 	*out_message = calloc(1, sizeof(**out_message));
 	return STATUS_OK;
+}
+
+bool spool_share_is_free(const struct spool_share *share)
+{
+	return share->messages == 0;
 }
 
 enum status spool_append(struct spool_message *message, struct span bytes)
@@ -377,12 +383,12 @@ void spool_message_free(struct spool_message **message)
 
 /* ---- rewriting */
 
-enum status rewriting_begin(struct loop *loop, struct spool *spool, struct spool_message *original, struct span account,
+enum status rewriting_begin(struct loop *loop, struct spool_message *original, struct span account,
 			    void (*on_done)(void *context, enum status status, struct spool_message *copy,
 					    int64_t growth),
 			    void *context, struct rewriting **out_rewriting)
 {
-	(void)loop, (void)spool;
+	(void)loop;
 	assert_non_null(original);
 	trace("rewrite as %.*s", SPAN_ARGS(account));
 	world.on_rewritten = on_done;

@@ -64,13 +64,18 @@ static enum status append(struct spool_message *message, size_t size)
 	return STATUS_OK;
 }
 
-static struct spool_message *message_of(struct fixture *f, size_t size)
+static struct spool_message *message_of_owner(struct fixture *f, struct spool_share *share, size_t size)
 {
 	struct spool_message *message = NULL;
-	assert_int_equal(spool_begin(f->spool, &message), STATUS_OK);
+	assert_int_equal(spool_begin(f->spool, share, &message), STATUS_OK);
 	assert_int_equal(append(message, size), STATUS_OK);
 	assert_int_equal(spool_size(message), size);
 	return message;
+}
+
+static struct spool_message *message_of(struct fixture *f, size_t size)
+{
+	return message_of_owner(f, NULL, size);
 }
 
 static void on_read(void *context, enum status status, struct span bytes)
@@ -223,6 +228,67 @@ static void all_messages_together_stay_below_the_maximum(void **state)
 	end(&f);
 }
 
+static void several_messages_of_one_owner_leave_room_for_others(void **state)
+{
+	struct spool_share one = { 0 }, other = { 0 };
+	struct spool_message *messages[4];
+	struct fixture f;
+	(void)state;
+	begin(&f, 1U << 20);
+	messages[0] = message_of_owner(&f, &one, 100U << 10);
+	messages[1] = message_of_owner(&f, &one, 100U << 10);
+	assert_int_equal(append(messages[1], 400U << 10), STATUS_REFUSED);
+	assert_true(one.used >= 490U << 10 && one.used <= 512U << 10); /* half of it */
+	messages[2] = message_of_owner(&f, &other, 100U << 10);
+	messages[3] = message_of_owner(&f, &other, 50U << 10);
+	assert_int_equal(append(messages[3], 400U << 10), STATUS_REFUSED);
+	assert_true(other.used <= 256U << 10); /* half of what was left */
+	assert_true(spool_used(f.spool) <= 768U << 10);
+	for (size_t i = 0; i < 4; i++)
+		spool_message_free(&messages[i]);
+	assert_true(spool_share_is_free(&one) && spool_share_is_free(&other));
+	assert_int_equal(one.used + one.files + other.used + other.files, 0);
+	run_for(f.loop, 50);
+	end(&f);
+}
+
+static void one_message_may_take_all_there_is(void **state)
+{
+	struct spool_share one = { 0 };
+	struct spool_message *copy = NULL;
+	struct fixture f;
+	(void)state;
+	begin(&f, 1U << 20);
+	struct spool_message *message = message_of_owner(&f, &one, 600U << 10);
+	assert_int_equal(spool_begin_copy(message, &copy), STATUS_OK);
+	assert_int_equal(append(copy, 400U << 10), STATUS_OK); /* it is no second one */
+	assert_int_equal(one.used, 1000U << 10);
+	assert_int_equal(append(copy, 100U << 10), STATUS_TOO_LARGE);
+	spool_message_free(&message);
+	assert_false(spool_share_is_free(&one));
+	spool_message_free(&copy);
+	assert_true(spool_share_is_free(&one));
+	run_for(f.loop, 50);
+	end(&f);
+}
+
+static void one_owner_has_not_all_files(void **state)
+{
+	struct spool_share one = { 0 };
+	struct spool_message *messages[2];
+	struct fixture f;
+	(void)state;
+	begin(&f, MAXIMUM);
+	messages[0] = message_of_owner(&f, &one, 4 * SPOOL_MEMORY);
+	messages[1] = message_of_owner(&f, &one, SPOOL_MEMORY);
+	assert_int_equal(append(messages[1], 2 * SPOOL_MEMORY), STATUS_REFUSED); /* two of three, and one left */
+	spool_message_free(&messages[1]);
+	spool_message_free(&messages[0]);
+	assert_int_equal(one.files, 0);
+	run_for(f.loop, 50);
+	end(&f);
+}
+
 static bool is_empty(const char *folder)
 {
 	unsigned entries = 0;
@@ -311,6 +377,9 @@ int main(void)
 		cmocka_unit_test(it_can_be_read_while_it_grows),
 		cmocka_unit_test(a_reader_who_leaves_hears_nothing),
 		cmocka_unit_test(all_messages_together_stay_below_the_maximum),
+		cmocka_unit_test(several_messages_of_one_owner_leave_room_for_others),
+		cmocka_unit_test(one_message_may_take_all_there_is),
+		cmocka_unit_test(one_owner_has_not_all_files),
 		cmocka_unit_test(no_file_has_a_name),
 		cmocka_unit_test(a_disk_that_fails_is_told),
 		cmocka_unit_test(a_spool_can_end_with_work_in_its_queue),

@@ -211,7 +211,7 @@ static inline bool has_eight_bit(const char *body)
 
 static inline void send_text(struct upstream_test *t, struct sending *s, const char *body)
 {
-	assert_int_equal(spool_begin(t->spool, &s->message), STATUS_OK);
+	assert_int_equal(spool_begin(t->spool, NULL, &s->message), STATUS_OK);
 	assert_int_equal(spool_append(s->message, span_of(body)), STATUS_OK);
 	upstream_send(s->upstream, s->message, unstuffed_size(body), has_eight_bit(body), LIMIT_MS);
 }
