@@ -307,7 +307,7 @@ static void on_answer(void *context, enum status status, const struct redis_valu
 {
 	struct budget *budget = context;
 	budget->calling = false;
-	if (status == STATUS_UNAVAILABLE)
+	if (status == STATUS_UNAVAILABLE || (status == STATUS_OK && redis_value_changed_nothing(value)))
 		take_back_sent(budget);
 	budget->sent_count = 0;
 	if (status == STATUS_OK && redis_value_type(value) == REDIS_ARRAY && redis_value_count(value) == ANSWER)

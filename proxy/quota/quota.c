@@ -139,9 +139,11 @@ static enum quota_verdict read_charge(const struct redis_value *value, struct qu
 	return QUOTA_UNKNOWN;
 }
 
-/* Why there is no answer of use. */
+/* Why there is no answer of use; empty: Redis is away, which the log says by itself. */
 static struct span trouble_of(enum status status, const struct redis_value *value)
 {
+	if (status == STATUS_UNAVAILABLE)
+		return (struct span){ 0 };
 	if (status == STATUS_OK && redis_value_type(value) == REDIS_ERROR)
 		return redis_value_text(value);
 	return status == STATUS_OK ? SPAN("an answer that is none") : span_of(status_text(status));
@@ -150,7 +152,7 @@ static struct span trouble_of(enum status status, const struct redis_value *valu
 static void answer(struct question *question, enum quota_verdict verdict, const struct quota_state *state)
 {
 	struct quota *quota = question->quota;
-	if (verdict == QUOTA_UNKNOWN || verdict == QUOTA_NOT_ASKED)
+	if (verdict == QUOTA_UNKNOWN || verdict == QUOTA_NOT_CHARGED)
 		quota_recent_forget(quota->recent, question->user);
 	else
 		quota_recent_note(quota->recent, question->user, state, loop_now_ms(quota->loop));
@@ -167,7 +169,8 @@ static void on_charged(void *context, enum status status, const struct redis_val
 {
 	struct question *question = context;
 	struct quota_state state = empty_state(question);
-	enum quota_verdict verdict = status == STATUS_UNAVAILABLE ? QUOTA_NOT_ASKED : QUOTA_UNKNOWN;
+	bool is_certain = status == STATUS_UNAVAILABLE || (status == STATUS_OK && redis_value_changed_nothing(value));
+	enum quota_verdict verdict = is_certain ? QUOTA_NOT_CHARGED : QUOTA_UNKNOWN;
 	if (is_answer(status, value, ANSWER_CHARGE))
 		verdict = read_charge(value, &state);
 	else

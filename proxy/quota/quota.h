@@ -33,7 +33,7 @@ struct quota_limits {
 
 enum quota_verdict {
 	QUOTA_UNKNOWN = 0, /* Redis failed or is late: refuse with 451, and refund the token */
-	QUOTA_NOT_ASKED,   /* Redis is away, and nothing was sent to it: refuse with 451; there is nothing to refund */
+	QUOTA_NOT_CHARGED, /* Redis is away or refused, and wrote nothing: refuse with 451; there is nothing to refund */
 	QUOTA_GRANTED,
 	QUOTA_DAY_EXCEEDED,  /* 550 5.4.5 */
 	QUOTA_BURST_EXCEEDED /* 451 4.7.1: too many in this minute */
@@ -48,7 +48,8 @@ struct quota_state {
 	uint64_t bytes;
 	uint64_t resets_at;         /* seconds since 1970: when the day ends */
 	struct quota_limits limits; /* in force, overrides applied */
-	struct span trouble;        /* QUOTA_UNKNOWN, QUOTA_NOT_ASKED: why, for the log; lives during the callback */
+	struct span
+		trouble; /* QUOTA_UNKNOWN, QUOTA_NOT_CHARGED: why, for the log; empty: Redis is away; lives during the callback */
 };
 
 typedef void quota_callback(void *context, enum quota_verdict verdict, const struct quota_state *state);

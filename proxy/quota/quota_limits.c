@@ -51,7 +51,7 @@ void quota_format(enum quota_verdict verdict, const struct quota_state *state, c
 			 resets_at);
 		return;
 	case QUOTA_UNKNOWN:
-	case QUOTA_NOT_ASKED:
+	case QUOTA_NOT_CHARGED:
 		break;
 	}
 	snprintf(out_text, size, "The quota service is not available, try again later");

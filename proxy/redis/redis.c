@@ -13,7 +13,7 @@
 
 #define RETRY_FIRST_MS 100
 #define RETRY_LAST_MS 5000
-#define CONNECT_MS 3000            /* resolving, connecting and logging in, each */
+#define CONNECT_MS 3000            /* resolving, and connecting */
 #define INPUT_MAXIMUM (256U << 10) /* bytes unread; the reader takes them every turn */
 #define OUTPUT_MAXIMUM (4U << 20)  /* bytes unsent */
 
@@ -37,53 +37,20 @@ static void tell_change(struct redis *redis, bool up, const char *reason)
 		redis->options.on_change(redis->options.context, up, reason);
 }
 
-static void come_up(struct redis *redis)
+void redis_come_up(struct redis *redis)
 {
 	redis->state = REDIS_UP;
 	redis->retry_ms = RETRY_FIRST_MS;
 	redis->told[0] = '\0';
+	redis->addresses.count = redis->next_address = 0; /* when it is lost its name is asked again */
 	tell_change(redis, true, "connected");
-}
-
-static void on_login(void *context, enum status status, const struct redis_value *value)
-{
-	struct redis *redis = context;
-	if (status != STATUS_OK || redis->state != REDIS_LOGGING_IN)
-		return; /* the connection is gone, and that was told */
-	if (redis_value_type(value) == REDIS_ERROR) {
-		char reason[REDIS_REASON_SIZE];
-		struct span text = redis_value_text(value);
-		snprintf(reason, sizeof(reason), "login refused: %.*s", (int)(text.size < 120 ? text.size : 120),
-			 text.data);
-		lose(redis, reason);
-		return;
-	}
-	if (redis->pending.first == NULL)
-		come_up(redis);
-}
-
-static enum status send_login(struct redis *redis)
-{
-	struct redis_handler login = { .callback = on_login, .context = redis };
-	struct span user = span_of(redis->options.user);
-	struct span arguments[3] = { SPAN("AUTH") };
-	size_t count = 1;
-	if (user.size)
-		arguments[count++] = user;
-	arguments[count++] = secret_reveal(redis->options.password);
-	return redis_send(redis, arguments, count, CONNECT_MS, login);
 }
 
 static void log_in(struct redis *redis)
 {
-	const struct secret *password = redis->options.password;
-	struct redis_handler login = { .callback = on_login, .context = redis };
-	struct span ping = SPAN("PING");
 	redis->state = REDIS_LOGGING_IN;
 	clear_deadline(redis);
-	enum status status = password && !secret_is_empty(password) ? send_login(redis) : STATUS_OK;
-	if (status == STATUS_OK)
-		status = redis_send(redis, &ping, 1, CONNECT_MS, login);
+	enum status status = redis_log_in(redis);
 	if (status != STATUS_OK)
 		lose(redis, status_text(status));
 }
@@ -103,6 +70,8 @@ static void take_input(struct redis *redis)
 		lose(redis, "what answers there is not Redis");
 	else if (status == STATUS_TOO_LARGE)
 		lose(redis, "reply too large");
+	else if (redis->state == REDIS_LEAVING && redis->pending.first == NULL)
+		lose(redis, redis->reason);
 }
 
 static void on_event(void *context, struct stream *stream, enum stream_event event)
@@ -147,6 +116,12 @@ static void connect_to(struct redis *redis, const struct sockaddr *address, unsi
 		lose(redis, "can't connect");
 }
 
+static void connect_to_next(struct redis *redis)
+{
+	const struct endpoint *endpoint = &redis->addresses.endpoints[redis->next_address++];
+	connect_to(redis, (const struct sockaddr *)&endpoint->storage, endpoint->size);
+}
+
 static void on_resolved(void *context, const struct resolver_answer *answer)
 {
 	struct redis *redis = context;
@@ -155,7 +130,9 @@ static void on_resolved(void *context, const struct resolver_answer *answer)
 		lose(redis, answer->reason);
 		return;
 	}
-	connect_to(redis, (const struct sockaddr *)&answer->endpoints[0].storage, answer->endpoints[0].size);
+	redis->addresses = *answer;
+	redis->next_address = 0;
+	connect_to_next(redis);
 }
 
 static void connect_unix(struct redis *redis, struct span path)
@@ -203,11 +180,19 @@ static void resolve(struct redis *redis, struct span server)
 		lose(redis, "can't resolve the server's name");
 }
 
+/* Of the name's, that have not been tried since it was resolved. */
+static bool has_more_addresses(const struct redis *redis)
+{
+	return redis->next_address < redis->addresses.count;
+}
+
 static void start(void *context)
 {
 	struct redis *redis = context;
 	struct span server = span_of(redis->options.server);
-	if (span_starts_with(server, SPAN("unix:")))
+	if (has_more_addresses(redis))
+		connect_to_next(redis);
+	else if (span_starts_with(server, SPAN("unix:")))
 		connect_unix(redis, span_slice(server, 5, server.size));
 	else
 		resolve(redis, span_slice(server, sizeof("redis://") - 1, server.size));
@@ -222,10 +207,8 @@ static void tell_down(struct redis *redis, const char *reason)
 	tell_change(redis, false, redis->told);
 }
 
-/* Drops the connection; what was pending may still run. */
-static void lose(struct redis *redis, const char *reason)
+static void close_connection(struct redis *redis)
 {
-	tell_down(redis, reason);
 	redis->state = REDIS_DOWN;
 	stream_free(&redis->stream);
 	if (redis->reader)
@@ -233,9 +216,43 @@ static void lose(struct redis *redis, const char *reason)
 	redis->reader = NULL;
 	redis->reply_bytes = 0;
 	clear_deadline(redis);
-	timer_set(redis->retry, redis->retry_ms);
-	redis->retry_ms = redis->retry_ms * 2 > RETRY_LAST_MS ? RETRY_LAST_MS : redis->retry_ms * 2;
+}
+
+/* Of several addresses' faults one is told: that of a Redis which answered, rather than of an address where none did. */
+static void note_reason(struct redis *redis, const char *reason)
+{
+	bool has_answered = redis->state == REDIS_LOGGING_IN || redis->state == REDIS_LEAVING;
+	if (reason == redis->reason || (redis->next_address > 1 && !has_answered))
+		return;
+	snprintf(redis->reason, sizeof(redis->reason), "%s", reason);
+}
+
+/* Drops the connection; what was pending may still run. The name's next address is tried at once. */
+static void lose(struct redis *redis, const char *reason)
+{
+	note_reason(redis, reason);
+	close_connection(redis);
+	if (has_more_addresses(redis)) {
+		timer_set(redis->retry, 0);
+	} else {
+		tell_down(redis, redis->reason);
+		redis->addresses.count = redis->next_address = 0;
+		timer_set(redis->retry, redis->retry_ms);
+		redis->retry_ms = redis->retry_ms * 2 > RETRY_LAST_MS ? RETRY_LAST_MS : redis->retry_ms * 2;
+	}
 	redis_queue_fail(&redis->pending, STATUS_TIMEOUT);
+}
+
+void redis_leave(struct redis *redis, const char *reason)
+{
+	if (redis->state != REDIS_UP && redis->state != REDIS_LOGGING_IN)
+		return;
+	snprintf(redis->reason, sizeof(redis->reason), "%s", reason);
+	if (redis->state == REDIS_UP)
+		tell_down(redis, redis->reason);
+	redis->state = REDIS_LEAVING;
+	if (redis->pending.first == NULL)
+		start_deadline(redis, 0);
 }
 
 /* The earliest deadline passed, unless its call has been answered since: then the next one is found. */
@@ -247,6 +264,10 @@ static void on_deadline(void *context)
 	redis->deadline_at = 0;
 	if (redis->state == REDIS_CONNECTING) {
 		lose(redis, "connecting took too long");
+		return;
+	}
+	if (redis->state == REDIS_LEAVING && redis->pending.first == NULL) {
+		lose(redis, redis->reason);
 		return;
 	}
 	for (const struct redis_call *call = redis->pending.first; call; call = call->next) {
@@ -275,6 +296,7 @@ static enum status prepare(struct redis *redis)
 	else if (!span_starts_with(server, SPAN("unix:")))
 		return STATUS_INVALID;
 	TRY(timer_make(redis->loop, on_deadline, redis, &redis->deadline));
+	TRY(timer_make(redis->loop, redis_watch, redis, &redis->watch));
 	return timer_make(redis->loop, start, redis, &redis->retry);
 }
 
@@ -295,6 +317,7 @@ enum status redis_create(struct loop *loop, const struct redis_options *options,
 		return status;
 	}
 	timer_set(redis->retry, 0);
+	redis_watch(redis);
 	*out_redis = redis;
 	return STATUS_OK;
 }
@@ -315,6 +338,7 @@ void redis_free(struct redis **redis_at)
 	resolver_free(&redis->resolver);
 	timer_free(&redis->deadline);
 	timer_free(&redis->retry);
+	timer_free(&redis->watch);
 	free(redis);
 }
 

@@ -6,6 +6,11 @@
  * A call that misses its deadline closes the connection and makes every call
  * pending on it end with STATUS_TIMEOUT: they may still run in Redis. Calls
  * made while there is no connection end with STATUS_UNAVAILABLE: they did not.
+ *
+ * All addresses of the server's name are tried in turn. A Redis that is a
+ * replica (INFO, READONLY, MASTERDOWN), is still LOADING, or may drop keys (a
+ * maxmemory-policy other than noeviction) counts as away, also when it comes
+ * to be so later: calls pending on the connection are answered, then it is closed.
  */
 #ifndef REDIS_REDIS_H
 #define REDIS_REDIS_H
@@ -36,6 +41,10 @@ struct redis_value;
 enum redis_type redis_value_type(const struct redis_value *value);
 int64_t redis_value_integer(const struct redis_value *value);  /* 0 unless REDIS_INTEGER */
 struct span redis_value_text(const struct redis_value *value); /* REDIS_TEXT, REDIS_ERROR; else empty */
+/* An error's text from its code on, out of the words that Redis before 7 put round a script's; empty: it is none. */
+struct span redis_value_error(const struct redis_value *value);
+/* True for errors that are said before anything is written; CLOCK is that of our own scripts. */
+bool redis_value_changed_nothing(const struct redis_value *value);
 size_t redis_value_count(const struct redis_value *value);
 const struct redis_value *redis_value_at(const struct redis_value *value, size_t index); /* NULL past the end */
 

@@ -127,11 +127,32 @@ enum status redis_call(struct redis *redis, const struct span *arguments, size_t
 	return redis_submit(redis, arguments, count, limit_ms, handler);
 }
 
+/* True for what a replica and a Redis that has just started say: the name may lead to another one by now. */
+static bool is_not_the_primary(const struct redis_value *value)
+{
+	static const struct span codes[] = { SPAN("READONLY"), SPAN("MASTERDOWN"), SPAN("LOADING") };
+	struct span error = redis_value_error(value);
+	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
+		if (span_starts_with(error, codes[i]))
+			return true;
+	return false;
+}
+
+static void leave(struct redis *redis, const struct redis_value *value)
+{
+	char reason[REDIS_REASON_SIZE];
+	struct span error = redis_value_error(value);
+	snprintf(reason, sizeof(reason), "%.*s", (int)(error.size < 120 ? error.size : 120), error.data);
+	redis_leave(redis, reason);
+}
+
 /* Tells the first pending call its reply. False when the callback lost the connection. */
 static bool tell(struct redis *redis, void *reply)
 {
 	struct stream *stream = redis->stream;
 	struct redis_call *call = take(&redis->pending);
+	if (redis->state == REDIS_UP && is_not_the_primary(reply))
+		leave(redis, reply);
 	call->handler.callback(call->handler.context, STATUS_OK, reply);
 	free(call);
 	freeReplyObject(reply);

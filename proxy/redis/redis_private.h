@@ -1,6 +1,6 @@
 /*
- * The inside of the Redis client: redis.c keeps the connection, redis_calls.c
- * the calls pending on it, redis_script.c scripts, redis_value.c answers.
+ * The inside of the Redis client: redis.c keeps the connection, redis_login.c
+ * sees that it is one to use, redis_calls.c keeps the calls pending on it, redis_script.c scripts, redis_value.c answers.
  */
 #ifndef REDIS_REDIS_PRIVATE_H
 #define REDIS_REDIS_PRIVATE_H
@@ -24,6 +24,7 @@ struct redis_call {
 	struct redis_call *next;
 };
 
+#define REDIS_LOGIN_MS 3000   /* for each command of a login, and for each look at what Redis is */
 #define REDIS_REASON_SIZE 160 /* bytes, the NUL included: a line of the log */
 
 /* Calls in the order in which they were sent; Redis answers in that order. */
@@ -38,15 +39,18 @@ enum redis_state {
 	REDIS_CONNECTING,
 	REDIS_LOGGING_IN, /* AUTH and PING are under way: proof that it takes commands */
 	REDIS_UP,
+	REDIS_LEAVING, /* it is of no use, and takes no new calls: the answers to pending ones are awaited, then it closes */
 };
 
-/* Invariant: stream != NULL iff state is CONNECTING, LOGGING_IN or UP; `pending` is empty in all other states. */
+/* Invariant: stream != NULL iff state is CONNECTING, LOGGING_IN, UP or LEAVING; `pending` is empty in all other states. */
 struct redis {
 	struct loop *loop;
 	struct redis_options options;
 	enum redis_state state;
 	struct resolver *resolver; /* for redis://, else NULL */
 	struct resolution *resolution;
+	struct resolver_answer addresses; /* of the server's name, while they are tried in turn */
+	size_t next_address;
 	struct stream *stream;
 	redisReader *reader;
 	size_t reply_bytes; /* fed since the last whole reply */
@@ -57,8 +61,24 @@ struct redis {
 	uint64_t deadline_at;   /* loop clock; 0: none is set */
 	struct timer *retry;
 	uint64_t retry_ms;
-	char told[REDIS_REASON_SIZE]; /* why it is down, as on_change(false) said it last; "" since it was last up */
+	struct timer *watch;            /* to look again at what Redis is */
+	char reason[REDIS_REASON_SIZE]; /* why the connection is or was no good */
+	char told[REDIS_REASON_SIZE];   /* why it is down, as on_change(false) said it last; "" since it was last up */
 };
+
+/* ---- redis.c */
+
+/* Calls may be made from now on. */
+void redis_come_up(struct redis *redis);
+/* Another connection may be better: this one takes no new calls, and closes once the pending ones are answered. */
+void redis_leave(struct redis *redis, const char *reason);
+
+/* ---- redis_login.c */
+
+/* Sends what must be answered before the connection is used; redis_come_up or redis_leave follows. */
+MUST_USE enum status redis_log_in(struct redis *redis);
+/* A timer's: looks again at what Redis is, and sets redis->watch. `context`: the client. */
+void redis_watch(void *context);
 
 /* ---- redis_calls.c */
 void redis_queue_init(struct redis_queue *queue);

@@ -1,4 +1,6 @@
 /* Answers: hiredis' reply objects behind our own names. */
+#include <string.h>
+
 #include "redis/redis_private.h"
 
 static const redisReply *reply_of(const struct redis_value *value)
@@ -46,4 +48,30 @@ const struct redis_value *redis_value_at(const struct redis_value *value, size_t
 	if (index >= redis_value_count(value))
 		return NULL;
 	return (const struct redis_value *)(const void *)reply_of(value)->element[index];
+}
+
+struct span redis_value_error(const struct redis_value *value)
+{
+	if (redis_value_type(value) != REDIS_ERROR)
+		return (struct span){ 0 };
+	struct span text = redis_value_text(value);
+	if (!span_starts_with(text, SPAN("ERR Error running script")))
+		return text;
+	for (size_t i = 0; i + 3 < text.size; i++)
+		if (memcmp(text.data + i, ": -", 3) == 0)
+			return span_slice(text, i + 3, text.size);
+	return text;
+}
+
+bool redis_value_changed_nothing(const struct redis_value *value)
+{
+	static const char *const codes[] = { "READONLY ",   "MASTERDOWN ", "LOADING ",   "OOM ",
+					     "NOREPLICAS ", "MISCONF ",    "WRONGTYPE ", "NOAUTH ",
+					     "NOPERM ",     "BUSY ",       "NOSCRIPT ",  "CLUSTERDOWN ",
+					     "MOVED ",      "ASK ",        "TRYAGAIN ",  "CLOCK " };
+	struct span error = redis_value_error(value);
+	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
+		if (span_starts_with(error, span_of(codes[i])))
+			return true;
+	return false;
 }

@@ -169,8 +169,10 @@ static void judge(struct delivery *delivery, enum quota_verdict verdict, const s
 		refusal = message_quota_refusal(delivery, verdict, state);
 		outcome_give_up(delivery, &refusal);
 		break;
-	case QUOTA_NOT_ASKED:
+	case QUOTA_NOT_CHARGED:
 		delivery->charge = CHARGE_REFUSED;
+		if (!span_is_empty(state->trouble))
+			log_warning("message %s: not charged: %.*s", delivery->id, SPAN_ARGS(state->trouble));
 		refuse_unknown(delivery);
 		break;
 	case QUOTA_UNKNOWN:

@@ -1,8 +1,10 @@
 """Redis dies, forgets, refuses or is slow: 451 with the cause in the log, no message too many, and recovery by itself."""
 
+import contextlib
 import os
 import signal
 import smtplib
+import socket
 import threading
 import time
 
@@ -10,6 +12,7 @@ import pytest
 
 from harness.client import login, message
 from harness.process import wait_until
+from harness.redis_server import RedisServer
 from harness.subgate import relay_section
 
 USER = "alice@example.com"
@@ -140,6 +143,57 @@ def test_refunds_that_are_due_at_the_end_are_waited_for(running, redis, upstream
     assert subgate.stop() == 0
     subgate.start()
     assert used(subgate) == len(upstream.messages) == 1
+
+
+class MovingAddress:
+    """A port that leads to another one: connections that are there stay with the server that they went to."""
+
+    def __init__(self, port):
+        self.target = port
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self):
+        with contextlib.suppress(OSError):
+            while True:
+                client = self._listener.accept()[0]
+                server = socket.create_connection(("127.0.0.1", self.target))
+                for source, sink in ((client, server), (server, client)):
+                    threading.Thread(target=self._copy, args=(source, sink), daemon=True).start()
+
+    @staticmethod
+    def _copy(source, sink):
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                sink.sendall(data)
+        with contextlib.suppress(OSError):
+            sink.shutdown(socket.SHUT_WR)
+
+    def close(self):
+        self._listener.close()
+
+
+def test_a_primary_that_moved_is_found_and_the_old_connection_left(tmp_path, upstream, redis, start):
+    second = RedisServer(tmp_path / "second").start()
+    address = MovingAddress(redis.port)
+    try:
+        second.command("CONFIG", "SET", "masterauth", redis.PASSWORD)
+        second.command("REPLICAOF", "127.0.0.1", redis.port)
+        wait_until(lambda: "master_link_status:up" in second.command("INFO", "replication"), "the replica", 20)
+        subgate = start(relay_section(upstream) + redis.section().replace(str(redis.port), str(address.port)))
+        password = subgate.create_app_password(USER)
+        assert send(subgate, password) == 250
+        wait_until(lambda: second.command("HGET", KEY, "m") == "1", "the count at the replica", 10)
+        second.command("REPLICAOF", "NO", "ONE")
+        address.target = second.port
+        redis.command("REPLICAOF", "127.0.0.1", second.port)
+        check_recovery(subgate, password, upstream)
+        assert int(second.command("HGET", KEY, "m")) == len(upstream.messages) > 1
+        assert "Redis is away: READONLY" in subgate.log or "Redis is away: it is a replica" in subgate.log
+    finally:
+        address.close()
+        second.stop()
 
 
 def redis_pid(subgate):

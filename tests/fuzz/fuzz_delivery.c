@@ -238,7 +238,7 @@ static void answer_charge(char verdict)
 	quota_says(verdict == 'g'   ? QUOTA_GRANTED
 		   : verdict == 'd' ? QUOTA_DAY_EXCEEDED
 		   : verdict == 'b' ? QUOTA_BURST_EXCEEDED
-		   : verdict == 'n' ? QUOTA_NOT_ASKED
+		   : verdict == 'n' ? QUOTA_NOT_CHARGED
 				    : QUOTA_UNKNOWN);
 }
 

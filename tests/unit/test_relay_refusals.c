@@ -396,7 +396,7 @@ static void with_redis_away_there_is_nothing_to_refund(void **state)
 {
 	(void)state;
 	bring_message();
-	quota_says(QUOTA_NOT_ASKED);
+	quota_says(QUOTA_NOT_CHARGED);
 	expect_trace("abort; message.refused; answer");
 	assert_string_equal(world.message_reply, "451 4.3.0 Quota service unavailable; try again later");
 	assert_int_equal(deliveries_count(deliveries), 0);

@@ -21,7 +21,8 @@ struct test_redis {
 	char folder[64];
 	char server[128]; /* "unix:/…" as redis_options wants it */
 	pid_t pid;
-	char clock_file[80]; /* "" unless its clock may be shifted */
+	char clock_file[80];       /* "" unless its clock may be shifted */
+	char address[32], port[8]; /* where it listens besides; "": nowhere */
 };
 
 /* Before its start: test_redis_shift_clock may be used. `make unit` builds the library that does it. */
@@ -82,8 +83,9 @@ static inline void test_redis_start(struct test_redis *test)
 		if (freopen("/dev/null", "w", stdout) == NULL)
 			_exit(1);
 		test_redis_preload_clock(test);
-		execlp("redis-server", "redis-server", "--port", "0", "--unixsocket", socket_path, "--dir",
-		       test->folder, "--save", "", "--requirepass", TEST_REDIS_PASSWORD, NULL);
+		execlp("redis-server", "redis-server", "--port", test->port[0] ? test->port : "0", "--bind",
+		       test->port[0] ? test->address : "127.0.0.1", "--unixsocket", socket_path, "--dir", test->folder,
+		       "--save", "", "--requirepass", TEST_REDIS_PASSWORD, NULL);
 		_exit(1);
 	}
 	for (int i = 0; i < 500 && !test_redis_answers(test); i++)
