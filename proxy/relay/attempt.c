@@ -312,6 +312,18 @@ void attempt_hand_over(struct attempt *attempt)
 		hand_over(attempt);
 }
 
+/*
+ * For the reply to the final dot: so that the client hears within DOT_LIMIT_MS, unless its administrator asks for more
+ * time than that. Without the reply the message may be sent twice; with it later than clients wait, too.
+ */
+static uint64_t verdict_ms(const struct attempt *attempt)
+{
+	const struct delivery *delivery = attempt->delivery;
+	uint64_t timeout = delivery->all->services->config->relay.items[attempt->relay].reply_timeout;
+	uint64_t left = delivery->complete_ms + DOT_LIMIT_MS - attempt->released_ms;
+	return timeout > DOT_LIMIT_MS || timeout < left ? timeout : left;
+}
+
 void attempt_release(struct attempt *attempt)
 {
 	struct delivery *delivery = attempt->delivery;
@@ -319,7 +331,7 @@ void attempt_release(struct attempt *attempt)
 	delivery_set_state(delivery, DELIVERY_RELEASED);
 	attempt->released = true;
 	attempt->released_ms = loop_now_ms(delivery->all->services->loop);
-	upstream_release(attempt->upstream, delivery->complete_ms + DOT_LIMIT_MS - attempt->released_ms);
+	upstream_release(attempt->upstream, verdict_ms(attempt));
 }
 
 void attempt_drop(struct attempt *attempt)

@@ -382,6 +382,32 @@ def test_an_upstream_whose_queue_is_full_answers_no_connect(start):
             sock.close()
 
 
+def test_the_verdict_is_waited_for_as_long_as_the_option_says(start):
+    """Beyond 50 s only where an administrator says so; both at once, as it takes its time."""
+    relays = {"patient@example.com": "2m", "usual@example.com": "50s"}
+    raws, sections = [], ""
+    for number, (user, timeout) in enumerate(relays.items()):
+        raw = RawUpstream().start()
+        raw.script[DOT] = [later("250 2.0.0 At last", 54)]
+        raws.append(raw)
+        sections += raw.section(f"r{number}", reply_timeout=timeout)
+        sections += f'route c{number} {{ users = {{"{user}"}}  relays = {{"r{number}"}} }}\n'
+    subgate = start(sections + 'route default { relays = {"r0"} }\n')
+    passwords = {user: subgate.create_app_password(user) for user in relays}
+
+    def play(user):
+        with login(subgate, user, passwords[user], timeout=120) as client:
+            return hear(client, user, "bob@example.net", message(user))
+
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        patient, usual = pool.map(play, relays)
+    assert patient[0] == 250
+    assert usual == (451, "4.4.2 Connection to the relay lost; the message may have been delivered")
+    assert [r["type"] for r in subgate.audit("message.unknown", "message.sent")].count("message.sent") == 1
+    for raw in raws:
+        raw.stop()
+
+
 def test_a_name_that_no_server_resolves_is_451(authority, start):
     section = relay_section(Upstream(authority)).replace('host = "127.0.0.1"', 'host = "relay.invalid"')
     subgate = start(section)

@@ -525,7 +525,9 @@ static inline void upstream_fails(const char *reply)
 
 /* ---- the role around it */
 
-static struct config_relay relays[3] = { { .name = "A" }, { .name = "B" }, { .name = "C" } };
+static struct config_relay relays[3] = { { .name = "A", .reply_timeout = 50000 },
+					 { .name = "B", .reply_timeout = 50000 },
+					 { .name = "C", .reply_timeout = 50000 } };
 static char *route_relays[] = { "A", "B", "C" };
 static struct config_route routes[1] = { { .name = "default", .relays = { route_relays, 2 } } };
 static struct config config;

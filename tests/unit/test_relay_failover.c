@@ -471,6 +471,31 @@ static void without_an_audit_nothing_goes_to_the_next_relay(void **state)
 	expect_trace("message.failed 1");
 }
 
+/* What an administrator asks for beyond the client's usual patience, he gets in full, and less as well. */
+static void the_verdict_is_waited_for_as_long_as_the_relays_section_says(void **state)
+{
+	static const struct {
+		uint64_t timeout_ms, passed_ms, verdict_ms;
+	} cases[] = {
+		{ 50000, 0, 50000 },       { 50000, 30000, 20000 }, { 180000, 0, 180000 },
+		{ 180000, 30000, 180000 }, { 15000, 10000, 15000 }, { 15000, 38000, 12000 },
+	};
+	(void)state;
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		relays[0].reply_timeout = cases[i].timeout_ms;
+		assert_int_equal(say_envelope(grant, i + 1, "ann@example.com", "bob@x"), STATUS_OK);
+		upstream_says("250 2.1.5 OK");
+		say_data(101 + i, MESSAGE_TEXT, true);
+		quota_says(QUOTA_GRANTED);
+		audit_says(STATUS_OK);
+		pass_time(cases[i].passed_ms);
+		upstream_holds();
+		assert_int_equal(world.verdict_ms, cases[i].verdict_ms);
+		upstream_ends_with(UPSTREAM_ACCEPTED, "250 ok", true);
+	}
+	relays[0].reply_timeout = 50000;
+}
+
 static void behind_50_s_no_further_relay_is_tried(void **state)
 {
 	(void)state;
@@ -519,6 +544,7 @@ int main(void)
 		CASE(a_budget_that_is_asked_for_holds_the_message_and_nothing_else),
 		CASE(what_was_not_sent_goes_back_to_the_budget),
 		CASE(accounts_known_to_be_at_their_budget_are_not_asked),
+		CASE(the_verdict_is_waited_for_as_long_as_the_relays_section_says),
 		CASE(behind_50_s_no_further_relay_is_tried),
 	};
 	return cmocka_run_group_tests_name("relay failover", tests, NULL, NULL);

@@ -339,7 +339,7 @@ static void run_answer_case(const struct answer_case *c)
 		send_text(&t, &s, BODY);
 		run_until(t.loop, is_held, &s);
 		if (!s.done)
-			upstream_release(s.upstream, LIMIT_MS);
+			upstream_release(s.upstream, t.config.reply_timeout);
 		run_until(t.loop, is_done, &s);
 	}
 	if (s.class != c->class || s.dot_released != c->dot_released || s.done != 1 || strcmp(s.reason, c->reason) != 0)

@@ -178,7 +178,6 @@ static bool hears_early(struct upstream *u)
 
 void upstream_message_release(struct upstream *u, uint64_t limit_ms)
 {
-	uint64_t reply_ms = u->pool->relay->reply_timeout;
 	struct stream *stream = u->connection->stream;
 	if (hears_early(u))
 		return;
@@ -189,7 +188,7 @@ void upstream_message_release(struct upstream *u, uint64_t limit_ms)
 	upstream_trial_trace(u->connection, "C: (the message%s)", u->as_chunk ? " by BDAT" : "");
 	u->state = UPSTREAM_DOT;
 	u->dot_released = true;
-	stream_set_deadline(stream, limit_ms < reply_ms ? limit_ms : reply_ms);
+	stream_set_deadline(stream, limit_ms);
 }
 
 /* ---- replies */
