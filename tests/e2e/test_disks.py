@@ -98,7 +98,7 @@ def hold(subgate, user, password, size):
     """A client that has sent so much of a message, and no end of it."""
     slow = login(subgate, user, password)
     slow.mail(user)
-    slow.rcpt("bob@example.net")
+    assert slow.rcpt("bob@example.net")[0] == 250
     slow.putcmd("DATA")
     assert slow.getreply()[0] == 354
     slow.send(f"From: {user}\r\nSubject: slow\r\n\r\n".encode() + large(size).encode())

@@ -110,6 +110,23 @@ static void whoever_has_more_gives_way_to_whoever_has_none(void **state)
 	end(s, 2);
 }
 
+static void whoever_has_its_share_lives_on_its_own_silent_ones(void **state)
+{
+	struct sending s[3];
+	(void)state;
+	begin(3);
+	send_quickly("a");
+	for (size_t i = 0; i < 3; i++)
+		begin_of(&s[i], "a", "quick@example.net");
+	run_for(t.loop, 1000);
+	assert_int_equal(s[0].replies + s[1].replies + s[2].replies, 2); /* and their owners are silent */
+	for (unsigned i = 0; i < 40 && !s[2].replies; i++)
+		run_for(t.loop, 100);
+	assert_int_equal(s[2].replies, 1);
+	assert_true(t.relay.connected <= 2);
+	end(s, 3);
+}
+
 static void nobody_gives_way_to_an_equal(void **state)
 {
 	struct sending s[3];
@@ -157,6 +174,7 @@ int main(void)
 		cmocka_unit_test(one_user_leaves_connections_for_others),
 		cmocka_unit_test(the_only_connection_is_anybodys),
 		cmocka_unit_test(whoever_has_more_gives_way_to_whoever_has_none),
+		cmocka_unit_test(whoever_has_its_share_lives_on_its_own_silent_ones),
 		cmocka_unit_test(nobody_gives_way_to_an_equal),
 		cmocka_unit_test(a_probe_that_is_slow_gives_way),
 	};

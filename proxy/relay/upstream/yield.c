@@ -74,7 +74,8 @@ static bool is_any_stuck(struct upstream_pool *pool)
 	bool any = false;
 	for (account = TAILQ_FIRST(&pool->accounts); account; account = TAILQ_NEXT(account, in_pool)) {
 		account->coming = account->tally.connecting + account->tally.resetting;
-		any |= account->waiting > account->coming && is_stuck(account);
+		any |= account->waiting > account->placeable ||
+		       (account->waiting > account->coming && is_stuck(account));
 	}
 	return any;
 }
@@ -96,10 +97,11 @@ void upstream_yield(struct upstream_pool *pool, uint64_t *out_next_ms)
 		return;
 	for (w = TAILQ_FIRST(&pool->waiting); w && first_ms <= now && considered < CONSIDERED_MAXIMUM; w = next) {
 		next = TAILQ_NEXT(w, in_waiting);
-		if (w->trial || !is_stuck(w->account))
+		bool has_its_share = !upstream_share_allows(w);
+		if (w->trial || !(has_its_share || is_stuck(w->account)))
 			continue;
 		considered++;
-		if (w->account->coming)
+		if (w->account->coming && !has_its_share)
 			w->account->coming--;
 		else if ((v = find_to_yield(w)) != NULL)
 			yield_connection(v);
