@@ -69,17 +69,61 @@ enum status app_password_show(const struct secret *normal, struct secret *out_sh
 	return status;
 }
 
+/* U+2000 to U+2015: blanks, marks that show nothing, dashes. */
+static bool is_general_filler(struct span typed)
+{
+	return typed.size >= 3 && memcmp(typed.data, "\xE2\x80", 2) == 0 && (unsigned char)typed.data[2] >= 0x80 &&
+	       (unsigned char)typed.data[2] <= 0x95;
+}
+
+/*
+ * The size of a blank or a dash at the front of `typed`, also as mail, word processors and phones make of ASCII ones;
+ * 0: it is something else.
+ */
+static size_t measure_filler(struct span typed)
+{
+	static const char *const fillers[] = {
+		" ",
+		"-",
+		"\t",
+		"\r",
+		"\n",
+		"\xC2\xA0",     /* U+00A0 no-break space */
+		"\xC2\xAD",     /* U+00AD soft hyphen */
+		"\xE1\x9A\x80", /* U+1680 Ogham space */
+		"\xE2\x80\xA8", /* U+2028 line separator */
+		"\xE2\x80\xA9", /* U+2029 paragraph separator */
+		"\xE2\x80\xAF", /* U+202F narrow no-break space */
+		"\xE2\x81\x9F", /* U+205F medium mathematical space */
+		"\xE2\x81\xA0", /* U+2060 word joiner */
+		"\xE2\x88\x92", /* U+2212 minus */
+		"\xE3\x80\x80", /* U+3000 ideographic space */
+		"\xEF\xB9\x98", /* U+FE58 small em dash */
+		"\xEF\xB9\xA3", /* U+FE63 small hyphen-minus */
+		"\xEF\xBB\xBF", /* U+FEFF byte order mark */
+		"\xEF\xBC\x8D", /* U+FF0D fullwidth hyphen-minus */
+	};
+	if (is_general_filler(typed))
+		return 3;
+	for (size_t i = 0; i < sizeof(fillers) / sizeof(*fillers); i++) {
+		struct span filler = span_of(fillers[i]);
+		if (span_starts_with(typed, filler))
+			return filler.size;
+	}
+	return 0;
+}
+
 static bool read_digits(struct span typed, char out_normal[APP_PASSWORD_SIZE])
 {
 	size_t count = 0;
-	for (size_t i = 0; i < typed.size; i++) {
-		char c = typed.data[i];
-		if (c == ' ' || c == '-' || c == '\t')
-			continue;
-		int value = digit_value(c);
-		if (value < 0 || count == APP_PASSWORD_SIZE)
+	while (typed.size) {
+		size_t filler = measure_filler(typed);
+		int value = filler ? 0 : digit_value(*typed.data);
+		if (value < 0 || (!filler && count == APP_PASSWORD_SIZE))
 			return false;
-		out_normal[count++] = alphabet[value];
+		if (!filler)
+			out_normal[count++] = alphabet[value];
+		typed = span_slice(typed, filler ? filler : 1, typed.size);
 	}
 	return count == APP_PASSWORD_SIZE;
 }

@@ -29,7 +29,7 @@ struct app_password_hash {
 MUST_USE enum status app_password_generate(struct secret *out_normal);
 /* As it is shown to people: AAAAA-BBBBB-CCCCC-DDDDD-EEEEE. */
 MUST_USE enum status app_password_show(const struct secret *normal, struct secret *out_shown);
-/* What somebody typed, with any spaces, dashes and case. STATUS_NOT_FOUND: has not the form, or the checksum is wrong. */
+/* What somebody typed or pasted, with any blanks and dashes, those of Unicode too, and any case. STATUS_NOT_FOUND: has not the form, or the checksum is wrong. */
 MUST_USE enum status app_password_normalize(struct span typed, struct secret *out_normal);
 
 /* With a new salt. */

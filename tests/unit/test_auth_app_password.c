@@ -64,6 +64,40 @@ static void test_spaces_dashes_and_case_are_ignored(void **state)
 	assert_true(span_equal(secret_reveal(&read), secret_reveal(&normal)));
 }
 
+/* As mail, word processors and phones make of the ASCII ones when somebody copies a password. */
+static void test_blanks_and_dashes_of_unicode_are_ignored(void **state)
+{
+	static const char *const fillers[] = { "\u00A0", "\u00AD", "\u1680", "\u2002", "\u2003", "\u2007", "\u2009",
+					       "\u200A", "\u200B", "\u2010", "\u2011", "\u2012", "\u2013", "\u2014",
+					       "\u2015", "\u202F", "\u205F", "\u2060", "\u2212", "\u3000", "\uFE58",
+					       "\uFE63", "\uFEFF", "\uFF0D", "\r\n" };
+	(void)state;
+	struct secret normal SECRET_AUTO = { 0 };
+	assert_int_equal(app_password_generate(&normal), STATUS_OK);
+	for (size_t i = 0; i < sizeof(fillers) / sizeof(*fillers); i++) {
+		char typed[80];
+		int size = snprintf(typed, sizeof(typed), "%s%.5s%s%.5s%s%.15s%s", fillers[i], normal.bytes, fillers[i],
+				    normal.bytes + 5, fillers[i], normal.bytes + 10, fillers[i]);
+		if (!has_form(typed, (size_t)size))
+			fail_msg("filler %zu", i);
+	}
+}
+
+/* Other characters, and parts of one. */
+static void test_nothing_else_is_ignored(void **state)
+{
+	static const char *const others[] = { "\u2016", "\u00E9", "_", ".", "\xC2", "\xE2\x80", "\xA0", "\x00" };
+	(void)state;
+	struct secret normal SECRET_AUTO = { 0 };
+	assert_int_equal(app_password_generate(&normal), STATUS_OK);
+	for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++) {
+		char typed[80];
+		int size = snprintf(typed, sizeof(typed), "%.25s%s", normal.bytes, others[i]);
+		if (has_form(typed, (size_t)size + (others[i][0] == '\0')))
+			fail_msg("other %zu", i);
+	}
+}
+
 static void test_every_single_wrong_character_shows(void **state)
 {
 	(void)state;
@@ -431,6 +465,8 @@ int main(void)
 		cmocka_unit_test(test_a_new_one_is_five_groups_of_five),
 		cmocka_unit_test(test_two_are_never_the_same),
 		cmocka_unit_test(test_spaces_dashes_and_case_are_ignored),
+		cmocka_unit_test(test_blanks_and_dashes_of_unicode_are_ignored),
+		cmocka_unit_test(test_nothing_else_is_ignored),
 		cmocka_unit_test(test_every_single_wrong_character_shows),
 		cmocka_unit_test(test_every_swap_of_neighbours_shows),
 		cmocka_unit_test(test_other_passwords_are_none),
