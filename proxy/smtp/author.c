@@ -278,7 +278,7 @@ static bool skip_known(struct span *known, struct span address)
 	struct span rest = *known;
 	struct span next;
 	for (unsigned i = 0; i < LOOK_AHEAD && span_cut(&rest, '\n', &next); i++) {
-		if (span_equal(next, address)) {
+		if (address_equal(next, address)) {
 			*known = rest;
 			return true;
 		}

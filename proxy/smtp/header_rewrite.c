@@ -98,6 +98,21 @@ static struct span name_of(struct span value, size_t authors)
 	return authors == 1 && is_one_name(name) ? name : (struct span){ 0 };
 }
 
+/* Leaves out a name that readers would dispute about in front of the account. */
+static enum status keep_readable(struct span account, struct span *name)
+{
+	BUF_AUTO struct buf value;
+	BUF_AUTO struct buf addresses;
+	buf_init(&value, HEADER_MAXIMUM);
+	buf_init(&addresses, HEADER_MAXIMUM);
+	TRY(buf_append(&value, *name));
+	TRY(buf_printf(&value, " <%.*s>", SPAN_ARGS(account)));
+	enum status status = author_read(buf_span(&value), &addresses);
+	if (status != STATUS_OK)
+		*name = (struct span){ 0 };
+	return status == STATUS_NO_MEMORY ? status : STATUS_OK;
+}
+
 static enum status write_author(struct rewriting *rewriting, struct span name)
 {
 	struct buf *out = rewriting->out;
@@ -138,7 +153,9 @@ static enum status replace_author(struct rewriting *rewriting, const struct head
 	if (status != STATUS_OK)
 		return write_author(rewriting, (struct span){ 0 });
 	size_t authors = count_authors(buf_span(&addresses), rewriting->account, &is_foreign);
-	TRY(write_author(rewriting, name_of(buf_span(&value), authors)));
+	struct span name = name_of(buf_span(&value), authors);
+	TRY(keep_readable(rewriting->account, &name));
+	TRY(write_author(rewriting, name));
 	return write_reply_to(rewriting, field);
 }
 

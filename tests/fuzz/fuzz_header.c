@@ -59,33 +59,45 @@ static void read_header(struct span header)
 	buf_free(&addresses);
 }
 
-/* In wire form, as messages in the spool are, the account is the one author then, and rewriting once more changes nothing. */
+static void expect_no_change(struct span header, struct span account)
+{
+	struct buf again;
+	buf_init(&again, 2 * HEADER_MAXIMUM);
+	enum status status = header_rewrite_sender(header, account, &again);
+	assert(status == STATUS_OK && span_equal(header, buf_span(&again)));
+	buf_free(&again);
+}
+
+/*
+ * In wire form, as messages in the spool are, the account is an author then, and rewriting once more changes nothing.
+ * Others are those that the author's own name showed.
+ */
 static void rewrite_header(struct span header)
 {
 	const struct span account = SPAN("relay@example.com");
 	struct header_facts facts;
-	struct buf once, twice, addresses;
+	struct buf once, addresses;
 	struct body_check check = { 0 };
 	size_t end;
 	if (body_check_feed(&check, header) != STATUS_OK || body_check_finish(&check) != STATUS_OK)
 		return;
 	buf_init(&once, 2 * HEADER_MAXIMUM);
-	buf_init(&twice, 2 * HEADER_MAXIMUM);
 	buf_init(&addresses, HEADER_MAXIMUM);
 	if (header_rewrite_sender(header, account, &once) == STATUS_OK &&
 	    header_read(header, &facts, &addresses) != STATUS_NO_MEMORY && buf_size(&once) < HEADER_MAXIMUM) {
 		enum status status = header_find_end(buf_span(&once), true, &end);
 		assert(status == STATUS_OK && end == buf_size(&once));
-		status = header_rewrite_sender(buf_span(&once), account, &twice);
-		assert(status == STATUS_OK && span_equal(buf_span(&once), buf_span(&twice)));
 		buf_clear(&addresses);
 		status = header_read(buf_span(&once), &facts, &addresses);
 		assert(facts.from_count == 1);
-		if (status == STATUS_OK)
-			assert(address_equal(buf_span(&addresses), account));
+		struct span others = buf_span(&addresses), first;
+		if (status == STATUS_OK) {
+			assert(span_cut(&others, '\n', &first) && address_equal(first, account));
+			if (span_is_empty(others))
+				expect_no_change(buf_span(&once), account);
+		}
 	}
 	buf_free(&once);
-	buf_free(&twice);
 	buf_free(&addresses);
 }
 

@@ -49,6 +49,8 @@ static const struct {
 	{ "odd fields stay byte by byte", "Received: by x;\r\n  now\r\nX-\xc3\xa4: \xff\r\nFrom: ann@example.com\r\n",
 	  "Received: by x;\r\n  now\r\nX-\xc3\xa4: \xff\r\nFrom: <relay@example.com>\r\nReply-To: "
 	  "ann@example.com\r\n" },
+	{ "a name that readers would dispute about in front of an address", "From: \"0 =?utf-8?q?\"?= <ann>\r\n",
+	  "From: <relay@example.com>\r\nReply-To: \"0 =?utf-8?q?\"?= <ann>\r\n" },
 	{ "a long name is folded",
 	  "From: \"A name that is so long that no line would hold both of them well\" <ann@example.com>\r\n",
 	  "From: \"A name that is so long that no line would hold both of them well\"\r\n <relay@example.com>\r\n"
@@ -67,6 +69,18 @@ static void each_header_is_rewritten_as_it_must(void **state)
 		snprintf(text, sizeof(text), "%.*s", SPAN_ARGS(buf_span(&out)));
 		assert_string_equal(text, cases[i].out);
 	}
+}
+
+/* As Outlook writes: the recipient still sees who it was. */
+static void an_address_as_name_is_kept(void **state)
+{
+	BUF_AUTO struct buf out;
+	(void)state;
+	buf_init(&out, HEADER_MAXIMUM);
+	assert_int_equal(
+		header_rewrite_sender(SPAN("From: \"'ann@example.com'\" <Ann@example.com>\r\n"), ACCOUNT, &out),
+		STATUS_OK);
+	assert_true(span_starts_with(buf_span(&out), SPAN("From: \"'ann@example.com'\" <relay@example.com>\r\n")));
 }
 
 static void what_was_rewritten_has_one_author_and_stays(void **state)
@@ -101,6 +115,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_header_is_rewritten_as_it_must),
+		cmocka_unit_test(an_address_as_name_is_kept),
 		cmocka_unit_test(what_was_rewritten_has_one_author_and_stays),
 		cmocka_unit_test(what_has_no_room_says_so),
 	};
