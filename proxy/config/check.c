@@ -9,7 +9,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/secret.h"
 #include "config/faults.h"
+#include "config/line_file.h"
 #include "config/table.h"
 
 #define OTHERS_MODE 0077U /* what group and others may do with a secret: nothing */
@@ -84,6 +86,18 @@ static void check_secret(struct check *check, struct spot spot, const char *path
 		add_fault(check, spot, "%s: %s; expected to read it", path, strerror(errno));
 }
 
+/* A secret that is one line of text: a password, not a key. */
+static void check_line(struct check *check, struct spot spot, const char *path)
+{
+	struct secret secret SECRET_AUTO = { 0 };
+	check_secret(check, spot, path);
+	if (line_file_read(path, &secret) != STATUS_OK || secret_is_empty(&secret))
+		return;
+	const char *fault = line_file_find_fault(secret_reveal(&secret));
+	if (fault)
+		add_fault(check, spot, "%s: %s", path, fault);
+}
+
 #define SPOT(name, section, field) ((struct spot){ name, section, #field }), (section)->field
 
 static void check_files(struct check *check)
@@ -97,20 +111,20 @@ static void check_files(struct check *check)
 	}
 	for (size_t i = 0; i < config->listener.count; i++)
 		check_readable(check, SPOT("listener", &config->listener.items[i], client_ca_file));
-	check_secret(check, SPOT("redis", &config->redis, password_file));
+	check_line(check, SPOT("redis", &config->redis, password_file));
 	for (size_t i = 0; i < config->ldap.count; i++) {
 		check_readable(check, SPOT("ldap", &config->ldap.items[i], ca_file));
-		check_secret(check, SPOT("ldap", &config->ldap.items[i], bind_password_file));
+		check_line(check, SPOT("ldap", &config->ldap.items[i], bind_password_file));
 	}
 	for (size_t i = 0; i < config->relay.count; i++) {
 		check_readable(check, SPOT("relay", &config->relay.items[i], ca_file));
-		check_secret(check, SPOT("relay", &config->relay.items[i], password_file));
+		check_line(check, SPOT("relay", &config->relay.items[i], password_file));
 	}
 	for (size_t i = 0; i < config->oauth.count; i++) {
 		check_readable(check, SPOT("oauth", &config->oauth.items[i], ca_file));
-		check_secret(check, SPOT("oauth", &config->oauth.items[i], client_secret_file));
+		check_line(check, SPOT("oauth", &config->oauth.items[i], client_secret_file));
 		check_secret(check, SPOT("oauth", &config->oauth.items[i], service_account_file));
-		check_secret(check, SPOT("oauth", &config->oauth.items[i], refresh_token_file));
+		check_line(check, SPOT("oauth", &config->oauth.items[i], refresh_token_file));
 	}
 }
 

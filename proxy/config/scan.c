@@ -154,6 +154,8 @@ static enum status read_token(struct scanner *s, struct token *token)
 		read_word(s, token);
 		return STATUS_OK;
 	}
+	if (s->at == 0 && strchr("\xEF\xFE\xFF", c) && c != '\0')
+		return refuse(s, s->line, "begins with a byte order mark; expected UTF-8, saved without one");
 	if (c == '\0' || !strchr("{}=,", c)) {
 		if (is_control(c) || (unsigned char)c >= 0x80)
 			return refuse(s, s->line, "byte 0x%02x has no place here", (unsigned char)c);

@@ -1,12 +1,17 @@
-/* What is allowed, and may not be meant: told, and no fault. Pure but for the process's own limits. */
+/* What is allowed, and may not be meant: told, and no fault. */
 #include <inttypes.h>
 #include <string.h>
 #include <sys/resource.h>
 
+#include "base/network.h"
 #include "config/config.h"
+#include "config/warnings.h"
 
 #define DESCRIPTORS_BESIDE 256U    /* that a role has for other things than clients */
 #define DESCRIPTORS_OF_UPSTREAM 2U /* its socket, and the lock of its slot */
+#define IPV4_BITS 96U              /* of an address as network_parse has it, before those of IPv4 */
+#define NARROWEST_IPV4 8U          /* bits: 10.0.0.0/8 may be one company's */
+#define NARROWEST_IPV6 16U         /* bits */
 
 static void warn_of_legacy(const struct config *config, FILE *out)
 {
@@ -73,8 +78,57 @@ static void warn_of_descriptors(const struct config *config, FILE *out)
 		warn_of_few(config, config->relay.items[0].line, "relay.connections (of all relays)", relays, out);
 }
 
+/* ---- what is too wide */
+
+/* Wider than any company: mostly strangers. */
+static bool is_of_strangers(const char *text)
+{
+	struct network network;
+	if (network_parse(span_of(text), &network) != STATUS_OK)
+		return false;
+	bool is_ipv4 = strchr(text, ':') == NULL;
+	return is_ipv4 ? network.bits < IPV4_BITS + NARROWEST_IPV4 : network.bits < NARROWEST_IPV6;
+}
+
+static void warn_of_strangers(const struct config *config, const struct config_listener *listener,
+			      const struct config_list *list, const char *option, const char *what, FILE *out)
+{
+	for (size_t i = 0; i < list->count; i++) {
+		if (is_of_strangers(list->items[i]))
+			fprintf(out, "%s:%u: warning: listener %s.%s: \"%s\" holds everybody, or nearly: %s\n",
+				config->file, listener->line, listener->name, option, list->items[i], what);
+	}
+}
+
+static void warn_of_networks(const struct config *config, FILE *out)
+{
+	for (size_t i = 0; i < config->listener.count; i++) {
+		const struct config_listener *listener = &config->listener.items[i];
+		warn_of_strangers(config, listener, &listener->proxy_protocol_from, "proxy_protocol_from",
+				  "whoever connects may claim any client address; expected the load balancers alone",
+				  out);
+		if (listener->legacy)
+			warn_of_strangers(config, listener, &listener->networks, "networks",
+					  "TLS of old devices is for all of them; expected the devices' own", out);
+	}
+}
+
+static void warn_of_delimiter(const struct config *config, FILE *out)
+{
+	char c = config->sender.delimiter[0];
+	bool is_alnum = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+	if (c != '\0' && (is_alnum || c == '.' || c == '_' || (unsigned char)c >= 0x80))
+		fprintf(out,
+			"%s:%u: warning: sender.delimiter: \"%c\" stands in names too, so that the owner of ann@ may "
+			"send as ann%c… of any kind; expected \"+\"\n",
+			config->file, config->sender.line, c, c);
+}
+
 void config_warn(const struct config *config, FILE *out)
 {
+	warn_of_files(config, out);
+	warn_of_networks(config, out);
+	warn_of_delimiter(config, out);
 	warn_of_legacy(config, out);
 	warn_of_clear_text(config, out);
 	warn_of_descriptors(config, out);

@@ -169,7 +169,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
 	(void)state;
-	static const char *const names[] = { "cert", "key", "secret" };
+	static const char *const names[] = { "cert", "key", "secret", "bad" };
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		char path[128];
 		snprintf(path, sizeof(path), "%s/%s", folder, names[i]);
@@ -236,6 +236,55 @@ static void a_secret_is_a_file_with_something_in_it(void **state)
 	assert_fault(expected);
 }
 
+static void a_password_is_one_line_of_text(void **state)
+{
+	static const struct {
+		const char *text, *fault; /* NULL: none */
+	} cases[] = {
+		{ "secret", NULL },
+		{ "secret\n", NULL },
+		{ "secret\r\n", NULL },
+		{ "s\xC3\xA9 cret\n", NULL },
+		{ "\xEF\xBB\xBFsecret\n",
+		  "begins with a byte order mark; expected the secret alone, saved without one" },
+		{ "\xFF\xFEs", "is UTF-16, or has NUL bytes; expected the secret alone, saved as ASCII or UTF-8" },
+		{ "secret\nsecond\n", "has a second line; expected the secret alone" },
+		{ "secret\n\n", "has a second line; expected the secret alone" },
+		{ "secret\rsecond", "has a second line; expected the secret alone" },
+		{ "# password:\r\nsecret\r\n", "has a second line; expected the secret alone" },
+		{ "\n", "is an empty line; expected a secret" },
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char expected[256];
+		make_file("secret", cases[i].text, 0600);
+		assert_int_equal(check(CHECKED), cases[i].fault ? STATUS_INVALID : STATUS_OK);
+		snprintf(expected, sizeof(expected), "7: relay r.password_file: %s/secret: %s", folder,
+			 cases[i].fault ? cases[i].fault : "");
+		if (cases[i].fault)
+			assert_fault(expected);
+	}
+}
+
+static void every_password_is_looked_at(void **state)
+{
+	static const char *const sections[] = {
+		"redis { server = \"redis://h:1\" password_file = \"bad\" }\n",
+		"ldap l { uri = {\"ldaps://h\"} base = \"b\" bind_dn = \"d\" bind_password_file = \"bad\" }\n",
+		"oauth o { provider = \"microsoft\" grant = \"client_credentials\" tenant = \"t\" client_id = \"c\" "
+		"client_secret_file = \"bad\" }\n",
+		"oauth o { client_id = \"c\" client_secret_file = \"secret\" refresh_token_file = \"bad\" }\n",
+	};
+	(void)state;
+	make_file("bad", "one\ntwo\n", 0600);
+	for (size_t i = 0; i < sizeof(sections) / sizeof(sections[0]); i++) {
+		char text[1024];
+		snprintf(text, sizeof(text), "%s%s", CHECKED, sections[i]);
+		assert_int_equal(check(text), STATUS_INVALID);
+		assert_non_null(strstr(faults, "/bad: has a second line; expected the secret alone\n"));
+	}
+}
+
 static void a_time_zone_must_be_known_here(void **state)
 {
 	(void)state;
@@ -256,6 +305,8 @@ int main(void)
 		CHECK_TEST(a_secret_that_others_can_read_is_refused),
 		CHECK_TEST(a_file_that_is_missing_is_named),
 		CHECK_TEST(a_secret_is_a_file_with_something_in_it),
+		CHECK_TEST(a_password_is_one_line_of_text),
+		CHECK_TEST(every_password_is_looked_at),
 		CHECK_TEST(a_time_zone_must_be_known_here),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

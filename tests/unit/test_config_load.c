@@ -396,6 +396,15 @@ static void backends_and_mechanisms_are_known_and_once(void **state)
 		      "4: auth.mechanisms: \"CRAM-MD5\" is not known; expected \"PLAIN\" or \"LOGIN\"\n");
 }
 
+static void a_byte_order_mark_is_named(void **state)
+{
+	(void)state;
+	assert_null(load_span(SPAN("\xEF\xBB\xBF" LEAST)));
+	assert_faults("1: begins with a byte order mark; expected UTF-8, saved without one\n");
+	assert_null(load_span(SPAN("\xFF\xFEg\0a\0")));
+	assert_faults("1: begins with a byte order mark; expected UTF-8, saved without one\n");
+}
+
 static void a_nul_byte_is_refused(void **state)
 {
 	(void)state;
@@ -456,6 +465,7 @@ int main(void)
 		cmocka_unit_test(an_empty_file_lacks_a_listener_and_a_relay),
 		cmocka_unit_test(a_directory_is_asked_by_default_only_where_there_is_one),
 		cmocka_unit_test(backends_and_mechanisms_are_known_and_once),
+		cmocka_unit_test(a_byte_order_mark_is_named),
 		cmocka_unit_test(a_nul_byte_is_refused),
 		cmocka_unit_test(a_file_cut_anywhere_loads_or_says_why),
 		cmocka_unit_test(too_large_a_file_is_refused),
