@@ -43,19 +43,20 @@ bool chain_user_is_blocked(const struct chain_ask *ask)
 {
 	const struct chain_parts *parts = &ask->chain->parts;
 	uint64_t now_ms = loop_now_ms(parts->loop);
-	return throttle_blocks(parts->throttle, THROTTLE_USER, span_of(ask->user), now_ms) ||
-	       throttle_blocks(parts->throttle, THROTTLE_USER, span_of(ask->credentials->name), now_ms);
+	uint32_t gate = ask->credentials->gate;
+	return throttle_blocks(parts->throttle, gate, THROTTLE_USER, span_of(ask->user), now_ms) ||
+	       throttle_blocks(parts->throttle, gate, THROTTLE_USER, span_of(ask->credentials->name), now_ms);
 }
 
 /* ---- the verdict */
 
-static void count_failure(struct chain_ask *ask)
+/* False: what can't be counted can't be bounded, so that nobody hears whether it was right. */
+static bool count_failure(struct chain_ask *ask)
 {
 	const struct credentials *who = ask->credentials;
 	struct chain_parts *parts = &ask->chain->parts;
-	if (throttle_fail(parts->throttle, span_of(who->address), span_of(ask->user), secret_reveal(&who->password),
-			  loop_now_ms(parts->loop)) != STATUS_OK)
-		log_warning("out of memory: a failed login was not counted");
+	return throttle_fail(parts->throttle, who->gate, span_of(who->address), span_of(ask->user),
+			     secret_reveal(&who->password), loop_now_ms(parts->loop)) == STATUS_OK;
 }
 
 void chain_answer(struct chain_ask *ask, enum verdict verdict, enum stats_method method, const char *reason)
@@ -65,7 +66,10 @@ void chain_answer(struct chain_ask *ask, enum verdict verdict, enum stats_method
 	decision->method = method;
 	decision->reason = reason;
 	if (verdict == VERDICT_WRONG) {
-		count_failure(ask);
+		if (!count_failure(ask)) {
+			decision->verdict = VERDICT_THROTTLED;
+			decision->reason = "more failures than can be counted";
+		}
 		if (ask->address_blocked) { /* every other answer would go on telling right guesses from wrong ones */
 			decision->verdict = VERDICT_THROTTLED;
 			decision->reason = "address throttled";
@@ -95,8 +99,8 @@ void chain_begin(struct chain *chain, struct chain_ask *ask, const struct creden
 	};
 	identity_init(&ask->decision.identity);
 	chain_set_user(ask, credentials->name);
-	ask->address_blocked = throttle_blocks(chain->parts.throttle, THROTTLE_ADDRESS, span_of(credentials->address),
-					       loop_now_ms(chain->parts.loop));
+	ask->address_blocked = throttle_blocks(chain->parts.throttle, credentials->gate, THROTTLE_ADDRESS,
+					       span_of(credentials->address), loop_now_ms(chain->parts.loop));
 	if (secret_is_empty(
 		    &credentials->password)) /* a directory may take it for an anonymous bind: RFC 4513, 5.1.2 */
 		chain_answer(ask, VERDICT_WRONG, STATS_METHOD_NONE, "empty password");

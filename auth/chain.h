@@ -43,6 +43,7 @@ struct credentials {
 	char name[NAME_SIZE]; /* canonical */
 	struct secret password;
 	char address[NETWORK_TEXT_SIZE]; /* the client's */
+	uint32_t gate;                   /* whose client it is: its instance */
 };
 
 /* What became of it. */

@@ -201,6 +201,7 @@ static void check(struct exchange *exchange, enum sasl_result result)
 		reject(exchange, "not a user name");
 		return;
 	}
+	credentials->gate = exchange->gate->instance;
 	credentials->password = exchange->sasl.password;
 	exchange->sasl.password = (struct secret){ 0 };
 	snprintf(credentials->address, sizeof(credentials->address), "%.*s",

@@ -6,8 +6,25 @@
 
 #include "auth/cache.h"
 #include "auth/map.h"
+#include "base/pace.h"
 
 #define GUESSES_KEPT 16 /* recent wrong guesses an entry remembers, to count each once */
+#define GATES_KEPT 16   /* that an entry tells apart; the others are one */
+#define GATE_OTHERS UINT32_MAX
+#define MAKERS_KEPT 64 /* gates whose pace is known: more than live at once */
+
+/* Entries that one gate makes: a botnet's, and a fraction of the table in a window. */
+static const struct pace_limit making = { .burst = THROTTLE_MAXIMUM / 4, .a_second = 50 };
+
+struct gate_failures {
+	uint32_t gate;
+	uint32_t count; /* 0: a free place */
+};
+
+struct maker {
+	uint32_t gate;
+	struct pace pace;
+};
 
 struct entry {
 	struct map_link link;
@@ -16,6 +33,7 @@ struct entry {
 	uint64_t limit; /* failures from which on it is refused */
 	uint64_t began_ms;
 	uint64_t failures;
+	struct gate_failures by_gate[GATES_KEPT];
 	uint64_t guesses[GUESSES_KEPT]; /* truncated digests, a ring */
 };
 
@@ -30,6 +48,7 @@ struct throttle {
 	struct counters by_kind[2];
 	uint64_t window_ms;
 	struct secret key;
+	struct maker makers[MAKERS_KEPT];
 };
 
 enum status throttle_create(const struct throttle_limits *limits, const struct secret *key,
@@ -130,16 +149,65 @@ static enum status add(struct counters *counters, uint64_t hash, const char *sub
 	return STATUS_OK;
 }
 
-static bool blocks_name(const struct throttle *throttle, const struct counters *counters, const char *name)
+/* ---- what each gate reports */
+
+/* For clients of this gate; 0: of one that has reported nothing. */
+static bool is_refused(const struct entry *entry, uint32_t gate)
+{
+	uint64_t share = entry->limit / 2, weight = 0;
+	for (size_t i = 0; i < GATES_KEPT; i++) {
+		const struct gate_failures *some = &entry->by_gate[i];
+		weight += some->gate == gate || some->count < share ? some->count : share;
+	}
+	return weight >= entry->limit;
+}
+
+static bool is_refused_anywhere(const struct entry *entry)
+{
+	for (size_t i = 0; i < GATES_KEPT; i++)
+		if (is_refused(entry, entry->by_gate[i].gate))
+			return true;
+	return false;
+}
+
+static void count_for_gate(struct entry *entry, uint32_t gate)
+{
+	size_t i = 0;
+	while (i < GATES_KEPT - 1 && entry->by_gate[i].count && entry->by_gate[i].gate != gate)
+		i++;
+	entry->by_gate[i].gate = i < GATES_KEPT - 1 ? gate : GATE_OTHERS;
+	entry->by_gate[i].count++;
+}
+
+/* Its place, or that of whoever has been still for longest. */
+static struct maker *find_maker(struct throttle *throttle, uint32_t gate)
+{
+	struct maker *oldest = &throttle->makers[0];
+	for (size_t i = 0; i < MAKERS_KEPT; i++) {
+		struct maker *maker = &throttle->makers[i];
+		if (maker->gate == gate)
+			return maker;
+		if (maker->pace.at_ms < oldest->pace.at_ms)
+			oldest = maker;
+	}
+	*oldest = (struct maker){ .gate = gate };
+	return oldest;
+}
+
+/* ---- limits */
+
+static bool blocks_name(const struct throttle *throttle, uint32_t gate, const struct counters *counters,
+			const char *name)
 {
 	uint64_t hash = 0;
 	if (digest(throttle, &(struct span){ name, strlen(name) }, 1, &hash) != STATUS_OK)
 		return true; /* can't tell: refuse for now */
 	const struct entry *entry = find(counters, hash, name);
-	return entry && entry->failures >= entry->limit;
+	return entry && is_refused(entry, gate);
 }
 
-bool throttle_blocks(struct throttle *throttle, enum throttle_kind kind, struct span subject, uint64_t now_ms)
+bool throttle_blocks(struct throttle *throttle, uint32_t gate, enum throttle_kind kind, struct span subject,
+		     uint64_t now_ms)
 {
 	struct counters *counters = &throttle->by_kind[kind];
 	char name[NAME_SIZE];
@@ -147,57 +215,74 @@ bool throttle_blocks(struct throttle *throttle, enum throttle_kind kind, struct 
 		return false;
 	drop_expired(throttle, counters, now_ms);
 	for (unsigned width = 0; width < NETWORK_WIDTHS; width++)
-		if (name_subject(kind, subject, width, name) && blocks_name(throttle, counters, name))
+		if (name_subject(kind, subject, width, name) && blocks_name(throttle, gate, counters, name))
 			return true;
 	return false;
 }
 
 /* False: it was counted before. */
-static bool count_guess(struct entry *entry, uint64_t guess)
+static bool count_guess(struct entry *entry, uint32_t gate, uint64_t guess)
 {
 	for (size_t i = 0; i < GUESSES_KEPT && i < entry->failures; i++)
 		if (entry->guesses[i] == guess)
 			return false;
 	entry->guesses[entry->failures++ % GUESSES_KEPT] = guess;
+	count_for_gate(entry, gate);
 	return true;
 }
 
+/* A wrong guess, as it is counted for each of its names. */
+struct guess {
+	uint32_t gate;
+	uint64_t digest;
+	uint64_t now_ms;
+};
+
+static enum status make_entry(struct throttle *throttle, struct counters *counters, uint64_t hash, const char *name,
+			      const struct guess *guess, struct entry **out_entry)
+{
+	struct maker *maker = find_maker(throttle, guess->gate);
+	if (!pace_take(&maker->pace, &making, 1, guess->now_ms))
+		return STATUS_TOO_LARGE;
+	return add(counters, hash, name, guess->now_ms, out_entry);
+}
+
 static enum status fail_name(struct throttle *throttle, struct counters *counters, const char *name, uint64_t limit,
-			     uint64_t guess, uint64_t now_ms, bool *out_new)
+			     const struct guess *guess, bool *out_new)
 {
 	uint64_t hash = 0;
 	TRY(digest(throttle, &(struct span){ name, strlen(name) }, 1, &hash));
 	struct entry *entry = find(counters, hash, name);
 	if (entry == NULL)
-		TRY(add(counters, hash, name, now_ms, &entry));
+		TRY(make_entry(throttle, counters, hash, name, guess, &entry));
 	entry->limit = limit;
-	*out_new = count_guess(entry, guess);
+	*out_new = count_guess(entry, guess->gate, guess->digest);
 	return STATUS_OK;
 }
 
 /* The narrowest network remembers its guesses best: what is old to it is so to those around it. */
-static enum status fail_one(struct throttle *throttle, enum throttle_kind kind, struct span subject, uint64_t guess,
-			    uint64_t now_ms)
+static enum status fail_one(struct throttle *throttle, enum throttle_kind kind, struct span subject,
+			    const struct guess *guess)
 {
 	struct counters *counters = &throttle->by_kind[kind];
 	char name[NAME_SIZE];
 	bool is_new = counters->limit > 0;
-	drop_expired(throttle, counters, now_ms);
+	drop_expired(throttle, counters, guess->now_ms);
 	for (unsigned width = 0; width < NETWORK_WIDTHS && is_new; width++)
 		if (name_subject(kind, subject, width, name))
-			TRY(fail_name(throttle, counters, name, counters->limit * network_shares(width), guess, now_ms,
+			TRY(fail_name(throttle, counters, name, counters->limit * network_shares(width), guess,
 				      &is_new));
 	return STATUS_OK;
 }
 
-enum status throttle_fail(struct throttle *throttle, struct span address, struct span user, struct span password,
-			  uint64_t now_ms)
+enum status throttle_fail(struct throttle *throttle, uint32_t gate, struct span address, struct span user,
+			  struct span password, uint64_t now_ms)
 {
 	const struct span parts[] = { address, user, password };
-	uint64_t guess = 0;
-	TRY(digest(throttle, parts, 3, &guess));
-	TRY(fail_one(throttle, THROTTLE_ADDRESS, address, guess, now_ms));
-	return fail_one(throttle, THROTTLE_USER, user, guess, now_ms);
+	struct guess guess = { .gate = gate, .now_ms = now_ms };
+	TRY(digest(throttle, parts, 3, &guess.digest));
+	TRY(fail_one(throttle, THROTTLE_ADDRESS, address, &guess));
+	return fail_one(throttle, THROTTLE_USER, user, &guess);
 }
 
 void throttle_list(struct throttle *throttle, uint64_t now_ms,
@@ -207,7 +292,7 @@ void throttle_list(struct throttle *throttle, uint64_t now_ms,
 		struct counters *counters = &throttle->by_kind[kind];
 		drop_expired(throttle, counters, now_ms);
 		for (const struct entry *entry = counters->oldest; entry; entry = entry->newer) {
-			if (entry->failures < entry->limit)
+			if (!is_refused_anywhere(entry))
 				continue;
 			struct throttle_row row = {
 				.kind = (enum throttle_kind)kind,
@@ -243,7 +328,7 @@ size_t throttle_clear(struct throttle *throttle, struct span subject, uint64_t n
 			newer = entry->newer;
 			if (!span_is_empty(subject) && !is_named(entry, names))
 				continue;
-			cleared += entry->failures >= entry->limit;
+			cleared += is_refused_anywhere(entry);
 			drop(counters, entry);
 		}
 	}

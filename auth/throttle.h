@@ -4,8 +4,11 @@
  * the first of them. The same wrong password of the same user from the same
  * address counts once: a printer with an old password is no attack.
  *
- * In memory and bounded: the entry that began longest ago goes first. Guesses
- * are kept as truncated keyed digests only.
+ * Addresses and names are a gate's word, and a gate may be an attacker's: what one gate reports weighs
+ * in full for itself, and for the others no more than half of the limit. So it can't make them refuse anybody alone.
+ *
+ * In memory and bounded: the entry that began longest ago goes first. No gate makes them so fast that those of the
+ * others are lost. Guesses are kept as truncated keyed digests only.
  */
 #ifndef AUTH_THROTTLE_H
 #define AUTH_THROTTLE_H
@@ -15,7 +18,7 @@
 #include "base/secret.h"
 #include "base/span.h"
 
-#define THROTTLE_MAXIMUM 65536 /* entries of one table: 20 MB at most */
+#define THROTTLE_MAXIMUM 65536 /* entries of one table: 40 MB at most */
 
 struct throttle;
 
@@ -40,10 +43,11 @@ MUST_USE enum status throttle_create(const struct throttle_limits *limits, const
 				     struct throttle **out_throttle);
 void throttle_free(struct throttle **throttle); /* NULL-safe; sets to NULL */
 
-/* Whether the limit is reached. An address is as the client has it; a user is canonical. */
-bool throttle_blocks(struct throttle *throttle, enum throttle_kind kind, struct span subject, uint64_t now_ms);
-/* Counts a wrong password. */
-MUST_USE enum status throttle_fail(struct throttle *throttle, struct span address, struct span user,
+/* Whether the limit is reached, for clients of this gate (its instance). An address is as the client has it; a user is canonical. */
+bool throttle_blocks(struct throttle *throttle, uint32_t gate, enum throttle_kind kind, struct span subject,
+		     uint64_t now_ms);
+/* Counts a wrong password that a client of this gate gave. STATUS_TOO_LARGE: not counted, as it reports too many new names and addresses. */
+MUST_USE enum status throttle_fail(struct throttle *throttle, uint32_t gate, struct span address, struct span user,
 				   struct span password, uint64_t now_ms);
 /* Those who are refused now, in no order. */
 void throttle_list(struct throttle *throttle, uint64_t now_ms,

@@ -221,7 +221,7 @@ static void test_an_unreachable_directory_counts_no_failures(void **state)
 		snprintf(password, sizeof(password), "%d", i);
 		assert_int_equal(ask("anna", password), VERDICT_UNAVAILABLE);
 	}
-	assert_false(throttle_blocks(world.throttle, THROTTLE_USER, SPAN("anna"), loop_now_ms(world.loop)));
+	assert_false(throttle_blocks(world.throttle, 0, THROTTLE_USER, SPAN("anna"), loop_now_ms(world.loop)));
 }
 
 /* ---- guesses */

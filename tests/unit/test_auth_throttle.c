@@ -32,18 +32,18 @@ static int free_throttle(void **state)
 static void guess(struct throttle *throttle, const char *address, const char *user, const char *password,
 		  uint64_t now_ms)
 {
-	assert_int_equal(throttle_fail(throttle, span_of(address), span_of(user), span_of(password), now_ms),
+	assert_int_equal(throttle_fail(throttle, 1, span_of(address), span_of(user), span_of(password), now_ms),
 			 STATUS_OK);
 }
 
 static bool blocks_user(struct throttle *throttle, const char *user, uint64_t now_ms)
 {
-	return throttle_blocks(throttle, THROTTLE_USER, span_of(user), now_ms);
+	return throttle_blocks(throttle, 1, THROTTLE_USER, span_of(user), now_ms);
 }
 
 static bool blocks_address(struct throttle *throttle, const char *address, uint64_t now_ms)
 {
-	return throttle_blocks(throttle, THROTTLE_ADDRESS, span_of(address), now_ms);
+	return throttle_blocks(throttle, 1, THROTTLE_ADDRESS, span_of(address), now_ms);
 }
 
 static void test_the_limit_of_a_user_is_reached_and_passes(void **state)
@@ -183,16 +183,87 @@ static void test_one_or_all_are_forgiven(void **state)
 	assert_false(blocks_address(throttle, "192.0.2.1", 0));
 }
 
+static bool guess_at(struct throttle *throttle, uint32_t gate, const char *address, const char *user, uint64_t now_ms)
+{
+	return throttle_fail(throttle, gate, span_of(address), span_of(user), SPAN("x"), now_ms) == STATUS_OK;
+}
+
 static void test_a_flood_of_names_stays_bounded(void **state)
 {
 	struct throttle *throttle = *state;
 	char user[16];
 	for (unsigned i = 0; i < THROTTLE_MAXIMUM + 10; i++) {
 		snprintf(user, sizeof(user), "user%u", i);
-		guess(throttle, "192.0.2.1", user, "x", i);
+		assert_true(guess_at(throttle, 1 + i / 10000, "192.0.2.1", user, i));
 	}
 	guess(throttle, "192.0.2.1", user, "y", THROTTLE_MAXIMUM);
+	guess(throttle, "192.0.2.1", user, "z", THROTTLE_MAXIMUM);
 	assert_true(blocks_user(throttle, user, THROTTLE_MAXIMUM));
+}
+
+/* ---- a gate that lies */
+
+static void test_one_gate_alone_makes_the_others_refuse_nobody(void **state)
+{
+	const struct throttle_limits limits = { .per_address = 20, .per_user = 10, .window_ms = WINDOW_MS };
+	struct throttle *throttle;
+	char user[16];
+	(void)state;
+	assert_int_equal(throttle_create(&limits, &key, &throttle), STATUS_OK);
+	for (unsigned i = 0; i < 1000; i++) {
+		snprintf(user, sizeof(user), "user%u", i);
+		assert_true(guess_at(throttle, 1, "192.0.2.1", user, 1000));
+		assert_true(guess_at(throttle, 1, "192.0.2.2", "victim", 1000 + i));
+		snprintf(user, sizeof(user), "192.0.3.%u", i % 200);
+		assert_true(guess_at(throttle, 1, user, "victim", 1000));
+	}
+	assert_true(throttle_blocks(throttle, 1, THROTTLE_ADDRESS, SPAN("192.0.2.1"), 2000));
+	assert_true(throttle_blocks(throttle, 1, THROTTLE_USER, SPAN("victim"), 2000));
+	for (uint32_t gate = 2; gate < 6; gate++) {
+		assert_false(throttle_blocks(throttle, gate, THROTTLE_ADDRESS, SPAN("192.0.2.1"), 2000));
+		assert_false(throttle_blocks(throttle, gate, THROTTLE_USER, SPAN("victim"), 2000));
+	}
+	/* What the others see for themselves still counts, beside half of the limit. */
+	for (unsigned i = 0; i < 10; i++) {
+		snprintf(user, sizeof(user), "other%u", i);
+		assert_true(guess_at(throttle, 2 + i % 2, "192.0.2.1", user, 2000));
+	}
+	assert_true(throttle_blocks(throttle, 4, THROTTLE_ADDRESS, SPAN("192.0.2.1"), 2000));
+	throttle_free(&throttle);
+}
+
+static void test_guesses_over_all_gates_reach_the_limit_for_all(void **state)
+{
+	const struct throttle_limits limits = { .per_address = 20, .window_ms = WINDOW_MS };
+	struct throttle *throttle;
+	char user[16];
+	(void)state;
+	assert_int_equal(throttle_create(&limits, &key, &throttle), STATUS_OK);
+	for (unsigned i = 0; i < 20; i++) {
+		assert_false(throttle_blocks(throttle, 1 + i % 4, THROTTLE_ADDRESS, SPAN("192.0.2.1"), 1000));
+		snprintf(user, sizeof(user), "user%u", i);
+		assert_true(guess_at(throttle, 1 + i % 4, "192.0.2.1", user, 1000));
+	}
+	for (uint32_t gate = 1; gate < 7; gate++)
+		assert_true(throttle_blocks(throttle, gate, THROTTLE_ADDRESS, SPAN("192.0.2.1"), 1000));
+	throttle_free(&throttle);
+}
+
+static void test_one_gate_can_not_flush_out_what_others_reported(void **state)
+{
+	struct throttle *throttle = *state;
+	char text[32];
+	unsigned counted = 0;
+	for (unsigned i = 0; i < 3; i++) {
+		snprintf(text, sizeof(text), "user%u", i);
+		assert_true(guess_at(throttle, 2, "192.0.2.1", text, 1000));
+	}
+	for (unsigned i = 0; i < 3 * THROTTLE_MAXIMUM; i++) {
+		snprintf(text, sizeof(text), "10.%u.%u.%u", i >> 16, i >> 8 & 0xff, i & 0xff);
+		counted += guess_at(throttle, 1, text, "victim", 2000);
+	}
+	assert_true(counted < THROTTLE_MAXIMUM / 2);
+	assert_true(throttle_blocks(throttle, 2, THROTTLE_ADDRESS, SPAN("192.0.2.1"), 2000));
 }
 
 /* ---- cache */
@@ -353,6 +424,9 @@ int main(void)
 		THROTTLED(test_only_who_is_refused_is_listed),
 		THROTTLED(test_one_or_all_are_forgiven),
 		THROTTLED(test_a_flood_of_names_stays_bounded),
+		cmocka_unit_test(test_one_gate_alone_makes_the_others_refuse_nobody),
+		cmocka_unit_test(test_guesses_over_all_gates_reach_the_limit_for_all),
+		THROTTLED(test_one_gate_can_not_flush_out_what_others_reported),
 		CACHED(test_a_login_is_remembered_for_its_time),
 		CACHED(test_a_wrong_password_is_never_found),
 		CACHED(test_the_oldest_makes_room),
