@@ -124,8 +124,9 @@ void chain_end(struct chain_ask *ask)
 enum status chain_ask_directory(struct chain_ask *ask, bool check,
 				void (*on_answer)(void *context, const struct ldap_request *answer))
 {
-	return directory_question(ask->chain->parts.directories[ask->directory], ask->credentials->name, ask->user,
-				  check ? &ask->credentials->password : NULL, on_answer, ask, &ask->waiting);
+	return directory_question(ask->chain->parts.directories[ask->directory], ask->credentials->gate,
+				  ask->credentials->name, ask->user, check ? &ask->credentials->password : NULL,
+				  on_answer, ask, &ask->waiting);
 }
 
 static enum status entry_key(const struct chain_ask *ask, struct cache_key *out_key)

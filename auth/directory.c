@@ -7,8 +7,9 @@
 #include "auth/ldap_trust.h"
 #include "base/log.h"
 
-#define LOOK_UP_THREADS 2       /* of short questions, mostly answered from the cache */
-#define QUEUE_MAXIMUM 1000      /* questions waiting for a thread: more than a directory answers in its time-out */
+#define LOOK_UP_THREADS 2 /* of short questions, mostly answered from the cache */
+#define QUEUE_MAXIMUM \
+	2000 /* questions waiting for a thread, half of them of one gate: more than a directory answers in its time-out */
 #define PROBE_INTERVAL_MS 10000 /* how soon the gauge follows without any login */
 #define LATE_MS 500             /* by which a thread that keeps its time-outs is surely done */
 
@@ -104,7 +105,7 @@ static enum status submit(struct directory *directory, struct jobs *pool, struct
 	return jobs_submit(pool, &question->job, timeout_ms);
 }
 
-static enum status put_question(struct directory *directory, enum ldap_question kind, const char *name,
+static enum status put_question(struct directory *directory, uint64_t owner, enum ldap_question kind, const char *name,
 				const char *user, const struct secret *password,
 				void (*on_answer)(void *context, const struct ldap_request *answer), void *context,
 				struct directory_ask **out_ask)
@@ -117,6 +118,7 @@ static enum status put_question(struct directory *directory, enum ldap_question 
 	ask->context = context;
 	enum status status = make_question(kind, name, user, password, &question);
 	if (status == STATUS_OK) {
+		question->job.owner = owner;
 		status = submit(directory, kind == LDAP_CHECK ? directory->checks : directory->look_ups, question, ask);
 		if (status != STATUS_OK)
 			destroy(&question->job);
@@ -128,13 +130,13 @@ static enum status put_question(struct directory *directory, enum ldap_question 
 	return status;
 }
 
-enum status directory_question(struct directory *directory, const char *name, const char *user,
+enum status directory_question(struct directory *directory, uint64_t owner, const char *name, const char *user,
 			       const struct secret *password,
 			       void (*on_answer)(void *context, const struct ldap_request *answer), void *context,
 			       struct directory_ask **out_ask)
 {
-	return put_question(directory, password ? LDAP_CHECK : LDAP_LOOK_UP, name, user, password, on_answer, context,
-			    out_ask);
+	return put_question(directory, owner, password ? LDAP_CHECK : LDAP_LOOK_UP, name, user, password, on_answer,
+			    context, out_ask);
 }
 
 void directory_forget(struct directory_ask **ask)
@@ -158,8 +160,8 @@ static void on_probed(void *context, const struct ldap_request *answer)
 static void probe(void *context)
 {
 	struct directory *directory = context;
-	if (directory->probe == NULL &&
-	    put_question(directory, LDAP_PROBE, "", NULL, NULL, on_probed, directory, &directory->probe) != STATUS_OK)
+	if (directory->probe == NULL && put_question(directory, 0, LDAP_PROBE, "", NULL, NULL, on_probed, directory,
+						     &directory->probe) != STATUS_OK)
 		stats_set(directory->stats, COUNTER_LDAP_UP, directory->index, 0);
 	timer_set(directory->probe_timer, PROBE_INTERVAL_MS);
 }

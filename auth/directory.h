@@ -23,11 +23,11 @@ MUST_USE enum status directory_create(struct loop *loop, const struct config_lda
 void directory_free(struct directory **directory); /* NULL-safe; sets to NULL; answers under way are dropped */
 
 /*
- * `password` NULL: a look-up. Else it is tried on `user` alone, or on whoever is found when that is NULL: a directory
+ * `owner` is the gate whose client asks: gates take turns (auth/jobs.h). `password` NULL: a look-up. Else it is tried on `user` alone, or on whoever is found when that is NULL: a directory
  * finds one user by many spellings of his name, and the throttle must be asked about him, not about a spelling. The answer is called once, later, valid during the call, unless it is
  * forgotten before: with VERDICT_UNAVAILABLE when the deadline passed. STATUS_UNAVAILABLE: too many wait already.
  */
-MUST_USE enum status directory_question(struct directory *directory, const char *name, const char *user,
+MUST_USE enum status directory_question(struct directory *directory, uint64_t owner, const char *name, const char *user,
 					const struct secret *password,
 					void (*on_answer)(void *context, const struct ldap_request *answer),
 					void *context, struct directory_ask **out_ask);

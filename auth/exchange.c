@@ -320,6 +320,8 @@ static enum status make(struct gate_door *gate, const struct door_sasl_start *me
 	return STATUS_OK;
 }
 
+static const struct pace_limit begin_limit = { .burst = EXCHANGES_PER_GATE, .a_second = EXCHANGES_A_SECOND };
+
 enum status exchange_start(struct gate_door *gate, const struct door_sasl_start *message)
 {
 	struct exchange *exchange = NULL;
@@ -328,7 +330,8 @@ enum status exchange_start(struct gate_door *gate, const struct door_sasl_start 
 		auth_gate_refuse(gate, message->request, REPLY_MECHANISM);
 		return STATUS_OK;
 	}
-	if (gate->exchanges.count >= EXCHANGES_PER_GATE) {
+	if (gate->exchanges.count >= EXCHANGES_PER_GATE ||
+	    !pace_take(&gate->begun, &begin_limit, 1, loop_now_ms(gate->auth->role->loop))) {
 		auth_gate_refuse(gate, message->request, REPLY_UNAVAILABLE);
 		return STATUS_OK;
 	}

@@ -4,8 +4,11 @@
 
 #include "auth/auth.h"
 #include "auth/map.h"
+#include "base/pace.h"
 
 #define EXCHANGES_PER_GATE 4096 /* at once; more hear 454: 16 MB at most, and more than a directory could answer */
+
+#define EXCHANGES_A_SECOND 1000 /* of a gate in the long run: more than it has handshakes; more hear 454 */
 
 /* Invariant: stands in auth->gates. */
 struct gate_door {
@@ -14,6 +17,7 @@ struct gate_door {
 	struct door *door;
 	uint32_t instance;    /* as the supervisor numbered its process: the only name a session's gate has */
 	struct map exchanges; /* by request */
+	struct pace begun;    /* exchanges */
 };
 
 /* Sends SASL_DONE without a grant. */

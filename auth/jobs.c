@@ -26,22 +26,40 @@ struct jobs {
 	struct job *queue, **queue_end;
 	struct job *ran;
 	size_t queue_size;
+	uint64_t last_owner; /* of the job begun last */
 	bool ending;
 };
 
 /* ---- on the threads */
 
+static void unlink_job(struct jobs *jobs, struct job **at)
+{
+	*at = (*at)->queue_next;
+	if (*at == NULL)
+		jobs->queue_end = at;
+	jobs->queue_size--;
+}
+
+/* The first whose owner did not have the last turn; else the first. */
+static struct job **choose_next(struct jobs *jobs)
+{
+	struct job **at = &jobs->queue;
+	while (*at && (*at)->owner == jobs->last_owner)
+		at = &(*at)->queue_next;
+	return *at ? at : &jobs->queue;
+}
+
 static struct job *take_job(struct jobs *jobs)
 {
+	struct job *job = NULL;
 	pthread_mutex_lock(&jobs->lock);
 	while (jobs->queue == NULL && !jobs->ending)
 		pthread_cond_wait(&jobs->queued, &jobs->lock);
-	struct job *job = jobs->ending ? NULL : jobs->queue;
-	if (job) {
-		jobs->queue = job->queue_next;
-		if (jobs->queue == NULL)
-			jobs->queue_end = &jobs->queue;
-		jobs->queue_size--;
+	if (!jobs->ending) {
+		struct job **at = choose_next(jobs);
+		job = *at;
+		unlink_job(jobs, at);
+		jobs->last_owner = job->owner;
 		job->state = JOB_RUNNING;
 	}
 	pthread_mutex_unlock(&jobs->lock);
@@ -94,12 +112,8 @@ static bool withdraw(struct jobs *jobs, struct job *job)
 	struct job **at = &jobs->queue;
 	while (waiting && *at != job)
 		at = &(*at)->queue_next;
-	if (waiting) {
-		*at = job->queue_next;
-		if (*at == NULL)
-			jobs->queue_end = at;
-		jobs->queue_size--;
-	}
+	if (waiting)
+		unlink_job(jobs, at);
 	pthread_mutex_unlock(&jobs->lock);
 	return waiting;
 }
@@ -154,6 +168,16 @@ static void tick(void *context)
 		timer_set(jobs->timer, TICK_MS);
 }
 
+/* `lock` is held. */
+static bool has_room(const struct jobs *jobs, const struct job *job)
+{
+	size_t own = 0;
+	for (const struct job *other = jobs->queue; job->owner && other; other = other->queue_next)
+		own += other->owner == job->owner;
+	return jobs->queue_size < jobs->settings.queue_maximum &&
+	       (own == 0 || own < (jobs->settings.queue_maximum + 1) / 2);
+}
+
 enum status jobs_submit(struct jobs *jobs, struct job *job, uint64_t timeout_ms)
 {
 	job->deadline_ms = loop_now_ms(jobs->loop) + timeout_ms;
@@ -161,7 +185,7 @@ enum status jobs_submit(struct jobs *jobs, struct job *job, uint64_t timeout_ms)
 	job->queue_next = NULL;
 	job->state = JOB_QUEUED;
 	pthread_mutex_lock(&jobs->lock);
-	bool full = jobs->queue_size >= jobs->settings.queue_maximum;
+	bool full = !has_room(jobs, job);
 	if (!full) {
 		*jobs->queue_end = job;
 		jobs->queue_end = &job->queue_next;

@@ -4,6 +4,9 @@
  * deadline has passed, or that was forgotten, may still be running: its result
  * is dropped when it comes.
  *
+ * Jobs have owners. No owner takes more than half of the queue, and one whose turn it was lets another go first: so
+ * whoever asks for more than can be done waits, and not those beside him.
+ *
  * The threads block all signals and have small stacks. Everything here but
  * `run`, `enter` and `leave` happens on the loop's thread.
  */
@@ -20,7 +23,7 @@
 
 struct jobs;
 
-/* Embedded first in the owner's work. All fields but the functions belong to the pool. */
+/* Embedded first in the owner's work. All fields but the functions and `owner` belong to the pool. */
 struct job {
 	void (*run)(struct job *job, void *local); /* on a thread; `local` is that thread's */
 	void (*destroy)(struct job *job);          /* frees the work; on the loop's thread, once nobody runs it */
@@ -31,6 +34,7 @@ struct job {
 	 */
 	void (*on_done)(void *context, struct job *job, enum status status);
 	void *context;
+	uint64_t owner; /* any number; 0: jobs of nobody, which are not bounded by themselves */
 	uint64_t deadline_ms;
 	uint64_t limit_ms;                               /* of its run alone, from when a thread takes it */
 	struct job *queue_next;                          /* in the queue, or among those that ran */
@@ -59,7 +63,7 @@ bool jobs_free(struct jobs **jobs);
 #define JOBS_STOP_MS \
 	2000 /* a look-up that is cut off ends at once; a name server may take longer, and is not waited for */
 
-/* Takes the job over. STATUS_UNAVAILABLE: the queue is full, and the job stays the caller's. */
+/* Takes the job over. STATUS_UNAVAILABLE: the queue, or its owner's half of it, is full, and the job stays the caller's. */
 MUST_USE enum status jobs_submit(struct jobs *jobs, struct job *job, uint64_t timeout_ms);
 /* Its on_done is not called any more. */
 void jobs_forget(struct jobs *jobs, struct job *job);

@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "auth/jobs.h"
@@ -195,6 +196,45 @@ static void test_a_full_queue_says_so(void **state)
 	assert_true(jobs_free(&jobs));
 }
 
+static char order[64]; /* owners, as their jobs ran; written by one thread */
+
+static void run_noting_owner(struct job *job, void *local)
+{
+	size_t used = strlen(order);
+	if (used + 1 < sizeof(order))
+		order[used] = (char)('a' + job->owner - 1);
+	run(job, local);
+}
+
+static enum status submit_for(struct jobs *jobs, uint64_t owner)
+{
+	struct job *job = make_job(0);
+	job->owner = owner;
+	job->run = run_noting_owner;
+	enum status status = jobs_submit(jobs, job, 5000);
+	if (status != STATUS_OK)
+		free(job);
+	return status;
+}
+
+static void test_owners_take_turns_and_none_fills_the_queue(void **state)
+{
+	(void)state;
+	struct jobs *jobs = make_pool(1, 20);
+	unsigned taken = 0;
+	memset(order, 0, sizeof(order));
+	submit(jobs, 100, 5000);
+	run_for(loop, 30); /* the thread has it */
+	while (taken < 100 && submit_for(jobs, 1) == STATUS_OK)
+		taken++;
+	assert_int_equal(taken, 10);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(submit_for(jobs, 2), STATUS_OK);
+	run_until(loop, are_all_destroyed, jobs);
+	assert_string_equal(order, "abababaaaaaaa");
+	assert_true(jobs_free(&jobs));
+}
+
 static void test_a_pool_ends_with_jobs_in_it(void **state)
 {
 	(void)state;
@@ -217,6 +257,7 @@ int main(void)
 		IN_LOOP(test_a_job_that_is_late_before_it_began_never_runs),
 		IN_LOOP(test_a_forgotten_job_is_not_answered),
 		IN_LOOP(test_a_full_queue_says_so),
+		IN_LOOP(test_owners_take_turns_and_none_fills_the_queue),
 		IN_LOOP(test_a_pool_ends_with_jobs_in_it),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

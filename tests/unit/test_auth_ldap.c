@@ -88,8 +88,8 @@ static void put_question(struct trial *trial, const char *user, const char *pass
 	struct secret secret SECRET_AUTO = { 0 };
 	trial->answered = false;
 	assert_int_equal(secret_from_span(span_of(password), &secret), STATUS_OK);
-	assert_int_equal(directory_question(trial->directory, user, NULL, password ? &secret : NULL, on_answer, trial,
-					    &trial->ask),
+	assert_int_equal(directory_question(trial->directory, 0, user, NULL, password ? &secret : NULL, on_answer,
+					    trial, &trial->ask),
 			 STATUS_OK);
 }
 
