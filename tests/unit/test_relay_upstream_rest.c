@@ -196,6 +196,39 @@ static void what_a_recipient_says_rests_nobody(void **state)
 	}
 }
 
+/* Pieces of an address, as if they were its own words: quotes and blanks are worth no trust. */
+static void pieces_of_an_address_rest_nobody(void **state)
+{
+	static const struct {
+		const char *recipient, *reply;
+	} cases[] = {
+		{ "\"5.4.5 Error: too much mail from\"@x.example", "450 4.7.1 Error: too much mail from you\r\n" },
+		{ "\"too much\"@x.example", "450 4.7.1 Error: too much mail from you\r\n" },
+		{ "\"x 5.4.5\"@x.example", "550 5.4.5 is not known\r\n" },
+		{ "5.4.5.x@x.example", "550 5.4.5 is not known\r\n" },
+	};
+	static const char *const stages[] = { "MAIL", "DATA", "." };
+	(void)state;
+	for (size_t i = 0; i < 12; i++) {
+		struct upstream_envelope envelope = { .mail_from = SPAN("us@example.com") };
+		struct sending s;
+		begin(1);
+		fake_relay_rule(&t.relay, stages[i % 3], cases[i / 3].reply, 1);
+		begin_envelope(&t, &s, &envelope, &cases[i / 3].recipient, 1);
+		run_until(t.loop, is_answered, &s);
+		if (!s.done) {
+			send_text(&t, &s, BODY);
+			run_until(t.loop, is_held, &s);
+			if (!s.done)
+				upstream_release(s.upstream, LIMIT_MS);
+			run_until(t.loop, is_done, &s);
+			spool_message_free(&s.message);
+		}
+		assert_int_equal(shown().rest, UPSTREAM_REST_NONE);
+		end();
+	}
+}
+
 static void other_sections_of_the_account_rest_too(void **state)
 {
 	struct sending s;
@@ -433,6 +466,7 @@ int main(void)
 		cmocka_unit_test(slots_of_another_process_are_waited_for),
 		cmocka_unit_test(what_is_about_the_account_rests_it),
 		cmocka_unit_test(what_a_recipient_says_rests_nobody),
+		cmocka_unit_test(pieces_of_an_address_rest_nobody),
 		cmocka_unit_test(other_sections_of_the_account_rest_too),
 		cmocka_unit_test(a_hint_sets_how_long),
 		cmocka_unit_test(behind_a_rest_one_message_finds_out),

@@ -72,19 +72,41 @@ uint64_t upstream_hint_ms(struct span text, uint64_t wall_ms)
 
 /* ---- the verdict */
 
-static void take_out_addresses(const struct upstream *u, struct upstream_plain *plain)
+/* The sender's, then the recipients'. */
+static struct span address_at(const struct upstream *u, size_t i)
 {
-	upstream_plain_take_out(plain, u->mail_from);
-	for (size_t i = 0; i < u->count; i++)
-		upstream_plain_take_out(plain, u->rcpts[i].address);
+	return i == 0 ? u->mail_from : u->rcpts[i - 1].address;
+}
+
+static bool contains(struct span text, struct span part)
+{
+	return !span_is_empty(part) && find_words(part, text) != 0;
+}
+
+/*
+ * What the reply says by itself. A server may also repeat a piece of an address alone: so a code that stands in one is
+ * none, and where one is quoted, and could hold words, no words count.
+ */
+static struct reply read_plainly(const struct upstream *u, struct upstream_plain *plain, const struct reply *reply)
+{
+	upstream_plain_begin(plain, reply);
+	for (size_t i = 0; i <= u->count; i++)
+		upstream_plain_take_out(plain, address_at(u, i));
+	struct reply said = upstream_plain_reply(plain, reply->code);
+	for (size_t i = 0; i <= u->count; i++) {
+		struct span address = address_at(u, i);
+		if (contains(address, said.enhanced))
+			said.enhanced = (struct span){ 0 };
+		if (span_starts_with(address, SPAN("\"")))
+			said.text = (struct span){ 0 };
+	}
+	return said;
 }
 
 enum upstream_class upstream_judge(struct upstream *u, enum upstream_stage stage, const struct reply *reply)
 {
 	struct upstream_plain plain;
-	upstream_plain_begin(&plain, reply);
-	take_out_addresses(u, &plain);
-	struct reply said = upstream_plain_reply(&plain, reply->code);
+	struct reply said = read_plainly(u, &plain, reply);
 	size_t row = upstream_class_row(u->pool->profile, stage, &said);
 	u->verdict.may_rest = upstream_class_may_rest(row, stage);
 	u->verdict.hint_ms = upstream_hint_ms(said.text, clock_wall_us() / 1000);
