@@ -174,6 +174,47 @@ ACCEPTED = Expect("250", 1, "leaving sent", 1)
 DEFINITE = {farewell: REFUSED, endless_line: ACCEPTED, huge: ACCEPTED}
 
 
+# ---- what a relay repeats of a recipient: no word of its own, wherever it comes
+
+NAME = "5.4.5 Error: too much mail from try again in 2d"
+ECHOED = f'"{NAME}"@nosuch.invalid'
+ECHOES = {
+    "echo: 450, quoted": f"450 4.7.1 <{ECHOED}>: Domain not found",
+    "echo: 450, as if it were its own": f"450 4.7.1 {NAME}@nosuch.invalid",
+    "echo: 450, half of it": f"450 {NAME.removeprefix('5.4.5 ')}, you say",
+    "echo: 550, quoted": f"550 5.1.1 <{ECHOED}>: No such user",
+    "echo: 550, with a code": f"550 {NAME} is not known here",
+    "echo: 452, twice": f"452 4.2.2 {ECHOED}... {NAME}",
+}
+ECHO_STAGES = {MAIL: EARLY, RCPT: EARLY, DATA: LATE, BODY: LATE, DOT: REFUSED, BDAT: REFUSED}
+
+
+def echo_expectation(stage, reply):
+    usual = ECHO_STAGES[stage]
+    is_final = stage == RCPT or reply.startswith("550")
+    return passed(usual, " ".join(reply.split(" ")[:2])) if is_final else usual
+
+
+# ---- replies too many: the message is refused, and must not be said to be accepted
+
+def later(text):
+    return lambda connection: (connection.upstream.sleep(0.7), connection.reply(text))
+
+
+def twice(text):
+    return lambda connection: (connection.reply(text), connection.upstream.sleep(0.7), connection.reply(text))
+
+
+NO = {DOT: "554 5.7.1 Refused", BDAT: "554 5.7.1 Refused"}
+SHIFTS = {
+    "a reply too many to MAIL": ({MAIL: "250 OK\n250 2.1.0 OK", RCPT: later("250 2.1.5 OK")}, LATE, LATE),
+    "MAIL answered twice": ({MAIL: "250 2.1.0 OK\n250 2.1.0 OK", RCPT: later("250 2.1.5 OK")}, LATE, LATE),
+    "RCPT answered twice": ({RCPT: "250 2.1.5 OK\n250 2.1.5 OK"}, LATE, LATE),
+    "RCPT answered twice, late": ({RCPT: twice("250 2.1.5 OK")}, LATE, UNKNOWN),
+    "150 in front of MAIL's": ({MAIL: "150 Wait\n250 2.1.0 OK"}, EARLY, EARLY),
+}
+
+
 @dataclasses.dataclass
 class Cell:
     number: int
@@ -181,6 +222,9 @@ class Cell:
     way: str
     action: object
     expect: Expect
+    to: str = "bob@example.net"
+    body: str = "Hello\r\n"
+    chunking: bool = False
     upstream: RawUpstream = None
 
     @property
@@ -210,8 +254,9 @@ def fill_queue(cell):
 def make_cells():
     cells = []
 
-    def add(stage, way, action, expect):
-        cells.append(Cell(len(cells), stage, way, action, expect))
+    def add(stage, way, action, expect, to="bob@example.net", body="Hello\r\n"):
+        body = LARGE if stage == BODY else body
+        cells.append(Cell(len(cells), stage, way, action, expect, to, body, chunking=stage == BDAT))
 
     add(CONNECT, "refused", refuse_to_connect, EARLY)
     add(CONNECT, "queue full", fill_queue, EARLY)
@@ -223,13 +268,21 @@ def make_cells():
             add(stage, "421" if way is farewell else way.__name__.replace("_", " "), way, expect)
         for reply, expect in refusals.items():
             add(stage, reply, reply, expect)
+    for stage in ECHO_STAGES:
+        for way, reply in ECHOES.items():
+            add(stage, way, reply, echo_expectation(stage, reply), to=ECHOED)
+    for way, (script, by_data, by_chunk) in SHIFTS.items():
+        add(DATA, f"{way}, then 554", script | NO, by_data)
+        add(BDAT, f"{way}, then 554", script | NO, by_chunk)
+    add(EHLO, "no 8BITMIME, 8-bit content", "250-raw.example\n250 AUTH PLAIN",
+        dataclasses.replace(LATE, client="554 5.6.3", next="554 5.6.3"), body="sch\u00f6n\r\n")
     return cells
 
 
-def send(subgate, cell, password, number, body):
+def send(subgate, cell, password, number, to="bob@example.net"):
     """What the client hears: "250", or code and enhanced code."""
     with login(subgate, cell.user, password, timeout=90) as client:
-        code, text = hear(client, cell.user, "bob@example.net", message(cell.user, number=number, body=body))
+        code, text = hear(client, cell.user, to, message(cell.user, number=number, body=cell.body))
     return " ".join([str(code), *text.split()[:1]])
 
 
@@ -246,8 +299,10 @@ def arm(cell):
     cell.upstream.start()
     if cell.action in (refuse_to_connect, fill_queue):
         cell.action(cell)
-    else:
-        cell.upstream.script[cell.stage] = [cell.action] * 20
+        return
+    script = cell.action if isinstance(cell.action, dict) else {cell.stage: cell.action}
+    for stage, action in script.items():
+        cell.upstream.script[stage] = [action] * 20
 
 
 def make_sound(cell):
@@ -270,18 +325,18 @@ def play(subgate, cell):
     """What became of the cell, to be compared with what is expected."""
     expect = cell.expect
     password = subgate.create_app_password(cell.user)
-    client = send(subgate, cell, password, 1, LARGE if cell.stage == BODY else "Hello\r\n")
+    client = send(subgate, cell, password, 1, cell.to)
     audit = settled(lambda: audit_of(subgate, cell), expect.audit)
     counted = settled(lambda: used(subgate, cell), expect.counted)
     saw = len(cell.upstream.messages)
     make_sound(cell)
-    next_ = settled(lambda: send(subgate, cell, password, 2, "Hello again\r\n"), expect.next, 30)
+    next_ = settled(lambda: send(subgate, cell, password, 2), expect.next, 30)
     return Expect(client, saw, audit, counted, next_, expect.second)
 
 
 def play_with_second(subgate, cell, backup):
     password = subgate.create_app_password(cell.user)
-    client = send(subgate, cell, password, cell.number, LARGE if cell.stage == BODY else "Hello\r\n")
+    client = send(subgate, cell, password, cell.number, cell.to)
     marker = f"<{cell.number}.test@".encode()
     copies = sum(marker in content for content in backup.messages)
     make_sound(cell)
@@ -299,7 +354,7 @@ route c{cell.number} {{ users = {{"{cell.user}"}}  relays = {{{relays}}} }}
 def run(start, authority, play_one, name, more_sections="", second=""):
     cells, found = make_cells(), []
     for cell in cells:
-        cell.upstream = RawUpstream(authority=authority if cell.stage == TLS else None, chunking=cell.stage == BDAT)
+        cell.upstream = RawUpstream(authority=authority if cell.stage == TLS else None, chunking=cell.chunking)
         cell.upstream.USER = f"relay@cell{cell.number}.example"  # an account of its own, with rests of its own
         arm(cell)
     for first in range(0, len(cells), CELLS_OF_ONE):
