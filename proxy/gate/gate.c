@@ -87,6 +87,16 @@ static void on_accepted(void *context, int fd, const struct endpoint *peer)
 
 /* ---- start */
 
+/* A handshake takes four times what its connection was admitted with. */
+static bool may_shake(void *context)
+{
+	struct gate *gate = context;
+	if (limits_have_memory(&gate->limits))
+		return true;
+	gate_count_refused(gate, REFUSAL_MEMORY);
+	return false;
+}
+
 /* `name` is that of a certificate section, or NULL: the one of tls, which comes first. */
 static enum status use_certificate(struct gate_listener *listener, const char *name, const struct secret *certificate,
 				   const struct secret *key)
@@ -99,6 +109,8 @@ static enum status use_certificate(struct gate_listener *listener, const char *n
 					      .allow_tls13_only = config->tls.min_version == TLS_VERSION_13,
 					      .legacy = listener->config->legacy,
 					      .client_ca_pem = secret_reveal(&listener->client_ca),
+					      .may_shake = may_shake,
+					      .shake_context = listener->gate,
 					      .requires_client = listener->config->client_certificate ==
 								 CLIENT_CERTIFICATE_REQUIRE };
 	char *error = NULL;

@@ -11,8 +11,10 @@
 
 #include "base/buf.h"
 #include "base/network.h"
+#include "net/tls.h"
 
-#define CONNECTION_MEMORY 16384U /* bytes: of an idle one, nearly all of them OpenSSL's; buffers aside */
+#define CONNECTION_MEMORY \
+	16384U /* bytes: of an idle one, nearly all of them OpenSSL's; buffers, and what tls_memory tells of, aside */
 
 /* Networks that nobody has: of ::/8, which is reserved. */
 #define NETWORK_OTHER 1U                      /* no IP address */
@@ -145,7 +147,7 @@ static enum limits_verdict enter_node(struct limits *limits)
 
 bool limits_have_memory(const struct limits *limits)
 {
-	return buf_memory() + census_own_total(limits->census) * CONNECTION_MEMORY < limits->memory;
+	return buf_memory() + tls_memory() + census_own_total(limits->census) * CONNECTION_MEMORY < limits->memory;
 }
 
 enum limits_verdict limits_enter(struct limits *limits, uint64_t network)

@@ -190,6 +190,13 @@ void session_drive(struct session *s)
 
 /* ---- what happens to it */
 
+/* Renegotiation, or messages of TLS itself without end: no client that means well does either. */
+static void note_abuse(struct session *s)
+{
+	gate_count_refused(s->gate, REFUSAL_TLS);
+	session_note_incident(s, "abuse of TLS");
+}
+
 static void on_event(void *context, struct stream *stream, enum stream_event event)
 {
 	struct session *s = context;
@@ -205,6 +212,8 @@ static void on_event(void *context, struct stream *stream, enum stream_event eve
 		log_debug(SESSION_NAME ": %s", SESSION_NAME_ARGS(s), stream_error(s->stream));
 		if (s->state == SESSION_HANDSHAKE)
 			handshake_note_failure(s);
+		else if (stream_was_abused(s->stream))
+			note_abuse(s);
 		s->peer_failed = true;
 		s->replies.stream = NULL;
 		break;

@@ -33,6 +33,7 @@ void channel_begin_turn(struct channel *channel)
 
 void channel_close(struct channel *channel)
 {
+	channel_bounds_count(&channel->bounds, NULL);
 	SSL_free(channel->ssl);
 	free(channel->error);
 	if (channel->fd >= 0)
@@ -81,6 +82,7 @@ static enum channel_result fail_tls(struct channel *channel)
 static enum channel_result judge(struct channel *channel, int returned)
 {
 	int error = errno;
+	channel_bounds_count(&channel->bounds, channel->ssl);
 	if (channel->bounds.fault) {
 		note_error(channel, "TLS: %s", channel->bounds.fault);
 		return CHANNEL_FAILED;
@@ -162,13 +164,13 @@ enum status channel_prepare_tls(struct channel *channel, struct tls_context *con
 		SSL_set_accept_state(ssl);
 	else
 		status = set_up_client(ssl, context, name);
-	if (status != STATUS_OK) {
+	if (status == STATUS_OK)
+		status = channel_bounds_watch(&channel->bounds, ssl, context);
+	if (status == STATUS_OK)
+		channel->ssl = ssl;
+	else
 		SSL_free(ssl);
-		return status;
-	}
-	channel_bounds_watch(&channel->bounds, ssl, context->is_server);
-	channel->ssl = ssl;
-	return STATUS_OK;
+	return status;
 }
 
 void channel_enter_tls(struct channel *channel)
@@ -179,10 +181,13 @@ void channel_enter_tls(struct channel *channel)
 
 enum channel_result channel_shake(struct channel *channel)
 {
+	if (!channel_bounds_begin(&channel->bounds, channel->ssl))
+		return CHANNEL_WANT_READ;
 	before_call();
-	int returned = SSL_do_handshake(channel->ssl);
+	int returned = channel->bounds.fault ? -1 : SSL_do_handshake(channel->ssl);
 	if (returned == 1) {
 		channel_bounds_note_secured(&channel->bounds, channel->ssl);
+		channel_bounds_count(&channel->bounds, channel->ssl);
 		return CHANNEL_OK;
 	}
 	enum channel_result result = judge(channel, returned);
@@ -249,6 +254,7 @@ enum channel_result channel_read(struct channel *channel, char *at, size_t room,
 		int got = SSL_read(channel->ssl, at, cap_int(room));
 		if (got <= 0 || channel->bounds.fault)
 			return judge(channel, got);
+		channel_bounds_count(&channel->bounds, channel->ssl);
 		*out_size = (size_t)got;
 		return CHANNEL_OK;
 	}
@@ -267,6 +273,7 @@ enum channel_result channel_write(struct channel *channel, struct span bytes, si
 	if (channel->in_tls) {
 		before_call();
 		int taken = SSL_write(channel->ssl, bytes.data, cap_int(bytes.size));
+		channel->bounds.writing = taken <= 0 && SSL_want_write(channel->ssl);
 		if (taken <= 0)
 			return judge(channel, taken);
 		*out_size = (size_t)taken;

@@ -5,12 +5,24 @@
  */
 #include "net/channel_bounds.h"
 
+#include <errno.h>
 #include <openssl/bio.h>
+#include <sys/socket.h>
 
 #define RECORD_COST 256U        /* bytes: what a record costs beside its own, in time */
 #define READ_PER_TURN 66600U    /* four of the largest records, and what they cost */
 #define MESSAGES_MAXIMUM 16U    /* after the handshake; servers send up to four tickets */
 #define MESSAGE_EARNED 1048576U /* bytes read grant one more: keys are renewed after gigabytes, if ever */
+
+#define SHAKING_MEMORY 49152U /* bytes: 64 KiB, less what an idle connection has */
+#define RECORD_MEMORY 16896U  /* bytes: of one that is here, or goes out, in part */
+
+static size_t memory;
+
+size_t tls_memory(void)
+{
+	return memory;
+}
 
 static void refuse(struct channel_bounds *bounds, SSL *ssl, const char *fault)
 {
@@ -38,7 +50,7 @@ static void earn(struct channel_bounds *bounds, size_t size)
 /* In a handshake OpenSSL asks for a record's header and for its body, one after the other: what is seen here is not done yet. */
 static bool is_small(struct channel_bounds *bounds, const SSL *ssl, struct span bytes)
 {
-	return !bounds->is_server || bounds->secured ||
+	return !bounds->server || bounds->secured ||
 	       hello_take(&bounds->hello, bytes, SSL_version(ssl) <= TLS1_2_VERSION);
 }
 
@@ -96,23 +108,40 @@ static void on_handshake(const SSL *ssl, int what, int returned)
 {
 	struct channel_bounds *bounds = SSL_get_app_data(ssl);
 	(void)returned;
-	if ((what & SSL_CB_HANDSHAKE_START) && bounds->is_server && bounds->secured)
+	if ((what & SSL_CB_HANDSHAKE_START) && bounds->server && bounds->secured)
 		refuse(bounds, (SSL *)ssl, "renegotiation");
 }
 
 /* ---- life */
 
-void channel_bounds_watch(struct channel_bounds *bounds, SSL *ssl, bool is_server)
+enum status channel_bounds_watch(struct channel_bounds *bounds, SSL *ssl, const struct tls_context *context)
 {
-	*bounds = (struct channel_bounds){ .messages_left = MESSAGES_MAXIMUM, .is_server = is_server };
+	*bounds = (struct channel_bounds){ .messages_left = MESSAGES_MAXIMUM,
+					   .server = context->is_server ? context : NULL };
 	channel_bounds_begin_turn(bounds);
-	SSL_set_app_data(ssl, bounds);
-	SSL_set_read_ahead(ssl, !is_server);
+	if (SSL_set_app_data(ssl, bounds) != 1)
+		return STATUS_NO_MEMORY;
+	SSL_set_read_ahead(ssl, !context->is_server);
 	SSL_set_msg_callback(ssl, on_message);
 	SSL_set_msg_callback_arg(ssl, bounds);
 	SSL_set_info_callback(ssl, on_handshake);
 	BIO_set_callback_arg(SSL_get_rbio(ssl), (char *)ssl);
 	BIO_set_callback_ex(SSL_get_rbio(ssl), on_descriptor);
+	return STATUS_OK;
+}
+
+bool channel_bounds_begin(struct channel_bounds *bounds, SSL *ssl)
+{
+	const struct tls_context *server = bounds->server;
+	char first;
+	if (bounds->begun)
+		return true;
+	if (server && recv(SSL_get_fd(ssl), &first, 1, MSG_PEEK) < 0 && (errno == EAGAIN || errno == EINTR))
+		return false;
+	bounds->begun = true;
+	if (server && server->may_shake && !server->may_shake(server->shake_context))
+		refuse(bounds, ssl, "no memory for one more handshake");
+	return true;
 }
 
 void channel_bounds_begin_turn(struct channel_bounds *bounds)
@@ -125,4 +154,20 @@ void channel_bounds_note_secured(struct channel_bounds *bounds, SSL *ssl)
 {
 	bounds->secured = true;
 	SSL_set_read_ahead(ssl, 1);
+}
+
+static size_t held(const struct channel_bounds *bounds, const SSL *ssl)
+{
+	if (ssl == NULL || bounds->server == NULL || !bounds->begun)
+		return 0;
+	if (!bounds->secured)
+		return SHAKING_MEMORY;
+	return (SSL_has_pending(ssl) ? RECORD_MEMORY : 0) + (bounds->writing ? RECORD_MEMORY : 0);
+}
+
+void channel_bounds_count(struct channel_bounds *bounds, const SSL *ssl)
+{
+	memory -= bounds->memory;
+	bounds->memory = held(bounds, ssl);
+	memory += bounds->memory;
 }

@@ -175,6 +175,11 @@ enum tls_fault stream_tls_fault(const struct stream *stream)
 	return stream->channel.fault;
 }
 
+bool stream_was_abused(const struct stream *stream)
+{
+	return stream->channel.bounds.fault != NULL;
+}
+
 /* ---- input and output */
 
 struct buf *stream_input(struct stream *stream)

@@ -86,6 +86,8 @@ const char *stream_tls_cipher(const struct stream *stream);  /* OpenSSL's name, 
 char *stream_tls_client_subject(const struct stream *stream);
 /* Why its TLS handshake failed. */
 enum tls_fault stream_tls_fault(const struct stream *stream);
+/* The peer did too much of what is TLS's own, so that the stream was failed: net/channel_bounds.h. */
+bool stream_was_abused(const struct stream *stream);
 /* One readable reason why it failed, such as "certificate verify failed: self-signed certificate". Valid while the stream is. */
 const char *stream_error(const struct stream *stream);
 

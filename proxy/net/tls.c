@@ -211,7 +211,10 @@ enum status tls_server_create(const struct tls_server_options *options, struct t
 {
 	SSL_CTX *openssl __attribute__((cleanup(free_openssl))) = NULL;
 	TRY(tls_make_server(options, &openssl, out_error));
-	return wrap(&openssl, true, false, out_context);
+	TRY(wrap(&openssl, true, false, out_context));
+	(*out_context)->may_shake = options->may_shake;
+	(*out_context)->shake_context = options->shake_context;
+	return STATUS_OK;
 }
 
 /* ---- clients */

@@ -37,6 +37,9 @@ struct tls_server_options {
 	bool legacy;                      /* TLS 1.0 and what comes with it, for old devices */
 	struct span client_ca_pem;        /* clients are asked for a certificate of these; empty: not asked */
 	bool requires_client;             /* and none without one gets in */
+	/* Asked when the first bytes of a client's handshake are there; false: it is refused. NULL: never. Outlives the context. */
+	bool (*may_shake)(void *context);
+	void *shake_context;
 };
 
 struct tls_client_options {
@@ -60,5 +63,11 @@ MUST_USE enum status tls_server_add(struct tls_context *context, const struct tl
 MUST_USE enum status tls_client_create(const struct tls_client_options *options, struct tls_context **out_context,
 				       char **out_error);
 void tls_context_free(struct tls_context **context);
+
+/*
+ * Bytes that OpenSSL may hold in this process for servers' connections, beyond what an idle one has: most of it
+ * for handshakes under way, each of which counts as much as the largest can take.
+ */
+size_t tls_memory(void);
 
 #endif

@@ -12,6 +12,8 @@ struct tls_context {
 	bool verify;     /* client: the peer's certificate and name must be right */
 	SSL_CTX **named; /* server: the certificates added, in that order */
 	size_t named_count;
+	bool (*may_shake)(void *context); /* server: as in its options */
+	void *shake_context;
 };
 
 /* OpenSSL's context for one certificate of a server; *out_error as tls_server_create has it. */

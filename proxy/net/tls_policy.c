@@ -20,7 +20,9 @@
 /* Behind those above: CBC, and without forward secrecy. Neither RC4 nor 3DES. */
 #define LEGACY_CIPHERS TLS12_CIPHERS ":ECDHE+AES:RSA+AESGCM:RSA+AES"
 #define LEGACY_SIGNATURES ":ECDSA+SHA1:RSA+SHA1"
-#define CHAIN_MAXIMUM 65536        /* bytes of a relay's certificates in a handshake */
+#define CHAIN_MAXIMUM 65536 /* bytes of a relay's certificates in a handshake */
+#define RECORD_MAXIMUM \
+	4096 /* bytes that a server sends in one record: replies are short, and OpenSSL makes room for the largest */
 #define CLIENT_CHAIN_MAXIMUM 16384 /* of a client's */
 #define CHAIN_DEPTH 10             /* authorities between a relay's certificate and one that we know: each costs time */
 #define SERVER_SECURITY_LEVEL 2    /* of OpenSSL: 112 bits, so no RSA key below 2048 */
@@ -116,6 +118,7 @@ void tls_set_server_policy(SSL_CTX *openssl)
 	SSL_CTX_set_options(openssl, SSL_OP_CLEANSE_PLAINTEXT);
 	SSL_CTX_set_security_level(openssl, SERVER_SECURITY_LEVEL);
 	SSL_CTX_set_max_cert_list(openssl, CLIENT_CHAIN_MAXIMUM);
+	SSL_CTX_set_max_send_fragment(openssl, RECORD_MAXIMUM);
 	SSL_CTX_set_alpn_select_cb(openssl, choose_protocol, NULL);
 }
 

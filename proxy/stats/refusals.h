@@ -18,6 +18,7 @@
 	REFUSAL(MEMORY, "memory")             /* limits.memory */                                  \
 	REFUSAL(DESCRIPTORS, "descriptors")   /* more clients than LimitNOFILE lets a gate have */ \
 	REFUSAL(SPOOL, "spool")               /* limits.spool */                                   \
+	REFUSAL(TLS, "tls")                   /* more messages of TLS itself than make sense */    \
 	REFUSAL(SYNTAX, "syntax")                                                                  \
 	REFUSAL(SENDER, "sender")                                                                  \
 	REFUSAL(HEADER, "header")                                                                  \

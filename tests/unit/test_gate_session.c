@@ -456,6 +456,23 @@ static void one_network_gets_so_many_connections(void **state)
 	RUN_UNTIL(traced("SESSION_REFUSED address address=127.0.0.1 listener=submission count=1\n"));
 }
 
+static void without_memory_no_handshake_begins(void **state)
+{
+	struct client c;
+	struct gate *gate = world.gate;
+	(void)state;
+	client_connect(&c, SUBMISSIONS);
+	RUN_UNTIL(gate->open_count == 1);
+	gate->limits.memory = 1;
+	assert_int_equal(stream_secure_client(c.stream, world.tls, SPAN("mail.example.com")), STATUS_OK);
+	RUN_UNTIL(gate->open_count == 0);
+	assert_int_equal(stats_sum(world.stats, 1, COUNTER_REFUSED, REFUSAL_MEMORY), 1);
+	client_close(&c);
+	gate->limits.memory = 1U << 30;
+	client_greeted(&c);
+	client_close(&c);
+}
+
 static void without_memory_what_is_under_way_ends_well_and_nothing_begins(void **state)
 {
 	struct client in, out;
@@ -655,6 +672,7 @@ int main(void)
 		IN_WORLD(a_client_that_reads_no_replies_is_not_read_either),
 		IN_WORLD(who_does_not_log_in_in_time_is_told_and_closed),
 		IN_WORLD(who_is_idle_for_too_long_is_told_and_closed),
+		IN_WORLD(without_memory_no_handshake_begins),
 		IN_WORLD(without_memory_what_is_under_way_ends_well_and_nothing_begins),
 		IN_WORLD(one_network_gets_so_many_connections),
 		IN_WORLD(a_flood_of_refused_clients_makes_few_records_and_none_is_forgotten),

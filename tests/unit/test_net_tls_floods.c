@@ -4,6 +4,8 @@
  */
 #include "with_loop.h"
 
+#include <malloc.h>
+#include <openssl/crypto.h>
 #include <openssl/ssl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +20,39 @@
 #define FLOOD (160U << 10)   /* bytes: more than two turns may take, and less than the socket holds */
 #define TURN_MAXIMUM 100000U /* bytes that a turn may take off the descriptor: what is allowed, and one record's rest */
 #define INPUT_MAXIMUM (64 << 10)
+
+/* ---- what OpenSSL takes in truth */
+
+static size_t taken; /* bytes, of all that OpenSSL has in this process */
+
+static void *take(size_t size, const char *file, int line)
+{
+	void *memory = malloc(size);
+	(void)file;
+	(void)line;
+	taken += malloc_usable_size(memory);
+	return memory;
+}
+
+static void give(void *memory, const char *file, int line)
+{
+	(void)file;
+	(void)line;
+	taken -= malloc_usable_size(memory);
+	free(memory);
+}
+
+static void *retake(void *memory, size_t size, const char *file, int line)
+{
+	(void)file;
+	(void)line;
+	taken -= malloc_usable_size(memory);
+	memory = realloc(memory, size);
+	taken += malloc_usable_size(memory);
+	return memory;
+}
+
+/* ---- a victim and an attacker */
 
 struct fixture {
 	struct loop *loop;
@@ -34,6 +69,8 @@ struct fixture {
 	int most_in_turn; /* the most that one turn took off it */
 	uint64_t longest_us;
 	unsigned turns;
+	size_t before;      /* bytes that OpenSSL had before it made anything for the victim */
+	bool has_no_memory; /* for one more handshake */
 };
 
 static void note(void *context, struct stream *stream, enum stream_event event)
@@ -64,13 +101,23 @@ static void note_turn(void *context, uint64_t duration_us)
 	f->turns++;
 }
 
-static struct tls_context *make_server(struct fixture *f)
+static bool may_shake(void *context)
+{
+	return !((struct fixture *)context)->has_no_memory;
+}
+
+/* `asks`: clients are asked for certificates. */
+static struct tls_context *make_server(struct fixture *f, bool asks)
 {
 	struct tls_context *context = NULL;
 	char *error = NULL;
 	struct tls_server_options options = { .certificate_pem = f->certificate.certificate,
 					      .private_key = &f->certificate.key,
-					      .session_id_context = SPAN("submission") };
+					      .session_id_context = SPAN("submission"),
+					      .may_shake = may_shake,
+					      .shake_context = f };
+	if (asks)
+		options.client_ca_pem = f->certificate.certificate;
 	assert_int_equal(tls_server_create(&options, &context, &error), STATUS_OK);
 	return context;
 }
@@ -106,7 +153,7 @@ static void make_attacker(struct fixture *f, bool is_server, int version)
 }
 
 /* `attacker_is_server`: a relay that attacks its client. */
-static void begin(struct fixture *f, bool attacker_is_server, int version)
+static void begin_with(struct fixture *f, bool attacker_is_server, int version, bool asks)
 {
 	int fds[2], size = 4 << 20;
 	*f = (struct fixture){ 0 };
@@ -127,10 +174,16 @@ static void begin(struct fixture *f, bool attacker_is_server, int version)
 		assert_int_equal(tls_client_create(&client, &f->context, &error), STATUS_OK);
 		assert_int_equal(stream_secure_client(f->victim, f->context, SPAN("mail.example.com")), STATUS_OK);
 	} else {
-		f->context = make_server(f);
+		f->context = make_server(f, asks);
+		f->before = taken;
 		assert_int_equal(stream_secure_server(f->victim, f->context), STATUS_OK);
 	}
 	loop_on_turn(f->loop, note_turn, f);
+}
+
+static void begin(struct fixture *f, bool attacker_is_server, int version)
+{
+	begin_with(f, attacker_is_server, version, false);
 }
 
 static void end(struct fixture *f)
@@ -406,6 +459,113 @@ static void a_hello_that_is_too_large_is_refused_by_its_first_bytes(void **state
 	}
 }
 
+/* ---- memory */
+
+#define SHAKING_MEMORY (64U << 10) /* bytes: what an unfinished handshake may take, and is counted as */
+#define IDLE_MEMORY (16U << 10)    /* of an idle connection */
+
+/* What OpenSSL has for the victim in truth, at most as much as it is said to have. */
+static void assert_counted(const struct fixture *f, const char *what)
+{
+	size_t truth = taken - f->before;
+	print_message("%s: %zu bytes, counted as %zu\n", what, truth, IDLE_MEMORY + tls_memory());
+	assert_true(truth <= IDLE_MEMORY + tls_memory());
+}
+
+static void a_hello_that_is_never_whole_takes_no_more_than_is_counted(void **state)
+{
+	static const size_t pieces[] = { 1, 100, 16384 };
+	static char wire[6 * (HELLO_MAXIMUM + 5)];
+	(void)state;
+	for (size_t i = 0; i < sizeof(pieces) / sizeof(*pieces); i++) {
+		struct fixture f;
+		begin(&f, false, TLS1_3_VERSION);
+		run_for(f.loop, 2);
+		assert_int_equal(tls_memory(), 0);
+		assert_counted(&f, "before the hello");
+		size_t size = write_hello(wire, HELLO_MAXIMUM, pieces[i]) - 1;
+		assert_int_equal(send(f.fd, wire, size, MSG_NOSIGNAL), size);
+		run_until(f.loop, is_taken, &f);
+		assert_int_equal(tls_memory(), SHAKING_MEMORY - IDLE_MEMORY);
+		assert_counted(&f, "most of a hello");
+		end(&f);
+		assert_int_equal(tls_memory(), 0);
+	}
+}
+
+static int add_padding(SSL *ssl, unsigned type, unsigned context, const unsigned char **out, size_t *out_size, X509 *x,
+		       size_t index, int *alert, void *argument)
+{
+	static const unsigned char padding[HELLO_MAXIMUM - 700];
+	(void)ssl, (void)type, (void)context, (void)x, (void)index, (void)alert, (void)argument;
+	*out = padding;
+	*out_size = sizeof(padding);
+	return 1;
+}
+
+static void a_large_hello_that_nothing_follows_takes_no_more_than_is_counted(void **state)
+{
+	static const int versions[] = { TLS1_2_VERSION, TLS1_3_VERSION };
+	(void)state;
+	for (unsigned i = 0; i < 4; i++) {
+		struct fixture f;
+		begin_with(&f, false, versions[i % 2], i >= 2);
+		assert_int_equal(SSL_CTX_add_custom_ext(f.openssl, 60000, SSL_EXT_CLIENT_HELLO, add_padding, NULL, NULL,
+							NULL, NULL),
+				 1);
+		SSL *small = f.attacker;
+		f.attacker = SSL_new(f.openssl);
+		SSL_set_bio(f.attacker, BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()));
+		SSL_set_connect_state(f.attacker);
+		SSL_free(small);
+		SSL_do_handshake(f.attacker);
+		assert_true(written(&f) > HELLO_MAXIMUM - 700);
+		send_all(&f);
+		size_t before = taken;
+		run_until(f.loop, is_taken, &f);
+		run_for(f.loop, 2);
+		assert_int_equal(f.told[STREAM_FAILED], 0);
+		f.before = before - IDLE_MEMORY / 2; /* the object itself was made before */
+		assert_counted(&f, i >= 2 ? "a large hello, and a certificate is asked for" : "a large hello");
+		end(&f);
+	}
+}
+
+static void what_a_connection_takes_after_its_handshake_is_counted(void **state)
+{
+	struct fixture f;
+	(void)state;
+	begin(&f, false, TLS1_3_VERSION);
+	shake_hands(&f);
+	run_for(f.loop, 2);
+	assert_int_equal(tls_memory(), 0);
+	assert_int_equal(SSL_write(f.attacker, "220 hello\r\n", 11), 11);
+	char *bytes = NULL;
+	long size = BIO_get_mem_data(SSL_get_wbio(f.attacker), &bytes);
+	assert_int_equal(send(f.fd, bytes, (size_t)size - 1, MSG_NOSIGNAL), size - 1);
+	run_until(f.loop, is_taken, &f);
+	assert_true(tls_memory() > 16384);
+	assert_int_equal(send(f.fd, bytes + size - 1, 1, MSG_NOSIGNAL), 1);
+	run_until(f.loop, is_taken, &f);
+	assert_int_equal(f.received, 11);
+	assert_int_equal(tls_memory(), 0);
+	end(&f);
+}
+
+static void without_memory_a_handshake_does_not_begin(void **state)
+{
+	struct fixture f;
+	(void)state;
+	begin(&f, false, TLS1_3_VERSION);
+	f.has_no_memory = true;
+	send_hello(&f, 1000, 1000, 0);
+	flood(&f);
+	assert_int_equal(f.told[STREAM_FAILED], 1);
+	assert_string_equal(stream_error(f.victim), "TLS: no memory for one more handshake");
+	end(&f);
+	assert_int_equal(tls_memory(), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -418,6 +578,12 @@ int main(void)
 		cmocka_unit_test(records_of_one_byte_leave_the_turn_to_others),
 		cmocka_unit_test(a_hello_in_pieces_of_one_byte_leaves_the_turn_to_others),
 		cmocka_unit_test(a_hello_that_is_too_large_is_refused_by_its_first_bytes),
+		cmocka_unit_test(a_hello_that_is_never_whole_takes_no_more_than_is_counted),
+		cmocka_unit_test(a_large_hello_that_nothing_follows_takes_no_more_than_is_counted),
+		cmocka_unit_test(what_a_connection_takes_after_its_handshake_is_counted),
+		cmocka_unit_test(without_memory_a_handshake_does_not_begin),
 	};
+	if (CRYPTO_set_mem_functions(take, retake, give) != 1)
+		return 1;
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
