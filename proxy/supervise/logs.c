@@ -14,6 +14,10 @@
 #define PIPE_BYTES (256 << 10) /* some 2,500 lines of a burst, while the supervisor is busy starting a process */
 #define WHO_ROOM 32            /* bytes, as in base/log.h */
 #define READS_A_TURN 16        /* of 2 KiB: a process that floods its log leaves room for the others */
+#define READS_A_FLUSH 256      /* the same, twice what a pipe holds: whoever goes on writing is not waited for */
+#define REST_MS 100            /* beyond what it owes: so that each rest is worth its while */
+#define LINE_COST 64           /* bytes that a line costs beside its own: name, time, and a write(2) */
+#define PACED_LINE_MS 60000    /* between two lines that say that a process says too much */
 
 struct log_pipe {
 	struct logs *logs;
@@ -22,6 +26,10 @@ struct log_pipe {
 	struct watch *watch;
 	char who[WHO_ROOM];
 	enum log_level foreign;
+	const struct pace_limit *limit; /* NULL: none */
+	struct pace pace;
+	struct timer *timer; /* while it is not read; NULL: no limit */
+	uint64_t told_ms;    /* when the log was last told that it is not; 0: never */
 	char line[LOGS_LINE_MAXIMUM];
 	size_t size; /* bytes of an unfinished line */
 };
@@ -60,12 +68,19 @@ static void blank_control_bytes(char *text, size_t size)
 			text[i] = '?';
 }
 
+static void charge(struct log_pipe *pipe, uint64_t bytes)
+{
+	if (pipe->limit)
+		pace_charge(&pipe->pace, pipe->limit, bytes, loop_now_ms(pipe->logs->loop));
+}
+
 static void forward(struct log_pipe *pipe, char *text, size_t size)
 {
 	struct span line = { text, size };
 	char marked[LOGS_LINE_MAXIMUM + WHO_ROOM + 16];
 	if (size == 0)
 		return;
+	charge(pipe, LINE_COST);
 	blank_control_bytes(text, size);
 	if (!is_own_form(pipe, line)) {
 		int length = snprintf(marked, sizeof(marked), "%s %s: %.*s", level_name(pipe->foreign), pipe->who,
@@ -103,6 +118,7 @@ static void drop(struct log_pipe *pipe)
 		at = &(*at)->next;
 	*at = pipe->next;
 	forward(pipe, pipe->line, pipe->size);
+	timer_free(&pipe->timer);
 	watch_free(&pipe->watch);
 	close(pipe->fd);
 	free(pipe);
@@ -117,8 +133,41 @@ static enum status read_some(struct log_pipe *pipe)
 	if (got == 0)
 		return STATUS_END;
 	pipe->size += (size_t)got;
+	charge(pipe, (uint64_t)got);
 	forward_lines(pipe);
 	return STATUS_OK;
+}
+
+/* ---- the pace */
+
+static uint64_t must_wait_ms(const struct log_pipe *pipe)
+{
+	return pipe->limit ? pace_wait_ms(&pipe->pace, pipe->limit, loop_now_ms(pipe->logs->loop)) : 0;
+}
+
+static void tell_paced(struct log_pipe *pipe)
+{
+	char text[LOGS_LINE_MAXIMUM];
+	uint64_t now = loop_now_ms(pipe->logs->loop);
+	if (pipe->told_ms && now - pipe->told_ms < PACED_LINE_MS)
+		return;
+	pipe->told_ms = now;
+	int length = snprintf(text, sizeof(text), "warning %s: says more than %llu bytes a second: lines are lost",
+			      pipe->who, (unsigned long long)pipe->limit->a_second);
+	forward(pipe, text, (size_t)length);
+}
+
+static void rest(struct log_pipe *pipe, uint64_t wait_ms)
+{
+	tell_paced(pipe);
+	watch_set(pipe->watch, 0);
+	timer_set(pipe->timer, wait_ms + REST_MS);
+}
+
+static void read_on(void *context)
+{
+	struct log_pipe *pipe = context;
+	watch_set(pipe->watch, WATCH_READ);
 }
 
 static void take_lines(void *context, unsigned events)
@@ -126,13 +175,35 @@ static void take_lines(void *context, unsigned events)
 	struct log_pipe *pipe = context;
 	enum status status = STATUS_OK;
 	(void)events;
-	for (int i = 0; i < READS_A_TURN && status == STATUS_OK; i++)
+	uint64_t wait_ms = must_wait_ms(pipe);
+	for (int i = 0; i < READS_A_TURN && status == STATUS_OK && wait_ms == 0; i++) {
 		status = read_some(pipe);
+		wait_ms = must_wait_ms(pipe);
+	}
 	if (status == STATUS_END)
 		drop(pipe);
+	else if (wait_ms)
+		rest(pipe, wait_ms);
+}
+
+static enum status watch_pipe(struct log_pipe *pipe)
+{
+	struct loop *loop = pipe->logs->loop;
+	if (pipe->limit)
+		TRY(timer_make(loop, read_on, pipe, &pipe->timer));
+	enum status status = watch_create(loop, pipe->fd, WATCH_READ, take_lines, pipe, &pipe->watch);
+	if (status != STATUS_OK)
+		timer_free(&pipe->timer);
+	return status;
 }
 
 enum status logs_open(struct logs *logs, const char *who, enum log_level foreign, int *out_fd)
+{
+	return logs_open_paced(logs, who, foreign, NULL, out_fd);
+}
+
+enum status logs_open_paced(struct logs *logs, const char *who, enum log_level foreign, const struct pace_limit *limit,
+			    int *out_fd)
 {
 	int ends[2];
 	struct log_pipe *pipe = calloc(1, sizeof(*pipe));
@@ -146,8 +217,9 @@ enum status logs_open(struct logs *logs, const char *who, enum log_level foreign
 	pipe->logs = logs;
 	pipe->fd = ends[0];
 	pipe->foreign = foreign;
+	pipe->limit = limit;
 	snprintf(pipe->who, sizeof(pipe->who), "%s", who);
-	enum status status = watch_create(logs->loop, pipe->fd, WATCH_READ, take_lines, pipe, &pipe->watch);
+	enum status status = watch_pipe(pipe);
 	if (status != STATUS_OK) {
 		close(ends[0]);
 		close(ends[1]);
@@ -184,10 +256,9 @@ void logs_flush(struct logs *logs)
 {
 	for (struct log_pipe *pipe = logs->pipes, *next; pipe; pipe = next) {
 		next = pipe->next;
-		enum status status;
-		do
+		enum status status = STATUS_OK;
+		for (int i = 0; i < READS_A_FLUSH && status == STATUS_OK && must_wait_ms(pipe) == 0; i++)
 			status = read_some(pipe);
-		while (status == STATUS_OK);
 		if (status == STATUS_END)
 			drop(pipe);
 	}

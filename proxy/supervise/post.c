@@ -120,10 +120,24 @@ static enum status take_door_lost(struct post *post, struct span payload)
 	return STATUS_OK;
 }
 
+/* A gate has a word now and then for its supervisor: more is an attacker's, who would have all of its time. */
+static bool says_too_much(struct post *post)
+{
+	static const struct pace_limit limit = { .burst = 100, .a_second = 1 };
+	char name[POST_NAME_SIZE];
+	if (post->kind != ROLE_GATE || pace_take(&post->said, &limit, 1, clock_monotonic_ms()))
+		return false;
+	post_name(post, name);
+	log_error("%s says too much: it is killed", name);
+	return true;
+}
+
 static enum status take_frame(void *context, struct door *door, uint16_t type, struct span payload)
 {
 	struct post *post = context;
 	(void)door;
+	if (says_too_much(post))
+		return STATUS_INVALID;
 	switch (type) {
 	case DOOR_READY:
 		return take_ready(post, payload);
@@ -158,6 +172,7 @@ static void let_go(struct post *post)
 	post->hang = HANG_NONE;
 	life_watch_begin(&post->life, 0);
 	memset(post->lost, 0, sizeof(post->lost));
+	post->said = (struct pace){ 0 };
 	process_free(&post->process);
 	door_free(&post->door);
 	door_free(&post->control);
@@ -275,6 +290,16 @@ static enum status open_census(const struct post *post)
 	return census_board_open(generation->supervisor->census, post->seat, generation->config->limits.connections);
 }
 
+/* What a gate says may be an attacker's word; with debug its administrator wants to read much of it. */
+static const struct pace_limit *log_pace(const struct post *post)
+{
+	static const struct pace_limit gate = { .burst = 1U << 20, .a_second = 16U << 10 };
+	static const struct pace_limit debugged_gate = { .burst = 16U << 20, .a_second = 1U << 20 };
+	if (post->kind != ROLE_GATE)
+		return NULL;
+	return post->generation->config->log.level == CONFIG_LOG_DEBUG ? &debugged_gate : &gate;
+}
+
 static enum status spawn_with_door(struct post *post, int door)
 {
 	struct supervisor *supervisor = post->generation->supervisor;
@@ -284,7 +309,7 @@ static enum status spawn_with_door(struct post *post, int door)
 	post_name(post, name);
 	enum status status = list_descriptors(post, door, &list);
 	if (status == STATUS_OK)
-		status = logs_open(supervisor->logs, name, LOG_LEVEL_WARNING, &output);
+		status = logs_open_paced(supervisor->logs, name, LOG_LEVEL_WARNING, log_pace(post), &output);
 	if (status == STATUS_OK) {
 		status = spawn(post, &list, output);
 		close(output);

@@ -8,6 +8,7 @@
 
 #include <stdio.h>
 
+#include "base/pace.h"
 #include "config/config.h"
 #include "door/door.h"
 #include "stats/census.h"
@@ -58,6 +59,7 @@ struct post {
 	uint64_t killed_ms;        /* when it was, with HANG_KILLED */
 	uint32_t lost[ROLE_KINDS]; /* instances that its door to is lost, until `renewal`; 0: none */
 	struct timer *renewal;     /* made when first needed */
+	struct pace said;          /* frames of a gate */
 };
 
 /* ---- a generation: all roles under one config */

@@ -1,12 +1,22 @@
 """What makes a log or an audit grow: one message, a crowd that never logs in, and a gate that was taken over."""
 
+import os
+import signal
 import smtplib
+import struct
 
-from harness.client import Line, connect, login
+import pytest
+
+from harness.client import Line, connect, login, message
+from harness.debugger import Debugger
 from harness.process import wait_until
 from harness.subgate import relay_section
 
+from .test_attacks import frame, relay_door_of
+
 USER = "alice@example.com"
+
+needs_debugger = pytest.mark.skipif(os.uname().machine != "x86_64", reason="the debugger knows x86-64 registers")
 
 
 def test_a_message_with_thousands_of_foreign_senders_makes_one_line_of_the_log(upstream, start):
@@ -64,3 +74,28 @@ def test_whoever_logs_in_or_tries_to_is_recorded_as_a_session(subgate):
     assert len(subgate.audit("session.open")) == len(subgate.audit("session.close")) == 2
     assert len(subgate.audit("auth.success")) == 1 and subgate.audit("auth.failure")
     assert not subgate.audit("session.anonymous")
+
+
+def send_one(subgate, password):
+    with login(subgate, USER, password) as client:
+        client.sendmail(USER, ["bob@example.net"], message(USER))
+
+
+@needs_debugger
+def test_a_gate_that_floods_its_supervisor_is_replaced(subgate, upstream):
+    password = subgate.create_app_password(USER)
+    gates, supervisor = subgate.pids("gate"), subgate.pid
+    lost = frame("LOST", b"\3", struct.pack("=I", 4000))
+    fd = relay_door_of(gates[0], supervisor)
+    os.kill(supervisor, signal.SIGSTOP)
+    try:
+        with Debugger(gates[0]) as debugger:
+            assert debugger.system_call(1, fd, lost * 200, len(lost) * 200) == len(lost) * 200
+    finally:
+        os.kill(supervisor, signal.SIGCONT)
+    wait_until(lambda: len(subgate.pids("gate")) == 2 and gates[0] not in subgate.pids("gate"), lambda: subgate.log)
+    assert "gate 1 says too much: it is killed" in subgate.log
+    assert gates[1] in subgate.pids("gate")
+    for _ in range(4):
+        send_one(subgate, password)
+    assert len(upstream.wait_for(4)) == 4

@@ -1,5 +1,10 @@
 /* Log lines on their way from a role's pipe to a file. */
 #include "supervise/logs.h"
+
+#include <sched.h>
+#include <signal.h>
+#include <sys/wait.h>
+
 #include "supervise_fixture.h"
 #include "with_loop.h"
 
@@ -8,7 +13,7 @@ struct log_test {
 	struct loop *loop;
 	struct logs *logs;
 	char path[PATH_SIZE];
-	char text[65536];
+	char text[1U << 20];
 };
 
 static int set_up(void **state)
@@ -150,6 +155,48 @@ static void a_full_pipe_drops_lines_and_never_waits(void **state)
 	close(fd);
 }
 
+static off_t log_size(const struct log_test *t)
+{
+	struct stat info;
+	assert_int_equal(stat(t->path, &info), 0);
+	return info.st_size;
+}
+
+/* A process that never stops: short lines, as they cost the most. */
+static pid_t start_flood(int fd)
+{
+	pid_t child = fork();
+	if (child)
+		return child;
+	char lines[2048];
+	memset(lines, '\n', sizeof(lines));
+	for (size_t i = 0; i < sizeof(lines); i += 2)
+		lines[i] = 'x';
+	for (;;)
+		if (write(fd, lines, sizeof(lines)) < 0)
+			sched_yield();
+}
+
+static void a_process_that_floods_its_log_is_read_at_its_pace(void **state)
+{
+	static const struct pace_limit limit = { .burst = 200000, .a_second = 10000 };
+	struct log_test *t = *state;
+	int fd = -1, quiet = open_pipe(t, "relay");
+	assert_int_equal(logs_open_paced(t->logs, "gate 1", LOG_LEVEL_WARNING, &limit, &fd), STATUS_OK);
+	pid_t child = start_flood(fd);
+	run_for(t->loop, 300);
+	put(quiet, "info relay: still here\n");
+	run_for(t->loop, 300);
+	assert_in_range(log_size(t), 1000, 400000); /* some hundred times as much comes in that time without it */
+	const char *text = read_log(t);
+	assert_non_null(strstr(text, "info relay: still here\n"));
+	logs_flush(t->logs); /* has an end, though the flood has none */
+	kill(child, SIGKILL);
+	assert_int_equal(waitpid(child, NULL, 0), child);
+	close(fd);
+	close(quiet);
+}
+
 static void another_target_takes_over_without_loss(void **state)
 {
 	struct log_test *t = *state;
@@ -187,6 +234,7 @@ int main(void)
 		WITH_LOGS(a_line_longer_than_we_keep_comes_in_pieces),
 		WITH_LOGS(what_a_process_wrote_last_is_kept_when_it_dies),
 		WITH_LOGS(a_full_pipe_drops_lines_and_never_waits),
+		WITH_LOGS(a_process_that_floods_its_log_is_read_at_its_pace),
 		WITH_LOGS(another_target_takes_over_without_loss),
 		WITH_LOGS(a_log_file_is_not_for_everybody),
 	};
