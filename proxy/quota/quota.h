@@ -25,11 +25,15 @@ struct quota_limits {
 	uint64_t recipients_per_day;
 	uint64_t bytes_per_day;
 	uint64_t messages_per_minute;
+	uint64_t refused_recipients_per_hour; /* see refused.h; a charge knows nothing of it */
 };
 
 /* Where the configuration has no section that applies, not even `default`. */
-#define QUOTA_LIMITS_DEFAULT \
-	((struct quota_limits){ .messages_per_day = 500, .recipients_per_day = 2000, .messages_per_minute = 60 })
+#define QUOTA_LIMITS_DEFAULT                                \
+	((struct quota_limits){ .messages_per_day = 500,    \
+				.recipients_per_day = 2000, \
+				.messages_per_minute = 60,  \
+				.refused_recipients_per_hour = 100 })
 
 enum quota_verdict {
 	QUOTA_UNKNOWN = 0, /* Redis failed or is late: refuse with 451, and refund the token */

@@ -11,6 +11,7 @@ static struct quota_limits limits_of(const struct config_quota *section)
 		.recipients_per_day = section->recipients_per_day,
 		.bytes_per_day = section->bytes_per_day,
 		.messages_per_minute = section->messages_per_minute,
+		.refused_recipients_per_hour = section->refused_recipients_per_hour,
 	};
 }
 

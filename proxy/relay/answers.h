@@ -16,6 +16,7 @@
 #define ANSWER_SENDER_REFUSED SPAN("553 5.7.1 Sender address not owned by the user who logged in")
 #define ANSWER_TOO_MANY_RECIPIENTS SPAN("452 4.5.3 Too many recipients")
 #define ANSWER_TOO_MANY_TRANSACTIONS SPAN("451 4.7.1 Too many messages of yours are under way; try again later")
+#define ANSWER_PROBING SPAN("450 4.7.1 Too many of your recipients were refused lately; try again later")
 #define ANSWER_AUDIT_STUCK SPAN("451 4.3.0 Audit unavailable; try again later")
 #define ANSWER_QUOTA_UNKNOWN SPAN("451 4.3.0 Quota service unavailable; try again later")
 #define ANSWER_NO_ROUTE SPAN("451 4.3.5 No relay is configured for this user")

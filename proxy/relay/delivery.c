@@ -130,6 +130,7 @@ void delivery_end(struct delivery *delivery, struct span reply)
 	}
 	if (attempt)
 		attempt_drop(attempt);
+	probing_leave(delivery);
 	spool_message_free(&delivery->message);
 	if (delivery->user)
 		delivery->user->transactions--;
@@ -149,6 +150,7 @@ void delivery_doom(struct delivery *delivery, struct span reply)
 		return;
 	}
 	delivery->doom = reply;
+	probing_leave(delivery);
 	spool_message_free(&delivery->message);
 	delivery_set_state(delivery, DELIVERY_DOOMED);
 }

@@ -134,7 +134,11 @@ struct delivery {
 	uint64_t asked_ms;    /* the client waits for replies to recipients since then */
 	uint64_t complete_ms; /* and for that to his dot since then; 0: he has not said it */
 	unsigned callbacks;   /* of quota and audit that will come */
-	struct span doom;     /* what the client is to hear */
+	bool is_counting;     /* refusals are counted before the client hears of them */
+	bool waits;           /* it stands in its user's list of those that may not ask a relay yet */
+	struct delivery *next_waiting;
+	size_t in_flight; /* its part of its user's */
+	struct span doom; /* what the client is to hear */
 	bool refusal_recorded;
 	bool is_due; /* an outcome that could not be queued yet */
 	struct attempt *due_attempt;
@@ -175,7 +179,19 @@ void delivery_doom(struct delivery *delivery, struct span reply);
 /* For entry points, as the last thing they do. */
 void delivery_free_if_over(struct delivery *delivery);
 
+/* ---- probing.c */
+/* Whether its new recipients may be asked for now. False: they wait, or all of them were refused; it is called again by delivery_ask. */
+bool probing_admit(struct delivery *delivery);
+/* Some are asked for, or the client heard of some: those that waited for that go on. */
+void probing_recount(struct delivery *delivery);
+/* It asks for nobody any more. */
+void probing_leave(struct delivery *delivery);
+/* True when the next report has to wait until the refusals in it are counted. */
+bool probing_holds_report(struct delivery *delivery);
+
 /* ---- envelope.c */
+/* Asks a relay for the recipients that are new, as soon as the user may. */
+void delivery_ask(struct delivery *delivery);
 void delivery_report(struct delivery *delivery); /* sends every ENVELOPE_REPLY that is due */
 
 /* ---- message.c */

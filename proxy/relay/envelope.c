@@ -157,6 +157,13 @@ static void ask(struct delivery *delivery)
 	}
 }
 
+void delivery_ask(struct delivery *delivery)
+{
+	if (probing_admit(delivery))
+		ask(delivery);
+	probing_recount(delivery);
+}
+
 static enum status take(struct delivery *delivery, const struct door_envelope *envelope)
 {
 	struct refusal refusal;
@@ -171,7 +178,7 @@ static enum status take(struct delivery *delivery, const struct door_envelope *e
 			if (!delivery->refusal_recorded)
 				refusal_note(delivery, &refusal);
 		} else {
-			ask(delivery);
+			delivery_ask(delivery);
 		}
 	}
 	delivery_report(delivery);
@@ -262,20 +269,38 @@ enum status deliveries_take_envelope(struct deliveries *deliveries, struct deliv
 	return STATUS_OK;
 }
 
+/* How a recipient was answered, for the metric. */
+static enum stats_result result_of(const struct recipient *recipient)
+{
+	if (answers_is_accepted(recipient->reply))
+		return STATS_RESULT_OK;
+	return span_starts_with(recipient->reply, SPAN("5")) ? STATS_RESULT_REFUSED : STATS_RESULT_FAILED;
+}
+
+static enum status report_batch(struct delivery *delivery)
+{
+	struct recipients *recipients = &delivery->recipients;
+	size_t from = recipients->reported;
+	struct buf list BUF_AUTO;
+	buf_init(&list, DOOR_FRAME_MAXIMUM - 1024);
+	TRY(recipients_report(recipients, &list));
+	for (size_t i = from; i < recipients->reported; i++)
+		stats_add(delivery->all->services->stats, COUNTER_RECIPIENTS, result_of(&recipients->items[i]), 1);
+	if (delivery->gate) {
+		struct door_envelope_reply reply = { delivery->transaction, span_of(delivery->id),
+						     codec_list_of(&list) };
+		delivery->gate->send_envelope_reply(delivery->gate, &reply);
+	}
+	return STATUS_OK;
+}
+
 void delivery_report(struct delivery *delivery)
 {
-	enum status status;
-	do {
-		struct buf list BUF_AUTO;
-		buf_init(&list, DOOR_FRAME_MAXIMUM - 1024);
-		status = recipients_report(&delivery->recipients, &list);
-		if (status == STATUS_OK && delivery->gate) {
-			struct door_envelope_reply reply = { delivery->transaction, span_of(delivery->id),
-							     codec_list_of(&list) };
-			delivery->gate->send_envelope_reply(delivery->gate, &reply);
-		}
-	} while (status == STATUS_OK);
-	if (status == STATUS_NOT_FOUND)
+	enum status status = STATUS_OK;
+	while (status == STATUS_OK && !probing_holds_report(delivery))
+		status = report_batch(delivery);
+	probing_recount(delivery);
+	if (status == STATUS_OK || status == STATUS_NOT_FOUND)
 		return;
 	log_error("message %s: replies to recipients lost: %s", delivery->id, status_text(status));
 	delivery->is_lost = true;

@@ -71,11 +71,11 @@ void recipients_begin_attempt(struct recipients *recipients)
 		if (recipient->reported)
 			continue;
 		recipient->reply = (struct span){ 0 };
-		recipient->accepted = false;
+		recipient->accepted = recipient->refused = false;
 	}
 	recipients->asked_count = recipients->answered = 0;
 	recipients->promise_broken = false;
-	for (size_t i = 0; i < recipients->count; i++)
+	for (size_t i = 0; i < recipients->released; i++)
 		if (recipients->items[i].accepted || span_is_empty(recipients->items[i].reply))
 			recipients->asked[recipients->asked_count++] = i;
 }
@@ -94,13 +94,53 @@ void recipients_refuse_new(struct recipients *recipients, struct span reply)
 			recipients->items[i].reply = reply;
 }
 
+size_t recipients_unasked(const struct recipients *recipients)
+{
+	size_t count = 0;
+	for (size_t i = find_new(recipients); i < recipients->count; i++)
+		count += span_is_empty(recipients->items[i].reply);
+	return count;
+}
+
+void recipients_release(struct recipients *recipients, size_t more)
+{
+	size_t i = find_new(recipients);
+	for (; i < recipients->count; i++) {
+		bool is_new = span_is_empty(recipients->items[i].reply);
+		if (is_new && more == 0)
+			break;
+		more -= is_new;
+	}
+	if (i > recipients->released)
+		recipients->released = i;
+}
+
+size_t recipients_in_flight(const struct recipients *recipients)
+{
+	size_t count = recipients->asked_count - recipients->answered;
+	for (size_t i = recipients->reported; i < recipients->count; i++) {
+		const struct recipient *recipient = &recipients->items[i];
+		count += recipient->refused && !recipient->accepted && !recipient->counted;
+	}
+	return count;
+}
+
 size_t recipients_ask_new(struct recipients *recipients)
 {
 	size_t from = recipients->asked_count;
-	for (size_t i = find_new(recipients); i < recipients->count; i++)
+	for (size_t i = find_new(recipients); i < recipients->released; i++)
 		if (span_is_empty(recipients->items[i].reply))
 			recipients->asked[recipients->asked_count++] = i;
 	return from;
+}
+
+/* 5xx, and 4xx of class x.1 (RFC 3463, 3.2), which some say for an address that they don't know. */
+static bool tells_of_address(struct span text)
+{
+	struct reply reply;
+	if (reply_read(text, &reply) != STATUS_OK)
+		return false;
+	return reply.code >= 500 || (reply.code >= 400 && span_starts_with(reply.enhanced, SPAN("4.1.")));
 }
 
 enum status recipients_take_reply(struct recipients *recipients, struct span reply)
@@ -116,6 +156,7 @@ enum status recipients_take_reply(struct recipients *recipients, struct span rep
 		recipients->promise_broken = true;
 	recipient->accepted = accepted || recipient->reported;
 	recipient->reply = copy;
+	recipient->refused = tells_of_address(copy);
 	return STATUS_OK;
 }
 
@@ -149,14 +190,51 @@ static size_t find_batch_end(const struct recipients *recipients)
 	return end;
 }
 
-enum status recipients_report(struct recipients *recipients, struct buf *out_list)
+/* Where the next batch ends, if all of it is answered; else where it begins. */
+static size_t find_answered_end(const struct recipients *recipients)
 {
 	size_t end = find_batch_end(recipients);
-	if (end == recipients->reported)
-		return STATUS_NOT_FOUND;
 	for (size_t i = recipients->reported; i < end; i++)
 		if (span_is_empty(recipients->items[i].reply))
-			return STATUS_NOT_FOUND;
+			return recipients->reported;
+	return end;
+}
+
+size_t recipients_begin_count(struct recipients *recipients)
+{
+	size_t end = find_answered_end(recipients), count = 0;
+	for (size_t i = recipients->reported; i < end; i++) {
+		struct recipient *recipient = &recipients->items[i];
+		recipient->counting = recipient->refused && !recipient->accepted && !recipient->counted;
+		count += recipient->counting;
+	}
+	return count;
+}
+
+size_t recipients_end_count(struct recipients *recipients, size_t counted, struct span reply)
+{
+	size_t hidden = 0;
+	for (size_t i = recipients->reported; i < recipients->count; i++) {
+		struct recipient *recipient = &recipients->items[i];
+		if (!recipient->counting)
+			continue;
+		recipient->counting = false;
+		recipient->counted = true;
+		if (counted) {
+			counted--;
+		} else if (!span_is_empty(recipient->reply)) { /* else the next relay has the word */
+			recipient->reply = reply;
+			hidden++;
+		}
+	}
+	return hidden;
+}
+
+enum status recipients_report(struct recipients *recipients, struct buf *out_list)
+{
+	size_t end = find_answered_end(recipients);
+	if (end == recipients->reported)
+		return STATUS_NOT_FOUND;
 	for (size_t i = recipients->reported; i < end; i++)
 		TRY(codec_list_add(out_list, recipients->items[i].reply));
 	for (size_t i = recipients->reported; i < end; i++)

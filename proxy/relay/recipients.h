@@ -20,8 +20,10 @@ struct recipient {
 	struct span address, parameters;
 	struct span reply; /* text form; empty while not known */
 	uint32_t batch;
-	bool accepted; /* the reply is a 2xx of a relay */
-	bool reported; /* the client heard it */
+	bool accepted;          /* the reply is a 2xx of a relay */
+	bool reported;          /* the client heard it */
+	bool refused;           /* a relay refused it for what it is: that tells which addresses there are */
+	bool counting, counted; /* among its user's refused recipients: being, or done */
 };
 
 /*
@@ -34,6 +36,7 @@ struct recipients {
 	struct recipient *items;
 	size_t count, capacity;
 	size_t reported;
+	size_t released; /* those in front of this one may be asked for */
 	uint32_t batches;
 	size_t *asked;
 	size_t asked_count, answered;
@@ -54,12 +57,24 @@ void recipients_refuse_rest(struct recipients *recipients, struct span reply);
 /* As recipients_refuse_rest, but those that a relay is asked for wait for its word. */
 void recipients_refuse_new(struct recipients *recipients, struct span reply);
 
+/* How many are new: not answered, and not asked for. */
+size_t recipients_unasked(const struct recipients *recipients);
+/* So many more of those may be asked for. */
+void recipients_release(struct recipients *recipients, size_t more);
+/* How many may yet turn out to be refused, or have and are not counted. */
+size_t recipients_in_flight(const struct recipients *recipients);
+
+/* How many in the batch that is to be reported next were refused and are not counted yet; 0 while it is not answered. They are, until: */
+size_t recipients_begin_count(struct recipients *recipients);
+/* So many of them are; the client is to hear `reply` of the others. Gives how many those are. */
+size_t recipients_end_count(struct recipients *recipients, size_t counted, struct span reply);
+
 /*
  * A new attempt: forgets what an earlier relay said and the client has not
- * heard, and asks for all that are accepted or not answered yet.
+ * heard, and asks for all that are accepted or not answered yet, as far as they are released.
  */
 void recipients_begin_attempt(struct recipients *recipients);
-/* Those without a reply and not asked for are asked for now; gives where they begin in `asked`. */
+/* Those that are released, without a reply and not asked for are asked for now; gives where they begin in `asked`. */
 size_t recipients_ask_new(struct recipients *recipients);
 /* The relay's reply to the next one asked; copied. STATUS_INVALID: none is waited for. */
 MUST_USE enum status recipients_take_reply(struct recipients *recipients, struct span reply);

@@ -128,6 +128,7 @@ static enum status open_redis(struct relay *relay)
 static enum status open_quota(struct relay *relay)
 {
 	const struct config *config = relay->context->config;
+	TRY(refused_create(relay->redis, config->redis.prefix, &relay->services.refused));
 	return quota_create(relay->context->loop, relay->redis, config->redis.prefix, config->quota_day.timezone,
 			    &relay->services.quota);
 }
@@ -375,6 +376,7 @@ static void stop(void *state)
 	mailboxes_free(&relay->services.mailboxes);
 	quota_free(&relay->services.quota);
 	redis_free(&relay->redis);
+	refused_free(&relay->services.refused);
 	rations_end(&relay->services.rations);
 	audit_free(&relay->services.audit);
 	relay_control_free(&relay->control);

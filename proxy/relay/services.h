@@ -6,6 +6,7 @@
 #include "config/config.h"
 #include "quota/budget.h"
 #include "quota/quota.h"
+#include "quota/refused.h"
 #include "relay/mailboxes.h"
 #include "relay/message_id.h"
 #include "relay/rations.h"
@@ -24,6 +25,7 @@ struct services {
 	struct audit *audit;
 	struct rations rations; /* of records */
 	struct quota *quota;
+	struct refused_recipients *refused;
 	struct spool *spool;
 	struct users *users;
 	struct upstream_pool **pools; /* one a relay section, in the config's order */

@@ -14,11 +14,24 @@
 #define USERS_MAXIMUM \
 	100000 /* remembered; beyond it users without a transaction, or a record to come, are forgotten, the oldest first */
 
+struct delivery;
+
+/* What is known of its refused recipients (probing.c). */
+struct probing {
+	uint64_t refused;         /* within the hour, as Redis last said */
+	uint64_t stale_ms;        /* from then on fewer of them may count: of the loop's clock */
+	size_t in_flight;         /* recipients that a relay was asked for, and the client has not heard of */
+	struct delivery *waiting; /* until fewer are in flight, or for what Redis says: the first of a list */
+	bool is_looking;          /* Redis is asked */
+	bool is_resuming, is_due; /* those that wait are tried; they are to be tried again */
+};
+
 struct user {
 	struct table_link link;
 	struct user *older, *newer; /* in the order they were added */
 	unsigned transactions;      /* under way */
 	struct spool_share spool;   /* of its messages */
+	struct probing probing;
 	struct quota_limits limits; /* of the last grant */
 	uint64_t exceeded_day;      /* resets_at of the day whose quota.exceeded is recorded; 0: none */
 	struct ration ration;       /* of records message.refused */

@@ -23,6 +23,7 @@
 	REFUSAL(SENDER, "sender")                                                                  \
 	REFUSAL(HEADER, "header")                                                                  \
 	REFUSAL(QUOTA, "quota")                                                                    \
+	REFUSAL(PROBING, "refused_recipients") /* quota.refused_recipients_per_hour */             \
 	REFUSAL(AUDIT, "audit")                                                                    \
 	REFUSAL(REDIS, "redis")                                                                    \
 	REFUSAL(ROUTE, "route")

@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import smtplib
+import urllib.request
 
 from harness.client import login, message
 from harness.process import wait_until
@@ -68,3 +69,61 @@ def test_a_burst_is_451(upstream, start):
     # A minute may end in between: of eight at once, three of each of two minutes may pass.
     codes = [send_one(subgate, password, n) for n in range(8)]
     assert set(codes) == {250, 451} and 3 <= codes.count(250) <= 6
+
+
+# ---- refused recipients
+
+HIDDEN = (450, b"4.7.1 Too many of your recipients were refused lately; try again later")
+
+
+def probe(subgate, password, names, together):
+    """What is said about each of them, asked for in groups of so many."""
+    heard = []
+    with login(subgate, USER, password) as client:
+        client.mail(USER)
+        for at in range(0, len(names), together):
+            group = names[at:at + together]
+            client.send("".join(f"RCPT TO:<{name}@example.net>\r\n" for name in group).encode())
+            heard += [client.getreply() for _ in group]
+    return heard
+
+
+def count_of(upstream, name):
+    return sum(line.startswith(f"RCPT TO:<{name}") for line in upstream.commands)
+
+
+def test_refused_recipients_have_a_limit_an_hour_on_all_nodes_together(upstream, redis, start):
+    upstream.script["RCPT TO:<bad*"] = ["550 5.1.1 No such user"] * 5000
+    limits = ("quota default { refused_recipients_per_hour = 30 }\n"
+              "limits { transactions_per_user = 100  recipients_per_message = 1000 }\n")
+    nodes = [start(relay_section(upstream) + redis.section() + limits, name=f"node{n}") for n in (1, 2)]
+    passwords = [node.create_app_password(USER) for node in nodes]
+    names = [f"bad{n}" for n in range(50)]
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        groups = list(pool.map(lambda n: probe(nodes[n % 2], passwords[n % 2], names, 1 + 7 * (n % 3)), range(8)))
+    heard = [reply for group in groups for reply in group]
+    assert len([code for code, _ in heard if code == 550]) == 30
+    assert [reply for reply in heard if reply[0] != 550] == [HIDDEN] * (8 * 50 - 30)
+    assert count_of(upstream, "bad") <= 2 * 30  # no node asks for more than may still be refused
+    records = [record for node in nodes for record in node.audit("quota.exceeded")]
+    assert [(r["user"], r["reason"], r["quota"]["used"], r["quota"]["limit"]) for r in records] == [
+        (USER, "refused recipients", 30, 30)]
+    before = len(upstream.commands)
+    assert probe(nodes[0], passwords[0], ["good"], 1) == [HIDDEN]
+    assert "RCPT TO:<good@example.net>" not in upstream.commands[before:]
+    other = "bob@example.com"
+    with login(nodes[0], other, nodes[0].create_app_password(other)) as client:
+        assert client.sendmail(other, ["good@example.net"], message(other)) == {}
+
+
+def test_good_mail_of_many_recipients_passes_beside_a_low_limit(upstream, start):
+    upstream.script["RCPT TO:<bad*"] = ["550 5.1.1 No such user"] * 10
+    subgate = start(relay_section(upstream) + "quota default { refused_recipients_per_hour = 5 }\n")
+    password = subgate.create_app_password(USER)
+    names = [f"good{n}" for n in range(40)] + ["bad1"] + [f"good{n}" for n in range(40, 80)]
+    heard = [code for code, _ in probe(subgate, password, names, len(names))]
+    assert heard == [250] * 40 + [550] + [250] * 40
+    with urllib.request.urlopen(f"http://127.0.0.1:{subgate.http}/metrics", timeout=10) as answer:
+        metrics = answer.read().decode()
+    assert 'subgate_recipients_total{result="ok"} 80' in metrics
+    assert 'subgate_recipients_total{result="refused"} 1' in metrics

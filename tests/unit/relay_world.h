@@ -68,6 +68,9 @@ static struct {
 	void *charged_context;
 	uint64_t charged_recipients, charged_bytes;
 	char token[64], refunded[64];
+	bool refused_broken;
+	refused_callback *counted; /* of the call of refused_count that is under way */
+	void *counted_context;
 } world;
 
 static inline void trace(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -346,6 +349,33 @@ void quota_format(enum quota_verdict verdict, const struct quota_state *state, c
 	(void)verdict;
 	snprintf(out_text, size, "Over quota: %llu of %llu", (unsigned long long)state->used,
 		 (unsigned long long)state->limit);
+}
+
+/* ---- refused recipients: without a limit, unless a test sets one */
+
+enum status refused_count(struct refused_recipients *refused, struct span user, uint64_t limit, uint64_t more,
+			  refused_callback *callback, void *context)
+{
+	(void)refused, (void)user, (void)limit;
+	if (world.refused_broken)
+		return STATUS_UNAVAILABLE;
+	trace(more ? "count %u" : "look", (unsigned)more);
+	assert_null(world.counted);
+	world.counted = callback;
+	world.counted_context = context;
+	return STATUS_OK;
+}
+
+/* `refused`: within the hour, of which `counted` were asked for; none of them counts any more after a minute. */
+static inline void refused_says(uint64_t counted, uint64_t refused, bool is_reached)
+{
+	refused_callback *callback = world.counted;
+	const struct refused_count count = {
+		.counted = counted, .refused = refused, .limit = 100, .free_in_s = 60, .is_reached = is_reached
+	};
+	assert_non_null(callback);
+	world.counted = NULL;
+	callback(world.counted_context, &count);
 }
 
 /* ---- spool */

@@ -1,0 +1,235 @@
+/*
+ * Refused recipients of a user: counted before the client hears of them, and
+ * no relay is asked for more than may still be refused within the hour. So
+ * nobody finds out whole lists of addresses with one login, not by many sessions at once either; and
+ * mail whose recipients are accepted costs no call and no wait.
+ *
+ * What is known of a user between calls is in its struct probing; Redis has the truth.
+ */
+#include <inttypes.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "relay/delivery_private.h"
+
+#define LOOK_AGAIN_MS 1000 /* after a call that failed */
+
+static uint64_t limit_of(const struct delivery *delivery)
+{
+	return delivery->grant->limits.refused_recipients_per_hour;
+}
+
+static uint64_t now_ms(const struct delivery *delivery)
+{
+	return loop_now_ms(delivery->all->services->loop);
+}
+
+/* ---- what Redis says */
+
+static void tell_administrator(struct delivery *delivery, const struct refused_count *count)
+{
+	const struct grant *grant = delivery->grant;
+	const struct quota_state state = {
+		.used = count->refused, .limit = count->limit, .unit = "refused recipients", .resets_at = count->free_at
+	};
+	log_warning("%.*s: %" PRIu64 " recipients refused within an hour (refused_recipients_per_hour): no others are "
+		    "asked for for now",
+		    SPAN_ARGS(grant->user), count->refused);
+	records_quota_exceeded(delivery->all->services->audit, grant, &state);
+}
+
+/* NULL: it could not be asked. */
+static void note_count(struct delivery *delivery, const struct refused_count *count)
+{
+	struct user *user = users_find(delivery->all->services->users, delivery->grant->user);
+	if (count && count->is_reached)
+		tell_administrator(delivery, count);
+	if (user == NULL)
+		return;
+	user->probing.stale_ms = now_ms(delivery) + (count ? (count->free_in_s + 1) * 1000 : LOOK_AGAIN_MS);
+	if (count)
+		user->probing.refused = count->refused;
+}
+
+/* ---- who waits */
+
+static void wait_for_others(struct delivery *delivery)
+{
+	struct delivery **at = &delivery->user->probing.waiting;
+	if (delivery->waits)
+		return;
+	while (*at)
+		at = &(*at)->next_waiting;
+	*at = delivery;
+	delivery->next_waiting = NULL;
+	delivery->waits = true;
+}
+
+static void stop_waiting(struct delivery *delivery)
+{
+	struct delivery **at = &delivery->user->probing.waiting;
+	while (*at && *at != delivery)
+		at = &(*at)->next_waiting;
+	if (*at)
+		*at = delivery->next_waiting;
+	delivery->waits = false;
+}
+
+static void resume_first(struct user *user)
+{
+	struct delivery *delivery = user->probing.waiting;
+	user->probing.waiting = delivery->next_waiting;
+	delivery->waits = false;
+	delivery_ask(delivery);
+	delivery_report(delivery);
+	if (delivery->state == DELIVERY_DONE)
+		timer_set(delivery->timer, 0); /* whoever called may be in the midst of it: freed in the next turn */
+}
+
+static void resume_once(struct user *user)
+{
+	size_t count = 0;
+	for (const struct delivery *delivery = user->probing.waiting; delivery; delivery = delivery->next_waiting)
+		count++;
+	for (; count && user->probing.waiting; count--)
+		resume_first(user);
+}
+
+/* Each that waits is tried once more, in turn; what that sets free is for those that wait still. */
+static void resume_waiting(struct user *user)
+{
+	struct probing *probing = &user->probing;
+	probing->is_due = probing->waiting != NULL;
+	if (probing->is_resuming)
+		return;
+	probing->is_resuming = true;
+	while (probing->is_due) {
+		probing->is_due = false;
+		resume_once(user);
+	}
+	probing->is_resuming = false;
+}
+
+/* ---- before a relay is asked */
+
+static void on_looked(void *context, const struct refused_count *count)
+{
+	struct delivery *delivery = context;
+	struct user *user = users_find(delivery->all->services->users, delivery->grant->user);
+	delivery->callbacks--;
+	note_count(delivery, count);
+	if (user) {
+		user->probing.is_looking = false;
+		resume_waiting(user);
+	}
+	delivery_free_if_over(delivery);
+}
+
+/* True when the answer is to be waited for. */
+static bool look(struct delivery *delivery)
+{
+	struct probing *probing = &delivery->user->probing;
+	if (probing->refused == 0 || now_ms(delivery) < probing->stale_ms)
+		return false;
+	if (probing->is_looking)
+		return true;
+	enum status status = refused_count(delivery->all->services->refused, delivery->grant->user, limit_of(delivery),
+					   0, on_looked, delivery);
+	probing->is_looking = status == STATUS_OK;
+	delivery->callbacks += status == STATUS_OK;
+	if (status != STATUS_OK)
+		note_count(delivery, NULL);
+	return status == STATUS_OK;
+}
+
+static void refuse_all(struct delivery *delivery)
+{
+	const struct refusal refusal = { ANSWER_PROBING, REFUSAL_PROBING, SPAN("too many refused recipients") };
+	recipients_refuse_new(&delivery->recipients, refusal.reply);
+	if (!delivery->refusal_recorded)
+		refusal_note(delivery, &refusal);
+}
+
+bool probing_admit(struct delivery *delivery)
+{
+	uint64_t limit = limit_of(delivery);
+	size_t wanted = recipients_unasked(&delivery->recipients);
+	if (limit == 0 || wanted == 0) {
+		recipients_release(&delivery->recipients, wanted);
+		return wanted > 0;
+	}
+	if (look(delivery)) {
+		wait_for_others(delivery);
+		return false;
+	}
+	const struct probing *probing = &delivery->user->probing;
+	if (probing->refused >= limit) {
+		refuse_all(delivery);
+		return false;
+	}
+	size_t left = (size_t)(limit - probing->refused);
+	size_t room = probing->in_flight < left ? left - probing->in_flight : 0;
+	if (room < wanted)
+		wait_for_others(delivery);
+	recipients_release(&delivery->recipients, room);
+	return room > 0;
+}
+
+void probing_recount(struct delivery *delivery)
+{
+	size_t before = delivery->in_flight;
+	if (delivery->user == NULL)
+		return;
+	delivery->in_flight = recipients_in_flight(&delivery->recipients);
+	delivery->user->probing.in_flight += delivery->in_flight - before;
+	if (delivery->in_flight < before)
+		resume_waiting(delivery->user);
+}
+
+void probing_leave(struct delivery *delivery)
+{
+	size_t before = delivery->in_flight;
+	if (delivery->user == NULL)
+		return;
+	stop_waiting(delivery);
+	delivery->in_flight = 0;
+	delivery->user->probing.in_flight -= before;
+	if (before)
+		resume_waiting(delivery->user);
+}
+
+/* ---- before the client hears of it */
+
+static void on_counted(void *context, const struct refused_count *count)
+{
+	struct delivery *delivery = context;
+	delivery->callbacks--;
+	delivery->is_counting = false;
+	note_count(delivery, count);
+	size_t hidden = recipients_end_count(&delivery->recipients, count ? (size_t)count->counted : 0,
+					     count ? ANSWER_PROBING : ANSWER_QUOTA_UNKNOWN);
+	if (hidden)
+		stats_add(delivery->all->services->stats, COUNTER_REFUSED, count ? REFUSAL_PROBING : REFUSAL_REDIS,
+			  hidden);
+	if (delivery->state != DELIVERY_DONE)
+		delivery_report(delivery);
+	delivery_free_if_over(delivery);
+}
+
+bool probing_holds_report(struct delivery *delivery)
+{
+	if (limit_of(delivery) == 0 || delivery->is_counting)
+		return delivery->is_counting;
+	size_t more = recipients_begin_count(&delivery->recipients);
+	if (more == 0)
+		return false;
+	enum status status = refused_count(delivery->all->services->refused, delivery->grant->user, limit_of(delivery),
+					   more, on_counted, delivery);
+	if (status != STATUS_OK) {
+		(void)recipients_end_count(&delivery->recipients, 0, ANSWER_QUOTA_UNKNOWN);
+		return false;
+	}
+	delivery->callbacks++;
+	delivery->is_counting = true;
+	return true;
+}
