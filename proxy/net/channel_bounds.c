@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 
 #define RECORD_COST 256U        /* bytes: what a record costs beside its own, in time */
+#define SHAKING_COST 2048U      /* in a handshake, which has a dozen records at most, each read by two calls */
 #define READ_PER_TURN 66600U    /* four of the largest records, and what they cost */
 #define MESSAGES_MAXIMUM 16U    /* after the handshake; servers send up to four tickets */
 #define MESSAGE_EARNED 1048576U /* bytes read grant one more: keys are renewed after gigabytes, if ever */
@@ -94,7 +95,7 @@ static void on_message(int is_ours, int version, int type, const void *bytes, si
 	if (is_ours)
 		return;
 	if (type == SSL3_RT_HEADER)
-		spend(bounds, RECORD_COST);
+		spend(bounds, bounds->secured ? RECORD_COST : SHAKING_COST);
 	if (type != SSL3_RT_HANDSHAKE || !bounds->secured)
 		return;
 	if (bounds->messages_left == 0)

@@ -21,7 +21,7 @@
 #include "net/tls_context.h"
 
 struct channel_bounds {
-	size_t budget;          /* bytes that may still be read in this turn; each record costs RECORD_COST besides */
+	size_t budget;          /* bytes that may still be read in this turn; each record costs some besides */
 	unsigned messages_left; /* so many may come after the handshake */
 	size_t read;            /* bytes read since one more message was granted */
 	struct hello_watch hello;

@@ -437,7 +437,7 @@ static void a_hello_in_pieces_of_one_byte_leaves_the_turn_to_others(void **state
 	send_hello(&f, HELLO_MAXIMUM, 1, 6 * HELLO_MAXIMUM);
 	flood(&f);
 	assert_int_equal(f.told[STREAM_FAILED], 0);
-	assert_true(f.most_in_turn < 20000);
+	assert_true(f.most_in_turn < 500);
 	end(&f);
 }
 
