@@ -1,5 +1,7 @@
 """A real Postfix as the upstream, with STARTTLS, into a real mailbox."""
 
+import smtplib
+
 import pytest
 
 from harness.client import login, message
@@ -78,4 +80,27 @@ relay postfix {{
         assert relay["rest"] == "none", relay
     with login(subgate, USER, password) as client:
         assert client.sendmail(USER, ["bob@example.net"], message(USER, number=11)) == {}
+    postfix.stop()
+
+
+def test_what_postfix_refuses_for_good_reaches_the_client(tmp_path, authority, start):
+    """Too many hops at the dot, and 8-bit content where it does not offer 8BITMIME: not a word of trying again."""
+    postfix = Postfix(tmp_path / "postfix", authority, more="""
+hopcount_limit = 5
+smtpd_discard_ehlo_keywords = 8bitmime
+""").start()
+    subgate = start(f"""
+relay postfix {{
+  host = "127.0.0.1"  port = {postfix.port}  tls = "starttls"  ca_file = "{authority.ca}"  tls_name = "postfix.example"
+  auth = "none"
+}}
+""")
+    hops = b"Received: from a by b; Mon, 23 Nov 2026 08:00:00 +0000\r\n" * 9
+    with login(subgate, USER, subgate.create_app_password(USER)) as client:
+        for content, reply in ((hops + message(USER), "554 5.4.0"), (message(USER, body="sch\u00f6n\r\n"), "554 5.6.3")):
+            with pytest.raises(smtplib.SMTPDataError) as refused:
+                client.sendmail(USER, ["bob@example.net"], content)
+            assert f"{refused.value.smtp_code} {refused.value.smtp_error.decode()}".startswith(reply)
+        assert client.sendmail(USER, ["bob@example.net"], message(USER, number=12)) == {}
+    assert postfix.received().count(b"\nSubject:") <= 1
     postfix.stop()

@@ -269,7 +269,7 @@ static void on_mail_reply(struct upstream *u, const struct reply *reply)
 	else if (reply->code / 100 == 3)
 		upstream_dialog_give_up(u, UPSTREAM_TRANSPORT, "reply out of step to MAIL", reply);
 	else
-		upstream_dialog_refuse(u, upstream_judge(u, STAGE_MAIL, reply), "MAIL refused", reply);
+		upstream_dialog_refuse(u, upstream_judge(u, STAGE_MAIL, NULL, reply), "MAIL refused", reply);
 }
 
 static enum status keep_reply(struct upstream *u, struct upstream_rcpt *rcpt, const struct reply *reply)
@@ -288,7 +288,7 @@ static void on_rcpt_reply(struct upstream *u, const struct reply *reply)
 	assert(index < u->written);
 	struct upstream_rcpt *rcpt = &u->rcpts[index];
 	bool accepted = reply->code / 100 == 2;
-	enum upstream_class class = accepted ? UPSTREAM_ACCEPTED : upstream_judge(u, STAGE_RCPT, reply);
+	enum upstream_class class = accepted ? UPSTREAM_ACCEPTED : upstream_judge(u, STAGE_RCPT, rcpt, reply);
 	u->answered = index + 1;
 	u->is_told_apart &= span_equal(reply->enhanced, SPAN("2.1.5"));
 	if (reply->code / 100 == 3)

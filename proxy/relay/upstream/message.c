@@ -200,7 +200,7 @@ static void on_data_reply(struct upstream *u, const struct reply *reply)
 	else if (reply->code / 100 < 4)
 		upstream_dialog_give_up(u, UPSTREAM_TRANSPORT, "reply out of step to DATA", reply);
 	else
-		upstream_dialog_refuse(u, upstream_judge(u, STAGE_DATA, reply), "DATA refused", reply);
+		upstream_dialog_refuse(u, upstream_judge(u, STAGE_DATA, NULL, reply), "DATA refused", reply);
 }
 
 /* Without its end no message is whole: whatever this says, the relay does not have it. */
@@ -209,7 +209,7 @@ static void on_early_reply(struct upstream *u, const struct reply *reply)
 	if (reply->code / 100 < 4)
 		upstream_dialog_give_up(u, UPSTREAM_TRANSPORT, "reply out of step within the message", reply);
 	else
-		upstream_dialog_give_up(u, upstream_judge(u, STAGE_DOT, reply), "message refused before its end",
+		upstream_dialog_give_up(u, upstream_judge(u, STAGE_DOT, NULL, reply), "message refused before its end",
 					reply);
 }
 
@@ -229,7 +229,7 @@ static enum upstream_class classify(struct upstream *u, const struct reply *repl
 	enum upstream_stage stage = u->as_chunk ? STAGE_DATA | STAGE_DOT : STAGE_DOT;
 	if (u->as_chunk && (reply->code == 500 || reply->code == 502))
 		return UPSTREAM_TRANSPORT;
-	return upstream_judge(u, stage, reply);
+	return upstream_judge(u, stage, NULL, reply);
 }
 
 static void on_verdict(struct upstream *u, const struct reply *reply)

@@ -347,8 +347,12 @@ void upstream_message_on_drained(struct upstream *u);
 /* DATA, BODY, HELD and DOT. */
 void upstream_message_on_reply(struct upstream *u, const struct reply *reply);
 
-/* What a 4xx or 5xx is about; the rest of it is put down in `verdict`. */
-enum upstream_class upstream_judge(struct upstream *u, enum upstream_stage stage, const struct reply *reply);
+/*
+ * What a 4xx or 5xx is about; the rest of it is put down in `verdict`. `rcpt`: the recipient it answers, whose address
+ * and the sender's alone are looked for, as there may be a thousand such replies at once; NULL: all of them.
+ */
+enum upstream_class upstream_judge(struct upstream *u, enum upstream_stage stage, const struct upstream_rcpt *rcpt,
+				   const struct reply *reply);
 
 /* Puts the outcome down; the attempt leaves its connection, which the caller deals with. `reply` may be NULL. */
 void upstream_finish(struct upstream *u, enum upstream_class class, const struct reply *reply, const char *reason);

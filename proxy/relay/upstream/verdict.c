@@ -72,41 +72,40 @@ uint64_t upstream_hint_ms(struct span text, uint64_t wall_ms)
 
 /* ---- the verdict */
 
-/* The sender's, then the recipients'. */
-static struct span address_at(const struct upstream *u, size_t i)
-{
-	return i == 0 ? u->mail_from : u->rcpts[i - 1].address;
-}
-
 static bool contains(struct span text, struct span part)
 {
 	return !span_is_empty(part) && find_words(part, text) != 0;
 }
 
-/*
- * What the reply says by itself. A server may also repeat a piece of an address alone: so a code that stands in one is
- * none, and where one is quoted, and could hold words, no words count.
- */
-static struct reply read_plainly(const struct upstream *u, struct upstream_plain *plain, const struct reply *reply)
+/* A piece of an address may be repeated alone: a code that stands in one is none, and one that is quoted could hold words. */
+static void distrust(struct span address, struct reply *said)
+{
+	if (contains(address, said->enhanced))
+		said->enhanced = (struct span){ 0 };
+	if (span_starts_with(address, SPAN("\"")))
+		said->text = (struct span){ 0 };
+}
+
+/* What the reply says by itself. */
+static struct reply read_plainly(const struct upstream *u, const struct upstream_rcpt *rcpts, size_t count,
+				 const struct reply *reply, struct upstream_plain *plain)
 {
 	upstream_plain_begin(plain, reply);
-	for (size_t i = 0; i <= u->count; i++)
-		upstream_plain_take_out(plain, address_at(u, i));
+	upstream_plain_take_out(plain, u->mail_from);
+	for (size_t i = 0; i < count; i++)
+		upstream_plain_take_out(plain, rcpts[i].address);
 	struct reply said = upstream_plain_reply(plain, reply->code);
-	for (size_t i = 0; i <= u->count; i++) {
-		struct span address = address_at(u, i);
-		if (contains(address, said.enhanced))
-			said.enhanced = (struct span){ 0 };
-		if (span_starts_with(address, SPAN("\"")))
-			said.text = (struct span){ 0 };
-	}
+	distrust(u->mail_from, &said);
+	for (size_t i = 0; i < count; i++)
+		distrust(rcpts[i].address, &said);
 	return said;
 }
 
-enum upstream_class upstream_judge(struct upstream *u, enum upstream_stage stage, const struct reply *reply)
+enum upstream_class upstream_judge(struct upstream *u, enum upstream_stage stage, const struct upstream_rcpt *rcpt,
+				   const struct reply *reply)
 {
 	struct upstream_plain plain;
-	struct reply said = read_plainly(u, &plain, reply);
+	struct reply said = read_plainly(u, rcpt ? rcpt : u->rcpts, rcpt ? 1 : u->count, reply, &plain);
 	size_t row = upstream_class_row(u->pool->profile, stage, &said);
 	u->verdict.may_rest = upstream_class_may_rest(row, stage);
 	u->verdict.hint_ms = upstream_hint_ms(said.text, clock_wall_us() / 1000);
