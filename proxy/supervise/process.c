@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +18,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define EXIT_NO_EXEC 127 /* as shells have it */
+#include "base/log.h"
+
+#define EXIT_NO_EXEC 127  /* as shells have it */
+#define END_LIMIT_MS 2000 /* from SIGKILL to the end: it takes no time, but for a process that waits in the kernel */
 
 struct process {
 	pid_t pid;
@@ -161,6 +165,21 @@ void process_signal(struct process *process, int number)
 		kill(process->pid, number); /* not reaped, so the number is still its own */
 }
 
+/* One that waits in the kernel, for a disk perhaps, dies when it comes out; it stays a zombie then, and we don't stay with it. */
+static void wait_for_end(const struct process *process)
+{
+	struct pollfd end = { .fd = process->pidfd, .events = POLLIN };
+	siginfo_t info;
+	if (process->pidfd >= 0 && poll(&end, 1, END_LIMIT_MS) == 0) {
+		log_error("process %d was killed and does not end; it is left to itself", (int)process->pid);
+		return;
+	}
+	/* The pidfd tells: it is over. Without one it has just been born, and dies at once. */
+	while (waitid(P_PID, (id_t)process->pid, &info, WEXITED | (process->pidfd >= 0 ? WNOHANG : 0)) < 0 &&
+	       errno == EINTR)
+		;
+}
+
 void process_free(struct process **process)
 {
 	struct process *p = *process;
@@ -169,8 +188,7 @@ void process_free(struct process **process)
 	*process = NULL;
 	process_signal(p, SIGKILL);
 	if (!p->reaped && p->pid > 0)
-		while (waitpid(p->pid, NULL, 0) < 0 && errno == EINTR)
-			;
+		wait_for_end(p);
 	watch_free(&p->watch);
 	if (p->pidfd >= 0)
 		close(p->pidfd);

@@ -34,7 +34,7 @@ MUST_USE enum status process_start(struct loop *loop, const struct process_optio
 pid_t process_id(const struct process *process);
 bool process_is_alive(const struct process *process);     /* asks the kernel; nothing is reaped */
 void process_signal(struct process *process, int number); /* nothing when it is gone */
-/* Kills it if it lives, waits for its end (SIGKILL takes effect at once), no callback. NULL-safe; sets to NULL; allowed inside on_exit. */
+/* Kills it if it lives, waits for its end (SIGKILL takes effect at once; 2 s at most where it waits in the kernel), no callback. NULL-safe; sets to NULL; allowed inside on_exit. */
 void process_free(struct process **process);
 
 #endif

@@ -1,6 +1,7 @@
 /* Child processes: what they get, what is told of their end; and the embedded Redis, which is one. */
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 
@@ -170,6 +171,48 @@ static void freeing_a_process_kills_it(void **state)
 	process_free(&child.process);
 	assert_int_equal(kill(pid, 0), -1);
 	assert_false(child.ended);
+	child_close(&child);
+}
+
+/* A debugger keeps it: to its parent it is not gone, however often it is killed. Ends when the other end of `done` is closed. */
+static pid_t keep_alive(pid_t pid, const int done[2])
+{
+	int ready[2];
+	char byte;
+	assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
+	pid_t debugger = fork();
+	if (debugger == 0) {
+		byte = ptrace(PTRACE_SEIZE, pid, NULL, NULL) == 0 ? 'k' : 'n';
+		(void)!write(ready[1], &byte, 1);
+		close(done[1]);
+		(void)!read(done[0], &byte, 1);
+		_exit(0);
+	}
+	close(ready[1]);
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	assert_int_equal(byte, 'k');
+	close(ready[0]);
+	return debugger;
+}
+
+static void one_that_does_not_die_is_left_to_itself(void **state)
+{
+	(void)state;
+	struct child child;
+	int done[2];
+	assert_int_equal(pipe2(done, O_CLOEXEC), 0);
+	child_open(&child);
+	child_start(&child, "sleep 60", NULL, 0);
+	pid_t pid = process_id(child.process);
+	pid_t debugger = keep_alive(pid, done);
+	alarm(60); /* the end of a test that waits for ever */
+	process_free(&child.process);
+	alarm(0);
+	assert_int_equal(kill(pid, 0), 0); /* a zombie */
+	close(done[1]);
+	assert_int_equal(waitpid(debugger, NULL, 0), debugger);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	close(done[0]);
 	child_close(&child);
 }
 
@@ -388,6 +431,7 @@ int main(void)
 		cmocka_unit_test(a_process_is_in_a_session_of_its_own),
 		cmocka_unit_test(a_program_that_can_t_run_ends_with_127),
 		cmocka_unit_test(freeing_a_process_kills_it),
+		cmocka_unit_test(one_that_does_not_die_is_left_to_itself),
 		cmocka_unit_test(processes_die_with_who_started_them),
 		cmocka_unit_test(redis_answers_who_knows_its_password),
 		cmocka_unit_test(redis_keeps_what_it_acknowledged_and_comes_back_when_killed),
