@@ -200,6 +200,8 @@ static void take_exit(void *context, const char *how)
 		set_state(post, POST_GONE);
 		return;
 	}
+	if (post->kind == ROLE_GATE)
+		ticket_keys_replace(generation->supervisor->ticket_keys);
 	if (generation->stage == GENERATION_SERVING) {
 		stats_add(seats_own(generation->supervisor->seats), COUNTER_ROLE_RESTARTS, post->kind, 1);
 		wait_for_next(post);

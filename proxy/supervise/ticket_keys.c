@@ -40,15 +40,26 @@ static enum status renew(struct ticket_keys *keys)
 	return status;
 }
 
-static void on_time(void *context)
+static void renew_and_tell(struct ticket_keys *keys)
 {
-	struct ticket_keys *keys = context;
-	timer_set(keys->timer, keys->lifetime_ms);
 	enum status status = renew(keys);
 	if (status == STATUS_OK)
 		keys->on_changed(keys->context, (struct span){ keys->bytes, TLS_TICKET_KEY_SIZE });
 	else
 		log_error("no new key for session tickets: %s", status_text(status));
+}
+
+static void on_time(void *context)
+{
+	struct ticket_keys *keys = context;
+	timer_set(keys->timer, keys->lifetime_ms);
+	renew_and_tell(keys);
+}
+
+void ticket_keys_replace(struct ticket_keys *keys)
+{
+	renew_and_tell(keys);
+	renew_and_tell(keys); /* gates keep two */
 }
 
 enum status ticket_keys_create(struct loop *loop, ticket_keys_changed *on_changed, void *context,

@@ -1,7 +1,8 @@
 /*
  * The keys of session tickets: random, the same for all gates and generations,
  * never on a disk. A new one comes with each life of a ticket; the one before it is
- * kept for the tickets that are out, and any older one is gone.
+ * kept for the tickets that are out, and any older one is gone. A gate that was killed or died may have been an attacker's,
+ * who has the keys: they go with it.
  */
 #ifndef SUPERVISE_TICKET_KEYS_H
 #define SUPERVISE_TICKET_KEYS_H
@@ -18,6 +19,8 @@ MUST_USE enum status ticket_keys_create(struct loop *loop, ticket_keys_changed *
 					struct ticket_keys **out_keys);
 /* How long a ticket lives; 0: there are none. */
 void ticket_keys_set_lifetime(struct ticket_keys *keys, uint64_t lifetime_ms);
+/* Both keys may be known to a stranger: they are replaced now, and no ticket that is out is taken any more. */
+void ticket_keys_replace(struct ticket_keys *keys);
 /* What gates get at their start: the newest, then the one before, if there is one, in a sealed file. Ours. */
 int ticket_keys_fd(const struct ticket_keys *keys);
 /* NULL-safe; sets to NULL. */

@@ -1,8 +1,11 @@
 """What makes a log or an audit grow: one message, a crowd that never logs in, and a gate that was taken over."""
 
 import os
+import re
 import signal
 import smtplib
+import socket
+import ssl
 import struct
 
 import pytest
@@ -99,3 +102,25 @@ def test_a_gate_that_floods_its_supervisor_is_replaced(subgate, upstream):
     for _ in range(4):
         send_one(subgate, password)
     assert len(upstream.wait_for(4)) == 4
+
+
+def resume(subgate, session=None):
+    """(resumed, session) of a client; TLS 1.2 has the ticket in the handshake."""
+    context = session[0] if session else subgate.authority.client_context()
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    with socket.create_connection(("127.0.0.1", subgate.implicit), timeout=20) as raw, \
+            context.wrap_socket(raw, server_hostname="mail.example.com", session=session and session[1]) as secure:
+        assert secure.recv(100).startswith(b"220 ")
+        return secure.session_reused, (context, secure.session)
+
+
+def test_the_ticket_keys_of_a_gate_that_was_killed_go_with_it(subgate):
+    _, session = resume(subgate)
+    assert [resume(subgate, session)[0] for _ in range(6)] == [True] * 6  # at whichever gate
+    gates = subgate.pids("gate")
+    os.kill(gates[0], signal.SIGKILL)
+    wait_until(lambda: len(subgate.pids("gate")) == 2 and gates[0] not in subgate.pids("gate"), lambda: subgate.log)
+    wait_until(lambda: not re.search("starting|waiting", subgate.ctl("status").stdout), "all to be ready")
+    assert [resume(subgate, session)[0] for _ in range(6)] == [False] * 6
+    _, session = resume(subgate)
+    assert resume(subgate, session)[0]
