@@ -2,6 +2,10 @@
  * The keys of session tickets (RFC 5077; TLS 1.3: RFC 8446, 4.6.1). Tickets are
  * made with the newest key; those of the key before it are still taken. So a key
  * has two lives at most, and what a stolen one opens is no older.
+ *
+ * Gates hold them, as they hold the TLS key: whoever has taken one over can play this server to returning clients,
+ * and read recorded TLS 1.2 sessions that were resumed. To keep them elsewhere would cost each handshake a
+ * round trip and save little. The supervisor replaces them once a gate died or was killed.
  */
 #ifndef NET_TLS_TICKETS_H
 #define NET_TLS_TICKETS_H
