@@ -6,6 +6,7 @@
 #include "audit/audit.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -118,6 +119,13 @@ static void flush(void *context)
 	audit_writer_put(audit->writer, batch);
 }
 
+static const char *trouble_text(int trouble)
+{
+	if (trouble == EBUSY)
+		return "another relay process has not finished its record";
+	return trouble ? strerror(trouble) : "records are written again";
+}
+
 static void tell_trouble(struct audit *audit)
 {
 	int trouble = audit_writer_trouble(audit->writer);
@@ -125,8 +133,7 @@ static void tell_trouble(struct audit *audit)
 		return;
 	audit->in_trouble = trouble != 0;
 	if (audit->options.on_trouble)
-		audit->options.on_trouble(audit->options.context,
-					  trouble ? strerror(trouble) : "records are written again");
+		audit->options.on_trouble(audit->options.context, trouble_text(trouble));
 }
 
 static void on_woken(void *context)
@@ -153,9 +160,10 @@ bool audit_is_stuck(const struct audit *audit)
 struct search {
 	struct audit *audit;
 	struct audit_chain *chain;
+	struct audit_file file;
 };
 
-/* Written at once, so that its place in the journal can be freed behind it. */
+/* Written at once, so that its place in the journal can be freed after it. */
 static enum status on_orphan(void *context, const struct audit_event *event)
 {
 	struct search *search = context;
@@ -165,7 +173,8 @@ static enum status on_orphan(void *context, const struct audit_event *event)
 	buf_init(&line, 2 * AUDIT_RECORD_MAXIMUM);
 	TRY(audit_record_write(&record, event, search->audit->options.node));
 	TRY(audit_chain_link(search->chain, buf_span(&record), &line));
-	ssize_t put = write(search->audit->options.fd, buf_span(&line).data, buf_size(&line));
+	ssize_t put = audit_file_write(&search->file, buf_span(&line));
+	audit_file_rest(&search->file);
 	return put == (ssize_t)buf_size(&line) ? STATUS_OK : STATUS_SYSTEM;
 }
 
@@ -177,9 +186,8 @@ static enum status on_dead(void *context, const char *chain_id, uint64_t offset)
 
 static enum status begin(struct audit *audit, struct audit_chain *chain)
 {
-	struct search search = { audit, chain };
+	struct search search = { audit, chain, { .fd = audit->options.fd } };
 	TRY(audit_chain_begin(chain, audit->options.key));
-	TRY(audit_orphans_mend_end(audit->options.fd));
 	return audit_journal_open(audit->options.state_fd, audit->options.fd, chain->id, on_dead, &search,
 				  &audit->journal);
 }

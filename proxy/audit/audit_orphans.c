@@ -191,18 +191,3 @@ enum status audit_orphans_find(int fd, const char *chain_id, uint64_t offset,
 	}
 	return status;
 }
-
-enum status audit_orphans_mend_end(int fd)
-{
-	struct stat file;
-	char last;
-	if (fstat(fd, &file) != 0)
-		return STATUS_SYSTEM;
-	if (file.st_size == 0)
-		return STATUS_OK;
-	if (pread(fd, &last, 1, file.st_size - 1) != 1)
-		return STATUS_SYSTEM;
-	if (last == '\n')
-		return STATUS_OK;
-	return write(fd, "\n", 1) == 1 ? STATUS_OK : STATUS_SYSTEM;
-}

@@ -1,6 +1,7 @@
 /*
  * The inside of the audit: audit.c is what the loop's thread calls,
  * audit_record.c turns an event into JSON, audit_writer.c is the thread,
+ * audit_file.c sees that two processes don't write in one line,
  * audit_chain.c links records, audit_journal.c remembers where open messages
  * begin, audit_orphans.c closes those that a dead process left.
  */
@@ -64,14 +65,29 @@ MUST_USE enum status audit_journal_save(struct audit_journal *journal, uint64_t 
 /* Message and attempt as one key. */
 void audit_journal_key(struct span message, unsigned attempt, char out_key[AUDIT_MESSAGE_SIZE]);
 
+/* ---- audit_file.c: the end of the file, where one process at a time writes */
+
+struct audit_file {
+	int fd;
+	bool is_locked;      /* from the first byte of some lines to audit_file_rest, or to a fault between lines */
+	bool is_within_line; /* what was written last is no whole line yet */
+	uint64_t end;        /* bytes: where we left it whole; 0: unknown */
+};
+
+/*
+ * As write(2), for whole lines: what it did not take must follow, or audit_file_rest. EBUSY: another process is in
+ * the midst of a line, and has been for a second.
+ */
+MUST_USE ssize_t audit_file_write(struct audit_file *file, struct span text);
+/* Lets others write; after a line that is not whole they end it. */
+void audit_file_rest(struct audit_file *file);
+
 /* ---- audit_orphans.c */
 
 /* Calls back for every message.leaving of that chain without an outcome, from `offset` of the file on; the event's spans live during the call. */
 MUST_USE enum status audit_orphans_find(int fd, const char *chain_id, uint64_t offset,
 					enum status (*on_orphan)(void *context, const struct audit_event *event),
 					void *context);
-/* A line torn by a crash gets an end of its own, so that the next record stands alone. */
-MUST_USE enum status audit_orphans_mend_end(int fd);
 
 /* ---- audit_writer.c: the thread */
 

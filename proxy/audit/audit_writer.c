@@ -35,6 +35,7 @@ struct audit_writer {
 	int trouble; /* errno of the last write, 0: none */
 	bool stop;
 	/* The thread's own. */
+	struct audit_file file;
 	struct life_thread *sign;
 	uint64_t written; /* bytes, since the journal was saved */
 	size_t unclaimed; /* bytes of records, since the loop was last woken */
@@ -108,11 +109,12 @@ static void give_up_waiters(struct audit_writer *writer, struct audit_batch *bat
 	wakeup_send(writer->options.wakeup);
 }
 
-/* Writes all of `text`, trying again for as long as it takes. STATUS_SYSTEM: stopped before. */
+/* Writes all of `text`, trying again for as long as it takes. STATUS_SYSTEM: told to stop, and the last try failed. */
 static enum status write_all(struct audit_writer *writer, struct audit_batch *batch, struct span text)
 {
+	bool is_last_try = false;
 	while (text.size) {
-		ssize_t put = write(writer->options.fd, text.data, text.size);
+		ssize_t put = audit_file_write(&writer->file, text);
 		if (put > 0) {
 			text = span_slice(text, (size_t)put, text.size);
 			continue;
@@ -121,9 +123,13 @@ static enum status write_all(struct audit_writer *writer, struct audit_batch *ba
 			continue;
 		set_trouble(writer, put < 0 ? errno : EIO);
 		give_up_waiters(writer, batch);
-		if (wait_for_retry(writer))
-			return STATUS_SYSTEM;
+		if (is_last_try)
+			break;
+		is_last_try = wait_for_retry(writer);
 	}
+	audit_file_rest(&writer->file);
+	if (text.size)
+		return STATUS_SYSTEM;
 	set_trouble(writer, 0);
 	return STATUS_OK;
 }
@@ -309,6 +315,7 @@ enum status audit_writer_start(const struct audit_writer_options *options, struc
 	if (writer == NULL)
 		return STATUS_NO_MEMORY;
 	writer->options = *options;
+	writer->file.fd = options->fd;
 	writer->waiting_last = &writer->waiting;
 	writer->done_last = &writer->done;
 	pthread_mutex_init(&writer->mutex, NULL);

@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import contextlib
+import json
 import smtplib
 import subprocess
 import time
@@ -30,6 +31,12 @@ def send(subgate, password, body="Hello\r\n", number=0, user=USER):
         except smtplib.SMTPResponseException as refused:
             code, text = refused.smtp_code, refused.smtp_error
     return code, text.decode(), time.monotonic() - began
+
+
+def flows(subgate, password):
+    with contextlib.suppress(smtplib.SMTPException, OSError):  # an old gate may say that it ends
+        return send(subgate, password, number=4)[0] == 250
+    return False
 
 
 def large(size):
@@ -74,6 +81,28 @@ def test_a_full_disk_of_the_audit_refuses_mail_until_there_is_room(tmp_path, ups
         wait_until(lambda: subgate.ctl_json("quota", "show", USER)["used"] == sent + 1, "the refunds", 10)
         assert subgate.stop() == 0
         verify((disk / "audit.jsonl").read_text().splitlines(), (subgate.state / "audit-key").read_bytes())
+
+
+def test_reloads_while_the_disk_of_the_audit_is_full_split_no_record(tmp_path, upstream, start):
+    with small_disk(tmp_path / "disk", "256k") as disk:
+        audit = disk / "audit.jsonl"
+        subgate = start(relay_section(upstream) + f'audit {{ file = "{disk}/audit.jsonl" }}\n')
+        password = subgate.create_app_password(USER)
+        assert send(subgate, password, number=1)[0] == 250
+        with contextlib.closing(login(subgate, USER, password)) as session:
+            session.mail(USER)  # under way, it keeps the old relay
+            filler = fill(disk)
+            wait_until(lambda: send(subgate, password, number=2)[0] == 451 and not audit.read_bytes().endswith(b"\n"),
+                       "a record that is on the disk in part", 20)
+            subgate.ctl("reload")
+            wait_until(lambda: len(subgate.pids("relay")) == 2, "two relays", 10)
+            filler.unlink()
+            wait_until(lambda: flows(subgate, password), "mail to flow again", 20)
+        wait_until(lambda: len(subgate.pids("relay")) == 1, "the old relay to end", 20)
+        assert subgate.stop() == 0
+        lines = audit.read_text().splitlines()
+        assert len({json.loads(line)["chain"]["id"] for line in lines}) == 2
+        verify(lines, (subgate.state / "audit-key").read_bytes())
 
 
 def test_a_rotated_audit_goes_on_in_a_new_file(subgate, upstream):

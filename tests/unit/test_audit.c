@@ -344,6 +344,77 @@ static void records_wait_for_a_full_disk_to_have_room_and_none_is_lost(void **st
 	json_decref(records);
 }
 
+static bool has_died(void *context)
+{
+	return waitpid(*(pid_t *)context, NULL, WNOHANG) != 0;
+}
+
+/* Another process of a reload, which may write what it likes: writes two records and ends, or dies with half of one. */
+static pid_t start_another(struct bench *bench, bool dies)
+{
+	struct rlimit all = { RLIM_INFINITY, RLIM_INFINITY };
+	pid_t pid = fork();
+	if (pid)
+		return pid;
+	bench->audit = NULL;
+	setrlimit(RLIMIT_FSIZE, &all);
+	if (loop_create(&bench->loop) != STATUS_OK)
+		_exit(1);
+	start(bench);
+	if (dies) {
+		if (write(open(bench->file, O_WRONLY | O_APPEND), "torn{", 5) != 5)
+			_exit(1);
+		kill(getpid(), SIGKILL);
+	}
+	struct audit_event event = message_event(AUDIT_MESSAGE_REFUSED, "another", 1);
+	for (bench->told = 0; bench->told < 2;) { /* the first may hear that it is not written yet */
+		if (audit_submit(bench->audit, &event, on_written, bench) != STATUS_OK)
+			_exit(1);
+		run_for(bench->loop, 1500);
+	}
+	audit_free(&bench->audit);
+	_exit(0);
+}
+
+static void a_full_disk_and_another_process_split_no_record(void **state)
+{
+	struct bench *bench = *state;
+	struct rlimit little = { 700, RLIM_INFINITY }, all = { RLIM_INFINITY, RLIM_INFINITY };
+	struct audit_event event = message_event(AUDIT_MESSAGE_REFUSED, "m1", 1);
+	signal(SIGXFSZ, SIG_IGN);
+	start(bench);
+	submit(bench, AUDIT_MESSAGE_REFUSED, "m0", 1);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &little), 0);
+	bench->told = 0;
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(audit_submit(bench->audit, &event, i == 0 ? on_written : NULL, bench), STATUS_OK);
+	run_until(bench->loop, was_told, bench);
+	assert_int_equal(bench->written, STATUS_SYSTEM); /* the disk is full, with a part of a record on it */
+	pid_t another = start_another(bench, false);
+	run_for(bench->loop, 2500); /* it has room, and waits all the same */
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &all), 0);
+	run_until(bench->loop, is_well, bench);
+	run_until(bench->loop, has_died, &another);
+	submit(bench, AUDIT_MESSAGE_REFUSED, "m2", 1);
+	json_t *records = read_records(bench); /* every line of them is JSON */
+	assert_in_range(json_array_size(records), 7, 9);
+	json_decref(records);
+}
+
+static void what_another_process_left_torn_ends_before_the_next_record(void **state)
+{
+	struct bench *bench = *state;
+	start(bench);
+	submit(bench, AUDIT_MESSAGE_REFUSED, "m0", 1);
+	pid_t another = start_another(bench, true);
+	run_until(bench->loop, has_died, &another);
+	submit(bench, AUDIT_MESSAGE_REFUSED, "m1", 1);
+	json_t *records = read_records(bench);
+	assert_int_equal(json_array_size(records), 2);
+	assert_string_equal(text_of(records, 1, "message"), "m1");
+	json_decref(records);
+}
+
 static void a_thousand_recipients_fit_in_a_record(void **state)
 {
 	struct bench *bench = *state;
@@ -430,6 +501,8 @@ int main(void)
 		WITH_BENCH(a_torn_line_stands_alone),
 		WITH_BENCH(a_disk_that_takes_nothing_is_told_and_sticks),
 		WITH_BENCH(records_wait_for_a_full_disk_to_have_room_and_none_is_lost),
+		WITH_BENCH(a_full_disk_and_another_process_split_no_record),
+		WITH_BENCH(what_another_process_left_torn_ends_before_the_next_record),
 		WITH_BENCH(a_thousand_recipients_fit_in_a_record),
 		WITH_BENCH(what_may_leave_has_an_outcome_that_fits),
 		WITH_BENCH(records_that_nobody_waits_for_leave_the_backlog),
