@@ -45,6 +45,20 @@ static void expect_forms(const struct reply *reply)
 	buf_free(&text);
 }
 
+/* What stands for a reply that is too large: the same verdict as the whole one's. */
+static void expect_begin(struct span bytes, const struct reply *whole)
+{
+	struct reply begin;
+	enum status status = reply_parse_begin(bytes, &begin);
+	assert(status == STATUS_OK || status == STATUS_INVALID);
+	if (status == STATUS_OK) {
+		assert(!span_contains_byte(begin.text, '\n') && !span_contains_byte(begin.text, '\0'));
+		expect_forms(&begin);
+	}
+	if (whole)
+		assert(bytes.data[3] == '\r' || (status == STATUS_OK && begin.code == whole->code));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -56,11 +70,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		expect_forms(&reply);
 		expect_wire(bytes, false);
 	}
+	expect_begin(bytes, NULL);
 	buf_init(&scratch, REPLY_SIZE_MAXIMUM);
 	if (reply_parse_wire(bytes, &scratch, &reply, &used) == STATUS_OK) {
 		assert(used > 0 && used <= size);
 		assert(!span_contains_byte(reply.text, '\r') && !span_contains_byte(reply.text, '\0'));
 		expect_forms(&reply);
+		expect_begin(bytes, &reply);
 	}
 	buf_free(&scratch);
 	return 0;
