@@ -15,7 +15,7 @@
 #define MESSAGES_MAXIMUM 16U    /* after the handshake; servers send up to four tickets */
 #define MESSAGE_EARNED 1048576U /* bytes read grant one more: keys are renewed after gigabytes, if ever */
 
-#define SHAKING_MEMORY 49152U /* bytes: 64 KiB, less what an idle connection has */
+#define SHAKING_MEMORY 45056U /* bytes: 64 KiB, less what an idle connection has */
 #define RECORD_MEMORY 16896U  /* bytes: of one that is here, or goes out, in part */
 
 static size_t memory;
