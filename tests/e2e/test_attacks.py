@@ -37,7 +37,9 @@ def send_one(subgate, password):
         client.sendmail(USER, ["bob@example.net"], message(USER))
 
 
-def test_sixty_thousand_refused_recipients_cost_nobody_else_his_mail(subgate, upstream):
+def test_sixty_thousand_refused_recipients_cost_nobody_else_his_mail(upstream, start):
+    """Without the limit of refused recipients (test_quota.py), which would end it much earlier."""
+    subgate = start(relay_section(upstream) + "quota default { refused_recipients_per_hour = 0 }\n")
     upstream.script["RCPT TO:<no*"] = ["550 5.1.1 No such user"] * 200
     password = subgate.create_app_password(USER)
     line = log_in(subgate, password)
@@ -54,7 +56,8 @@ def test_sixty_thousand_refused_recipients_cost_nobody_else_his_mail(subgate, up
 
 
 def test_a_burst_of_envelopes_on_a_relay_that_pauses_costs_no_gate_its_door(upstream, start):
-    subgate = start(relay_section(upstream) + "limits { connections_per_address = 5000 }\n")
+    limits = "limits { connections_per_address = 5000  sessions_per_user = 0 }\n"
+    subgate = start(relay_section(upstream) + limits)
     password = subgate.create_app_password(USER)
     lines = [log_in(subgate, password) for _ in range(700)]  # 30 MB of envelopes, for two doors of 8 MiB
     relay = subgate.pids("relay")

@@ -22,7 +22,7 @@ IDLE = int(os.environ.get("SUBGATE_CROWD", "2000"))
 SLOW, STUCK = 500, 100
 LIMITS = """
 quota default {{ messages_per_day = 0  messages_per_minute = 0  recipients_per_day = 0 }}
-limits {{ connections = {0}  connections_per_address = {0}  transactions_per_user = 200 }}
+limits {{ connections = {0}  connections_per_address = {0}  sessions_per_user = 0  transactions_per_user = 200 }}
 """.format(IDLE + SLOW + STUCK + 100)
 
 
