@@ -5,14 +5,12 @@
 #include "admin/http.h"
 
 #include <microhttpd.h>
-#include <netinet/in.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
-#include "admin/places.h"
+#include "admin/http_guests.h"
 
 #define CONNECTIONS_MAXIMUM 64       /* scrapers are few */
 #define CONNECTIONS_OF_A_PEER 48     /* of them, of one address */
@@ -32,12 +30,6 @@ struct http {
 	_Atomic bool attached[ROLE_KINDS];
 	_Atomic bool supervisor_hung;
 	struct places places; /* the thread's alone */
-};
-
-/* One connection; owned by libmicrohttpd's. */
-struct guest {
-	struct place place; /* its first */
-	int fd;             /* libmicrohttpd's; -1: it has given way */
 };
 
 /* ---- answers: each is a text on the heap, NULL out of memory */
@@ -162,10 +154,7 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
 				  const char *version, const char *upload, size_t *upload_size, void **state)
 {
 	static char seen;
-	const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-	struct guest *guest = info ? info->socket_context : NULL;
-	if (guest)
-		guest->place.state = PLACE_SERVED;
+	http_guest_asks(connection);
 	(void)version;
 	(void)upload;
 	if (*state != &seen) {
@@ -177,62 +166,6 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
 		return MHD_YES;
 	}
 	return answer(context, connection, url, method);
-}
-
-/* ---- connections */
-
-/* An address as a number; of IPv6 the /64. */
-static uint64_t number_of(const struct sockaddr *address)
-{
-	uint64_t number = 0;
-	if (address->sa_family == AF_INET)
-		number = ((const struct sockaddr_in *)address)->sin_addr.s_addr;
-	else if (address->sa_family == AF_INET6)
-		memcpy(&number, &((const struct sockaddr_in6 *)address)->sin6_addr, sizeof(number));
-	return number;
-}
-
-/* Whoever gives way is only shut down: libmicrohttpd sees the end, and closes. */
-static void see_off(struct http *http, struct guest *guest)
-{
-	shutdown(guest->fd, SHUT_RDWR);
-	places_remove(&http->places, &guest->place);
-	guest->fd = -1;
-}
-
-/* NULL: there is no room, and it is seen off itself. */
-static struct guest *take_in(struct http *http, int fd, const struct sockaddr *address)
-{
-	struct guest *guest = calloc(1, sizeof(*guest));
-	struct place *leaver = NULL;
-	uint64_t peer = number_of(address);
-	if (guest == NULL || places_make_room(&http->places, peer, &leaver) != STATUS_OK) {
-		free(guest);
-		shutdown(fd, SHUT_RDWR);
-		return NULL;
-	}
-	if (leaver)
-		see_off(http, (struct guest *)leaver);
-	guest->fd = fd;
-	places_add(&http->places, &guest->place, peer);
-	return guest;
-}
-
-static void on_connection(void *context, struct MHD_Connection *connection, void **guest_at,
-			  enum MHD_ConnectionNotificationCode what)
-{
-	struct http *http = context;
-	struct guest *guest = *guest_at;
-	if (what == MHD_CONNECTION_NOTIFY_STARTED) {
-		*guest_at = take_in(
-			http, MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd,
-			MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr);
-		return;
-	}
-	if (guest && guest->fd >= 0)
-		places_remove(&http->places, &guest->place);
-	free(guest);
-	*guest_at = NULL;
 }
 
 enum status http_create(int fd, const struct stats *first, unsigned seats, const struct config *config,
@@ -248,11 +181,11 @@ enum status http_create(int fd, const struct stats *first, unsigned seats, const
 	http->config = config;
 	http->quiet_fd = -1;
 	http->places = (struct places){ .maximum = CONNECTIONS_MAXIMUM, .share = CONNECTIONS_OF_A_PEER };
-	http->daemon = MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_ITC, 0, NULL, NULL, on_request, http,
-					MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
-					CONNECTIONS_MAXIMUM + CONNECTIONS_CLOSING, MHD_OPTION_NOTIFY_CONNECTION,
-					on_connection, http, MHD_OPTION_CONNECTION_TIMEOUT, CONNECTION_SECONDS,
-					MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES, MHD_OPTION_END);
+	http->daemon = MHD_start_daemon(
+		MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_ITC, 0, NULL, NULL, on_request, http,
+		MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAXIMUM + CONNECTIONS_CLOSING,
+		MHD_OPTION_NOTIFY_CONNECTION, http_guest_changed, &http->places, MHD_OPTION_CONNECTION_TIMEOUT,
+		CONNECTION_SECONDS, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES, MHD_OPTION_END);
 	if (!http->daemon) {
 		close(fd);
 		free(http);
