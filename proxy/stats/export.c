@@ -136,32 +136,39 @@ static void write_value(const struct exporter *e, enum stats_counter counter, un
 	fprintf(e->out, "%" PRIu64 "\n", value);
 }
 
-static uint64_t sum_bucket(const struct exporter *e, enum stats_histogram histogram, unsigned number, unsigned bucket)
+static const struct stats_buckets *buckets_at(const struct exporter *e, unsigned seat, enum stats_counter counter,
+					      unsigned number)
+{
+	return &stats_at(e->first, seat)->buckets[stats_histogram_of(counter)][number];
+}
+
+static uint64_t sum_bucket(const struct exporter *e, enum stats_counter counter, unsigned number, unsigned bucket)
 {
 	uint64_t sum = 0;
 	for (unsigned seat = 0; seat < e->seats; seat++)
-		sum += atomic_load_explicit(&stats_at(e->first, seat)->buckets[histogram][number].counts[bucket],
-					    memory_order_relaxed);
+		if (stats_has_word(e->first, seat, counter, number))
+			sum += atomic_load_explicit(&buckets_at(e, seat, counter, number)->counts[bucket],
+						    memory_order_relaxed);
 	return sum;
 }
 
-static uint64_t sum_us(const struct exporter *e, enum stats_histogram histogram, unsigned number)
+static uint64_t sum_us(const struct exporter *e, enum stats_counter counter, unsigned number)
 {
 	uint64_t sum = 0;
 	for (unsigned seat = 0; seat < e->seats; seat++)
-		sum += atomic_load_explicit(&stats_at(e->first, seat)->buckets[histogram][number].sum_us,
-					    memory_order_relaxed);
+		if (stats_has_word(e->first, seat, counter, number))
+			sum += atomic_load_explicit(&buckets_at(e, seat, counter, number)->sum_us,
+						    memory_order_relaxed);
 	return sum;
 }
 
 static void write_histogram(const struct exporter *e, enum stats_counter counter, unsigned number, const char *labels)
 {
 	const char *name = stats_rows[counter].name;
-	enum stats_histogram histogram = stats_histogram_of(counter);
 	const char *link = *labels ? "," : "";
 	uint64_t below = 0;
 	for (unsigned i = 0; i < STATS_BUCKETS; i++) {
-		below += sum_bucket(e, histogram, number, i);
+		below += sum_bucket(e, counter, number, i);
 		if (i < STATS_BUCKETS - 1)
 			fprintf(e->out, "%s_bucket{%s%sle=\"%g\"} %" PRIu64 "\n", name, labels, link,
 				(double)stats_bounds_ms[i] / 1000, below);
@@ -169,7 +176,7 @@ static void write_histogram(const struct exporter *e, enum stats_counter counter
 			fprintf(e->out, "%s_bucket{%s%sle=\"+Inf\"} %" PRIu64 "\n", name, labels, link, below);
 	}
 	write_name(e, name, "_sum", labels);
-	fprintf(e->out, "%.6f\n", (double)sum_us(e, histogram, number) / 1e6);
+	fprintf(e->out, "%.6f\n", (double)sum_us(e, counter, number) / 1e6);
 	write_name(e, name, "_count", labels);
 	fprintf(e->out, "%" PRIu64 "\n", below);
 }

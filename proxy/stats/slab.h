@@ -6,6 +6,7 @@
 #define STATS_SLAB_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "stats/life.h"
@@ -63,11 +64,15 @@ struct stats {
 	struct life life;
 	_Atomic uint64_t values[COUNTER_COUNT][STATS_LABELS]; /* of LONGEST in microseconds */
 	struct stats_buckets buckets[HISTOGRAM_COUNT][STATS_LABELS];
+	_Atomic uint8_t gate_seats
+		[STATS_SEATS]; /* in the first slab, which is the supervisor's: 1 where a gate sits, or sat last */
 };
 
 /* HISTOGRAM_COUNT for what is none. */
 enum stats_histogram stats_histogram_of(enum stats_counter counter);
 /* Slab number `seat` behind the first. */
 const struct stats *stats_at(const struct stats *first, unsigned seat);
+/* Whether this seat has a word about it: a gate, which may be an attacker's, has one about what gates count, and no other. */
+bool stats_has_word(const struct stats *first, unsigned seat, enum stats_counter counter, unsigned label);
 
 #endif

@@ -74,6 +74,46 @@ void stats_clear_gauges(struct stats *stats)
 	}
 }
 
+void stats_clear(struct stats *stats)
+{
+	for (unsigned counter = 0; counter < COUNTER_COUNT; counter++)
+		for (unsigned label = 0; label < STATS_LABELS; label++)
+			atomic_store_explicit(&stats->values[counter][label], 0, memory_order_relaxed);
+	memset(stats->buckets, 0, sizeof(stats->buckets));
+}
+
+/* ---- whose word */
+
+void stats_mark_seat(struct stats *supervisor, unsigned seat, bool is_gate)
+{
+	if (seat < STATS_SEATS)
+		atomic_store_explicit(&supervisor->gate_seats[seat], is_gate, memory_order_relaxed);
+}
+
+#define GATE_LABEL 1U /* of role=supervisor|gate|… */
+
+static bool is_gates(enum stats_counter counter, unsigned label)
+{
+	switch ((int)counter) {
+	case COUNTER_CONNECTIONS:
+	case COUNTER_SESSIONS:
+	case COUNTER_REFUSED:
+	case COUNTER_TLS_FAILURES:
+		return true;
+	case COUNTER_LOOP_TURN:
+	case COUNTER_LOOP_TURN_LONGEST:
+		return label == GATE_LABEL;
+	default:
+		return false;
+	}
+}
+
+bool stats_has_word(const struct stats *first, unsigned seat, enum stats_counter counter, unsigned label)
+{
+	return seat >= STATS_SEATS || !atomic_load_explicit(&first->gate_seats[seat], memory_order_relaxed) ||
+	       is_gates(counter, label);
+}
+
 enum status stats_map(int fd, unsigned seat, struct stats **out_stats)
 {
 	off_t at = (off_t)(slab_size() * seat);
@@ -162,8 +202,9 @@ uint64_t stats_sum(const struct stats *first, unsigned seats, enum stats_counter
 {
 	uint64_t sum = 0;
 	for (unsigned seat = 0; seat < seats; seat++)
-		sum += atomic_load_explicit(&stats_at(first, seat)->values[counter][cap_label(counter, label)],
-					    memory_order_relaxed);
+		if (stats_has_word(first, seat, counter, label))
+			sum += atomic_load_explicit(&stats_at(first, seat)->values[counter][cap_label(counter, label)],
+						    memory_order_relaxed);
 	return sum;
 }
 
@@ -171,6 +212,8 @@ uint64_t stats_longest_us(const struct stats *first, unsigned seats, enum stats_
 {
 	uint64_t found = 0;
 	for (unsigned seat = 0; seat < seats; seat++) {
+		if (!stats_has_word(first, seat, longest, label))
+			continue;
 		uint64_t value = atomic_load_explicit(
 			&stats_at(first, seat)->values[longest][cap_label(longest, label)], memory_order_relaxed);
 		found = value > found ? value : found;

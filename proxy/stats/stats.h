@@ -7,6 +7,7 @@
 #ifndef STATS_STATS_H
 #define STATS_STATS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -17,6 +18,7 @@
 #define SUPERVISOR_SEAT 0     /* the supervisor's own */
 #define STATS_LABELS 256      /* label values a counter at most; later ones share the last */
 #define STATS_SECOND_LABELS 8 /* values of a second label at most: leaves 32 relays of a name each */
+#define STATS_SEATS 4096      /* of which gates' are told apart; as many as in the census */
 #define STATS_BUCKETS 12      /* of a histogram, the last is +Inf */
 
 enum stats_counter {
@@ -38,6 +40,10 @@ size_t stats_memory_size(unsigned seats);
 MUST_USE enum status stats_map(int fd, unsigned seat, struct stats **out_stats);
 /* Maps all seats for reading, until exit. STATUS_SYSTEM. */
 MUST_USE enum status stats_map_all(int fd, unsigned seats, const struct stats **out_first);
+/* Told in the supervisor's own slab: a gate takes this seat, or another role does. */
+void stats_mark_seat(struct stats *supervisor, unsigned seat, bool is_gate);
+/* Everything counted is forgotten. */
+void stats_clear(struct stats *stats);
 /* A slab of its own, in private memory: for tests. */
 MUST_USE enum status stats_create_private(struct stats **out_stats);
 void stats_free_private(struct stats **stats);

@@ -346,7 +346,7 @@ enum status post_start(struct post *post)
 {
 	struct supervisor *supervisor = post->generation->supervisor;
 	TRY(make_timer(post));
-	TRY(seats_take(supervisor->seats, &post->seat));
+	TRY(seats_take(supervisor->seats, post->kind == ROLE_GATE, &post->seat));
 	post->instance = ++supervisor->last_instance;
 	post->started_us = clock_wall_us();
 	post->started_ms = clock_monotonic_ms();

@@ -8,8 +8,11 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+enum seat_side { SEAT_NEW, SEAT_GATES, SEAT_OTHERS };
+
 struct seat {
-	struct stats *slab; /* or NULL: not mapped here yet */
+	struct stats *slab;  /* or NULL: not mapped here yet */
+	enum seat_side side; /* who sits there, or sat last */
 	bool taken;
 };
 
@@ -73,16 +76,35 @@ struct stats *seats_own(const struct seats *seats)
 	return seats->items[SUPERVISOR_SEAT].slab;
 }
 
-enum status seats_take(struct seats *seats, unsigned *out_seat)
+/* A free seat of this side; else one that nobody had; else any. */
+static unsigned find_free(const struct seats *seats, enum seat_side side)
 {
-	unsigned i = 0;
-	while (i < seats->count && seats->items[i].taken)
-		i++;
+	unsigned best = seats->count;
+	for (unsigned i = 0; i < seats->count; i++) {
+		const struct seat *item = &seats->items[i];
+		if (item->taken)
+			continue;
+		if (item->side == side)
+			return i;
+		if (best == seats->count || (item->side == SEAT_NEW && seats->items[best].side != SEAT_NEW))
+			best = i;
+	}
+	return best;
+}
+
+enum status seats_take(struct seats *seats, bool is_gate, unsigned *out_seat)
+{
+	enum seat_side side = is_gate ? SEAT_GATES : SEAT_OTHERS;
+	unsigned i = find_free(seats, side);
 	if (i == seats->count)
 		return STATUS_NOT_FOUND;
 	struct seat *item = &seats->items[i];
 	if (item->slab == NULL)
 		TRY(stats_map(seats->fd, i, &item->slab));
+	if (item->side != side && item->side != SEAT_NEW)
+		stats_clear(item->slab);
+	item->side = side;
+	stats_mark_seat(seats_own(seats), i, is_gate);
 	life_clear(stats_life(item->slab));
 	item->taken = true;
 	*out_seat = i;

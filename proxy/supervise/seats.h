@@ -21,8 +21,11 @@ int seats_fd(const struct seats *seats);
 /* The supervisor's own slab. */
 struct stats *seats_own(const struct seats *seats);
 
-/* A free one, without signs of life. STATUS_NOT_FOUND: none; STATUS_SYSTEM: errno. */
-MUST_USE enum status seats_take(struct seats *seats, unsigned *out_seat);
+/*
+ * A free one, without signs of life. Gates have seats of their own, as what one of them wrote there is never
+ * believed to be another role's; a seat that changes sides forgets what it counted. STATUS_NOT_FOUND: none; STATUS_SYSTEM: errno.
+ */
+MUST_USE enum status seats_take(struct seats *seats, bool is_gate, unsigned *out_seat);
 /* The signs of who sits there. */
 const struct life *seats_life(const struct seats *seats, unsigned seat);
 void seats_leave(struct seats *seats, unsigned seat);

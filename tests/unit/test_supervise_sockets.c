@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <sys/un.h>
 
+#include "stats/slab.h"
 #include "stats/stats.h"
 #include "supervise/seats.h"
 #include "supervise/sockets.h"
@@ -215,10 +216,10 @@ static void a_seat_is_taken_by_one_and_outlives_him(void **state)
 	const struct stats *first = NULL;
 	unsigned one = 0, other = 0, again = 0;
 	assert_int_equal(seats_create(3, &seats), STATUS_OK);
-	assert_int_equal(seats_take(seats, &one), STATUS_OK);
-	assert_int_equal(seats_take(seats, &other), STATUS_OK);
+	assert_int_equal(seats_take(seats, false, &one), STATUS_OK);
+	assert_int_equal(seats_take(seats, false, &other), STATUS_OK);
 	assert_true(one != SUPERVISOR_SEAT && other != SUPERVISOR_SEAT && one != other);
-	assert_int_equal(seats_take(seats, &again), STATUS_NOT_FOUND);
+	assert_int_equal(seats_take(seats, false, &again), STATUS_NOT_FOUND);
 	assert_int_equal(stats_map(seats_fd(seats), one, &slab), STATUS_OK);
 	stats_add(slab, COUNTER_MESSAGE_BYTES, 0, 1000);
 	stats_set(slab, COUNTER_SESSIONS, 1, 5);
@@ -228,12 +229,47 @@ static void a_seat_is_taken_by_one_and_outlives_him(void **state)
 	assert_int_equal(stats_map_all(seats_fd(seats), seats_count(seats), &first), STATUS_OK);
 	assert_int_equal(stats_sum(first, 3, COUNTER_MESSAGE_BYTES, 0), 1000); /* counters never fall back */
 	assert_int_equal(stats_sum(first, 3, COUNTER_SESSIONS, 1), 0);         /* and the dead have no sessions */
-	assert_int_equal(seats_take(seats, &again), STATUS_OK);
+	assert_int_equal(seats_take(seats, false, &again), STATUS_OK);
 	assert_int_equal(again, one);
 	struct life_watch watch;
 	life_watch_begin(&watch, 0);
 	life_watch_look(&watch, seats_life(seats, one), 500);
 	assert_true(watch.beats == 0 && !watch.ending); /* nor do they speak for whoever sits there next */
+	seats_free(&seats);
+}
+
+static void a_gate_is_believed_in_a_gates_counters_alone(void **state)
+{
+	(void)state;
+	struct seats *seats = NULL;
+	struct stats *lies = NULL, *truth = NULL;
+	const struct stats *first = NULL;
+	unsigned gate = 0, relay = 0, again = 0;
+	assert_int_equal(seats_create(3, &seats), STATUS_OK);
+	assert_int_equal(seats_take(seats, true, &gate), STATUS_OK);
+	assert_int_equal(seats_take(seats, false, &relay), STATUS_OK);
+	assert_int_equal(stats_map(seats_fd(seats), gate, &lies), STATUS_OK);
+	assert_int_equal(stats_map(seats_fd(seats), relay, &truth), STATUS_OK);
+	for (enum stats_counter counter = 0; counter < COUNTER_COUNT; counter++)
+		if (stats_rows[counter].kind == STATS_KIND_COUNTER || stats_rows[counter].kind == STATS_KIND_GAUGE)
+			stats_add(lies, counter, 0, 1000);
+	stats_observe_ms(lies, COUNTER_UPSTREAM_TIME, 0, 10);
+	stats_note_longest_us(lies, COUNTER_LOOP_TURN_LONGEST, ROLE_RELAY, 1000);
+	stats_add(truth, COUNTER_MESSAGE_BYTES, 0, 7);
+	assert_int_equal(stats_map_all(seats_fd(seats), 3, &first), STATUS_OK);
+	assert_int_equal(stats_sum(first, 3, COUNTER_MESSAGE_BYTES, 0), 7);
+	assert_int_equal(stats_sum(first, 3, COUNTER_REDIS_UP, 0), 0);
+	assert_int_equal(stats_sum(first, 3, COUNTER_CONNECTIONS, 0), 1000);
+	assert_int_equal(stats_longest_us(first, 3, COUNTER_LOOP_TURN_LONGEST, ROLE_RELAY), 0);
+	/* Its seat is a gate's after it; and where another role has to take it, what it wrote is gone. */
+	seats_leave(seats, gate);
+	seats_leave(seats, relay);
+	assert_int_equal(seats_take(seats, false, &again), STATUS_OK);
+	assert_int_equal(again, relay);
+	assert_int_equal(seats_take(seats, false, &again), STATUS_OK);
+	assert_int_equal(again, gate);
+	assert_int_equal(stats_sum(first, 3, COUNTER_MESSAGE_BYTES, 0), 7);
+	assert_int_equal(stats_sum(first, 3, COUNTER_REDIS_UP, 0), 0);
 	seats_free(&seats);
 }
 
@@ -244,7 +280,7 @@ static void seats_grow_under_those_who_sit(void **state)
 	struct stats *slab = NULL;
 	unsigned one = 0, more = 0;
 	assert_int_equal(seats_create(2, &seats), STATUS_OK);
-	assert_int_equal(seats_take(seats, &one), STATUS_OK);
+	assert_int_equal(seats_take(seats, false, &one), STATUS_OK);
 	assert_int_equal(stats_map(seats_fd(seats), one, &slab), STATUS_OK);
 	stats_add(seats_own(seats), COUNTER_ROLE_RESTARTS, ROLE_GATE, 2);
 	assert_int_equal(seats_grow(seats, 40), STATUS_OK);
@@ -252,8 +288,8 @@ static void seats_grow_under_those_who_sit(void **state)
 	assert_int_equal(seats_count(seats), 40);
 	stats_add(slab, COUNTER_MESSAGE_BYTES, 0, 1);
 	for (unsigned i = 2; i < 40; i++)
-		assert_int_equal(seats_take(seats, &more), STATUS_OK);
-	assert_int_equal(seats_take(seats, &more), STATUS_NOT_FOUND);
+		assert_int_equal(seats_take(seats, false, &more), STATUS_OK);
+	assert_int_equal(seats_take(seats, false, &more), STATUS_NOT_FOUND);
 	const struct stats *first = NULL;
 	assert_int_equal(stats_map_all(seats_fd(seats), 40, &first), STATUS_OK);
 	assert_int_equal(stats_sum(first, 40, COUNTER_MESSAGE_BYTES, 0), 1);
@@ -272,6 +308,7 @@ int main(void)
 		cmocka_unit_test(the_control_socket_takes_the_place_of_an_old_one),
 		cmocka_unit_test(at_the_end_clients_are_refused_and_administrators_are_not),
 		cmocka_unit_test(a_seat_is_taken_by_one_and_outlives_him),
+		cmocka_unit_test(a_gate_is_believed_in_a_gates_counters_alone),
 		cmocka_unit_test(seats_grow_under_those_who_sit),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
