@@ -240,6 +240,7 @@ static enum status begin_mail(struct trial *trial)
 	const struct upstream_recipient recipient = { .address = span_of(trial->to) };
 	recipients_begin_batch(&trial->recipients);
 	TRY(recipients_add(&trial->recipients, recipient.address, (struct span){ 0 }, (struct span){ 0 }));
+	recipients_release(&trial->recipients, 1); /* an administrator's: it counts among nobody's refused ones */
 	recipients_begin_attempt(&trial->recipients);
 	return upstream_trial_begin(trial->upstream_trial, &envelope, &recipient, 1, STEP_MS, &mail_handler, trial,
 				    &trial->upstream);
