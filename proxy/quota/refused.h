@@ -24,7 +24,7 @@ typedef void refused_callback(void *context, const struct refused_count *count);
 
 /* `redis` must outlive it. */
 MUST_USE enum status refused_create(struct redis *redis, const char *prefix, struct refused_recipients **out_refused);
-void refused_free(struct refused_recipients **refused); /* behind the last callback */
+void refused_free(struct refused_recipients **refused); /* after the last callback */
 
 /* Counts so many more of this user; 0 asks only. Calls back exactly once, never inside this call, if STATUS_OK. */
 MUST_USE enum status refused_count(struct refused_recipients *refused, struct span user, uint64_t limit, uint64_t more,

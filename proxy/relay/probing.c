@@ -1,10 +1,12 @@
 /*
- * Refused recipients of a user: counted before the client hears of them, and
- * no relay is asked for more than may still be refused within the hour. So
- * nobody finds out whole lists of addresses with one login, not by many sessions at once either; and
- * mail whose recipients are accepted costs no call and no wait.
+ * Refused recipients of a user. They are counted before the client hears of
+ * them, and no relay is asked for more recipients at a time than may still be
+ * refused within the hour. So one login does not find out whole lists of
+ * addresses, not even by many sessions at once. Mail whose recipients are all
+ * accepted costs no call to Redis.
  *
- * What is known of a user between calls is in its struct probing; Redis has the truth.
+ * What is known of a user between two calls is in their struct probing; Redis
+ * has the truth. How it fails: without Redis, a refusal becomes a temporary one.
  */
 #include <inttypes.h>
 

@@ -36,7 +36,7 @@ struct recipients {
 	struct recipient *items;
 	size_t count, capacity;
 	size_t reported;
-	size_t released; /* those in front of this one may be asked for */
+	size_t released; /* those before this one may be asked for */
 	uint32_t batches;
 	size_t *asked;
 	size_t asked_count, answered;

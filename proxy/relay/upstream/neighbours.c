@@ -1,8 +1,8 @@
 /*
- * The other relay processes of this node, of a reload or two before this one:
- * they share the slots of each account with us (slots.h). One that has no connection says
- * that it wants a slot, and who has some lets one go, so that nobody starves
- * while the newest process has all the work. Owns nothing.
+ * The other relay processes of this node, left by a reload or two: they share
+ * the slots of each account with us (slots.h). A process without a connection
+ * says that it wants a slot, and one that has some lets one go, so that nobody
+ * starves while the newest process has all the work. Owns nothing.
  */
 #include "relay/upstream/private.h"
 

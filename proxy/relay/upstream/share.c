@@ -1,7 +1,9 @@
 /*
- * What one user may have of a relay's connections: never so many that others find none. With n of them free
- * a user who has some may have one more while that leaves one free, and while there are fewer than 2 n: alone about two thirds of
- * all, and less the more others have. One connection anybody may have.
+ * How many of a relay's connections one user may have: never so many that
+ * others find none. A user without one may always take one. A user with some
+ * may take one more while two or more are free, and while the user has fewer
+ * than twice as many as are free: about two thirds of all for one user alone,
+ * and less the more the others have.
  *
  * Owns an entry for each user with an attempt in the pool.
  */

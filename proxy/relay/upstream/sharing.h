@@ -52,7 +52,7 @@ void upstream_yield(struct upstream_pool *pool, uint64_t *out_next_ms);
 
 #define UPSTREAM_SLOT_RETRY_MS 100 /* nobody tells when another process gives a slot back, or wants one */
 
-/* Whether another process has no connection and wants one; asked at intervals. Behind the count by account. */
+/* Whether another process has no connection and wants one; asked at intervals. After the count by account. */
 void upstream_neighbours_survey(struct upstream_pool *pool);
 /* True while a slot is to be left to another process. */
 bool upstream_neighbours_come_first(const struct upstream_account *account);

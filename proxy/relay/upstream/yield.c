@@ -1,14 +1,15 @@
 /*
- * Who gives a connection up for those that wait: an attempt whose owner is
- * silent, and one whose envelope takes long while its user has more
- * connections than the one that waits, or while an account on probation lets no other through. Both are said again later.
+ * Which attempt gives its connection to one that waits: an attempt whose owner
+ * is silent, and one whose envelope takes long, either because its user has
+ * several connections and the one that waits has none, or because it alone
+ * holds an account on probation. Its envelope is said again later.
  *
- * How it fails: an envelope that is slow by nature would never end if it were cut
- * off each time; so it is given twice as long with each try.
+ * How it fails: an envelope that is slow by nature would never end if it were
+ * cut off each time, so it is given twice as long with each try.
  */
 #include "relay/upstream/private.h"
 
-#define CONSIDERED_MAXIMUM 64 /* that wait, in one turn: in fair turns, the first are those of many users */
+#define CONSIDERED_MAXIMUM 64 /* waiting attempts in one turn: as users take turns, the first ones are of many users */
 
 static bool is_stuck(const struct upstream_account *account)
 {
@@ -26,7 +27,7 @@ static uint64_t patience_ends_ms(const struct upstream_connection *c)
 	return v->state == UPSTREAM_ENVELOPE ? v->asked_ms + v->patience_ms : UINT64_MAX;
 }
 
-/* Who has none, or is its own neighbour; of an account on probation anybody. */
+/* `w` may if its user has none, or if it is the same user's and silent; on probation anybody may. */
 static bool may_displace(const struct upstream *w, const struct upstream *v)
 {
 	const struct upstream_account *account = w->account;
