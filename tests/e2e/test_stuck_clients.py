@@ -114,7 +114,7 @@ KINDS = [silent, within_its_hello, within_starttls, within_a_login, authenticate
 
 @pytest.fixture
 def subgate(upstream, start):
-    return start(relay_section(upstream) + "limits { transactions_per_user = 100 }\n")
+    return start(relay_section(upstream) + "limits { transactions_per_user = 100  sessions_per_user = 1000 }\n")
 
 
 @pytest.fixture
