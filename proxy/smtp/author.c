@@ -25,6 +25,7 @@ struct entry {
 	unsigned words;     /* outside brackets, without an @ */
 	unsigned addresses; /* outside brackets */
 	bool has_angle;
+	bool has_quoted;   /* a quoted word with what looks like an address */
 	bool has_open_dot; /* the last word is the first one, and begins with a dot */
 	struct span word;  /* the last one */
 };
@@ -190,6 +191,16 @@ static enum status check_dots(struct entry *entry, struct span word)
 	return STATUS_OK;
 }
 
+/* "root@web1", and not "(@jane)". */
+static bool looks_like_address(struct span word)
+{
+	for (size_t i = 1; i < word.size; i++) {
+		if (word.data[i] == '@' && !is_blank(word.data[i - 1]) && !is_one_of(word.data[i - 1], "()<>[],;:\"@"))
+			return true;
+	}
+	return false;
+}
+
 static enum status read_word(struct author *author)
 {
 	bool has_at = false;
@@ -203,6 +214,7 @@ static enum status read_word(struct author *author)
 	}
 	TRY(check_dots(&author->entry, word));
 	author->entry.words++;
+	author->entry.has_quoted |= looks_like_address(word);
 	author->entry.word = word;
 	return STATUS_OK;
 }
@@ -210,6 +222,8 @@ static enum status read_word(struct author *author)
 /* What stands in front of a bracket or a group: words, or one address. Of a mixture readers make one address or another. */
 static bool is_phrase(const struct entry *entry)
 {
+	if (entry->has_quoted && entry->words > 1)
+		return false;
 	return entry->addresses == 0 || (entry->addresses == 1 && entry->words == 0);
 }
 
@@ -228,7 +242,8 @@ static enum status finish_entry(struct author *author)
 /* "Team:", with words in front of it only. */
 static enum status begin_group(struct author *author)
 {
-	if (author->in_group || author->entry.has_angle || author->entry.words + author->entry.addresses == 0)
+	if (author->in_group || author->entry.has_angle || author->entry.has_quoted ||
+	    author->entry.words + author->entry.addresses == 0)
 		return STATUS_INVALID;
 	author->in_group = true;
 	author->entry.has_angle = true; /* as one: its words are a name */

@@ -88,19 +88,38 @@ static enum status find_in_view(const struct naive_reader *reader, struct span t
 	return is_known ? STATUS_OK : buf_append(addresses, buf_span(&found));
 }
 
-/* As it stands, and without backslashes, which are taken off by some and left by others. */
+/* What the front of `text` says to a reader who takes backslashes off and signs of any width for ASCII's; *out_used: its bytes. */
+static struct span simplify(struct span text, size_t *out_used)
+{
+	static const struct {
+		const char *sign, *plain;
+	} signs[] = {
+		{ "\\", "" },
+		{ "\xEF\xBC\xA0", "@" }, /* U+FF20 fullwidth commercial at */
+		{ "\xEF\xB9\xAB", "@" }, /* U+FE6B small commercial at */
+		{ "\xEF\xBC\x8E", "." }, /* U+FF0E fullwidth full stop; these dots are IDNA's (RFC 3490, 3.1) */
+		{ "\xE3\x80\x82", "." }, /* U+3002 ideographic full stop */
+		{ "\xEF\xBD\xA1", "." }, /* U+FF61 halfwidth ideographic full stop */
+	};
+	for (size_t i = 0; i < sizeof(signs) / sizeof(*signs); i++) {
+		struct span sign = span_of(signs[i].sign);
+		*out_used = sign.size;
+		if (span_starts_with(text, sign))
+			return span_of(signs[i].plain);
+	}
+	*out_used = 1;
+	return span_slice(text, 0, 1);
+}
+
+/* As it stands, and simplified, as some readers do and others don't. */
 static enum status find_both_ways(const struct naive_reader *reader, struct span text, struct buf *addresses)
 {
 	BUF_AUTO struct buf plain;
 	buf_init(&plain, HEADER_MAXIMUM);
 	TRY(find_in_view(reader, text, addresses));
-	if (!span_contains_byte(text, '\\'))
-		return STATUS_OK;
-	for (size_t i = 0; i < text.size; i++) {
-		if (text.data[i] != '\\')
-			TRY(buf_append_byte(&plain, text.data[i]));
-	}
-	return find_in_view(reader, buf_span(&plain), addresses);
+	for (size_t at = 0, used; at < text.size; at += used)
+		TRY(buf_append(&plain, simplify(span_slice(text, at, text.size), &used)));
+	return buf_size(&plain) == text.size ? STATUS_OK : find_in_view(reader, buf_span(&plain), addresses);
 }
 
 /* ---- the views */
