@@ -17,8 +17,8 @@
 #include "smtp/header.h"
 #include "smtp/naive_reader.h"
 
-#define FOUND_MAXIMUM (8U * HEADER_MAXIMUM) /* bytes: two views, each with and without backslashes, and overlaps */
-#define LOOK_AHEAD 8                        /* addresses */
+#define FOUND_MAXIMUM (10U * HEADER_MAXIMUM) /* bytes: five views, and overlaps in each */
+#define LOOK_AHEAD 8                         /* addresses */
 
 /* What was seen of a mailbox since the separator in front of it. */
 struct entry {
@@ -201,6 +201,13 @@ static bool looks_like_address(struct span word)
 	return false;
 }
 
+/* Quotes with something glued to them are one word to some, and two to others. */
+static bool is_glued(struct span word)
+{
+	bool is_quoted = word.data[0] == '"' && measure_quoted(word) == word.size;
+	return !is_quoted && span_contains_byte(word, '"');
+}
+
 static enum status read_word(struct author *author)
 {
 	bool has_at = false;
@@ -212,6 +219,8 @@ static enum status read_word(struct author *author)
 		author->entry.addresses++;
 		return emit(author, word);
 	}
+	if (is_glued(word))
+		return STATUS_INVALID;
 	TRY(check_dots(&author->entry, word));
 	author->entry.words++;
 	author->entry.has_quoted |= looks_like_address(word);
@@ -252,6 +261,17 @@ static enum status begin_group(struct author *author)
 	return STATUS_OK;
 }
 
+/* Also after the last mailbox of none; as a separator, which some clients take it for, it confuses others. */
+static enum status end_group(struct author *author)
+{
+	bool was_in_group = author->in_group;
+	skip(author, 1);
+	author->in_group = false;
+	if (!was_in_group && span_trim(author->rest).size > 0)
+		return STATUS_INVALID;
+	return finish_entry(author);
+}
+
 static enum status read_token(struct author *author)
 {
 	switch (author->rest.data[0]) {
@@ -265,9 +285,8 @@ static enum status read_token(struct author *author)
 		return read_angle(author);
 	case ':':
 		return begin_group(author);
-	case ';': /* ends a group; some clients separate with it */
-		author->in_group = false;
-		__attribute__((fallthrough));
+	case ';':
+		return end_group(author);
 	case ',':
 		skip(author, 1);
 		return finish_entry(author);

@@ -153,12 +153,32 @@ static size_t find_end(struct span text)
 	return end ? (size_t)(end - text.data) : text.size;
 }
 
+/* "=?utf-8?Q?" off the front of `rest`. */
+static bool take_beginning(struct span *rest, struct encoded_word *word)
+{
+	struct span left = span_slice(*rest, 2, rest->size);
+	if (!span_starts_with(*rest, SPAN("=?")) || !span_cut(&left, '?', &word->charset))
+		return false;
+	size_t size = span_find_byte(left, '?');
+	if (size == left.size)
+		return false;
+	word->encoding = span_slice(left, 0, size);
+	*rest = span_slice(left, size + 1, left.size);
+	return true;
+}
+
+bool encoded_word_begins(struct span text)
+{
+	struct encoded_word word;
+	return take_beginning(&text, &word) &&
+	       (span_equal_nocase(word.encoding, SPAN("Q")) || span_equal_nocase(word.encoding, SPAN("B")));
+}
+
 enum status encoded_word_take(struct span *rest, struct encoded_word *out_word)
 {
 	struct encoded_word word;
-	struct span left = span_slice(*rest, 2, rest->size);
-	if (!span_starts_with(*rest, SPAN("=?")) || !span_cut(&left, '?', &word.charset) ||
-	    !span_cut(&left, '?', &word.encoding))
+	struct span left = *rest;
+	if (!take_beginning(&left, &word))
 		return STATUS_NOT_FOUND;
 	size_t end = find_end(left);
 	if (end == left.size)

@@ -14,6 +14,8 @@ struct encoded_word {
  * its text, up to the first "?=". STATUS_NOT_FOUND: there is none at the front.
  */
 MUST_USE enum status encoded_word_take(struct span *rest, struct encoded_word *out_word);
+/* Whether an encoded word begins at the front of `text`, be it ended or not: some readers decode it all the same. */
+bool encoded_word_begins(struct span text);
 /*
  * Appends what `word` says to readers who know its charset, in bytes where those below 128 are ASCII; those of a
  * two-byte set of ISO 2022 become bytes above 127. STATUS_INVALID: readers may decode it differently (faulty base64),

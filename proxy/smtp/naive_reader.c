@@ -16,6 +16,7 @@ struct naive_reader {
 	size_t blanks;          /* read since the last encoded word, and kept back from `joined` */
 	bool is_after_word;     /* nothing but those was */
 	bool is_quoted;         /* within a quoted string */
+	bool is_comment;        /* within a comment; none nests in it */
 	bool has_at;            /* where no address may stand: quoted or encoded */
 	bool has_open_at;       /* encoded, outside quotes */
 	bool has_hidden_border; /* encoded */
@@ -131,12 +132,16 @@ static enum status end_blanks(struct naive_reader *reader)
 	return STATUS_OK;
 }
 
-/* *out_used: one, or two where a backslash takes the next one with it. */
+/* A byte of no encoded word, and none that is not ended. *out_used: one, or two where a backslash takes the next one with it. */
 static enum status read_plain(struct naive_reader *reader, struct span rest, size_t *out_used)
 {
 	char c = *rest.data;
+	if (encoded_word_begins(rest))
+		return STATUS_INVALID;
 	size_t used = reader->is_quoted && c == '\\' && rest.size > 1 ? 2 : 1;
 	reader->is_quoted ^= c == '"';
+	if (!reader->is_quoted && (c == '(' || c == ')'))
+		reader->is_comment = c == '(';
 	reader->has_at |= reader->is_quoted && rest.data[used - 1] == '@';
 	*out_used = used;
 	TRY(buf_append(&reader->apart, span_slice(rest, 0, used)));
@@ -148,10 +153,37 @@ static enum status read_plain(struct naive_reader *reader, struct span rest, siz
 	return buf_append(&reader->joined, span_slice(rest, 0, used));
 }
 
-static bool has_border(struct span text)
+/* "(@jane)" at the front of `text`: its size; 0: something else. It is a comment to everybody, and no address. */
+static size_t measure_handle(struct span text)
+{
+	size_t size = 2;
+	if (!span_starts_with(text, SPAN("(@")))
+		return 0;
+	while (size < text.size && is_domain_byte(text.data[size]))
+		size++;
+	return size < text.size && text.data[size] == ')' && !span_contains_byte(span_slice(text, 0, size), '.')
+		       ? size + 1
+		       : 0;
+}
+
+/* Whether a reader who decodes first may find an address. */
+static bool has_at(struct span text)
 {
 	for (size_t i = 0; i < text.size; i++) {
-		if (text.data[i] != ' ' && text.data[i] != '@' && is_border(text.data[i]))
+		size_t handle = measure_handle(span_slice(text, i, text.size));
+		if (handle == 0 && text.data[i] == '@')
+			return true;
+		i += handle ? handle - 1 : 0;
+	}
+	return false;
+}
+
+/* Whether one finds another structure. In a comment only its end matters. */
+static bool has_border(struct span text, bool in_comment)
+{
+	for (size_t i = 0; i < text.size; i++) {
+		char c = text.data[i];
+		if (in_comment ? strchr("()\\", c) != NULL : c != ' ' && c != '@' && is_border(c))
 			return true;
 	}
 	return false;
@@ -160,10 +192,12 @@ static bool has_border(struct span text)
 /* What a word that was decoded says. One that is a word again would be decoded twice by some. */
 static enum status take_decoded(struct naive_reader *reader, struct span text)
 {
-	bool has_at = span_contains_byte(text, '@');
-	reader->has_at |= has_at;
-	reader->has_open_at |= has_at && !reader->is_quoted;
-	reader->has_hidden_border |= has_border(text);
+	bool shows_at = has_at(text);
+	reader->has_at |= shows_at;
+	reader->has_open_at |= shows_at && !reader->is_quoted;
+	reader->has_hidden_border |= has_border(text, false);
+	if (reader->is_comment && has_border(text, true))
+		return STATUS_INVALID;
 	if (text.size && memmem(text.data, text.size, "=?", 2) != NULL)
 		return STATUS_INVALID;
 	TRY(buf_append_byte(&reader->apart, ' '));
@@ -209,6 +243,57 @@ static enum status read_value(struct naive_reader *reader, struct span value)
 	return STATUS_OK;
 }
 
+/* Whether blanks after `before` and in front of `rest` are none to readers of obsolete syntax. */
+static bool is_idle(const struct buf *before, struct span rest)
+{
+	struct span text = buf_span(before);
+	char last = text.size ? text.data[text.size - 1] : ' ';
+	return last == '@' || last == '.' || span_starts_with(rest, SPAN("@")) || span_starts_with(rest, SPAN("."));
+}
+
+/* "(x)" at the front of `text`: its size; 0: none, or another one begins in it, which is looked at by itself. */
+static size_t measure_comment(struct span text)
+{
+	if (text.size == 0 || *text.data != '(')
+		return 0;
+	for (size_t i = 1; i < text.size && text.data[i] != '('; i++) {
+		if (text.data[i] == ')')
+			return i + 1;
+	}
+	return 0;
+}
+
+/* Blanks and comments at the front of `text`. */
+static size_t measure_blanks(struct span text)
+{
+	size_t size = 0, part = 1;
+	for (; size < text.size && part; size += part)
+		part = is_blank(text.data[size]) ? 1 : measure_comment(span_slice(text, size, text.size));
+	return size;
+}
+
+/*
+ * Blanks and comments around an @ and dots are no part of an address to some (RFC 5322, 4.4), and outside quotes none
+ * is: addresses are found where they are left out.
+ */
+static enum status find_spaced(struct naive_reader *reader, struct buf *addresses)
+{
+	BUF_AUTO struct buf dense;
+	struct span rest = buf_span(&reader->joined);
+	buf_init(&dense, HEADER_MAXIMUM);
+	while (rest.size) {
+		size_t size = measure_blanks(rest);
+		struct span blanks = span_slice(rest, 0, size ? size : 1);
+		rest = span_slice(rest, blanks.size, rest.size);
+		if (size == 0)
+			TRY(buf_append(&dense, blanks));
+		else if (!reader->has_open_at && !is_idle(&dense, rest))
+			TRY(buf_append_byte(&dense, ' '));
+	}
+	reader->has_open_at = false; /* with dots only: "Ann @ Work" is a name */
+	return find_in_view(reader, buf_span(&dense), addresses);
+}
+
 /* An @ and a border that came out of encoded words, or one of them: where the address ends is a matter of taste. */
 static enum status find_in_views(struct naive_reader *reader, struct span value, struct buf *addresses)
 {
@@ -218,7 +303,9 @@ static enum status find_in_views(struct naive_reader *reader, struct span value,
 	struct span apart = buf_span(&reader->apart);
 	struct span joined = buf_span(&reader->joined);
 	TRY(find_both_ways(reader, apart, addresses));
-	return span_equal(apart, joined) ? STATUS_OK : find_both_ways(reader, joined, addresses);
+	if (!span_equal(apart, joined))
+		TRY(find_both_ways(reader, joined, addresses));
+	return reader->has_at ? find_spaced(reader, addresses) : STATUS_OK;
 }
 
 enum status naive_reader_find(struct span value, struct buf *addresses)

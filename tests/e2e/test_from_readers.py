@@ -36,14 +36,16 @@ def has_dot(address):
 
 def strangers(name, authors):
     """
-    Whom `authors` shows besides the user. Readers that decode too early make parts of honest names into mere names, without
-    an @; those that don't unfold end a quoted name at the fold, and what is in it counts where a naive reader finds it too.
+    Whom `authors` shows besides the user. Readers that decode too early, or don't unfold, take honest names apart: of what
+    they show a name without an @ counts for nothing, and an address only with a dotted domain.
     """
+    is_careless = readers.FOLDED in name or readers.DECODED in name
     for author in authors:
+        author = author.replace("\\ufffd", "\ufffd")  # Python writes it so, of bytes whose charset nobody told
         found = [address.strip(".'-") for address in WHOLE.findall(author)]
         whole = [address for address in found if not address.startswith("@")]
-        yield from (a for a in whole if not OWN.fullmatch(a) and (readers.FOLDED not in name or has_dot(a)))
-        if author not in ("", "<>") and "@" not in author and readers.DECODED not in name and readers.FOLDED not in name:
+        yield from (a for a in whole if not OWN.fullmatch(a) and (has_dot(a) or not is_careless))
+        if author not in ("", "<>") and "@" not in author and not is_careless:
             yield author
 
 

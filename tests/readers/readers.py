@@ -9,6 +9,7 @@ import pathlib
 import re
 import subprocess
 import tempfile
+from email._parseaddr import AddressList
 from email.errors import MessageError
 from email.header import decode_header, make_header
 from email.utils import getaddresses, parseaddr
@@ -48,10 +49,14 @@ def decode(text):
 
 
 def email_utils(field, form):
-    """email.utils on what email.message gives; `form` is what is done to it before."""
+    """
+    email.utils on what email.message gives; `form` is what is done to it before. AddressList is what older versions show where
+    newer ones find too many addresses, and then none.
+    """
     for text in map(form, values_of(field)):
         yield parseaddr(text)[1]
         yield from (address for _, address in getaddresses([text]))
+        yield from (address for _, address in AddressList(text).addresslist)
 
 
 def email_policy_default(field):

@@ -49,8 +49,8 @@ static const struct {
 	{ "odd fields stay byte by byte", "Received: by x;\r\n  now\r\nX-\xc3\xa4: \xff\r\nFrom: ann@example.com\r\n",
 	  "Received: by x;\r\n  now\r\nX-\xc3\xa4: \xff\r\nFrom: <relay@example.com>\r\nReply-To: "
 	  "ann@example.com\r\n" },
-	{ "a name that readers would dispute about in front of an address", "From: \"0 =?utf-8?q?\"?= <ann>\r\n",
-	  "From: <relay@example.com>\r\nReply-To: \"0 =?utf-8?q?\"?= <ann>\r\n" },
+	{ "a name that readers would dispute about in front of an address", "From: \"0 =?utf-8?q?\" x ?= <ann>\r\n",
+	  "From: <relay@example.com>\r\nReply-To: \"0 =?utf-8?q?\" x ?= <ann>\r\n" },
 	{ "a long name is folded",
 	  "From: \"A name that is so long that no line would hold both of them well\" <ann@example.com>\r\n",
 	  "From: \"A name that is so long that no line would hold both of them well\"\r\n <relay@example.com>\r\n"
