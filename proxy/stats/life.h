@@ -62,7 +62,7 @@ void life_rest(struct life_thread *thread);
 /* The signs in slab number `seat` of those mapped by stats_map_all. */
 const struct life *stats_life_at(const struct stats *first, unsigned seat);
 
-/* What is known of one process. Times are sums over looks, each of which counts for LIFE_LOOK_MOST_MS at most: who did not look does not know. */
+/* What is known of one process. Times are sums over looks, each of which counts for LIFE_LOOK_MOST_MS at most: whoever did not look does not know. */
 #define LIFE_LOOK_MOST_MS 1000
 struct life_watch {
 	uint64_t looked_ms;
@@ -78,7 +78,7 @@ struct life_watch {
 	uint64_t latest_ms;              /* the largest late_ms */
 };
 
-/* A call is only measured where it waits for others, and they for a busy machine. */
+/* Past its limit for so long a call counts as stuck: a busy machine makes many a little late. */
 #define LIFE_STUCK_MS 4000
 
 /* A process begins its life. */
