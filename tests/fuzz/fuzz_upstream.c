@@ -143,16 +143,17 @@ static void on_done(void *context, const struct upstream_outcome *outcome)
 {
 	struct attempt *a = context;
 	struct reply reply = { 0 };
-	assert(a->upstream && outcome->dot_released == a->is_released);
+	assert(a->upstream && (a->is_released || !outcome->dot_released));
+	assert(outcome->dot_released || a->dots == 0); /* the relay spoke before: the dot was held back */
 	if (outcome->reply.size) {
 		enum status status = reply_read(outcome->reply, &reply);
 		assert(status == STATUS_OK);
 	}
 	if (outcome->class == UPSTREAM_ACCEPTED)
-		assert(a->is_released && a->accepted && reply.code / 100 == 2);
+		assert(outcome->dot_released && a->accepted && reply.code / 100 == 2);
 	if (outcome->class == UPSTREAM_UNKNOWN)
-		assert(a->is_released);
-	if (a->is_released)
+		assert(outcome->dot_released);
+	if (outcome->dot_released)
 		assert(reply.code >= 300 || outcome->class == UPSTREAM_ACCEPTED || outcome->class == UPSTREAM_UNKNOWN);
 	for (size_t i = 0; i < outcome->reason.size; i++)
 		assert((unsigned char)outcome->reason.data[i] >= ' ');

@@ -209,7 +209,7 @@ MUST_USE enum status upstream_add_recipients(struct upstream *upstream, const st
  */
 void upstream_send(struct upstream *upstream, struct spool_message *message, uint64_t size, bool eight_bit,
 		   uint64_t step_ms);
-/* Only after on_held, once. When on_done is due already nothing is sent. `limit_ms` bounds the wait for the verdict. */
+/* Only after on_held, once. Nothing is sent when on_done is due already, or the relay spoke meanwhile (`dot_released` tells). `limit_ms` bounds the wait for the verdict. */
 void upstream_release(struct upstream *upstream, uint64_t limit_ms);
 /*
  * Ends it without on_done: RSET before DATA, else the connection is closed (never after upstream_release: then it is an
