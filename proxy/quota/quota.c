@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "quota/marker.h"
 #include "quota/quota_private.h"
 
 #define NUMBER_SIZE 24                         /* bytes: a 64-bit number and its NUL */
@@ -34,6 +35,7 @@ struct quota {
 	struct redis_script charge, show;
 	struct quota_recent *recent;
 	struct quota_refunds *refunds;
+	struct marker *marker; /* or NULL */
 };
 
 /* One call under way. */
@@ -95,6 +97,11 @@ void quota_free(struct quota **quota_at)
 	free(quota->prefix);
 	free(quota);
 	*quota_at = NULL;
+}
+
+void quota_use_marker(struct quota *quota, struct marker *marker)
+{
+	quota->marker = marker;
 }
 
 /* ---- answers */
@@ -254,6 +261,8 @@ enum status quota_charge(struct quota *quota, struct span user, struct span toke
 	enum status status = run(quota, &quota->charge, arguments, count, on_charged, question);
 	if (status != STATUS_OK)
 		free(question);
+	else if (quota->marker)
+		marker_check(quota->marker);
 	return status;
 }
 

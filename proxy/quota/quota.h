@@ -65,6 +65,9 @@ typedef void quota_callback(void *context, enum quota_verdict verdict, const str
 MUST_USE enum status quota_create(struct loop *loop, struct redis *redis, const char *prefix, const char *zone,
 				  struct quota **out_quota);
 void quota_free(struct quota **quota);
+/* Every charge is followed by a look at the marker, by which a loss is noticed; NULL: none. It must outlive the charges. */
+struct marker;
+void quota_use_marker(struct quota *quota, struct marker *marker);
 
 /* The limits of the section that a user falls under: by name, then by group, then `default`. */
 void quota_limits_for(const struct config *config, struct span user, const struct span *groups, size_t group_count,

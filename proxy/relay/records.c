@@ -129,6 +129,12 @@ void records_quota_exceeded(struct audit *audit, const struct grant *grant, cons
 	submit(audit, &event);
 }
 
+void records_quota_lost(struct audit *audit, struct span reason)
+{
+	const struct audit_event event = { .type = AUDIT_QUOTA_LOST, .reason = reason };
+	submit(audit, &event);
+}
+
 void records_admin_command(struct audit *audit, struct span user, struct span detail)
 {
 	struct audit_event event = { .type = AUDIT_ADMIN_COMMAND, .user = user, .detail = detail };

@@ -44,6 +44,9 @@ struct record_message {
 	uint64_t duration_ms;
 };
 
+/* Redis has lost counts, and how that shows. */
+void records_quota_lost(struct audit *audit, struct span reason);
+
 /* As audit_submit; STATUS_NO_MEMORY too. */
 MUST_USE enum status records_message(struct audit *audit, enum audit_type type, const struct record_message *message,
 				     audit_callback *callback, void *context);

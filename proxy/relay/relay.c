@@ -9,8 +9,10 @@
 
 #include "base/log.h"
 #include "door/role.h"
+#include "quota/marker.h"
 #include "relay/control.h"
 #include "relay/grant_door.h"
+#include "relay/records.h"
 
 #define DRAIN_LOOK_MS 100         /* how often a draining relay looks whether it is done */
 #define NEIGHBOURS_SLACK_MS 10000 /* former relays that drain may take so much longer than drain_timeout */
@@ -30,6 +32,7 @@ struct relay {
 	struct services services;
 	struct account *accounts;
 	struct redis *redis;
+	struct marker *marker; /* by which a loss of Redis's is noticed; NULL before the quota is open */
 	struct secret redis_password, audit_key;
 	struct resolver *resolver;
 	struct rests *rests;
@@ -50,10 +53,21 @@ static void on_redis_change(void *context, bool up, const char *reason)
 {
 	struct relay *relay = context;
 	stats_set(relay->services.stats, COUNTER_REDIS_UP, 0, up);
+	if (up && relay->marker)
+		marker_check(relay->marker);
 	if (up)
 		log_info("Redis answers");
 	else
 		log_error("Redis is away: %s", reason);
+}
+
+/* Mail goes on: what Redis has from now on is counted. */
+static void on_redis_loss(void *context, const char *what)
+{
+	struct relay *relay = context;
+	stats_add(relay->services.stats, COUNTER_REDIS_LOSSES, 0, 1);
+	log_error("Redis has lost counts: %s; users may send more than their quota today", what);
+	records_quota_lost(relay->services.audit, span_of(what));
 }
 
 static void on_audit_trouble(void *context, const char *what)
@@ -129,8 +143,12 @@ static enum status open_quota(struct relay *relay)
 {
 	const struct config *config = relay->context->config;
 	TRY(refused_create(relay->redis, config->redis.prefix, &relay->services.refused));
-	return quota_create(relay->context->loop, relay->redis, config->redis.prefix, config->quota_day.timezone,
-			    &relay->services.quota);
+	TRY(quota_create(relay->context->loop, relay->redis, config->redis.prefix, config->quota_day.timezone,
+			 &relay->services.quota));
+	TRY(marker_create(relay->context->loop, relay->redis, config->redis.prefix,
+			  role_take_fd(relay->context, "redis-marker"), on_redis_loss, relay, &relay->marker));
+	quota_use_marker(relay->services.quota, relay->marker);
+	return STATUS_OK;
 }
 
 /* Sections of one account share what it may send. */
@@ -376,6 +394,7 @@ static void stop(void *state)
 	mailboxes_free(&relay->services.mailboxes);
 	quota_free(&relay->services.quota);
 	redis_free(&relay->redis);
+	marker_free(&relay->marker); /* after Redis, which may owe it an answer */
 	refused_free(&relay->services.refused);
 	rations_end(&relay->services.rations);
 	audit_free(&relay->services.audit);

@@ -203,6 +203,7 @@ enum status folders_open(const struct config *config, const struct identities *i
 	TRY(open_file(config->audit.file, faults, TO(ROLE_RELAY), "audit", list));
 	TRY(open_state(state, "audit-state", faults, list));
 	TRY(open_state(state, "relay-rests", faults, list));
+	TRY(open_state(state, "redis-marker", faults, list));
 	TRY(open_token_files(config, faults, list));
 	TRY(open_key(state, "auth-key", TO(ROLE_AUTH), faults, list));
 	TRY(open_key(state, "audit-key", TO(ROLE_RELAY), faults, list));

@@ -7,6 +7,7 @@ import smtplib
 import socket
 import threading
 import time
+import urllib.request
 
 import pytest
 
@@ -28,6 +29,11 @@ def send(subgate, password, number=0):
         except smtplib.SMTPResponseException as refused:
             return refused.smtp_code
     return 250
+
+
+def metrics(subgate):
+    with urllib.request.urlopen(f"http://127.0.0.1:{subgate.http}/metrics", timeout=10) as answer:
+        return answer.read().decode()
 
 
 def used(subgate):
@@ -55,12 +61,38 @@ def test_a_redis_that_forgot_its_scripts_costs_nothing(running, redis, upstream)
     check_recovery(subgate, password, upstream)
 
 
-def test_a_redis_that_comes_back_empty_counts_anew(running, redis, upstream):
+def check_loss(subgate, says):
+    wait_until(lambda: f"Redis has lost counts: {says}" in subgate.log, lambda: subgate.log, 20)
+    assert says in subgate.wait_for_audit("quota.lost")[0]["reason"]
+    wait_until(lambda: "subgate_redis_losses_total 1" in metrics(subgate), lambda: metrics(subgate), 10)
+
+
+def test_an_emptied_redis_counts_anew_and_says_so(running, redis, upstream):
     subgate, password = running
     redis.command("FLUSHALL")
     redis.command("CLIENT", "KILL", "TYPE", "normal")
     wait_until(lambda: send(subgate, password) == 250, "mail to flow", 20)
     assert used(subgate) == len(upstream.messages) - 1
+    check_loss(subgate, "its marker is gone")
+
+
+def test_a_redis_that_is_emptied_while_subgate_is_down_says_so(running, redis):
+    subgate, _ = running
+    assert subgate.stop() == 0
+    redis.command("FLUSHALL")
+    subgate.start()
+    check_loss(subgate, "its marker is gone")
+
+
+@pytest.mark.parametrize("policy", ["volatile-lru", "allkeys-random"])
+def test_a_policy_that_drops_keys_stops_mail_until_it_is_mended(running, redis, upstream, policy):
+    subgate, password = running
+    redis.command("CONFIG", "SET", "maxmemory-policy", policy)
+    wait_until(lambda: f"Redis is away: its maxmemory-policy is {policy}" in subgate.log, lambda: subgate.log, 20)
+    assert send(subgate, password) == 451
+    assert "subgate_redis_up 0" in metrics(subgate)
+    redis.command("CONFIG", "SET", "maxmemory-policy", "noeviction")
+    check_recovery(subgate, password, upstream)
 
 
 @pytest.mark.parametrize("breaks, mends, says", [
@@ -174,7 +206,8 @@ class MovingAddress:
         self._listener.close()
 
 
-def test_a_primary_that_moved_is_found_and_the_old_connection_left(tmp_path, upstream, redis, start):
+@pytest.mark.parametrize("too_early", [False, True])
+def test_a_primary_that_moved_is_found_and_the_old_connection_left(tmp_path, upstream, redis, start, too_early):
     second = RedisServer(tmp_path / "second").start()
     address = MovingAddress(redis.port)
     try:
@@ -186,10 +219,16 @@ def test_a_primary_that_moved_is_found_and_the_old_connection_left(tmp_path, ups
         assert send(subgate, password) == 250
         wait_until(lambda: second.command("HGET", KEY, "m") == "1", "the count at the replica", 10)
         second.command("REPLICAOF", "NO", "ONE")
+        if too_early:
+            assert send(subgate, password) == 250
         address.target = second.port
         redis.command("REPLICAOF", "127.0.0.1", second.port)
-        check_recovery(subgate, password, upstream)
-        assert int(second.command("HGET", KEY, "m")) == len(upstream.messages) > 1
+        if too_early:
+            check_loss(subgate, "it lacks what it had acknowledged")
+        else:
+            check_recovery(subgate, password, upstream)
+            assert int(second.command("HGET", KEY, "m")) == len(upstream.messages) > 1
+            assert "Redis has lost counts" not in subgate.log
         assert "Redis is away: READONLY" in subgate.log or "Redis is away: it is a replica" in subgate.log
     finally:
         address.close()
