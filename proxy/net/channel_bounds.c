@@ -122,7 +122,6 @@ enum status channel_bounds_watch(struct channel_bounds *bounds, SSL *ssl, const 
 	channel_bounds_begin_turn(bounds);
 	if (SSL_set_app_data(ssl, bounds) != 1)
 		return STATUS_NO_MEMORY;
-	SSL_set_read_ahead(ssl, !context->is_server);
 	SSL_set_msg_callback(ssl, on_message);
 	SSL_set_msg_callback_arg(ssl, bounds);
 	SSL_set_info_callback(ssl, on_handshake);

@@ -244,6 +244,11 @@ enum status tls_client_create(const struct tls_client_options *options, struct t
 	SSL_CTX *openssl __attribute__((cleanup(free_openssl))) = SSL_CTX_new(TLS_client_method());
 	if (openssl == NULL || tls_set_policy(openssl, options->tls13_only) != STATUS_OK)
 		return fail(out_error, "OpenSSL can't be set up");
+	/*
+	 * Of relays one read(2) takes what is there, not two a record; of clients once they are secure. Not asked of each
+	 * connection here: OpenSSL 3.5 crashes there when it had no memory for the connection's records.
+	 */
+	SSL_CTX_set_read_ahead(openssl, 1);
 	/* No session is kept: one account's connection must not resume another's. */
 	SSL_CTX_set_options(openssl, SSL_OP_NO_TICKET);
 	SSL_CTX_set_verify(openssl, options->verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, NULL);
