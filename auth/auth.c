@@ -224,8 +224,9 @@ void auth_check_drained(struct auth *auth)
 }
 
 /* Gates go when their sessions have ended, or when they turned to a newer auth role: the last one takes this role with it. */
-static void drain(void *state, uint64_t limit_ms)
+static void drain(void *state, uint64_t limit_ms, bool succeeded)
 {
+	(void)succeeded;
 	struct auth *auth = state;
 	auth->draining = true;
 	tokens_drain(auth->tokens);

@@ -206,8 +206,9 @@ static enum status start(const struct role_context *context, void **out_state)
 	return status;
 }
 
-static void drain(void *state, uint64_t limit_ms)
+static void drain(void *state, uint64_t limit_ms, bool succeeded)
 {
+	(void)succeeded;
 	struct admin *admin = state;
 	timer_set(admin->limit, limit_ms);
 	if (admin->http)

@@ -1,8 +1,8 @@
 /*
  * The journal: which messages are leaving, and from where on the audit file
  * must be searched should this process die. The state file has a place for
- * each relay process that may live at once (an old and a new one during a
- * reload); a place is held by a record lock, which the kernel drops with the process.
+ * each relay process that lives (after some reloads with sessions held there are many of them), and grows with them; a
+ * place is held by a record lock, which the kernel drops with the process.
  */
 #include <assert.h>
 #include <errno.h>
@@ -14,7 +14,8 @@
 
 #include "audit/audit_private.h"
 
-#define PLACES 16
+#define PLACES_MAXIMUM \
+	65536 /* more than processes of a node: without a bound a file system that knows no locks would hang us */
 
 /* As it stands in the file. Zeroed: free. */
 struct place {
@@ -94,7 +95,11 @@ static enum status bury(int fd, int index, uint64_t inode,
 static enum status claim(struct audit_journal *journal,
 			 enum status (*on_dead)(void *context, const char *chain_id, uint64_t offset), void *context)
 {
-	for (int i = 0; i < PLACES; i++) {
+	struct stat file;
+	if (fstat(journal->fd, &file) != 0)
+		return STATUS_SYSTEM;
+	off_t written = (file.st_size + (off_t)sizeof(struct place) - 1) / (off_t)sizeof(struct place);
+	for (int i = 0; i < PLACES_MAXIMUM && (i < written || journal->mine < 0); i++) {
 		if (!lock_place(journal->fd, i))
 			continue; /* its process lives */
 		TRY(bury(journal->fd, i, journal->place.inode, on_dead, context));

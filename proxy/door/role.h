@@ -34,7 +34,7 @@ struct role_context {
 /*
  * A descriptor handed over under this name, owned by the caller from then on;
  * -1 when there is none. Names, by role:
- *   gate:  "listener:NAME:N" (N from 0, each address), "tls-certificate", "tls-key", "tls-tickets",
+ *   gate:  "tls-certificate", "tls-key", "tls-tickets",
  *          "tls-certificate:NAME", "tls-key:NAME" (each certificate section), "client-ca:NAME" (of a listener), "census", "census-reading" (stats/census.h)
  *   auth:  "app-passwords" (read-write, append), "auth-key" (32 random bytes a node, for keyed hashes),
  *          "ldap-password:NAME", "relay-password:NAME", "redis-password",
@@ -61,8 +61,10 @@ struct role {
 	enum status (*start)(const struct role_context *context, void **out_state);
 	/* A door to a peer; the role owns `fd`. A later one of the same kind replaces the former; of gates, there being several, the same instance's. */
 	void (*attached)(void *state, enum role_kind peer, uint32_t instance, int fd);
-	/* Take nothing new, finish, then role_finish(), within limit_ms. */
-	void (*drain)(void *state, uint64_t limit_ms);
+	/* Take nothing new, finish, then role_finish(), within limit_ms. Where others have `succeeded` it nothing that was begun need be cut short. */
+	void (*drain)(void *state, uint64_t limit_ms, bool succeeded);
+	/* Listen on `fd`, which is the role's, under this name ("ADDRESS:SOCKET:LISTENER"): in place of what it had, or beside it. NULL: it never does. */
+	enum status (*listen)(void *state, struct span name, int fd);
 	/* A new key for session tickets; the role does not keep the view. NULL: it makes none. */
 	enum status (*take_ticket_key)(void *state, struct span key);
 	/* Everything freed; the loop runs no more. */

@@ -114,6 +114,7 @@ static enum status take_identity(struct session *s, const struct door_sasl_done 
 		return status;
 	}
 	s->user = user;
+	s->rested_ms = loop_now_ms(s->gate->loop);
 	s->gate->open_count--;
 	s->gate->authenticated_count++;
 	gate_publish_sessions(s->gate);

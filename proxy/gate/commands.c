@@ -2,6 +2,7 @@
 #include "gate/commands.h"
 
 #include "gate/cmd_bdat.h"
+#include "gate/deadline.h"
 #include "gate/transaction.h"
 
 #define SLOTS_MAXIMUM 1200 /* replies waiting at once: more than the most recipients a message may have */
@@ -116,7 +117,7 @@ static bool is_over(struct session *s)
 	if (s->user && idle && !session_has_grant(s))
 		session_farewell(s, SPAN("421 4.3.0 The delivery service was restarted, please connect again"),
 				 "relay lost");
-	else if (s->gate->draining && idle)
+	else if (s->gate->draining && idle && deadline_may_end(s))
 		session_farewell(s, SPAN("421 4.3.2 This server is shutting down, please try again"), "drain");
 	return s->state == SESSION_CLOSED;
 }

@@ -6,6 +6,7 @@
 #include "gate/transaction.h"
 
 #define HANDSHAKE_MS 30000  /* TLS, its STARTTLS included: some round trips, and a slow device's arithmetic */
+#define DRAIN_REST_MS 5000  /* from one message to the next: a client that sends more of them is quicker */
 #define ROLE_WAIT_MS 660000 /* the longest reply_timeout and a minute: the net below the roles' own deadlines */
 
 static uint64_t now_ms(const struct session *s)
@@ -99,6 +100,21 @@ void session_touch(struct session *s)
 		s->deadline_ms = earlier(s->deadline_ms, s->data_deadline_us / 1000);
 }
 
+/* ---- the end of a draining gate */
+
+static bool is_resting(const struct session *s)
+{
+	return s->user && s->transaction == NULL && s->state == SESSION_COMMAND &&
+	       buf_size(stream_input(s->stream)) == 0;
+}
+
+bool deadline_may_end(const struct session *s)
+{
+	return !s->gate->succeeded || (is_resting(s) && now_ms(s) >= s->rested_ms + DRAIN_REST_MS);
+}
+
+/* ---- the stream's deadline */
+
 static uint64_t login_deadline(const struct session *s)
 {
 	return s->opened_ms + s->gate->config->limits.auth_timeout;
@@ -110,6 +126,8 @@ void deadline_arm(struct session *s)
 	uint64_t now = now_ms(s);
 	if (s->user == NULL)
 		deadline = earlier(deadline, login_deadline(s));
+	if (s->gate->draining && is_resting(s))
+		deadline = earlier(deadline, s->rested_ms + DRAIN_REST_MS);
 	if (deadline == s->armed_ms)
 		return;
 	s->armed_ms = deadline;
@@ -121,6 +139,8 @@ void deadline_note_passed(struct session *s)
 	bool is_login = s->user == NULL && now_ms(s) >= login_deadline(s);
 	enum stats_refusal limit = is_login ? REFUSAL_LOGIN : REFUSAL_TIMEOUT;
 	s->armed_ms = 0;
+	if (s->gate->draining && is_resting(s) && now_ms(s) < s->deadline_ms)
+		return; /* its next step says good-bye */
 	if (s->state == SESSION_HANDSHAKE || s->state == SESSION_SWITCHING)
 		session_reach_limit(s, limit, (struct span){ 0 }, "timeout");
 	else if (is_login)

@@ -5,6 +5,9 @@
  * its line: bytes alone are no progress. Within a transaction only what moves it on is. A login has
  * auth_timeout from the connection on, whatever the client does meanwhile.
  *
+ * When others serve in this gate's place, whoever works is not disturbed: who logs in, and who sends one message after
+ * another. Who has logged in and rests hears 421 after a while. Without a successor there is no time to wait for.
+ *
  * A message has data_timeout, and each byte of it adds what it may take at
  * data_rate, up to data_timeout again: who is fast may rest so long, who is slower than the rate
  * uses it up, in DATA and over all chunks of BDAT. While we are the ones who don't read, no clock runs.
@@ -12,6 +15,7 @@
 #ifndef GATE_DEADLINE_H
 #define GATE_DEADLINE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct session;
@@ -23,6 +27,9 @@ void deadline_take_data(struct session *s, size_t bytes);
 /* The session waits for room in the relay door; it has it again. */
 void deadline_pause(struct session *s);
 void deadline_resume(struct session *s);
+
+/* Between transactions of a draining gate: whether now is a time to say good-bye. */
+bool deadline_may_end(const struct session *s);
 
 /* Tells the stream, after steps were taken. */
 void deadline_arm(struct session *s);

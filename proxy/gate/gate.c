@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "gate/arrival.h"
+#include "gate/ports.h"
 #include "gate/session.h"
 
 #define NAME_MAXIMUM 160 /* bytes of a descriptor's name */
@@ -73,16 +74,6 @@ void gate_admit(struct gate_listener *listener, int fd, const struct endpoint *c
 		session_open(listener, fd, client, network);
 	else
 		gate_turn_away(listener, fd, client, verdict);
-}
-
-static void on_accepted(void *context, int fd, const struct endpoint *peer)
-{
-	struct gate_listener *listener = context;
-	stats_add(listener->gate->role->stats, COUNTER_CONNECTIONS, listener->index, 1);
-	if (arrival_is_expected(listener, peer))
-		arrival_begin(listener, fd, peer);
-	else
-		gate_admit(listener, fd, peer);
 }
 
 /* ---- start */
@@ -187,27 +178,6 @@ static enum status make_contexts(struct gate *gate)
 	return STATUS_OK;
 }
 
-static enum status open_sockets(struct gate_listener *listener)
-{
-	size_t count = listener->config->address.count;
-	listener->sockets = calloc(count ? count : 1, sizeof(*listener->sockets));
-	if (listener->sockets == NULL)
-		return STATUS_NO_MEMORY;
-	for (size_t i = 0; i < count; i++) {
-		char name[NAME_MAXIMUM];
-		snprintf(name, sizeof(name), "listener:%s:%zu", listener->config->name, i);
-		int fd = role_take_fd(listener->gate->role, name);
-		if (fd < 0) {
-			log_error("no descriptor %s was handed over", name);
-			return STATUS_NOT_FOUND;
-		}
-		TRY(listener_create(listener->gate->loop, fd, on_accepted, listener,
-				    &listener->sockets[listener->socket_count]));
-		listener->socket_count++;
-	}
-	return STATUS_OK;
-}
-
 static enum status make_listeners(struct gate *gate)
 {
 	size_t count = gate->config->listener.count;
@@ -223,7 +193,6 @@ static enum status make_listeners(struct gate *gate)
 	for (size_t i = 0; i < count; i++) {
 		TRY(networks_read(&gate->listeners[i].config->proxy_protocol_from, &gate->listeners[i].proxies));
 		TRY(networks_read(&gate->listeners[i].config->networks, &gate->listeners[i].served));
-		TRY(open_sockets(&gate->listeners[i]));
 	}
 	return STATUS_OK;
 }
@@ -279,18 +248,6 @@ static enum status make_parts(struct gate *gate)
 
 /* ---- the end */
 
-static void free_listeners(struct gate *gate)
-{
-	for (size_t i = 0; i < gate->listener_count; i++) {
-		struct gate_listener *listener = &gate->listeners[i];
-		for (size_t k = 0; k < listener->socket_count; k++)
-			listener_free(&listener->sockets[k]);
-		free(listener->sockets);
-		listener->sockets = NULL;
-		listener->socket_count = 0;
-	}
-}
-
 static void stop(void *state)
 {
 	struct gate *gate = state;
@@ -306,7 +263,7 @@ static void stop(void *state)
 	anonymous_end(&gate->anonymous);
 	relay_door_end(&gate->relay);
 	timer_free(&gate->drain_timer);
-	free_listeners(gate);
+	ports_close(gate);
 	for (size_t i = 0; i < gate->listener_count; i++) {
 		tls_context_free(&gate->listeners[i].tls);
 		secret_wipe(&gate->listeners[i].client_ca);
@@ -394,12 +351,13 @@ void gate_session_gone(struct gate *gate)
 		finish(gate);
 }
 
-static void drain(void *state, uint64_t limit_ms)
+static void drain(void *state, uint64_t limit_ms, bool succeeded)
 {
 	struct gate *gate = state;
 	bool was_draining = gate->draining;
+	ports_finish(gate); /* whoever comes in with it is there before the last one may have gone */
 	gate->draining = true;
-	free_listeners(gate);
+	gate->succeeded = succeeded;
 	timer_set(gate->drain_timer, limit_ms);
 	if (is_empty(gate) && !was_draining)
 		finish(gate);
@@ -413,6 +371,7 @@ const struct role gate_role = {
 	.start = start,
 	.attached = attached,
 	.drain = drain,
+	.listen = ports_listen,
 	.take_ticket_key = take_ticket_key,
 	.stop = stop,
 };

@@ -24,15 +24,14 @@ TAILQ_HEAD(session_list, session);
 struct arrival;
 TAILQ_HEAD(arrival_list, arrival);
 
-/* One listener section: its sockets (one for each address) and its TLS context. */
+/* One listener section: its sockets (one for each address, or more) and its TLS context. */
 struct gate_listener {
 	struct gate *gate;
 	const struct config_listener *config;
 	unsigned index; /* of the section; label of counters */
 	struct tls_context *tls;
 	struct secret client_ca; /* PEM, while `tls` is made; empty: clients are not asked for a certificate */
-	struct listener **sockets;
-	size_t socket_count;
+	struct port *ports;      /* list: what it listens on */
 	struct networks proxies; /* whose PROXY headers are believed */
 	struct networks served;  /* empty: all */
 };
@@ -70,6 +69,7 @@ struct gate {
 	uint64_t open_count, authenticated_count;              /* sessions; disjoint */
 	struct timer *drain_timer;
 	bool draining;
+	bool succeeded; /* draining: other gates serve in its place */
 };
 
 /* One more thing that we refused. */

@@ -141,7 +141,7 @@ static void close_session(struct session *s)
 
 static enum step step_greeting(struct session *s)
 {
-	if (s->gate->draining) {
+	if (s->gate->draining && !s->gate->succeeded) {
 		session_farewell(s, SPAN("421 4.3.2 This server is shutting down, please try again"), "drain");
 		return STEP_NEXT;
 	}

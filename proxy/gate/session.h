@@ -66,6 +66,7 @@ struct session {
 	uint64_t deadline_ms;      /* of the loop's clock; of the present state */
 	uint64_t armed_ms;         /* what the stream was told last */
 	uint64_t paused_ms;        /* since when it is paced */
+	uint64_t rested_ms;        /* when the login or the last transaction was over */
 	uint64_t data_deadline_us; /* of the message that comes in */
 	uint64_t data_taken_ms;    /* when its last bytes came */
 

@@ -203,6 +203,7 @@ void transaction_end(struct session *s)
 	buf_free(&t->recipients);
 	buf_free(&t->rcpt_parameters);
 	s->transaction = NULL;
+	s->rested_ms = loop_now_ms(s->gate->loop);
 	arena_reset(&s->arena);
 }
 

@@ -202,11 +202,10 @@ static void hand_over(struct listener *listener, int fd, const struct endpoint *
 	listener->calling = false;
 }
 
-static void accept_some(void *context, unsigned events)
+/* At most so many, until there is none; false: `listener` is freed. */
+static bool accept_up_to(struct listener *listener, int maximum)
 {
-	struct listener *listener = context;
-	(void)events;
-	for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
+	for (int i = 0; i < maximum; i++) {
 		struct endpoint peer = { .size = sizeof(peer.storage) };
 		int fd = accept4(listener->fd, (struct sockaddr *)&peer.storage, &peer.size,
 				 SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -215,14 +214,21 @@ static void accept_some(void *context, unsigned events)
 		if (fd < 0) {
 			if (errno != EAGAIN)
 				rest(listener);
-			return;
+			return true;
 		}
 		hand_over(listener, fd, &peer);
 		if (listener->freed) {
 			free(listener);
-			return;
+			return false;
 		}
 	}
+	return true;
+}
+
+static void accept_some(void *context, unsigned events)
+{
+	(void)events;
+	(void)accept_up_to(context, ACCEPTS_PER_TURN);
 }
 
 enum status listener_create(struct loop *loop, int fd,
@@ -242,6 +248,13 @@ enum status listener_create(struct loop *loop, int fd,
 	}
 	*out_listener = listener;
 	return STATUS_OK;
+}
+
+void listener_finish(struct listener **listener)
+{
+	if (*listener && accept_up_to(*listener, BACKLOG))
+		listener_free(listener);
+	*listener = NULL;
 }
 
 void listener_free(struct listener **listener)

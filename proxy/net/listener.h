@@ -34,6 +34,8 @@ struct listener;
 MUST_USE enum status listener_create(struct loop *loop, int fd,
 				     void (*on_accepted)(void *context, int fd, const struct endpoint *peer),
 				     void *context, struct listener **out_listener);
+/* Accepts who waits in its queue now, and frees it. Not inside on_accepted. */
+void listener_finish(struct listener **listener);
 void listener_free(struct listener **listener); /* closes the socket */
 
 #endif

@@ -345,8 +345,9 @@ static void look(void *context)
 	role_finish(relay->context);
 }
 
-static void drain(void *state, uint64_t limit_ms)
+static void drain(void *state, uint64_t limit_ms, bool succeeded)
 {
+	(void)succeeded;
 	struct relay *relay = state;
 	uint64_t now = loop_now_ms(relay->context->loop);
 	uint64_t last_words = limit_ms / 4 < DRAIN_LAST_WORDS_MS ? limit_ms / 4 : DRAIN_LAST_WORDS_MS;

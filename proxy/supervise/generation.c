@@ -216,11 +216,11 @@ bool generation_takes_nothing(const struct generation *generation)
 
 /* ---- its end */
 
-static void drain_posts(struct generation *generation, bool gates, uint64_t limit_ms)
+static void drain_posts(struct generation *generation, bool gates, uint64_t limit_ms, bool succeeded)
 {
 	for (size_t i = 0; i < generation->post_count; i++)
 		if (is_gate(&generation->posts[i]) == gates && generation->posts[i].state != POST_GONE)
-			post_drain(&generation->posts[i], limit_ms);
+			post_drain(&generation->posts[i], limit_ms, succeeded);
 	/* Who is told ends what is left by himself when the limit is over, and needs a moment for it. */
 	timer_set(generation->limit, limit_ms + KILL_GRACE_MS);
 }
@@ -230,13 +230,13 @@ void generation_drain_last(struct generation *generation, uint64_t limit_ms)
 	if (generation->last_drained)
 		return;
 	generation->last_drained = true;
-	drain_posts(generation, false, limit_ms);
+	drain_posts(generation, false, limit_ms, false);
 }
 
 void generation_drain(struct generation *generation, uint64_t limit_ms, bool all)
 {
 	generation->stage = GENERATION_DRAINING;
-	drain_posts(generation, true, limit_ms);
+	drain_posts(generation, true, limit_ms, all);
 	if (all)
 		generation_drain_last(generation, limit_ms + LAST_GRACE_MS);
 }

@@ -60,6 +60,7 @@ static enum status take_ready(struct post *post, struct span payload)
 		return STATUS_INVALID;
 	if (post->state == POST_STARTING)
 		set_state(post, POST_READY);
+	succession_tell(post->generation);
 	return STATUS_OK;
 }
 
@@ -194,7 +195,9 @@ static void take_exit(void *context, const char *how)
 	enum post_state state = post->state;
 	char name[POST_NAME_SIZE];
 	post_name(post, name);
+	bool well = state == POST_DRAINING && process_ended_well(post->process);
 	let_go(post);
+	succession_take_end(post, well);
 	if (state == POST_DRAINING) {
 		log_info("%s (process of instance %u) has ended: %s", name, post->instance, how);
 		set_state(post, POST_GONE);
@@ -234,7 +237,8 @@ static enum status list_descriptors(const struct post *post, int door, struct ha
 	struct supervisor *supervisor = generation->supervisor;
 	const unsigned role = TO(post->kind);
 	TRY(handover_add_all(list, &generation->files, post->kind));
-	TRY(sockets_hand_over(&supervisor->sockets, generation->config, post->kind, post->index, list));
+	if (post->kind == ROLE_ADMIN)
+		TRY(sockets_hand_over(&supervisor->sockets, generation->config, list));
 	TRY(handover_add(list, role, door, "supervisor"));
 	TRY(handover_add(list, role, seats_fd(supervisor->seats), "stats"));
 	if (post->kind != ROLE_GATE)
@@ -350,6 +354,7 @@ enum status post_start(struct post *post)
 	post->instance = ++supervisor->last_instance;
 	post->started_us = clock_wall_us();
 	post->started_ms = clock_monotonic_ms();
+	post->newest_socket = 0;
 	life_watch_begin(&post->life, post->started_ms);
 	enum status status = open_and_spawn(post);
 	if (status == STATUS_OK)
@@ -366,9 +371,9 @@ enum status post_start(struct post *post)
 
 /* ---- ending one */
 
-void post_drain(struct post *post, uint64_t limit_ms)
+void post_drain(struct post *post, uint64_t limit_ms, bool succeeded)
 {
-	const struct door_drain drain = { .limit_ms = limit_ms };
+	const struct door_drain drain = { .limit_ms = limit_ms, .succeeded = succeeded };
 	if (post->process == NULL) {
 		if (post->timer)
 			timer_clear(post->timer);

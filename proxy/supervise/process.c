@@ -28,6 +28,7 @@ struct process {
 	int pidfd;
 	struct watch *watch;
 	bool reaped;
+	bool ended_well;
 	void (*on_exit)(void *context, const char *how);
 	void *context;
 };
@@ -103,6 +104,7 @@ static bool reap(struct process *process, int flags, char *out_how, size_t size)
 	if (info.si_pid == 0)
 		return false;
 	process->reaped = true;
+	process->ended_well = info.si_code == CLD_EXITED && info.si_status == 0;
 	describe(&info, out_how, size);
 	return true;
 }
@@ -157,6 +159,11 @@ bool process_is_alive(const struct process *process)
 	siginfo_t info = { 0 };
 	return !process->reaped && waitid(P_PIDFD, (id_t)process->pidfd, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
 	       info.si_pid == 0;
+}
+
+bool process_ended_well(const struct process *process)
+{
+	return process->ended_well;
 }
 
 void process_signal(struct process *process, int number)

@@ -33,6 +33,7 @@ MUST_USE enum status process_start(struct loop *loop, const struct process_optio
 				   struct process **out_process);
 pid_t process_id(const struct process *process);
 bool process_is_alive(const struct process *process);     /* asks the kernel; nothing is reaped */
+bool process_ended_well(const struct process *process);   /* with exit code 0; known in on_exit */
 void process_signal(struct process *process, int number); /* nothing when it is gone */
 /* Kills it if it lives, waits for its end (SIGKILL takes effect at once; 2 s at most where it waits in the kernel), no callback. NULL-safe; sets to NULL; allowed inside on_exit. */
 void process_free(struct process **process);

@@ -97,6 +97,7 @@ static enum status prepare(struct supervisor *supervisor, FILE *faults)
 	status = generation_create(supervisor, config, buf_span(&text), faults, &supervisor->incoming);
 	if (status != STATUS_OK)
 		restore_sockets(supervisor);
+	succession_tell(supervisor->current); /* at those for more gates clients may wait already */
 	return status;
 }
 
@@ -162,6 +163,7 @@ void reload_succeeded(struct supervisor *supervisor)
 	sockets_trim(&supervisor->sockets);
 	logs_set_target(supervisor->logs, supervisor->next_target);
 	supervisor->next_target = NULL;
+	succession_tell(supervisor->current);
 	log_info("reload: done; the old processes finish what they began");
 	generation_drain(old, supervisor->current->config->global.drain_timeout, true);
 	notify_ready();

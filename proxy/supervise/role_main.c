@@ -125,6 +125,18 @@ static enum status take_ticket_key(struct role_process *process, struct span pay
 					      : STATUS_INVALID;
 }
 
+static enum status take_listen(struct role_process *process, struct door *door, struct span payload)
+{
+	struct door_listen message;
+	TRY(door_read_listen(payload, &message));
+	int fd = door_take_fd(door);
+	if (fd >= 0 && process->role->listen)
+		return process->role->listen(process->state, message.name, fd);
+	if (fd >= 0)
+		close(fd);
+	return STATUS_INVALID;
+}
+
 static enum status take_frame(void *context, struct door *door, uint16_t type, struct span payload)
 {
 	struct role_process *process = context;
@@ -132,13 +144,15 @@ static enum status take_frame(void *context, struct door *door, uint16_t type, s
 	const struct door_draining draining = { .instance = process->context.instance };
 	if (type == DOOR_ATTACH)
 		return take_attach(process, door, payload);
+	if (type == DOOR_LISTEN)
+		return take_listen(process, door, payload);
 	if (type == DOOR_TICKET_KEY)
 		return take_ticket_key(process, payload);
 	if (type != DOOR_DRAIN)
 		return STATUS_INVALID;
 	TRY(door_read_drain(payload, &drain));
 	log_info("drains, within %llu s", (unsigned long long)drain.limit_ms / 1000);
-	process->role->drain(process->state, drain.limit_ms);
+	process->role->drain(process->state, drain.limit_ms, drain.succeeded);
 	return door_send_draining(door, &draining);
 }
 

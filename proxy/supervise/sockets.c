@@ -14,10 +14,10 @@
 
 #define UNIX_PREFIX "unix:"
 
-static struct socket_entry *find(const struct sockets *sockets, const char *address, unsigned gate)
+struct socket_entry *sockets_find(const struct sockets *sockets, const char *address, unsigned slot)
 {
 	for (size_t i = 0; i < sockets->count; i++)
-		if (sockets->items[i].gate == gate && strcmp(sockets->items[i].address, address) == 0)
+		if (sockets->items[i].slot == slot && strcmp(sockets->items[i].address, address) == 0)
 			return &sockets->items[i];
 	return NULL;
 }
@@ -31,7 +31,8 @@ static void drop(struct socket_entry *entry)
 {
 	if (is_unix(entry->address))
 		unlink(entry->address + sizeof(UNIX_PREFIX) - 1);
-	close(entry->fd);
+	if (entry->fd >= 0)
+		close(entry->fd);
 	free(entry->address);
 }
 
@@ -95,15 +96,16 @@ static enum status open_socket(const struct sockets *sockets, const char *addres
 	return listener_open_socket(&endpoint, out_fd);
 }
 
-static enum status append(struct sockets *sockets, const char *address, unsigned gate, int fd)
+static enum status append(struct sockets *sockets, const char *address, unsigned slot, int fd)
 {
 	struct socket_entry *items = realloc(sockets->items, (sockets->count + 1) * sizeof(*items));
 	if (items == NULL)
 		return STATUS_NO_MEMORY;
 	sockets->items = items;
-	struct socket_entry entry = { strdup(address), gate, fd, true };
+	struct socket_entry entry = { strdup(address), slot, fd, sockets->last_number + 1, true };
 	if (entry.address == NULL)
 		return STATUS_NO_MEMORY;
+	sockets->last_number++;
 	items[sockets->count++] = entry;
 	return STATUS_OK;
 }
@@ -116,10 +118,10 @@ struct place {
 	gid_t group;
 };
 
-static enum status want(struct sockets *sockets, const char *address, unsigned gate, const struct place *place,
+static enum status want(struct sockets *sockets, const char *address, unsigned slot, const struct place *place,
 			FILE *faults)
 {
-	struct socket_entry *entry = find(sockets, address, gate);
+	struct socket_entry *entry = sockets_find(sockets, address, slot);
 	int fd = -1;
 	if (entry && entry->wanted) {
 		fprintf(faults, "%s:%u: %s: \"%s\" is used twice\n", place->config->file, place->line, place->option,
@@ -136,21 +138,32 @@ static enum status want(struct sockets *sockets, const char *address, unsigned g
 			place->option, address, status == STATUS_SYSTEM ? strerror(errno) : status_text(status));
 		return status;
 	}
-	status = append(sockets, address, gate, fd);
+	status = append(sockets, address, slot, fd);
 	if (status != STATUS_OK)
 		close(fd);
 	return status;
 }
 
-static enum status want_gate(struct sockets *sockets, const struct config *config, unsigned gate, FILE *faults)
+static enum status want_slot(struct sockets *sockets, const struct config *config, unsigned slot, FILE *faults)
 {
 	for (size_t i = 0; i < config->listener.count; i++) {
 		const struct config_listener *listener = &config->listener.items[i];
 		const struct place place = { config, "listener.address", listener->line, (gid_t)-1 };
 		for (size_t k = 0; k < listener->address.count; k++)
-			TRY(want(sockets, listener->address.items[k], gate, &place, faults));
+			TRY(want(sockets, listener->address.items[k], slot, &place, faults));
 	}
 	return STATUS_OK;
+}
+
+/* Those of gates that there are no more, where the address stays: others take them over. */
+static void want_surplus(struct sockets *sockets, unsigned gates)
+{
+	for (size_t i = 0; i < sockets->count; i++) {
+		struct socket_entry *entry = &sockets->items[i];
+		const struct socket_entry *first = sockets_find(sockets, entry->address, 1);
+		if (entry->slot > gates && first && first->wanted)
+			entry->wanted = true;
+	}
 }
 
 /* "" where there is no control socket. STATUS_NO_MEMORY. */
@@ -179,8 +192,9 @@ static enum status want_admin(struct sockets *sockets, const struct config *conf
 static enum status want_all(struct sockets *sockets, const struct config *config, unsigned gates,
 			    const struct identities *identities, FILE *faults)
 {
-	for (unsigned gate = 1; gate <= gates; gate++)
-		TRY(want_gate(sockets, config, gate, faults));
+	for (unsigned slot = 1; slot <= gates; slot++)
+		TRY(want_slot(sockets, config, slot, faults));
+	want_surplus(sockets, gates);
 	return want_admin(sockets, config, identities, faults);
 }
 
@@ -214,47 +228,24 @@ void sockets_trim(struct sockets *sockets)
 void sockets_close_gates(struct sockets *sockets)
 {
 	for (size_t i = 0; i < sockets->count; i++)
-		sockets->items[i].wanted = sockets->items[i].gate == 0;
+		sockets->items[i].wanted = sockets->items[i].slot == 0;
 	sockets_trim(sockets);
 }
 
 /* ---- handing over */
 
-static enum status hand_to_gate(const struct sockets *sockets, const struct config *config, unsigned index,
-				struct handover *list)
-{
-	for (size_t i = 0; i < config->listener.count; i++) {
-		const struct config_listener *listener = &config->listener.items[i];
-		for (size_t k = 0; k < listener->address.count; k++) {
-			const struct socket_entry *entry = find(sockets, listener->address.items[k], index);
-			if (entry == NULL)
-				return STATUS_NOT_FOUND;
-			TRY(handover_add(list, TO(ROLE_GATE), entry->fd, "listener:%s:%zu", listener->name, k));
-		}
-	}
-	return STATUS_OK;
-}
-
-static enum status hand_to_admin(const struct sockets *sockets, const struct config *config, struct handover *list)
+enum status sockets_hand_over(const struct sockets *sockets, const struct config *config, struct handover *list)
 {
 	char *address;
 	TRY(control_address(config, &address));
-	const struct socket_entry *control = find(sockets, address, 0);
-	const struct socket_entry *http = find(sockets, config->admin.http, 0);
+	const struct socket_entry *control = sockets_find(sockets, address, 0);
+	const struct socket_entry *http = sockets_find(sockets, config->admin.http, 0);
 	free(address);
 	if (control)
 		TRY(handover_add(list, TO(ROLE_ADMIN), control->fd, "control"));
 	if (http)
 		TRY(handover_add(list, TO(ROLE_ADMIN), http->fd, "http"));
 	return STATUS_OK;
-}
-
-enum status sockets_hand_over(const struct sockets *sockets, const struct config *config, enum role_kind kind,
-			      unsigned index, struct handover *list)
-{
-	if (kind == ROLE_GATE)
-		return hand_to_gate(sockets, config, index, list);
-	return kind == ROLE_ADMIN ? hand_to_admin(sockets, config, list) : STATUS_OK;
 }
 
 void sockets_close(struct sockets *sockets)

@@ -2,6 +2,9 @@
  * The listening sockets of the node: for each client address one a gate, the
  * control socket and the HTTP socket. They outlive roles and reloads, so that no
  * connection waiting in a backlog is lost.
+ *
+ * The kernel gives each connection to one socket of its address (SO_REUSEPORT) as it begins, and resets it when that
+ * socket goes. So an address that stays never has fewer sockets than before: with fewer gates each has several.
  */
 #ifndef SUPERVISE_SOCKETS_H
 #define SUPERVISE_SOCKETS_H
@@ -13,15 +16,17 @@
 #include "supervise/privileges.h"
 
 struct socket_entry {
-	char *address; /* as configured, or "unix:/path" */
-	unsigned gate; /* 1, 2, …; 0: not a gate's */
-	int fd;
-	bool wanted; /* by the newest config */
+	char *address;   /* as configured, or "unix:/path" */
+	unsigned slot;   /* 1, 2, …: gate ((slot - 1) % gates) + 1 has it; 0: not a gate's */
+	int fd;          /* -1: it must be opened anew */
+	uint64_t number; /* counts up with each socket opened */
+	bool wanted;     /* by the newest config */
 };
 
 struct sockets {
 	struct socket_entry *items;
 	size_t count;
+	uint64_t last_number;
 };
 
 /*
@@ -32,9 +37,11 @@ MUST_USE enum status sockets_open(struct sockets *sockets, const struct config *
 				  const struct identities *identities, FILE *faults);
 /* Closes what the config of the last sockets_open does not need. */
 void sockets_trim(struct sockets *sockets);
-/* Adds what a process of that kind (gates: of that index) listens on. */
-MUST_USE enum status sockets_hand_over(const struct sockets *sockets, const struct config *config, enum role_kind kind,
-				       unsigned index, struct handover *list);
+/* Adds what the admin role listens on. Gates are told of theirs later (succession.c). */
+MUST_USE enum status sockets_hand_over(const struct sockets *sockets, const struct config *config,
+				       struct handover *list);
+/* The one of that address and slot, or NULL. */
+struct socket_entry *sockets_find(const struct sockets *sockets, const char *address, unsigned slot);
 /* Closes what clients connect to: with the gates' copies gone too, the kernel refuses them. */
 void sockets_close_gates(struct sockets *sockets);
 void sockets_close(struct sockets *sockets); /* all, and unlinks the control socket */

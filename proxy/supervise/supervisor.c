@@ -89,6 +89,8 @@ void supervisor_end(struct supervisor *supervisor)
 		reload_fail(supervisor, "subgate is ending");
 	sockets_close_gates(&supervisor->sockets);
 	generation_drain(supervisor->current, supervisor->current->config->global.drain_timeout, false);
+	for (struct generation *g = supervisor->outgoing; g; g = g->next) /* nobody succeeds them any more */
+		generation_drain(g, supervisor->current->config->global.drain_timeout, false);
 	advance(supervisor);
 }
 
@@ -125,6 +127,7 @@ void supervisor_generation_serves(struct supervisor *supervisor, struct generati
 		return;
 	}
 	supervisor->stage = STAGE_SERVING;
+	succession_tell(generation);
 	log_info("ready: subgate " SUBGATE_VERSION " as %s, %u gates", generation->config->global.hostname,
 		 generation_gates(generation->config));
 	notify_ready();

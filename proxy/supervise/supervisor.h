@@ -15,6 +15,7 @@
 #include "stats/life.h"
 #include "supervise/embedded_redis.h"
 #include "supervise/folders.h"
+#include "supervise/gate_sockets.h"
 #include "supervise/handover.h"
 #include "supervise/hang_limits.h"
 #include "supervise/logs.h"
@@ -42,7 +43,8 @@ enum post_state {
 struct post {
 	struct generation *generation;
 	enum role_kind kind;
-	unsigned index; /* gates: 1, 2, …; others 0 */
+	unsigned index;         /* gates: 1, 2, …; others 0 */
+	uint64_t newest_socket; /* gates: it was told of all with a number up to this one; 0: none yet */
 	enum post_state state;
 	bool takes_nothing; /* it is DRAINING and has stopped taking what is new */
 	struct process *process;
@@ -135,8 +137,8 @@ int supervisor_run(const char *config_file);
 
 /* Starts a process and gives it doors to all its neighbours. STATUS_SYSTEM and others: nothing was started. */
 MUST_USE enum status post_start(struct post *post);
-/* Tells its process to end within limit_ms; a post without one is GONE at once. */
-void post_drain(struct post *post, uint64_t limit_ms);
+/* Tells its process to end within limit_ms, and whether others serve in its place; a post without one is GONE at once. */
+void post_drain(struct post *post, uint64_t limit_ms, bool succeeded);
 void post_kill(struct post *post); /* its end is told as any other's */
 bool post_has_process(const struct post *post);
 void post_free(struct post *post); /* kills */
@@ -152,6 +154,13 @@ MUST_USE enum status doors_attach(struct post *post);
 /* A new door to each neighbour that is in `lost` and still the same process; empties `lost`. */
 void doors_renew(struct post *post);
 
+/* ---- succession.c */
+
+/* Sends to each READY gate of a generation that serves the sockets that it was not told of yet. */
+void succession_tell(struct generation *generation);
+/* A post's process has ended, `well` if it was told to and did: what a gate listened on is judged, and living gates told. */
+void succession_take_end(const struct post *post, bool well);
+
 /* ---- generation.c */
 
 /* Everything that a config needs, opened; no process yet. What is wrong goes to `faults`. Takes the config over, on failure too. */
@@ -159,7 +168,7 @@ MUST_USE enum status generation_create(struct supervisor *supervisor, struct con
 				       FILE *faults, struct generation **out_generation);
 /* Starts auth and relay; the gates once those are READY; then admin. The outcome comes as supervisor_generation_…, below. */
 void generation_start(struct generation *generation);
-/* Gates end within limit_ms; with `all`, the others are told too and wait for them. */
+/* Gates end within limit_ms; with `all`, the others are told too and wait for them: a generation after it serves. */
 void generation_drain(struct generation *generation, uint64_t limit_ms, bool all);
 /* Auth, relay and admin end within limit_ms: once the gates are gone. */
 void generation_drain_last(struct generation *generation, uint64_t limit_ms);

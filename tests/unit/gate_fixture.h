@@ -95,21 +95,12 @@ static struct world world;
 
 int role_take_fd(const struct role_context *context, const char *name)
 {
-	int *fd = NULL;
 	(void)context;
 	if (strcmp(name, "census") == 0)
 		return dup(census_board_fd(world.census));
 	if (strcmp(name, "census-reading") == 0)
 		return dup(census_board_reading_fd(world.census));
-	if (strcmp(name, "listener:submissions:0") == 0)
-		fd = &world.listener_fds[SUBMISSIONS];
-	else if (strcmp(name, "listener:submission:0") == 0)
-		fd = &world.listener_fds[SUBMISSION];
-	if (fd == NULL)
-		return -1;
-	int taken = *fd;
-	*fd = -1;
-	return taken;
+	return -1;
 }
 
 enum status role_take_secret(const struct role_context *context, const char *name, struct secret *out_secret)
@@ -500,6 +491,10 @@ static inline void start_gate(void)
 					    .node = "mail.example.com" };
 	assert_int_equal(census_board_open(world.census, GATE_SEAT, world.config.limits.connections), STATUS_OK);
 	assert_int_equal(gate_role.start(&world.role, &world.gate), STATUS_OK);
+	assert_int_equal(gate_role.listen(world.gate, SPAN("0:0:submissions"), world.listener_fds[SUBMISSIONS]),
+			 STATUS_OK);
+	assert_int_equal(gate_role.listen(world.gate, SPAN("0:0:submission"), world.listener_fds[SUBMISSION]),
+			 STATUS_OK);
 	attach_auth();
 	attach_relay();
 	turn();

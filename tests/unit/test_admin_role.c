@@ -376,7 +376,7 @@ static void subgatectl_says_when_nobody_answers(void **state)
 static void a_drained_role_finishes(void **state)
 {
 	(void)state;
-	admin_role.drain(world.admin, 1000);
+	admin_role.drain(world.admin, 1000, false);
 	assert_true(world.finished);
 }
 

@@ -748,7 +748,7 @@ static void test_what_cannot_be_done_is_said(void **state)
 static void test_a_drained_role_ends_with_its_last_gate(void **state)
 {
 	(void)state;
-	auth_role.drain(world.auth, 60000);
+	auth_role.drain(world.auth, 60000, false);
 	plain("anna", "wrong"); /* what was begun goes on */
 	expect_reply("535 5.7.8 Username or password not accepted");
 	assert_false(world.finished);
@@ -759,7 +759,7 @@ static void test_a_drained_role_ends_with_its_last_gate(void **state)
 static void test_a_drained_role_does_not_wait_for_ever(void **state)
 {
 	(void)state;
-	auth_role.drain(world.auth, 50);
+	auth_role.drain(world.auth, 50, false);
 	assert_false(world.finished);
 	run_until(world.loop, is_finished, NULL);
 }

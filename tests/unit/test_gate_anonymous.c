@@ -15,7 +15,7 @@ static void visit_without_login(void)
 
 static void end_gate(void)
 {
-	gate_role.drain(world.gate, 5000);
+	gate_role.drain(world.gate, 5000, false);
 	RUN_UNTIL(world.finished);
 }
 

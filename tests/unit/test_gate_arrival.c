@@ -194,7 +194,7 @@ static void a_draining_gate_waits_for_the_header_still(void **state)
 	struct client c;
 	(void)state;
 	client_connect(&c, SUBMISSION);
-	gate_role.drain(world.gate, PATIENCE_MS);
+	gate_role.drain(world.gate, PATIENCE_MS, false);
 	rest(20);
 	assert_false(world.finished);
 	say(&c, HEADER);
@@ -208,7 +208,7 @@ static void a_draining_gate_ends_with_who_gave_up(void **state)
 	struct client c;
 	(void)state;
 	client_connect(&c, SUBMISSION);
-	gate_role.drain(world.gate, PATIENCE_MS);
+	gate_role.drain(world.gate, PATIENCE_MS, false);
 	client_close(&c);
 	RUN_UNTIL(world.finished);
 }

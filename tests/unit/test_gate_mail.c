@@ -714,7 +714,7 @@ static void a_draining_gate_lets_a_message_end(void **state)
 	(void)state;
 	client_logged_in(&c);
 	enter_data(&c);
-	gate_role.drain(world.gate, 60000);
+	gate_role.drain(world.gate, 60000, false);
 	rest(10);
 	assert_false(world.finished);
 	say(&c, HEADER "\r\nHello\r\n.\r\n");

@@ -599,7 +599,7 @@ static void a_draining_gate_closes_the_idle_and_ends(void **state)
 	struct client idle, late;
 	(void)state;
 	client_logged_in(&idle);
-	gate_role.drain(world.gate, 5000);
+	gate_role.drain(world.gate, 5000, false);
 	HEARS(&idle, "421 4.3.2 This server is shutting down, please try again\r\n");
 	RUN_UNTIL(world.finished);
 	client_connect(&late, SUBMISSIONS);
@@ -608,10 +608,46 @@ static void a_draining_gate_closes_the_idle_and_ends(void **state)
 	client_close(&late);
 }
 
+/* A reload: whoever works goes on; who has logged in and rests is told after a while. */
+static void a_gate_with_a_successor_disturbs_nobody_who_works(void **state)
+{
+	struct client fresh;
+	(void)state;
+	client_connect(&fresh, SUBMISSION); /* in the queue still */
+	gate_role.drain(world.gate, 60000, true);
+	HEARS(&fresh, GREETING);
+	say(&fresh, "EHLO laptop\r\n");
+	HEARS(&fresh, "250-mail.example.com\r\n");
+	client_close(&fresh);
+	RUN_UNTIL(world.finished);
+}
+
+static void a_session_that_rests_ends_with_its_gate(void **state)
+{
+	struct client c;
+	(void)state;
+	client_logged_in(&c);
+	gate_role.drain(world.gate, 60000, true);
+	say(&c, "NOOP\r\n");
+	HEARS(&c, "250 2.0.0 OK\r\n");
+	rest(100);
+	assert_false(world.finished);
+	for (int i = 0; i < 2; i++) {
+		say(&c, "MAIL FROM:<alice@example.com>\r\n");
+		HEARS(&c, "250 2.1.0 Sender accepted\r\n");
+		say(&c, "RSET\r\n");
+		HEARS(&c, "250 2.0.0 Reset\r\n");
+	}
+	rest(PATIENCE_MS); /* as long as it may */
+	HEARS(&c, "421 4.3.2 This server is shutting down, please try again\r\n");
+	RUN_UNTIL(world.finished);
+	client_close(&c);
+}
+
 static void a_draining_gate_without_sessions_ends_at_once(void **state)
 {
 	(void)state;
-	gate_role.drain(world.gate, 5000);
+	gate_role.drain(world.gate, 5000, false);
 	assert_true(world.finished);
 }
 
@@ -622,7 +658,7 @@ static void when_the_time_to_drain_is_up_all_are_closed(void **state)
 	client_logged_in(&c);
 	say(&c, "MAIL FROM:<alice@example.com>\r\n");
 	HEARS(&c, "250 2.1.0 Sender accepted\r\n");
-	gate_role.drain(world.gate, 100);
+	gate_role.drain(world.gate, 100, false);
 	rest(30);
 	assert_false(world.finished);
 	HEARS(&c, "421 4.3.2 This server is shutting down, please try again\r\n");
@@ -681,6 +717,8 @@ int main(void)
 		IN_WORLD(who_was_told_goodbye_counts_until_he_is_gone),
 		IN_WORLD(who_reaches_a_limit_before_tls_is_recorded_too),
 		IN_WORLD(a_draining_gate_closes_the_idle_and_ends),
+		IN_WORLD(a_gate_with_a_successor_disturbs_nobody_who_works),
+		IN_WORLD(a_session_that_rests_ends_with_its_gate),
 		IN_WORLD(a_draining_gate_without_sessions_ends_at_once),
 		IN_WORLD(when_the_time_to_drain_is_up_all_are_closed),
 		IN_WORLD(sessions_are_counted_as_they_come_and_go),

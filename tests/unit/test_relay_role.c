@@ -224,7 +224,7 @@ static void a_drained_relay_waits_for_its_gates_and_then_finishes(void **state)
 {
 	(void)state;
 	start();
-	relay_role.drain(world.state, 60000);
+	relay_role.drain(world.state, 60000, false);
 	run_for(context.loop, 300);
 	assert_false(world.finished);
 	door_free(&world.gate);
@@ -236,7 +236,7 @@ static void a_drain_ends_in_time_though_a_gate_stays(void **state)
 {
 	(void)state;
 	start();
-	relay_role.drain(world.state, 400);
+	relay_role.drain(world.state, 400, false);
 	run_until(context.loop, is_finished, NULL);
 	relay_role.stop(world.state);
 }

@@ -4,8 +4,8 @@
 
 #include "stats/slab.h"
 #include "stats/stats.h"
+#include "supervise/gate_sockets.h"
 #include "supervise/seats.h"
-#include "supervise/sockets.h"
 #include "supervise_fixture.h"
 
 static const struct identities nobody = { .admin_group = (gid_t)-1 };
@@ -30,15 +30,35 @@ static void open_fixture(struct fixture *f)
 	assert_int_equal(mkdir(run, 0711), 0);
 }
 
-static int socket_of(const struct sockets *sockets, const struct config *config, unsigned gate, unsigned number)
+struct search {
+	const char *name;
+	int fd; /* -1: not found yet */
+};
+
+static enum status compare_name(void *context, const char *name, int fd)
 {
-	struct handover list = { 0 };
+	struct search *search = context;
+	if (strcmp(name, search->name) == 0)
+		search->fd = fd;
+	return STATUS_OK;
+}
+
+/* Of gate `gate` of `gates`, by its name; -1: it has none. */
+static int socket_named(struct sockets *sockets, const struct config *config, unsigned gate, unsigned gates,
+			const char *name)
+{
+	const struct gate_place place = { config, gate, gates };
+	struct search search = { name, -1 };
+	assert_int_equal(gate_sockets_visit_newer(sockets, &place, 0, compare_name, &search), STATUS_OK);
+	return search.fd;
+}
+
+/* Of one of two gates. */
+static int socket_of(struct sockets *sockets, const struct config *config, unsigned gate, unsigned number)
+{
 	char name[32];
-	snprintf(name, sizeof(name), "listener:s:%u", number);
-	assert_int_equal(sockets_hand_over(sockets, config, ROLE_GATE, gate, &list), STATUS_OK);
-	int fd = handover_find(&list, name);
-	handover_forget(&list);
-	return fd;
+	snprintf(name, sizeof(name), "%u:0:s", number);
+	return socket_named(sockets, config, gate, 2, name);
 }
 
 static bool is_refused(unsigned port)
@@ -84,10 +104,10 @@ static void a_reload_keeps_what_stays_and_closes_what_goes(void **state)
 	assert_int_equal(sockets_open(&sockets, f.config, 1, &nobody, f.faults), STATUS_OK);
 	assert_false(is_refused(goes)); /* until the new gates serve */
 	sockets_trim(&sockets);
-	assert_int_equal(socket_of(&sockets, f.config, 1, 0), before);
+	assert_int_equal(socket_named(&sockets, f.config, 1, 1, "0:0:s"), before);
 	assert_true(is_refused(goes));
 	assert_false(is_refused(comes));
-	assert_int_equal(sockets.count, 3);
+	assert_int_equal(sockets.count, 4); /* both of the address that stays: no connection to it is lost */
 	sockets_close(&sockets);
 	assert_true(is_refused(stays));
 	fixture_close(&f);
@@ -178,9 +198,9 @@ static void the_control_socket_takes_the_place_of_an_old_one(void **state)
 	fixture_path(&f, "run/admin.sock", path);
 	assert_int_equal(stat(path, &info), 0);
 	assert_true(S_ISSOCK(info.st_mode));
-	assert_int_equal(sockets_hand_over(&sockets, f.config, ROLE_ADMIN, 0, &admin), STATUS_OK);
+	assert_int_equal(sockets_hand_over(&sockets, f.config, &admin), STATUS_OK);
 	assert_true(handover_find(&admin, "control") >= 0);
-	assert_int_equal(handover_find(&admin, "listener:s:0"), -1);
+	assert_int_equal(admin.count, 1);
 	handover_forget(&admin);
 	sockets_close(&sockets);
 	assert_int_equal(access(path, F_OK), -1);
@@ -203,6 +223,106 @@ static void at_the_end_clients_are_refused_and_administrators_are_not(void **sta
 	fixture_path(&f, "run/admin.sock", path);
 	assert_int_equal(access(path, F_OK), 0);
 	sockets_close(&sockets);
+	fixture_close(&f);
+}
+
+static void fewer_gates_have_all_sockets_among_them(void **state)
+{
+	(void)state;
+	struct fixture f;
+	struct sockets sockets = { 0 };
+	open_fixture(&f);
+	use_ports(&f, free_port(), 0);
+	assert_int_equal(sockets_open(&sockets, f.config, 3, &nobody, f.faults), STATUS_OK);
+	int former[3];
+	for (unsigned gate = 1; gate <= 3; gate++)
+		former[gate - 1] = socket_named(&sockets, f.config, gate, 3, "0:0:s");
+	assert_int_equal(sockets_open(&sockets, f.config, 2, &nobody, f.faults), STATUS_OK);
+	sockets_trim(&sockets);
+	assert_int_equal(socket_named(&sockets, f.config, 1, 2, "0:0:s"), former[0]);
+	assert_int_equal(socket_named(&sockets, f.config, 1, 2, "0:1:s"), former[2]);
+	assert_int_equal(socket_named(&sockets, f.config, 2, 2, "0:0:s"), former[1]);
+	assert_int_equal(socket_named(&sockets, f.config, 2, 2, "0:1:s"), -1);
+	sockets_close(&sockets);
+	fixture_close(&f);
+}
+
+/* ---- after a gate's end */
+
+static ino_t inode_of(int fd)
+{
+	struct stat info;
+	assert_int_equal(fstat(fd, &info), 0);
+	return info.st_ino;
+}
+
+struct told {
+	unsigned count;
+	char name[32];
+};
+
+static enum status note_told(void *context, const char *name, int fd)
+{
+	struct told *told = context;
+	(void)fd;
+	told->count++;
+	snprintf(told->name, sizeof(told->name), "%s", name);
+	return STATUS_OK;
+}
+
+static void block(int fd)
+{
+	assert_int_equal(fcntl(fd, F_SETFL, 0), 0);
+}
+
+static void deafen(int fd)
+{
+	assert_int_equal(shutdown(fd, SHUT_RDWR), 0);
+}
+
+static void leave_alone(int fd)
+{
+	(void)fd;
+}
+
+static void only_a_sound_socket_of_a_gate_that_ended_well_passes_on(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *what;
+		void (*touch)(int fd);
+		bool well, stays;
+	} cases[] = {
+		{ "drained", leave_alone, true, true },
+		{ "crashed or killed", leave_alone, false, false },
+		{ "says that it drained, and left it blocking", block, true, false },
+		{ "says that it drained, and left it deaf", deafen, true, false },
+	};
+	struct fixture f;
+	open_fixture(&f);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct sockets sockets = { 0 };
+		struct told told = { 0 };
+		unsigned port = free_port();
+		use_ports(&f, port, 0);
+		const struct gate_place first = { f.config, 1, 2 }, second = { f.config, 2, 2 };
+		assert_int_equal(sockets_open(&sockets, f.config, 2, &nobody, f.faults), STATUS_OK);
+		uint64_t known = sockets.last_number;
+		ino_t before = inode_of(socket_of(&sockets, f.config, 1, 0));
+		ino_t neighbour = inode_of(socket_of(&sockets, f.config, 2, 0));
+		cases[i].touch(socket_of(&sockets, f.config, 1, 0));
+		if (gate_sockets_judge(&sockets, &first, cases[i].well) == cases[i].stays ||
+		    (inode_of(socket_of(&sockets, f.config, 1, 0)) == before) != cases[i].stays)
+			fail_msg("%s", cases[i].what);
+		assert_int_equal(inode_of(socket_of(&sockets, f.config, 2, 0)), neighbour);
+		assert_int_equal(gate_sockets_visit_newer(&sockets, &first, known, note_told, &told), STATUS_OK);
+		assert_int_equal(gate_sockets_visit_newer(&sockets, &second, known, note_told, &told), STATUS_OK);
+		assert_int_equal(told.count, cases[i].stays ? 0 : 1);
+		assert_string_equal(told.name, cases[i].stays ? "" : "0:0:s");
+		assert_int_equal(fcntl(socket_of(&sockets, f.config, 1, 0), F_GETFL), O_RDWR | O_NONBLOCK);
+		assert_false(is_refused(port));
+		sockets_close(&sockets);
+	}
 	fixture_close(&f);
 }
 
@@ -307,6 +427,8 @@ int main(void)
 		cmocka_unit_test(a_group_opens_the_control_socket_to_its_members_and_to_nobody_else),
 		cmocka_unit_test(the_control_socket_takes_the_place_of_an_old_one),
 		cmocka_unit_test(at_the_end_clients_are_refused_and_administrators_are_not),
+		cmocka_unit_test(fewer_gates_have_all_sockets_among_them),
+		cmocka_unit_test(only_a_sound_socket_of_a_gate_that_ended_well_passes_on),
 		cmocka_unit_test(a_seat_is_taken_by_one_and_outlives_him),
 		cmocka_unit_test(a_gate_is_believed_in_a_gates_counters_alone),
 		cmocka_unit_test(seats_grow_under_those_who_sit),

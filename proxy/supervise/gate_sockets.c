@@ -1,0 +1,120 @@
+/*
+ * What happens to the sockets of one gate: its process is told of them, and they are judged when that has ended.
+ * Owns nothing; sockets.c does.
+ */
+#include "supervise/gate_sockets.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "net/listener.h"
+
+#define NAME_SIZE 192 /* bytes of a descriptor's name, the NUL included */
+
+/* ---- visits */
+
+/* What is done with each of them. */
+struct visit {
+	struct sockets *sockets;
+	void (*see)(struct visit *visit, struct socket_entry *entry, const char *name);
+	uint64_t after; /* take_newer */
+	enum status (*take)(void *context, const char *name, int fd);
+	void *context;
+	enum status status; /* of the first that failed */
+	bool well, renewed; /* judge_one */
+};
+
+/* "ADDRESS:SOCKET:LISTENER": its number in the section, then that of the gate's sockets there, both from 0. */
+static void visit_address(struct visit *visit, const struct gate_place *place, const struct config_listener *listener,
+			  size_t k)
+{
+	char name[NAME_SIZE];
+	unsigned number = 0;
+	struct socket_entry *entry;
+	for (unsigned slot = place->index;
+	     (entry = sockets_find(visit->sockets, listener->address.items[k], slot)) != NULL; slot += place->gates) {
+		snprintf(name, sizeof(name), "%zu:%u:%s", k, number++, listener->name);
+		visit->see(visit, entry, name);
+	}
+}
+
+static void visit_gate(struct visit *visit, const struct gate_place *place)
+{
+	for (size_t i = 0; i < place->config->listener.count; i++) {
+		const struct config_listener *listener = &place->config->listener.items[i];
+		for (size_t k = 0; k < listener->address.count; k++)
+			visit_address(visit, place, listener, k);
+	}
+}
+
+/* The new one is there before the old one goes, so that nobody else gets the port. STATUS_SYSTEM: neither is. */
+static enum status renew(struct sockets *sockets, struct socket_entry *entry)
+{
+	struct endpoint endpoint;
+	int fd = -1;
+	enum status status = endpoint_parse(span_of(entry->address), &endpoint);
+	if (status == STATUS_OK)
+		status = listener_open_socket(&endpoint, &fd);
+	if (status != STATUS_OK)
+		log_error("can't listen on %s: %s", entry->address, strerror(errno));
+	if (entry->fd >= 0)
+		close(entry->fd);
+	entry->fd = fd;
+	entry->number = ++sockets->last_number;
+	return status;
+}
+
+/* ---- after a gate's end */
+
+/*
+ * As listener_open_socket made it. A gate that was taken over may end well in every way that we can see, having said
+ * that it drained; so it is not its word that counts. Its system calls leave it none that changes a listening socket
+ * (gate_calls.def); this asks the kernel whether that is so. And whoever crashed, or had to be killed, may have been
+ * in the middle of what we have not thought of: there the sockets are replaced whatever the kernel says.
+ */
+static bool is_sound(int fd)
+{
+	int listens = 0;
+	socklen_t size = sizeof(listens);
+	return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0 && listens &&
+	       fcntl(fd, F_GETFL) == (O_RDWR | O_NONBLOCK) && fcntl(fd, F_GETOWN) == 0;
+}
+
+/* A living gate that has it too, of another config, takes whoever waits there: it must not block on it. */
+static void judge_one(struct visit *visit, struct socket_entry *entry, const char *name)
+{
+	(void)name;
+	if (entry->fd < 0 || (visit->well && is_sound(entry->fd)))
+		return;
+	fcntl(entry->fd, F_SETFL, O_NONBLOCK);
+	visit->renewed = true;
+	(void)!renew(visit->sockets, entry); /* or it is when a gate is to be told of it */
+}
+
+bool gate_sockets_judge(struct sockets *sockets, const struct gate_place *place, bool well)
+{
+	struct visit visit = { .sockets = sockets, .see = judge_one, .well = well };
+	visit_gate(&visit, place);
+	return visit.renewed;
+}
+
+static void take_newer(struct visit *visit, struct socket_entry *entry, const char *name)
+{
+	if (visit->status == STATUS_OK && entry->fd < 0)
+		visit->status = renew(visit->sockets, entry);
+	if (visit->status == STATUS_OK && entry->number > visit->after)
+		visit->status = visit->take(visit->context, name, entry->fd);
+}
+
+enum status gate_sockets_visit_newer(struct sockets *sockets, const struct gate_place *place, uint64_t after,
+				     enum status (*take)(void *context, const char *name, int fd), void *context)
+{
+	struct visit visit = {
+		.sockets = sockets, .see = take_newer, .after = after, .take = take, .context = context
+	};
+	visit_gate(&visit, place);
+	return visit.status;
+}
