@@ -189,7 +189,7 @@ def test_a_gate_that_grants_itself_a_session_is_replaced(subgate, upstream):
     liar = forge(subgate, frame("GRANT", *grant) + frame("ENVELOPE", u64(4711), u64(1), *ENVELOPE))
     wait_until(lambda: len(subgate.pids("gate")) == 2 and liar not in subgate.pids("gate"), lambda: subgate.log)
     assert gates[1] in subgate.pids("gate")
-    assert "gate 1 said what no gate may say: it is killed" in subgate.log
+    subgate.wait_for_log("gate 1 said what no gate may say: it is killed")
     wait_until(lambda: not re.search("starting|waiting", subgate.ctl("status").stdout),
                lambda: subgate.ctl("status").stdout)
     for _ in range(4):

@@ -72,7 +72,7 @@ def test_a_full_disk_of_the_audit_refuses_mail_until_there_is_room(tmp_path, ups
         wait_until(lambda: send(subgate, password, number=2)[0] == 451, "the disk to be full", 20)
         code, text, _ = send(subgate, password, number=3)
         assert (code, text) == (451, "4.3.0 Audit unavailable; try again later")
-        assert "audit: No space left on device" in subgate.log
+        subgate.wait_for_log("audit: No space left on device")
         sent = len(upstream.messages)
         filler.unlink()
         wait_until(lambda: send(subgate, password, number=4)[0] == 250, "mail to flow again", 20)

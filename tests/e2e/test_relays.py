@@ -204,7 +204,7 @@ def test_an_account_that_has_sent_enough_rests_through_reload_and_restart(start,
     password = subgate.create_app_password(USER)
     raw.script[MAIL] = ["550 5.4.5 Daily user sending limit exceeded"]
     assert send(subgate, password)[0] == 451
-    assert "no new message for 300 s, or until subgatectl relay resume upstream" in subgate.log
+    subgate.wait_for_log("no new message for 300 s, or until subgatectl relay resume upstream")
     for again in (lambda: subgate.ctl("reload"), lambda: (subgate.stop(), subgate.start())):
         again()
         found = relay(subgate)

@@ -87,6 +87,10 @@ class Subgate:
     def log(self):
         return (self.folder / "subgate.log").read_text(errors="replace")
 
+    def wait_for_log(self, *texts):
+        """Waits until the log has one of them: a role's lines come through a pipe, and so later than what it did."""
+        wait_until(lambda: any(text in self.log for text in texts), lambda: f"{texts} in the log:\n{self.log}", 30)
+
     @property
     def pid(self):
         return self._process.pid
