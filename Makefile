@@ -75,4 +75,5 @@ include $(wildcard tests/tests.mk deploy/deploy.mk)
 clean:
 	rm -rf $(BUILD)
 
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+# Not those of the bare roots, which are no files of make.
+-include $(shell find $(BUILD) -name 'bare-*' -prune -o -name '*.d' -print 2>/dev/null)
