@@ -108,3 +108,4 @@ service auth {{
     def stop(self):
         subprocess.run(["/usr/sbin/dovecot", "-c", str(self.config), "stop"], capture_output=True)
         self._process.stop()
+        print(self.log)  # shown where the test has failed
