@@ -231,7 +231,7 @@ def test_slow_recipients_of_one_user_hold_nobody_else_up(start, slow_upstream):
     assert [send(subgate, passwords, 1) for _ in range(6)] == ["250"] * 6
     took = time.monotonic() - began
     show(f"6 messages beside 10 of a user with slow recipients, over 3 connections: {took:.1f} s")
-    assert took < 10  # they waited for none of them
+    assert took < 25  # they waited for none of them; for two it would be over 30 s
     assert len(upstream.slow) == 2
     for client in slow:
         client.close()
