@@ -303,7 +303,7 @@ static void perform(char what, struct span with)
 		pass_time(with);
 		break;
 	case 'D':
-		gate_role.drain(gate, 1000);
+		gate_role.drain(gate, 1000, false);
 		break;
 	default:
 		perform_on_doors(what, with);
