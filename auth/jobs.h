@@ -5,7 +5,7 @@
  * is dropped when it comes.
  *
  * Jobs have owners. No owner takes more than half of the queue, and one whose turn it was lets another go first: so
- * whoever asks for more than can be done waits, and not those beside him.
+ * whoever asks for more than can be done waits, and nobody else does.
  *
  * The threads block all signals and have small stacks. Everything here but
  * `run`, `enter` and `leave` happens on the loop's thread.

@@ -1,5 +1,5 @@
 /*
- * Who may stay where places are few, as on the control socket and the metrics
+ * Which connections may stay where places are few, as on the control socket and the metrics
  * port: nobody can use them up by keeping silent. Where there is no room the oldest connection that
  * has asked nothing gives way, of the peer that holds most; one peer alone holds no more than its share.
  *

@@ -6,7 +6,7 @@
  * auth_timeout from the connection on, whatever the client does meanwhile.
  *
  * When others serve in this gate's place, whoever works is not disturbed: who logs in, and who sends one message after
- * another. Who has logged in and rests hears 421 after a while. Without a successor there is no time to wait for.
+ * another. A logged-in client that is idle hears 421 after a while. Without a successor there is no time to wait for.
  *
  * A message has data_timeout, and each byte of it adds what it may take at
  * data_rate, up to data_timeout again: who is fast may rest so long, who is slower than the rate

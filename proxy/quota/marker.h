@@ -2,7 +2,7 @@
  * The marker: a key in Redis by which a loss is noticed. Its id is made once
  * and kept in the state folder too: another one, or none, means that Redis
  * was emptied, restored or replaced. A number that this process writes after
- * charges, in the same order, tells when Redis fell back behind what it
+ * charges, in the same order, tells when Redis lost some of what it
  * acknowledged (a replica promoted too early, an older backup).
  *
  * A loss is told, no more: users may then send more than a day's quota.

@@ -39,7 +39,7 @@
 #define ENVELOPE_LIMIT_MS \
 	50000 /* for MAIL and RCPTs to be answered, by all relays of the route together; impatient clients wait a minute */
 #define DOT_LIMIT_MS \
-	50000 /* from the client's dot to his answer, all relays together; a reply_timeout beyond it holds from our own dot */
+	50000 /* from the client's dot to its answer, all relays together; a reply_timeout beyond it holds from our own dot */
 #define VERDICT_MS \
 	10000 /* of it for the reply to our final dot: one without time for it would make an unknown of a failure */
 #define SHARE_LEAST_MS 5000          /* of it for each relay */
