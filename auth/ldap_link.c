@@ -9,13 +9,19 @@
 
 /* ---- the socket */
 
+/*
+ * Connected: from here on the watchdog alone keeps the time. With a network time-out of its own libldap would make the
+ * socket non-blocking for the handshake and, with GnuTLS, try to read it over and over until the server speaks.
+ */
 static int add_socket(LDAP *handle, Sockbuf *socket, LDAPURLDesc *server, struct sockaddr *address,
 		      struct ldap_conncb *callback)
 {
-	(void)handle, (void)server, (void)address;
+	(void)server, (void)address;
+	static const struct timeval none = { .tv_sec = -1 };
 	struct ldap_link *link = callback->lc_arg;
 	int fd = -1;
-	if (ber_sockbuf_ctrl(socket, LBER_SB_OPT_GET_FD, &fd) < 0)
+	if (ber_sockbuf_ctrl(socket, LBER_SB_OPT_GET_FD, &fd) < 0 ||
+	    ldap_set_option(handle, LDAP_OPT_NETWORK_TIMEOUT, &none) != LDAP_OPT_SUCCESS)
 		return -1;
 	return ldap_guard_set_socket(link->guard, link->slot, fd) ? 0 : -1;
 }

@@ -8,6 +8,7 @@ import time
 import pytest
 
 from harness.client import connect
+from harness.measure import cpu_ms
 from harness.process import free_port, wait_until
 from harness.subgate import relay_section
 
@@ -142,6 +143,17 @@ def test_many_logins_at_a_frozen_directory_end_in_time_and_work_again(upstream, 
     directory.thaw()
     assert {code for code, _ in results} == {454} and max(seconds for _, seconds in results) < 25, results
     wait_until(lambda: log_in(subgate)[0] == 235, "logins to work again", 20)
+
+
+def test_waiting_for_a_silent_directory_costs_no_cpu(upstream, directory, start):
+    section = directory.section().replace('timeout = "2s"', 'timeout = "5s"')
+    subgate = start(relay_section(upstream) + section + UNCACHED)
+    auth, = subgate.pids("auth")
+    directory.freeze()
+    before = cpu_ms([auth])
+    code, seconds = log_in(subgate)
+    directory.thaw()
+    assert code == 454 and cpu_ms([auth]) - before < 100 * seconds  # a tenth of the time
 
 
 def test_wrong_search_account_is_454_and_in_the_log(upstream, directory, start):
