@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import pathlib
 import threading
 import time
 
@@ -12,7 +13,7 @@ from harness.process import wait_until
 from harness.subgate import relay_section
 
 USER, PASSWORD = "alice@example.com", "Alice-Password-1"
-WRITE, FDATASYNC, FUTEX = "1", "75", "202"  # system calls of x86-64
+READ, WRITE, FDATASYNC = "0", "1", "75"  # system calls of x86-64
 LIMIT = 10 + 4  # seconds that a call may take, and that it must be late, before it counts as stuck
 
 
@@ -30,20 +31,21 @@ def thread_stuck_at_the_directory(subgate, directory):
     plain = base64.b64encode(f"\0{USER}\0{PASSWORD}".encode()).decode()
     client.putcmd("AUTH", f"PLAIN {plain}")
     auth, = subgate.pids("auth")
-    thread = wait_until(lambda: busy_thread(auth), "a thread to ask the directory", 5)
+    thread = wait_until(lambda: waiting_thread(auth), "a thread to ask the directory", 5)
     with Debugger(thread) as debugger:
         directory.thaw()
         yield debugger
     client.close()
 
 
-def busy_thread(pid):
-    """The one that does not wait for work."""
-    for thread in threads(pid, "ldap-check"):
-        with open(f"/proc/{pid}/task/{thread}/syscall", encoding="ascii") as call:
-            if call.read().split()[0] != FUTEX:
-                return thread
-    return None
+def waiting_thread(pid):
+    """The one that waits for the directory's part of the handshake; before, its role may not know that it is in a call."""
+    return next((thread for thread in threads(pid, "ldap-check") if system_call(pid, thread) == READ), None)
+
+
+def system_call(pid, thread):
+    """The number of the one that the thread is in, or "running"."""
+    return pathlib.Path(f"/proc/{pid}/task/{thread}/syscall").read_text().split()[0]
 
 
 def test_one_thread_of_many_is_shown(upstream, directory, start):
@@ -76,9 +78,7 @@ def hold_while_it_writes(pid, name, calls):
     thread, = threads(pid, name)
     while True:
         debugger = Debugger(thread).__enter__()
-        with open(f"/proc/{pid}/task/{thread}/syscall", encoding="ascii") as call:
-            number = call.read().split()[0]
-        if number in calls:
+        if system_call(pid, thread) in calls:
             return debugger
         debugger.__exit__()
         time.sleep(0.001)
