@@ -1,7 +1,9 @@
 """What the end-to-end tests stand on: real servers, started for each test that asks for them."""
 
 import pathlib
+import shutil
 import sys
+import tempfile
 
 import pytest
 
@@ -14,6 +16,22 @@ from harness.subgate import Subgate, relay_section  # noqa: E402
 from harness.upstream import Upstream  # noqa: E402
 
 USERS = {"alice": "Alice-Password-1", "bob": "Bob-Password-2"}
+
+
+def pytest_configure(config):
+    """
+    A folder for this run alone: in the one that pytest shares, the beginning of another run closes the way for servers
+    that run as users of their own. Its name is short, as sockets lie below it.
+    """
+    if not config.option.basetemp:
+        config.option.basetemp = config.own_folder = tempfile.mkdtemp(prefix="e2e-")
+
+
+def pytest_sessionfinish(session, exitstatus):
+    """The folder is kept where a test has failed."""
+    own_folder = getattr(session.config, "own_folder", None)
+    if own_folder and exitstatus == 0:
+        shutil.rmtree(own_folder)
 
 
 @pytest.fixture(scope="session")
