@@ -222,7 +222,9 @@ bool probing_holds_report(struct delivery *delivery)
 {
 	if (limit_of(delivery) == 0 || delivery->is_counting)
 		return delivery->is_counting;
-	size_t more = recipients_begin_count(&delivery->recipients);
+	/* While some wait for room, refused ones of a group that is half answered are counted: it could be its own rest that waits. */
+	bool some_wait = delivery->user && delivery->user->probing.waiting;
+	size_t more = recipients_begin_count(&delivery->recipients, some_wait);
 	if (more == 0)
 		return false;
 	enum status status = refused_count(delivery->all->services->refused, delivery->grant->user, limit_of(delivery),

@@ -68,7 +68,7 @@ void recipients_begin_attempt(struct recipients *recipients)
 {
 	for (size_t i = 0; i < recipients->answered; i++) {
 		struct recipient *recipient = &recipients->items[recipients->asked[i]];
-		if (recipient->reported)
+		if (recipient->reported || recipient->hidden)
 			continue;
 		recipient->reply = (struct span){ 0 };
 		recipient->accepted = recipient->refused = false;
@@ -200,9 +200,9 @@ static size_t find_answered_end(const struct recipients *recipients)
 	return end;
 }
 
-size_t recipients_begin_count(struct recipients *recipients)
+size_t recipients_begin_count(struct recipients *recipients, bool batch_may_be_unfinished)
 {
-	size_t end = find_answered_end(recipients), count = 0;
+	size_t end = batch_may_be_unfinished ? recipients->count : find_answered_end(recipients), count = 0;
 	for (size_t i = recipients->reported; i < end; i++) {
 		struct recipient *recipient = &recipients->items[i];
 		recipient->counting = recipient->refused && !recipient->accepted && !recipient->counted;
@@ -219,11 +219,13 @@ size_t recipients_end_count(struct recipients *recipients, size_t counted, struc
 		if (!recipient->counting)
 			continue;
 		recipient->counting = false;
-		recipient->counted = true;
+		/* If an attempt began meanwhile, and it is not counted, the next relay has the word. */
+		recipient->counted = counted > 0 || !span_is_empty(recipient->reply);
 		if (counted) {
 			counted--;
-		} else if (!span_is_empty(recipient->reply)) { /* else the next relay has the word */
+		} else if (recipient->counted) {
 			recipient->reply = reply;
+			recipient->hidden = true;
 			hidden++;
 		}
 	}

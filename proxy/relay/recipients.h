@@ -24,6 +24,7 @@ struct recipient {
 	bool reported;          /* the client heard it */
 	bool refused;           /* a relay refused it for what it is: that tells which addresses there are */
 	bool counting, counted; /* among its user's refused recipients: being, or done */
+	bool hidden;            /* beyond their limit: the reply says no more than that, whatever a relay says */
 };
 
 /*
@@ -64,8 +65,11 @@ void recipients_release(struct recipients *recipients, size_t more);
 /* How many may yet turn out to be refused, or have and are not counted. */
 size_t recipients_in_flight(const struct recipients *recipients);
 
-/* How many in the batch that is to be reported next were refused and are not counted yet; 0 while it is not answered. They are, until: */
-size_t recipients_begin_count(struct recipients *recipients);
+/*
+ * How many in the batch that is to be reported next were refused and are not counted yet; 0 while it is not answered,
+ * unless it may be unfinished: then all that the client has not heard of count. They are being counted, until:
+ */
+size_t recipients_begin_count(struct recipients *recipients, bool batch_may_be_unfinished);
 /* So many of them are; the client is to hear `reply` of the others. Gives how many those are. */
 size_t recipients_end_count(struct recipients *recipients, size_t counted, struct span reply);
 

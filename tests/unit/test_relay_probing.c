@@ -96,12 +96,39 @@ static void a_large_group_is_asked_for_in_parts(void **state)
 	upstream_says("250 1|250 2");
 	expect_trace("more: dee@x eve@x");
 	upstream_says("250 3|550 5.1.1 none");
-	expect_trace("more: fay@x"); /* one may be refused still */
-	upstream_says("250 5");
-	expect_trace("count 1");
+	expect_trace("count 1; more: fay@x"); /* one may be refused still */
 	refused_says(1, 1, false);
+	upstream_says("250 5");
 	expect_trace("replies");
 	assert_string_equal(world.envelope_reply, "250 1|250 2|250 3|550 5.1.1 none|250 5");
+}
+
+static void the_rest_of_a_group_does_not_wait_for_its_own_refusals(void **state)
+{
+	(void)state;
+	begin(2);
+	assert_int_equal(say_envelope(grant, 1, SENDER, "bob@x cy@x dee@x eve@x"), STATUS_OK);
+	expect_trace("A: bob@x cy@x");
+	upstream_says("550 5.1.1 none|550 5.1.1 none");
+	expect_trace("count 2");
+	refused_says(2, 2, true);
+	expect_trace("quota.exceeded; message.refused; replies");
+	assert_string_equal(world.envelope_reply, "550 5.1.1 none|550 5.1.1 none|" HIDDEN "|" HIDDEN);
+}
+
+static void what_is_beyond_the_limit_stays_hidden_at_the_next_relay(void **state)
+{
+	(void)state;
+	begin(2);
+	assert_int_equal(say_envelope(grant, 1, SENDER, "bob@x cy@x dee@x"), STATUS_OK);
+	upstream_says("550 5.1.1 none|250 ok");
+	expect_trace("A: bob@x cy@x; count 1; more: dee@x");
+	refused_says(0, 2, false); /* another node counted two meanwhile */
+	upstream_fails("");
+	expect_trace("B: cy@x dee@x");
+	upstream_says("250 ok|250 ok");
+	expect_trace("replies");
+	assert_string_equal(world.envelope_reply, HIDDEN "|250 ok|250 ok");
 }
 
 static void the_others_of_a_user_wait_until_it_is_known(void **state)
@@ -210,6 +237,8 @@ int main(void)
 		IN_WORLD(then_no_relay_is_asked),
 		IN_WORLD(once_some_are_old_redis_is_asked_anew),
 		IN_WORLD(a_large_group_is_asked_for_in_parts),
+		IN_WORLD(the_rest_of_a_group_does_not_wait_for_its_own_refusals),
+		IN_WORLD(what_is_beyond_the_limit_stays_hidden_at_the_next_relay),
 		IN_WORLD(the_others_of_a_user_wait_until_it_is_known),
 		IN_WORLD(one_that_waits_may_leave),
 		IN_WORLD(one_that_ends_lets_those_that_wait_go_on),
