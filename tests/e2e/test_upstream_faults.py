@@ -101,7 +101,7 @@ def test_many_replies_in_front_of_the_dot_are_451_and_given_back(raw, start, sta
     password = subgate.create_app_password(USER)
     raw.script[stage] = [many_replies]
     code, text, seconds = send(subgate, password, body="x" * 70 + "\r\n" if stage == DATA else ("x" * 998 + "\r\n") * 9000)
-    assert (code, text[:5]) == (451, "4.4.1") and seconds < 8
+    assert (code, text[:5]) == (451, "4.4.1") and seconds < 15
     assert outcomes(subgate) == ["message.failed"]
     assert raw.messages == []
     check_next(subgate, password)
@@ -119,7 +119,7 @@ def test_a_refusal_within_the_body_reaches_the_client(raw, start, reply, closes)
     password = subgate.create_app_password(USER)
     raw.script[BODY] = [refuse]
     code, text, seconds = send(subgate, password, body=("x" * 998 + "\r\n") * 9000)
-    assert f"{code} {text}" == reply and seconds < 8
+    assert f"{code} {text}" == reply and seconds < 15
     assert outcomes(subgate) == ["message.failed"] and raw.messages == []
     check_next(subgate, password)
 
@@ -247,7 +247,7 @@ def test_a_relay_that_says_more_after_each_login_is_not_logged_in_to_again_and_a
     password = subgate.create_app_password(USER)
     raw.script[AUTH] = ["235 2.7.0 Welcome\n250 2.0.0 and more"] * 1000
     code, text, seconds = send(subgate, password)
-    assert (code, text[:5]) == (451, "4.4.1") and seconds < 8
+    assert (code, text[:5]) == (451, "4.4.1") and seconds < 15
     assert raw.connections < 4
     raw.script[AUTH].clear()
     check_next(subgate, password)
@@ -403,7 +403,7 @@ def test_the_verdict_is_waited_for_as_long_as_the_option_says(start):
         patient, usual = pool.map(play, relays)
     assert patient[0] == 250
     assert usual == (451, "4.4.2 Connection to the relay lost; the message may have been delivered")
-    assert [r["type"] for r in subgate.audit("message.unknown", "message.sent")].count("message.sent") == 1
+    assert len(subgate.wait_for_audit("message.sent")) == len(subgate.wait_for_audit("message.unknown")) == 1
     for raw in raws:
         raw.stop()
 
