@@ -1,7 +1,7 @@
 /*
  * What clients hear from the relay role: our own refusals, each written once
  * here, and the upstream's words, let through only where they are about the
- * message and never where they are about us (FIELD: classes of upstream failure).
+ * message and never where they are about us (upstream/FIELD.md).
  */
 #ifndef RELAY_ANSWERS_H
 #define RELAY_ANSWERS_H

@@ -61,7 +61,7 @@
 #include "smtp/reply.h"
 #include "stats/stats.h"
 
-/* What an outcome means, by code and enhanced code; FIELD: classes of upstream failure. */
+/* What an outcome means, by code and enhanced code; FIELD.md. */
 enum upstream_class {
 	UPSTREAM_TRANSPORT = 0, /* the way to the relay, the relay itself, and whatever is in doubt */
 	UPSTREAM_ACCEPTED,      /* 250 to the final dot */
