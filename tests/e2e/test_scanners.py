@@ -20,7 +20,7 @@ CHECKS = ["-p", "-s", "-f", "-P", "-S", "-U"]
 
 
 def run(*arguments):
-    done = subprocess.run(list(map(str, arguments)), capture_output=True, text=True, timeout=200)
+    done = subprocess.run(list(map(str, arguments)), capture_output=True, text=True, timeout=900)
     return done.stdout + done.stderr
 
 
