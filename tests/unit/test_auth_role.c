@@ -17,6 +17,7 @@
 
 #include "auth/app_password.h"
 #include "auth/exchange.h"
+#include "auth/gate_door.h"
 #include "base/base64.h"
 #include "base/clock.h"
 #include "door/messages.h"
@@ -44,6 +45,7 @@ static struct {
 	char user[TEXT];
 	char sender[TEXT];
 	bool granted;
+	unsigned answered, put_off; /* logins, and those that heard 454 */
 	/* the relay played */
 	struct door *relay;
 	bool relay_is_silent;
@@ -59,6 +61,8 @@ static struct {
 	struct door *admin;
 	char *answer;
 } world;
+
+static uint64_t last_request;
 
 /* ---- what the supervisor's room gives a role */
 
@@ -111,6 +115,8 @@ static void keep_done(const struct door_sasl_done *done)
 	struct codec_list senders = done->senders;
 	struct span first = { 0 };
 	world.has_done = true;
+	world.answered++;
+	world.put_off += span_starts_with(done->reply, SPAN("454 "));
 	world.granted = done->granted;
 	keep(world.reply, done->reply);
 	keep(world.user, done->user);
@@ -242,6 +248,12 @@ static bool has_done(void *context)
 	return world.has_done;
 }
 
+static bool are_all_answered(void *context)
+{
+	(void)context;
+	return world.answered == last_request;
+}
+
 static bool has_answer(void *context)
 {
 	(void)context;
@@ -287,8 +299,6 @@ static char *mechanism_list[] = { mechanism_texts[0], mechanism_texts[1] };
 static char relay_name[] = "gmail";
 static char relay_user[] = "relay@example.com";
 static struct config_relay relay_config = { .name = relay_name, .user = relay_user, .auth = RELAY_AUTH_PLAIN };
-
-static uint64_t last_request;
 
 static void start_from(const char *mechanism, const char *initial, const char *address)
 {
@@ -389,6 +399,7 @@ static int begin(void **state)
 {
 	(void)state;
 	memset(&world, 0, sizeof(world));
+	last_request = 0;
 	snprintf(world.path, sizeof(world.path), "/tmp/subgate-test-auth-XXXXXX");
 	close(mkstemp(world.path));
 	world.config.auth = (struct config_auth){
@@ -673,6 +684,40 @@ static void test_a_gate_that_goes_takes_its_exchanges_along(void **state)
 	assert_false(world.has_done);
 }
 
+/* Each is over at once, so that it is never many at a time that are too many. */
+static void begin_logins(unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		start("PLAIN", "!!!!");
+		if (i % 200 == 199)
+			run_until(world.loop, are_all_answered, NULL);
+	}
+	run_until(world.loop, are_all_answered, NULL);
+}
+
+static void test_a_gate_begins_so_many_logins_a_second_and_another_has_its_own(void **state)
+{
+	struct door *flooded, *again = NULL;
+	(void)state;
+	uint64_t began_ms = clock_monotonic_ms();
+	begin_logins(5 * EXCHANGES_PER_GATE);
+	uint64_t took_ms = clock_monotonic_ms() - began_ms;
+	unsigned taken = world.answered - world.put_off;
+	assert_true(taken >= EXCHANGES_PER_GATE);
+	/* However slow this machine is; and its loop may know of the time a little earlier than the test. */
+	assert_true(taken <= EXCHANGES_PER_GATE + (took_ms + 100) * EXCHANGES_A_SECOND / 1000);
+	attach(ROLE_GATE, GATE + 1, &gate_handler, &again);
+	flooded = world.gate;
+	world.gate = again;
+	plain("anna", "wrong");
+	expect_reply("535 5.7.8 Username or password not accepted");
+	world.gate = flooded;
+	run_for(world.loop, 100);
+	plain("anna", "wrong");
+	expect_reply("535 5.7.8 Username or password not accepted");
+	door_free(&again);
+}
+
 static void test_a_gate_that_breaks_the_rules_loses_its_door(void **state)
 {
 	(void)state;
@@ -802,6 +847,7 @@ int main(void)
 		IN_WORLD(test_a_login_cancelled_before_the_relay_confirmed_is_taken_back),
 		IN_WORLD(test_a_gate_that_goes_takes_its_exchanges_along),
 		IN_WORLD(test_a_gate_that_comes_again_has_one_door_the_new_one),
+		IN_WORLD(test_a_gate_begins_so_many_logins_a_second_and_another_has_its_own),
 		IN_WORLD(test_a_gate_that_breaks_the_rules_loses_its_door),
 		IN_WORLD(test_a_relay_that_breaks_the_rules_loses_its_door),
 		IN_WORLD(test_the_relay_gets_its_credentials),
