@@ -190,11 +190,43 @@ static void a_process_that_floods_its_log_is_read_at_its_pace(void **state)
 	assert_in_range(log_size(t), 1000, 400000); /* some hundred times as much comes in that time without it */
 	const char *text = read_log(t);
 	assert_non_null(strstr(text, "info relay: still here\n"));
-	logs_flush(t->logs); /* has an end, though the flood has none */
 	kill(child, SIGKILL);
 	assert_int_equal(waitpid(child, NULL, 0), child);
 	close(fd);
 	close(quiet);
+}
+
+/* It may be a flood that fills the pipe just before each reload: what is taken out of turn counts, too. */
+static void a_flush_keeps_the_pace(void **state)
+{
+	static const struct pace_limit limit = { .burst = 1000, .a_second = 1 };
+	struct log_test *t = *state;
+	int fd = -1;
+	assert_int_equal(logs_open_paced(t->logs, "gate 1", LOG_LEVEL_WARNING, &limit, &fd), STATUS_OK);
+	for (unsigned i = 0; i < 2000; i++)
+		put(fd, "info gate 1: somebody came\n");
+	for (unsigned i = 0; i < 10; i++)
+		logs_flush(t->logs);
+	assert_in_range(log_size(t), 1000, 10000);
+	close(fd);
+}
+
+/* More than it holds by itself can only come in while it is read: whoever goes on writing is not waited for. */
+static void a_flush_has_an_end_whatever_comes_in(void **state)
+{
+	static const char line[] = "info relay: a line of a flood, as long as lines of a log are, or nearly so\n";
+	const size_t size = 1U << 20, lines = size / (sizeof(line) + 20); /* each page of a pipe has some bytes left */
+	struct log_test *t = *state;
+	int fd = open_pipe(t, "relay");
+	assert_int_equal(fcntl(fd, F_SETPIPE_SZ, size), size);
+	for (size_t i = 0; i < lines; i++)
+		put(fd, line);
+	logs_flush(t->logs);
+	assert_in_range(log_size(t), size / 4, size * 3 / 4);
+	logs_flush(t->logs);
+	logs_flush(t->logs);
+	assert_true((size_t)log_size(t) > lines * sizeof(line));
+	close(fd);
 }
 
 static void another_target_takes_over_without_loss(void **state)
@@ -235,6 +267,8 @@ int main(void)
 		WITH_LOGS(what_a_process_wrote_last_is_kept_when_it_dies),
 		WITH_LOGS(a_full_pipe_drops_lines_and_never_waits),
 		WITH_LOGS(a_process_that_floods_its_log_is_read_at_its_pace),
+		WITH_LOGS(a_flush_keeps_the_pace),
+		WITH_LOGS(a_flush_has_an_end_whatever_comes_in),
 		WITH_LOGS(another_target_takes_over_without_loss),
 		WITH_LOGS(a_log_file_is_not_for_everybody),
 	};
