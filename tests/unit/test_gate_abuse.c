@@ -101,6 +101,31 @@ static void refused_recipients_are_no_errors_of_the_session(void **state)
 	client_close(&c);
 }
 
+/* Malformed ones are recipients that were asked for: whoever sends behind them was not out of step. */
+static void a_message_for_malformed_recipients_alone_has_none_that_is_valid(void **state)
+{
+	struct client c;
+	(void)state;
+	world.config.limits.errors = 1;
+	client_logged_in(&c);
+	say(&c, MAIL "RCPT TO:<not an address>\r\nDATA\r\n");
+	HEARS(&c, SENDER_OK "501 5.1.3 This is not a recipient address\r\n554 5.5.1 No valid recipients\r\n");
+	say(&c, "BDAT 3 LAST\r\nabc");
+	HEARS(&c, "554 5.5.1 No valid recipients\r\n");
+	client_close(&c);
+}
+
+static void a_message_that_names_nobody_is_an_error(void **state)
+{
+	struct client c;
+	(void)state;
+	world.config.limits.errors = 1;
+	client_logged_in(&c);
+	say(&c, MAIL "DATA\r\n");
+	HEARS(&c, SENDER_OK "503 5.5.1 Send RCPT first\r\n421 4.7.0 Too many errors, closing the connection\r\n");
+	client_close(&c);
+}
+
 static void whoever_asks_to_send_to_nobody_again_makes_errors(void **state)
 {
 	struct client c;
@@ -189,6 +214,8 @@ int main(void)
 		IN_WORLD(one_that_comes_later_is_none_either),
 		IN_WORLD(a_hundred_commands_may_lead_nowhere_and_each_more_is_an_error),
 		IN_WORLD(refused_recipients_are_no_errors_of_the_session),
+		IN_WORLD(a_message_for_malformed_recipients_alone_has_none_that_is_valid),
+		IN_WORLD(a_message_that_names_nobody_is_an_error),
 		IN_WORLD(whoever_asks_to_send_to_nobody_again_makes_errors),
 		IN_WORLD(malformed_recipients_without_end_are_errors),
 		IN_WORLD(a_message_makes_good_for_commands_that_led_nowhere),
