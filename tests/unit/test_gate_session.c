@@ -608,12 +608,33 @@ static void a_draining_gate_closes_the_idle_and_ends(void **state)
 	client_close(&late);
 }
 
+/* The kernel has taken it, and the gate has had no turn since. */
+static int wait_in_queue(unsigned listener)
+{
+	const struct endpoint *endpoint = &world.endpoints[listener];
+	int fd = socket(endpoint->storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(connect(fd, (const struct sockaddr *)&endpoint->storage, endpoint->size), 0);
+	return fd;
+}
+
+static void who_waits_in_the_queue_of_a_gate_that_drains_is_served(void **state)
+{
+	char heard[sizeof(GREETING)] = "";
+	(void)state;
+	int fd = wait_in_queue(SUBMISSION);
+	gate_role.drain(world.gate, 60000, true);
+	RUN_UNTIL(recv(fd, heard, sizeof(heard) - 1, MSG_DONTWAIT | MSG_PEEK) > 0);
+	assert_string_equal(heard, GREETING);
+	close(fd);
+	RUN_UNTIL(world.finished);
+}
+
 /* A reload: whoever works goes on; who has logged in and rests is told after a while. */
 static void a_gate_with_a_successor_disturbs_nobody_who_works(void **state)
 {
 	struct client fresh;
 	(void)state;
-	client_connect(&fresh, SUBMISSION); /* in the queue still */
+	client_connect(&fresh, SUBMISSION);
 	gate_role.drain(world.gate, 60000, true);
 	HEARS(&fresh, GREETING);
 	say(&fresh, "EHLO laptop\r\n");
@@ -717,6 +738,7 @@ int main(void)
 		IN_WORLD(who_was_told_goodbye_counts_until_he_is_gone),
 		IN_WORLD(who_reaches_a_limit_before_tls_is_recorded_too),
 		IN_WORLD(a_draining_gate_closes_the_idle_and_ends),
+		IN_WORLD(who_waits_in_the_queue_of_a_gate_that_drains_is_served),
 		IN_WORLD(a_gate_with_a_successor_disturbs_nobody_who_works),
 		IN_WORLD(a_session_that_rests_ends_with_its_gate),
 		IN_WORLD(a_draining_gate_without_sessions_ends_at_once),

@@ -198,6 +198,24 @@ static void a_listener_may_be_freed_while_it_accepts(void **state)
 	end(&keeper);
 }
 
+static void one_that_goes_lets_in_who_waits(void **state)
+{
+	struct door_keeper keeper;
+	(void)state;
+	for (int frees = 0; frees <= 1; frees++) {
+		begin_at(&keeper, "127.0.0.1:0");
+		keeper.frees = frees;
+		int first = knock(&keeper);
+		int second = knock(&keeper);
+		listener_finish(&keeper.listener);
+		assert_int_equal(keeper.count, frees ? 1 : 2);
+		assert_null(keeper.listener);
+		close(first);
+		close(second);
+		end(&keeper);
+	}
+}
+
 static void out_of_descriptors_it_rests_and_comes_back(void **state)
 {
 	struct door_keeper keeper;
@@ -234,6 +252,7 @@ int main(void)
 		cmocka_unit_test(several_gates_share_a_port),
 		cmocka_unit_test(an_address_of_somebody_else_is_a_system_error),
 		cmocka_unit_test(a_listener_may_be_freed_while_it_accepts),
+		cmocka_unit_test(one_that_goes_lets_in_who_waits),
 		cmocka_unit_test(out_of_descriptors_it_rests_and_comes_back),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
