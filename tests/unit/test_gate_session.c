@@ -473,6 +473,33 @@ static void without_memory_no_handshake_begins(void **state)
 	client_close(&c);
 }
 
+/* Clients that begin theirs and say no more: with two of them the limit is reached, with one it is not. */
+static void handshakes_under_way_are_memory_in_use(void **state)
+{
+	struct client under_way[2], other;
+	struct gate *gate = world.gate;
+	(void)state;
+	size_t before = tls_memory();
+	for (size_t i = 0; i < 2; i++) {
+		client_connect(&under_way[i], SUBMISSIONS);
+		say(&under_way[i], "\x16\x03\x01");
+		RUN_UNTIL(tls_memory() - before >= (i + 1) * 32768);
+	}
+	gate->limits.memory = buf_memory() + tls_memory();
+	client_connect(&other, SUBMISSION);
+	HEARS(&other, "421 4.3.2 No memory for more clients, please try again later\r\n");
+	hears_no_more(&other);
+	client_close(&other);
+	client_close(&under_way[0]);
+	RUN_UNTIL(gate->open_count == 1);
+	client_connect(&other, SUBMISSION);
+	HEARS(&other, GREETING);
+	client_close(&other);
+	client_close(&under_way[1]);
+	RUN_UNTIL(gate->open_count == 0);
+	assert_int_equal(tls_memory(), before);
+}
+
 static void without_memory_what_is_under_way_ends_well_and_nothing_begins(void **state)
 {
 	struct client in, out;
@@ -730,6 +757,7 @@ int main(void)
 		IN_WORLD(who_does_not_log_in_in_time_is_told_and_closed),
 		IN_WORLD(who_is_idle_for_too_long_is_told_and_closed),
 		IN_WORLD(without_memory_no_handshake_begins),
+		IN_WORLD(handshakes_under_way_are_memory_in_use),
 		IN_WORLD(without_memory_what_is_under_way_ends_well_and_nothing_begins),
 		IN_WORLD(one_network_gets_so_many_connections),
 		IN_WORLD(a_flood_of_refused_clients_makes_few_records_and_none_is_forgotten),
