@@ -127,15 +127,13 @@ def test_a_refusal_within_the_body_reaches_the_client(raw, start, reply, closes)
 @pytest.mark.parametrize("stage, fault", [(MAIL, close), (MAIL, farewell), (MAIL, half_and_close), (RCPT, close),
                                           (DATA, close)])
 def test_kept_connections_that_are_dead_cost_no_mail(raw, start, stage, fault):
-    subgate = start(raw.section())
+    subgate = start(raw.section(reply_timeout="50s"))  # the first to come waits for the last
     password = subgate.create_app_password(USER)
     together = threading.Barrier(3)
     raw.script[DOT] = [lambda c: (together.wait(), c.reply("250 2.0.0 OK"))] * 3
-    threads = [threading.Thread(target=send, args=(subgate, password)) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with concurrent.futures.ThreadPoolExecutor(3) as pool:
+        sent = [pool.submit(send, subgate, password) for _ in range(3)]
+    assert [each.result()[0] for each in sent] == [250] * 3
     assert raw.connections == 3 and len(raw.messages) == 3
     raw.script[stage] = [lambda c: fault(c) if c.transactions else c.reply(USUAL[stage])] * 4
     assert send(subgate, password)[0] == 250
