@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "admin/control.h"
+#include "admin/control_socket.h"
 #include "admin/http.h"
 #include "base/clock.h"
 #include "base/log.h"

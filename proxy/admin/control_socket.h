@@ -3,8 +3,8 @@
  * one a line out, one request of a connection under way at a time. Who may
  * connect is a matter of the socket's mode and group.
  */
-#ifndef ADMIN_CONTROL_H
-#define ADMIN_CONTROL_H
+#ifndef ADMIN_CONTROL_SOCKET_H
+#define ADMIN_CONTROL_SOCKET_H
 
 #include "base/span.h"
 #include "door/role.h"

@@ -4,7 +4,7 @@
  * the protocol hears why and loses its connection; one that is silent or
  * doesn't read loses it too, at once where others want its place.
  */
-#include "admin/control.h"
+#include "admin/control_socket.h"
 
 #include <jansson.h>
 #include <stdlib.h>
