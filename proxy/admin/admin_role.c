@@ -1,9 +1,9 @@
 /*
- * The admin role: control socket, metrics and health. It knows nothing by
- * itself: requests go through its doors to the role that knows, and are recorded
- * there. Mail flows without it. It owns its doors, the control and the HTTP
- * server; a door that breaks is dropped, and the supervisor brings a new one
- * with the role's successor.
+ * The admin role: control socket, metrics and health. It knows nothing itself:
+ * requests go through its doors to the role that knows, and are recorded there.
+ * Mail flows without it. It owns its doors, the control socket and the HTTP
+ * server; a door that breaks is dropped, and the supervisor hands over a new one
+ * to the role's successor.
  */
 #include <stdlib.h>
 #include <unistd.h>
@@ -16,12 +16,14 @@
 #include "door/role.h"
 #include "stats/life.h"
 
-#define LOOK_MS 500             /* between two looks at the supervisor's signs of life */
-#define SUPERVISOR_HUNG_MS 4000 /* of silence, as the supervisor has it for others */
+/* Between two looks at the supervisor's signs of life. */
+#define LOOK_MS 500
+/* Of silence: the same limit that the supervisor has for the others. */
+#define SUPERVISOR_HUNG_MS 4000
 
 struct admin;
 
-/* A role that knows answers, as the context of its door. */
+/* A role that answers requests; the context of its door. */
 struct peer {
 	struct admin *admin;
 	enum role_kind role;
@@ -31,12 +33,12 @@ struct peer {
 
 struct admin {
 	const struct role_context *context;
-	struct control *control;
+	struct control_socket *control;
 	struct http *http; /* NULL without admin.http */
 	struct peer peers[ROLE_KINDS];
 	struct timer *limit; /* of a drain */
 	const struct stats *slabs;
-	struct life_watch supervisor; /* it watches over the others, and we over it */
+	struct life_watch supervisor; /* it watches the others, and we watch it */
 	struct timer *look;
 };
 
@@ -51,7 +53,7 @@ static void set_door(struct peer *peer, struct door *door)
 	if (admin->http)
 		http_set_attached(admin->http, peer->role, door);
 	if (had_door)
-		control_role_lost(admin->control, peer->role);
+		control_socket_role_lost(admin->control, peer->role);
 }
 
 static enum status on_frame(void *context, struct door *door, uint16_t type, struct span payload)
@@ -62,7 +64,7 @@ static enum status on_frame(void *context, struct door *door, uint16_t type, str
 	if (type != DOOR_CONTROL_REPLY)
 		return STATUS_INVALID;
 	TRY(door_read_control_reply(payload, &reply));
-	control_answer(peer->admin->control, reply.request, reply.json);
+	control_socket_answer(peer->admin->control, reply.request, reply.json);
 	return STATUS_OK;
 }
 
@@ -78,11 +80,11 @@ static void on_closed(void *context, struct door *door)
 
 static const struct door_handler door_handler = { .on_frame = on_frame, .on_closed = on_closed };
 
-static void attached(void *state, enum role_kind kind, uint32_t instance, int fd)
+static void attach_peer(void *state, enum role_kind kind, uint32_t instance, int fd)
 {
 	struct admin *admin = state;
 	struct door *door;
-	/* Gates have nothing to say here. */
+	/* Gates answer no requests. */
 	if (kind != ROLE_SUPERVISOR && kind != ROLE_AUTH && kind != ROLE_RELAY) {
 		close(fd);
 		return;
@@ -94,14 +96,14 @@ static void attached(void *state, enum role_kind kind, uint32_t instance, int fd
 	}
 	set_door(peer, door);
 	peer->instance = instance;
-	/* The supervisor's own door comes last: now every request finds its role. */
-	if (kind == ROLE_SUPERVISOR && control_open(admin->control) != STATUS_OK)
+	/* The supervisor's own door comes last: from now on every request finds its role. */
+	if (kind == ROLE_SUPERVISOR && control_socket_open(admin->control) != STATUS_OK)
 		log_error("the control socket can't be served: out of memory");
 }
 
 /* ---- the control socket */
 
-static enum status ask(void *context, enum role_kind role, uint64_t request, struct span json)
+static enum status ask_peer(void *context, enum role_kind role, uint64_t request, struct span json)
 {
 	struct admin *admin = context;
 	struct door_control_request message = { .request = request, .json = json };
@@ -110,13 +112,13 @@ static enum status ask(void *context, enum role_kind role, uint64_t request, str
 	return door_send_control_request(admin->peers[role].door, &message);
 }
 
-static void finish(void *context)
+static void finish_role(void *context)
 {
 	struct admin *admin = context;
 	role_finish(admin->context);
 }
 
-static const struct control_handler control_handler = { .ask = ask, .drained = finish };
+static const struct control_socket_handler control_handler = { .ask = ask_peer, .drained = finish_role };
 
 /* ---- life */
 
@@ -127,7 +129,7 @@ static enum status start_control(struct admin *admin)
 		log_error("no control socket was handed over");
 		return STATUS_NOT_FOUND;
 	}
-	enum status status = control_create(admin->context->loop, fd, &control_handler, admin, &admin->control);
+	enum status status = control_socket_create(admin->context->loop, fd, &control_handler, admin, &admin->control);
 	if (status != STATUS_OK)
 		log_error("the control socket can't be served: %s", status_text(status));
 	return status;
@@ -170,13 +172,13 @@ static enum status start_looking(struct admin *admin)
 	return STATUS_OK;
 }
 
-static void stop(void *state)
+static void stop_admin(void *state)
 {
 	struct admin *admin = state;
 	http_free(&admin->http);
 	for (unsigned role = 0; role < ROLE_KINDS; role++)
 		door_free(&admin->peers[role].door);
-	control_free(&admin->control);
+	control_socket_free(&admin->control);
 	timer_free(&admin->limit);
 	timer_free(&admin->look);
 	free(admin);
@@ -184,13 +186,13 @@ static void stop(void *state)
 
 static enum status start_all(struct admin *admin)
 {
-	TRY(timer_make(admin->context->loop, finish, admin, &admin->limit));
+	TRY(timer_make(admin->context->loop, finish_role, admin, &admin->limit));
 	TRY(start_control(admin));
 	TRY(start_http(admin));
 	return start_looking(admin);
 }
 
-static enum status start(const struct role_context *context, void **out_state)
+static enum status start_admin(const struct role_context *context, void **out_state)
 {
 	struct admin *admin = calloc(1, sizeof(*admin));
 	if (!admin)
@@ -202,25 +204,25 @@ static enum status start(const struct role_context *context, void **out_state)
 	if (status == STATUS_OK)
 		*out_state = admin;
 	else
-		stop(admin);
+		stop_admin(admin);
 	return status;
 }
 
-static void drain(void *state, uint64_t limit_ms, bool succeeded)
+static void drain_admin(void *state, uint64_t limit_ms, bool succeeded)
 {
 	(void)succeeded;
 	struct admin *admin = state;
 	timer_set(admin->limit, limit_ms);
 	if (admin->http)
 		http_drain(admin->http);
-	control_drain(admin->control);
+	control_socket_drain(admin->control);
 }
 
 const struct role admin_role = {
 	.kind = ROLE_ADMIN,
 	.name = "admin",
-	.start = start,
-	.attached = attached,
-	.drain = drain,
-	.stop = stop,
+	.start = start_admin,
+	.attached = attach_peer,
+	.drain = drain_admin,
+	.stop = stop_admin,
 };

@@ -1,8 +1,8 @@
 /*
- * Connections to the control socket. The control owns its listener and a
- * client for each connection; a client owns its stream. A client that breaks
- * the protocol hears why and loses its connection; one that is silent or
- * doesn't read loses it too, at once where others want its place.
+ * Connections to the control socket. It owns its listener and a client for each
+ * connection; a client owns its stream. A client that breaks the protocol is told
+ * why and loses its connection. One that is silent or doesn't read loses it too,
+ * at once when others want its place.
  */
 #include "admin/control_socket.h"
 
@@ -16,8 +16,8 @@
 #include "net/stream.h"
 
 #define CLIENTS_MAXIMUM 64        /* connections; administrators are few, and one request takes moments */
-#define CLIENTS_OF_A_USER 48      /* of them: the rest is for others, root first of all */
-#define IDLE_MS 10000             /* for the next request to be complete, however its bytes trickle in */
+#define CLIENTS_OF_A_USER 48      /* of them: the rest is left to others, root above all */
+#define IDLE_MS 10000             /* until the next request is complete, even if its bytes trickle in */
 #define ANSWER_MS 10000           /* for a role to answer; longer than any of its own waits */
 #define SUPERVISOR_MS 14000       /* for the supervisor: a reload is answered after 12 s at most */
 #define RELAY_MS 60000            /* for the relay: a test of an upstream takes its time */
@@ -25,8 +25,8 @@
 #define OUTPUT_MAXIMUM (2U << 20) /* bytes: the largest frame of a door, and an error */
 
 struct client {
-	struct place place; /* its first */
-	struct control *control;
+	struct place place; /* first, so that a place is its client */
+	struct control_socket *control;
 	struct client *next;
 	struct stream *stream;
 	uint64_t request;    /* under way, or 0 */
@@ -34,24 +34,24 @@ struct client {
 	bool ended;          /* the peer sends nothing more */
 };
 
-struct control {
+struct control_socket {
 	struct loop *loop;
 	int fd;                    /* the listening socket until it is opened; -1 after */
 	struct listener *listener; /* NULL until opened, and once draining */
-	const struct control_handler *handler;
+	const struct control_socket_handler *handler;
 	void *context;
 	struct client *clients;
 	struct places places;
 	uint64_t last_request;
 	bool draining;
-	bool told; /* that it is drained: once */
+	bool told; /* the handler knows that it is drained */
 };
 
 /* ---- clients' lives */
 
-static void forget(struct client *client)
+static void forget_client(struct client *client)
 {
-	struct control *control = client->control;
+	struct control_socket *control = client->control;
 	struct client **link = &control->clients;
 	while (*link != client)
 		link = &(*link)->next;
@@ -61,14 +61,14 @@ static void forget(struct client *client)
 	free(client);
 }
 
-/* What was written still goes out. */
-static void finish(struct client *client)
+/* What has been written still goes out. */
+static void finish_client(struct client *client)
 {
 	stream_finish(&client->stream, FINISH_MS);
-	forget(client);
+	forget_client(client);
 }
 
-static bool is_waited_for(const struct control *control)
+static bool is_waited_for(const struct control_socket *control)
 {
 	for (const struct client *client = control->clients; client; client = client->next) {
 		if (client->request)
@@ -77,7 +77,7 @@ static bool is_waited_for(const struct control *control)
 	return false;
 }
 
-static void tell_drained(struct control *control)
+static void tell_drained(struct control_socket *control)
 {
 	if (!control->draining || control->told || is_waited_for(control))
 		return;
@@ -107,7 +107,7 @@ static enum status write_error(struct client *client, const char *reason)
 	return status;
 }
 
-/* A role's answer as it came; one that is no JSON object in one line would put the connection out of step. */
+/* A role's answer as it came. Anything but a JSON object on one line would put the connection out of step. */
 static enum status write_answer(struct client *client, struct span json)
 {
 	json_t *reply = json_loadb(json.data, json.size, 0, NULL);
@@ -118,9 +118,9 @@ static enum status write_answer(struct client *client, struct span json)
 
 /* ---- requests */
 
-static enum status ask(struct client *client, enum role_kind role, struct span line)
+static enum status ask_role(struct client *client, enum role_kind role, struct span line)
 {
-	struct control *control = client->control;
+	struct control_socket *control = client->control;
 	char reason[COMMAND_REASON_SIZE];
 	uint64_t request = ++control->last_request;
 	if (control->handler->ask(control->context, role, request, line) != STATUS_OK) {
@@ -144,7 +144,7 @@ static enum status handle_line(struct client *client, struct span line)
 	client->place.state = PLACE_SERVED;
 	if (command_check(line, &role, reason) != STATUS_OK)
 		return write_error(client, reason);
-	return ask(client, role, line);
+	return ask_role(client, role, line);
 }
 
 /* Handles whole lines until one is under way. False: the client is gone. */
@@ -167,20 +167,20 @@ static bool read_lines(struct client *client)
 	}
 	if (status == STATUS_OK && (client->request || !(client->ended || client->control->draining)))
 		return true;
-	finish(client);
+	finish_client(client);
 	return false;
 }
 
-static void settle(struct client *client, enum status written)
+static void settle_request(struct client *client, enum status written)
 {
-	struct control *control = client->control;
+	struct control_socket *control = client->control;
 	client->request = 0;
 	client->place.state = PLACE_SERVED;
 	stream_set_deadline(client->stream, IDLE_MS);
 	if (written == STATUS_OK)
 		(void)read_lines(client);
 	else
-		forget(client);
+		forget_client(client);
 	tell_drained(control);
 }
 
@@ -188,10 +188,10 @@ static void settle_with_error(struct client *client, const char *what)
 {
 	char reason[COMMAND_REASON_SIZE];
 	snprintf(reason, sizeof(reason), "%s %s", role_kind_text(client->role), what);
-	settle(client, write_error(client, reason));
+	settle_request(client, write_error(client, reason));
 }
 
-static void on_event(void *context, struct stream *stream, enum stream_event event)
+static void on_client_event(void *context, struct stream *stream, enum stream_event event)
 {
 	struct client *client = context;
 	(void)stream;
@@ -207,7 +207,7 @@ static void on_event(void *context, struct stream *stream, enum stream_event eve
 		if (client->request)
 			settle_with_error(client, "did not answer in time; whether it was done is not known");
 		else
-			finish(client);
+			finish_client(client);
 		break;
 	case STREAM_CONNECTED:
 	case STREAM_SECURED:
@@ -215,14 +215,14 @@ static void on_event(void *context, struct stream *stream, enum stream_event eve
 		break;
 	case STREAM_FAILED:
 	default: {
-		struct control *control = client->control;
-		forget(client);
+		struct control_socket *control = client->control;
+		forget_client(client);
 		tell_drained(control);
 	}
 	}
 }
 
-/* Whoever it is to the kernel; a user has one number, however many processes. */
+/* The user as the kernel knows them: one number, however many processes they run. */
 static uint64_t user_of(int fd)
 {
 	struct ucred peer;
@@ -230,14 +230,14 @@ static uint64_t user_of(int fd)
 	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 ? peer.uid : UINT64_MAX;
 }
 
-/* False: all of this user's are busy, or all of everybody's. */
-static bool make_room(struct control *control, uint64_t user)
+/* False: all connections are busy, or all of this user's share. */
+static bool make_room(struct control_socket *control, uint64_t user)
 {
 	struct place *leaver = NULL;
 	if (places_make_room(&control->places, user, &leaver) != STATUS_OK)
 		return false;
 	if (leaver)
-		forget((struct client *)leaver);
+		forget_client((struct client *)leaver);
 	return true;
 }
 
@@ -251,7 +251,7 @@ static void turn_away(int fd)
 
 static void on_accepted(void *context, int fd, const struct endpoint *peer)
 {
-	struct control *control = context;
+	struct control_socket *control = context;
 	uint64_t user = user_of(fd);
 	(void)peer;
 	struct client *client = make_room(control, user) ? calloc(1, sizeof(*client)) : NULL;
@@ -261,7 +261,7 @@ static void on_accepted(void *context, int fd, const struct endpoint *peer)
 	}
 	struct stream_options options = { .input_maximum = COMMAND_LINE_MAXIMUM + 1,
 					  .output_maximum = OUTPUT_MAXIMUM,
-					  .on_event = on_event,
+					  .on_event = on_client_event,
 					  .context = client };
 	if (stream_create(control->loop, fd, &options, &client->stream) != STATUS_OK) {
 		free(client);
@@ -276,10 +276,10 @@ static void on_accepted(void *context, int fd, const struct endpoint *peer)
 
 /* ---- public */
 
-enum status control_create(struct loop *loop, int fd, const struct control_handler *handler, void *context,
-			   struct control **out_control)
+enum status control_socket_create(struct loop *loop, int fd, const struct control_socket_handler *handler,
+				  void *context, struct control_socket **out_control)
 {
-	struct control *control = calloc(1, sizeof(*control));
+	struct control_socket *control = calloc(1, sizeof(*control));
 	if (!control) {
 		close(fd);
 		return STATUS_NO_MEMORY;
@@ -293,7 +293,7 @@ enum status control_create(struct loop *loop, int fd, const struct control_handl
 	return STATUS_OK;
 }
 
-enum status control_open(struct control *control)
+enum status control_socket_open(struct control_socket *control)
 {
 	int fd = control->fd;
 	if (fd < 0)
@@ -302,7 +302,7 @@ enum status control_open(struct control *control)
 	return listener_create(control->loop, fd, on_accepted, control, &control->listener);
 }
 
-static void stop_accepting(struct control *control)
+static void stop_accepting(struct control_socket *control)
 {
 	if (control->fd >= 0)
 		close(control->fd);
@@ -310,17 +310,17 @@ static void stop_accepting(struct control *control)
 	listener_free(&control->listener);
 }
 
-void control_answer(struct control *control, uint64_t request, struct span json)
+void control_socket_answer(struct control_socket *control, uint64_t request, struct span json)
 {
 	for (struct client *client = control->clients; client; client = client->next) {
 		if (client->request == request) {
-			settle(client, write_answer(client, json));
+			settle_request(client, write_answer(client, json));
 			return;
 		}
 	}
 }
 
-void control_role_lost(struct control *control, enum role_kind role)
+void control_socket_role_lost(struct control_socket *control, enum role_kind role)
 {
 	struct client *next;
 	for (struct client *client = control->clients; client; client = next) {
@@ -330,7 +330,7 @@ void control_role_lost(struct control *control, enum role_kind role)
 	}
 }
 
-void control_drain(struct control *control)
+void control_socket_drain(struct control_socket *control)
 {
 	struct client *next;
 	if (control->draining)
@@ -340,17 +340,17 @@ void control_drain(struct control *control)
 	for (struct client *client = control->clients; client; client = next) {
 		next = client->next;
 		if (!client->request)
-			finish(client);
+			finish_client(client);
 	}
 	tell_drained(control);
 }
 
-void control_free(struct control **control)
+void control_socket_free(struct control_socket **control)
 {
 	if (!*control)
 		return;
 	while ((*control)->clients)
-		forget((*control)->clients);
+		forget_client((*control)->clients);
 	stop_accepting(*control);
 	free(*control);
 	*control = NULL;

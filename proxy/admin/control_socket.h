@@ -1,7 +1,7 @@
 /*
- * The control socket: administrators' connections. One JSON object a line in,
- * one a line out, one request of a connection under way at a time. Who may
- * connect is a matter of the socket's mode and group.
+ * The control socket: administrators' connections. Each line in is a JSON object,
+ * and so is each line out; a connection has one request under way at a time. The
+ * socket's mode and group decide who may connect.
  */
 #ifndef ADMIN_CONTROL_SOCKET_H
 #define ADMIN_CONTROL_SOCKET_H
@@ -10,29 +10,29 @@
 #include "door/role.h"
 #include "net/loop.h"
 
-struct control;
+struct control_socket;
 
-struct control_handler {
+struct control_socket_handler {
 	/*
 	 * Passes a checked request on. Not STATUS_OK: there is nobody to pass it to.
-	 * The answer comes later, by control_answer, under the same number.
+	 * The answer comes later, by control_socket_answer, under the same number.
 	 */
 	enum status (*ask)(void *context, enum role_kind role, uint64_t request, struct span json);
-	/* After control_drain: the last request under way is answered. */
+	/* After control_socket_drain: the last request under way is answered. */
 	void (*drained)(void *context);
 };
 
 /* Owns `fd` from now on (closed on failure too), and accepts from it once it is opened. */
-MUST_USE enum status control_create(struct loop *loop, int fd, const struct control_handler *handler, void *context,
-				    struct control **out_control);
-/* Accepts clients from now on: there is somebody to pass their requests to. Nothing when it does already, or drains. */
-MUST_USE enum status control_open(struct control *control);
-/* What a role answered; one that nobody waits for any more is dropped. */
-void control_answer(struct control *control, uint64_t request, struct span json);
-/* A role is gone: who waits for it is told so. */
-void control_role_lost(struct control *control, enum role_kind role);
+MUST_USE enum status control_socket_create(struct loop *loop, int fd, const struct control_socket_handler *handler,
+					   void *context, struct control_socket **out_control);
+/* Starts to accept clients, as there is a role to pass their requests to. Does nothing when open or draining. */
+MUST_USE enum status control_socket_open(struct control_socket *control);
+/* What a role answered; dropped if nobody waits for it any more. */
+void control_socket_answer(struct control_socket *control, uint64_t request, struct span json);
+/* A role is gone: the clients that wait for it are told so. */
+void control_socket_role_lost(struct control_socket *control, enum role_kind role);
 /* Takes nothing new; `drained` follows, perhaps in this call. */
-void control_drain(struct control *control);
-void control_free(struct control **control);
+void control_socket_drain(struct control_socket *control);
+void control_socket_free(struct control_socket **control);
 
 #endif

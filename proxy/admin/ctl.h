@@ -35,13 +35,13 @@ void ctl_write_usage(FILE *out);
 
 /*
  * Sends the request and waits for the answer. STATUS_UNAVAILABLE: there is no
- * daemon, or it went away or kept silent; what is wrong is on `errors`.
+ * daemon, or it went away or stayed silent; what is wrong is on `errors`.
  */
 MUST_USE enum status ctl_exchange(const char *path, json_t *request, FILE *errors, json_t **out_reply);
 
-/* The answer for a person. Control bytes in it become '?', as they might steer the terminal. */
-/* The dialog in an answer, if there is one: it is of use where the answer is a refusal, too. */
+/* The dialog in an answer, if there is one: it helps with refusals, too. */
 void ctl_print_dialog(json_t *reply, FILE *out);
+/* The answer, for people to read. Control bytes in it become '?', as they might steer the terminal. */
 void ctl_print(const char *command, json_t *reply, FILE *out);
 
 #endif

@@ -1,8 +1,8 @@
 /*
- * The dialog of a consent. By the device flow: shows the code, and polls. By
- * the consent page: waits for the browser, which is sent to a socket of ours on
- * loopback, or for the address it was sent to, pasted here by who uses a browser
- * elsewhere. Owns the listening socket until it ends.
+ * The dialog of a consent. With the device flow it shows the code and polls. With
+ * the consent page it waits for the browser, which is sent to a socket of ours on
+ * loopback; whoever uses a browser elsewhere pastes the address it was sent to.
+ * Owns the listening socket until the dialog ends.
  */
 #include "admin/ctl_authorize.h"
 
@@ -17,10 +17,14 @@
 
 #include "base/span.h"
 
-#define WAIT_MS 600000    /* for the administrator: as long as the daemon knows of it */
-#define LINE_MAXIMUM 4096 /* bytes of a pasted address */
+/* For the administrator: as long as the daemon remembers the consent. */
+#define WAIT_MS 600000
+/* Bytes of a pasted address. */
+#define LINE_MAXIMUM 4096
+/* Between two polls, whatever the provider asks for. */
 #define INTERVAL_LEAST_S 1
-#define INTERVAL_MORE_S 5 /* RFC 8628, 3.5: slow_down */
+/* What slow_down adds to that (RFC 8628, 3.5). */
+#define INTERVAL_MORE_S 5
 
 static int listener = -1;
 
@@ -45,14 +49,14 @@ enum status ctl_begin_consent(json_t *request, FILE *errors)
 
 /* ---- the browser */
 
-static void thank(int fd)
+static void thank_browser(int fd)
 {
 	static const char page[] = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\n"
-				   "Subgate has what it needs. Close this page, and look at subgatectl.\n";
+				   "Subgate has what it needs. Close this page, and go back to subgatectl.\n";
 	(void)send(fd, page, sizeof(page) - 1, MSG_NOSIGNAL);
 }
 
-/* The path of "GET /?code=… HTTP/1.1"; other requests, such as for an icon, are none. */
+/* The path of "GET /?code=… HTTP/1.1". False: another request, such as for an icon. */
 static bool read_request(int fd, char out_line[LINE_MAXIMUM])
 {
 	struct timeval limit = { .tv_sec = 5 };
@@ -82,7 +86,7 @@ static bool take_browser(char out_line[LINE_MAXIMUM])
 		return false;
 	bool is_answer = read_request(fd, out_line);
 	if (is_answer)
-		thank(fd);
+		thank_browser(fd);
 	close(fd);
 	return is_answer;
 }
@@ -97,7 +101,7 @@ static bool take_paste(char out_line[LINE_MAXIMUM], bool *out_ended)
 	return out_line[0] != '\0';
 }
 
-/* From whichever comes first. False: time is up. */
+/* From browser or paste, whichever comes first. False: time is up. */
 static bool wait_for_answer(char out_line[LINE_MAXIMUM])
 {
 	struct pollfd ready[2] = { { .fd = listener, .events = POLLIN }, { .fd = STDIN_FILENO, .events = POLLIN } };
@@ -122,7 +126,7 @@ static enum status go_on(const struct ctl_call *call, const char *id, const char
 	if (request == NULL || json_object_del(request, "port") != 0 ||
 	    json_object_set_new(request, "id", json_string(id)) != 0 ||
 	    (answer && json_object_set_new(request, "answer", json_string(answer)) != 0)) {
-		fprintf(errors, "subgatectl: what was given is not a text in UTF-8\n");
+		fprintf(errors, "subgatectl: what was pasted is not UTF-8 text\n");
 		json_decref(request);
 		return STATUS_INVALID;
 	}
@@ -168,12 +172,11 @@ static enum status finish_page(const struct ctl_call *call, const json_t *first,
 	char line[LINE_MAXIMUM];
 	fprintf(stderr,
 		"Open this address in a browser, log in as the relay's mailbox, and consent:\n\n%s\n\n"
-		"The browser is then sent to http://127.0.0.1. Where it runs on another machine it finds nothing "
-		"there:\n"
+		"The browser is then sent to http://127.0.0.1. If it runs on another machine, it finds nothing there:\n"
 		"copy the whole address from its address bar, and paste it here:\n",
 		text_of(first, "url"));
 	if (!wait_for_answer(line)) {
-		fprintf(errors, "subgatectl: no answer of the consent page\n");
+		fprintf(errors, "subgatectl: the consent page did not answer in time\n");
 		return STATUS_TIMEOUT;
 	}
 	enum status status = go_on(call, text_of(first, "id"), line, errors, out_reply);

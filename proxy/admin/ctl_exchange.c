@@ -1,5 +1,5 @@
 /*
- * One request, one answer, over the control socket, waiting: this is the
+ * One request and its answer over the control socket. It blocks: this is the
  * client's program, not a role. The answer may hold a new app password, so the
  * bytes read are wiped.
  */
@@ -19,13 +19,13 @@
 #define WAIT_SECONDS 70
 #define READ_AT_ONCE 4096
 
-static enum status complain(FILE *errors, const char *path)
+static enum status complain_of_daemon(FILE *errors, const char *path)
 {
 	if (errno == EACCES || errno == EPERM)
-		fprintf(errors, "subgatectl: %s is not for you: be root, or a member of the group admin.group names\n",
+		fprintf(errors, "subgatectl: no permission for %s: be root, or in the group that admin.group names\n",
 			path);
 	else if (errno == EAGAIN || errno == EMSGSIZE || errno == EPROTO)
-		fprintf(errors, "subgatectl: no answer of use from %s (%s)\n", path, strerror(errno));
+		fprintf(errors, "subgatectl: no usable answer from %s (%s)\n", path, strerror(errno));
 	else
 		fprintf(errors, "subgatectl: no daemon answers at %s: is subgate running? (%s)\n", path,
 			strerror(errno));
@@ -122,14 +122,14 @@ enum status ctl_exchange(const char *path, json_t *request, FILE *errors, json_t
 	json_t *reply = NULL;
 	int fd = connect_to(path, wait_seconds(request));
 	if (fd < 0)
-		return complain(errors, path);
+		return complain_of_daemon(errors, path);
 	enum status status = send_line(fd, request);
 	if (status == STATUS_OK)
 		status = read_line(fd, &reply);
 	if (status == STATUS_OK)
 		*out_reply = reply;
 	else
-		status = complain(errors, path);
+		status = complain_of_daemon(errors, path);
 	close(fd);
 	return status;
 }

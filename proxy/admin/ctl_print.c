@@ -1,7 +1,6 @@
 /*
- * Answers as tables. Known answers have their columns listed here; of any
- * other, each list of objects is a table of its own keys and each single value
- * a line. Owns nothing but what it measures.
+ * Answers as tables. A few answers have a form of their own here. Of any other,
+ * each list of objects becomes a table of its own keys, and each single value a line.
  */
 #include <inttypes.h>
 #include <string.h>
@@ -60,8 +59,8 @@ static void format_cell(const char *key, const json_t *value, char out_cell[CELL
 	text_blank_controls(out_cell, strlen(out_cell));
 }
 
-/* Columns on the screen: UTF-8's continuation bytes take none. */
-static int measure(const char *text)
+/* In columns on the screen: UTF-8's continuation bytes take none. */
+static int measure_text(const char *text)
 {
 	int width = 0;
 	for (; *text; text++)
@@ -75,7 +74,7 @@ static void write_padded(FILE *out, const char *text, int width, bool last)
 	if (last)
 		fputc('\n', out);
 	else
-		fprintf(out, "%*s", width - measure(text) + 2, "");
+		fprintf(out, "%*s", width - measure_text(text) + 2, "");
 }
 
 /* ---- tables */
@@ -94,7 +93,7 @@ static void add_column(struct table *table, const char *key)
 	}
 	if (table->count == COLUMNS_MAXIMUM)
 		return;
-	table->widths[table->count] = measure(key);
+	table->widths[table->count] = measure_text(key);
 	table->keys[table->count++] = key;
 }
 
@@ -112,8 +111,8 @@ static void measure_rows(struct table *table, json_t *rows)
 		}
 		for (unsigned i = 0; i < table->count; i++) {
 			format_cell(table->keys[i], json_object_get(row, table->keys[i]), cell);
-			if (measure(cell) > table->widths[i])
-				table->widths[i] = measure(cell);
+			if (measure_text(cell) > table->widths[i])
+				table->widths[i] = measure_text(cell);
 		}
 	}
 }
@@ -154,7 +153,7 @@ static const char *text_of(json_t *reply, const char *key, char out_cell[CELL_SI
 	return out_cell;
 }
 
-/* In groups of five, as it is easiest to type. */
+/* In groups of five, which are easiest to type. */
 static void print_password(struct span password, FILE *out)
 {
 	bool grouped = span_contains_byte(password, '-');

@@ -14,7 +14,7 @@
 
 #define CONNECTIONS_MAXIMUM 64       /* scrapers are few */
 #define CONNECTIONS_OF_A_PEER 48     /* of them, of one address */
-#define CONNECTIONS_CLOSING 64U      /* that have given way and are not gone yet */
+#define CONNECTIONS_CLOSING 64U      /* that have given way but are not closed yet */
 #define CONNECTION_SECONDS 10U       /* of silence */
 #define CONNECTION_BYTES 16384U      /* for a request's line and header */
 #define ROLE_LABELS (ROLE_KINDS + 1) /* the embedded Redis comes last (COUNTER_ROLE_HUNG) */
@@ -49,7 +49,7 @@ static char *write_metrics(struct http *http, unsigned *out_code)
 	return NULL;
 }
 
-/* All of us would have to be started anew: other roles are replaced by the supervisor. */
+/* 503 asks for a restart of everything, so only the supervisor counts: it replaces the other roles itself. */
 static char *write_health(struct http *http, unsigned *out_code)
 {
 	bool hung = atomic_load(&http->supervisor_hung);
@@ -62,7 +62,7 @@ static bool is_missing(struct http *http, unsigned role)
 	return (role == ROLE_AUTH || role == ROLE_RELAY) && !atomic_load(&http->attached[role]);
 }
 
-/* By the supervisor's word, in its own slab: what other processes wrote into theirs counts for nothing here. */
+/* As the supervisor says in its own slab: what other processes write into theirs counts for nothing here. */
 static bool is_hung(struct http *http, unsigned role)
 {
 	if (role == ROLE_SUPERVISOR)
@@ -70,7 +70,7 @@ static bool is_hung(struct http *http, unsigned role)
 	return stats_sum(http->first, 1, COUNTER_ROLE_HUNG, role) != 0;
 }
 
-/* "hung: gate, relay", and a line end; nothing if there is none. False: nothing. */
+/* "hung: gate, relay" and a line end. False: there is none, and nothing was written. */
 static bool write_roles(struct http *http, const char *what, bool (*is_so)(struct http *http, unsigned role), FILE *out)
 {
 	bool any = false;
@@ -205,7 +205,7 @@ void http_set_supervisor_hung(struct http *http, bool hung)
 	atomic_store(&http->supervisor_hung, hung);
 }
 
-/* The listening socket is shared with the admin role that takes over: it must not be shut down, as stopping alone does. */
+/* The admin role that takes over shares the listening socket: stopping alone would shut it down for both. */
 void http_drain(struct http *http)
 {
 	if (http->quiet_fd < 0)

@@ -1,7 +1,7 @@
 /*
  * Metrics and health over HTTP, read only: /metrics, /healthz, /readyz. A
  * thread of its own that reads shared slabs and constants, and touches neither
- * the loop nor a door. It holds nothing secret.
+ * the loop nor a door. It holds no secret.
  */
 #ifndef ADMIN_HTTP_H
 #define ADMIN_HTTP_H
@@ -12,14 +12,17 @@
 
 struct http;
 
-/* Serves on the listening socket `fd`, which it owns from now on (closed on failure too). The rest outlives it. STATUS_UNAVAILABLE. */
+/*
+ * Serves on the listening socket `fd`, which it owns from now on (closed on failure too). `first` and `config`
+ * must outlive it. STATUS_UNAVAILABLE: libmicrohttpd refused.
+ */
 MUST_USE enum status http_create(int fd, const struct stats *first, unsigned seats, const struct config *config,
 				 struct http **out_http);
-/* Whether there is a door to that role: /readyz wants auth and relay. From the loop's thread. */
+/* Whether there is a door to that role: /readyz needs auth and relay. Called on the loop's thread. */
 void http_set_attached(struct http *http, enum role_kind role, bool attached);
-/* Whether the supervisor hangs: then /healthz and /readyz say so. From the loop's thread. */
+/* Whether the supervisor hangs: /healthz and /readyz say so then. Called on the loop's thread. */
 void http_set_supervisor_hung(struct http *http, bool hung);
-/* Accepts nobody from now on; who is connected gets his answer. */
+/* Accepts nobody from now on; whoever is connected still gets an answer. */
 void http_drain(struct http *http);
 /* Waits for the thread: only at the end of the process. */
 void http_free(struct http **http);

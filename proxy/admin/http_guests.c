@@ -1,4 +1,4 @@
-/* Connections to the metrics port and their places. Owns a guest for each, until libmicrohttpd says that it is closed. */
+/* Connections to the metrics port and their places. Owns a guest for each until libmicrohttpd reports it closed. */
 #include "admin/http_guests.h"
 
 #include <netinet/in.h>
@@ -8,11 +8,11 @@
 
 /* One connection; owned by libmicrohttpd's. */
 struct guest {
-	struct place place; /* its first */
+	struct place place; /* first, so that a place is its guest */
 	int fd;             /* libmicrohttpd's; -1: it has given way */
 };
 
-/* An address as a number; of IPv6 the /64. */
+/* An address as a number; for IPv6 its /64. */
 static uint64_t number_of(const struct sockaddr *address)
 {
 	uint64_t number = 0;
@@ -23,7 +23,7 @@ static uint64_t number_of(const struct sockaddr *address)
 	return number;
 }
 
-/* Whoever gives way is only shut down: libmicrohttpd sees the end, and closes. */
+/* A guest that gives way is only shut down: libmicrohttpd sees the end and closes it. */
 static void see_off(struct places *places, struct guest *guest)
 {
 	shutdown(guest->fd, SHUT_RDWR);
@@ -31,7 +31,7 @@ static void see_off(struct places *places, struct guest *guest)
 	guest->fd = -1;
 }
 
-/* NULL: there is no room, and it is seen off itself. */
+/* NULL: there is no room, and the newcomer is shut down. */
 static struct guest *take_in(struct places *places, int fd, const struct sockaddr *address)
 {
 	struct guest *guest = calloc(1, sizeof(*guest));

@@ -1,6 +1,6 @@
 /*
- * Whoever is connected to the metrics port, and who gives way where others want
- * the place (places.h). Private to this room; all on libmicrohttpd's thread.
+ * Who is connected to the metrics port, and who gives way when others want the
+ * place (places.h). Private to this room; all on libmicrohttpd's thread.
  */
 #ifndef ADMIN_HTTP_GUESTS_H
 #define ADMIN_HTTP_GUESTS_H
@@ -12,7 +12,7 @@
 /* For MHD_OPTION_NOTIFY_CONNECTION; the context is a struct places. */
 void http_guest_changed(void *context, struct MHD_Connection *connection, void **guest_at,
 			enum MHD_ConnectionNotificationCode what);
-/* This one's request is complete up to its header. */
+/* The request on this connection has arrived up to the end of its header. */
 void http_guest_asks(struct MHD_Connection *connection);
 
 #endif

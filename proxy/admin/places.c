@@ -1,9 +1,9 @@
-/* The rule, by looking through all: places are few. */
+/* Looks through all places each time: they are few. */
 #include "admin/places.h"
 
 #include <stdbool.h>
 
-static size_t count_of(const struct places *places, uint64_t peer)
+static size_t count_places_of(const struct places *places, uint64_t peer)
 {
 	size_t count = 0;
 	for (const struct place *place = places->oldest; place; place = place->newer)
@@ -19,20 +19,20 @@ static struct place *find_oldest(const struct places *places, uint64_t peer, enu
 	return place;
 }
 
-static struct place *choose_of(const struct places *places, uint64_t peer)
+static struct place *find_leaver_of(const struct places *places, uint64_t peer)
 {
 	struct place *silent = find_oldest(places, peer, PLACE_SILENT);
 	return silent ? silent : find_oldest(places, peer, PLACE_SERVED);
 }
 
-/* Of whoever holds most, among those who have one to give. */
-static struct place *choose(const struct places *places)
+/* A place of the peer that holds most, among those that have one to give up. */
+static struct place *find_leaver(const struct places *places)
 {
 	struct place *chosen = NULL;
 	size_t most = 0;
 	for (const struct place *place = places->oldest; place; place = place->newer) {
-		struct place *leaver = choose_of(places, place->peer);
-		size_t held = leaver ? count_of(places, place->peer) : 0;
+		struct place *leaver = find_leaver_of(places, place->peer);
+		size_t held = leaver ? count_places_of(places, place->peer) : 0;
 		if (held > most) {
 			most = held;
 			chosen = leaver;
@@ -43,12 +43,12 @@ static struct place *choose(const struct places *places)
 
 enum status places_make_room(const struct places *places, uint64_t peer, struct place **out_leaver)
 {
-	bool beyond_share = count_of(places, peer) >= places->share;
+	bool beyond_share = count_places_of(places, peer) >= places->share;
 	struct place *leaver = NULL;
 	if (beyond_share)
-		leaver = choose_of(places, peer);
+		leaver = find_leaver_of(places, peer);
 	else if (places->count >= places->maximum)
-		leaver = choose(places);
+		leaver = find_leaver(places);
 	if (leaver == NULL && (beyond_share || places->count >= places->maximum))
 		return STATUS_UNAVAILABLE;
 	*out_leaver = leaver;

@@ -35,7 +35,7 @@ static bool is_authorizing(const struct ctl_call *call)
 	return command && strcmp(command, "relay authorize") == 0;
 }
 
-static enum ctl_exit run(const struct ctl_call *call)
+static enum ctl_exit run_call(const struct ctl_call *call)
 {
 	json_t *reply;
 	if (call->help)
@@ -67,7 +67,7 @@ int main(int argc, char **argv)
 	prctl(PR_SET_DUMPABLE, 0);
 	if (ctl_parse(argc, argv, (uint64_t)time(NULL), stderr, &call) != STATUS_OK)
 		return CTL_USAGE;
-	enum ctl_exit result = run(&call);
+	enum ctl_exit result = run_call(&call);
 	json_decref(call.request);
 	if (fflush(stdout) != 0 && result == CTL_DONE)
 		return CTL_REFUSED;

@@ -1,6 +1,6 @@
 /*
- * What files and folders may not be meant to be: told, and no fault. Whoever can write the configuration, a
- * certificate to trust, or the folder that they are in, decides about the mail as the administrator does.
+ * Files and folders that are probably not as they were meant to be: a warning, not a fault. Whoever can write the
+ * configuration, a trusted certificate, or the folder that either is in, decides about the mail as administrators do.
  */
 #include <limits.h>
 #include <string.h>
@@ -18,7 +18,7 @@ struct spot {
 	FILE *out;
 };
 
-static void warn(struct spot spot, const char *path, const char *what)
+static void write_warning(struct spot spot, const char *path, const char *what)
 {
 	const char *blank = *spot.name ? " " : "";
 	const char *dot = *spot.option ? "." : "";
@@ -28,7 +28,7 @@ static void warn(struct spot spot, const char *path, const char *what)
 
 /* ---- who can write */
 
-/* The group root is nobody else. */
+/* The group root counts as root. */
 static bool others_can_write(const struct stat *info)
 {
 	return (info->st_mode & S_IWOTH) || ((info->st_mode & S_IWGRP) && info->st_gid != 0);
@@ -44,7 +44,7 @@ static void warn_of_folder(struct spot spot, const char *path)
 	snprintf(folder, sizeof(folder), "%.*s", size, path);
 	const char *name = size ? folder : slash ? "/" : ".";
 	if (stat(name, &info) == 0 && others_can_write(&info) && !(info.st_mode & S_ISVTX))
-		warn(spot, name, "is a folder that others can write in; expected mode 0755");
+		write_warning(spot, name, "is a folder that others can write in; expected mode 0755");
 }
 
 static void warn_of_writers(struct spot spot, const char *path)
@@ -53,7 +53,7 @@ static void warn_of_writers(struct spot spot, const char *path)
 	if (*path == '\0' || stat(path, &info) != 0)
 		return;
 	if (others_can_write(&info))
-		warn(spot, path, "can be written by others; expected mode 0644, or less");
+		write_warning(spot, path, "can be written by others; expected mode 0644, or less");
 	warn_of_folder(spot, path);
 }
 
@@ -67,7 +67,7 @@ static void warn_of_line(struct spot spot, const char *path)
 		return;
 	const char *doubt = line_file_find_doubt(secret_reveal(&secret));
 	if (doubt)
-		warn(spot, path, doubt);
+		write_warning(spot, path, doubt);
 }
 
 /* ---- all of them */
