@@ -1,4 +1,4 @@
-/* The door to the admin role: the table of commands, and JSON on the way in and out. */
+/* The door to the admin role: our rows of door/commands.def, and JSON on the way in and out. */
 #include "auth/control.h"
 
 #include <stdlib.h>
@@ -12,12 +12,8 @@ struct command {
 };
 
 static const struct command commands[] = {
-	{ "app-password create", auth_control_create_app_password },
-	{ "app-password list", auth_control_list_app_passwords },
-	{ "app-password revoke", auth_control_revoke_app_password },
-	{ "throttle list", auth_control_list_throttled },
-	{ "throttle clear", auth_control_clear_throttled },
-	{ "relay authorize", auth_control_authorize_relay },
+#define AUTH_COMMAND(function, words, ...) { words, auth_control_##function },
+#include "door/commands.def"
 };
 
 /* ---- answers */

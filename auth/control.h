@@ -1,4 +1,4 @@
-/* What administrators may ask of the auth role (door/control.def). A command is a row in control.c and a function. */
+/* What administrators may ask of the auth role: each of its rows in door/commands.def has a function here. */
 #ifndef AUTH_CONTROL_H
 #define AUTH_CONTROL_H
 

@@ -142,7 +142,7 @@ static enum status handle_line(struct client *client, struct span line)
 	enum role_kind role;
 	stream_set_deadline(client->stream, IDLE_MS);
 	client->place.state = PLACE_SERVED;
-	if (command_check(line, &role, reason) != STATUS_OK)
+	if (admin_command_check(line, &role, reason) != STATUS_OK)
 		return write_error(client, reason);
 	return ask_role(client, role, line);
 }

@@ -130,28 +130,24 @@ static void ask_quota(struct control *control, uint64_t request, const json_t *o
 	}
 }
 
-static void show_quota(struct control *control, uint64_t request, const json_t *object)
+static void control_show_quota(struct control *control, uint64_t request, const json_t *object)
 {
 	ask_quota(control, request, object, false);
 }
 
-static void reset_quota(struct control *control, uint64_t request, const json_t *object)
+static void control_reset_quota(struct control *control, uint64_t request, const json_t *object)
 {
 	ask_quota(control, request, object, true);
 }
 
-/* ---- requests */
+/* ---- requests: our rows of door/commands.def */
 
 static const struct command {
 	const char *name;
 	void (*run)(struct control *control, uint64_t request, const json_t *object);
 } commands[] = {
-	{ "quota show", show_quota },
-	{ "quota reset", reset_quota },
-	{ "relay list", control_list_relays },
-	{ "relay pause", control_pause_relay },
-	{ "relay resume", control_resume_relay },
-	{ "relay test", control_try_relay },
+#define RELAY_COMMAND(function, words, ...) { words, control_##function },
+#include "door/commands.def"
 };
 
 static void run(struct control *control, uint64_t request, const json_t *object)

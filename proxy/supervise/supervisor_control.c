@@ -147,9 +147,8 @@ static const struct {
 	const char *name;
 	enum status (*run)(struct post *admin, struct door *door, uint64_t request);
 } commands[] = {
-	{ "status", run_status },
-	{ "reload", run_reload },
-	{ "drain", run_drain },
+#define SUPERVISOR_COMMAND(function, words, ...) { words, run_##function },
+#include "door/commands.def"
 };
 
 static enum status run_command(struct post *admin, struct door *door, uint64_t request, const char *name)

@@ -72,7 +72,7 @@ static void known_commands_go_to_the_role_that_knows(void **state)
 	for (size_t i = 0; i < sizeof(accepted) / sizeof(accepted[0]); i++) {
 		char reason[COMMAND_REASON_SIZE] = "";
 		enum role_kind role = ROLE_KINDS;
-		if (command_check(span_of(accepted[i].line), &role, reason) != STATUS_OK)
+		if (admin_command_check(span_of(accepted[i].line), &role, reason) != STATUS_OK)
 			print_error("%s: %s\n", accepted[i].says, reason);
 		assert_int_equal(role, accepted[i].role);
 	}
@@ -84,7 +84,7 @@ static void anything_else_is_refused_with_its_reason(void **state)
 	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
 		char reason[COMMAND_REASON_SIZE] = "";
 		enum role_kind role = ROLE_KINDS;
-		assert_int_equal(command_check(span_of(refused[i].line), &role, reason), STATUS_INVALID);
+		assert_int_equal(admin_command_check(span_of(refused[i].line), &role, reason), STATUS_INVALID);
 		assert_string_equal(reason, refused[i].reason);
 		assert_int_equal(role, ROLE_KINDS);
 	}
@@ -99,7 +99,7 @@ static void a_request_cut_short_is_no_request(void **state)
 			char reason[COMMAND_REASON_SIZE];
 			enum role_kind role;
 			struct span part = { accepted[i].line, size };
-			assert_int_equal(command_check(part, &role, reason), STATUS_INVALID);
+			assert_int_equal(admin_command_check(part, &role, reason), STATUS_INVALID);
 		}
 	}
 }

@@ -99,7 +99,7 @@ static void words_become_a_request_that_the_daemon_takes(void **state)
 		assert_int_equal(parse(good[i].line, &call), STATUS_OK);
 		char *request = json_dumps(call.request, JSON_COMPACT);
 		assert_string_equal(request, good[i].request);
-		assert_int_equal(command_check(span_of(request), &role, reason), STATUS_OK);
+		assert_int_equal(admin_command_check(span_of(request), &role, reason), STATUS_OK);
 		free(request);
 		json_decref(call.request);
 	}
