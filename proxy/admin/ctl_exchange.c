@@ -34,12 +34,9 @@ static enum status complain_of_daemon(FILE *errors, const char *path)
 
 static time_t wait_seconds(json_t *request)
 {
-	static const char *const supervisors[] = { "status", "reload", "drain" };
-	const char *command = json_string_value(json_object_get(request, "command"));
-	for (size_t i = 0; command && i < sizeof(supervisors) / sizeof(supervisors[0]); i++)
-		if (strcmp(command, supervisors[i]) == 0)
-			return SUPERVISOR_WAIT_SECONDS;
-	return WAIT_SECONDS;
+	const char *name = json_string_value(json_object_get(request, "command"));
+	const struct admin_command *command = name ? admin_command_find(name) : NULL;
+	return command && command->role == ROLE_SUPERVISOR ? SUPERVISOR_WAIT_SECONDS : WAIT_SECONDS;
 }
 
 static int connect_to(const char *path, time_t seconds)

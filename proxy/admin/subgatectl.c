@@ -1,7 +1,7 @@
 /*
- * subgatectl: asks a running subgate over its control socket, prints the
- * answer as a table or as JSON, and ends with 0 (done), 1 (refused), 2 (wrong
- * usage) or 3 (no daemon). It may show a new app password, so it leaves no core.
+ * subgatectl: asks a running subgate over its control socket, prints the answer
+ * as a table or as JSON, and exits with 0 (done), 1 (refused), 2 (wrong usage) or
+ * 3 (no daemon). It may show a new app password, so it leaves no core dump.
  */
 #include <string.h>
 #include <sys/prctl.h>
@@ -13,7 +13,6 @@
 static enum ctl_exit print_reply(const struct ctl_call *call, json_t *reply)
 {
 	bool done = json_is_true(json_object_get(reply, "ok"));
-	const char *command = json_string_value(json_object_get(call->request, "command"));
 	const char *error = json_string_value(json_object_get(reply, "error"));
 	if (call->json) {
 		json_dumpf(reply, stdout, JSON_COMPACT);
@@ -22,7 +21,7 @@ static enum ctl_exit print_reply(const struct ctl_call *call, json_t *reply)
 	}
 	ctl_print_dialog(reply, stdout);
 	if (done) {
-		ctl_print(command, reply, stdout);
+		ctl_print(call->topic->name, reply, stdout);
 	} else {
 		fprintf(stderr, "subgatectl: %s\n", error ? error : "refused");
 	}
@@ -31,19 +30,32 @@ static enum ctl_exit print_reply(const struct ctl_call *call, json_t *reply)
 
 static bool is_authorizing(const struct ctl_call *call)
 {
-	const char *command = json_string_value(json_object_get(call->request, "command"));
-	return command && strcmp(command, "relay authorize") == 0;
+	return strcmp(call->topic->name, "relay authorize") == 0;
 }
 
-static enum ctl_exit run_call(const struct ctl_call *call)
+/* What needs no daemon. */
+static void write_own_text(const struct ctl_call *call)
+{
+	switch (call->task) {
+	case CTL_TASK_VERSION:
+		printf("subgatectl %s\n", SUBGATE_VERSION);
+		break;
+	case CTL_TASK_COMPLETION:
+		ctl_write_completion(stdout);
+		break;
+	case CTL_TASK_REFERENCE:
+		ctl_write_reference(stdout);
+		break;
+	case CTL_TASK_ASK:
+	case CTL_TASK_HELP:
+	default:
+		ctl_write_help(call->topic, call->topic_is_group, stdout);
+	}
+}
+
+static enum ctl_exit ask_daemon(const struct ctl_call *call)
 {
 	json_t *reply;
-	if (call->help)
-		ctl_write_usage(stdout);
-	if (call->version)
-		printf("subgatectl %s\n", SUBGATE_VERSION);
-	if (call->help || call->version)
-		return CTL_DONE;
 	if (is_authorizing(call) && ctl_begin_consent(call->request, stderr) != STATUS_OK)
 		return CTL_REFUSED;
 	if (ctl_exchange(call->socket, call->request, stderr, &reply) != STATUS_OK)
@@ -59,6 +71,14 @@ static enum ctl_exit run_call(const struct ctl_call *call)
 	enum ctl_exit result = print_reply(call, reply);
 	json_decref(reply);
 	return result;
+}
+
+static enum ctl_exit run_call(const struct ctl_call *call)
+{
+	if (call->task == CTL_TASK_ASK)
+		return ask_daemon(call);
+	write_own_text(call);
+	return CTL_DONE;
 }
 
 int main(int argc, char **argv)

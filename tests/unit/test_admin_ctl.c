@@ -64,29 +64,53 @@ static const struct {
 	{ "subgatectl relay test gmail --to a@b", "{\"command\":\"relay test\",\"relay\":\"gmail\",\"to\":\"a@b\"}" },
 };
 
+#define ALL "status, reload, drain, app-password, quota, throttle, relay"
+#define CREATE "app-password create USER --label LABEL [--expires 90d] [--from CIDR]"
+#define RELAYS "relay list, relay pause, relay resume, relay test, relay authorize"
+
 static const struct {
 	const char *line;
 	const char *error;
+	const char *expected;
 } bad[] = {
-	{ "subgatectl", "a command is missing" },
-	{ "subgatectl halt", "unknown command halt" },
-	{ "subgatectl quota", "a command must follow quota" },
-	{ "subgatectl quota set anna", "a command must follow quota" },
-	{ "subgatectl status now", "too much: now" },
-	{ "subgatectl quota show", "missing: USER" },
-	{ "subgatectl relay pause", "missing: NAME" },
-	{ "subgatectl relay test gmail --to", "a value must follow --to" },
-	{ "subgatectl quota show a b", "too much: b" },
-	{ "subgatectl app-password revoke anna", "missing: ID" },
-	{ "subgatectl app-password create anna", "missing: --label" },
-	{ "subgatectl app-password create anna --label", "a value must follow --label" },
-	{ "subgatectl app-password create anna --label a --label b", "given twice: --label" },
-	{ "subgatectl app-password create anna --label a --password b", "unknown option --password" },
-	{ "subgatectl app-password create anna --label a --expires 90", "not a duration such as 90d or 12h: 90" },
-	{ "subgatectl app-password create anna --label a --expires 0", "not a duration such as 90d or 12h: 0" },
-	{ "subgatectl --verbose status", "unknown option --verbose" },
-	{ "subgatectl -s", "-s wants the path of a socket" },
-	{ "subgatectl quota show \xff", "not a text in UTF-8: user" },
+	{ "subgatectl", "a command is missing", "one of: " ALL },
+	{ "subgatectl --json", "a command is missing", "one of: " ALL },
+	{ "subgatectl halt", "unknown command \"halt\"", "one of: " ALL },
+	{ "subgatectl halt --help", "unknown command \"halt\"", "one of: " ALL },
+	{ "subgatectl Status", "unknown command \"Status\"", "one of: " ALL },
+	{ "subgatectl relay", "relay: a command is missing", "one of: " RELAYS },
+	{ "subgatectl relay --json", "relay: a command is missing", "one of: " RELAYS },
+	{ "subgatectl relay lst", "relay: unknown command \"lst\"", "one of: " RELAYS },
+	{ "subgatectl quota set anna", "quota: unknown command \"set\"", "one of: quota show, quota reset" },
+	{ "subgatectl quota list", "quota: unknown command \"list\"", "one of: quota show, quota reset" },
+	{ "subgatectl status now", "status: unexpected word \"now\"", "subgatectl status" },
+	{ "subgatectl quota show", "quota show: USER is missing", "subgatectl quota show USER" },
+	{ "subgatectl relay pause", "relay pause: NAME is missing", "subgatectl relay pause NAME" },
+	{ "subgatectl relay test gmail --to", "relay test: a value must follow --to",
+	  "subgatectl relay test NAME [--to ADDRESS] [--from ADDRESS]" },
+	{ "subgatectl relay authorize gmail --port 1", "relay authorize: unknown option --port",
+	  "subgatectl relay authorize NAME" },
+	{ "subgatectl throttle clear anna --address 192.0.2.7", "throttle clear: unknown option --address",
+	  "subgatectl throttle clear [USER or ADDRESS]" },
+	{ "subgatectl quota show --user anna", "quota show: unknown option --user", "subgatectl quota show USER" },
+	{ "subgatectl quota show a b", "quota show: unexpected word \"b\"", "subgatectl quota show USER" },
+	{ "subgatectl app-password revoke anna", "app-password revoke: ID is missing",
+	  "subgatectl app-password revoke USER ID" },
+	{ "subgatectl app-password create anna", "app-password create: --label is missing", "subgatectl " CREATE },
+	{ "subgatectl app-password create anna --label", "app-password create: a value must follow --label",
+	  "subgatectl " CREATE },
+	{ "subgatectl app-password create anna --label a --label b", "app-password create: --label is given twice",
+	  "subgatectl " CREATE },
+	{ "subgatectl app-password create anna --label a --password b",
+	  "app-password create: unknown option --password", "subgatectl " CREATE },
+	{ "subgatectl app-password create anna --label a --expires 90",
+	  "app-password create: \"90\" is not a duration such as 90d or 12h", "subgatectl " CREATE },
+	{ "subgatectl app-password create anna --label a --expires 0",
+	  "app-password create: \"0\" is not a duration such as 90d or 12h", "subgatectl " CREATE },
+	{ "subgatectl --verbose status", "unknown option --verbose", "subgatectl [-s SOCKET] [--json] COMMAND" },
+	{ "subgatectl -s", "a socket's path must follow -s", "subgatectl [-s SOCKET] [--json] COMMAND" },
+	{ "subgatectl status -s", "status: a socket's path must follow -s", "subgatectl status" },
+	{ "subgatectl quota show \xff", "quota show: user is not UTF-8 text", "subgatectl quota show USER" },
 };
 
 static void words_become_a_request_that_the_daemon_takes(void **state)
@@ -105,19 +129,20 @@ static void words_become_a_request_that_the_daemon_takes(void **state)
 	}
 }
 
-static void wrong_usage_is_told(void **state)
+static void wrong_usage_names_the_command_and_what_was_expected(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		char expected[256];
+		char expected[512];
 		struct ctl_call call;
 		assert_int_equal(parse(bad[i].line, &call), STATUS_INVALID);
-		snprintf(expected, sizeof(expected), "subgatectl: %s\nTry: subgatectl --help\n", bad[i].error);
+		snprintf(expected, sizeof(expected), "subgatectl: %s; expected%s%s\n", bad[i].error,
+			 strncmp(bad[i].expected, "one", 3) == 0 ? " " : ": ", bad[i].expected);
 		assert_string_equal(errors, expected);
 	}
 }
 
-static void global_options_stand_before_or_behind(void **state)
+static void global_options_stand_anywhere(void **state)
 {
 	(void)state;
 	struct ctl_call call;
@@ -129,24 +154,101 @@ static void global_options_stand_before_or_behind(void **state)
 	assert_string_equal(call.socket, "/run/subgate/admin.sock");
 	assert_false(call.json);
 	json_decref(call.request);
-	assert_int_equal(parse("subgatectl quota show --help", &call), STATUS_OK);
-	assert_true(call.help);
+	assert_int_equal(parse("subgatectl relay --json list", &call), STATUS_OK);
+	assert_true(call.json);
+	assert_string_equal(call.topic->name, "relay list");
 	json_decref(call.request);
-	assert_int_equal(parse("subgatectl --version", &call), STATUS_OK);
-	assert_true(call.version);
-	assert_null(call.request);
 }
 
-static void the_usage_names_every_command(void **state)
+/* ---- texts that need no daemon */
+
+static const struct {
+	const char *line;
+	enum ctl_task task;
+	const char *topic; /* NULL: none */
+	bool is_group;
+} own[] = {
+	{ "subgatectl --help", CTL_TASK_HELP, NULL, false },
+	{ "subgatectl -h", CTL_TASK_HELP, NULL, false },
+	{ "subgatectl --json --help", CTL_TASK_HELP, NULL, false },
+	{ "subgatectl relay --help", CTL_TASK_HELP, "relay list", true },
+	{ "subgatectl --help relay", CTL_TASK_HELP, "relay list", true },
+	{ "subgatectl status -h", CTL_TASK_HELP, "status", false },
+	{ "subgatectl quota show --help", CTL_TASK_HELP, "quota show", false },
+	{ "subgatectl relay --help test", CTL_TASK_HELP, "relay test", false },
+	{ "subgatectl --help relay test", CTL_TASK_HELP, "relay test", false },
+	{ "subgatectl app-password create anna --help", CTL_TASK_HELP, "app-password create", false },
+	{ "subgatectl --version", CTL_TASK_VERSION, NULL, false },
+	{ "subgatectl --completion", CTL_TASK_COMPLETION, NULL, false },
+	{ "subgatectl --reference", CTL_TASK_REFERENCE, NULL, false },
+};
+
+static void help_is_about_what_was_named(void **state)
 {
 	(void)state;
+	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
+		struct ctl_call call;
+		if (parse(own[i].line, &call) != STATUS_OK)
+			fail_msg("%s: %s", own[i].line, errors);
+		assert_int_equal(call.task, own[i].task);
+		assert_int_equal(call.topic != NULL, own[i].topic != NULL);
+		assert_true(call.topic_is_group == own[i].is_group);
+		if (call.topic)
+			assert_string_equal(call.topic->name, own[i].topic);
+		json_decref(call.request);
+	}
+}
+
+static const char *help_of(const char *name, bool is_group)
+{
 	static char text[TEXT_SIZE];
+	memset(text, 0, sizeof(text));
 	FILE *out = fmemopen(text, sizeof(text) - 1, "w");
-	ctl_write_usage(out);
+	ctl_write_help(name ? admin_command_find(name) : NULL, is_group, out);
 	fclose(out);
+	return text;
+}
+
+static void the_program_s_help_has_every_command(void **state)
+{
+	(void)state;
+	const char *text = help_of(NULL, false);
 	assert_non_null(strstr(text, "  app-password create USER --label LABEL [--expires 90d] [--from CIDR]\n"));
-	assert_non_null(strstr(text, "  status\n"));
-	assert_non_null(strstr(text, "3: no daemon answers"));
+	assert_non_null(strstr(text, "3 no daemon answers"));
+	for (const struct admin_command *command = admin_commands; command->name; command++) {
+		char line[128];
+		snprintf(line, sizeof(line), "\n  %s", command->name);
+		assert_non_null(strstr(text, line));
+		assert_non_null(strstr(text, command->help));
+	}
+}
+
+static void a_group_s_help_has_its_commands_alone(void **state)
+{
+	(void)state;
+	assert_string_equal(help_of("quota show", true),
+			    "Usage: subgatectl [-s SOCKET] [--json] quota COMMAND\n\nCommands:\n"
+			    "  quota show USER\n"
+			    "      Show what a user has sent today, and when counting starts anew.\n"
+			    "  quota reset USER\n"
+			    "      Count a user's messages of today from zero again.\n");
+}
+
+static void a_command_s_help_explains_its_arguments(void **state)
+{
+	(void)state;
+	assert_string_equal(help_of("status", false),
+			    "Usage: subgatectl [-s SOCKET] [--json] status\n\n"
+			    "Show which processes run, and since when.\n\nExample: subgatectl status\n");
+	assert_string_equal(help_of("relay test", false),
+			    "Usage: subgatectl [-s SOCKET] [--json] relay test NAME [--to ADDRESS] [--from ADDRESS]\n\n"
+			    "Log in at a relay and show the dialog; with --to, send a test message.\n\n"
+			    "  NAME\n      its name in the configuration\n"
+			    "  --to ADDRESS\n      who gets a test message; none is sent if not given\n"
+			    "  --from ADDRESS\n      the test message's sender\n\n"
+			    "Example: subgatectl relay test gmail --to anna@example.com --from relay@example.com\n");
+	/* What subgatectl adds by itself is nobody's to type. */
+	assert_null(strstr(help_of("relay authorize", false), "port"));
 }
 
 /* ---- what is shown */
@@ -211,9 +313,12 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(words_become_a_request_that_the_daemon_takes),
-		cmocka_unit_test(wrong_usage_is_told),
-		cmocka_unit_test(global_options_stand_before_or_behind),
-		cmocka_unit_test(the_usage_names_every_command),
+		cmocka_unit_test(wrong_usage_names_the_command_and_what_was_expected),
+		cmocka_unit_test(global_options_stand_anywhere),
+		cmocka_unit_test(help_is_about_what_was_named),
+		cmocka_unit_test(the_program_s_help_has_every_command),
+		cmocka_unit_test(a_group_s_help_has_its_commands_alone),
+		cmocka_unit_test(a_command_s_help_explains_its_arguments),
 		cmocka_unit_test(answers_are_shown_as_tables),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
