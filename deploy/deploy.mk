@@ -18,7 +18,8 @@ install: all
 	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/doc/subgate/examples
 	install -m 0755 $(BUILD)/subgate $(DESTDIR)$(PREFIX)/sbin/subgate
 	install -m 0755 $(BUILD)/subgatectl $(DESTDIR)$(PREFIX)/bin/subgatectl
-	install -m 0644 README.md conf/subgate.conf conf/options.md $(DESTDIR)$(PREFIX)/share/doc/subgate
+	install -m 0644 README.md conf/subgate.conf conf/options.md conf/commands.md $(DESTDIR)$(PREFIX)/share/doc/subgate
 	install -m 0644 conf/examples/*.conf $(DESTDIR)$(PREFIX)/share/doc/subgate/examples
-	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	install -d $(DESTDIR)$(PREFIX)/share/bash-completion/completions $(DESTDIR)$(PREFIX)/lib/systemd/system
+	install -m 0644 deploy/completion/subgatectl $(DESTDIR)$(PREFIX)/share/bash-completion/completions/subgatectl
 	sed 's|@PREFIX@|$(PREFIX)|g' deploy/systemd/subgate.service.in >$(DESTDIR)$(PREFIX)/lib/systemd/system/subgate.service
