@@ -15,14 +15,22 @@
 #include "net/listener.h"
 #include "net/stream.h"
 
-#define CLIENTS_MAXIMUM 64        /* connections; administrators are few, and one request takes moments */
-#define CLIENTS_OF_A_USER 48      /* of them: the rest is left to others, root above all */
-#define IDLE_MS 10000             /* until the next request is complete, even if its bytes trickle in */
-#define ANSWER_MS 10000           /* for a role to answer; longer than any of its own waits */
-#define SUPERVISOR_MS 14000       /* for the supervisor: a reload is answered after 12 s at most */
-#define RELAY_MS 60000            /* for the relay: a test of an upstream takes its time */
-#define FINISH_MS 5000            /* for the last answer to be read */
-#define OUTPUT_MAXIMUM (2U << 20) /* bytes: the largest frame of a door, and an error */
+/* Connections; administrators are few, and one request takes moments. */
+#define CLIENTS_MAXIMUM 64
+/* Of them, for one user: the rest is left to others, root above all. */
+#define CLIENTS_OF_A_USER 48
+/* Until the next request is complete, even if its bytes trickle in. */
+#define IDLE_MS 10000
+/* For a role to answer: longer than any of its own waits. */
+#define ANSWER_MS 10000
+/* For the supervisor: a reload is answered after 12 s at most. */
+#define SUPERVISOR_MS 14000
+/* For the relay: a test of an upstream takes its time. */
+#define RELAY_MS 60000
+/* For the last answer to be read. */
+#define FINISH_MS 5000
+/* Bytes: the largest frame of a door, and an error. */
+#define OUTPUT_MAXIMUM (2U << 20)
 
 struct client {
 	struct place place; /* first, so that a place is its client */

@@ -11,9 +11,11 @@
 #include "base/text.h"
 #include "config/values.h"
 
-#define CELL_SIZE 256 /* bytes, the NUL included; longer ones are cut */
+/* Bytes, the NUL included; longer ones are cut. */
+#define CELL_SIZE 256
 #define COLUMNS_MAXIMUM 14
-#define PASSWORD_GROUP 5 /* letters between two dashes */
+/* Letters between two dashes. */
+#define PASSWORD_GROUP 5
 
 /* ---- cells */
 

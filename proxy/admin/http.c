@@ -12,12 +12,18 @@
 
 #include "admin/http_guests.h"
 
-#define CONNECTIONS_MAXIMUM 64       /* scrapers are few */
-#define CONNECTIONS_OF_A_PEER 48     /* of them, of one address */
-#define CONNECTIONS_CLOSING 64U      /* that have given way but are not closed yet */
-#define CONNECTION_SECONDS 10U       /* of silence */
-#define CONNECTION_BYTES 16384U      /* for a request's line and header */
-#define ROLE_LABELS (ROLE_KINDS + 1) /* the embedded Redis comes last (COUNTER_ROLE_HUNG) */
+/* Scrapers are few. */
+#define CONNECTIONS_MAXIMUM 64
+/* Of them, for one address. */
+#define CONNECTIONS_OF_A_PEER 48
+/* That have given way but are not closed yet. */
+#define CONNECTIONS_CLOSING 64U
+/* Of silence, before a connection is closed. */
+#define CONNECTION_SECONDS 10U
+/* For a request's line and header. */
+#define CONNECTION_BYTES 16384U
+/* Of COUNTER_ROLE_HUNG: the roles, and the embedded Redis last. */
+#define ROLE_LABELS (ROLE_KINDS + 1)
 #define METRICS_TYPE "text/plain; version=0.0.4; charset=utf-8"
 #define PLAIN_TYPE "text/plain; charset=utf-8"
 
@@ -135,7 +141,8 @@ static enum MHD_Result send_text(struct MHD_Connection *connection, unsigned cod
 	return result;
 }
 
-static enum MHD_Result answer(struct http *http, struct MHD_Connection *connection, const char *url, const char *method)
+static enum MHD_Result answer_request(struct http *http, struct MHD_Connection *connection, const char *url,
+				      const char *method)
 {
 	if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0)
 		return send_text(connection, MHD_HTTP_METHOD_NOT_ALLOWED, PLAIN_TYPE, strdup("read only\n"));
@@ -165,7 +172,7 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
 		*upload_size = 0;
 		return MHD_YES;
 	}
-	return answer(context, connection, url, method);
+	return answer_request(context, connection, url, method);
 }
 
 enum status http_create(int fd, const struct stats *first, unsigned seats, const struct config *config,
