@@ -8,7 +8,7 @@
 #include "auth/oauth/tokens.h"
 #include "auth/vault.h"
 #include "door/messages.h"
-#include "door/role.h"
+#include "role/role.h"
 
 struct auth {
 	const struct role_context *role;

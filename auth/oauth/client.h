@@ -8,7 +8,7 @@
 #include "auth/oauth/provider.h"
 #include "auth/oauth/service_account.h"
 #include "auth/oauth/token_file.h"
-#include "door/role.h"
+#include "role/role.h"
 
 struct oauth_client {
 	const struct config_oauth *config;

@@ -13,7 +13,7 @@
 #include "auth/jobs.h"
 #include "auth/oauth/fetch.h"
 #include "door/messages.h"
-#include "door/role.h"
+#include "role/role.h"
 
 struct tokens;
 

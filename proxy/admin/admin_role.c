@@ -13,7 +13,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "door/messages.h"
-#include "door/role.h"
+#include "role/role.h"
 #include "stats/life.h"
 
 /* Between two looks at the supervisor's signs of life. */

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 
 #include "base/span.h"
-#include "door/role.h"
+#include "role/role.h"
 
 /* Where it stands on the command line. */
 enum argument_form {

@@ -7,7 +7,7 @@
 #define ADMIN_COMMANDS_H
 
 #include "base/span.h"
-#include "door/role.h"
+#include "role/role.h"
 
 /* Bytes of a request, its line end not counted. */
 #define COMMAND_LINE_MAXIMUM 65536

@@ -7,8 +7,8 @@
 #define ADMIN_CONTROL_SOCKET_H
 
 #include "base/span.h"
-#include "door/role.h"
 #include "net/loop.h"
+#include "role/role.h"
 
 struct control_socket;
 

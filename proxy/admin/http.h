@@ -7,7 +7,7 @@
 #define ADMIN_HTTP_H
 
 #include "config/config.h"
-#include "door/role.h"
+#include "role/role.h"
 #include "stats/stats.h"
 
 struct http;

@@ -8,7 +8,6 @@
 
 #include <sys/queue.h>
 
-#include "door/role.h"
 #include "gate/anonymous.h"
 #include "gate/auth_door.h"
 #include "gate/limits.h"
@@ -18,6 +17,7 @@
 #include "gate/relay_door.h"
 #include "net/listener.h"
 #include "net/tls.h"
+#include "role/role.h"
 
 struct session;
 TAILQ_HEAD(session_list, session);

@@ -13,9 +13,9 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "door/role.h"
 #include "relay/control_private.h"
 #include "relay/records.h"
+#include "role/role.h"
 #include "smtp/address.h"
 
 #define ANSWER_MS 50000   /* in all, until the administrator hears how far it came */

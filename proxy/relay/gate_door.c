@@ -5,9 +5,9 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "door/role.h"
 #include "relay/answers.h"
 #include "relay/records.h"
+#include "role/role.h"
 
 struct gate_door {
 	struct delivery_gate gate; /* first: deliveries know it by this */

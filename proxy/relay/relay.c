@@ -8,11 +8,11 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "door/role.h"
 #include "quota/marker.h"
 #include "relay/control.h"
 #include "relay/grant_door.h"
 #include "relay/records.h"
+#include "role/role.h"
 
 #define DRAIN_LOOK_MS 100         /* how often a draining relay looks whether it is done */
 #define NEIGHBOURS_SLACK_MS 10000 /* former relays that drain may take so much longer than drain_timeout */

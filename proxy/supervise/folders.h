@@ -8,8 +8,8 @@
 #include <stdio.h>
 
 #include "config/config.h"
-#include "supervise/handover.h"
-#include "supervise/privileges.h"
+#include "role/handover.h"
+#include "role/privileges.h"
 
 struct folders {
 	int state_lock; /* held by the embedded Redis too: nobody else may use its files while it lives */

@@ -6,10 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "role/role_main.h"
+#include "role/title.h"
 #include "supervise/config_file.h"
-#include "supervise/role_main.h"
 #include "supervise/supervisor.h"
-#include "supervise/title.h"
 
 #define EXIT_USAGE 2
 

@@ -12,8 +12,8 @@
 
 #include "base/clock.h"
 #include "door/messages.h"
+#include "role/birth.h"
 #include "supervise/backoff.h"
-#include "supervise/birth.h"
 #include "supervise/supervisor.h"
 
 #define KEEP_MAXIMUM HANDOVER_MAXIMUM

@@ -8,7 +8,7 @@
 #include <sys/types.h>
 
 #include "net/loop.h"
-#include "supervise/privileges.h"
+#include "role/privileges.h"
 
 struct process;
 

@@ -5,11 +5,11 @@
 #include <stdio.h>
 
 #include "config/config.h"
-#include "supervise/handover.h"
+#include "role/handover.h"
 
 /*
  * Reads certificate, keys, passwords and CA files; adds them to `list` under
- * the names of door/role.h. Every file that is missing, or that others can read, is a line in `faults`.
+ * the names of role/role.h. Every file that is missing, or that others can read, is a line in `faults`.
  */
 MUST_USE enum status secrets_open(const struct config *config, FILE *faults, struct handover *list);
 

@@ -12,8 +12,8 @@
 #include <stdio.h>
 
 #include "config/config.h"
-#include "supervise/handover.h"
-#include "supervise/privileges.h"
+#include "role/handover.h"
+#include "role/privileges.h"
 
 struct socket_entry {
 	char *address;   /* as configured, or "unix:/path" */

@@ -14,12 +14,12 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "role/title.h"
+#include "role/turns.h"
 #include "supervise/config_file.h"
 #include "supervise/hangs.h"
 #include "supervise/notify.h"
 #include "supervise/supervisor.h"
-#include "supervise/title.h"
-#include "supervise/turns.h"
 
 #define LOCK_LIMIT_MS 5000   /* a former Redis, orphaned by a kill -9, is gone by then */
 #define REDIS_LIMIT_MS 10000 /* to read its file and answer */

@@ -14,11 +14,15 @@ FLOORS = [
     {"stats"},
     {"net"},
     {"door", "redis", "audit"},
-    {"quota"},
+    {"quota", "role"},
     {"gate", "relay", "auth", "admin"},
     {"supervise"},
 ]
 FLOOR_OF = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
+
+# Of what a child does before its loop, the roles know the contract alone.
+CONTRACT = "role/role.h"
+ROLES = {"gate", "relay", "auth", "admin"}
 
 # A third-party header and the rooms that may include it.
 LIBRARIES = {
@@ -30,7 +34,7 @@ LIBRARIES = {
     r"jansson\.h": {"audit", "auth", "relay", "admin", "supervise"},
     r"ares\.h": {"net"},
     r"microhttpd\.h": {"admin"},
-    r"seccomp\.h|linux/landlock\.h": {"supervise"},
+    r"seccomp\.h|linux/landlock\.h": {"role"},
     r"curl/.*|gsasl\.h": {"auth"},
 }
 
@@ -53,6 +57,8 @@ def faults_in(path):
             yield f'{path}: "{name}" names no room; write "room/file.h"'
         elif quote == '"' and other in FLOOR_OF and other != room and FLOOR_OF[other] >= FLOOR_OF[room]:
             yield f"{path}: {room} includes {name}, which is not on a lower floor"
+        elif quote == '"' and other == "role" and room in ROLES and name != CONTRACT:
+            yield f"{path}: {room} includes {name}; of that room only {CONTRACT} is for roles"
         for library, rooms in LIBRARIES.items():
             if quote == "<" and re.fullmatch(library, name) and room not in rooms:
                 yield f"{path}: <{name}> belongs to {', '.join(sorted(rooms))}"

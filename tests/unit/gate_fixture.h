@@ -26,10 +26,10 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "door/messages.h"
-#include "door/role.h"
 #include "net/listener.h"
 #include "net/stream.h"
 #include "net/tls.h"
+#include "role/role.h"
 #include "stats/census.h"
 
 #define PATIENCE_MS 5000        /* for what must happen */

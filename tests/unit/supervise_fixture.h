@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #include "config/config.h"
-#include "supervise/handover.h"
+#include "role/handover.h"
 
 #define PATH_SIZE 256 /* bytes */
 

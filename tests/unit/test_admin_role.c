@@ -20,8 +20,8 @@
 #include "admin/commands.h"
 #include "admin/ctl.h"
 #include "door/messages.h"
-#include "door/role.h"
 #include "net/listener.h"
+#include "role/role.h"
 
 #define TEXT_SIZE 65536 /* bytes of what a client reads */
 #define TEST_MS 15000   /* after which a test is stuck */

@@ -17,7 +17,7 @@
 #include "base/base64.h"
 #include "base/clock.h"
 #include "door/messages.h"
-#include "door/role.h"
+#include "role/role.h"
 
 #ifdef SUBGATE_SANITIZED /* has an allocator of its own, which can't be replaced */
 

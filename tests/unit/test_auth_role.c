@@ -21,7 +21,7 @@
 #include "base/base64.h"
 #include "base/clock.h"
 #include "door/messages.h"
-#include "door/role.h"
+#include "role/role.h"
 #include "with_loop.h"
 
 #define GATE 7 /* instance number */

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "door/messages.h"
-#include "door/role.h"
+#include "role/role.h"
 
 static struct {
 	char folder[64];

@@ -5,11 +5,11 @@
  *
  * Programs built with sanitizers (SUBGATE_SANITIZED) run without: their runtime needs what is forbidden.
  */
-#ifndef SUPERVISE_SANDBOX_H
-#define SUPERVISE_SANDBOX_H
+#ifndef ROLE_SANDBOX_H
+#define ROLE_SANDBOX_H
 
 #include "config/config.h"
-#include "supervise/handover.h"
+#include "role/handover.h"
 
 /*
  * Before role->start(), because Landlock binds only the calling thread and those

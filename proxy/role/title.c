@@ -3,7 +3,7 @@
  * where the kernel looks for it (proc_pid_cmdline(5)). Owns the copy of the
  * environment, for the life of the process. Can't fail in a way that matters.
  */
-#include "supervise/title.h"
+#include "role/title.h"
 
 #include <stddef.h>
 #include <stdio.h>

@@ -1,13 +1,13 @@
 /* The life of a role's process, from its first instruction: what is the same for all roles. */
-#ifndef SUPERVISE_ROLE_MAIN_H
-#define SUPERVISE_ROLE_MAIN_H
+#ifndef ROLE_ROLE_MAIN_H
+#define ROLE_ROLE_MAIN_H
 
-#include "supervise/handover.h"
+#include "role/handover.h"
 
 /* Runs the role of that name ("gate") to its end; the process's exit code. */
 int role_main(const char *name);
 
-/* ---- role_services.c: door/role.h's functions for roles */
+/* ---- role_services.c: role/role.h's functions for roles */
 
 /* What role_take_fd gives out; taken over. Once, at start. */
 void role_services_open(struct handover *list);

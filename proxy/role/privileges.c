@@ -2,7 +2,7 @@
  * Users of the roles: looked up by the supervisor, assumed by each role. Owns
  * nothing. A user that is missing is a fault of the set-up, told with its cure.
  */
-#include "supervise/privileges.h"
+#include "role/privileges.h"
 
 #include <grp.h>
 #include <pwd.h>

@@ -1,13 +1,13 @@
 /* What the two halves of the seccomp filters share. Private to the sandbox: includes libseccomp's header. */
-#ifndef SUPERVISE_SYSTEM_CALLS_H
-#define SUPERVISE_SYSTEM_CALLS_H
+#ifndef ROLE_SYSTEM_CALLS_H
+#define ROLE_SYSTEM_CALLS_H
 
 #include <errno.h>
 #include <seccomp.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "supervise/sandbox.h"
+#include "role/sandbox.h"
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 

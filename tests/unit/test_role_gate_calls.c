@@ -16,7 +16,7 @@
 #include <sys/wait.h>
 
 #include "net/listener.h"
-#include "supervise/sandbox.h"
+#include "role/sandbox.h"
 #include "supervise_fixture.h"
 
 #ifdef SUBGATE_SANITIZED
@@ -42,7 +42,7 @@ static const struct {
 } allowed[] = {
 #define CALL(name, others) { SYS_##name, #name, others },
 #define LIMITED(name, others) { SYS_##name, #name, others },
-#include "supervise/gate_calls.def"
+#include "role/gate_calls.def"
 };
 
 /* uretprobe(2) and uprobe(2) of x86-64: no filter sees them, and where the kernel has not put them they are refused. */

@@ -2,14 +2,14 @@
  * What a role's process is told when it is born: by its arguments which role
  * it is, by its environment all the rest. Nothing in it is secret; secrets come as descriptors.
  */
-#ifndef SUPERVISE_BIRTH_H
-#define SUPERVISE_BIRTH_H
+#ifndef ROLE_BIRTH_H
+#define ROLE_BIRTH_H
 
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "supervise/handover.h"
-#include "supervise/privileges.h"
+#include "role/handover.h"
+#include "role/privileges.h"
 
 #define BIRTH_VARIABLES 16 /* of the environment, at most */
 

@@ -3,7 +3,7 @@
  * need, starts its role, and serves until the supervisor tells it to drain, or is gone. Whatever
  * fails before READY ends the process with exit 1; the supervisor decides what follows.
  */
-#include "supervise/role_main.h"
+#include "role/role_main.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,11 +19,11 @@
 #include "base/log.h"
 #include "base/secret.h"
 #include "door/messages.h"
+#include "role/birth.h"
+#include "role/sandbox.h"
+#include "role/title.h"
+#include "role/turns.h"
 #include "stats/life.h"
-#include "supervise/birth.h"
-#include "supervise/sandbox.h"
-#include "supervise/title.h"
-#include "supervise/turns.h"
 
 #define LAST_WORDS_MS 2000       /* for the last replies to reach their clients; one who doesn't read them loses them */
 #define MEMORY_IN_HEAP (1 << 20) /* bytes: a larger piece is mapped, and given back, alone */
@@ -235,7 +235,7 @@ static enum status start_beat(struct role_process *process)
 	return STATUS_OK;
 }
 
-/* Each step logs or returns why not; the order is that of door/role.h. */
+/* Each step logs or returns why not; the order is that of role/role.h. */
 static enum status start(struct role_process *process, const struct birth *birth)
 {
 	const struct door_ready ready = { .instance = birth->instance };

@@ -1,6 +1,6 @@
 /* What ps shows for a process: "subgate: gate 1", in place of its arguments and environment. */
-#ifndef SUPERVISE_TITLE_H
-#define SUPERVISE_TITLE_H
+#ifndef ROLE_TITLE_H
+#define ROLE_TITLE_H
 
 /*
  * Called first in main: moves the environment to the heap, so that its room can

@@ -1,5 +1,5 @@
 /* Writing and reading of a birth. Owns the texts of an environment until it is freed. Reads bounded, and trusts no variable to be there. */
-#include "supervise/birth.h"
+#include "role/birth.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* The measure of turns. Owns nothing; costs two reads of the clock and two additions a turn. */
-#include "supervise/turns.h"
+#include "role/turns.h"
 
 #include <inttypes.h>
 

@@ -2,7 +2,7 @@
  * The list of descriptors by name. Owns names, and descriptors only where the
  * header says so. Fails with a status; a list that failed is as it was before.
  */
-#include "supervise/handover.h"
+#include "role/handover.h"
 
 #include <stdarg.h>
 #include <stdio.h>

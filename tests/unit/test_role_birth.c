@@ -12,10 +12,10 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "role/birth.h"
+#include "role/title.h"
 #include "supervise/backoff.h"
-#include "supervise/birth.h"
 #include "supervise/notify.h"
-#include "supervise/title.h"
 
 /* ---- births */
 

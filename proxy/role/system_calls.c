@@ -9,7 +9,7 @@
  */
 #include <sys/socket.h>
 
-#include "supervise/system_calls.h"
+#include "role/system_calls.h"
 
 int system_calls_add(scmp_filter_ctx filter, uint32_t action, const int *calls, size_t count)
 {

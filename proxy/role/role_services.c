@@ -1,9 +1,9 @@
-/* What a role may ask of the process it lives in (door/role.h). Owns the descriptors not yet taken. */
+/* What a role may ask of the process it lives in (role/role.h). Owns the descriptors not yet taken. */
 #include <unistd.h>
 
 #include "base/log.h"
 #include "door/messages.h"
-#include "supervise/role_main.h"
+#include "role/role_main.h"
 
 static struct handover handed_over;
 static struct door *supervisor; /* role_main's */

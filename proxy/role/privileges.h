@@ -2,15 +2,15 @@
  * Who the roles are. Started as root with `user` set, each runs as a user of
  * its own; else all stay who started the supervisor.
  */
-#ifndef SUPERVISE_PRIVILEGES_H
-#define SUPERVISE_PRIVILEGES_H
+#ifndef ROLE_PRIVILEGES_H
+#define ROLE_PRIVILEGES_H
 
 #include <stdbool.h>
 #include <stdio.h>
 #include <sys/types.h>
 
 #include "config/config.h"
-#include "door/role.h"
+#include "role/role.h"
 
 struct identity {
 	bool changes; /* false: stays who it is */

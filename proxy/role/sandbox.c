@@ -1,5 +1,5 @@
 /* Puts the sandbox together. Owns nothing. Fails closed: a role without its sandbox must not serve. */
-#include "supervise/sandbox.h"
+#include "role/sandbox.h"
 
 #include "base/log.h"
 

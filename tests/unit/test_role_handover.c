@@ -8,7 +8,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "supervise/handover.h"
+#include "role/handover.h"
 
 static void what_is_written_is_read(void **state)
 {

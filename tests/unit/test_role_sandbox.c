@@ -10,8 +10,8 @@
 #include <sys/wait.h>
 
 #include "net/loop.h"
+#include "role/sandbox.h"
 #include "stats/census.h"
-#include "supervise/sandbox.h"
 #include "supervise_fixture.h"
 
 #ifdef SUBGATE_SANITIZED

@@ -1,12 +1,12 @@
 /*
  * What a role is to the supervisor: a table of functions, called on the
- * loop's thread by proxy/supervise/role_main.c, which does what is the same for
+ * loop's thread by role/role_main.c, which does what is the same for
  * all: take over config and descriptors, drop privileges, open the log, keep
- * roles other than gates to the paths they may use (supervise/paths.c), and,
+ * roles other than gates to the paths they may use (role/paths.c), and,
  * after start(), take system calls away and tell the supervisor READY.
  */
-#ifndef DOOR_ROLE_H
-#define DOOR_ROLE_H
+#ifndef ROLE_ROLE_H
+#define ROLE_ROLE_H
 
 #include <stdint.h>
 

@@ -10,12 +10,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "supervise/system_calls.h"
+#include "role/system_calls.h"
 
 static const int calls[] = {
 #define CALL(name, others) SCMP_SYS(name),
 #define LIMITED(name, others)
-#include "supervise/gate_calls.def"
+#include "role/gate_calls.def"
 };
 
 /* Answered with EACCES, as a file's mode would be: the log of a library then says what it means. */

@@ -3,12 +3,12 @@
  * supervisor keeps a list of what each kind of role may have; a role finds its
  * own as text in an environment variable: a line each, "NUMBER NAME".
  */
-#ifndef SUPERVISE_HANDOVER_H
-#define SUPERVISE_HANDOVER_H
+#ifndef ROLE_HANDOVER_H
+#define ROLE_HANDOVER_H
 
 #include "base/buf.h"
 #include "base/span.h"
-#include "door/role.h"
+#include "role/role.h"
 
 #define HANDOVER_MAXIMUM 4096        /* descriptors in one list: 256 gates with a handful of addresses stay far below */
 #define HANDOVER_TEXT_MAXIMUM 100000 /* bytes: the kernel takes 128 KiB in one environment variable */
