@@ -29,8 +29,6 @@
 #define MEMORY_IN_HEAP (1 << 20) /* bytes: a larger piece is mapped, and given back, alone */
 #define MEMORY_KEPT (2 << 20)    /* bytes free at the heap's end that the kernel does not get back */
 
-static const struct role *const roles[] = { &gate_role, &auth_role, &relay_role, &admin_role };
-
 /* The one role of this process. */
 struct role_process {
 	const struct role *role;
@@ -264,14 +262,6 @@ static void stop(struct role_process *process)
 	loop_free(process->context.loop);
 }
 
-static const struct role *find_role(const char *name)
-{
-	for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); i++)
-		if (strcmp(roles[i]->name, name) == 0)
-			return roles[i];
-	return NULL;
-}
-
 static enum status be_born(const struct role *role, struct birth *birth)
 {
 	struct handover list = { 0 };
@@ -282,23 +272,19 @@ static enum status be_born(const struct role *role, struct birth *birth)
 	return give_up_privileges(birth);
 }
 
-int role_main(const char *name)
+int role_main(const struct role *role)
 {
 	static struct role_process process;
 	struct birth birth = { 0 };
 	shield();
 	keep_memory();
 	ignore_signals();
-	process.role = find_role(name);
-	if (process.role == NULL) {
-		fprintf(stderr, "there is no role %s\n", name);
-		return 1;
-	}
-	enum status status = be_born(process.role, &birth);
+	process.role = role;
+	enum status status = be_born(role, &birth);
 	if (status == STATUS_OK)
 		status = start(&process, &birth);
 	if (status != STATUS_OK) {
-		log_error("%s can't start: %s", process.role->name, status_text(status)); /* `name` is the title now */
+		log_error("%s can't start: %s", role->name, status_text(status));
 		return 1;
 	}
 	loop_run(process.context.loop);

@@ -4,8 +4,8 @@
 
 #include "role/handover.h"
 
-/* Runs the role of that name ("gate") to its end; the process's exit code. */
-int role_main(const char *name);
+/* Runs this role to its end; the process's exit code. */
+int role_main(const struct role *role);
 
 /* ---- role_services.c: role/role.h's functions for roles */
 

@@ -1,6 +1,6 @@
 /*
- * The main of `subgate`: what the arguments ask for. Errors go to stderr; exit
- * 0 is done, 1 refused or failed, 2 a wrong use.
+ * The main of `subgate`: the table of its roles, and what the arguments ask for. Errors go to stderr. Exit 0: done;
+ * 1: refused or failed; 2: wrong usage.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +12,12 @@
 #include "supervise/supervisor.h"
 
 #define EXIT_USAGE 2
+
+/*
+ * What `--role NAME` runs. A role's user is called after it (identities.c), doors.c says whom it has doors to, and
+ * role/role.h which descriptors it gets.
+ */
+static const struct role *const roles[] = { &gate_role, &auth_role, &relay_role, &admin_role };
 
 enum action { ACTION_RUN, ACTION_CHECK, ACTION_DUMP, ACTION_REFERENCE, ACTION_VERSION, ACTION_HELP };
 
@@ -94,6 +100,17 @@ static int act(const struct arguments *arguments)
 	return EXIT_USAGE;
 }
 
+/* ---- roles */
+
+static int run_role(const char *name)
+{
+	for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); i++)
+		if (strcmp(roles[i]->name, name) == 0)
+			return role_main(roles[i]);
+	fprintf(stderr, "there is no role %s\n", name);
+	return 1;
+}
+
 /* ---- arguments */
 
 static bool take_option(const char *text, struct arguments *arguments)
@@ -130,7 +147,7 @@ int main(int argc, char **argv)
 	struct arguments arguments = { 0 };
 	title_init(argc, argv);
 	if (argc == 3 && strcmp(argv[1], "--role") == 0) /* started by ourselves */
-		return role_main(argv[2]);
+		return run_role(argv[2]);
 	int exit_code = EXIT_USAGE;
 	if (parse(argc, argv, &arguments))
 		exit_code = act(&arguments);
