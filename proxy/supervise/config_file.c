@@ -9,7 +9,7 @@
 #include "auth/oauth/service_account.h"
 #include "base/secret.h"
 #include "net/tls.h"
-#include "role/privileges.h"
+#include "supervise/identities.h"
 
 #define READ_PIECE 16384 /* bytes */
 

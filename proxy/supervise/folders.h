@@ -9,7 +9,7 @@
 
 #include "config/config.h"
 #include "role/handover.h"
-#include "role/privileges.h"
+#include "supervise/identities.h"
 
 struct folders {
 	int state_lock; /* held by the embedded Redis too: nobody else may use its files while it lives */

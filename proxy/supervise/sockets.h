@@ -13,7 +13,7 @@
 
 #include "config/config.h"
 #include "role/handover.h"
-#include "role/privileges.h"
+#include "supervise/identities.h"
 
 struct socket_entry {
 	char *address;   /* as configured, or "unix:/path" */

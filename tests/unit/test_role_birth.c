@@ -1,21 +1,16 @@
-/* What a role is told at its birth, how long a dead one stays away, and what ps shows. */
+/* What a role is told at its birth, and what ps shows. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include <cmocka.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "role/birth.h"
 #include "role/title.h"
-#include "supervise/backoff.h"
-#include "supervise/notify.h"
 
 /* ---- births */
 
@@ -122,26 +117,6 @@ static void an_identity_is_two_numbers_and_never_root(void **state)
 	}
 }
 
-/* ---- back-off */
-
-static void the_delay_doubles_to_its_longest(void **state)
-{
-	(void)state;
-	static const uint64_t expected[] = { 100, 200, 400, 800, 1600, 3200, 6400, 12800, 25600, 30000, 30000 };
-	uint64_t delay = 0;
-	for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++) {
-		delay = backoff_next(delay, 5);
-		assert_int_equal(delay, expected[i]);
-	}
-}
-
-static void a_long_life_starts_the_delay_anew(void **state)
-{
-	(void)state;
-	assert_int_equal(backoff_next(12800, 59999), 25600);
-	assert_int_equal(backoff_next(12800, 60000), 100);
-}
-
 /* ---- title */
 
 static char title_room[] = "program\0--with\0arguments";
@@ -160,33 +135,6 @@ static void a_title_replaces_the_arguments_and_stays_in_their_room(void **state)
 	assert_int_equal(title_room[sizeof(title_room) - 1], '\0');
 }
 
-/* ---- systemd */
-
-static void systemd_hears_of_each_state(void **state)
-{
-	(void)state;
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	char text[128];
-	snprintf(address.sun_path, sizeof(address.sun_path), "/tmp/subgate-notify-%d", (int)getpid());
-	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	assert_int_equal(bind(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
-	setenv("NOTIFY_SOCKET", address.sun_path, 1);
-	notify_ready();
-	assert_int_equal(recv(fd, text, sizeof(text), 0), 7);
-	assert_memory_equal(text, "READY=1", 7);
-	notify_reloading();
-	assert_true(recv(fd, text, sizeof(text), 0) > 30);
-	assert_memory_equal(text, "RELOADING=1\nMONOTONIC_USEC=", 27);
-	notify_stopping();
-	assert_int_equal(recv(fd, text, sizeof(text), 0), 10);
-	assert_memory_equal(text, "STOPPING=1", 10);
-	unsetenv("NOTIFY_SOCKET");
-	notify_ready(); /* nobody to tell, and no harm */
-	assert_int_equal(recv(fd, text, sizeof(text), 0), -1);
-	close(fd);
-	unlink(address.sun_path);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -194,10 +142,7 @@ int main(void)
 		cmocka_unit_test(a_role_started_by_hand_is_refused),
 		cmocka_unit_test(the_environment_of_a_role_holds_nothing_else),
 		cmocka_unit_test(an_identity_is_two_numbers_and_never_root),
-		cmocka_unit_test(the_delay_doubles_to_its_longest),
-		cmocka_unit_test(a_long_life_starts_the_delay_anew),
 		cmocka_unit_test(a_title_replaces_the_arguments_and_stays_in_their_room),
-		cmocka_unit_test(systemd_hears_of_each_state),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
