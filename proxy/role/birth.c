@@ -12,7 +12,7 @@
 
 /* ---- writing */
 
-static enum status set(struct birth_environment *environment, const char *name, const char *value)
+static enum status set_variable(struct birth_environment *environment, const char *name, const char *value)
 {
 	if (environment->count == BIRTH_VARIABLES)
 		return STATUS_TOO_LARGE;
@@ -28,7 +28,7 @@ static enum status set_numbers(struct birth_environment *environment, const stru
 	char text[96];
 	snprintf(text, sizeof(text), "%u %u %u %u %d", birth->instance, birth->index, birth->seat, birth->seats,
 		 (int)birth->parent);
-	return set(environment, NUMBERS_VARIABLE, text);
+	return set_variable(environment, NUMBERS_VARIABLE, text);
 }
 
 static enum status set_descriptors(struct birth_environment *environment, const struct handover *list)
@@ -37,7 +37,7 @@ static enum status set_descriptors(struct birth_environment *environment, const 
 	buf_init(&text, HANDOVER_TEXT_MAXIMUM);
 	TRY(handover_write(list, &text));
 	TRY(buf_append_byte(&text, '\0'));
-	return set(environment, HANDOVER_VARIABLE, buf_span(&text).data);
+	return set_variable(environment, HANDOVER_VARIABLE, buf_span(&text).data);
 }
 
 /* Of the supervisor's environment roles see only this: libraries read it, and it holds no secret. */
@@ -47,7 +47,7 @@ static enum status pass_on(struct birth_environment *environment)
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		const char *value = getenv(names[i]);
 		if (value)
-			TRY(set(environment, names[i], value));
+			TRY(set_variable(environment, names[i], value));
 	}
 	return STATUS_OK;
 }
@@ -58,9 +58,9 @@ static enum status set_all(struct birth_environment *environment, const struct b
 	char identity[IDENTITY_TEXT_SIZE];
 	identity_write(&birth->identity, identity);
 	TRY(set_numbers(environment, birth));
-	TRY(set(environment, IDENTITY_VARIABLE, identity));
-	TRY(set(environment, CONFIG_VARIABLE, birth->config_file));
-	TRY(set(environment, REDIS_VARIABLE, birth->redis_server));
+	TRY(set_variable(environment, IDENTITY_VARIABLE, identity));
+	TRY(set_variable(environment, CONFIG_VARIABLE, birth->config_file));
+	TRY(set_variable(environment, REDIS_VARIABLE, birth->redis_server));
 	TRY(set_descriptors(environment, list));
 	return pass_on(environment);
 }
@@ -118,7 +118,8 @@ enum status birth_read(struct birth *out_birth, struct handover *out_list)
 	const char *descriptors = getenv(HANDOVER_VARIABLE);
 	struct birth birth = { .config_file = getenv(CONFIG_VARIABLE), .redis_server = getenv(REDIS_VARIABLE) };
 	struct handover list = { 0 };
-	if (!numbers || !identity || !descriptors || !birth.config_file || !birth.redis_server)
+	if (numbers == NULL || identity == NULL || descriptors == NULL || birth.config_file == NULL ||
+	    birth.redis_server == NULL)
 		return STATUS_INVALID;
 	TRY(read_numbers(numbers, &birth));
 	TRY(identity_read(span_of(identity), &birth.identity));

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 /* Takes over `name`. */
-static enum status append(struct handover *list, char *name, unsigned roles, int fd)
+static enum status append_item(struct handover *list, char *name, unsigned roles, int fd)
 {
 	enum status status = STATUS_OK;
 	struct handover_item *items = NULL;
@@ -34,7 +34,7 @@ static enum status append_format(struct handover *list, unsigned roles, int fd, 
 	char *name = NULL;
 	if (vasprintf(&name, format, args) < 0)
 		return STATUS_NO_MEMORY;
-	return append(list, name, roles, fd);
+	return append_item(list, name, roles, fd);
 }
 
 enum status handover_add(struct handover *list, unsigned roles, int fd, const char *format, ...)
@@ -90,7 +90,7 @@ static enum status read_line(struct span line, struct handover *list)
 	if (fd <= STDERR_FILENO || fd > INT32_MAX || has_number(list, (int)fd))
 		return STATUS_INVALID;
 	char *name = span_to_string(line);
-	return name ? append(list, name, 0, (int)fd) : STATUS_INVALID;
+	return name ? append_item(list, name, 0, (int)fd) : STATUS_INVALID;
 }
 
 enum status handover_read(struct span text, struct handover *out_list)
@@ -111,7 +111,7 @@ enum status handover_read(struct span text, struct handover *out_list)
 	return status;
 }
 
-static struct handover_item *find(const struct handover *list, const char *name)
+static struct handover_item *find_item(const struct handover *list, const char *name)
 {
 	for (size_t i = 0; i < list->count; i++)
 		if (list->items[i].fd >= 0 && span_equal(span_of(list->items[i].name), span_of(name)))
@@ -121,13 +121,13 @@ static struct handover_item *find(const struct handover *list, const char *name)
 
 int handover_find(const struct handover *list, const char *name)
 {
-	const struct handover_item *item = find(list, name);
+	const struct handover_item *item = find_item(list, name);
 	return item ? item->fd : -1;
 }
 
 int handover_take(struct handover *list, const char *name)
 {
-	struct handover_item *item = find(list, name);
+	struct handover_item *item = find_item(list, name);
 	int fd = -1;
 	if (item) {
 		fd = item->fd;

@@ -49,7 +49,7 @@ static uint64_t known_rights(void)
 	return rights;
 }
 
-static enum status allow(const struct rules *rules, int fd, uint64_t rights)
+static enum status allow_beneath(const struct rules *rules, int fd, uint64_t rights)
 {
 	const struct landlock_path_beneath_attr rule = {
 		.allowed_access = rights & rules->handled,
@@ -71,7 +71,7 @@ static enum status allow_reading(const struct rules *rules, const char *path)
 		return STATUS_OK;
 	enum status status = STATUS_SYSTEM;
 	if (fstat(fd, &info) == 0)
-		status = allow(rules, fd, S_ISDIR(info.st_mode) ? MAY_READ : MAY_READ_FILE);
+		status = allow_beneath(rules, fd, S_ISDIR(info.st_mode) ? MAY_READ : MAY_READ_FILE);
 	close(fd);
 	return status;
 }
@@ -114,23 +114,18 @@ static enum status allow_relay(const struct rules *rules, const struct handover 
 	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
 		int fd = handover_find(list, folders[i]);
 		if (fd >= 0)
-			TRY(allow(rules, fd, MAY_WORK));
+			TRY(allow_beneath(rules, fd, MAY_WORK));
 	}
 	return STATUS_OK;
 }
 
-static enum status fill(const struct rules *rules, enum role_kind kind, const struct config *config,
-			const struct handover *list)
+static enum status add_rules(const struct rules *rules, enum role_kind kind, const struct config *config,
+			     const struct handover *list)
 {
 	TRY(allow_system(rules));
 	if (kind == ROLE_AUTH)
 		return allow_auth(rules, config);
 	return kind == ROLE_RELAY ? allow_relay(rules, list) : STATUS_OK;
-}
-
-static enum status enter(const struct rules *rules)
-{
-	return syscall(SYS_landlock_restrict_self, rules->fd, 0) < 0 ? STATUS_SYSTEM : STATUS_OK;
 }
 
 enum status paths_restrict(enum role_kind kind, const struct config *config, const struct handover *list)
@@ -142,9 +137,9 @@ enum status paths_restrict(enum role_kind kind, const struct config *config, con
 	rules.fd = (int)syscall(SYS_landlock_create_ruleset, &attributes, sizeof(attributes), 0);
 	if (rules.fd < 0)
 		return STATUS_SYSTEM;
-	enum status status = fill(&rules, kind, config, list);
-	if (status == STATUS_OK)
-		status = enter(&rules);
+	enum status status = add_rules(&rules, kind, config, list);
+	if (status == STATUS_OK && syscall(SYS_landlock_restrict_self, rules.fd, 0) < 0)
+		status = STATUS_SYSTEM;
 	close(rules.fd);
 	return status;
 }

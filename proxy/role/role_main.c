@@ -49,7 +49,7 @@ static void keep_memory(void)
 /* ---- giving up */
 
 /* No other process of this user may look into this one, and no core dump holds what it knows. */
-static void shield(void)
+static void forbid_inspection(void)
 {
 #ifndef SUBGATE_SANITIZED /* the leak checker looks into the process it runs in */
 	prctl(PR_SET_DUMPABLE, 0);
@@ -94,7 +94,7 @@ static enum status give_up_privileges(const struct birth *birth)
 	const struct rlimit no_core = { 0, 0 };
 	umask(077);
 	TRY(identity_assume(&birth->identity));
-	shield(); /* a change of user undoes both of these */
+	forbid_inspection(); /* a change of user undoes both of these */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != birth->parent)
 		return STATUS_SYSTEM;
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || setrlimit(RLIMIT_CORE, &no_core) < 0)
@@ -234,7 +234,7 @@ static enum status start_beat(struct role_process *process)
 }
 
 /* Each step logs or returns why not; the order is that of role/role.h. */
-static enum status start(struct role_process *process, const struct birth *birth)
+static enum status start_role(struct role_process *process, const struct birth *birth)
 {
 	const struct door_ready ready = { .instance = birth->instance };
 	enum role_kind kind = process->role->kind;
@@ -250,7 +250,7 @@ static enum status start(struct role_process *process, const struct birth *birth
 	return door_send_ready(process->supervisor, &ready);
 }
 
-static void stop(struct role_process *process)
+static void stop_role(struct role_process *process)
 {
 	life_end(stats_life(process->context.stats));
 	process->role->stop(process->state);
@@ -276,19 +276,19 @@ int role_main(const struct role *role)
 {
 	static struct role_process process;
 	struct birth birth = { 0 };
-	shield();
+	forbid_inspection();
 	keep_memory();
 	ignore_signals();
 	process.role = role;
 	enum status status = be_born(role, &birth);
 	if (status == STATUS_OK)
-		status = start(&process, &birth);
+		status = start_role(&process, &birth);
 	if (status != STATUS_OK) {
 		log_error("%s can't start: %s", role->name, status_text(status));
 		return 1;
 	}
 	loop_run(process.context.loop);
 	log_debug("ends");
-	stop(&process);
+	stop_role(&process);
 	return 0;
 }

@@ -68,7 +68,7 @@ struct pair {
 	bool is_named; /* chosen by a name, so it must have one */
 };
 
-static void complain(const struct config *config, const struct pair *pair, FILE *faults, const char *why)
+static void report_pair(const struct config *config, const struct pair *pair, FILE *faults, const char *why)
 {
 	fprintf(faults, "%s:%u: %s%s%s: %s and %s make no server: %s\n", config->file, pair->line, pair->section,
 		*pair->name ? " " : "", pair->name, pair->certificate, pair->key, why);
@@ -90,7 +90,7 @@ static enum status make_context(const struct config *config, const struct pair *
 	if (status == STATUS_OK && pair->is_named)
 		status = tls_server_add(context, &options, &error);
 	if (status != STATUS_OK)
-		complain(config, pair, faults, error ? error : status_text(status));
+		report_pair(config, pair, faults, error ? error : status_text(status));
 	tls_context_free(&context);
 	free(error);
 	return status;

@@ -120,9 +120,9 @@ static enum status open_settings(const struct embedded_redis *redis, int *out_fd
 	return STATUS_OK;
 }
 
-static void take_exit(void *context, const char *how);
+static void take_redis_exit(void *context, const char *how);
 
-static enum status launch(struct embedded_redis *redis)
+static enum status launch_redis(struct embedded_redis *redis)
 {
 	static char *const argv[] = { "redis-server", "-", NULL };
 	static char *const envp[] = { NULL };
@@ -141,7 +141,7 @@ static enum status launch(struct embedded_redis *redis)
 			.folder = redis->folder,
 			.identity = redis->options.identity,
 			.death_signal = SIGTERM,
-			.on_exit = take_exit,
+			.on_exit = take_redis_exit,
 			.context = redis,
 		};
 		status = process_start(redis->loop, &options, &redis->process);
@@ -155,13 +155,13 @@ static enum status launch(struct embedded_redis *redis)
 	return status;
 }
 
-static void wait_and_launch(struct embedded_redis *redis)
+static void launch_redis_later(struct embedded_redis *redis)
 {
 	redis->delay_ms = backoff_next(redis->delay_ms, clock_monotonic_ms() - redis->started_ms);
 	timer_set(redis->timer, redis->delay_ms);
 }
 
-static void take_exit(void *context, const char *how)
+static void take_redis_exit(void *context, const char *how)
 {
 	struct embedded_redis *redis = context;
 	process_free(&redis->process);
@@ -172,12 +172,12 @@ static void take_exit(void *context, const char *how)
 	}
 	redis->hang = HANG_NONE;
 	stats_add(redis->options.stats, COUNTER_ROLE_RESTARTS, ROLE_KINDS, 1);
-	wait_and_launch(redis);
+	launch_redis_later(redis);
 	log_error("the embedded Redis is gone (%s); it is started again in %llu ms", how,
 		  (unsigned long long)redis->delay_ms);
 }
 
-static void take_time(void *context)
+static void take_redis_time(void *context)
 {
 	struct embedded_redis *redis = context;
 	if (redis->stopping && redis->process == NULL) {
@@ -185,15 +185,15 @@ static void take_time(void *context)
 	} else if (redis->stopping) {
 		log_warning("the embedded Redis does not end; it is killed");
 		process_signal(redis->process, SIGKILL);
-	} else if (launch(redis) != STATUS_OK) {
+	} else if (launch_redis(redis) != STATUS_OK) {
 		log_error("the embedded Redis can't be started: %s", strerror(errno));
-		wait_and_launch(redis);
+		launch_redis_later(redis);
 	}
 }
 
 /* ---- signs of life */
 
-static void judge(struct embedded_redis *redis, uint64_t now_ms)
+static void judge_silence(struct embedded_redis *redis, uint64_t now_ms)
 {
 	unsigned long long silent_ms = redis_pulse_silent_ms(redis->pulse);
 	bool has_answered = redis_pulse_has_answered(redis->pulse);
@@ -216,7 +216,7 @@ void embedded_redis_look(struct embedded_redis *redis, uint64_t now_ms)
 	if (redis->process == NULL || redis->stopping || redis->hang == HANG_KILLED)
 		return;
 	redis_pulse_look(redis->pulse, now_ms);
-	judge(redis, now_ms);
+	judge_silence(redis, now_ms);
 }
 
 bool embedded_redis_is_hung(const struct embedded_redis *redis)
@@ -253,7 +253,7 @@ static int connect_to(const char *path)
 	return fd;
 }
 
-static bool ask(int fd, const struct secret *password)
+static bool ask_for_pong(int fd, const struct secret *password)
 {
 	struct buf request BUF_AUTO;
 	char reply[REPLY_ROOM];
@@ -278,12 +278,12 @@ static bool ask(int fd, const struct secret *password)
 	return false;
 }
 
-static bool answers(const struct embedded_redis *redis)
+static bool redis_answers(const struct embedded_redis *redis)
 {
 	int fd = connect_to(socket_path(redis));
 	if (fd < 0)
 		return false;
-	bool right = ask(fd, &redis->password);
+	bool right = ask_for_pong(fd, &redis->password);
 	close(fd);
 	return right;
 }
@@ -293,7 +293,7 @@ static enum status wait_for_answer(const struct embedded_redis *redis, uint64_t 
 	const struct timespec pause = { .tv_nsec = PROBE_PAUSE_MS * 1000000L };
 	uint64_t end_ms = clock_monotonic_ms() + limit_ms;
 	while (process_is_alive(redis->process)) {
-		if (answers(redis))
+		if (redis_answers(redis))
 			return STATUS_OK;
 		if (clock_monotonic_ms() >= end_ms) {
 			fprintf(faults, "the embedded Redis in %s does not answer\n", redis->folder);
@@ -340,7 +340,7 @@ static enum status prepare_folder(const struct config *config, FILE *faults, str
 	return STATUS_OK;
 }
 
-static enum status prepare(struct embedded_redis *redis, const struct config *config, FILE *faults)
+static enum status prepare_redis(struct embedded_redis *redis, const struct config *config, FILE *faults)
 {
 	TRY(prepare_folder(config, faults, redis));
 	redis->binary = find_binary();
@@ -355,7 +355,7 @@ static enum status prepare(struct embedded_redis *redis, const struct config *co
 	TRY(secret_random_hex(PASSWORD_ENTROPY, &redis->password));
 	TRY(redis_pulse_create(redis->loop, socket_path(redis), &redis->password, &redis->pulse));
 	TRY(memory_file_seal("redis-password", secret_reveal(&redis->password), &redis->password_fd));
-	return timer_make(redis->loop, take_time, redis, &redis->timer);
+	return timer_make(redis->loop, take_redis_time, redis, &redis->timer);
 }
 
 enum status embedded_redis_create(struct loop *loop, const struct embedded_redis_options *options, uint64_t limit_ms,
@@ -367,9 +367,9 @@ enum status embedded_redis_create(struct loop *loop, const struct embedded_redis
 	*redis = (struct embedded_redis){ .loop = loop, .options = *options, .binary = -1, .password_fd = -1 };
 	redis->options.config = NULL;
 	redis->shared = options->identity && options->identity->changes;
-	enum status status = prepare(redis, options->config, faults);
+	enum status status = prepare_redis(redis, options->config, faults);
 	if (status == STATUS_OK) {
-		status = launch(redis);
+		status = launch_redis(redis);
 		if (status != STATUS_OK)
 			fprintf(faults, "the embedded Redis can't be started: %s\n", strerror(errno));
 	}

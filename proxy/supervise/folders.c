@@ -19,7 +19,7 @@
 #define PATH_ROOM 4096   /* bytes: PATH_MAX */
 #define LOCK_RETRY_MS 50 /* a lock is freed when a process is gone; nobody tells us */
 
-static enum status complain(FILE *faults, const char *what, const char *path)
+static enum status report_path(FILE *faults, const char *what, const char *path)
 {
 	fprintf(faults, "%s: %s: %s\n", path, what, strerror(errno));
 	return STATUS_SYSTEM;
@@ -72,9 +72,9 @@ static enum status make_base(const char *path, FILE *faults)
 	bool there = status == STATUS_OK && (mkdir(path, 0711) == 0 || errno == EEXIST);
 	umask(mask);
 	if (!there || stat(path, &info) < 0)
-		return complain(faults, "can't make this folder", path);
+		return report_path(faults, "can't make this folder", path);
 	if (geteuid() == 0 && (info.st_mode & S_IXOTH) == 0 && chmod(path, (info.st_mode & 07777) | S_IXOTH) < 0)
-		return complain(faults, "can't let roles through", path);
+		return report_path(faults, "can't let roles through", path);
 	return STATUS_OK;
 }
 
@@ -100,7 +100,7 @@ static enum status lock_folder(const char *folder, uint64_t limit_ms, FILE *faul
 		return STATUS_TOO_LARGE;
 	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
-		return complain(faults, "can't open", path);
+		return report_path(faults, "can't open", path);
 	if (!lock_within(fd, limit_ms)) {
 		fprintf(faults, "%s: another subgate uses this folder\n", folder);
 		close(fd);
@@ -140,7 +140,7 @@ static enum status open_file(const char *path, FILE *faults, unsigned roles, con
 {
 	int fd = open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
-		return complain(faults, "can't open", path);
+		return report_path(faults, "can't open", path);
 	return handover_give(list, roles, fd, "%s", name);
 }
 
@@ -151,7 +151,7 @@ static enum status open_state(const char *folder, const char *name, FILE *faults
 	snprintf(path, sizeof(path), "%s/%s", folder, name);
 	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
-		return complain(faults, "can't open", path);
+		return report_path(faults, "can't open", path);
 	return handover_give(list, TO(ROLE_RELAY), fd, "%s", name);
 }
 
@@ -166,7 +166,7 @@ static enum status open_token_files(const struct config *config, FILE *faults, s
 		snprintf(path, sizeof(path), "%s/oauth-%s", config->global.state_dir, oauth->name);
 		int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 		if (fd < 0)
-			return complain(faults, "can't open", path);
+			return report_path(faults, "can't open", path);
 		TRY(handover_give(list, TO(ROLE_AUTH), fd, "oauth-state:%s", oauth->name));
 	}
 	return STATUS_OK;
@@ -178,10 +178,10 @@ static enum status open_folder(const char *base, const char *name, const struct 
 	char path[PATH_ROOM];
 	snprintf(path, sizeof(path), "%s/%s", base, name);
 	if (folder_make(path, 0700, owner) != STATUS_OK)
-		return complain(faults, "can't make this folder", path);
+		return report_path(faults, "can't make this folder", path);
 	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0)
-		return complain(faults, "can't open", path);
+		return report_path(faults, "can't open", path);
 	return handover_give(list, TO(ROLE_RELAY), fd, "%s", name);
 }
 

@@ -51,7 +51,7 @@ static void visit_gate(struct visit *visit, const struct gate_place *place)
 }
 
 /* The new one is there before the old one goes, so that nobody else gets the port. STATUS_SYSTEM: neither is. */
-static enum status renew(struct sockets *sockets, struct socket_entry *entry)
+static enum status renew_socket(struct sockets *sockets, struct socket_entry *entry)
 {
 	struct endpoint endpoint;
 	int fd = -1;
@@ -91,7 +91,7 @@ static void judge_one(struct visit *visit, struct socket_entry *entry, const cha
 		return;
 	fcntl(entry->fd, F_SETFL, O_NONBLOCK);
 	visit->renewed = true;
-	(void)!renew(visit->sockets, entry); /* or it is when a gate is to be told of it */
+	(void)!renew_socket(visit->sockets, entry); /* or it is when a gate is to be told of it */
 }
 
 bool gate_sockets_judge(struct sockets *sockets, const struct gate_place *place, bool well)
@@ -104,7 +104,7 @@ bool gate_sockets_judge(struct sockets *sockets, const struct gate_place *place,
 static void take_newer(struct visit *visit, struct socket_entry *entry, const char *name)
 {
 	if (visit->status == STATUS_OK && entry->fd < 0)
-		visit->status = renew(visit->sockets, entry);
+		visit->status = renew_socket(visit->sockets, entry);
 	if (visit->status == STATUS_OK && entry->number > visit->after)
 		visit->status = visit->take(visit->context, name, entry->fd);
 }

@@ -90,8 +90,8 @@ static enum status open_files(struct generation *generation, struct span text, F
 	return add_shared_files(generation, text);
 }
 
-static void take_limit(void *context);
-static void look(void *context);
+static void take_generation_limit(void *context);
+static void look_at_posts(void *context);
 
 enum status generation_create(struct supervisor *supervisor, struct config *config, struct span text, FILE *faults,
 			      struct generation **out_generation)
@@ -103,8 +103,8 @@ enum status generation_create(struct supervisor *supervisor, struct config *conf
 	}
 	generation->supervisor = supervisor;
 	generation->config = config;
-	generation->look = (struct turn_end){ .run = look, .context = generation };
-	enum status status = timer_make(supervisor->loop, take_limit, generation, &generation->limit);
+	generation->look = (struct turn_end){ .run = look_at_posts, .context = generation };
+	enum status status = timer_make(supervisor->loop, take_generation_limit, generation, &generation->limit);
 	if (status == STATUS_OK)
 		status = make_posts(generation);
 	if (status == STATUS_OK)
@@ -184,7 +184,7 @@ static void look_at_start(struct generation *generation)
 	}
 }
 
-static void look(void *context)
+static void look_at_posts(void *context)
 {
 	struct generation *generation = context;
 	if (generation->stage == GENERATION_STARTING)
@@ -258,7 +258,7 @@ void generation_kill(struct generation *generation, bool gates_only)
 			post_kill(&generation->posts[i]);
 }
 
-static void take_limit(void *context)
+static void take_generation_limit(void *context)
 {
 	struct generation *generation = context;
 	if (generation->stage == GENERATION_STARTING) {

@@ -88,7 +88,7 @@ static void take_recovery(struct post *post)
 	post->hang = HANG_NONE;
 }
 
-static void judge(struct post *post, uint64_t now_ms)
+static void judge_post(struct post *post, uint64_t now_ms)
 {
 	if (post->hang == HANG_KILLED)
 		return;
@@ -112,7 +112,7 @@ static void look_at_post(struct hangs *hangs, struct post *post, uint64_t now_ms
 	if (!post_has_process(post))
 		return;
 	life_watch_look(&post->life, seats_life(hangs->supervisor->seats, post->seat), now_ms);
-	judge(post, now_ms);
+	judge_post(post, now_ms);
 	hangs->hung[post->kind] += post->hang != HANG_NONE;
 	if (post->hang == HANG_KILLED && now_ms - post->killed_ms >= HANG_STUBBORN_MS)
 		hangs->stubborn = true;
@@ -133,7 +133,7 @@ static void look_at_redis(struct hangs *hangs, struct embedded_redis *redis, uin
 	hangs->stubborn |= embedded_redis_is_stubborn(redis, now_ms);
 }
 
-static void show(const struct hangs *hangs)
+static void show_counts(const struct hangs *hangs)
 {
 	struct stats *own = seats_own(hangs->supervisor->seats);
 	life_beat(stats_life(own));
@@ -150,7 +150,7 @@ static void feed_watchdog(struct hangs *hangs, uint64_t now_ms)
 	notify_watchdog();
 }
 
-static void look(void *context)
+static void look_at_all(void *context)
 {
 	struct hangs *hangs = context;
 	struct supervisor *supervisor = hangs->supervisor;
@@ -162,7 +162,7 @@ static void look(void *context)
 	for (struct generation *g = supervisor->outgoing; g; g = g->next)
 		look_at_generation(hangs, g, now_ms);
 	look_at_redis(hangs, supervisor->redis, now_ms);
-	show(hangs);
+	show_counts(hangs);
 	feed_watchdog(hangs, now_ms);
 	timer_set(hangs->timer, LOOK_MS);
 }
@@ -174,7 +174,7 @@ enum status hangs_begin(struct supervisor *supervisor, struct hangs **out_hangs)
 		return STATUS_NO_MEMORY;
 	hangs->supervisor = supervisor;
 	hangs->watchdog_ms = notify_watchdog_limit_ms() / WATCHDOG_PARTS;
-	enum status status = timer_make(supervisor->loop, look, hangs, &hangs->timer);
+	enum status status = timer_make(supervisor->loop, look_at_all, hangs, &hangs->timer);
 	if (status != STATUS_OK) {
 		hangs_free(&hangs);
 		return status;

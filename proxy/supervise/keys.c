@@ -15,7 +15,7 @@
 
 #define PATH_ROOM 4096 /* bytes: PATH_MAX */
 
-static enum status complain(FILE *faults, const char *path, const char *what)
+static enum status report_key(FILE *faults, const char *path, const char *what)
 {
 	fprintf(faults, "%s: %s\n", path, what);
 	return STATUS_SYSTEM;
@@ -37,14 +37,14 @@ static enum status make_key(const char *path, FILE *faults)
 		return STATUS_TOO_LARGE;
 	int fd = open(draft, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
-		return complain(faults, draft, strerror(errno));
+		return report_key(faults, draft, strerror(errno));
 	bool made = write_key(fd);
 	close(fd);
 	/* link(2), unlike rename(2), never replaces a key that somebody else made meanwhile. */
 	if (!made || (link(draft, path) < 0 && errno != EEXIST)) {
 		int error = errno;
 		unlink(draft);
-		return complain(faults, path, strerror(error));
+		return report_key(faults, path, strerror(error));
 	}
 	unlink(draft);
 	return STATUS_OK;
@@ -55,12 +55,12 @@ static enum status seal_key(int file, const char *path, FILE *faults, int *out_f
 	char key[KEY_SIZE + 1];
 	struct stat info;
 	if (fstat(file, &info) < 0)
-		return complain(faults, path, strerror(errno));
+		return report_key(faults, path, strerror(errno));
 	if (info.st_mode & (S_IRWXG | S_IRWXO))
-		return complain(faults, path, "others can read this key; expected mode 0600");
+		return report_key(faults, path, "others can read this key; expected mode 0600");
 	ssize_t size = pread(file, key, sizeof(key), 0);
 	enum status status = size == KEY_SIZE ? memory_file_seal("key", (struct span){ key, KEY_SIZE }, out_fd)
-					      : complain(faults, path, "not a key; expected 32 bytes");
+					      : report_key(faults, path, "not a key; expected 32 bytes");
 	explicit_bzero(key, sizeof(key));
 	return status;
 }
@@ -73,7 +73,7 @@ enum status key_file_open(const char *path, FILE *faults, int *out_fd)
 		file = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	}
 	if (file < 0)
-		return complain(faults, path, strerror(errno));
+		return report_key(faults, path, strerror(errno));
 	enum status status = seal_key(file, path, faults, out_fd);
 	close(file);
 	return status;

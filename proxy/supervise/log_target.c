@@ -105,7 +105,7 @@ static bool write_file(int fd, struct span line)
 }
 
 /* Severity by the line's first word (RFC 5424, 6.2.1). */
-static int severity(struct span line)
+static int syslog_severity(struct span line)
 {
 	if (span_starts_with(line, SPAN("error ")))
 		return 3;
@@ -121,7 +121,7 @@ static bool write_syslog(struct log_target *target, struct span line)
 		target->fd = connect_syslog();
 	if (target->fd < 0)
 		return false;
-	int size = snprintf(text, sizeof(text), "<%d>subgate[%d]: %.*s", SYSLOG_FACILITY | severity(line),
+	int size = snprintf(text, sizeof(text), "<%d>subgate[%d]: %.*s", SYSLOG_FACILITY | syslog_severity(line),
 			    (int)getpid(), SPAN_ARGS(span_slice(line, 0, sizeof(text) - 64)));
 	if (send(target->fd, text, (size_t)size, MSG_DONTWAIT | MSG_NOSIGNAL) == size)
 		return true;

@@ -68,19 +68,19 @@ static void blank_control_bytes(char *text, size_t size)
 			text[i] = '?';
 }
 
-static void charge(struct log_pipe *pipe, uint64_t bytes)
+static void charge_pipe(struct log_pipe *pipe, uint64_t bytes)
 {
 	if (pipe->limit)
 		pace_charge(&pipe->pace, pipe->limit, bytes, loop_now_ms(pipe->logs->loop));
 }
 
-static void forward(struct log_pipe *pipe, char *text, size_t size)
+static void forward_line(struct log_pipe *pipe, char *text, size_t size)
 {
 	struct span line = { text, size };
 	char marked[LOGS_LINE_MAXIMUM + WHO_ROOM + 16];
 	if (size == 0)
 		return;
-	charge(pipe, LINE_COST);
+	charge_pipe(pipe, LINE_COST);
 	blank_control_bytes(text, size);
 	if (!is_own_form(pipe, line)) {
 		int length = snprintf(marked, sizeof(marked), "%s %s: %.*s", level_name(pipe->foreign), pipe->who,
@@ -98,11 +98,11 @@ static void forward_lines(struct log_pipe *pipe)
 		char *end = memchr(pipe->line + start, '\n', pipe->size - start);
 		if (end == NULL)
 			break;
-		forward(pipe, pipe->line + start, (size_t)(end - pipe->line) - start);
+		forward_line(pipe, pipe->line + start, (size_t)(end - pipe->line) - start);
 		start = (size_t)(end - pipe->line) + 1;
 	}
 	if (start == 0 && pipe->size == sizeof(pipe->line)) {
-		forward(pipe, pipe->line, pipe->size);
+		forward_line(pipe, pipe->line, pipe->size);
 		start = pipe->size;
 	}
 	pipe->size -= start;
@@ -111,13 +111,13 @@ static void forward_lines(struct log_pipe *pipe)
 
 /* ---- pipes */
 
-static void drop(struct log_pipe *pipe)
+static void drop_pipe(struct log_pipe *pipe)
 {
 	struct log_pipe **at = &pipe->logs->pipes;
 	while (*at != pipe)
 		at = &(*at)->next;
 	*at = pipe->next;
-	forward(pipe, pipe->line, pipe->size);
+	forward_line(pipe, pipe->line, pipe->size);
 	timer_free(&pipe->timer);
 	watch_free(&pipe->watch);
 	close(pipe->fd);
@@ -133,7 +133,7 @@ static enum status read_some(struct log_pipe *pipe)
 	if (got == 0)
 		return STATUS_END;
 	pipe->size += (size_t)got;
-	charge(pipe, (uint64_t)got);
+	charge_pipe(pipe, (uint64_t)got);
 	forward_lines(pipe);
 	return STATUS_OK;
 }
@@ -154,17 +154,17 @@ static void tell_paced(struct log_pipe *pipe)
 	pipe->told_ms = now;
 	int length = snprintf(text, sizeof(text), "warning %s: says more than %llu bytes a second: lines are lost",
 			      pipe->who, (unsigned long long)pipe->limit->a_second);
-	forward(pipe, text, (size_t)length);
+	forward_line(pipe, text, (size_t)length);
 }
 
-static void rest(struct log_pipe *pipe, uint64_t wait_ms)
+static void rest_pipe(struct log_pipe *pipe, uint64_t wait_ms)
 {
 	tell_paced(pipe);
 	watch_set(pipe->watch, 0);
 	timer_set(pipe->timer, wait_ms + REST_MS);
 }
 
-static void read_on(void *context)
+static void resume_pipe(void *context)
 {
 	struct log_pipe *pipe = context;
 	watch_set(pipe->watch, WATCH_READ);
@@ -181,16 +181,16 @@ static void take_lines(void *context, unsigned events)
 		wait_ms = must_wait_ms(pipe);
 	}
 	if (status == STATUS_END)
-		drop(pipe);
+		drop_pipe(pipe);
 	else if (wait_ms)
-		rest(pipe, wait_ms);
+		rest_pipe(pipe, wait_ms);
 }
 
 static enum status watch_pipe(struct log_pipe *pipe)
 {
 	struct loop *loop = pipe->logs->loop;
 	if (pipe->limit)
-		TRY(timer_make(loop, read_on, pipe, &pipe->timer));
+		TRY(timer_make(loop, resume_pipe, pipe, &pipe->timer));
 	enum status status = watch_create(loop, pipe->fd, WATCH_READ, take_lines, pipe, &pipe->watch);
 	if (status != STATUS_OK)
 		timer_free(&pipe->timer);
@@ -260,7 +260,7 @@ void logs_flush(struct logs *logs)
 		for (int i = 0; i < READS_A_FLUSH && status == STATUS_OK && must_wait_ms(pipe) == 0; i++)
 			status = read_some(pipe);
 		if (status == STATUS_END)
-			drop(pipe);
+			drop_pipe(pipe);
 	}
 }
 
@@ -277,7 +277,7 @@ void logs_free(struct logs **logs)
 	*logs = NULL;
 	logs_flush(l);
 	while (l->pipes)
-		drop(l->pipes);
+		drop_pipe(l->pipes);
 	log_target_free(&l->target);
 	free(l);
 }

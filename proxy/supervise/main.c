@@ -52,7 +52,7 @@ static void print_help(FILE *out)
 
 /* ---- actions */
 
-static int check(const char *file)
+static int check_config(const char *file)
 {
 	struct buf text BUF_AUTO;
 	struct config *config = NULL;
@@ -66,7 +66,7 @@ static int check(const char *file)
 	return status == STATUS_OK ? 0 : 1;
 }
 
-static int dump(const char *file)
+static int dump_config(const char *file)
 {
 	struct buf text BUF_AUTO;
 	struct config *config = NULL;
@@ -78,15 +78,15 @@ static int dump(const char *file)
 	return 0;
 }
 
-static int act(const struct arguments *arguments)
+static int run_action(const struct arguments *arguments)
 {
 	switch (arguments->action) {
 	case ACTION_RUN:
 		return supervisor_run(arguments->config_file);
 	case ACTION_CHECK:
-		return check(arguments->config_file);
+		return check_config(arguments->config_file);
 	case ACTION_DUMP:
-		return dump(arguments->config_file);
+		return dump_config(arguments->config_file);
 	case ACTION_REFERENCE:
 		config_reference(stdout);
 		return 0;
@@ -131,7 +131,7 @@ static bool needs_config(enum action action)
 	return true;
 }
 
-static bool parse(int argc, char **argv, struct arguments *arguments)
+static bool parse_arguments(int argc, char **argv, struct arguments *arguments)
 {
 	for (int i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "-c") == 0 && i + 1 < argc && arguments->config_file == NULL)
@@ -149,8 +149,8 @@ int main(int argc, char **argv)
 	if (argc == 3 && strcmp(argv[1], "--role") == 0) /* started by ourselves */
 		return run_role(argv[2]);
 	int exit_code = EXIT_USAGE;
-	if (parse(argc, argv, &arguments))
-		exit_code = act(&arguments);
+	if (parse_arguments(argc, argv, &arguments))
+		exit_code = run_action(&arguments);
 	else
 		print_help(stderr);
 	free(arguments.config_file);

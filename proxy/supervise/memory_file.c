@@ -12,7 +12,7 @@
 
 #define SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 
-static int make(const char *label)
+static int make_memory_file(const char *label)
 {
 	int fd = memfd_create(label, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
 	if (fd < 0 && errno == EINVAL)
@@ -35,7 +35,7 @@ static enum status write_all(int fd, struct span bytes)
 
 enum status memory_file_seal(const char *label, struct span bytes, int *out_fd)
 {
-	int fd = make(label);
+	int fd = make_memory_file(label);
 	if (fd < 0)
 		return STATUS_SYSTEM;
 	enum status status = write_all(fd, bytes);

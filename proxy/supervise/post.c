@@ -167,7 +167,7 @@ static const struct door_handler door_handler = { .on_frame = take_frame, .on_cl
 
 /* ---- the end of a process */
 
-static void let_go(struct post *post)
+static void let_process_go(struct post *post)
 {
 	post->takes_nothing = false;
 	post->hang = HANG_NONE;
@@ -196,7 +196,7 @@ static void take_exit(void *context, const char *how)
 	char name[POST_NAME_SIZE];
 	post_name(post, name);
 	bool well = state == POST_DRAINING && process_ended_well(post->process);
-	let_go(post);
+	let_process_go(post);
 	succession_take_end(post, well);
 	if (state == POST_DRAINING) {
 		log_info("%s (process of instance %u) has ended: %s", name, post->instance, how);
@@ -217,7 +217,7 @@ static void take_exit(void *context, const char *how)
 	set_state(post, POST_GONE);
 }
 
-static void take_time(void *context)
+static void take_restart_time(void *context)
 {
 	struct post *post = context;
 	char name[POST_NAME_SIZE];
@@ -248,7 +248,7 @@ static enum status list_descriptors(const struct post *post, int door, struct ha
 	return handover_add(list, role, census_board_reading_fd(supervisor->census), "census-reading");
 }
 
-static enum status spawn(struct post *post, const struct handover *list, int output)
+static enum status spawn_process(struct post *post, const struct handover *list, int output)
 {
 	struct supervisor *supervisor = post->generation->supervisor;
 	char role[32];
@@ -317,7 +317,7 @@ static enum status spawn_with_door(struct post *post, int door)
 	if (status == STATUS_OK)
 		status = logs_open_paced(supervisor->logs, name, LOG_LEVEL_WARNING, log_pace(post), &output);
 	if (status == STATUS_OK) {
-		status = spawn(post, &list, output);
+		status = spawn_process(post, &list, output);
 		close(output);
 	}
 	handover_forget(&list);
@@ -343,7 +343,7 @@ static enum status make_timer(struct post *post)
 {
 	if (post->timer)
 		return STATUS_OK;
-	return timer_make(post->generation->supervisor->loop, take_time, post, &post->timer);
+	return timer_make(post->generation->supervisor->loop, take_restart_time, post, &post->timer);
 }
 
 enum status post_start(struct post *post)
@@ -361,7 +361,7 @@ enum status post_start(struct post *post)
 		status = doors_attach(post);
 	if (status != STATUS_OK) {
 		int error = errno;
-		let_go(post);
+		let_process_go(post);
 		errno = error;
 		return status;
 	}
@@ -394,7 +394,7 @@ void post_kill(struct post *post)
 void post_free(struct post *post)
 {
 	if (post->process)
-		let_go(post);
+		let_process_go(post);
 	timer_free(&post->timer);
 	timer_free(&post->renewal);
 }

@@ -35,7 +35,7 @@ struct process {
 
 /* ---- in the child */
 
-static void fail(const char *what)
+static void fail_child(const char *what)
 {
 	const char *reason = strerrordesc_np(errno);
 	const char *const parts[] = { what, ": ", reason ? reason : "unknown error", "\n" };
@@ -58,35 +58,35 @@ static void place_descriptors(const struct process_options *options)
 	int input = options->input >= 0 ? options->input : open("/dev/null", O_RDONLY | O_CLOEXEC);
 	if (input < 0 || dup2(input, STDIN_FILENO) < 0 || dup2(options->output, STDOUT_FILENO) < 0 ||
 	    dup2(options->output, STDERR_FILENO) < 0)
-		fail("descriptors");
+		fail_child("descriptors");
 	/* What we inherited ourselves, from a shell perhaps, goes no further. */
 	if (close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
-		fail("descriptors");
+		fail_child("descriptors");
 	for (size_t i = 0; i < options->keep_count; i++)
 		if (fcntl(options->keep[i], F_SETFD, 0) < 0)
-			fail("descriptors");
+			fail_child("descriptors");
 }
 
 /* Its own session: a terminal's Ctrl-C reaches the supervisor alone, which ends the others in order. */
-static void become(const struct process_options *options, pid_t parent)
+static void become_program(const struct process_options *options, pid_t parent)
 {
 	setsid();
 	reset_signals();
 	place_descriptors(options);
 	if (options->folder && chdir(options->folder) < 0)
-		fail(options->folder);
+		fail_child(options->folder);
 	if (options->identity && identity_assume(options->identity) != STATUS_OK)
-		fail("changing the user");
+		fail_child("changing the user");
 	/* After the change of user, which clears it. The parent may be gone already. */
 	if (prctl(PR_SET_PDEATHSIG, options->death_signal) < 0 || getppid() != parent)
-		fail("following the supervisor");
+		fail_child("following the supervisor");
 	fexecve(options->binary, options->argv, options->envp);
-	fail(options->argv[0]);
+	fail_child(options->argv[0]);
 }
 
 /* ---- in the supervisor */
 
-static void describe(const siginfo_t *info, char *out_text, size_t size)
+static void describe_end(const siginfo_t *info, char *out_text, size_t size)
 {
 	if (info->si_code == CLD_EXITED)
 		snprintf(out_text, size, "exit %d", info->si_status);
@@ -95,7 +95,7 @@ static void describe(const siginfo_t *info, char *out_text, size_t size)
 			 sigdescr_np(info->si_status) ? sigdescr_np(info->si_status) : "unknown");
 }
 
-static bool reap(struct process *process, int flags, char *out_how, size_t size)
+static bool reap_process(struct process *process, int flags, char *out_how, size_t size)
 {
 	siginfo_t info = { 0 };
 	while (waitid(P_PIDFD, (id_t)process->pidfd, &info, WEXITED | flags) < 0)
@@ -105,7 +105,7 @@ static bool reap(struct process *process, int flags, char *out_how, size_t size)
 		return false;
 	process->reaped = true;
 	process->ended_well = info.si_code == CLD_EXITED && info.si_status == 0;
-	describe(&info, out_how, size);
+	describe_end(&info, out_how, size);
 	return true;
 }
 
@@ -114,7 +114,7 @@ static void take_end(void *context, unsigned events)
 	struct process *process = context;
 	char how[64];
 	(void)events;
-	if (!reap(process, WNOHANG, how, sizeof(how)))
+	if (!reap_process(process, WNOHANG, how, sizeof(how)))
 		return;
 	watch_set(process->watch, 0);
 	process->on_exit(process->context, how);
@@ -137,7 +137,7 @@ enum status process_start(struct loop *loop, const struct process_options *optio
 	pid_t parent = getpid();
 	process->pid = fork();
 	if (process->pid == 0)
-		become(options, parent);
+		become_program(options, parent);
 	enum status status = process->pid < 0 ? STATUS_SYSTEM : watch_child(loop, process);
 	if (status != STATUS_OK) {
 		int error = errno;

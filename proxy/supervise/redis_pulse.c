@@ -29,7 +29,7 @@ static void hang_up(struct redis_pulse *pulse)
 	pulse->asked = false;
 }
 
-static void on_event(void *context, struct stream *stream, enum stream_event event)
+static void take_pulse_event(void *context, struct stream *stream, enum stream_event event)
 {
 	struct redis_pulse *pulse = context;
 	if (event == STREAM_FAILED || event == STREAM_ENDED) {
@@ -44,10 +44,10 @@ static void on_event(void *context, struct stream *stream, enum stream_event eve
 	pulse->answered = true;
 }
 
-static enum status call(struct redis_pulse *pulse)
+static enum status connect_pulse(struct redis_pulse *pulse)
 {
 	const struct stream_options options = {
-		.input_maximum = ROOM, .output_maximum = ROOM, .on_event = on_event, .context = pulse
+		.input_maximum = ROOM, .output_maximum = ROOM, .on_event = take_pulse_event, .context = pulse
 	};
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	struct buf text BUF_AUTO;
@@ -58,9 +58,9 @@ static enum status call(struct redis_pulse *pulse)
 	return stream_write(pulse->stream, buf_span(&text));
 }
 
-static void ask(struct redis_pulse *pulse)
+static void send_ping(struct redis_pulse *pulse)
 {
-	enum status status = pulse->stream ? STATUS_OK : call(pulse);
+	enum status status = pulse->stream ? STATUS_OK : connect_pulse(pulse);
 	if (status == STATUS_OK && !pulse->asked)
 		status = stream_write(pulse->stream, SPAN("PING\r\n"));
 	if (status == STATUS_OK)
@@ -106,7 +106,7 @@ void redis_pulse_look(struct redis_pulse *pulse, uint64_t now_ms)
 	pulse->has_answered |= pulse->answered;
 	pulse->answered = false;
 	pulse->looked_ms = now_ms;
-	ask(pulse);
+	send_ping(pulse);
 }
 
 uint64_t redis_pulse_silent_ms(const struct redis_pulse *pulse)

@@ -25,7 +25,7 @@ static const char *redis_kind(const struct config *config)
 	return strcmp(config->redis.server, "embedded") == 0 ? "embedded" : "a server";
 }
 
-static enum status compare(const struct config *before, const struct config *after, FILE *faults)
+static enum status compare_fixed(const struct config *before, const struct config *after, FILE *faults)
 {
 	const struct fixed fixed[] = {
 		{ "user", before->global.user, after->global.user },
@@ -48,13 +48,14 @@ static enum status compare(const struct config *before, const struct config *aft
 
 /* ---- beginning */
 
-static enum status load(const struct supervisor *supervisor, FILE *faults, struct buf *text, struct config **out_config)
+static enum status load_config(const struct supervisor *supervisor, FILE *faults, struct buf *text,
+			       struct config **out_config)
 {
 	struct config *config = NULL;
 	TRY(config_file_load(supervisor->config_file, faults, text, &config));
 	enum status status = config_file_check(config, faults);
 	if (status == STATUS_OK)
-		status = compare(supervisor->current->config, config, faults);
+		status = compare_fixed(supervisor->current->config, config, faults);
 	if (status == STATUS_OK)
 		*out_config = config;
 	else
@@ -80,12 +81,12 @@ static enum status open_target(struct supervisor *supervisor, const struct confi
 	return status;
 }
 
-static enum status prepare(struct supervisor *supervisor, FILE *faults)
+static enum status prepare_generation(struct supervisor *supervisor, FILE *faults)
 {
 	struct buf text BUF_AUTO;
 	struct config *config = NULL;
 	buf_init(&text, CONFIG_FILE_MAXIMUM);
-	TRY(load(supervisor, faults, &text, &config));
+	TRY(load_config(supervisor, faults, &text, &config));
 	enum status status = open_target(supervisor, config, faults);
 	if (status == STATUS_OK)
 		status = sockets_open(&supervisor->sockets, config, generation_gates(config), &supervisor->identities,
@@ -131,10 +132,10 @@ enum status reload_begin(struct supervisor *supervisor, const struct reload *rel
 	const char *obstacle = find_obstacle(supervisor);
 	if (obstacle)
 		fputs(obstacle, faults);
-	enum status status = obstacle ? STATUS_REFUSED : prepare(supervisor, faults);
+	enum status status = obstacle ? STATUS_REFUSED : prepare_generation(supervisor, faults);
 	fclose(faults);
 	if (status != STATUS_OK) {
-		if (!obstacle)
+		if (obstacle == NULL)
 			log_target_free(&supervisor->next_target);
 		log_faults(text);
 		*out_error = text;

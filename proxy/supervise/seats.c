@@ -38,7 +38,7 @@ enum status seats_grow(struct seats *seats, unsigned count)
 	return STATUS_OK;
 }
 
-static enum status prepare(struct seats *seats, unsigned count)
+static enum status prepare_memory(struct seats *seats, unsigned count)
 {
 	if (seats->fd < 0)
 		return STATUS_SYSTEM;
@@ -53,7 +53,7 @@ enum status seats_create(unsigned count, struct seats **out_seats)
 	if (seats == NULL)
 		return STATUS_NO_MEMORY;
 	seats->fd = memfd_create("stats", MFD_CLOEXEC);
-	enum status status = prepare(seats, count);
+	enum status status = prepare_memory(seats, count);
 	if (status == STATUS_OK)
 		*out_seats = seats;
 	else

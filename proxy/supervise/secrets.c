@@ -29,7 +29,7 @@ struct wish {
 	unsigned roles;
 };
 
-static enum status complain(const struct config *config, const struct wish *wish, FILE *faults, const char *what)
+static enum status report_wish(const struct config *config, const struct wish *wish, FILE *faults, const char *what)
 {
 	fprintf(faults, "%s:%u: %s.%s: %s: %s\n", config->file, wish->line, wish->section, wish->option, wish->path,
 		what);
@@ -41,54 +41,54 @@ static enum status read_secret(int fd, enum content content, struct secret *out_
 	return content == CONTENT_LINE ? secret_from_line_fd(fd, out_secret) : secret_from_fd(fd, out_secret);
 }
 
-static enum status seal(const struct config *config, const struct wish *wish, int file, FILE *faults, int *out_fd)
+static enum status seal_wish(const struct config *config, const struct wish *wish, int file, FILE *faults, int *out_fd)
 {
 	struct secret secret SECRET_AUTO = { 0 };
 	struct stat info;
 	if (fstat(file, &info) < 0 || !S_ISREG(info.st_mode))
-		return complain(config, wish, faults, "not a file");
+		return report_wish(config, wish, faults, "not a file");
 	if (wish->content != CONTENT_PUBLIC && (info.st_mode & (S_IRWXG | S_IRWXO)))
-		return complain(config, wish, faults, "others can read this file; expected mode 0600");
+		return report_wish(config, wish, faults, "others can read this file; expected mode 0600");
 	if (read_secret(file, wish->content, &secret) != STATUS_OK)
-		return complain(config, wish, faults, "can't read it, or it is too large");
+		return report_wish(config, wish, faults, "can't read it, or it is too large");
 	if (secret_is_empty(&secret))
-		return complain(config, wish, faults, "this file is empty");
+		return report_wish(config, wish, faults, "this file is empty");
 	if (memory_file_seal("secret", secret_reveal(&secret), out_fd) != STATUS_OK)
-		return complain(config, wish, faults, strerror(errno));
+		return report_wish(config, wish, faults, strerror(errno));
 	return STATUS_OK;
 }
 
 /* Fulfils a wish under that name. */
-static enum status fetch(const struct config *config, const struct wish *wish, const char *name, FILE *faults,
-			 struct handover *list)
+static enum status fetch_wish(const struct config *config, const struct wish *wish, const char *name, FILE *faults,
+			      struct handover *list)
 {
 	int sealed = -1;
 	if (wish->path[0] == '\0')
 		return STATUS_OK;
 	int file = open(wish->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (file < 0)
-		return complain(config, wish, faults, strerror(errno));
-	enum status status = seal(config, wish, file, faults, &sealed);
+		return report_wish(config, wish, faults, strerror(errno));
+	enum status status = seal_wish(config, wish, file, faults, &sealed);
 	close(file);
 	TRY(status);
 	if (handover_give(list, wish->roles, sealed, "%s", name) != STATUS_OK)
-		return complain(config, wish, faults, "can't be handed over");
+		return report_wish(config, wish, faults, "can't be handed over");
 	return STATUS_OK;
 }
 
 /* As fetch, for a titled section: "KIND:TITLE". */
-static enum status fetch_titled(const struct config *config, const struct wish *wish, const char *kind,
-				const char *title, FILE *faults, struct handover *list)
+static enum status fetch_titled_wish(const struct config *config, const struct wish *wish, const char *kind,
+				     const char *title, FILE *faults, struct handover *list)
 {
 	char *name = NULL;
 	if (asprintf(&name, "%s:%s", kind, title) < 0)
 		return STATUS_NO_MEMORY;
-	enum status status = fetch(config, wish, name, faults, list);
+	enum status status = fetch_wish(config, wish, name, faults, list);
 	free(name);
 	return status;
 }
 
-static void note(enum status status, enum status *worst)
+static void keep_worst(enum status status, enum status *worst)
 {
 	if (*worst == STATUS_OK)
 		*worst = status;
@@ -104,8 +104,8 @@ static enum status open_relay_secrets(const struct config *config, FILE *faults,
 		const struct wish ca = {
 			"relay", relay->line, "ca_file", relay->ca_file, CONTENT_PUBLIC, TO(ROLE_RELAY)
 		};
-		note(fetch_titled(config, &password, "relay-password", relay->name, faults, list), &worst);
-		note(fetch_titled(config, &ca, "relay-ca", relay->name, faults, list), &worst);
+		keep_worst(fetch_titled_wish(config, &password, "relay-password", relay->name, faults, list), &worst);
+		keep_worst(fetch_titled_wish(config, &ca, "relay-ca", relay->name, faults, list), &worst);
 	}
 	return worst;
 }
@@ -126,10 +126,10 @@ static enum status open_oauth_secrets(const struct config *config, FILE *faults,
 			"oauth", line, "service_account_file", oauth->service_account_file, CONTENT_KEY, TO(ROLE_AUTH)
 		};
 		const struct wish ca = { "oauth", line, "ca_file", oauth->ca_file, CONTENT_PUBLIC, TO(ROLE_AUTH) };
-		note(fetch_titled(config, &secret, "oauth-secret", oauth->name, faults, list), &worst);
-		note(fetch_titled(config, &refresh, "oauth-refresh", oauth->name, faults, list), &worst);
-		note(fetch_titled(config, &account, "oauth-account", oauth->name, faults, list), &worst);
-		note(fetch_titled(config, &ca, "oauth-ca", oauth->name, faults, list), &worst);
+		keep_worst(fetch_titled_wish(config, &secret, "oauth-secret", oauth->name, faults, list), &worst);
+		keep_worst(fetch_titled_wish(config, &refresh, "oauth-refresh", oauth->name, faults, list), &worst);
+		keep_worst(fetch_titled_wish(config, &account, "oauth-account", oauth->name, faults, list), &worst);
+		keep_worst(fetch_titled_wish(config, &ca, "oauth-ca", oauth->name, faults, list), &worst);
 	}
 	return worst;
 }
@@ -142,7 +142,7 @@ static enum status open_ldap_secrets(const struct config *config, FILE *faults, 
 		const struct wish password = {
 			"ldap", ldap->line, "bind_password_file", ldap->bind_password_file, CONTENT_LINE, TO(ROLE_AUTH)
 		};
-		note(fetch_titled(config, &password, "ldap-password", ldap->name, faults, list), &worst);
+		keep_worst(fetch_titled_wish(config, &password, "ldap-password", ldap->name, faults, list), &worst);
 	}
 	return worst;
 }
@@ -156,8 +156,9 @@ static enum status open_certificates(const struct config *config, FILE *faults, 
 						  section->certificate, CONTENT_PUBLIC, TO(ROLE_GATE) };
 		const struct wish key = { "certificate",        section->line, "private_key",
 					  section->private_key, CONTENT_KEY,   TO(ROLE_GATE) };
-		note(fetch_titled(config, &certificate, "tls-certificate", section->name, faults, list), &worst);
-		note(fetch_titled(config, &key, "tls-key", section->name, faults, list), &worst);
+		keep_worst(fetch_titled_wish(config, &certificate, "tls-certificate", section->name, faults, list),
+			   &worst);
+		keep_worst(fetch_titled_wish(config, &key, "tls-key", section->name, faults, list), &worst);
 	}
 	return worst;
 }
@@ -169,7 +170,7 @@ static enum status open_client_authorities(const struct config *config, FILE *fa
 		const struct config_listener *section = &config->listener.items[i];
 		const struct wish ca = { "listener",     section->line, "client_ca_file", section->client_ca_file,
 					 CONTENT_PUBLIC, TO(ROLE_GATE) };
-		note(fetch_titled(config, &ca, "client-ca", section->name, faults, list), &worst);
+		keep_worst(fetch_titled_wish(config, &ca, "client-ca", section->name, faults, list), &worst);
 	}
 	return worst;
 }
@@ -185,15 +186,15 @@ enum status secrets_open(const struct config *config, FILE *faults, struct hando
 				       "password_file", redis->password_file,
 				       CONTENT_LINE,    TO(ROLE_AUTH) | TO(ROLE_RELAY) };
 	enum status worst = STATUS_OK;
-	note(fetch(config, &certificate, "tls-certificate", faults, list), &worst);
-	note(fetch(config, &key, "tls-key", faults, list), &worst);
-	note(open_certificates(config, faults, list), &worst);
-	note(open_client_authorities(config, faults, list), &worst);
+	keep_worst(fetch_wish(config, &certificate, "tls-certificate", faults, list), &worst);
+	keep_worst(fetch_wish(config, &key, "tls-key", faults, list), &worst);
+	keep_worst(open_certificates(config, faults, list), &worst);
+	keep_worst(open_client_authorities(config, faults, list), &worst);
 	/* The embedded Redis has a password of its own, which nobody configures. */
 	if (strcmp(redis->server, "embedded") != 0)
-		note(fetch(config, &password, "redis-password", faults, list), &worst);
-	note(open_ldap_secrets(config, faults, list), &worst);
-	note(open_relay_secrets(config, faults, list), &worst);
-	note(open_oauth_secrets(config, faults, list), &worst);
+		keep_worst(fetch_wish(config, &password, "redis-password", faults, list), &worst);
+	keep_worst(open_ldap_secrets(config, faults, list), &worst);
+	keep_worst(open_relay_secrets(config, faults, list), &worst);
+	keep_worst(open_oauth_secrets(config, faults, list), &worst);
 	return worst;
 }

@@ -27,7 +27,7 @@ static bool is_unix(const char *address)
 	return strncmp(address, UNIX_PREFIX, sizeof(UNIX_PREFIX) - 1) == 0;
 }
 
-static void drop(struct socket_entry *entry)
+static void drop_socket(struct socket_entry *entry)
 {
 	if (is_unix(entry->address))
 		unlink(entry->address + sizeof(UNIX_PREFIX) - 1);
@@ -42,7 +42,7 @@ static void drop(struct socket_entry *entry)
  * SO_REUSEPORT lets our gates share a port, and would let another subgate of
  * the same user share it too, unseen: so the address is first bound without.
  */
-static bool is_free(const struct endpoint *endpoint)
+static bool is_free_address(const struct endpoint *endpoint)
 {
 	const int on = 1;
 	int fd = socket(endpoint->storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -58,7 +58,7 @@ static bool is_free(const struct endpoint *endpoint)
 	return bound;
 }
 
-static bool is_open(const struct sockets *sockets, const char *address)
+static bool is_open_address(const struct sockets *sockets, const char *address)
 {
 	for (size_t i = 0; i < sockets->count; i++)
 		if (strcmp(sockets->items[i].address, address) == 0)
@@ -91,12 +91,12 @@ static enum status open_socket(const struct sockets *sockets, const char *addres
 	TRY(endpoint_parse(span_of(address), &endpoint));
 	if (is_unix(address))
 		return open_unix(address + sizeof(UNIX_PREFIX) - 1, &endpoint, group, out_fd);
-	if (!is_open(sockets, address) && !is_free(&endpoint))
+	if (!is_open_address(sockets, address) && !is_free_address(&endpoint))
 		return STATUS_SYSTEM;
 	return listener_open_socket(&endpoint, out_fd);
 }
 
-static enum status append(struct sockets *sockets, const char *address, unsigned slot, int fd)
+static enum status append_socket(struct sockets *sockets, const char *address, unsigned slot, int fd)
 {
 	struct socket_entry *items = realloc(sockets->items, (sockets->count + 1) * sizeof(*items));
 	if (items == NULL)
@@ -118,8 +118,8 @@ struct place {
 	gid_t group;
 };
 
-static enum status want(struct sockets *sockets, const char *address, unsigned slot, const struct place *place,
-			FILE *faults)
+static enum status want_address(struct sockets *sockets, const char *address, unsigned slot, const struct place *place,
+				FILE *faults)
 {
 	struct socket_entry *entry = sockets_find(sockets, address, slot);
 	int fd = -1;
@@ -138,7 +138,7 @@ static enum status want(struct sockets *sockets, const char *address, unsigned s
 			place->option, address, status == STATUS_SYSTEM ? strerror(errno) : status_text(status));
 		return status;
 	}
-	status = append(sockets, address, slot, fd);
+	status = append_socket(sockets, address, slot, fd);
 	if (status != STATUS_OK)
 		close(fd);
 	return status;
@@ -150,7 +150,7 @@ static enum status want_slot(struct sockets *sockets, const struct config *confi
 		const struct config_listener *listener = &config->listener.items[i];
 		const struct place place = { config, "listener.address", listener->line, (gid_t)-1 };
 		for (size_t k = 0; k < listener->address.count; k++)
-			TRY(want(sockets, listener->address.items[k], slot, &place, faults));
+			TRY(want_address(sockets, listener->address.items[k], slot, &place, faults));
 	}
 	return STATUS_OK;
 }
@@ -183,10 +183,10 @@ static enum status want_admin(struct sockets *sockets, const struct config *conf
 	const struct place http = { config, "admin.http", config->admin.line, (gid_t)-1 };
 	char *address;
 	TRY(control_address(config, &address));
-	enum status status = address[0] ? want(sockets, address, 0, &control, faults) : STATUS_OK;
+	enum status status = address[0] ? want_address(sockets, address, 0, &control, faults) : STATUS_OK;
 	free(address);
 	TRY(status);
-	return config->admin.http[0] ? want(sockets, config->admin.http, 0, &http, faults) : STATUS_OK;
+	return config->admin.http[0] ? want_address(sockets, config->admin.http, 0, &http, faults) : STATUS_OK;
 }
 
 static enum status want_all(struct sockets *sockets, const struct config *config, unsigned gates,
@@ -208,7 +208,7 @@ enum status sockets_open(struct sockets *sockets, const struct config *config, u
 	if (status == STATUS_OK)
 		return status;
 	while (sockets->count > before)
-		drop(&sockets->items[--sockets->count]);
+		drop_socket(&sockets->items[--sockets->count]);
 	for (size_t i = 0; i < before; i++)
 		sockets->items[i].wanted = true;
 	return status;
@@ -221,7 +221,7 @@ void sockets_trim(struct sockets *sockets)
 		if (sockets->items[i].wanted)
 			sockets->items[kept++] = sockets->items[i];
 		else
-			drop(&sockets->items[i]);
+			drop_socket(&sockets->items[i]);
 	sockets->count = kept;
 }
 
@@ -251,7 +251,7 @@ enum status sockets_hand_over(const struct sockets *sockets, const struct config
 void sockets_close(struct sockets *sockets)
 {
 	for (size_t i = 0; i < sockets->count; i++)
-		drop(&sockets->items[i]);
+		drop_socket(&sockets->items[i]);
 	free(sockets->items);
 	*sockets = (struct sockets){ 0 };
 }

@@ -28,7 +28,7 @@
 
 /* ---- the end */
 
-static void finish(struct supervisor *supervisor, int exit_code)
+static void finish_loop(struct supervisor *supervisor, int exit_code)
 {
 	supervisor->exit_code = exit_code;
 	loop_stop(supervisor->loop);
@@ -38,7 +38,7 @@ static void take_redis_stopped(void *context)
 {
 	struct supervisor *supervisor = context;
 	log_info("ended");
-	finish(supervisor, 0);
+	finish_loop(supervisor, 0);
 }
 
 static bool any_process(const struct supervisor *supervisor, bool gates_only)
@@ -57,7 +57,7 @@ static void drain_last(struct supervisor *supervisor, uint64_t limit_ms)
 		generation_drain_last(g, limit_ms);
 }
 
-static void advance(struct supervisor *supervisor)
+static void advance_end(struct supervisor *supervisor)
 {
 	if (supervisor->stage == STAGE_DRAINING && !any_process(supervisor, true))
 		drain_last(supervisor, LAST_LIMIT_MS);
@@ -91,7 +91,7 @@ void supervisor_end(struct supervisor *supervisor)
 	generation_drain(supervisor->current, supervisor->current->config->global.drain_timeout, false);
 	for (struct generation *g = supervisor->outgoing; g; g = g->next) /* nobody succeeds them any more */
 		generation_drain(g, supervisor->current->config->global.drain_timeout, false);
-	advance(supervisor);
+	advance_end(supervisor);
 }
 
 /* Asked once: in order. Twice: gates end at once, and the others have a moment for what is on its way. Then: all at once. */
@@ -140,7 +140,7 @@ void supervisor_generation_failed(struct supervisor *supervisor, struct generati
 		return;
 	}
 	log_error("can't start: a process did not get ready");
-	finish(supervisor, 1);
+	finish_loop(supervisor, 1);
 }
 
 static void forget_outgoing(struct supervisor *supervisor, struct generation *generation)
@@ -160,7 +160,7 @@ void supervisor_generation_shrank(struct supervisor *supervisor, struct generati
 		log_info("the processes of the former config are gone");
 		forget_outgoing(supervisor, generation);
 	}
-	advance(supervisor);
+	advance_end(supervisor);
 }
 
 /* ---- the beginning */
@@ -257,7 +257,7 @@ static enum status prepare_node(struct supervisor *supervisor, const struct conf
 	return start_redis(supervisor, config);
 }
 
-static enum status prepare(struct supervisor *supervisor)
+static enum status prepare_supervisor(struct supervisor *supervisor)
 {
 	struct buf text BUF_AUTO;
 	struct config *config = NULL;
@@ -318,7 +318,7 @@ int supervisor_run(const char *config_file)
 	};
 	struct signals signals = { 0 };
 	prepare_process();
-	enum status status = prepare(&supervisor);
+	enum status status = prepare_supervisor(&supervisor);
 	if (status == STATUS_OK)
 		status = watch_signals(&supervisor, &signals);
 	if (status == STATUS_OK)

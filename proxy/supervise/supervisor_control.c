@@ -102,7 +102,7 @@ static const char *stage_text(enum stage stage)
 	return texts[stage];
 }
 
-static json_t *describe(const struct supervisor *supervisor)
+static json_t *describe_node(const struct supervisor *supervisor)
 {
 	json_t *list = json_array();
 	json_array_append_new(list, describe_process("supervisor", 0, getpid(), supervisor->started_us,
@@ -121,7 +121,7 @@ static json_t *describe(const struct supervisor *supervisor)
 
 static enum status run_status(struct post *admin, struct door *door, uint64_t request)
 {
-	return send_answer(door, request, describe(admin->generation->supervisor));
+	return send_answer(door, request, describe_node(admin->generation->supervisor));
 }
 
 /* Answered when its outcome is known, or at once when it is wrong. */
@@ -201,7 +201,7 @@ void control_answer_reload(struct supervisor *supervisor, const char *error)
 	if (reload.admin == 0)
 		return;
 	admin = find_admin(supervisor->current, reload.admin);
-	for (struct generation *g = supervisor->outgoing; g && !admin; g = g->next)
+	for (struct generation *g = supervisor->outgoing; g && admin == NULL; g = g->next)
 		admin = find_admin(g, reload.admin);
 	if (admin == NULL)
 		return;

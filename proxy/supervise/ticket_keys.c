@@ -21,7 +21,7 @@ struct ticket_keys {
 };
 
 /* All or nothing: gates that start later must know what those that run were told. */
-static enum status renew(struct ticket_keys *keys)
+static enum status renew_key(struct ticket_keys *keys)
 {
 	char next[sizeof(keys->bytes)];
 	size_t size = keys->size ? sizeof(next) : TLS_TICKET_KEY_SIZE;
@@ -40,26 +40,26 @@ static enum status renew(struct ticket_keys *keys)
 	return status;
 }
 
-static void renew_and_tell(struct ticket_keys *keys)
+static void renew_key_and_tell(struct ticket_keys *keys)
 {
-	enum status status = renew(keys);
+	enum status status = renew_key(keys);
 	if (status == STATUS_OK)
 		keys->on_changed(keys->context, (struct span){ keys->bytes, TLS_TICKET_KEY_SIZE });
 	else
 		log_error("no new key for session tickets: %s", status_text(status));
 }
 
-static void on_time(void *context)
+static void take_key_time(void *context)
 {
 	struct ticket_keys *keys = context;
 	timer_set(keys->timer, keys->lifetime_ms);
-	renew_and_tell(keys);
+	renew_key_and_tell(keys);
 }
 
 void ticket_keys_replace(struct ticket_keys *keys)
 {
-	renew_and_tell(keys);
-	renew_and_tell(keys); /* gates keep two */
+	renew_key_and_tell(keys);
+	renew_key_and_tell(keys); /* gates keep two */
 }
 
 enum status ticket_keys_create(struct loop *loop, ticket_keys_changed *on_changed, void *context,
@@ -69,9 +69,9 @@ enum status ticket_keys_create(struct loop *loop, ticket_keys_changed *on_change
 	if (keys == NULL)
 		return STATUS_NO_MEMORY;
 	*keys = (struct ticket_keys){ .on_changed = on_changed, .context = context, .fd = -1 };
-	enum status status = timer_make(loop, on_time, keys, &keys->timer);
+	enum status status = timer_make(loop, take_key_time, keys, &keys->timer);
 	if (status == STATUS_OK)
-		status = renew(keys);
+		status = renew_key(keys);
 	if (status == STATUS_OK)
 		*out_keys = keys;
 	else
