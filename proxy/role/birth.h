@@ -11,7 +11,8 @@
 #include "role/handover.h"
 #include "role/privileges.h"
 
-#define BIRTH_VARIABLES 16 /* of the environment, at most */
+/* Variables of a role's environment, at most. */
+#define BIRTH_VARIABLES 16
 
 struct birth {
 	uint32_t instance;

@@ -10,8 +10,10 @@
 #include "base/span.h"
 #include "role/role.h"
 
-#define HANDOVER_MAXIMUM 4096        /* descriptors in one list: 256 gates with a handful of addresses stay far below */
-#define HANDOVER_TEXT_MAXIMUM 100000 /* bytes: the kernel takes 128 KiB in one environment variable */
+/* Descriptors in one list: 256 gates with a handful of addresses stay far below. */
+#define HANDOVER_MAXIMUM 4096
+/* Bytes: the kernel takes 128 KiB in one environment variable. */
+#define HANDOVER_TEXT_MAXIMUM 100000
 #define HANDOVER_VARIABLE "SUBGATE_DESCRIPTORS"
 
 /* A set of kinds of role, for `roles` below. */

@@ -17,13 +17,16 @@
 #include "role/sandbox.h"
 
 #ifndef LANDLOCK_ACCESS_FS_REFER
-#define LANDLOCK_ACCESS_FS_REFER (1ULL << 13) /* Linux 5.19, version 2 */
+/* Linux 5.19, version 2. */
+#define LANDLOCK_ACCESS_FS_REFER (1ULL << 13)
 #endif
 #ifndef LANDLOCK_ACCESS_FS_TRUNCATE
-#define LANDLOCK_ACCESS_FS_TRUNCATE (1ULL << 14) /* Linux 6.2, version 3 */
+/* Linux 6.2, version 3. */
+#define LANDLOCK_ACCESS_FS_TRUNCATE (1ULL << 14)
 #endif
 
-#define VERSION_1_RIGHTS (LANDLOCK_ACCESS_FS_REFER - 1) /* the 13 rights below it */
+/* The 13 rights below REFER. */
+#define VERSION_1_RIGHTS (LANDLOCK_ACCESS_FS_REFER - 1)
 #define MAY_READ_FILE LANDLOCK_ACCESS_FS_READ_FILE
 #define MAY_READ (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)
 #define MAY_WORK                                                                                                   \

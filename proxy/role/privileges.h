@@ -17,7 +17,7 @@ struct identity {
 	gid_t gid;
 };
 
-/* bytes of its text, the NUL included */
+/* Bytes of an identity as text, the NUL included. */
 #define IDENTITY_TEXT_SIZE 32
 /* "UID:GID", or "" for one that stays: how a role is told who it is to be. */
 void identity_write(const struct identity *identity, char out_text[IDENTITY_TEXT_SIZE]);

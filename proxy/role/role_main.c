@@ -25,9 +25,12 @@
 #include "role/turns.h"
 #include "stats/life.h"
 
-#define LAST_WORDS_MS 2000       /* for the last replies to reach their clients; one who doesn't read them loses them */
-#define MEMORY_IN_HEAP (1 << 20) /* bytes: a larger piece is mapped, and given back, alone */
-#define MEMORY_KEPT (2 << 20)    /* bytes free at the heap's end that the kernel does not get back */
+/* For the last replies to reach their clients; a client that doesn't read them loses them. */
+#define LAST_WORDS_MS 2000
+/* Bytes: a larger piece is mapped, and given back, alone. */
+#define MEMORY_IN_HEAP (1 << 20)
+/* Bytes free at the heap's end that the kernel does not get back. */
+#define MEMORY_KEPT (2 << 20)
 
 /* The one role of this process. */
 struct role_process {

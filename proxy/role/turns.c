@@ -5,8 +5,10 @@
 
 #include "base/log.h"
 
-#define LONG_TURN_US 1000000U /* worth a line: a client would notice */
-#define LINE_MS 60000U        /* between two lines */
+/* A turn this long is worth a log line: a client would notice. */
+#define LONG_TURN_US 1000000U
+/* Between two such lines. */
+#define LINE_MS 60000U
 
 static struct {
 	struct loop *loop;

@@ -4,9 +4,12 @@
 
 #include <stdint.h>
 
-#define BACKOFF_FIRST_MS 100        /* a crash now and then costs clients next to nothing */
-#define BACKOFF_LONGEST_MS 30000    /* a process that can't start costs next to nothing either */
-#define BACKOFF_LIVED_WELL_MS 60000 /* after so long a life the next death counts as the first */
+/* A crash now and then costs clients next to nothing. */
+#define BACKOFF_FIRST_MS 100
+/* A process that can't start costs next to nothing either. */
+#define BACKOFF_LONGEST_MS 30000
+/* After so long a life the next death counts as the first. */
+#define BACKOFF_LIVED_WELL_MS 60000
 
 /* The next delay, from the one before (0: none yet) and how long the process lived. */
 static inline uint64_t backoff_next(uint64_t former_ms, uint64_t lived_ms)

@@ -11,7 +11,8 @@
 #include "net/tls.h"
 #include "supervise/identities.h"
 
-#define READ_PIECE 16384 /* bytes */
+/* Bytes asked of one read(2). */
+#define READ_PIECE 16384
 
 /* ---- reading */
 

@@ -7,7 +7,8 @@
 #include "base/buf.h"
 #include "config/config.h"
 
-#define CONFIG_FILE_MAXIMUM (1U << 20) /* bytes: far more than anybody writes by hand */
+/* Bytes: far more than anybody writes by hand. */
+#define CONFIG_FILE_MAXIMUM (1U << 20)
 
 /* Reads and parses; *out_text, which the caller has initialized with that maximum, gets the file's bytes. Faults as in config.h. */
 MUST_USE enum status config_file_load(const char *file, FILE *faults, struct buf *out_text, struct config **out_config);

@@ -28,12 +28,18 @@
 #include "supervise/memory_file.h"
 #include "supervise/redis_pulse.h"
 
-#define PASSWORD_ENTROPY 32 /* bytes */
-#define PATH_ROOM 4096      /* bytes: PATH_MAX */
-#define SETTINGS_ROOM 16384 /* bytes of its config: two paths and a page of text; a pipe takes it at once */
-#define STOP_LIMIT_MS 10000 /* then it is killed; everything acknowledged is on disk anyway */
-#define PROBE_PAUSE_MS 20   /* between two looks whether it answers */
-#define REPLY_ROOM 256      /* bytes of its answer to a probe */
+/* Random bytes. */
+#define PASSWORD_ENTROPY 32
+/* Bytes: PATH_MAX. */
+#define PATH_ROOM 4096
+/* Bytes of its config: two paths and a page of text; a pipe takes it at once. */
+#define SETTINGS_ROOM 16384
+/* From SIGTERM to SIGKILL; everything acknowledged is on disk anyway. */
+#define STOP_LIMIT_MS 10000
+/* Between two attempts to reach it at start. */
+#define PROBE_PAUSE_MS 20
+/* Bytes of the probe, and of its answer. */
+#define REPLY_ROOM 256
 
 struct embedded_redis {
 	struct loop *loop;

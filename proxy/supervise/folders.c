@@ -16,8 +16,10 @@
 #include "base/clock.h"
 #include "supervise/keys.h"
 
-#define PATH_ROOM 4096   /* bytes: PATH_MAX */
-#define LOCK_RETRY_MS 50 /* a lock is freed when a process is gone; nobody tells us */
+/* Bytes: PATH_MAX. */
+#define PATH_ROOM 4096
+/* Nobody tells us when a lock becomes free. */
+#define LOCK_RETRY_MS 50
 
 static enum status report_path(FILE *faults, const char *what, const char *path)
 {

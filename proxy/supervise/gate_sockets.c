@@ -12,7 +12,8 @@
 #include "base/log.h"
 #include "net/listener.h"
 
-#define NAME_SIZE 192 /* bytes of a descriptor's name, the NUL included */
+/* Bytes of a descriptor's name, the NUL included. */
+#define NAME_SIZE 192
 
 /* ---- visits */
 

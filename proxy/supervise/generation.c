@@ -13,11 +13,16 @@
 #include "supervise/secrets.h"
 #include "supervise/supervisor.h"
 
-#define FIRST_GATE 2         /* posts before the gates: auth, relay */
-#define OTHERS 3             /* posts that are no gates: these, and admin, the last */
-#define START_LIMIT_MS 30000 /* for all to be ready: they read files, and wait for nobody */
-#define LAST_GRACE_MS 30000  /* auth and relay, told together with their gates, outlast them by so much at most */
-#define KILL_GRACE_MS 10000  /* who is told to end in time, and does not, is killed so much later */
+/* Posts before the gates: auth, relay. */
+#define FIRST_GATE 2
+/* Posts that are not gates: those two, and admin, which comes last. */
+#define OTHERS 3
+/* For all to be ready: they read files, and wait for nobody. */
+#define START_LIMIT_MS 30000
+/* When auth and relay are told to end together with their gates, they may outlast them by this much. */
+#define LAST_GRACE_MS 30000
+/* A process that is told to end by a limit is killed this much after it. */
+#define KILL_GRACE_MS 10000
 
 unsigned generation_gates(const struct config *config)
 {

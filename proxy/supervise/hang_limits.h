@@ -1,13 +1,16 @@
-/* From when on a process hangs, and what follows. */
+/* When a process counts as hung, and when it is killed for it. */
 #ifndef SUPERVISE_HANG_LIMITS_H
 #define SUPERVISE_HANG_LIMITS_H
 
 enum hang { HANG_NONE, HANG_SEEN, HANG_KILLED };
 
-#define HANG_SEEN_MS 4000        /* of silence: with beats and looks between, it shows within 5 s of a process's stop */
-#define HANG_KILL_MS 10000       /* of silence: with a start behind it, there is a successor within 15 s */
-#define HANG_START_KILL_MS 30000 /* the same for one that starts: it reads files first */
-#define HANG_STUBBORN_MS \
-	20000 /* a process that outlives its kill for so long waits in the kernel, for a disk perhaps */
+/* Of silence. Beats and looks included, a process that stops is shown within 5 s. */
+#define HANG_SEEN_MS 4000
+/* Of silence. The start of its successor included, there is one within 15 s. */
+#define HANG_KILL_MS 10000
+/* The same for one that starts: it reads files first. */
+#define HANG_START_KILL_MS 30000
+/* A process that outlives its SIGKILL for this long waits in the kernel, perhaps for a disk. */
+#define HANG_STUBBORN_MS 20000
 
 #endif

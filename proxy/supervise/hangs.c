@@ -10,10 +10,14 @@
 #include "base/clock.h"
 #include "supervise/notify.h"
 
-#define LOOK_MS 500          /* between two looks */
-#define ADMIN_KILL_MS 6000   /* of an admin's silence: no mail waits for it, and administrators do */
-#define THREAD_KILL_MS 60000 /* past a call's limit: name servers have given up long before */
-#define WATCHDOG_PARTS 3     /* of systemd's limit: how often it hears from us */
+/* Between two looks. */
+#define LOOK_MS 500
+/* Of an admin's silence: mail doesn't wait for it, but administrators do. */
+#define ADMIN_KILL_MS 6000
+/* Past a call's limit: name servers have given up long before. */
+#define THREAD_KILL_MS 60000
+/* How often systemd hears from us within its limit. */
+#define WATCHDOG_PARTS 3
 
 struct hangs {
 	struct supervisor *supervisor;

@@ -14,8 +14,9 @@ struct hangs;
 MUST_USE enum status hangs_begin(struct supervisor *supervisor, struct hangs **out_hangs);
 void hangs_free(struct hangs **hangs); /* NULL-safe; sets to NULL */
 
+/* Bytes, the NUL included. */
+#define HANGS_TEXT_SIZE 64
 /* Which helper threads of this process are late: "audit", "check 2 of 4"; "" if none. */
-#define HANGS_TEXT_SIZE 64 /* bytes, the NUL included */
 void hangs_list_threads(const struct post *post, char out_text[HANGS_TEXT_SIZE]);
 
 #endif

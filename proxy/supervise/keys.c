@@ -13,7 +13,8 @@
 #include "base/hash.h"
 #include "supervise/memory_file.h"
 
-#define PATH_ROOM 4096 /* bytes: PATH_MAX */
+/* Bytes: PATH_MAX. */
+#define PATH_ROOM 4096
 
 static enum status report_key(FILE *faults, const char *path, const char *what)
 {

@@ -6,7 +6,8 @@
 
 #include "base/span.h"
 
-#define KEY_SIZE 32 /* bytes: as long as the digest of the keyed hashes they are for */
+/* Bytes: as long as the digest of the keyed hashes they are for. */
+#define KEY_SIZE 32
 
 /*
  * The key of that file as a sealed descriptor; made, whole or not at all, where

@@ -14,10 +14,11 @@
 
 #include "base/clock.h"
 
-#define LINE_ROOM \
-	4096 /* bytes with a timestamp: a line of base/log.h is half of it. A pipe that polls writable takes so much */
+/* Bytes of a line with its timestamp, twice a line of base/log.h. A pipe that polls writable takes this much. */
+#define LINE_ROOM 4096
 #define SYSLOG_PATH "/dev/log"
-#define SYSLOG_FACILITY (2 << 3) /* mail (RFC 5424, 6.2.1) */
+/* The facility "mail" (RFC 5424, 6.2.1). */
+#define SYSLOG_FACILITY (2 << 3)
 
 enum kind { KIND_STDERR, KIND_SYSLOG, KIND_FILE };
 

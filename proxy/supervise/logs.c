@@ -11,13 +11,20 @@
 #include <string.h>
 #include <unistd.h>
 
-#define PIPE_BYTES (256 << 10) /* some 2,500 lines of a burst, while the supervisor is busy starting a process */
-#define WHO_ROOM 32            /* bytes, as in base/log.h */
-#define READS_A_TURN 16        /* of 2 KiB: a process that floods its log leaves room for the others */
-#define READS_A_FLUSH 256      /* the same, twice what a pipe holds: whoever goes on writing is not waited for */
-#define REST_MS 100            /* beyond what it owes: so that each rest is worth its while */
-#define LINE_COST 64           /* bytes that a line costs beside its own: name, time, and a write(2) */
-#define PACED_LINE_MS 60000    /* between two lines that say that a process says too much */
+/* Some 2,500 lines of a burst, while the supervisor is busy starting a process. */
+#define PIPE_BYTES (256 << 10)
+/* Bytes, as in base/log.h. */
+#define WHO_ROOM 32
+/* Of 2 KiB each: a process that floods its log leaves time for the others. */
+#define READS_A_TURN 16
+/* The same in a flush: twice what a pipe holds, as a process that goes on writing is not waited for. */
+#define READS_A_FLUSH 256
+/* Added to what a paced pipe has to wait, so that each pause is worth its wakeup. */
+#define PAUSE_EXTRA_MS 100
+/* Bytes that a line costs on top of its own: name, time, and a write(2). */
+#define LINE_COST 64
+/* Between two log lines that say a process logs too much. */
+#define PACED_LINE_MS 60000
 
 struct log_pipe {
 	struct logs *logs;
@@ -157,11 +164,11 @@ static void tell_paced(struct log_pipe *pipe)
 	forward_line(pipe, text, (size_t)length);
 }
 
-static void rest_pipe(struct log_pipe *pipe, uint64_t wait_ms)
+static void pause_pipe(struct log_pipe *pipe, uint64_t wait_ms)
 {
 	tell_paced(pipe);
 	watch_set(pipe->watch, 0);
-	timer_set(pipe->timer, wait_ms + REST_MS);
+	timer_set(pipe->timer, wait_ms + PAUSE_EXTRA_MS);
 }
 
 static void resume_pipe(void *context)
@@ -183,7 +190,7 @@ static void take_lines(void *context, unsigned events)
 	if (status == STATUS_END)
 		drop_pipe(pipe);
 	else if (wait_ms)
-		rest_pipe(pipe, wait_ms);
+		pause_pipe(pipe, wait_ms);
 }
 
 static enum status watch_pipe(struct log_pipe *pipe)

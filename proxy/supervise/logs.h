@@ -14,7 +14,8 @@
 #include "net/loop.h"
 #include "supervise/log_target.h"
 
-#define LOGS_LINE_MAXIMUM 2048 /* bytes, as in base/log.h; a longer one is forwarded in pieces */
+/* Bytes, as in base/log.h; a longer one is forwarded in pieces. */
+#define LOGS_LINE_MAXIMUM 2048
 
 struct logs;
 

@@ -17,7 +17,8 @@
 #include "supervise/supervisor.h"
 
 #define KEEP_MAXIMUM HANDOVER_MAXIMUM
-#define RENEWAL_MS 200 /* from the loss of a door to a new one */
+/* From the loss of a door to its replacement. */
+#define RENEWAL_MS 200
 
 const char *post_state_text(enum post_state state)
 {

@@ -20,8 +20,10 @@
 
 #include "base/log.h"
 
-#define EXIT_NO_EXEC 127  /* as shells have it */
-#define END_LIMIT_MS 2000 /* from SIGKILL to the end: it takes no time, but for a process that waits in the kernel */
+/* As in a shell. */
+#define EXIT_NO_EXEC 127
+/* From SIGKILL to the end, which takes no time unless the process waits in the kernel. */
+#define END_LIMIT_MS 2000
 
 struct process {
 	pid_t pid;

@@ -9,7 +9,8 @@
 #include "net/stream.h"
 #include "stats/life.h"
 
-#define ROOM 1024 /* bytes of a question, and of what is unread: replies are short lines */
+/* Bytes of unsent questions, and of unread answers, which are short lines. */
+#define ROOM 1024
 
 struct redis_pulse {
 	struct loop *loop;

@@ -10,7 +10,8 @@
 #include "supervise/notify.h"
 #include "supervise/supervisor.h"
 
-#define ANSWER_MS 12000 /* whoever asked hears how it stands, whatever old and new processes do */
+/* Whoever asked for the reload is answered by then, whatever old and new processes do. */
+#define ANSWER_MS 12000
 
 /* ---- what can't change while we run */
 

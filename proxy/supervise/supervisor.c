@@ -21,10 +21,14 @@
 #include "supervise/notify.h"
 #include "supervise/supervisor.h"
 
-#define LOCK_LIMIT_MS 5000   /* a former Redis, orphaned by a kill -9, is gone by then */
-#define REDIS_LIMIT_MS 10000 /* to read its file and answer */
-#define LAST_LIMIT_MS 30000  /* for auth, relay and admin once the gates are gone: refunds, the audit's last records */
-#define HURRY_LIMIT_MS 2000  /* the same after a second signal */
+/* A former Redis, orphaned by a kill -9 of its supervisor, is gone by then. */
+#define LOCK_LIMIT_MS 5000
+/* For Redis to read its file and answer. */
+#define REDIS_LIMIT_MS 10000
+/* For auth, relay and admin once the gates are gone: refunds, the audit's last records. */
+#define LAST_LIMIT_MS 30000
+/* The same, after a second signal. */
+#define HURRY_LIMIT_MS 2000
 
 /* ---- the end */
 

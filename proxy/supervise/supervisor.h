@@ -143,8 +143,9 @@ void post_kill(struct post *post); /* its end is told as any other's */
 bool post_has_process(const struct post *post);
 void post_free(struct post *post); /* kills */
 const char *post_state_text(enum post_state state);
+/* Bytes, the NUL included. */
+#define POST_NAME_SIZE 32
 /* "gate 1", "relay". */
-#define POST_NAME_SIZE 32 /* bytes, the NUL included */
 void post_name(const struct post *post, char out_name[POST_NAME_SIZE]);
 
 /* ---- doors.c */
