@@ -1,4 +1,7 @@
-/* Writing and reading of a birth. Owns the texts of an environment until it is freed. Reads bounded, and trusts no variable to be there. */
+/*
+ * Writes and reads a birth. Owns the texts of an environment until it is freed. What it reads is bounded, and any
+ * variable may be missing.
+ */
 #include "role/birth.h"
 
 #include <stdio.h>
@@ -40,7 +43,7 @@ static enum status set_descriptors(struct birth_environment *environment, const 
 	return set_variable(environment, HANDOVER_VARIABLE, buf_span(&text).data);
 }
 
-/* Of the supervisor's environment roles see only this: libraries read it, and it holds no secret. */
+/* All that roles see of the supervisor's environment: libraries read these variables, and none holds a secret. */
 static enum status pass_on(struct birth_environment *environment)
 {
 	static const char *const names[] = { "TZ", "LANG", "LC_ALL", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS" };

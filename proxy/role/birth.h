@@ -1,6 +1,6 @@
 /*
- * What a role's process is told when it is born: by its arguments which role
- * it is, by its environment all the rest. Nothing in it is secret; secrets come as descriptors.
+ * What a role's process is told at its birth: its arguments say which role it is, its environment says the rest.
+ * Nothing in it is secret; secrets come as descriptors.
  */
 #ifndef ROLE_BIRTH_H
 #define ROLE_BIRTH_H
@@ -31,12 +31,12 @@ struct birth_environment {
 	size_t count;
 };
 
-/* What the role's environment is to be: the birth, the descriptors, and what a C library and a sanitizer look at. */
+/* Makes the role's environment: the birth, the descriptors, and what a C library and a sanitizer look at. */
 MUST_USE enum status birth_write(const struct birth *birth, const struct handover *list,
 				 struct birth_environment *out_environment);
 void birth_environment_free(struct birth_environment *environment);
 
-/* Reads this process's own environment; texts in *out_birth point into it. STATUS_INVALID: not started by a supervisor. */
+/* Reads this process's own environment; texts in *out_birth point into it. STATUS_INVALID: no supervisor started it. */
 MUST_USE enum status birth_read(struct birth *out_birth, struct handover *out_list);
 
 #endif

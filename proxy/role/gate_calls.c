@@ -1,7 +1,6 @@
 /*
- * The system calls of a gate: the list of gate_calls.def, and the arguments of those that would reach
- * others with any argument. Everything else is refused with EPERM, what opens files or sockets with EACCES.
- * Owns nothing.
+ * The system calls of a gate: the list of gate_calls.def, and the permitted arguments of those that could otherwise
+ * reach others. All else is refused with EPERM, and what opens files or sockets with EACCES. Owns nothing.
  */
 #include <fcntl.h>
 #include <linux/futex.h>
@@ -18,13 +17,13 @@ static const int calls[] = {
 #include "role/gate_calls.def"
 };
 
-/* Answered with EACCES, as a file's mode would be: the log of a library then says what it means. */
+/* Answered with EACCES, as a file's mode would be, so that what a library logs about it makes sense. */
 static const int opens[] = {
 	SCMP_SYS(open),   SCMP_SYS(openat), SCMP_SYS(openat2),    SCMP_SYS(creat),
 	SCMP_SYS(socket), SCMP_SYS(bind),   SCMP_SYS(socketpair), SCMP_SYS(connect),
 };
 
-/* The call with one of these values as its argument `number`. */
+/* Allows the call with one of these values as its argument `number`. */
 static int allow_values(scmp_filter_ctx filter, int call, unsigned number, const uint64_t *values, size_t count)
 {
 	int error = 0;
@@ -33,7 +32,7 @@ static int allow_values(scmp_filter_ctx filter, int call, unsigned number, const
 	return error;
 }
 
-/* Never executable: injected bytes stay bytes. Files are mapped for reading alone: the counts of all gates. */
+/* Never executable, so that injected bytes stay bytes. A file (the counts of all gates) is mapped for reading only. */
 static int allow_memory(scmp_filter_ctx filter)
 {
 	static const uint64_t advice[] = { MADV_DONTNEED, MADV_FREE };
@@ -49,9 +48,9 @@ static int allow_memory(scmp_filter_ctx filter)
 }
 
 /*
- * What is sent goes to the peer that a socket has: with an address and
- * MSG_FASTOPEN a listener that was shut down would connect to anybody.
- * sendmsg is left out altogether; it would also hand descriptors on. The flags are ours and no others.
+ * A gate sends only to the peer that a socket has: with an address and MSG_FASTOPEN, a listener that was shut down
+ * would connect to anybody. sendmsg is left out altogether, as it would also pass descriptors on. No flags are allowed
+ * but those that we use.
  */
 static int allow_sockets(scmp_filter_ctx filter)
 {
@@ -63,7 +62,9 @@ static int allow_sockets(scmp_filter_ctx filter)
 		error = allow_values(filter, SCMP_SYS(recvfrom), 3, receiving, COUNT_OF(receiving));
 	if (error == 0)
 		error = allow_values(filter, SCMP_SYS(recvmsg), 2, messages, COUNT_OF(messages));
-	/* inet_shutdown() of the kernel does nothing for SHUT_WR where a socket listens, and ends it for the others. */
+	/*
+	 * On a listening socket the kernel's inet_shutdown() ignores SHUT_WR, while the other values end the listening.
+	 */
 	return error ? error : allow_values(filter, SCMP_SYS(shutdown), 1, how, COUNT_OF(how));
 }
 
@@ -80,7 +81,7 @@ static int allow_others(scmp_filter_ctx filter)
 		FUTEX_WAIT_BITSET_PRIVATE,
 		FUTEX_WAIT_BITSET_PRIVATE | FUTEX_CLOCK_REALTIME,
 	};
-	/* abort(3) signals its own thread: a failed assert of ours must end the process. */
+	/* abort(3) signals its own thread, and a failed assert of ours must end the process. */
 	const uint64_t own[] = { (uint64_t)getpid() };
 	int error = allow_values(filter, SCMP_SYS(fcntl), 1, commands, COUNT_OF(commands));
 	if (error == 0)

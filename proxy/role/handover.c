@@ -1,6 +1,6 @@
 /*
- * The list of descriptors by name. Owns names, and descriptors only where the
- * header says so. Fails with a status; a list that failed is as it was before.
+ * The list of descriptors by name. Owns the names, and the descriptors only where the header says so. A list is
+ * unchanged by a call that fails.
  */
 #include "role/handover.h"
 

@@ -1,7 +1,6 @@
 /*
- * Descriptors by name, on their way from the supervisor to its roles. The
- * supervisor keeps a list of what each kind of role may have; a role finds its
- * own as text in an environment variable: a line each, "NUMBER NAME".
+ * Descriptors by name, on their way from the supervisor to its roles. The supervisor keeps a list of what each kind of
+ * role may have. A role finds its own as text in an environment variable, one line each: "NUMBER NAME".
  */
 #ifndef ROLE_HANDOVER_H
 #define ROLE_HANDOVER_H
@@ -30,23 +29,26 @@ struct handover {
 	size_t count;
 };
 
-/* Adds a descriptor, which is still the caller's. STATUS_INVALID: no name, or a line end in it; STATUS_TOO_LARGE; STATUS_NO_MEMORY. */
+/*
+ * Adds a descriptor, which stays the caller's. STATUS_INVALID: the name is empty or has a line end in it;
+ * STATUS_TOO_LARGE; STATUS_NO_MEMORY.
+ */
 MUST_USE enum status handover_add(struct handover *list, unsigned roles, int fd, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
-/* As handover_add, but the list has the descriptor from now on: closed on failure too. */
+/* As handover_add, but the list owns the descriptor from now on. It is closed on failure too. */
 MUST_USE enum status handover_give(struct handover *list, unsigned roles, int fd, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
-/* Copies from another list what this kind of role may have. */
+/* Copies what this kind of role may have from another list. */
 MUST_USE enum status handover_add_all(struct handover *list, const struct handover *from, enum role_kind kind);
 
 /* The list as text, for the environment. */
 MUST_USE enum status handover_write(const struct handover *list, struct buf *out);
-/* The other way. STATUS_INVALID for anything but such a text: numbers below 3 or given twice are none. */
+/* The list from its text. STATUS_INVALID for anything else; a number below 3, or given twice, is invalid too. */
 MUST_USE enum status handover_read(struct span text, struct handover *out_list);
 
-/* The descriptor of that name without taking it, or -1. */
+/* The descriptor of that name, which stays the list's, or -1. */
 int handover_find(const struct handover *list, const char *name);
-/* The same, the caller's from now on. */
+/* The same, but the caller owns it from now on. */
 int handover_take(struct handover *list, const char *name);
 
 void handover_forget(struct handover *list); /* frees the list; the descriptors stay open */

@@ -1,9 +1,8 @@
 /*
- * Landlock: the paths that a role may use once it runs. Most need next to
- * none, as their files came as descriptors: name resolution and certificates under /etc and /usr,
- * CA files of the directory, the relay's spool and slots.
+ * Landlock: the paths that a role may use once it runs. As its files came as descriptors it needs few: name resolution
+ * and certificates under /etc and /usr, CA files of the directory, the relay's spool and slots.
  *
- * Rules stand for the folder itself, so what is replaced within it later (resolv.conf) counts as well.
+ * A rule is for the folder itself, so it covers what is replaced in it later (resolv.conf).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -38,7 +37,7 @@ struct rules {
 	uint64_t handled;
 };
 
-/* What this kernel can forbid; 0: no Landlock. */
+/* What this kernel can forbid; 0: it has no Landlock. */
 static uint64_t known_rights(void)
 {
 	long version = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
@@ -63,7 +62,7 @@ static enum status allow_beneath(const struct rules *rules, int fd, uint64_t rig
 	return STATUS_OK;
 }
 
-/* What is not there needs no rule. */
+/* A path that doesn't exist needs no rule. */
 static enum status allow_reading(const struct rules *rules, const char *path)
 {
 	struct stat info;
@@ -79,7 +78,7 @@ static enum status allow_reading(const struct rules *rules, const char *path)
 	return status;
 }
 
-/* /etc/resolv.conf is often a link to somewhere below /run. */
+/* /etc/resolv.conf is often a link into /run. */
 static enum status allow_resolver(const struct rules *rules)
 {
 	char *target = realpath("/etc/resolv.conf", NULL);
@@ -103,7 +102,7 @@ static enum status allow_system(const struct rules *rules)
 	return allow_resolver(rules);
 }
 
-/* libldap reads the CA file with each handshake. */
+/* libldap reads the CA file at each handshake. */
 static enum status allow_auth(const struct rules *rules, const struct config *config)
 {
 	for (size_t i = 0; i < config->ldap.count; i++)

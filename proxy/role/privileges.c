@@ -37,6 +37,6 @@ enum status identity_assume(const struct identity *identity)
 	if (setgroups(0, NULL) < 0 || setresgid(identity->gid, identity->gid, identity->gid) < 0 ||
 	    setresuid(identity->uid, identity->uid, identity->uid) < 0)
 		return STATUS_SYSTEM;
-	/* It must not be possible to go back. */
+	/* There must be no way back. */
 	return setresuid((uid_t)-1, 0, (uid_t)-1) == 0 ? STATUS_REFUSED : STATUS_OK;
 }

@@ -24,8 +24,8 @@ void identity_write(const struct identity *identity, char out_text[IDENTITY_TEXT
 MUST_USE enum status identity_read(struct span text, struct identity *out_identity);
 
 /*
- * Becomes that user for good, without supplementary groups. STATUS_SYSTEM: errno; the process must end then. Safe
- * between fork and exec.
+ * Becomes that user for good, without supplementary groups. On STATUS_SYSTEM (errno) the process must end. Safe between
+ * fork and exec.
  */
 MUST_USE enum status identity_assume(const struct identity *identity);
 

@@ -1,9 +1,8 @@
 /*
- * What a role is to the supervisor: a table of functions, called on the
- * loop's thread by role/role_main.c, which does what is the same for
- * all: take over config and descriptors, drop privileges, open the log, keep
- * roles other than gates to the paths they may use (role/paths.c), and,
- * after start(), take system calls away and tell the supervisor READY.
+ * The contract between a role and its process: a table of functions, which role/role_main.c calls on the loop's thread,
+ * and the services that the role may ask for. role_main does what is the same for all roles: it takes over config and
+ * descriptors, drops privileges, opens the log, keeps roles other than gates to the paths they may use (role/paths.c),
+ * and after start() takes system calls away and tells the supervisor READY.
  */
 #ifndef ROLE_ROLE_H
 #define ROLE_ROLE_H
@@ -17,7 +16,7 @@
 
 enum role_kind { ROLE_SUPERVISOR, ROLE_GATE, ROLE_AUTH, ROLE_RELAY, ROLE_ADMIN, ROLE_KINDS };
 
-/* What a role finds at start. Everything lives as long as the process. */
+/* What a role finds at start. All of it lives as long as the process. */
 struct role_context {
 	struct loop *loop;
 	const struct config *config;
@@ -35,7 +34,8 @@ struct role_context {
  * A descriptor handed over under this name, owned by the caller from then on;
  * -1 when there is none. Names, by role:
  *   gate:  "tls-certificate", "tls-key", "tls-tickets",
- *          "tls-certificate:NAME", "tls-key:NAME" (each certificate section), "client-ca:NAME" (of a listener), "census", "census-reading" (stats/census.h)
+ *          "tls-certificate:NAME", "tls-key:NAME" (each certificate section), "client-ca:NAME" (of a listener),
+ *          "census", "census-reading" (stats/census.h)
  *   auth:  "app-passwords" (read-write, append), "auth-key" (32 random bytes a node, for keyed hashes),
  *          "ldap-password:NAME", "relay-password:NAME", "redis-password",
  *          "oauth-secret:NAME", "oauth-refresh:NAME", "oauth-account:NAME", "oauth-ca:NAME" (each oauth section),
@@ -45,29 +45,44 @@ struct role_context {
  *   admin: "control" (listening), "http" (listening), "slabs" (all slabs, see stats/stats.h)
  */
 int role_take_fd(const struct role_context *context, const char *name);
-/* The same, as a secret; STATUS_NOT_FOUND. The descriptor is closed. */
+/* The same, read as a secret; STATUS_NOT_FOUND. The descriptor is closed. */
 MUST_USE enum status role_take_secret(const struct role_context *context, const char *name, struct secret *out_secret);
-/* Ends this process in an orderly way once the current turn is over: a drained role calls it. */
+/* Ends this process in order once the current turn is over. A drained role calls it. */
 void role_finish(const struct role_context *context);
-/* For auth and relay: this gate broke the rules of its door, by a fault or because it was taken over. It is replaced. */
+/*
+ * For auth and relay: this gate broke the rules of its door, through a fault or because it was taken over. It is
+ * replaced.
+ */
 void role_distrust_gate(const struct role_context *context, uint32_t instance);
-/* The door to this peer closed: where the peer lives on, `attached` is called with a new one. Of two neighbours one asks: gates, then admin, then auth. */
+/*
+ * The door to this peer closed. Where the peer lives on, `attached` is called with a new one. Of two neighbours only
+ * one asks: the gate, or else admin, or else auth.
+ */
 void role_door_lost(const struct role_context *context, enum role_kind peer, uint32_t instance);
 
 struct role {
 	enum role_kind kind;
 	const char *name; /* "gate" */
-	/* Makes the role's state. For gates the last chance to open anything. Logs why it failed. */
+	/* Makes the role's state. For gates it is the last chance to open anything. Logs why it failed. */
 	enum status (*start)(const struct role_context *context, void **out_state);
-	/* A door to a peer; the role owns `fd`. A later one of the same kind replaces the former; of gates, there being several, the same instance's. */
+	/*
+	 * A door to a peer; the role owns `fd`. It replaces a former door to the same kind of peer; as there are
+	 * several gates, to the same instance of a gate.
+	 */
 	void (*attached)(void *state, enum role_kind peer, uint32_t instance, int fd);
-	/* Take nothing new, finish, then role_finish(), within limit_ms. Where others have `succeeded` it nothing that was begun need be cut short. */
+	/*
+	 * Take nothing new, finish, then call role_finish(), within limit_ms. Where others have `succeeded` it, nothing
+	 * that was begun need be cut short.
+	 */
 	void (*drain)(void *state, uint64_t limit_ms, bool succeeded);
-	/* Listen on `fd`, which is the role's, under this name ("ADDRESS:SOCKET:LISTENER"): in place of what it had, or beside it. NULL: it never does. */
+	/*
+	 * Listen on `fd`, which is the role's, under this name ("ADDRESS:SOCKET:LISTENER"): it replaces a socket of
+	 * that name, and is added to those of others. NULL: the role never listens.
+	 */
 	enum status (*listen)(void *state, struct span name, int fd);
-	/* A new key for session tickets; the role does not keep the view. NULL: it makes none. */
+	/* A new key for session tickets; the role does not keep the view. NULL: the role makes no tickets. */
 	enum status (*take_ticket_key)(void *state, struct span key);
-	/* Everything freed; the loop runs no more. */
+	/* Free everything; the loop no longer runs. */
 	void (*stop)(void *state);
 };
 

@@ -1,7 +1,7 @@
 /*
- * A role's process: born by fork and exec, it gives up all that it doesn't
- * need, starts its role, and serves until the supervisor tells it to drain, or is gone. Whatever
- * fails before READY ends the process with exit 1; the supervisor decides what follows.
+ * A role's process. Born by fork and exec, it gives up all that it doesn't need, starts its role, and serves until the
+ * supervisor tells it to drain or is gone. Any failure before READY ends the process with exit 1; what follows is the
+ * supervisor's decision.
  */
 #include "role/role_main.h"
 
@@ -42,7 +42,7 @@ struct role_process {
 	struct timer *beat; /* shows that the loop turns */
 };
 
-/* Buffers of messages come and go by the thousand: their memory is kept for the next ones, within bounds. */
+/* Message buffers come and go by the thousand, so their memory is kept for the next ones, within bounds. */
 static void keep_memory(void)
 {
 	mallopt(M_MMAP_THRESHOLD, MEMORY_IN_HEAP);
@@ -51,10 +51,10 @@ static void keep_memory(void)
 
 /* ---- giving up */
 
-/* No other process of this user may look into this one, and no core dump holds what it knows. */
+/* No other process of this user may look into this one, and no core dump shows what it knows. */
 static void forbid_inspection(void)
 {
-#ifndef SUBGATE_SANITIZED /* the leak checker looks into the process it runs in */
+#ifndef SUBGATE_SANITIZED /* the leak checker traces its own process */
 	prctl(PR_SET_DUMPABLE, 0);
 #endif
 }
@@ -64,7 +64,7 @@ static int compare_numbers(const void *a, const void *b)
 	return *(const int *)a - *(const int *)b;
 }
 
-/* Nothing stays open but what was handed over; that is for this program alone. */
+/* Closes all but what was handed over, which no program that this one executes may inherit. */
 static enum status close_others(const struct handover *list)
 {
 	int kept[HANDOVER_MAXIMUM + 1] = { STDERR_FILENO };
@@ -84,7 +84,9 @@ static enum status close_others(const struct handover *list)
 	return STATUS_OK;
 }
 
-/* Signals are the supervisor's: a terminal's Ctrl-C or systemd's SIGTERM to all must not end sessions. */
+/*
+ * Only the supervisor obeys signals: a terminal's Ctrl-C, or systemd's SIGTERM to all processes, must not end sessions.
+ */
 static void ignore_signals(void)
 {
 	signal(SIGTERM, SIG_IGN);
@@ -97,7 +99,7 @@ static enum status give_up_privileges(const struct birth *birth)
 	const struct rlimit no_core = { 0, 0 };
 	umask(077);
 	TRY(identity_assume(&birth->identity));
-	forbid_inspection(); /* a change of user undoes both of these */
+	forbid_inspection(); /* again, as a change of user undoes it */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != birth->parent)
 		return STATUS_SYSTEM;
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || setrlimit(RLIMIT_CORE, &no_core) < 0)
@@ -157,7 +159,7 @@ static enum status take_frame(void *context, struct door *door, uint16_t type, s
 	return door_send_draining(door, &draining);
 }
 
-/* Without a supervisor there is nobody to replace what dies, and a new one starts its own roles. */
+/* Without a supervisor nobody replaces a process that dies, and the next supervisor starts roles of its own. */
 static void take_closed(void *context, struct door *door)
 {
 	(void)context;
@@ -183,7 +185,7 @@ static enum status take_config(struct role_process *process, const struct birth 
 {
 	struct secret text SECRET_AUTO = { 0 };
 	TRY(role_take_secret(&process->context, "config", &text));
-	/* The supervisor has found no fault in it; one found here goes to the log. */
+	/* The supervisor found no fault in it. One that is found here goes to the log. */
 	return config_load(secret_reveal(&text), birth->config_file, stderr, &process->config);
 }
 
@@ -193,7 +195,7 @@ static enum status take_stats(struct role_process *process, const struct birth *
 	if (fd < 0)
 		return STATUS_NOT_FOUND;
 	enum status status = stats_map(fd, birth->seat, &process->context.stats);
-	close(fd); /* a role that is taken over can't reach the counters of others */
+	close(fd); /* so that a role that is taken over can't reach the counters of others */
 	return status;
 }
 
@@ -236,7 +238,7 @@ static enum status start_beat(struct role_process *process)
 	return STATUS_OK;
 }
 
-/* Each step logs or returns why not; the order is that of role/role.h. */
+/* Each step that fails logs the reason or returns it. The order is that of role/role.h. */
 static enum status start_role(struct role_process *process, const struct birth *birth)
 {
 	const struct door_ready ready = { .instance = birth->instance };
@@ -258,7 +260,7 @@ static void stop_role(struct role_process *process)
 	life_end(stats_life(process->context.stats));
 	process->role->stop(process->state);
 	role_services_use_door(NULL);
-	door_free(&process->supervisor); /* nobody is there for its frames any more */
+	door_free(&process->supervisor); /* its frames have no receiver any more */
 	loop_finish(process->context.loop, LAST_WORDS_MS);
 	timer_free(&process->beat);
 	config_free(&process->config);

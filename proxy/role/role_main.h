@@ -1,4 +1,4 @@
-/* The life of a role's process, from its first instruction: what is the same for all roles. */
+/* The life of a role's process from its first instruction, as far as it is the same for all roles. */
 #ifndef ROLE_ROLE_MAIN_H
 #define ROLE_ROLE_MAIN_H
 
@@ -9,10 +9,10 @@ int role_main(const struct role *role);
 
 /* ---- role_services.c: role/role.h's functions for roles */
 
-/* What role_take_fd gives out; taken over. Once, at start. */
+/* What role_take_fd gives out. Takes the list over; called once, at start. */
 void role_services_open(struct handover *list);
 const struct handover *role_services_list(void);
-/* The door over which roles tell the supervisor something; lent, until NULL is given. */
+/* The door over which roles talk to the supervisor. It is lent until this is called with NULL. */
 struct door;
 void role_services_use_door(struct door *door);
 

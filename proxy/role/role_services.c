@@ -1,4 +1,4 @@
-/* What a role may ask of the process it lives in (role/role.h). Owns the descriptors not yet taken. */
+/* What a role may ask of its process (role/role.h). Owns the descriptors that were not taken yet. */
 #include <unistd.h>
 
 #include "base/log.h"

@@ -1,11 +1,11 @@
 /*
- * seccomp. A gate gets a list of what it may call (gate_calls.c); everything else is refused
- * with EPERM, what opens files or sockets with EACCES. Refused and not killed: a C
- * library that tries a newer call first, and then falls back, would otherwise take all sessions
- * of a gate down after an upgrade, and an attacker gains nothing from an error code.
+ * seccomp. A gate has a list of what it may call (gate_calls.c). All else is refused with EPERM, and what opens files
+ * or sockets with EACCES. It is refused rather than killed: a C library that tries a newer call first and then falls
+ * back would otherwise take down all sessions of a gate after an upgrade, and an attacker gains nothing from an error
+ * code.
  *
- * The other roles load libraries whose calls nobody can list; they lose what
- * lets a process become more than it is, look into others, or be reached from outside.
+ * The other roles load libraries whose calls nobody can list. They lose the calls by which a process gains power, looks
+ * into others, or can be reached from outside.
  */
 #include <sys/socket.h>
 
@@ -86,9 +86,9 @@ static const int forbidden_calls[] = {
 	SCMP_SYS(io_uring_register),
 };
 
-/* "must never accept a connection from outside": auth and relay have no use for these. */
+/* Auth and relay must never accept a connection from outside. */
 static const int listening_calls[] = { SCMP_SYS(listen), SCMP_SYS(accept), SCMP_SYS(accept4) };
-/* Admin, in turn, is only ever called. */
+/* Admin, in turn, never connects to anybody. */
 static const int calling_calls[] = { SCMP_SYS(connect) };
 
 /* MSG_FASTOPEN connects too (tcp(7)). */
@@ -124,7 +124,7 @@ enum status system_calls_restrict(enum role_kind kind)
 	if (filter == NULL)
 		return STATUS_NO_MEMORY;
 	int error = kind == ROLE_GATE ? gate_calls_fill(filter) : fill_other(filter, kind);
-	/* Threads that a role made in start() are bound too. */
+	/* Binds the threads that a role made in start(), too. */
 	if (error == 0)
 		error = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
 	if (error == 0)

@@ -1,7 +1,7 @@
 /*
- * The process title, written over argv and, behind it, the old environment,
- * where the kernel looks for it (proc_pid_cmdline(5)). Owns the copy of the
- * environment, for the life of the process. Can't fail in a way that matters.
+ * The process title, written over argv and the old environment after it, where the kernel looks for it
+ * (proc_pid_cmdline(5)). Owns the copy of the environment, for the life of the process. Can't fail in a way that
+ * matters.
  */
 #include "role/title.h"
 
@@ -16,7 +16,7 @@ static char *room;       /* argv[0] */
 static char **moved;     /* the environment, for good */
 static size_t room_size; /* bytes from there to the end of argv, or of the environment */
 
-/* The end of consecutive strings that begin at `from`. */
+/* Where the consecutive strings that begin at `from` end. */
 static char *find_end(char **strings, char *from)
 {
 	for (size_t i = 0; strings[i] != NULL; i++)

@@ -1,4 +1,4 @@
-/* The measure of turns. Owns nothing; costs two reads of the clock and two additions a turn. */
+/* Measures turns. Owns nothing. Costs two reads of the clock and two additions a turn. */
 #include "role/turns.h"
 
 #include <inttypes.h>

@@ -1,13 +1,13 @@
 /*
- * How long the turns of this process's loop take: while one lasts, nobody else is
- * served. Each is counted (subgate_loop_turn_seconds), and a log line tells of long ones.
+ * How long the turns of this process's loop take, as nobody else is served during one. Each is counted
+ * (subgate_loop_turn_seconds), and long ones are logged.
  */
 #ifndef ROLE_TURNS_H
 #define ROLE_TURNS_H
 
 #include "role/role.h"
 
-/* From now on, until the process ends; one loop a process. `stats` outlives the loop. */
+/* Measures from now on until the process ends; a process has one loop. `stats` outlives the loop. */
 void turns_measure(struct loop *loop, struct stats *stats, enum role_kind role);
 
 #endif

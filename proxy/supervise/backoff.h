@@ -1,14 +1,17 @@
-/* How long a process that died stays away: longer with each death, from the start again once one lived well. */
+/*
+ * How long a process that died stays away: longer with each death, and from the start again after one that lived long
+ * enough.
+ */
 #ifndef SUPERVISE_BACKOFF_H
 #define SUPERVISE_BACKOFF_H
 
 #include <stdint.h>
 
-/* A crash now and then costs clients next to nothing. */
+/* A rare crash costs clients next to nothing. */
 #define BACKOFF_FIRST_MS 100
-/* A process that can't start costs next to nothing either. */
+/* Trying a process that can't start costs next to nothing. */
 #define BACKOFF_LONGEST_MS 30000
-/* After so long a life the next death counts as the first. */
+/* After a life this long the next death counts as the first. */
 #define BACKOFF_LIVED_WELL_MS 60000
 
 /* The next delay, from the one before (0: none yet) and how long the process lived. */

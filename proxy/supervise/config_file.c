@@ -1,4 +1,4 @@
-/* Reading and checking. Owns nothing for longer than a call; every fault is a line for the administrator. */
+/* Reads and checks the config. Owns nothing for longer than a call. Every fault is a line for the administrator. */
 #include "supervise/config_file.h"
 
 #include <errno.h>
@@ -66,7 +66,7 @@ struct pair {
 	const char *section, *name;
 	unsigned line;
 	const char *certificate, *key;
-	bool is_named; /* chosen by a name, so it must have one */
+	bool is_named; /* the client chooses it by name, so it must have one */
 };
 
 static void report_pair(const struct config *config, const struct pair *pair, FILE *faults, const char *why)
@@ -75,7 +75,7 @@ static void report_pair(const struct config *config, const struct pair *pair, FI
 		*pair->name ? " " : "", pair->name, pair->certificate, pair->key, why);
 }
 
-/* As a server of its own, so that what is wrong shows whatever the other certificates are. */
+/* Tried as a server of its own, so that its faults show whatever the other certificates are. */
 static enum status make_context(const struct config *config, const struct pair *pair, const struct secret *certificate,
 				const struct secret *key, FILE *faults)
 {
@@ -97,7 +97,7 @@ static enum status make_context(const struct config *config, const struct pair *
 	return status;
 }
 
-/* Files that can't be read are config_check's business. */
+/* Unreadable files are reported by config_check. */
 static enum status check_pair(const struct config *config, const struct pair *pair, FILE *faults)
 {
 	struct secret certificate SECRET_AUTO = { 0 };
@@ -123,7 +123,7 @@ static enum status check_tls(const struct config *config, FILE *faults)
 	return worst;
 }
 
-/* That the key file is one, and its key signs. */
+/* Checks that the file is a service account's, and that its key signs. */
 static enum status check_accounts(const struct config *config, FILE *faults)
 {
 	enum status worst = STATUS_OK;

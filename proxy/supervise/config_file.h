@@ -10,9 +10,15 @@
 /* Bytes: far more than anybody writes by hand. */
 #define CONFIG_FILE_MAXIMUM (1U << 20)
 
-/* Reads and parses; *out_text, which the caller has initialized with that maximum, gets the file's bytes. Faults as in config.h. */
+/*
+ * Reads and parses. *out_text, which the caller has initialized with that maximum, gets the file's bytes. Faults are as
+ * in config.h.
+ */
 MUST_USE enum status config_file_load(const char *file, FILE *faults, struct buf *out_text, struct config **out_config);
-/* config_check, users and groups, and that certificate and key make a server. STATUS_INVALID with faults. */
+/*
+ * Runs config_check, looks users and groups up, and checks that each certificate and its key make a server.
+ * STATUS_INVALID, with faults.
+ */
 MUST_USE enum status config_file_check(const struct config *config, FILE *faults);
 
 #endif

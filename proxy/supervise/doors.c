@@ -1,7 +1,7 @@
 /*
- * Who may speak to whom, and the doors between them: socket pairs, each end
- * handed to its process over the supervisor's door. One way for a start, a restart and a
- * reload: a process that is new gets new doors to all its neighbours, and they theirs.
+ * Which roles may talk to each other, and the doors between them: socket pairs, whose ends reach their processes over
+ * the supervisor's doors. A start, a restart and a reload work alike: a new process gets new doors to all its
+ * neighbours, and they get theirs.
  */
 #include <string.h>
 #include <sys/socket.h>
@@ -25,7 +25,7 @@ static bool are_neighbours(enum role_kind a, enum role_kind b)
 	return false;
 }
 
-/* Gives one end away; a process that can't take it is ending, and its end is told elsewhere. */
+/* Gives one end away. A process that can't take it is ending, which is noticed elsewhere. */
 static enum status send_end(struct post *to, enum role_kind peer, uint32_t instance, int fd)
 {
 	const struct door_attach attach = { .role = (uint8_t)peer, .instance = instance };
@@ -52,7 +52,7 @@ static enum status attach_pair(struct post *one, struct post *other)
 	return first != STATUS_OK ? first : second;
 }
 
-/* Commands of administrators that are for the supervisor itself. */
+/* The door for administrators' commands to the supervisor itself. */
 static enum status attach_control(struct post *admin)
 {
 	int ends[2];
@@ -60,7 +60,7 @@ static enum status attach_control(struct post *admin)
 	enum status status = door_create(admin->generation->supervisor->loop, ends[0], &control_door_handler, admin,
 					 &admin->control);
 	if (status != STATUS_OK) {
-		close(ends[1]); /* the door has seen to the other */
+		close(ends[1]); /* the door closed the other */
 		return status;
 	}
 	return send_end(admin, ROLE_SUPERVISOR, 0, ends[1]);

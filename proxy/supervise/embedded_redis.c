@@ -1,11 +1,10 @@
 /*
- * The private redis-server. Owns its process, its password and its folder
- * (state_dir/redis). Away, it makes the relay refuse with 451 until it is back.
+ * The private redis-server. Owns its process, its password and its folder (state_dir/redis). While it is away the relay
+ * refuses with 451.
  *
- * appendfsync is "always": what Redis acknowledged is on disk, so that not
- * even a power cut takes a charge back (promise 4). Redis syncs once for all
- * commands of one turn; measured on an SSD a charge alone took 0.21 ms instead of
- * 0.06, twenty at once 0.4 ms, 40,000 a second: far more than a node sends.
+ * appendfsync is "always", so what Redis acknowledged is on disk, and not even a power cut takes a charge back (promise
+ * 4). Redis syncs once for all commands of one turn. Measured on an SSD, a single charge took 0.21 ms instead of 0.06,
+ * and twenty at once 0.4 ms: 40,000 a second, far more than a node sends.
  */
 #include "supervise/embedded_redis.h"
 
@@ -49,7 +48,7 @@ struct embedded_redis {
 	char server[sizeof("unix:") + sizeof(((struct sockaddr_un *)0)->sun_path)];
 	struct secret password;
 	int password_fd;
-	bool shared; /* roles are other users */
+	bool shared; /* roles run as other users */
 	struct process *process;
 	struct timer *timer; /* to start it again, or to kill it */
 	struct redis_pulse *pulse;
@@ -68,7 +67,7 @@ static const char *socket_path(const struct embedded_redis *redis)
 
 /* ---- starting it */
 
-/* The first of these names in PATH; valkey-server is the same server under its other name. */
+/* Finds the first of these names in PATH. valkey-server is the same server under another name. */
 static int find_binary(void)
 {
 	static const char *const names[] = { "redis-server", "valkey-server" };
@@ -89,7 +88,9 @@ static int find_binary(void)
 static enum status write_settings(const struct embedded_redis *redis, struct buf *b)
 {
 	TRY(buf_printf(b, "port 0\nunixsocket \"%s\"\nunixsocketperm %s\n", socket_path(redis),
-		       redis->shared ? "777" : "700")); /* the password guards it; the folder is passable, no more */
+		       redis->shared
+			       ? "777"
+			       : "700")); /* it is guarded by the password; the folder can only be passed through */
 	TRY(buf_printf(b, "requirepass %.*s\n", SPAN_ARGS(secret_reveal(&redis->password))));
 	TRY(buf_printf(b, "dir \"%s\"\n", redis->folder));
 	return buf_append_text(b, "appendonly yes\n"
@@ -106,7 +107,7 @@ static enum status write_settings(const struct embedded_redis *redis, struct buf
 				  "proc-title-template \"subgate: redis\"\n");
 }
 
-/* Its config, password included, in a pipe: on no disk and in no argument. */
+/* Its config comes through a pipe, so that the password is on no disk and in no argument. */
 static enum status open_settings(const struct embedded_redis *redis, int *out_fd)
 {
 	int ends[2];
@@ -279,7 +280,7 @@ static bool ask_for_pong(int fd, const struct secret *password)
 		if (memmem(reply, size, "+PONG", 5))
 			return true;
 		if (reply[0] == '-' || memmem(reply, size, "\n-", 2))
-			return false; /* -LOADING: it reads its file still */
+			return false; /* -LOADING: it is still reading its file */
 	}
 	return false;
 }
@@ -314,7 +315,7 @@ static enum status wait_for_answer(const struct embedded_redis *redis, uint64_t 
 
 /* ---- life */
 
-/* In the state folder; where its path is too long for a socket (108 bytes), in the run folder. */
+/* The socket is in the state folder, or in the run folder where the path is too long for a socket (108 bytes). */
 static enum status choose_socket(const struct config *config, FILE *faults, struct embedded_redis *redis)
 {
 	const char *const bases[] = { config->global.state_dir, config->global.run_dir };
@@ -338,7 +339,7 @@ static enum status prepare_folder(const struct config *config, FILE *faults, str
 		return STATUS_SYSTEM;
 	}
 	TRY(choose_socket(config, faults, redis));
-	/* A quote or a line end would end the setting that it stands in. */
+	/* A quote or a line end in a path would end its setting. */
 	if (strpbrk(redis->folder, "\"\\\n") || strpbrk(redis->server, "\"\\\n")) {
 		fprintf(faults, "%s: the embedded Redis takes no quotes in paths\n", redis->folder);
 		return STATUS_INVALID;

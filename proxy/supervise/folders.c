@@ -1,7 +1,6 @@
 /*
- * Folders, locks and files. Owns the descriptors of the locks. Everything is
- * opened here, by the supervisor, so that no role needs a path. Fails with a text
- * for the administrator.
+ * Folders, locks and files. Owns the descriptors of the locks. The supervisor opens everything here, so that no role
+ * needs a path. Fails with a text for the administrator.
  */
 #include "supervise/folders.h"
 
@@ -29,7 +28,7 @@ static enum status report_path(FILE *faults, const char *what, const char *path)
 
 /* ---- folders */
 
-/* The folders above, as anybody may pass through. */
+/* Makes the folders above it, which anybody may pass through. */
 static enum status make_parents(const char *path)
 {
 	char part[PATH_ROOM];
@@ -54,7 +53,7 @@ enum status folder_make(const char *path, mode_t mode, const struct identity *ow
 	if (fd < 0)
 		return STATUS_SYSTEM;
 	bool right = fstat(fd, &info) == 0;
-	/* The umask took bits away, or an older run had other users. */
+	/* The umask may have taken bits away, and an earlier run may have had other users. */
 	if (right && (info.st_mode & 07777) != mode)
 		right = fchmod(fd, mode) == 0;
 	if (right && owner && owner->changes && info.st_uid != owner->uid)
@@ -65,7 +64,7 @@ enum status folder_make(const char *path, mode_t mode, const struct identity *ow
 	return right ? STATUS_OK : STATUS_SYSTEM;
 }
 
-/* The folder itself may be the administrator's, with a mode of his; roles only must be able to pass through. */
+/* The folder may be the administrator's own, with a mode of their choice; roles must only be able to pass through. */
 static enum status make_base(const char *path, FILE *faults)
 {
 	struct stat info;
@@ -117,7 +116,7 @@ enum status folders_lock(const struct config *config, uint64_t limit_ms, FILE *f
 	struct folders folders = FOLDERS_NONE;
 	const char *state = config->global.state_dir, *run = config->global.run_dir;
 	enum status status = lock_folder(state, limit_ms, faults, &folders.state_lock);
-	/* One folder for both is one lock. */
+	/* One folder for both has one lock. */
 	if (status == STATUS_OK && strcmp(state, run) != 0)
 		status = lock_folder(run, limit_ms, faults, &folders.run_lock);
 	if (status != STATUS_OK)
@@ -146,7 +145,7 @@ static enum status open_file(const char *path, FILE *faults, unsigned roles, con
 	return handover_give(list, roles, fd, "%s", name);
 }
 
-/* Read and written at its beginning, so without O_APPEND. */
+/* Opened without O_APPEND, as it is read and written at its beginning. */
 static enum status open_state(const char *folder, const char *name, FILE *faults, struct handover *list)
 {
 	char path[PATH_ROOM];
@@ -157,7 +156,10 @@ static enum status open_state(const char *folder, const char *name, FILE *faults
 	return handover_give(list, TO(ROLE_RELAY), fd, "%s", name);
 }
 
-/* Refresh tokens, which providers replace: one file a section, opened anew for each generation, so that two of auth can lock each other out. */
+/*
+ * Refresh tokens, which providers replace. Each section has a file, opened anew for each generation so that two auth
+ * processes can lock each other out.
+ */
 static enum status open_token_files(const struct config *config, FILE *faults, struct handover *list)
 {
 	char path[PATH_ROOM];

@@ -1,6 +1,6 @@
 /*
- * What happens to the sockets of one gate: its process is told of them, and they are judged when that has ended.
- * Owns nothing; sockets.c does.
+ * What happens to the sockets of one gate: its process is told of them, and they are judged when it has ended. Owns
+ * nothing; sockets.c owns them.
  */
 #include "supervise/gate_sockets.h"
 
@@ -17,7 +17,7 @@
 
 /* ---- visits */
 
-/* What is done with each of them. */
+/* What is done with each socket of a gate. */
 struct visit {
 	struct sockets *sockets;
 	void (*see)(struct visit *visit, struct socket_entry *entry, const char *name);
@@ -28,7 +28,10 @@ struct visit {
 	bool well, renewed; /* judge_one */
 };
 
-/* "ADDRESS:SOCKET:LISTENER": its number in the section, then that of the gate's sockets there, both from 0. */
+/*
+ * A name is "ADDRESS:SOCKET:LISTENER": the number of the address in the section, then that of the gate's socket there,
+ * both from 0.
+ */
 static void visit_address(struct visit *visit, const struct gate_place *place, const struct config_listener *listener,
 			  size_t k)
 {
@@ -51,7 +54,10 @@ static void visit_gate(struct visit *visit, const struct gate_place *place)
 	}
 }
 
-/* The new one is there before the old one goes, so that nobody else gets the port. STATUS_SYSTEM: neither is. */
+/*
+ * The new socket is opened before the old one is closed, so that nobody else gets the port. STATUS_SYSTEM: there is
+ * neither.
+ */
 static enum status renew_socket(struct sockets *sockets, struct socket_entry *entry)
 {
 	struct endpoint endpoint;
@@ -71,10 +77,10 @@ static enum status renew_socket(struct sockets *sockets, struct socket_entry *en
 /* ---- after a gate's end */
 
 /*
- * As listener_open_socket made it. A gate that was taken over may end well in every way that we can see, having said
- * that it drained; so it is not its word that counts. Its system calls leave it none that changes a listening socket
- * (gate_calls.def); this asks the kernel whether that is so. And whoever crashed, or had to be killed, may have been
- * in the middle of what we have not thought of: there the sockets are replaced whatever the kernel says.
+ * Whether a socket is as listener_open_socket made it. A gate that was taken over may say that it drained, and end well
+ * in every way that we can see, so its word doesn't count. None of its system calls changes a listening socket
+ * (gate_calls.def), and this asks the kernel whether that is so. A gate that crashed or had to be killed may have been
+ * in the middle of something that we have not thought of: its sockets are replaced whatever the kernel says.
  */
 static bool is_sound(int fd)
 {
@@ -84,7 +90,10 @@ static bool is_sound(int fd)
 	       fcntl(fd, F_GETFL) == (O_RDWR | O_NONBLOCK) && fcntl(fd, F_GETOWN) == 0;
 }
 
-/* A living gate that has it too, of another config, takes whoever waits there: it must not block on it. */
+/*
+ * A living gate of another config may have this socket too, and takes the clients that wait there. It must not block on
+ * it.
+ */
 static void judge_one(struct visit *visit, struct socket_entry *entry, const char *name)
 {
 	(void)name;
@@ -92,7 +101,7 @@ static void judge_one(struct visit *visit, struct socket_entry *entry, const cha
 		return;
 	fcntl(entry->fd, F_SETFL, O_NONBLOCK);
 	visit->renewed = true;
-	(void)!renew_socket(visit->sockets, entry); /* or it is when a gate is to be told of it */
+	(void)!renew_socket(visit->sockets, entry); /* if it fails, the next gate to be told of it tries again */
 }
 
 bool gate_sockets_judge(struct sockets *sockets, const struct gate_place *place, bool well)

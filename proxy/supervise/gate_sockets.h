@@ -12,11 +12,14 @@ struct gate_place {
 };
 
 /*
- * The gate of that place has ended. Its sockets stay where it ended `well` and the kernel shows each as it was; others
- * are opened anew, so that none that a gate under an attacker's control may have touched has a successor. True: some were.
+ * The gate of that place has ended. Its sockets stay if it ended `well`, and the kernel shows each as it was. Others
+ * are opened anew, so that no socket that an attacker may have touched passes to another gate. True: some were.
  */
 bool gate_sockets_judge(struct sockets *sockets, const struct gate_place *place, bool well);
-/* Calls `take` for those of that gate with a number above `after`, with names that no two of them share; what could not be opened before is opened now. Ends with the first status that is not OK; STATUS_SYSTEM: errno. */
+/*
+ * Calls `take` for each socket of that gate with a number above `after`, each under a name of its own. Those that could
+ * not be opened before are opened now. Ends with the first status that is not OK; STATUS_SYSTEM: errno.
+ */
 MUST_USE enum status gate_sockets_visit_newer(struct sockets *sockets, const struct gate_place *place, uint64_t after,
 					      enum status (*take)(void *context, const char *name, int fd),
 					      void *context);

@@ -1,7 +1,7 @@
 /*
- * A generation: all roles under one config, from opening what they need to
- * the end of the last of them. Owns config, descriptors and posts. What happens to its posts is
- * looked at once, at the end of a turn, so that nothing is freed under a callback's feet.
+ * A generation: all roles under one config, from opening what they need to the end of the last of them. Owns config,
+ * descriptors and posts. What happened to its posts is looked at once, at the end of a turn, so that nothing is freed
+ * while a callback still uses it.
  */
 #include <errno.h>
 #include <signal.h>
@@ -50,7 +50,7 @@ static enum status add_shared_files(struct generation *generation, struct span t
 		      : handover_give(&generation->files, TO(ROLE_AUTH) | TO(ROLE_RELAY), fd, "redis-password");
 }
 
-/* Two generations at once, so that a reload finds its seats free, and the supervisor. */
+/* Enough for two generations at once, so that a reload finds free seats, and for the supervisor. */
 static enum status make_seats(struct supervisor *supervisor, const struct config *config)
 {
 	unsigned taken = 0;
@@ -171,7 +171,10 @@ static bool are_ready(const struct generation *generation, size_t from, size_t t
 	return true;
 }
 
-/* Gates take clients at once, so they follow who they need; an admin that answers says that all are there. */
+/*
+ * Gates take clients at once, so they start after the roles that they need. Admin starts last: that it answers says
+ * that all are there.
+ */
 static void look_at_start(struct generation *generation)
 {
 	struct supervisor *supervisor = generation->supervisor;
@@ -226,7 +229,7 @@ static void drain_posts(struct generation *generation, bool gates, uint64_t limi
 	for (size_t i = 0; i < generation->post_count; i++)
 		if (is_gate(&generation->posts[i]) == gates && generation->posts[i].state != POST_GONE)
 			post_drain(&generation->posts[i], limit_ms, succeeded);
-	/* Who is told ends what is left by himself when the limit is over, and needs a moment for it. */
+	/* A process that was told to end cuts short what is left at the limit, and needs a moment for that. */
 	timer_set(generation->limit, limit_ms + KILL_GRACE_MS);
 }
 

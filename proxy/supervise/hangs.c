@@ -1,7 +1,4 @@
-/*
- * The look at signs of life. Owns its timer. What it decides about a process
- * stands in the process's post.
- */
+/* Looks at signs of life. Owns its timer. Its verdict on a process is kept in the process's post. */
 #include "supervise/hangs.h"
 
 #include <signal.h>
@@ -24,7 +21,7 @@ struct hangs {
 	struct timer *timer;
 	unsigned hung[ROLE_KINDS + 1]; /* counted anew in each look; the last: Redis */
 	bool stubborn;                 /* some process does not die */
-	uint64_t watchdog_ms;          /* between two words to systemd; 0: it does not ask */
+	uint64_t watchdog_ms;          /* between two notices to systemd; 0: it wants none */
 	uint64_t told_ms;
 };
 
@@ -47,7 +44,7 @@ void hangs_list_threads(const struct post *post, char out_text[HANGS_TEXT_SIZE])
 	}
 }
 
-/* Its loop should turn. One that has ended its loop finishes within the limit of its drain. */
+/* Its loop should turn. A process that has ended its loop finishes within the limit of its drain. */
 static bool owes_signs(const struct post *post)
 {
 	return post->state != POST_STARTING && !(post->state == POST_DRAINING && post->life.ending);
@@ -145,7 +142,7 @@ static void show_counts(const struct hangs *hangs)
 		stats_set(own, COUNTER_ROLE_HUNG, role, hangs->hung[role]);
 }
 
-/* Where killing does not help, systemd may end all of us and begin anew. */
+/* Where killing does not help, systemd may end us all and start anew. */
 static void feed_watchdog(struct hangs *hangs, uint64_t now_ms)
 {
 	if (hangs->watchdog_ms == 0 || hangs->stubborn || now_ms - hangs->told_ms < hangs->watchdog_ms)

@@ -1,7 +1,7 @@
 /*
- * Processes that hang: seen by their signs of life (stats/life.h), shown, and
- * killed, upon which they are replaced as if they had died. The signs are looked at twice a
- * second; time in which the supervisor itself was held up (stopped, suspended, on a busy machine) counts against nobody.
+ * Processes that hang. They are found by their signs of life (stats/life.h), shown, and killed; they are then replaced
+ * as if they had died. The signs are looked at twice a second. Time in which the supervisor itself was held up
+ * (stopped, suspended, on a busy machine) counts against nobody.
  */
 #ifndef SUPERVISE_HANGS_H
 #define SUPERVISE_HANGS_H
@@ -10,7 +10,7 @@
 
 struct hangs;
 
-/* Looks from now on at all processes of the supervisor, and feeds systemd's watchdog. */
+/* Watches all processes of the supervisor from now on, and feeds systemd's watchdog. */
 MUST_USE enum status hangs_begin(struct supervisor *supervisor, struct hangs **out_hangs);
 void hangs_free(struct hangs **hangs); /* NULL-safe; sets to NULL */
 

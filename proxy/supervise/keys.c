@@ -1,6 +1,6 @@
 /*
- * Key files. Made under another name, synced, then linked into place, so that
- * no crash leaves half a key. Owns nothing; fails with a text.
+ * Key files. They are written under another name, synced, then linked into place, so that no crash leaves half a key.
+ * Owns nothing. Fails with a text for the administrator.
  */
 #include "supervise/keys.h"
 
@@ -41,7 +41,7 @@ static enum status make_key(const char *path, FILE *faults)
 		return report_key(faults, draft, strerror(errno));
 	bool made = write_key(fd);
 	close(fd);
-	/* link(2), unlike rename(2), never replaces a key that somebody else made meanwhile. */
+	/* link(2), unlike rename(2), never replaces a key that another process made in the meantime. */
 	if (!made || (link(draft, path) < 0 && errno != EEXIST)) {
 		int error = errno;
 		unlink(draft);

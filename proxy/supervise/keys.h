@@ -10,8 +10,8 @@
 #define KEY_SIZE 32
 
 /*
- * The key of that file as a sealed descriptor; made, whole or not at all, where
- * there is none. A file of another size, or that others can read, is refused with a text in `faults`.
+ * The key of that file as a sealed descriptor. A missing file is made, whole or not at all. A file of another size, or
+ * one that others can read, is refused with a text in `faults`.
  */
 MUST_USE enum status key_file_open(const char *path, FILE *faults, int *out_fd);
 

@@ -1,6 +1,6 @@
 /*
- * The three kinds of log target. Owns its descriptor (not stderr). A target
- * that fails loses lines and counts them: the supervisor must go on.
+ * The three kinds of log target. Owns its descriptor (not stderr). A target that fails loses lines and counts them, as
+ * the supervisor must go on.
  */
 #include "supervise/log_target.h"
 
@@ -84,7 +84,9 @@ void log_target_free(struct log_target **target)
 
 /* ---- writing */
 
-/* A terminal or a pipe is others' too, so it can't be made non-blocking; what polls writable takes one line. */
+/*
+ * A terminal or a pipe is shared with others, so it can't be made non-blocking. One that polls writable takes a line.
+ */
 static bool write_stderr(struct span line)
 {
 	char text[LINE_ROOM];
@@ -126,7 +128,7 @@ static bool write_syslog(struct log_target *target, struct span line)
 			    (int)getpid(), SPAN_ARGS(span_slice(line, 0, sizeof(text) - 64)));
 	if (send(target->fd, text, (size_t)size, MSG_DONTWAIT | MSG_NOSIGNAL) == size)
 		return true;
-	/* A syslog daemon that was restarted has a new socket: the next line finds it. */
+	/* A restarted syslog daemon has a new socket, which the next line finds. */
 	close(target->fd);
 	target->fd = -1;
 	return false;

@@ -1,4 +1,4 @@
-/* Where log lines end up: stderr as they are, syslog, or a file with a timestamp. Never waits for a reader. */
+/* Where log lines end up: on stderr as they are, in syslog, or in a file with a timestamp. Never waits for a reader. */
 #ifndef SUPERVISE_LOG_TARGET_H
 #define SUPERVISE_LOG_TARGET_H
 
@@ -7,9 +7,9 @@
 
 struct log_target;
 
-/* STATUS_SYSTEM: the file can't be opened (errno). A relative path is below state_dir. */
+/* STATUS_SYSTEM: the file can't be opened (errno). A relative path is relative to state_dir. */
 MUST_USE enum status log_target_open(const struct config *config, struct log_target **out_target);
-/* One line, "LEVEL WHO: text", without its end. A target that can't take it now loses it. */
+/* Writes one line, "LEVEL WHO: text", given without its line end. A target that can't take it now loses it. */
 void log_target_write(struct log_target *target, struct span line);
 uint64_t log_target_lost(const struct log_target *target);
 void log_target_free(struct log_target **target); /* NULL-safe; sets to NULL */

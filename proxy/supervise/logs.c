@@ -1,6 +1,6 @@
 /*
- * Log pipes and their forwarding. Owns the read ends and the target. Takes
- * nothing for granted: a role that was taken over may write anything into its pipe.
+ * Log pipes and their forwarding. Owns the read ends and the target. Takes nothing for granted, as a role that was
+ * taken over may write anything into its pipe.
  */
 #include "supervise/logs.h"
 
@@ -35,8 +35,8 @@ struct log_pipe {
 	enum log_level foreign;
 	const struct pace_limit *limit; /* NULL: none */
 	struct pace pace;
-	struct timer *timer; /* while it is not read; NULL: no limit */
-	uint64_t told_ms;    /* when the log was last told that it is not; 0: never */
+	struct timer *timer; /* runs while the pipe is not read; NULL: no limit */
+	uint64_t told_ms;    /* when a line last said that it is not; 0: never */
 	char line[LOGS_LINE_MAXIMUM];
 	size_t size; /* bytes of an unfinished line */
 };
@@ -97,7 +97,7 @@ static void forward_line(struct log_pipe *pipe, char *text, size_t size)
 	log_target_write(pipe->logs->target, line);
 }
 
-/* Forwards every whole line, and a piece where a line is longer than we keep. */
+/* Forwards every whole line, and pieces of a line that is longer than our room. */
 static void forward_lines(struct log_pipe *pipe)
 {
 	size_t start = 0;
@@ -131,7 +131,7 @@ static void drop_pipe(struct log_pipe *pipe)
 	free(pipe);
 }
 
-/* STATUS_AGAIN when the pipe is empty, STATUS_END when it is over. */
+/* STATUS_AGAIN: the pipe is empty. STATUS_END: it has ended. */
 static enum status read_some(struct log_pipe *pipe)
 {
 	ssize_t got = read(pipe->fd, pipe->line + pipe->size, sizeof(pipe->line) - pipe->size);
@@ -220,7 +220,7 @@ enum status logs_open_paced(struct logs *logs, const char *who, enum log_level f
 		free(pipe);
 		return STATUS_SYSTEM;
 	}
-	fcntl(ends[1], F_SETPIPE_SZ, PIPE_BYTES); /* a user at his limit of pipe memory keeps the 64 KiB */
+	fcntl(ends[1], F_SETPIPE_SZ, PIPE_BYTES); /* a user at their limit of pipe memory keeps 64 KiB */
 	pipe->logs = logs;
 	pipe->fd = ends[0];
 	pipe->foreign = foreign;

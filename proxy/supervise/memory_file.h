@@ -1,4 +1,4 @@
-/* Bytes as a descriptor that can't be changed any more: how config and secrets reach the roles. */
+/* Bytes in a descriptor that nobody can change any more. Config and secrets reach the roles this way. */
 #ifndef SUPERVISE_MEMORY_FILE_H
 #define SUPERVISE_MEMORY_FILE_H
 

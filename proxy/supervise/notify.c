@@ -1,7 +1,6 @@
 /*
- * sd_notify's protocol by hand: one datagram a state to the socket that
- * NOTIFY_SOCKET names. Owns nothing for longer than a call; whoever doesn't
- * listen misses it.
+ * sd_notify's protocol by hand: a datagram for each state to the socket that NOTIFY_SOCKET names. Owns nothing for
+ * longer than a call. If nobody listens, it is lost.
  */
 #include "supervise/notify.h"
 
@@ -59,7 +58,7 @@ void notify_watchdog(void)
 	send_state("WATCHDOG=1");
 }
 
-/* A number of the environment; 0 where there is none. */
+/* A number from the environment; 0 where there is none. */
 static uint64_t read_number(const char *name)
 {
 	const char *text = getenv(name);

@@ -1,7 +1,6 @@
 /*
- * One process of a role, from fork to its last word. Owns process, door and
- * seat of the post. A process that dies is replaced after a back-off that grows; while its
- * generation starts or drains it is not.
+ * One process of a role, from fork to its last word. Owns the post's process, door and seat. A process that dies is
+ * replaced after a growing back-off, except while its generation starts or drains.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -76,7 +75,7 @@ static enum status take_draining(struct post *post, struct span payload)
 	return STATUS_OK;
 }
 
-/* Its death is told as any other's, so a new one takes its place. */
+/* Its death is noticed like any other, so a new one takes its place. */
 static void kill_gate(const struct generation *generation, uint32_t instance)
 {
 	char name[POST_NAME_SIZE];
@@ -90,7 +89,7 @@ static void kill_gate(const struct generation *generation, uint32_t instance)
 	}
 }
 
-/* Only who has doors to gates may complain about one. */
+/* Only roles with doors to gates may complain about one. */
 static enum status take_distrust(struct post *post, struct span payload)
 {
 	struct door_distrust distrust;
@@ -108,7 +107,10 @@ static void take_renewal(void *context)
 		doors_renew(post);
 }
 
-/* Most often the peer has died, and a new one brings new doors; who lives is looked for once that would have been noticed. */
+/*
+ * Most often the peer has died, and its successor brings new doors. Whether it lives is looked at once its death would
+ * have been noticed.
+ */
 static enum status take_door_lost(struct post *post, struct span payload)
 {
 	struct door_lost lost;
@@ -122,7 +124,10 @@ static enum status take_door_lost(struct post *post, struct span payload)
 	return STATUS_OK;
 }
 
-/* A gate has a word now and then for its supervisor: more is an attacker's, who would have all of its time. */
+/*
+ * A gate seldom has something to tell its supervisor. One that says more is an attacker's, and would take all of the
+ * supervisor's time.
+ */
 static bool says_too_much(struct post *post)
 {
 	static const struct pace_limit limit = { .burst = 100, .a_second = 1 };
@@ -154,7 +159,10 @@ static enum status take_frame(void *context, struct door *door, uint16_t type, s
 	}
 }
 
-/* It ended, or it broke the door and must end. A draining one has its last words to write, and a limit for that. */
+/*
+ * The process ended, or broke the rules of the door and must end. One that drains still has its last replies to write,
+ * within a limit.
+ */
 static void take_closed(void *context, struct door *door)
 {
 	struct post *post = context;
@@ -288,7 +296,7 @@ static enum status spawn_process(struct post *post, const struct handover *list,
 	return status;
 }
 
-/* What a gate counts is gone with it. */
+/* A gate's counts end with it. */
 static enum status open_census(const struct post *post)
 {
 	const struct generation *generation = post->generation;
@@ -297,7 +305,7 @@ static enum status open_census(const struct post *post)
 	return census_board_open(generation->supervisor->census, post->seat, generation->config->limits.connections);
 }
 
-/* What a gate says may be an attacker's word; with debug its administrator wants to read much of it. */
+/* What a gate logs may be an attacker's words. With debug, the administrator wants to read much of it. */
 static const struct pace_limit *log_pace(const struct post *post)
 {
 	static const struct pace_limit gate = { .burst = 1U << 20, .a_second = 16U << 10 };
@@ -325,7 +333,7 @@ static enum status spawn_with_door(struct post *post, int door)
 	return status;
 }
 
-/* Both ends: ours as a door (which owns it, whatever happens), the other handed to the process. */
+/* Opens both ends: ours becomes a door, which owns it whatever happens, and the process is given the other. */
 static enum status open_and_spawn(struct post *post)
 {
 	int ends[2];

@@ -1,7 +1,6 @@
 /*
- * Fork, exec and the watch of a pidfd. Owns the pidfd; between fork and exec
- * only async-signal-safe calls are made. A child that fails before exec says
- * so on its stderr and ends with 127.
+ * Fork, exec, and the watch of a pidfd. Owns the pidfd. Between fork and exec only async-signal-safe calls are made. A
+ * child that fails before exec says so on its stderr and ends with 127.
  */
 #include "supervise/process.h"
 
@@ -46,7 +45,7 @@ static void fail_child(const char *what)
 	_exit(EXIT_NO_EXEC);
 }
 
-/* What we set for ourselves is not for others: handlers are reset by exec, what is ignored or blocked is not. */
+/* Our own settings are not for the program: exec resets handlers, but not what is ignored or blocked. */
 static void reset_signals(void)
 {
 	sigset_t none;
@@ -61,7 +60,7 @@ static void place_descriptors(const struct process_options *options)
 	if (input < 0 || dup2(input, STDIN_FILENO) < 0 || dup2(options->output, STDOUT_FILENO) < 0 ||
 	    dup2(options->output, STDERR_FILENO) < 0)
 		fail_child("descriptors");
-	/* What we inherited ourselves, from a shell perhaps, goes no further. */
+	/* What we inherited ourselves, perhaps from a shell, goes no further. */
 	if (close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
 		fail_child("descriptors");
 	for (size_t i = 0; i < options->keep_count; i++)
@@ -69,7 +68,9 @@ static void place_descriptors(const struct process_options *options)
 			fail_child("descriptors");
 }
 
-/* Its own session: a terminal's Ctrl-C reaches the supervisor alone, which ends the others in order. */
+/*
+ * Gets a session of its own, so that a terminal's Ctrl-C reaches only the supervisor, which ends the others in order.
+ */
 static void become_program(const struct process_options *options, pid_t parent)
 {
 	setsid();
@@ -79,7 +80,7 @@ static void become_program(const struct process_options *options, pid_t parent)
 		fail_child(options->folder);
 	if (options->identity && identity_assume(options->identity) != STATUS_OK)
 		fail_child("changing the user");
-	/* After the change of user, which clears it. The parent may be gone already. */
+	/* Set after the change of user, which clears it. The parent may be gone already. */
 	if (prctl(PR_SET_PDEATHSIG, options->death_signal) < 0 || getppid() != parent)
 		fail_child("following the supervisor");
 	fexecve(options->binary, options->argv, options->envp);
@@ -171,10 +172,13 @@ bool process_ended_well(const struct process *process)
 void process_signal(struct process *process, int number)
 {
 	if (!process->reaped && process->pid > 0)
-		kill(process->pid, number); /* not reaped, so the number is still its own */
+		kill(process->pid, number); /* it is not reaped, so the number is still its own */
 }
 
-/* One that waits in the kernel, for a disk perhaps, dies when it comes out; it stays a zombie then, and we don't stay with it. */
+/*
+ * A process that waits in the kernel, perhaps for a disk, dies when it comes out. It is a zombie then; we don't wait
+ * for that.
+ */
 static void wait_for_end(const struct process *process)
 {
 	struct pollfd end = { .fd = process->pidfd, .events = POLLIN };
@@ -183,7 +187,7 @@ static void wait_for_end(const struct process *process)
 		log_error("process %d was killed and does not end; it is left to itself", (int)process->pid);
 		return;
 	}
-	/* The pidfd tells: it is over. Without one it has just been born, and dies at once. */
+	/* The pidfd has told us that it ended. A process without a pidfd has just been born, and dies at once. */
 	while (waitid(P_PID, (id_t)process->pid, &info, WEXITED | (process->pidfd >= 0 ? WNOHANG : 0)) < 0 &&
 	       errno == EINTR)
 		;

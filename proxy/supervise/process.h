@@ -18,10 +18,10 @@ struct process_options {
 	char *const *envp; /* NULL at its end */
 	int input;         /* its stdin; -1: /dev/null */
 	int output;        /* its stdout and stderr */
-	const int *keep;   /* what stays open in it beside these */
+	const int *keep;   /* what else stays open in it */
 	size_t keep_count;
 	const char *folder;              /* its working directory; NULL: as ours */
-	const struct identity *identity; /* who it is from the first instruction; NULL: as we are */
+	const struct identity *identity; /* its user from the first instruction; NULL: ours */
 	int death_signal;                /* sent to it by the kernel when we die */
 	void (*on_exit)(void *context,
 			const char *how); /* "exit 1", "killed by signal 9 (Killed)"; once, in a later turn */
@@ -34,8 +34,11 @@ MUST_USE enum status process_start(struct loop *loop, const struct process_optio
 pid_t process_id(const struct process *process);
 bool process_is_alive(const struct process *process);     /* asks the kernel; nothing is reaped */
 bool process_ended_well(const struct process *process);   /* with exit code 0; known in on_exit */
-void process_signal(struct process *process, int number); /* nothing when it is gone */
-/* Kills it if it lives, waits for its end (SIGKILL takes effect at once; 2 s at most where it waits in the kernel), no callback. NULL-safe; sets to NULL; allowed inside on_exit. */
+void process_signal(struct process *process, int number); /* does nothing when it is gone */
+/*
+ * Kills it if it lives and waits for its end: SIGKILL takes effect at once, or is waited for 2 s where the process
+ * waits in the kernel. No callback. NULL-safe; sets to NULL; allowed inside on_exit.
+ */
 void process_free(struct process **process);
 
 #endif

@@ -1,4 +1,4 @@
-/* The connection that asks. Owns its stream; one that fails is replaced at the next look. */
+/* The connection that asks. Owns its stream. One that fails is replaced at the next look. */
 #include "supervise/redis_pulse.h"
 
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /*
- * Reload: a new generation beside the old one, and only when all of it serves
- * is the old one told to end. Whatever fails before leaves the old one as it is.
+ * Reload: a new generation starts beside the old one, which is told to end only when all of the new one serves. Any
+ * failure before that leaves the old one as it is.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -20,7 +20,7 @@ struct fixed {
 	const char *before, *after;
 };
 
-/* Of redis.server only whether Redis is ours to run. */
+/* Of redis.server it only matters whether we run Redis ourselves. */
 static const char *redis_kind(const struct config *config)
 {
 	return strcmp(config->redis.server, "embedded") == 0 ? "embedded" : "a server";
@@ -64,7 +64,7 @@ static enum status load_config(const struct supervisor *supervisor, FILE *faults
 	return status;
 }
 
-/* The sockets as the current config needs them: all of them are open. */
+/* Goes back to the sockets of the current config, all of which are open. */
 static void restore_sockets(struct supervisor *supervisor)
 {
 	const struct config *config = supervisor->current->config;
@@ -99,11 +99,11 @@ static enum status prepare_generation(struct supervisor *supervisor, FILE *fault
 	status = generation_create(supervisor, config, buf_span(&text), faults, &supervisor->incoming);
 	if (status != STATUS_OK)
 		restore_sockets(supervisor);
-	succession_tell(supervisor->current); /* at those for more gates clients may wait already */
+	succession_tell(supervisor->current); /* clients may already wait at the sockets of added gates */
 	return status;
 }
 
-/* Why it can't be done now, or NULL. */
+/* Why a reload can't be done now, or NULL. */
 static const char *find_obstacle(const struct supervisor *supervisor)
 {
 	if (supervisor->incoming)
@@ -113,7 +113,7 @@ static const char *find_obstacle(const struct supervisor *supervisor)
 	return supervisor->stage == STAGE_SERVING ? NULL : "subgate is ending";
 }
 
-/* One log line a fault. */
+/* Logs a line for each fault. */
 static void log_faults(const char *text)
 {
 	struct span rest = span_of(text), line;
@@ -145,7 +145,7 @@ enum status reload_begin(struct supervisor *supervisor, const struct reload *rel
 	free(text);
 	log_info("reload: the config is right, its processes start");
 	notify_reloading();
-	control_answer_reload(supervisor, NULL); /* of the reload before, should its answer be due still */
+	control_answer_reload(supervisor, NULL); /* of the reload before, if that is still due */
 	supervisor->reload = *reload;
 	timer_set(supervisor->answer_limit, ANSWER_MS);
 	generation_start(supervisor->incoming);
@@ -171,7 +171,7 @@ void reload_succeeded(struct supervisor *supervisor)
 	notify_ready();
 }
 
-/* Who has his answer may come back at once, and must not meet the old processes. */
+/* Whoever was answered may come back at once, and must not meet the old processes. */
 void reload_settle(struct supervisor *supervisor, const struct generation *generation)
 {
 	bool is_former = generation == supervisor->outgoing && supervisor->incoming == NULL;
@@ -179,7 +179,7 @@ void reload_settle(struct supervisor *supervisor, const struct generation *gener
 		control_answer_reload(supervisor, NULL);
 }
 
-/* New processes that aren't ready have a while longer; old ones that still take what is new are watched by hangs.c. */
+/* New processes that aren't ready have some time left. Old ones that still take what is new are watched by hangs.c. */
 void reload_take_answer_limit(void *context)
 {
 	struct supervisor *supervisor = context;

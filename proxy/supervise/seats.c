@@ -1,6 +1,6 @@
 /*
- * The memory of the counters, and who sits where. Owns the memfd and one
- * mapping a seat, made when the seat is first taken (stats.h: mappings live until exit).
+ * The memory of the counters, and its use. Owns the memfd and a mapping for each seat, made when the seat is first
+ * taken (stats.h: mappings live until exit).
  */
 #include "supervise/seats.h"
 
@@ -12,7 +12,7 @@ enum seat_side { SEAT_NEW, SEAT_GATES, SEAT_OTHERS };
 
 struct seat {
 	struct stats *slab;  /* or NULL: not mapped here yet */
-	enum seat_side side; /* who sits there, or sat last */
+	enum seat_side side; /* of the process that sits there, or sat last */
 	bool taken;
 };
 
@@ -76,7 +76,7 @@ struct stats *seats_own(const struct seats *seats)
 	return seats->items[SUPERVISOR_SEAT].slab;
 }
 
-/* A free seat of this side; else one that nobody had; else any. */
+/* A free seat of this side, or one that nobody had, or any. */
 static unsigned find_free(const struct seats *seats, enum seat_side side)
 {
 	unsigned best = seats->count;
@@ -120,7 +120,7 @@ void seats_leave(struct seats *seats, unsigned seat)
 {
 	struct seat *item = &seats->items[seat];
 	item->taken = false;
-	stats_clear_gauges(item->slab); /* how many sessions a dead process has is known: none */
+	stats_clear_gauges(item->slab); /* a dead process has no sessions */
 }
 
 void seats_free(struct seats **seats)

@@ -1,6 +1,6 @@
 /*
- * Secrets: from files to sealed descriptors, wiped in between. Owns nothing
- * for longer than a call. Which role gets what is decided here alone.
+ * Secrets: from files to sealed descriptors, wiped in between. Owns nothing for longer than a call. Which role gets
+ * which secret of the config is decided here alone.
  */
 #include "supervise/secrets.h"
 
@@ -16,10 +16,10 @@
 enum content {
 	CONTENT_PUBLIC, /* a certificate: anybody may read the file */
 	CONTENT_KEY,    /* as it is */
-	CONTENT_LINE,   /* a password: less the line end that editors leave */
+	CONTENT_LINE,   /* a password, without the line end that editors leave */
 };
 
-/* One file of the config: where it stands there, what it is, who gets it. */
+/* A file that the config names: where it does, what the file holds, and which roles get it. */
 struct wish {
 	const char *section;
 	unsigned line;
@@ -58,7 +58,7 @@ static enum status seal_wish(const struct config *config, const struct wish *wis
 	return STATUS_OK;
 }
 
-/* Fulfils a wish under that name. */
+/* Seals what a wish is for, and adds it to the list under that name. */
 static enum status fetch_wish(const struct config *config, const struct wish *wish, const char *name, FILE *faults,
 			      struct handover *list)
 {
@@ -190,7 +190,7 @@ enum status secrets_open(const struct config *config, FILE *faults, struct hando
 	keep_worst(fetch_wish(config, &key, "tls-key", faults, list), &worst);
 	keep_worst(open_certificates(config, faults, list), &worst);
 	keep_worst(open_client_authorities(config, faults, list), &worst);
-	/* The embedded Redis has a password of its own, which nobody configures. */
+	/* The embedded Redis has a password of its own, which is not configured. */
 	if (strcmp(redis->server, "embedded") != 0)
 		keep_worst(fetch_wish(config, &password, "redis-password", faults, list), &worst);
 	keep_worst(open_ldap_secrets(config, faults, list), &worst);

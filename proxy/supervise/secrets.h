@@ -1,4 +1,4 @@
-/* The secrets of a config, each read once by the supervisor and sealed for the roles that need it, and for no other. */
+/* The secrets of a config. The supervisor reads each once, and seals it for the roles that need it and no others. */
 #ifndef SUPERVISE_SECRETS_H
 #define SUPERVISE_SECRETS_H
 
@@ -8,8 +8,8 @@
 #include "role/handover.h"
 
 /*
- * Reads certificate, keys, passwords and CA files; adds them to `list` under
- * the names of role/role.h. Every file that is missing, or that others can read, is a line in `faults`.
+ * Reads certificates, keys, passwords and CA files, and adds them to `list` under the names of role/role.h. Each file
+ * that is missing, or that others can read, is a line in `faults`.
  */
 MUST_USE enum status secrets_open(const struct config *config, FILE *faults, struct handover *list);
 

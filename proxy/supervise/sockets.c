@@ -1,6 +1,6 @@
 /*
- * Listening sockets, found again by address and gate. Owns them. A config
- * whose addresses can't all be opened changes nothing.
+ * Listening sockets, found again by address and gate. Owns them. If one address of a config can't be opened, nothing
+ * changes.
  */
 #include "supervise/sockets.h"
 
@@ -39,8 +39,8 @@ static void drop_socket(struct socket_entry *entry)
 /* ---- opening */
 
 /*
- * SO_REUSEPORT lets our gates share a port, and would let another subgate of
- * the same user share it too, unseen: so the address is first bound without.
+ * SO_REUSEPORT lets our gates share a port, and would let another subgate of the same user share it unnoticed. So the
+ * address is first bound without it.
  */
 static bool is_free_address(const struct endpoint *endpoint)
 {
@@ -66,7 +66,10 @@ static bool is_open_address(const struct sockets *sockets, const char *address)
 	return false;
 }
 
-/* The control socket: for its owner, and for `group` where there is one. Our lock on run_dir says that an old one is nobody's. */
+/*
+ * The control socket, for its owner, and for `group` where there is one. As we hold the lock on run_dir, an old socket
+ * is nobody's.
+ */
 static enum status open_unix(const char *path, const struct endpoint *endpoint, gid_t group, int *out_fd)
 {
 	int fd = -1;
@@ -110,7 +113,7 @@ static enum status append_socket(struct sockets *sockets, const char *address, u
 	return STATUS_OK;
 }
 
-/* Where an address stands in the config, for faults. */
+/* Where an address is in the config, for faults. */
 struct place {
 	const struct config *config;
 	const char *option;
@@ -155,7 +158,7 @@ static enum status want_slot(struct sockets *sockets, const struct config *confi
 	return STATUS_OK;
 }
 
-/* Those of gates that there are no more, where the address stays: others take them over. */
+/* Where an address stays, the sockets of gates that no longer exist are wanted too: other gates take them over. */
 static void want_surplus(struct sockets *sockets, unsigned gates)
 {
 	for (size_t i = 0; i < sockets->count; i++) {

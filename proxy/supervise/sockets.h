@@ -1,10 +1,9 @@
 /*
- * The listening sockets of the node: for each client address one a gate, the
- * control socket and the HTTP socket. They outlive roles and reloads, so that no
- * connection waiting in a backlog is lost.
+ * The listening sockets of the node: a socket for each client address and gate, the control socket, and the HTTP
+ * socket. They outlive roles and reloads, so that no connection waiting in a backlog is lost.
  *
- * The kernel gives each connection to one socket of its address (SO_REUSEPORT) as it begins, and resets it when that
- * socket goes. So an address that stays never has fewer sockets than before: with fewer gates each has several.
+ * As a connection begins, the kernel gives it to one socket of its address (SO_REUSEPORT), and resets it when that
+ * socket goes. So an address that stays never has fewer sockets than before; with fewer gates, each has several.
  */
 #ifndef SUPERVISE_SOCKETS_H
 #define SUPERVISE_SOCKETS_H
@@ -30,8 +29,8 @@ struct sockets {
 };
 
 /*
- * Opens what this config needs and is not open yet. STATUS_SYSTEM, or
- * STATUS_INVALID, with a line in `faults` for each address that can't be had; what was open before stays as it was.
+ * Opens what this config needs and is not open yet. STATUS_SYSTEM or STATUS_INVALID, with a line in `faults`, where an
+ * address can't be had; what was open before stays as it was.
  */
 MUST_USE enum status sockets_open(struct sockets *sockets, const struct config *config, unsigned gates,
 				  const struct identities *identities, FILE *faults);
@@ -40,9 +39,9 @@ void sockets_trim(struct sockets *sockets);
 /* Adds what the admin role listens on. Gates are told of theirs later (succession.c). */
 MUST_USE enum status sockets_hand_over(const struct sockets *sockets, const struct config *config,
 				       struct handover *list);
-/* The one of that address and slot, or NULL. */
+/* The socket of that address and slot, or NULL. */
 struct socket_entry *sockets_find(const struct sockets *sockets, const char *address, unsigned slot);
-/* Closes what clients connect to: with the gates' copies gone too, the kernel refuses them. */
+/* Closes what clients connect to. Once the gates' copies are gone too, the kernel refuses clients. */
 void sockets_close_gates(struct sockets *sockets);
 void sockets_close(struct sockets *sockets); /* all, and unlinks the control socket */
 

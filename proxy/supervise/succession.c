@@ -1,7 +1,7 @@
 /*
- * What passes from a gate to the one after it: its listening sockets, if it ended as it was told to. Others are
- * replaced, and gates that live are told. Gates have none before their whole generation serves: one that is given up
- * has taken no client with it. Owns nothing.
+ * What passes from a gate to its successor: its listening sockets, if it ended as it was told to. Otherwise they are
+ * replaced, and living gates are told. Gates have no sockets before their whole generation serves, so that a generation
+ * that is given up takes no client with it. Owns nothing.
  */
 #include <fcntl.h>
 
@@ -29,7 +29,7 @@ static enum status send_socket(void *context, const char *name, int fd)
 	return door_send_listen(post->door, &message);
 }
 
-/* Who can't be told would leave clients waiting, or go on with a socket that nobody answers for. */
+/* A gate that can't be told would leave clients waiting, or go on with a socket that may be spoiled. */
 static void tell_post(struct post *post)
 {
 	struct sockets *sockets = &post->generation->supervisor->sockets;

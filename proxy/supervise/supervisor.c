@@ -1,6 +1,6 @@
 /*
- * The supervisor: prepares the node, starts its processes, and ends them in
- * order. Owns everything that outlives a role. It reads no byte from the network.
+ * The supervisor: prepares the node, starts its processes, and ends them in order. Owns everything that outlives a
+ * role. Reads no byte from the network.
  *
  *   STARTING -> SERVING -> DRAINING (gates) -> CLOSING (auth, relay, admin) -> STOPPING (Redis) -> the end
  */
@@ -93,12 +93,15 @@ void supervisor_end(struct supervisor *supervisor)
 		reload_fail(supervisor, "subgate is ending");
 	sockets_close_gates(&supervisor->sockets);
 	generation_drain(supervisor->current, supervisor->current->config->global.drain_timeout, false);
-	for (struct generation *g = supervisor->outgoing; g; g = g->next) /* nobody succeeds them any more */
+	for (struct generation *g = supervisor->outgoing; g; g = g->next) /* they have no successors any more */
 		generation_drain(g, supervisor->current->config->global.drain_timeout, false);
 	advance_end(supervisor);
 }
 
-/* Asked once: in order. Twice: gates end at once, and the others have a moment for what is on its way. Then: all at once. */
+/*
+ * The first signal ends all in order. The second ends gates at once, and leaves the others a moment for what is under
+ * way. The third ends all at once.
+ */
 static void take_termination(void *context)
 {
 	struct supervisor *supervisor = context;
@@ -119,7 +122,7 @@ static void take_hangup(void *context)
 	const struct reload nobody = { 0 };
 	char *error = NULL;
 	if (reload_begin(supervisor, &nobody, &error) != STATUS_OK)
-		free(error); /* it is in the log */
+		free(error); /* the log has it */
 }
 
 /* ---- what generations tell */
@@ -169,7 +172,10 @@ void supervisor_generation_shrank(struct supervisor *supervisor, struct generati
 
 /* ---- the beginning */
 
-/* Descriptors 0 to 2 are taken, so that nothing of ours gets their numbers; files are private; no core dump holds a secret. */
+/*
+ * Takes descriptors 0 to 2, so that nothing of ours gets their numbers, makes new files private, and prevents core
+ * dumps, which would hold secrets.
+ */
 static void prepare_process(void)
 {
 	struct rlimit files;
@@ -245,7 +251,7 @@ static void take_ticket_key(void *context, struct span key)
 		generation_tell_ticket_key(g, key);
 }
 
-/* Everything that outlives a generation, in the order in which it needs one another. */
+/* Everything that outlives a generation, each part after those that it needs. */
 static enum status prepare_node(struct supervisor *supervisor, const struct config *config)
 {
 	TRY(identities_find(config, stderr, &supervisor->identities));
@@ -333,7 +339,7 @@ int supervisor_run(const char *config_file)
 	}
 	for (size_t i = 0; i < sizeof(signals.watches) / sizeof(signals.watches[0]); i++)
 		signal_watch_free(&signals.watches[i]);
-	tear_down(&supervisor); /* the log is out by then */
+	tear_down(&supervisor); /* flushes the log */
 	if (supervisor.exit_code != 0)
 		fprintf(stderr, "subgate: can't start\n");
 	return supervisor.exit_code;

@@ -1,7 +1,6 @@
 /*
- * Commands of administrators for the supervisor, passed on by the admin role:
- * status, reload, drain. The admin role speaks to people, so what comes is taken as a peer's:
- * bounded, parsed, and answered with no where it is not understood.
+ * Administrators' commands for the supervisor, passed on by the admin role: status, reload, drain. The admin role talks
+ * to people, so what it sends is treated as a peer's: it is bounded, parsed, and refused where it is not understood.
  */
 #include <jansson.h>
 #include <stdlib.h>
@@ -43,7 +42,7 @@ static enum status send_refusal(struct door *door, uint64_t request, const char 
 	size_t size = strlen(text);
 	if (size && text[size - 1] == '\n')
 		text[size - 1] = '\0';
-	/* A path in a fault may be no UTF-8, which JSON does not take. */
+	/* A path in a fault may not be UTF-8, which JSON requires. */
 	json_t *answer = json_pack("{s:b, s:s}", "ok", 0, "error", text);
 	if (answer == NULL)
 		answer = json_pack("{s:b, s:s}", "ok", 0, "error", "refused; the log tells why");
@@ -124,7 +123,7 @@ static enum status run_status(struct post *admin, struct door *door, uint64_t re
 	return send_answer(door, request, describe_node(admin->generation->supervisor));
 }
 
-/* Answered when its outcome is known, or at once when it is wrong. */
+/* Answered when its outcome is known, or at once when it can't begin. */
 static enum status run_reload(struct post *admin, struct door *door, uint64_t request)
 {
 	const struct reload reload = { .admin = admin->instance, .request = request };

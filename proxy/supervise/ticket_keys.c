@@ -1,4 +1,4 @@
-/* Ticket keys. Owns the keys and the timer; when no new key can be made, the old one stays and the log says so. */
+/* Ticket keys. Owns the keys and the timer. When no new key can be made, the old one stays, and that is logged. */
 #include "supervise/ticket_keys.h"
 
 #include <stdlib.h>
@@ -20,7 +20,7 @@ struct ticket_keys {
 	size_t size;
 };
 
-/* All or nothing: gates that start later must know what those that run were told. */
+/* All or nothing: gates that start later must know what running gates were told. */
 static enum status renew_key(struct ticket_keys *keys)
 {
 	char next[sizeof(keys->bytes)];
@@ -82,7 +82,7 @@ enum status ticket_keys_create(struct loop *loop, ticket_keys_changed *on_change
 void ticket_keys_set_lifetime(struct ticket_keys *keys, uint64_t lifetime_ms)
 {
 	if (lifetime_ms == keys->lifetime_ms)
-		return; /* many reloads must not put it off for ever */
+		return; /* frequent reloads must not put off the next key forever */
 	keys->lifetime_ms = lifetime_ms;
 	if (lifetime_ms)
 		timer_set(keys->timer, lifetime_ms);
