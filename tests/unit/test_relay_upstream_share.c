@@ -143,27 +143,57 @@ static void nobody_gives_way_to_an_equal(void **state)
 	end(s, 3);
 }
 
-/* After a rest one transaction finds out whether all is well again: a slow one lets the next one try. */
-static void a_probe_that_is_slow_gives_way(void **state)
+/* After a rest one transaction finds out whether all is well again: this one gets no answer. */
+static void begin_slow_probe(struct sending *slow)
 {
-	struct sending slow, quick;
 	char address[80];
-	(void)state;
 	begin(3);
 	send_quickly("a");
 	snprintf(address, sizeof(address), "127.0.0.1:%u", (unsigned)t.relay.port);
 	rests_begin(t.rests, rests_key("account", address, ""), 1, "over soon");
 	run_for(t.loop, 20);
-	begin_of(&slow, "a", "slow@example.net");
+	begin_of(slow, "a", "slow@example.net");
 	run_for(t.loop, 50);
+}
+
+static void wait_for_reply(const struct sending *s)
+{
+	for (unsigned i = 0; i < 30 && !s->replies; i++)
+		run_for(t.loop, 500);
+	assert_int_equal(s->replies, 1);
+}
+
+static void a_probe_that_is_slow_gives_way(void **state)
+{
+	struct sending slow, quick;
+	(void)state;
+	begin_slow_probe(&slow);
 	begin_of(&quick, "b", "quick@example.net");
 	run_for(t.loop, 1000);
 	assert_int_equal(fake_relay_heard(&t.relay, "RCPT TO:<slow@"), 1);
 	assert_int_equal(quick.replies + quick.done, 0); /* one at a time */
-	for (unsigned i = 0; i < 30 && !quick.replies; i++)
-		run_for(t.loop, 500);
-	assert_int_equal(quick.replies, 1);
+	wait_for_reply(&quick);
 	assert_int_equal(slow.done, 0);
+	upstream_abort(&quick.upstream);
+	end(&slow, 1);
+}
+
+/* Else one that is slow by nature would never come to its end: 2 s at first, then 4; and RSET has 5 more. */
+static void whoever_gave_way_is_let_be_for_twice_as_long(void **state)
+{
+	struct sending slow, quick;
+	(void)state;
+	begin_slow_probe(&slow);
+	begin_of(&quick, "b", "quick@example.net");
+	wait_for_reply(&quick);
+	uint64_t before_ms = clock_monotonic_ms();
+	upstream_abort(&quick.upstream);
+	for (unsigned i = 0; i < 100 && fake_relay_heard(&t.relay, "RCPT TO:<slow@") < 2; i++)
+		run_for(t.loop, 50);
+	assert_int_equal(fake_relay_heard(&t.relay, "RCPT TO:<slow@"), 2);
+	begin_of(&quick, "b", "quick@example.net");
+	wait_for_reply(&quick);
+	assert_true(clock_monotonic_ms() - before_ms > 8000);
 	upstream_abort(&quick.upstream);
 	end(&slow, 1);
 }
@@ -177,6 +207,7 @@ int main(void)
 		cmocka_unit_test(whoever_has_its_share_lives_on_its_own_silent_ones),
 		cmocka_unit_test(nobody_gives_way_to_an_equal),
 		cmocka_unit_test(a_probe_that_is_slow_gives_way),
+		cmocka_unit_test(whoever_gave_way_is_let_be_for_twice_as_long),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
