@@ -507,6 +507,23 @@ static void a_reply_that_is_there_already_ends_the_connection(void **state)
 	}
 }
 
+/* Nor is it MAIL's, on a connection that rested. */
+static void a_reply_that_came_in_between_ends_the_connection(void **state)
+{
+	struct sending first, next;
+	(void)state;
+	begin();
+	send_whole(&t, &first);
+	assert_accepted(&first);
+	run_for(t.loop, 20);
+	relay_speaks_up("250 2.1.0 fine\r\n");
+	send_whole(&t, &next);
+	assert_accepted(&next);
+	assert_int_equal(t.relay.connected, 2);
+	assert_int_equal(fake_relay_heard(&t.relay, "MAIL"), 2);
+	end(&next);
+}
+
 /* ---- giving up */
 
 static void an_attempt_given_up_leaves_a_clean_connection(void **state)
@@ -596,6 +613,7 @@ int main(void)
 		cmocka_unit_test(a_release_behind_the_end_sends_nothing),
 		cmocka_unit_test(a_reply_that_is_there_already_holds_the_dot_back),
 		cmocka_unit_test(a_reply_that_is_there_already_ends_the_connection),
+		cmocka_unit_test(a_reply_that_came_in_between_ends_the_connection),
 		cmocka_unit_test(an_attempt_given_up_leaves_a_clean_connection),
 		cmocka_unit_test(replies_to_an_attempt_given_up_are_not_taken_for_the_next_ones),
 		cmocka_unit_test(an_attempt_given_up_within_its_message_costs_the_connection),
