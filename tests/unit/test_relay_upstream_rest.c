@@ -143,6 +143,8 @@ static void what_is_about_the_account_rests_it(void **state)
 		enum upstream_rest rest;
 	} cases[] = {
 		{ "MAIL", "550 5.4.5 Daily user sending limit exceeded\r\n", UPSTREAM_ACCOUNT, UPSTREAM_REST_ACCOUNT },
+		{ "MAIL", "450 4.7.1 <us@example.com>: Error: too much mail from 192.0.2.1\r\n", UPSTREAM_THROTTLED,
+		  UPSTREAM_REST_THROTTLED },
 		{ "DATA", "454 Throttling failure: Maximum sending rate exceeded.\r\n", UPSTREAM_THROTTLED,
 		  UPSTREAM_REST_THROTTLED },
 		{ ".", "550 5.4.5 Daily user sending limit exceeded\r\n", UPSTREAM_ACCOUNT, UPSTREAM_REST_ACCOUNT },
