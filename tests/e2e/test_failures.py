@@ -1,5 +1,6 @@
 """What the client hears when something behind Subgate is away, and that mail flows again by itself."""
 
+import select
 import smtplib
 import time
 
@@ -58,11 +59,11 @@ def test_a_frozen_redis_is_451_in_time(whole, upstream, redis):
     redis.freeze()
     began = time.monotonic()
     code, _ = send(whole)
-    assert code == 451 and time.monotonic() - began < 10
+    assert code == 451 and time.monotonic() - began < 25
     redis.thaw()
     wait_until_sent(whole)
     # The late charge was refused by its tombstone: two messages, two counted.
-    wait_until(lambda: whole.ctl_json("quota", "show", USER)["used"] == len(upstream.messages), "the refund", 20)
+    wait_until(lambda: whole.ctl_json("quota", "show", USER)["used"] == len(upstream.messages), "the refund")
 
 
 def test_directory_away_is_454_and_logins_work_again(upstream, directory, redis, start):
@@ -84,7 +85,8 @@ def test_directory_away_is_454_and_logins_work_again(upstream, directory, redis,
 
 
 def test_a_frozen_directory_is_454_in_time_and_delays_nobody_else(upstream, directory, start):
-    subgate = start(relay_section(upstream) + directory.section() +
+    patient = directory.section().replace('timeout = "2s"', 'timeout = "10s"')
+    subgate = start(relay_section(upstream) + patient +
                     'auth { cache = "0s" }\napp_password { require_directory_entry = false }\n')
     device = subgate.create_app_password("scanner@example.com")
     directory.freeze()
@@ -94,9 +96,9 @@ def test_a_frozen_directory_is_454_in_time_and_delays_nobody_else(upstream, dire
         slow.ehlo()
         slow.putcmd("AUTH", "PLAIN AGFsaWNlAEFsaWNlLVBhc3N3b3JkLTE=")  # alice, and her password
         with login(subgate, "scanner@example.com", device):
-            assert time.monotonic() - began < 4
+            assert not select.select([slow.sock], [], [], 0)[0], "it waited for the other one"
         code, text = slow.getreply()
-        assert code == 454 and time.monotonic() - began < 12
+        assert code == 454 and time.monotonic() - began < 25
         slow.close()
     finally:
         directory.thaw()
@@ -108,17 +110,14 @@ def test_upstream_away_is_451_and_mail_flows_again(whole, upstream):
     assert code == 451 and text.startswith(b"4.4.1")
     upstream.start()
     wait_until_sent(whole)
-    assert whole.ctl_json("quota", "show", USER)["used"] == len(upstream.messages)
+    wait_until(lambda: whole.ctl_json("quota", "show", USER)["used"] == len(upstream.messages), "the refund")
 
 
 def test_wrong_password_and_unknown_user_are_the_same_535(whole):
-    replies, times = [], []
+    replies = []
     for user, password in ((USER, "wrong"), ("nobody@example.com", "wrong"), (USER, "AAAAA-BBBBB-CCCCC-DDDDD-EEEEE")):
         with connect(whole) as client, pytest.raises(smtplib.SMTPAuthenticationError) as refused:
-            client.ehlo()
-            began = time.monotonic()
             client.login(user, password)
-        times.append(time.monotonic() - began)
         replies.append((refused.value.smtp_code, refused.value.smtp_error))
     assert replies[0][0] == 535 and replies[0][1].startswith(b"5.7.8")
     assert len(set(replies)) == 1

@@ -61,7 +61,7 @@ def test_a_role_that_hangs_is_shown_and_replaced(subgate, upstream, role):
     replaced, _ = took(lambda: wait_until(lambda: victim not in subgate.pids(role) and ask(subgate)[0] == 200,
                                           f"a new {role}", REPLACED + SLACK))
     print(f"{role}: shown after {shown:.1f} s, replaced after {shown + replaced:.1f} s")
-    wait_until(lambda: "hung" not in states(subgate, role), "status to be well", 10)
+    wait_until(lambda: "hung" not in states(subgate, role), "status to be well")
     with login(subgate, USER, password) as client:
         client.sendmail(USER, ["bob@example.net"], message(USER))
 
@@ -73,7 +73,7 @@ def test_an_embedded_redis_that_hangs_is_shown_and_replaced(subgate, upstream):
     wait_until(lambda: "hung: redis\n" in ask(subgate)[1], "/readyz to say so", SHOWN + SLACK)
     assert states(subgate, "redis") == ["hung"]
     wait_until(lambda: subgate.pids("redis") not in ([], [victim]) and ask(subgate)[0] == 200, "a new Redis", REPLACED + SLACK)
-    wait_until(lambda: subgate.ctl("quota", "show", USER, check=False).returncode == 0, "the relay to find it", 20)
+    wait_until(lambda: subgate.ctl("quota", "show", USER, check=False).returncode == 0, "the relay to find it")
     with login(subgate, USER, password) as client:
         client.sendmail(USER, ["bob@example.net"], message(USER))
     assert states(subgate, "redis") == ["ready"]
@@ -85,7 +85,7 @@ def test_one_that_goes_on_is_left_alone(subgate):
     os.kill(victim, signal.SIGSTOP)
     wait_until(lambda: "hung" in ask(subgate)[1], "/readyz to say so", SHOWN + SLACK)
     os.kill(victim, signal.SIGCONT)
-    wait_until(lambda: ask(subgate) == (200, "ready\n"), "/readyz to be well", 10)
+    wait_until(lambda: ask(subgate) == (200, "ready\n"), "/readyz to be well")
     assert subgate.pids("relay") == [victim]
 
 
@@ -138,7 +138,7 @@ def test_a_reload_whose_new_processes_hang_is_answered(subgate):
         if b"not ready yet" in answer:
             break
         os.kill(new, signal.SIGCONT)
-        wait_until(lambda: len(subgate.pids("gate")) == 2, "the former gates to end", 20)
+        wait_until(lambda: len(subgate.pids("gate")) == 2, "the former gates to end")
         gates = subgate.pids("gate")
     assert b"not ready yet" in answer and seconds < ANSWERED + SLACK, (answer, seconds)
     print(f"reload with a stopped new process: answered after {seconds:.1f} s")
@@ -157,10 +157,10 @@ def test_a_successor_that_never_gets_ready_is_replaced_too(subgate, upstream):
         if states(subgate, "relay") == ["starting"]:
             break
         os.kill(victim, signal.SIGCONT)
-        wait_until(lambda: states(subgate, "relay") == ["ready"], "the relay to be ready", 10)
+        wait_until(lambda: states(subgate, "relay") == ["ready"], "the relay to be ready")
     assert states(subgate, "relay") == ["starting"]
     wait_until(lambda: victim not in subgate.pids("relay") and states(subgate, "relay") == ["ready"], "one more relay", 60)
-    wait_until(lambda: ask(subgate)[0] == 200, "/readyz to be well", 10)
+    wait_until(lambda: ask(subgate)[0] == 200, "/readyz to be well")
     with login(subgate, USER, password) as client:
         client.sendmail(USER, ["bob@example.net"], message(USER))
 
@@ -179,7 +179,7 @@ def test_a_supervisor_that_was_stopped_kills_nobody(subgate):
     assert ask(subgate, "healthz") == (503, "hung: supervisor\n")
     time.sleep(12)  # longer than a role may be silent
     subgate.signal(signal.SIGCONT)
-    wait_until(lambda: ask(subgate) == (200, "ready\n"), "/readyz to be well", 10)
+    wait_until(lambda: ask(subgate) == (200, "ready\n"), "/readyz to be well")
     time.sleep(2)
     assert [pid for role in ROLES for pid in subgate.pids(role)] == roles
     assert "hangs" not in subgate.log
@@ -193,7 +193,7 @@ def test_a_node_that_was_frozen_kills_nobody(subgate):
     time.sleep(15)
     for pid in [subgate.pid, *roles]:
         os.kill(pid, signal.SIGCONT)
-    wait_until(lambda: ask(subgate) == (200, "ready\n"), "/readyz to be well", 10)
+    wait_until(lambda: ask(subgate) == (200, "ready\n"), "/readyz to be well")
     time.sleep(2)
     assert [pid for role in ROLES for pid in subgate.pids(role)] == roles
     assert "killed" not in subgate.log
@@ -246,6 +246,6 @@ def test_systemd_hears_nothing_where_killing_does_not_help(subgate, tmp_path):
     with Debugger(relay) as debugger:
         wait_until(lambda: "relay hangs, and is killed" in subgate.log, "the relay to be killed", REPLACED + SLACK)
         wait_until(lambda: "WATCHDOG=1" not in listen_for(notify, "WATCHDOG=1", 4), "silence towards systemd", 60)
-        wait_until(debugger.reap, "the relay to be gone", 5)
+        wait_until(debugger.reap, "the relay to be gone")
     assert "WATCHDOG=1" in listen_for(notify, "WATCHDOG=1", 20)
-    wait_until(lambda: subgate.pids("relay") not in ([], [relay]) and ask(subgate)[0] == 200, "a new relay", 20)
+    wait_until(lambda: subgate.pids("relay") not in ([], [relay]) and ask(subgate)[0] == 200, "a new relay")

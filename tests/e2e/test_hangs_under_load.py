@@ -54,7 +54,7 @@ def stop_under_load(subgate, load, role):
         os.kill(victim, signal.SIGCONT)
     else:
         wait_until(lambda: victim not in subgate.pids(role), f"the hung {role} to be gone", REPLACED + SLACK)
-    wait_until(lambda: ask(subgate) == (200, "ready\n"), f"{role} to be well", 20)
+    wait_until(lambda: ask(subgate) == (200, "ready\n"), f"{role} to be well")
     well = time.monotonic()
     wait_until(lambda: len(load.acknowledged.since(well)) > 50, "mail to flow again", 30)
     pause, until = longest_pause(began, load.acknowledged.since(began))
@@ -78,7 +78,7 @@ def test_a_process_hangs_under_load(upstream, role, start):
                      sum(load.refused.values()), len(lost), len(doubled)))
     assert not doubled and not lost
     check_audit(subgate, numbers)
-    used = wait_until(lambda: subgate.ctl_json("quota", "show", USER)["used"], "the quota", 10)
+    used = wait_until(lambda: subgate.ctl_json("quota", "show", USER)["used"], "the quota")
     assert used >= len(set(numbers)), "more was accepted than charged"
 
 

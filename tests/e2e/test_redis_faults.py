@@ -41,9 +41,9 @@ def used(subgate):
 
 
 def check_recovery(subgate, password, upstream):
-    wait_until(lambda: send(subgate, password) == 250, "mail to flow again", 20)
+    wait_until(lambda: send(subgate, password) == 250, "mail to flow again")
     wait_until(lambda: used(subgate) == len(upstream.messages),
-               lambda: f"{used(subgate)} counted, {len(upstream.messages)} sent", 20)
+               lambda: f"{used(subgate)} counted, {len(upstream.messages)} sent")
 
 
 @pytest.fixture
@@ -62,16 +62,16 @@ def test_a_redis_that_forgot_its_scripts_costs_nothing(running, redis, upstream)
 
 
 def check_loss(subgate, says):
-    wait_until(lambda: f"Redis has lost counts: {says}" in subgate.log, lambda: subgate.log, 20)
+    wait_until(lambda: f"Redis has lost counts: {says}" in subgate.log, lambda: subgate.log)
     assert says in subgate.wait_for_audit("quota.lost")[0]["reason"]
-    wait_until(lambda: "subgate_redis_losses_total 1" in metrics(subgate), lambda: metrics(subgate), 10)
+    wait_until(lambda: "subgate_redis_losses_total 1" in metrics(subgate), lambda: metrics(subgate))
 
 
 def test_an_emptied_redis_counts_anew_and_says_so(running, redis, upstream):
     subgate, password = running
     redis.command("FLUSHALL")
     redis.command("CLIENT", "KILL", "TYPE", "normal")
-    wait_until(lambda: send(subgate, password) == 250, "mail to flow", 20)
+    wait_until(lambda: send(subgate, password) == 250, "mail to flow")
     assert used(subgate) == len(upstream.messages) - 1
     check_loss(subgate, "its marker is gone")
 
@@ -88,7 +88,7 @@ def test_a_redis_that_is_emptied_while_subgate_is_down_says_so(running, redis):
 def test_a_policy_that_drops_keys_stops_mail_until_it_is_mended(running, redis, upstream, policy):
     subgate, password = running
     redis.command("CONFIG", "SET", "maxmemory-policy", policy)
-    wait_until(lambda: f"Redis is away: its maxmemory-policy is {policy}" in subgate.log, lambda: subgate.log, 20)
+    wait_until(lambda: f"Redis is away: its maxmemory-policy is {policy}" in subgate.log, lambda: subgate.log)
     assert send(subgate, password) == 451
     assert "subgate_redis_up 0" in metrics(subgate)
     redis.command("CONFIG", "SET", "maxmemory-policy", "noeviction")
@@ -107,7 +107,7 @@ def test_an_error_of_redis_is_451_and_named_in_the_log(running, redis, upstream,
         redis.command(*command.split())
     assert send(subgate, password) == 451
     assert len(upstream.messages) == 1
-    wait_until(lambda: f"not charged: {says}" in subgate.log, "the cause in the log", 5)
+    wait_until(lambda: f"not charged: {says}" in subgate.log, "the cause in the log")
     assert subgate.wait_for_audit("message.refused")[0]["reason"] == "quota service unavailable"
     for command in mends:
         redis.command(*command.split())
@@ -118,7 +118,7 @@ def test_a_redis_that_wants_another_password_is_451_and_named_in_the_log(running
     subgate, password = running
     redis.command("CONFIG", "SET", "requirepass", "another")
     redis.command("-a", "another", "CLIENT", "KILL", "TYPE", "normal")
-    wait_until(lambda: "Redis is away: login refused" in subgate.log, lambda: subgate.log, 10)
+    wait_until(lambda: "Redis is away: login refused" in subgate.log, lambda: subgate.log)
     assert send(subgate, password) == 451
     redis.command("-a", "another", "CONFIG", "SET", "requirepass", redis.PASSWORD)
     check_recovery(subgate, password, upstream)
@@ -142,7 +142,7 @@ def test_a_redis_killed_in_the_midst_of_charges_counts_what_was_sent(upstream, r
         thread.start()
     for _ in range(3):
         before = len(upstream.messages)
-        wait_until(lambda: len(upstream.messages) > before + 10, "mail to flow", 20)
+        wait_until(lambda: len(upstream.messages) > before + 10, "mail to flow")
         redis.kill()
         time.sleep(0.2)
         redis.start()
@@ -161,7 +161,7 @@ def test_what_was_refused_while_redis_was_away_does_not_hold_up_the_end(running,
         assert send(subgate, password) == 451
     began = time.monotonic()
     assert subgate.stop() == 0
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 15
 
 
 def test_refunds_that_are_due_at_the_end_are_waited_for(running, redis, upstream):
@@ -213,11 +213,11 @@ def test_a_primary_that_moved_is_found_and_the_old_connection_left(tmp_path, ups
     try:
         second.command("CONFIG", "SET", "masterauth", redis.PASSWORD)
         second.command("REPLICAOF", "127.0.0.1", redis.port)
-        wait_until(lambda: "master_link_status:up" in second.command("INFO", "replication"), "the replica", 20)
+        wait_until(lambda: "master_link_status:up" in second.command("INFO", "replication"), "the replica")
         subgate = start(relay_section(upstream) + redis.section().replace(str(redis.port), str(address.port)))
         password = subgate.create_app_password(USER)
         assert send(subgate, password) == 250
-        wait_until(lambda: second.command("HGET", KEY, "m") == "1", "the count at the replica", 10)
+        wait_until(lambda: second.command("HGET", KEY, "m") == "1", "the count at the replica")
         second.command("REPLICAOF", "NO", "ONE")
         if too_early:
             assert send(subgate, password) == 250
@@ -246,9 +246,9 @@ def test_the_embedded_redis_is_started_again_and_forgets_nothing(subgate, upstre
         assert send(subgate, password) == 250
         before = redis_pid(subgate)
         os.kill(before, signal.SIGKILL)
-        wait_until(lambda: redis_pid(subgate) not in (0, before), "a new Redis", 20)
-        wait_until(lambda: send(subgate, password) == 250, "mail to flow", 20)
-    wait_until(lambda: used(subgate) == len(upstream.messages) == 6, lambda: f"{used(subgate)}", 15)
+        wait_until(lambda: redis_pid(subgate) not in (0, before), "a new Redis")
+        wait_until(lambda: send(subgate, password) == 250, "mail to flow")
+    wait_until(lambda: used(subgate) == len(upstream.messages) == 6, lambda: f"{used(subgate)}")
 
 
 def test_a_frozen_embedded_redis_is_451_and_the_end_comes_in_time(subgate):
@@ -257,7 +257,7 @@ def test_a_frozen_embedded_redis_is_451_and_the_end_comes_in_time(subgate):
     os.kill(redis_pid(subgate), signal.SIGSTOP)
     assert send(subgate, password) == 451
     os.kill(redis_pid(subgate), signal.SIGCONT)
-    wait_until(lambda: send(subgate, password) == 250, "mail to flow", 20)
+    wait_until(lambda: send(subgate, password) == 250, "mail to flow")
 
 
 def test_the_embedded_redis_outlives_a_reload(subgate, upstream):

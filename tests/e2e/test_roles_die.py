@@ -75,7 +75,7 @@ def test_a_role_dies_under_load(upstream, role, start):
             wait_until(lambda: len(load.acknowledged) > before + 20, "the load to flow", 30)
             victim = subgate.pids(role)[0]
             os.kill(victim, signal.SIGKILL)
-            wait_until(lambda: victim not in subgate.pids(role) and subgate.pids(role), f"a new {role}", 20)
+            wait_until(lambda: victim not in subgate.pids(role) and subgate.pids(role), f"a new {role}")
         before = len(load.acknowledged)
         wait_until(lambda: len(load.acknowledged) > before + 20, "service to go on", 30)
     numbers = [int(NUMBER.search(m.content).group(1)) for m in upstream.messages]
@@ -88,7 +88,7 @@ def test_a_role_dies_under_load(upstream, role, start):
 
 def check_audit(subgate, numbers):
     """Every message.leaving has exactly one outcome, and what the upstream has is recorded as sent or unknown."""
-    wait_until(lambda: not open_attempts(subgate), lambda: f"outcomes of {open_attempts(subgate)}", 10)
+    wait_until(lambda: not open_attempts(subgate), lambda: f"outcomes of {open_attempts(subgate)}")
     outcomes = collections.Counter()
     may_be_there = set()
     for record in subgate.audit("message.sent", "message.failed", "message.unknown"):

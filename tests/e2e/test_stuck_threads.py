@@ -31,7 +31,7 @@ def thread_stuck_at_the_directory(subgate, directory):
     plain = base64.b64encode(f"\0{USER}\0{PASSWORD}".encode()).decode()
     client.putcmd("AUTH", f"PLAIN {plain}")
     auth, = subgate.pids("auth")
-    thread = wait_until(lambda: waiting_thread(auth), "a thread to ask the directory", 5)
+    thread = wait_until(lambda: waiting_thread(auth), "a thread to ask the directory")
     with Debugger(thread) as debugger:
         directory.thaw()
         yield debugger
@@ -55,7 +55,7 @@ def test_one_thread_of_many_is_shown(upstream, directory, start):
         assert states(subgate, "auth") == ["ready"] and ask(subgate)[0] == 200  # the others serve
         with login(subgate, USER, PASSWORD):
             pass
-    wait_until(lambda: stuck_threads(subgate, "auth") == "", "the thread to go on", 10)
+    wait_until(lambda: stuck_threads(subgate, "auth") == "", "the thread to go on")
 
 
 def test_the_only_one_is_as_bad_as_a_hung_role(upstream, directory, start):
@@ -68,7 +68,7 @@ def test_the_only_one_is_as_bad_as_a_hung_role(upstream, directory, start):
         shown = time.monotonic() - began
         wait_until(debugger.reap, "auth to be killed", 60 + LIMIT + SLACK)
         print(f"shown after {shown:.1f} s, killed after {time.monotonic() - began:.1f} s")
-    wait_until(lambda: subgate.pids("auth") not in ([], [auth]) and ask(subgate)[0] == 200, "a new auth", 20)
+    wait_until(lambda: subgate.pids("auth") not in ([], [auth]) and ask(subgate)[0] == 200, "a new auth")
     with login(subgate, USER, PASSWORD) as client:
         client.sendmail(USER, ["bob@example.net"], message(USER))
 
@@ -105,7 +105,7 @@ def test_an_audit_that_does_not_come_back_from_the_disk_is_shown(upstream, start
             assert stuck_threads(subgate, "relay") == "audit"
         finally:
             debugger.__exit__()
-        wait_until(lambda: ask(subgate)[0] == 200, "the audit to go on", 10)
+        wait_until(lambda: ask(subgate)[0] == 200, "the audit to go on")
         assert subgate.pids("relay") == [relay]
     finally:
         done.set()

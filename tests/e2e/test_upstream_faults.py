@@ -55,7 +55,7 @@ def used(subgate):
 
 def outcomes(subgate):
     """Of the first message: the record may come a moment behind the reply."""
-    wait_until(lambda: subgate.audit(*OUTCOMES), "an outcome", 5)
+    wait_until(lambda: subgate.audit(*OUTCOMES), "an outcome")
     return [r["type"] for r in subgate.audit(*OUTCOMES)]
 
 
@@ -63,10 +63,13 @@ def check_next(subgate, password, counted=0):
     """Mail flows again, and only what was accepted, or may have been, is counted."""
     wait_until(lambda: send(subgate, password, number=99)[0] == 250, "mail to flow again", 30)
     wait_until(lambda: used(subgate) == len(subgate.audit("message.sent")) + counted,
-               lambda: f"{used(subgate)} counted, {len(subgate.audit('message.sent'))} sent", 15)
-    leaving = [(r["message"], r["attempt"]) for r in subgate.audit("message.leaving")]
-    ended = [(r["message"], r["attempt"]) for r in subgate.audit(*OUTCOMES[:3])]
-    assert sorted(leaving) == sorted(ended)
+               lambda: f"{used(subgate)} counted, {len(subgate.audit('message.sent'))} sent")
+
+    def attempts(*types):
+        return sorted((r["message"], r["attempt"]) for r in subgate.audit(*types))
+
+    wait_until(lambda: attempts("message.leaving") == attempts(*OUTCOMES[:3]),
+               lambda: f"one outcome of each: {attempts('message.leaving')}, {attempts(*OUTCOMES[:3])}")
 
 
 def hang(connection):
@@ -316,7 +319,7 @@ route default { relays = {"first"} }
     assert send_bytes(subgate, password, content, options) == "250"
     assert second.messages[-1].endswith(content.split(b"\r\n\r\n")[1]) and "sch\u00f6n".encode() in second.messages[-1]
     assert any("BODY=8BITMIME" in line for line in second.commands)
-    wait_until(lambda: used(subgate) == 2, "the refund", 15)
+    wait_until(lambda: used(subgate) == 2, "the refund")
 
 
 def test_a_slow_client_gives_its_connection_to_those_who_wait(raw, start):

@@ -4,6 +4,8 @@ import smtplib
 import socket
 import ssl
 
+from .process import PATIENCE
+
 
 def connect(subgate, mode="implicit", timeout=60):
     """An smtplib client, TLS up, not logged in. `mode`: "implicit" or "starttls"."""
@@ -41,7 +43,7 @@ def message(sender, to="bob@example.net", subject="A test", body="Hello\r\n", nu
 class Line:
     """A connection that sends bytes and reads lines, for a test that plays the client itself."""
 
-    def __init__(self, subgate, mode="implicit", timeout=10):
+    def __init__(self, subgate, mode="implicit", timeout=PATIENCE):
         port = subgate.starttls if mode == "starttls" else subgate.implicit
         self._context = subgate.authority.client_context()
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=timeout)

@@ -34,7 +34,10 @@ def free_port():
     raise AssertionError("no port is free")
 
 
-def wait_until(condition, what, seconds=15.0):
+PATIENCE = 30.0  # seconds: what takes longer hangs, however busy the machine is
+
+
+def wait_until(condition, what, seconds=PATIENCE):
     """Waits until condition() is true (its value is returned); fails with `what`, a text or a function that gives one."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

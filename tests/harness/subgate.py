@@ -6,7 +6,7 @@ import pathlib
 import signal
 import subprocess
 
-from .process import Process, free_port, is_listening, wait_until
+from .process import PATIENCE, Process, free_port, is_listening, wait_until
 
 BUILD = pathlib.Path(os.environ.get("BUILD", pathlib.Path(__file__).parents[2] / "build"))
 
@@ -58,7 +58,7 @@ class Subgate:
 
     def start(self, env=None):
         self._process = Process([*self._limit, BUILD / "subgate", "-c", self.config], self.folder / "subgate.log", env=env)
-        wait_until(self._is_ready, lambda: f"subgate to be ready:\n{self.log}", seconds=30)
+        wait_until(self._is_ready, lambda: f"subgate to be ready:\n{self.log}")
         return self
 
     def _is_ready(self):
@@ -89,7 +89,7 @@ class Subgate:
 
     def wait_for_log(self, *texts):
         """Waits until the log has one of them: a role's lines come through a pipe, and so later than what it did."""
-        wait_until(lambda: any(text in self.log for text in texts), lambda: f"{texts} in the log:\n{self.log}", 30)
+        wait_until(lambda: any(text in self.log for text in texts), lambda: f"{texts} in the log:\n{self.log}")
 
     @property
     def pid(self):
@@ -100,7 +100,7 @@ class Subgate:
 
     def ctl(self, *arguments, check=True):
         done = subprocess.run([BUILD / "subgatectl", "-s", self.run / "admin.sock", *map(str, arguments)],
-                              capture_output=True, text=True, timeout=20)
+                              capture_output=True, text=True, timeout=PATIENCE)
         if check:
             assert done.returncode == 0, f"subgatectl {arguments}: {done.returncode} {done.stdout}{done.stderr}\n{self.log}"
         return done
@@ -134,7 +134,7 @@ class Subgate:
         records = [json.loads(line) for line in whole.splitlines()]
         return [r for r in records if not types or r["type"] in types]
 
-    def wait_for_audit(self, type_, count=1, seconds=10):
+    def wait_for_audit(self, type_, count=1, seconds=PATIENCE):
         return wait_until(lambda: len(self.audit(type_)) >= count and self.audit(type_),
                           lambda: f"{count} records {type_}; there are {[r['type'] for r in self.audit()]}", seconds)
 

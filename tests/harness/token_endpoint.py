@@ -10,7 +10,7 @@ import threading
 import time
 import urllib.parse
 
-from .process import free_port
+from .process import PATIENCE, free_port
 
 HANG = 600.0  # seconds: longer than any test
 DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
@@ -121,7 +121,7 @@ oauth {name} {{
             self._server.server_close()
             self._server = None
 
-    def wait_for(self, count, seconds=10):
+    def wait_for(self, count, seconds=PATIENCE):
         end = time.monotonic() + seconds
         while len(self.requests) < count:
             assert time.monotonic() < end, f"{len(self.requests)} of {count} requests came"

@@ -12,7 +12,7 @@ import warnings
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult
 
-from .process import free_port
+from .process import PATIENCE, free_port
 
 # It minds AUTH without STARTTLS, not knowing that the connection is TLS from its first byte.
 warnings.filterwarnings("ignore", module="aiosmtpd")
@@ -166,7 +166,7 @@ class Upstream:
         for transport in list(self._transports):
             transport.abort()
 
-    def wait_for(self, count, seconds=20):
+    def wait_for(self, count, seconds=PATIENCE):
         deadline = time.monotonic() + seconds
         while len(self.messages) < count:
             assert time.monotonic() < deadline, f"{len(self.messages)} of {count} messages came; {self.commands[-20:]}"
