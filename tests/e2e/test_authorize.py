@@ -54,7 +54,7 @@ def consent(address, **more):
 def test_by_the_device_flow(unauthorized, endpoint, relay):  # noqa: F811
     subgate, password = unauthorized(device_url="device")
     assert send(subgate, password)[0] == 451
-    assert re.search("no refresh token yet: subgatectl relay authorize", subgate.log)
+    subgate.wait_for_log("no refresh token yet: subgatectl relay authorize")
     dialog = Dialog(subgate, "relay", "authorize", "upstream")
     shown = dialog.find(r"Open (\S+), log in as the relay's mailbox, and enter the code (\S+)")
     assert shown.groups() == (f"{endpoint.url}/activate", "WDJB-MJHT")

@@ -4,6 +4,7 @@ import concurrent.futures
 import smtplib
 
 from harness.client import login, message
+from harness.process import wait_until
 from harness.subgate import relay_section
 from harness.upstream import Upstream
 
@@ -68,7 +69,8 @@ def test_without_another_account_the_client_is_told_to_come_again(upstream, star
         raise AssertionError("the message was accepted beyond the budget")
     send(subgate, password, 3, recipients=1)
     assert len(upstream.messages) == 2
-    assert subgate.ctl_json("quota", "show", USER)["used"] == 2  # the user did not pay for what was not sent
+    wait_until(lambda: subgate.ctl_json("quota", "show", USER)["used"] == 2,
+               "the refund: the user does not pay for what was not sent")
 
 
 def test_what_the_upstream_refused_is_not_counted(upstream, authority, start):

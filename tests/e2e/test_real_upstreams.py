@@ -1,7 +1,5 @@
 """Postfix, Exim and Dovecot as relays: what they get is what was sent, and their ways of refusing, ending and dying."""
 
-import time
-
 import pytest
 
 from harness.client import hear, login, message
@@ -89,8 +87,12 @@ def wait_for(server, number, body=BODY):
     wait_until(has_it, lambda: f"message {number}; there is {server.received()[-600:]}", 30)
 
 
+def relay(subgate):
+    return subgate.ctl_json("relay", "list")["relays"][0]
+
+
 def logins(subgate):
-    return subgate.ctl_json("relay", "list")["relays"][0]["logins"]
+    return relay(subgate)["logins"]
 
 
 def test_messages_share_a_connection_and_arrive_as_they_were(server, subgate):
@@ -129,7 +131,7 @@ def test_a_restart_costs_a_moment(server, subgate):
 @pytest.mark.parametrize("server", ["postfix", "exim"], indirect=True)
 def test_a_connection_that_it_ended_costs_nothing(server, subgate):
     assert send(subgate, 1)[0] == 250
-    time.sleep(3)  # beyond its patience, which is 2 s
+    wait_until(lambda: relay(subgate)["connections"].startswith("0 of"), "its patience to end, after 2 s")
     assert send(subgate, 2)[0] == 250
     wait_for(server, 2)
     assert logins(subgate) == 2
@@ -148,7 +150,7 @@ route default {{ relays = {{"gmail", "queue"}} }}
 """)
     for number in range(3):
         assert send(subgate, number, body="Hello\r\n.dot\r\n")[0] == 250
-    sent = subgate.audit("message.sent")
+    sent = subgate.wait_for_audit("message.sent", 3)
     assert {r["relay"] for r in sent} == {"queue"} and all("queued as" in r["response"]["text"] for r in sent)
     assert final.messages == []
     final.start()

@@ -53,7 +53,7 @@ def test_a_test_shows_the_dialog_without_secrets(subgate, upstream):
     assert any(line.startswith("S: 220 ") for line in lines) and "C: EHLO mail.example.com" in lines
     assert "C: AUTH PLAIN ***" in lines and lines[-1] == "the relay works"
     assert len(upstream.logins) == 1 and upstream.messages == []
-    assert [r["detail"] for r in subgate.audit("admin.command")] == ["relay test upstream"]
+    assert [r["detail"] for r in subgate.wait_for_audit("admin.command")] == ["relay test upstream"]
 
 
 def test_a_test_mail_arrives_once_and_is_recorded(subgate, upstream):
@@ -63,6 +63,7 @@ def test_a_test_mail_arrives_once_and_is_recorded(subgate, upstream):
     [mail] = upstream.messages
     assert mail.rcpt_to == ["admin@example.net"] and mail.mail_from == Upstream.USER
     assert b"Subject: Subgate test of relay upstream\r\n" in mail.content
+    subgate.wait_for_audit("message.sent")
     records = subgate.audit("message.leaving", "message.sent")
     assert [r["type"] for r in records] == ["message.leaving", "message.sent"]
     assert {r["user"] for r in records} == {"subgatectl"} and records[0]["message"] == records[1]["message"]
@@ -183,7 +184,7 @@ def test_a_paused_relay_gets_nothing_until_it_is_resumed(start, raw):
     assert (len(raw.messages), len(second.messages)) == (0, 1)
     subgate.ctl("relay", "resume", "first")
     assert send(subgate, password, 6)[0] == 250 and len(raw.messages) == 1
-    assert [r["detail"] for r in subgate.audit("admin.command")] == [
+    assert [r["detail"] for r in subgate.wait_for_audit("admin.command", 3)] == [
         "relay pause first", "relay pause second", "relay resume first"]
     second.stop()
 

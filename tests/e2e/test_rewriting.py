@@ -40,6 +40,7 @@ def test_the_relay_sees_its_own_sender_and_recipients_answer_the_user(start, ups
     ) + body * 5
     parsed = parse(mail.content)
     assert parsed["From"] == "Alïce <relay@example.com>" and parsed["Reply-To"] == "Alïce <alice@example.com>"
+    subgate.wait_for_audit("message.sent")
     for record in subgate.audit("message.leaving", "message.sent"):
         assert (record["mail_from"], record["header_from"], record["sent_as"]) == (USER, USER, ACCOUNT)
 
@@ -60,7 +61,7 @@ def test_the_next_relay_gets_the_message_as_it_was(start):
     assert f"MAIL FROM:<{ACCOUNT}>" in [c.split(" SIZE")[0] for c in first.commands]
     assert f"MAIL FROM:<{USER}>" in [c.split(" SIZE")[0] for c in second.commands]
     assert message(USER) in second.messages[0] and b"Reply-To" not in second.messages[0]
-    assert [r.get("sent_as") for r in subgate.audit("message.leaving")] == [ACCOUNT, None]
+    assert [r.get("sent_as") for r in subgate.wait_for_audit("message.leaving", 2)] == [ACCOUNT, None]
     for relay in (first, second):
         relay.stop()
 
