@@ -38,6 +38,7 @@ class Subgate:
         self.config = self.folder / "subgate.conf"
         self.user = user
         self.name = name
+        self.looks = 0  # connections that only looked whether `implicit` is open
         self._limit = ["prlimit", f"--nofile={files}:{files}"] if files else []
         self._process = None
         self._write_secrets(secrets or {})
@@ -63,7 +64,9 @@ class Subgate:
 
     def _is_ready(self):
         assert self._process.is_running(), f"subgate ended:\n{self.log}"
-        if not (is_listening(self.implicit) and is_listening(self.starttls)):
+        is_open = is_listening(self.implicit)
+        self.looks += is_open
+        if not (is_open and is_listening(self.starttls)):
             return False
         done = self.ctl("status", check=False)
         return done.returncode == 0
