@@ -1,7 +1,10 @@
 """The supervisor: processes that die again and again, reloads of every kind, and ends asked for at bad moments."""
 
 import concurrent.futures
+import contextlib
 import os
+import pathlib
+import re
 import signal
 import smtplib
 import time
@@ -10,7 +13,7 @@ import pytest
 
 from e2e.test_roles_die import Load, check_audit
 from harness.client import connect, login, message
-from harness.process import free_port, is_listening, wait_until
+from harness.process import PATIENCE, free_port, is_listening, wait_until
 from harness.subgate import relay_section
 from harness.upstream import Upstream
 
@@ -32,6 +35,10 @@ def works(subgate, password):
     return True
 
 
+ENDING, AT_ONCE = "ending: sessions may finish within", "asked to end once more: at once"
+DONE, GIVEN_UP = "reload: done", "the old processes go on"
+
+
 def children(subgate):
     return [pid for role in ROLES for pid in subgate.pids(role)]
 
@@ -46,22 +53,26 @@ def test_mail_flows_without_admin_and_a_new_one_comes(subgate):
         before = subgate.pids("admin")[0]
         os.kill(before, signal.SIGKILL)
         send(subgate, password)
-        wait_until(lambda: subgate.pids("admin") not in ([], [before]), "a new admin", 20)
-        wait_until(lambda: subgate.ctl("relay", "list", check=False).returncode == 0, "its answer", 10)
+        wait_until(lambda: subgate.pids("admin") not in ([], [before]), "a new admin")
+        wait_until(lambda: subgate.ctl("relay", "list", check=False).returncode == 0, "its answer")
 
 
 @pytest.mark.parametrize("role", ROLES)
 def test_a_role_that_dies_at_once_each_time_is_started_ever_more_slowly(subgate, role):
     password = subgate.create_app_password(USER)
+    processes = 2 if role == "gate" else 1
     killed, end = set(), time.monotonic() + 5
-    while time.monotonic() < end:
+
+    def kill_new_ones():
         for pid in set(subgate.pids(role)) - killed:
             os.kill(pid, signal.SIGKILL)
             killed.add(pid)
-        time.sleep(0.005)
-    processes = 2 if role == "gate" else 1
-    assert 4 * processes <= len(killed) <= 7 * processes, killed
-    wait_until(lambda: works(subgate, password), "mail to flow again", 20)
+        return time.monotonic() >= end
+
+    wait_until(kill_new_ones, "five seconds to pass")
+    assert len(killed) <= 7 * processes, killed
+    wait_until(lambda: kill_new_ones() and len(killed) >= 4 * processes, lambda: f"more to be started: {killed}")
+    wait_until(lambda: works(subgate, password), "mail to flow again")
 
 
 def test_a_wrong_config_changes_nothing(subgate, upstream):
@@ -83,26 +94,51 @@ def test_a_wrong_config_changes_nothing(subgate, upstream):
     send(subgate, password)
 
 
-def seize_newborn(subgate, before, number):
-    """Signals the first new child of the supervisor, before it can be ready."""
-    listing = f"/proc/{subgate.pid}/task/{subgate.pid}/children"
-    while True:
-        with open(listing) as children_file:
-            new = set(map(int, children_file.read().split())) - set(before)
-        if new:
+def seize_newborn(subgate, before, number, nth=1):
+    """Signals the nth new child of the supervisor as soon as it is there."""
+    listing, end = pathlib.Path(f"/proc/{subgate.pid}/task/{subgate.pid}/children"), time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        new = set(map(int, listing.read_text().split())) - set(before)
+        if len(new) >= nth:
             os.kill(max(new), number)
             return max(new)
+    raise AssertionError(f"{nth} new processes did not come:\n{subgate.log}")
+
+
+def spoil_reload(subgate, number, nth=1, meanwhile=None):
+    """
+    A reload that is given up, as its nth new process gets this signal before it is ready: those that were there before.
+    `meanwhile` is called with that process stopped. None: it got ready first, as may be on a busy machine.
+    """
+    wait_until(lambda: len(subgate.pids("relay")) == 1, "processes of one config alone", 60)
+    before = children(subgate)
+    given_up, done = subgate.log.count(GIVEN_UP), subgate.log.count(DONE)
+    subgate.signal(signal.SIGHUP)
+    victim = seize_newborn(subgate, before, signal.SIGSTOP if meanwhile else number, nth)
+    if meanwhile:
+        meanwhile()
+        os.kill(victim, number)
+    wait_until(lambda: subgate.log.count(GIVEN_UP) > given_up or subgate.log.count(DONE) > done, "its outcome", 60)
+    if subgate.log.count(GIVEN_UP) > given_up:
+        return before
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(victim, signal.SIGCONT)
+    return None
 
 
 def test_a_process_that_dies_at_its_start_leaves_the_old_ones_in_place(subgate):
     password = subgate.create_app_password(USER)
-    before = children(subgate)
-    with concurrent.futures.ThreadPoolExecutor(1) as pool:
-        reload = pool.submit(subgate.ctl, "reload", check=False)
-        seize_newborn(subgate, before, signal.SIGKILL)
-        done = reload.result(10)
+    for _ in range(20):  # one that got ready first, on a busy machine, is no use here
+        wait_until(lambda: len(children(subgate)) == 6, "the old processes to end", 60)
+        before = children(subgate)
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            reload = pool.submit(subgate.ctl, "reload", check=False)
+            seize_newborn(subgate, before, signal.SIGKILL)
+            done = reload.result(PATIENCE)
+        if done.returncode:
+            break
     assert done.returncode == 1 and "nothing has changed" in done.stderr + done.stdout
-    wait_until(lambda: children(subgate) == before, "the new ones to be gone", 5)
+    wait_until(lambda: children(subgate) == before, "the new ones to be gone")
     send(subgate, password)
     subgate.ctl("reload")
     send(subgate, password)
@@ -110,11 +146,8 @@ def test_a_process_that_dies_at_its_start_leaves_the_old_ones_in_place(subgate):
 
 def test_a_process_that_hangs_at_its_start_is_given_up(subgate):
     password = subgate.create_app_password(USER)
-    before = children(subgate)
-    subgate.signal(signal.SIGHUP)
-    seize_newborn(subgate, before, signal.SIGSTOP)
-    wait_until(lambda: "the old processes go on" in subgate.log, "the reload to be given up", 40)
-    assert children(subgate) == before
+    before = next(filter(None, (spoil_reload(subgate, signal.SIGSTOP) for _ in range(20))))
+    wait_until(lambda: children(subgate) == before, "the new ones to be gone")
     send(subgate, password)
     subgate.ctl("reload")
     send(subgate, password)
@@ -133,7 +166,7 @@ def test_listeners_relays_and_secrets_change_with_a_reload(upstream, authority, 
     assert not is_listening(former)
     send(subgate, password)
     assert (len(upstream.messages), len(other.messages)) == (1, 1)
-    wait_until(lambda: "QUIT" in upstream.commands, "QUIT to the former relay", 10)
+    wait_until(lambda: "QUIT" in upstream.commands, "QUIT to the former relay")
     other.stop()
 
 
@@ -169,10 +202,8 @@ def test_sigterm_during_a_reload_ends_all(subgate, delay):
     subgate.signal(signal.SIGHUP)
     time.sleep(delay)
     pids = children(subgate)
-    began = time.monotonic()
     assert subgate.stop() == 0
-    assert time.monotonic() - began < 8
-    assert are_gone(pids)
+    assert are_gone(pids) and "took too long" not in subgate.log
 
 
 def held_message(subgate, upstream, password):
@@ -193,11 +224,11 @@ def test_a_second_sigterm_ends_gates_at_once_and_the_message_is_recorded(subgate
     client = held_message(subgate, upstream, password)
     pids = children(subgate)
     subgate.signal(signal.SIGTERM)
-    time.sleep(0.3)
+    subgate.wait_for_log(ENDING)
     assert subgate.pids("gate")
-    began = time.monotonic()
     assert subgate.stop() == 0
-    assert time.monotonic() - began < 8 and are_gone(pids)
+    assert are_gone(pids) and subgate.log.count(AT_ONCE) == 1
+    assert re.search(r"gate \d .* has ended: killed by signal 9", subgate.log)
     assert [r["message_id"] for r in subgate.audit("message.unknown")] == ["<7.test@example.com>"]
     client.close()
 
@@ -206,12 +237,11 @@ def test_a_third_sigterm_ends_all_and_the_next_start_records_the_message(subgate
     password = subgate.create_app_password(USER)
     client = held_message(subgate, upstream, password)
     pids = children(subgate)
-    for _ in range(2):
+    for said in (ENDING, AT_ONCE):  # two that come before one was taken are one
         subgate.signal(signal.SIGTERM)
-        time.sleep(0.2)
-    began = time.monotonic()
+        subgate.wait_for_log(said)
     assert subgate.stop() == 0
-    assert time.monotonic() - began < 3 and are_gone(pids)
+    assert are_gone(pids) and subgate.log.count(AT_ONCE) == 2 and "took too long" not in subgate.log
     client.close()
     subgate.start()
     assert [r["message_id"] for r in subgate.wait_for_audit("message.unknown")] == ["<7.test@example.com>"]
@@ -230,7 +260,7 @@ def test_drain_time_is_kept_and_what_is_left_hears_421_or_451(upstream, start):
     began = time.monotonic()
     subgate.signal(signal.SIGTERM)
     code, _ = slow.getreply()
-    assert code in (421, 451) and 4 < time.monotonic() - began < 8
+    assert code in (421, 451) and 4 < time.monotonic() - began < 25
     assert subgate.stop() == 0
     assert upstream.messages == []
 
@@ -244,8 +274,8 @@ def test_the_new_relay_leaves_the_messages_of_the_old_one_alone(subgate, upstrea
     for _ in range(2):
         new = [pid for pid in subgate.pids("relay") if pid not in old]
         os.kill(new[0], signal.SIGKILL)
-        wait_until(lambda: set(subgate.pids("relay")) - set(old) - set(new), "a new relay", 20)
-    wait_until(lambda: works(subgate, password), "mail to flow", 20)
+        wait_until(lambda: set(subgate.pids("relay")) - set(old) - set(new), "a new relay")
+    wait_until(lambda: works(subgate, password), "mail to flow")
     assert subgate.audit("message.unknown") == []
     os.kill(old[0], signal.SIGKILL)
     assert client.getreply()[0] in (421, 451)
@@ -262,9 +292,9 @@ def test_two_crashes_leave_one_outcome(subgate, upstream):
     for _ in range(3):
         before = subgate.pids("relay")
         os.kill(before[0], signal.SIGKILL)
-        wait_until(lambda: subgate.pids("relay") not in ([], before), "a new relay", 20)
-    wait_until(lambda: works(subgate, password), "mail to flow", 20)
-    assert [r["message_id"] for r in subgate.audit("message.unknown")] == ["<7.test@example.com>"]
+        wait_until(lambda: subgate.pids("relay") not in ([], before), "a new relay")
+    wait_until(lambda: works(subgate, password), "mail to flow")
+    assert [r["message_id"] for r in subgate.wait_for_audit("message.unknown")] == ["<7.test@example.com>"]
     client.close()
 
 
@@ -274,7 +304,7 @@ def test_all_at_once_killed_and_started_again(upstream, start):
     client = held_message(subgate, upstream, password)
     pids = children(subgate)
     subgate.kill()
-    wait_until(lambda: are_gone(pids), "all to end", 10)
+    wait_until(lambda: are_gone(pids), "all to end")
     client.close()
     subgate.start()
     assert [r["message_id"] for r in subgate.wait_for_audit("message.unknown")] == ["<7.test@example.com>"]
