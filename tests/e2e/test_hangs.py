@@ -142,7 +142,7 @@ def test_a_reload_whose_new_processes_hang_is_answered(subgate):
         gates = subgate.pids("gate")
     assert b"not ready yet" in answer and seconds < ANSWERED + SLACK, (answer, seconds)
     print(f"reload with a stopped new process: answered after {seconds:.1f} s")
-    assert subgate.pids("gate") == gates and ask(subgate)[0] == 200
+    assert set(gates) <= set(subgate.pids("gate")) and ask(subgate)[0] == 200  # a new one may be there, and waits
     os.kill(new, signal.SIGCONT)
     wait_until(lambda: set(subgate.pids("gate")).isdisjoint(gates), "the reload to be done", 30)
 
