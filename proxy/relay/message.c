@@ -68,7 +68,7 @@ static bool refuse_end(struct delivery *delivery, const struct door_message_data
 static bool refuse_nobody(struct delivery *delivery, struct refusal *out_refusal)
 {
 	const struct recipients *recipients = &delivery->recipients;
-	if (recipients->reported < recipients->count || recipients_accepted(recipients))
+	if (recipients_accepted(recipients))
 		return false;
 	*out_refusal = (struct refusal){ ANSWER_NO_RECIPIENTS, REFUSAL_OTHER, SPAN("no recipient was accepted") };
 	return true;
@@ -100,6 +100,13 @@ enum status deliveries_take_data(struct deliveries *deliveries, const struct del
 		return STATUS_OK;
 	switch (delivery->state) {
 	case DELIVERY_ENVELOPE:
+		if (delivery->recipients.reported < delivery->recipients.count) {
+			log_error("message %s: gate %u did not wait for the replies to its recipients", delivery->id,
+				  delivery->gate_instance);
+			return STATUS_INVALID;
+		}
+		take(delivery, data);
+		break;
 	case DELIVERY_DATA:
 		take(delivery, data);
 		break;

@@ -49,17 +49,6 @@ static void nothing_goes_upstream_before_the_charge(void **state)
 	expect_trace("message.leaving 1; send");
 }
 
-static void the_charge_waits_for_the_relays_word_on_every_recipient(void **state)
-{
-	(void)state;
-	assert_int_equal(say_envelope(grant, 1, "ann@example.com", "bob@x cy@x"), STATUS_OK);
-	say_data(101, MESSAGE_TEXT, true);
-	expect_trace("A: bob@x cy@x");
-	upstream_says("250 OK|250 OK");
-	expect_trace("replies; charge");
-	assert_int_equal(world.charged_recipients, 2);
-}
-
 static void a_record_that_cannot_be_written_stops_the_message(void **state)
 {
 	(void)state;
@@ -341,7 +330,6 @@ int main(void)
 		CASE(a_message_is_charged_recorded_sent_and_answered),
 		CASE(the_dot_waits_for_the_record),
 		CASE(nothing_goes_upstream_before_the_charge),
-		CASE(the_charge_waits_for_the_relays_word_on_every_recipient),
 		CASE(a_record_that_cannot_be_written_stops_the_message),
 		CASE(a_full_audit_stops_the_message),
 		CASE(an_outcome_the_audit_cannot_take_is_tried_until_it_can),

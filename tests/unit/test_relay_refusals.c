@@ -297,14 +297,20 @@ static void data_without_an_accepted_recipient_goes_nowhere(void **state)
 }
 
 /* Only a gate that was taken over does not wait for the replies. */
-static void a_message_ahead_of_its_recipients_refusals_goes_nowhere(void **state)
+static void a_message_ahead_of_the_replies_to_its_recipients_is_no_honest_gates(void **state)
 {
 	(void)state;
+	struct door_message_data data = { .transaction = 101, .complete = true, .bytes = SPAN(MESSAGE_TEXT) };
+	grant->limits.refused_recipients_per_hour = 3;
 	assert_int_equal(say_envelope(grant, 1, "ann@example.com", "bob@x cy@x"), STATUS_OK);
-	say_data(101, MESSAGE_TEXT, true);
-	expect_trace("A: bob@x cy@x");
+	assert_int_equal(deliveries_take_data(deliveries, &gate, &data), STATUS_INVALID);
 	upstream_says("550 5.1.1 no|550 5.1.1 no");
-	expect_trace("replies; message.refused; answer; abort");
+	expect_trace("A: bob@x cy@x; count 2");
+	assert_int_equal(deliveries_take_data(deliveries, &gate, &data), STATUS_INVALID); /* not counted yet */
+	refused_says(2, 2, false);
+	expect_trace("replies");
+	say_data(101, MESSAGE_TEXT, true);
+	expect_trace("message.refused; answer; abort");
 	assert_string_equal(world.message_reply, "554 5.5.1 No valid recipients");
 	assert_int_equal(deliveries_count(deliveries), 0);
 }
@@ -452,7 +458,7 @@ int main(void)
 		CASE(more_after_the_end_of_a_message_is_what_no_gate_may_say),
 		CASE(the_refusals_of_one_user_are_bounded_and_those_of_another_recorded),
 		CASE(data_without_an_accepted_recipient_goes_nowhere),
-		CASE(a_message_ahead_of_its_recipients_refusals_goes_nowhere),
+		CASE(a_message_ahead_of_the_replies_to_its_recipients_is_no_honest_gates),
 		CASE(data_of_an_unknown_transaction_is_dropped),
 		CASE(what_no_honest_gate_says_is_invalid),
 		CASE(a_message_beyond_the_limit_and_what_we_add_is_refused),
