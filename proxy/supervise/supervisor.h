@@ -99,8 +99,8 @@ enum stage {
 };
 
 /*
- * Who asked for the reload: an admin process, or nobody (SIGHUP). It is answered when no former process takes anything
- * new.
+ * Where the answer to a reload goes: to an admin process, or to nobody (SIGHUP). It is given when no former process
+ * takes anything new.
  */
 struct reload {
 	uint32_t admin; /* instance; 0: nobody, or it was answered */

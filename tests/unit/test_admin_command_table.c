@@ -20,7 +20,7 @@
 static char errors[LINE_SIZE];
 
 /* The words of a line, cut at single spaces; more may follow them. */
-static enum status parse(const char *line, const char *more, struct ctl_call *out_call)
+static enum status parse_line(const char *line, const char *more, struct ctl_call *out_call)
 {
 	static char copy[LINE_SIZE];
 	char *words[WORDS_MAXIMUM + 1] = { (char *)"subgatectl" };
@@ -48,7 +48,7 @@ static void assert_refused(const struct admin_command *command, const char *line
 {
 	struct ctl_call call;
 	char beginning[LINE_SIZE];
-	if (parse(line, more, &call) != STATUS_INVALID)
+	if (parse_line(line, more, &call) != STATUS_INVALID)
 		fail_msg("%s %s was taken", line, more);
 	snprintf(beginning, sizeof(beginning), "subgatectl: %s: %s", command->name, what);
 	if (strncmp(errors, beginning, strlen(beginning)) != 0)
@@ -64,7 +64,7 @@ static void every_row_parses_its_example_into_a_request_that_the_daemon_takes(vo
 		struct ctl_call call;
 		char reason[COMMAND_REASON_SIZE] = "";
 		enum role_kind role = ROLE_KINDS;
-		if (parse(command->example, "", &call) != STATUS_OK)
+		if (parse_line(command->example, "", &call) != STATUS_OK)
 			fail_msg("%s: %s", command->name, errors);
 		assert_ptr_equal(call.topic, command);
 		assert_string_equal(json_string_value(json_object_get(call.request, "command")), command->name);
@@ -82,7 +82,7 @@ static void every_example_shows_all_options(void **state)
 	(void)state;
 	for (const struct admin_command *command = admin_commands; command->name; command++) {
 		struct ctl_call call;
-		assert_int_equal(parse(command->example, "", &call), STATUS_OK);
+		assert_int_equal(parse_line(command->example, "", &call), STATUS_OK);
 		for (const struct admin_argument *argument = command->arguments; argument->field; argument++) {
 			if (argument->form == ARGUMENT_FORM_OPTION)
 				assert_non_null(json_object_get(call.request, argument->field));

@@ -101,7 +101,7 @@ static void refused_recipients_are_no_errors_of_the_session(void **state)
 	client_close(&c);
 }
 
-/* Malformed ones are recipients that were asked for: whoever sends behind them was not out of step. */
+/* Malformed ones are recipients that were asked for: whoever sends after them was not out of step. */
 static void a_message_for_malformed_recipients_alone_has_none_that_is_valid(void **state)
 {
 	struct client c;
