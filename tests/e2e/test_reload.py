@@ -12,7 +12,7 @@ import urllib.request
 import pytest
 
 from e2e.test_roles_die import Load, check_audit
-from harness.client import connect, login, message
+from harness.client import connect, hear, login, message
 from harness.process import PATIENCE, is_listening, wait_until
 from harness.subgate import BUILD, relay_section
 
@@ -75,6 +75,25 @@ def test_new_passwords_work_while_the_old_generation_drains(upstream, start):
         subgate.ctl("reload")
         with login(subgate, USER, subgate.create_app_password(USER, "second")) as new:
             new.sendmail(USER, ["bob@example.net"], message(USER))
+
+
+def test_a_draining_relay_without_credentials_rests_no_relay_of_the_new_generation(upstream, start):
+    """Its auth role is gone, so it can't log in upstream: that is no fault of the upstream's, and the new one goes on."""
+    subgate = start(relay_section(upstream))
+    password = subgate.create_app_password(USER)
+    with login(subgate, USER, password) as old:
+        assert old.mail(USER)[0] == 250
+        former = subgate.pids("auth")
+        subgate.ctl("reload")
+        for pid in former:
+            os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: not set(former) & set(subgate.pids("auth")), "its end")
+        code, text = old.rcpt("bob@example.net")
+        assert (code, b"4.4.1" in text) == (451, True), text
+        wait_until(lambda: "no credentials: auth role not running" in subgate.log, "its log line")
+        with login(subgate, USER, password) as new:
+            assert hear(new, USER, "bob@example.net", message(USER)) == (250, "")
+    assert len(upstream.messages) == 1
 
 
 def test_who_has_the_answer_to_a_reload_meets_new_processes_alone(upstream, start):

@@ -145,12 +145,83 @@ static void the_only_one_of_an_account_goes_from_hand_to_hand(void **state)
 	go_on_beside(1);
 }
 
+/* The auth role of the one that drains is gone. */
+static void refuse_credential(void *context, const char *relay, const char *mailbox, uint64_t ticket)
+{
+	const struct upstream_credential none = { .reason = SPAN("auth role not running") };
+	(void)context;
+	(void)relay;
+	(void)mailbox;
+	upstream_pool_credential(other, ticket, &none);
+}
+
+static void keep_waiting(void *context, const char *relay, const char *mailbox, uint64_t ticket)
+{
+	bool *is_asked = context;
+	(void)relay;
+	(void)mailbox;
+	(void)ticket;
+	*is_asked = true;
+}
+
+static void reopen_other(upstream_ask_credential *ask, void *context)
+{
+	struct upstream_options options = t.options;
+	options.slots = other_slots;
+	options.ask_credential = ask;
+	options.context = context;
+	upstream_pool_free(&other);
+	assert_int_equal(upstream_pool_create(t.loop, &options, &other), STATUS_OK);
+	upstream_pool_drain(other);
+}
+
+static void what_one_process_lacks_rests_no_other(void **state)
+{
+	struct sending lost, sent;
+	(void)state;
+	begin(2);
+	reopen_other(refuse_credential, NULL);
+	begin_other(&lost);
+	run_until(t.loop, is_done, &lost);
+	assert_string_equal(lost.reason, "no credentials: auth role not running");
+	send_whole(&t, &sent);
+	assert_accepted(&sent);
+	begin_other(&lost);
+	run_until(t.loop, is_done, &lost);
+	assert_string_equal(lost.reason,
+			    "no new connection, by a fault of our own: no credentials: auth role not running");
+	end();
+}
+
+static bool is_set(void *context)
+{
+	return *(const bool *)context;
+}
+
+static void a_connection_that_nobody_waits_for_is_not_made_ready_in_a_drain(void **state)
+{
+	bool is_asked = false;
+	struct sending gone;
+	(void)state;
+	begin(2);
+	reopen_other(keep_waiting, &is_asked);
+	begin_other(&gone);
+	run_until(t.loop, is_set, &is_asked);
+	assert_int_equal(upstream_pool_size(other), 1);
+	drop(&gone);
+	run_for(t.loop, 20);
+	assert_int_equal(upstream_pool_size(other), 0);
+	end();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(idle_connections_make_room_for_one_that_has_none),
 		cmocka_unit_test(busy_ones_give_one_up_for_one_that_has_none),
 		cmocka_unit_test(the_only_one_of_an_account_goes_from_hand_to_hand),
+		cmocka_unit_test(what_one_process_lacks_rests_no_other),
+		cmocka_unit_test(a_connection_that_nobody_waits_for_is_not_made_ready_in_a_drain),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

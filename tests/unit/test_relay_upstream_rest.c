@@ -393,7 +393,7 @@ static void without_descriptors_it_rests(void **state)
 	run_until(t.loop, is_done, &s);
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &all), 0);
 	assert_int_equal(s.class, UPSTREAM_TRANSPORT);
-	assert_int_equal(shown().rest, UPSTREAM_REST_CONNECT);
+	assert_int_equal(shown().rest, UPSTREAM_REST_OURS);
 	assert_int_equal(upstream_pool_size(t.pool), 0);
 	end();
 }

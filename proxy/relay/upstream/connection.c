@@ -62,6 +62,13 @@ void upstream_connection_unusable(struct upstream_connection *c, const char *rea
 	upstream_rest_connecting(c->pool, reason);
 }
 
+void upstream_connection_unequipped(struct upstream_connection *c, const char *reason)
+{
+	upstream_trial_note(c, reason);
+	upstream_connection_close(c);
+	upstream_rest_ours(c->pool, reason);
+}
+
 static void connect_next(struct upstream_connection *c);
 
 /* The address that was tried goes to the end for a while: one that hangs would cost each connection its share of the time. */
@@ -280,7 +287,7 @@ static void on_timeout(struct upstream_connection *c)
 	if (c->state == CONNECTION_BUSY)
 		c->attempt->replaced = REPLACED_MAXIMUM; /* a second wait would be too much for its client */
 	if (c->state == CONNECTION_CREDENTIAL)
-		upstream_connection_lost(c, "no credentials in time");
+		upstream_connection_unequipped(c, "no credentials in time");
 	else
 		upstream_connection_lost(c, c->state == CONNECTION_CONNECTING ? "no connection in time"
 									      : "no reply in time");
@@ -352,7 +359,7 @@ static void connect_next(struct upstream_connection *c)
 	enum status status = stream_connect(c->pool->loop, (const struct sockaddr *)&address->storage, address->size,
 					    &options, &c->stream);
 	if (status != STATUS_OK) {
-		upstream_connection_unusable(c, "no socket for a connection");
+		upstream_connection_unequipped(c, "no socket for a connection");
 		return;
 	}
 	stream_set_deadline(c->stream, share_time(c));

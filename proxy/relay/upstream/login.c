@@ -4,9 +4,10 @@
  * or where tls = "none" was configured; it is wiped as soon as the relay has
  * answered. EHLO refused is a failure: HELO offers no AUTH.
  *
- * How it fails: a login that the relay refuses rests the account; anything
- * else rests the connecting. No reason given anywhere quotes a secret, even
- * if the relay does.
+ * How it fails: a login that the relay refuses rests the account, what this
+ * process lacks keeps this process alone from opening connections, and
+ * anything else keeps every process of the node from it. No reason given
+ * anywhere quotes a secret, even if the relay does.
  */
 #include <stdio.h>
 
@@ -33,7 +34,7 @@ void upstream_login_say_ehlo(struct upstream_connection *c)
 	BUF_AUTO struct buf line;
 	buf_init(&line, COMMAND_MAXIMUM);
 	if (buf_printf(&line, "EHLO %s\r\n", c->pool->options.helo) != STATUS_OK) {
-		upstream_connection_lost(c, "no EHLO line can be made");
+		upstream_connection_unequipped(c, "no EHLO line can be made");
 		return;
 	}
 	upstream_connection_set_state(c, CONNECTION_EHLO);
@@ -169,7 +170,7 @@ static void say_auth_line(struct upstream_connection *c, struct span command, st
 	buf_init_sensitive(&line, AUTH_MAXIMUM);
 	if (buf_append(&line, command) != STATUS_OK || buf_append(&line, space) != STATUS_OK ||
 	    buf_append(&line, secret) != STATUS_OK || buf_append_text(&line, "\r\n") != STATUS_OK) {
-		upstream_connection_lost(c, "the login does not fit a line");
+		upstream_connection_unequipped(c, "the login does not fit a line");
 		return;
 	}
 	upstream_trial_trace(c, "C: %.*s%s", SPAN_ARGS(command),
@@ -183,7 +184,7 @@ void upstream_login_say_blob(struct upstream_connection *c, struct span command,
 {
 	struct span blob = secret_reveal(&c->blob);
 	if (blob.size + 2 > RESPONSE_MAXIMUM) {
-		upstream_connection_unusable(c, "what we log in with is longer than a line of AUTH may be");
+		upstream_connection_unequipped(c, "what we log in with is longer than a line of AUTH may be");
 		return;
 	}
 	bool fits = command.size + 1 + blob.size + 2 <= COMMAND_MAXIMUM;
@@ -208,7 +209,7 @@ static void take_none(struct upstream_connection *c, struct span why)
 		upstream_connection_close(c);
 		upstream_rest_login(c->account, reason);
 	} else {
-		upstream_connection_unusable(c, reason);
+		upstream_connection_unequipped(c, reason);
 	}
 }
 
@@ -221,7 +222,7 @@ static void begin_with_password(struct upstream_connection *c, const struct upst
 	}
 	if (secret_from_span(credential->secret, &c->password) != STATUS_OK ||
 	    make_base64(credential->user, &c->user) != STATUS_OK || make_plain(credential, &c->blob) != STATUS_OK) {
-		upstream_connection_unusable(c, "out of memory");
+		upstream_connection_unequipped(c, "out of memory");
 		return;
 	}
 	upstream_connection_set_state(c, CONNECTION_AUTH);
@@ -264,7 +265,7 @@ static void say_next_step(struct upstream_connection *c, const struct reply *rep
 		if (make_base64(secret_reveal(&c->password), &encoded) == STATUS_OK)
 			say_auth_line(c, SPAN(""), SPAN(""), secret_reveal(&encoded));
 		else
-			upstream_connection_unusable(c, "out of memory");
+			upstream_connection_unequipped(c, "out of memory");
 		return;
 	case AUTH_MAY_BE_EXPLAINED:
 		upstream_oauth_on_explanation(c, reply);

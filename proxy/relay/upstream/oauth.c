@@ -93,7 +93,7 @@ void upstream_oauth_begin(struct upstream_connection *c, const struct upstream_c
 	c->serial = credential->serial;
 	if (secret_from_span(credential->secret, &c->password) != STATUS_OK ||
 	    make_response(c, credential, &c->blob) != STATUS_OK) {
-		upstream_connection_unusable(c, "out of memory");
+		upstream_connection_unequipped(c, "out of memory");
 		return;
 	}
 	upstream_connection_set_state(c, CONNECTION_AUTH);

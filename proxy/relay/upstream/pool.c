@@ -173,13 +173,15 @@ static void place_waiting(struct upstream_pool *pool)
 	}
 }
 
-/* A draining pool keeps no connection that nobody waits for: who waited for this one may have left in the same turn. */
-static void quit_idle(struct upstream_pool *pool)
+/* A draining pool keeps no connection that nobody waits for, and makes none ready: whoever it was for has left. */
+static void end_unwanted(struct upstream_pool *pool)
 {
 	struct upstream_connection *c;
 	for (c = TAILQ_FIRST(&pool->connections); c; c = TAILQ_NEXT(c, in_pool)) {
 		if (c->state == CONNECTION_IDLE)
 			upstream_connection_quit(c);
+		else if (c->state < CONNECTION_IDLE && c->account->waiting == 0 && c->trial == NULL)
+			upstream_connection_close(c);
 	}
 }
 
@@ -210,8 +212,8 @@ static bool open_one(struct upstream_account *account)
 	if (status == STATUS_AGAIN) {
 		account->slots_are_taken = true;
 	} else if (c == NULL) {
-		upstream_rest_connecting(pool, status == STATUS_SYSTEM ? "no lock can be had for a connection"
-								       : "out of memory");
+		upstream_rest_ours(pool,
+				   status == STATUS_SYSTEM ? "no lock can be had for a connection" : "out of memory");
 	} else {
 		TAILQ_INSERT_TAIL(&pool->connections, c, in_pool);
 		upstream_neighbours_note_opened(account);
@@ -322,7 +324,7 @@ static void run_turn(void *context)
 	upstream_neighbours_give(pool);
 	place_waiting(pool);
 	if (pool->draining)
-		quit_idle(pool);
+		end_unwanted(pool);
 	count_by_account(pool);
 	upstream_share_plan(pool);
 	open_connections(pool, &next_ms);
@@ -385,9 +387,12 @@ enum status upstream_pool_create(struct loop *loop, const struct upstream_option
 	struct upstream_account *configured = upstream_account_hold(pool, (struct span){ 0 });
 	enum status status = configured ? make_tls(pool) : STATUS_NO_MEMORY;
 	if (status == STATUS_OK)
+		status = rests_create(loop, -1, &pool->own_rests);
+	if (status == STATUS_OK)
 		status = timer_make(loop, on_timer, pool, &pool->timer);
 	if (status != STATUS_OK) {
 		upstream_account_release(&configured);
+		rests_free(&pool->own_rests);
 		tls_context_free(&pool->tls);
 		free(pool);
 		return status;
@@ -413,6 +418,7 @@ void upstream_pool_free(struct upstream_pool **pool)
 	upstream_account_release(&configured);
 	loop_forget_turn_end(gone->loop, &gone->turn);
 	timer_free(&gone->timer);
+	rests_free(&gone->own_rests);
 	tls_context_free(&gone->tls);
 	free(gone);
 }

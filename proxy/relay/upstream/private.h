@@ -209,6 +209,8 @@ void upstream_connection_set_state(struct upstream_connection *c, enum connectio
 void upstream_connection_lost(struct upstream_connection *c, const char *reason);
 /* It can't be made ready, and another address would not help. */
 void upstream_connection_unusable(struct upstream_connection *c, const char *reason);
+/* The same for want of something that this process alone lacks: the relay is well, and other processes may go on. */
+void upstream_connection_unequipped(struct upstream_connection *c, const char *reason);
 /* Logged in, or a transaction is over: free for the next one, or QUIT. */
 void upstream_connection_rest(struct upstream_connection *c);
 /* Its transaction was given up while `unanswered` replies are to come: RSET behind them. */
@@ -440,6 +442,7 @@ struct upstream_pool {
 	struct endpoint shunned; /* an address that could not be reached: tried last */
 	uint64_t shunned_until_ms;
 	bool draining;
+	struct rests *own_rests;      /* of this process alone */
 	uint64_t neighbours_until_ms; /* later, unless it drains, no other process is there any more */
 	uint64_t looked_ms;           /* when it last asked whether one wants a slot */
 
@@ -475,6 +478,8 @@ enum upstream_class upstream_rest_explain(const struct upstream_account *account
 					  char out_reason[UPSTREAM_REASON_SIZE]);
 /* A connection could not be made ready. No other is opened for a while, longer each time. */
 void upstream_rest_connecting(struct upstream_pool *pool, const char *reason);
+/* The same by no fault of the relay's: this process alone opens no other. */
+void upstream_rest_ours(struct upstream_pool *pool, const char *reason);
 /* The account may not log in for a while, longer each time. */
 void upstream_rest_login(struct upstream_account *account, const char *reason);
 /* False while it may not: not even a connection begun before may log in. */

@@ -21,7 +21,7 @@
 #define HOURS (60 * MINUTES)
 #define FIRST_SENDING UPSTREAM_REST_SILENT
 
-enum scope { SCOPE_RELAY, SCOPE_ACCOUNT, SCOPE_TENANT, SCOPE_SECTION };
+enum scope { SCOPE_RELAY, SCOPE_ACCOUNT, SCOPE_TENANT, SCOPE_SECTION, SCOPE_PROCESS };
 
 /* What becomes of attempts, and for how long; the lengths are those of the first and of the longest. */
 static const struct kind {
@@ -36,6 +36,9 @@ static const struct kind {
 	/* A restart takes about a second, and mail flows again soon after it does. */
 	[UPSTREAM_REST_CONNECT] = { "connect", SCOPE_RELAY, UPSTREAM_TRANSPORT, 1 * SECONDS, 30 * SECONDS, 0,
 				    "resting after connect failure: " },
+	/* An auth role that died is back within a second. A relay process left by a reload has none once its gates are gone. */
+	[UPSTREAM_REST_OURS] = { "ours", SCOPE_PROCESS, UPSTREAM_TRANSPORT, 1 * SECONDS, 30 * SECONDS, 0,
+				 "no new connection, by a fault of our own: " },
 	/* Gmail answers 454 for minutes to who logs in too often. */
 	[UPSTREAM_REST_LOGIN] = { "login", SCOPE_ACCOUNT, UPSTREAM_LOGIN, 5 * SECONDS, 5 * MINUTES, 10 * MINUTES,
 				  "account resting after login failure: " },
@@ -78,6 +81,7 @@ void upstream_rest_name(struct upstream_account *account)
 	for (size_t i = 0; i < UPSTREAM_REST_KINDS; i++) {
 		switch (kinds[i].scope) {
 		case SCOPE_RELAY:
+		case SCOPE_PROCESS:
 			account->keys[i] = rests_key(kinds[i].name, address, "");
 			break;
 		case SCOPE_ACCOUNT:
@@ -94,14 +98,16 @@ void upstream_rest_name(struct upstream_account *account)
 	}
 }
 
-static struct rests *rests_of(const struct upstream_account *account)
+/* What is this process's own fault is no other's concern. */
+static struct rests *rests_for(const struct upstream_account *account, enum upstream_rest rest)
 {
-	return account->pool->options.rests;
+	const struct upstream_pool *pool = account->pool;
+	return kinds[rest].scope == SCOPE_PROCESS ? pool->own_rests : pool->options.rests;
 }
 
 static uint64_t left_ms(const struct upstream_account *account, enum upstream_rest rest)
 {
-	return rests_left_ms(rests_of(account), account->keys[rest]);
+	return rests_left_ms(rests_for(account, rest), account->keys[rest]);
 }
 
 static struct upstream_account *configured(const struct upstream_pool *pool)
@@ -131,7 +137,7 @@ static enum upstream_rest find_unproven(const struct upstream_account *account, 
 					enum upstream_rest to)
 {
 	for (enum upstream_rest rest = from; rest < to; rest++) {
-		if (rests_length_ms(rests_of(account), account->keys[rest]))
+		if (rests_length_ms(rests_for(account, rest), account->keys[rest]))
 			return rest;
 	}
 	return UPSTREAM_REST_NONE;
@@ -155,7 +161,7 @@ enum upstream_class upstream_rest_explain(const struct upstream_account *account
 {
 	const struct upstream_pool *pool = account->pool;
 	char reason[REST_REASON_SIZE];
-	rests_reason(rests_of(account), account->keys[rest], reason);
+	rests_reason(rests_for(account, rest), account->keys[rest], reason);
 	if (pool->rest_is_news && pool->last_error[0])
 		snprintf(out_reason, UPSTREAM_REASON_SIZE, "%s", pool->last_error);
 	else
@@ -171,7 +177,7 @@ void upstream_rest_show(const struct upstream_pool *pool, struct upstream_pool_s
 	if (state->rest == UPSTREAM_REST_NONE)
 		state->rest = find_unproven(account, UPSTREAM_REST_CONNECT, UPSTREAM_REST_PAUSED);
 	state->rest_left_ms = left_ms(account, state->rest);
-	rests_reason(rests_of(account), account->keys[state->rest], state->rest_reason);
+	rests_reason(rests_for(account, state->rest), account->keys[state->rest], state->rest_reason);
 	for (account = TAILQ_FIRST(&pool->accounts); account; account = TAILQ_NEXT(account, in_pool)) {
 		if (account->mailbox[0] == '\0')
 			continue;
@@ -195,10 +201,10 @@ static void rest(struct upstream_account *account, enum upstream_rest kind, uint
 	struct upstream_pool *pool = account->pool;
 	uint64_t ms = hint_ms < kinds[kind].hint_ms ? hint_ms : kinds[kind].hint_ms;
 	if (ms == 0)
-		ms = rests_back_off(rests_of(account), account->keys[kind], kinds[kind].first_ms, kinds[kind].most_ms,
-				    reason);
+		ms = rests_back_off(rests_for(account, kind), account->keys[kind], kinds[kind].first_ms,
+				    kinds[kind].most_ms, reason);
 	else if (left_ms(account, kind) == 0)
-		rests_begin(rests_of(account), account->keys[kind], ms, reason);
+		rests_begin(rests_for(account, kind), account->keys[kind], ms, reason);
 	else
 		ms = 0;
 	if (ms == 0)
@@ -218,6 +224,11 @@ void upstream_rest_connecting(struct upstream_pool *pool, const char *reason)
 	rest(configured(pool), UPSTREAM_REST_CONNECT, 0, reason);
 }
 
+void upstream_rest_ours(struct upstream_pool *pool, const char *reason)
+{
+	rest(configured(pool), UPSTREAM_REST_OURS, 0, reason);
+}
+
 void upstream_rest_login(struct upstream_account *account, const char *reason)
 {
 	rest(account, UPSTREAM_REST_LOGIN, 0, reason);
@@ -230,7 +241,7 @@ bool upstream_rest_allows_login(const struct upstream_account *account)
 
 static void end(const struct upstream_account *account, enum upstream_rest kind)
 {
-	rests_end(rests_of(account), account->keys[kind]);
+	rests_end(rests_for(account, kind), account->keys[kind]);
 }
 
 void upstream_rest_on_login(struct upstream_account *account)
@@ -238,6 +249,7 @@ void upstream_rest_on_login(struct upstream_account *account)
 	account->pool->proven = true;
 	account->pool->last_error[0] = '\0';
 	end(account, UPSTREAM_REST_CONNECT);
+	end(account, UPSTREAM_REST_OURS);
 	end(account, UPSTREAM_REST_LOGIN);
 }
 
@@ -306,7 +318,7 @@ void upstream_rest_on_accepted(struct upstream_account *account)
 void upstream_pool_pause(struct upstream_pool *pool)
 {
 	const struct upstream_account *account = configured(pool);
-	rests_begin(rests_of(account), account->keys[UPSTREAM_REST_PAUSED], REST_UNTIL_ENDED,
+	rests_begin(pool->options.rests, account->keys[UPSTREAM_REST_PAUSED], REST_UNTIL_ENDED,
 		    "paused by an administrator");
 	upstream_pool_wake(pool);
 }

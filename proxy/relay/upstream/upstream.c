@@ -402,5 +402,6 @@ void upstream_abort(struct upstream **upstream)
 	upstream_leave_connection(u);
 	if (c)
 		dispose(c, u->state, u->outstanding);
+	upstream_pool_wake(u->pool); /* what was on its way for it may be for nobody now */
 	upstream_free(u);
 }

@@ -158,6 +158,7 @@ enum upstream_rest {
 	UPSTREAM_REST_NONE,
 	/* no connection is opened; those there are go on */
 	UPSTREAM_REST_CONNECT, /* it could not be reached, or made no sense */
+	UPSTREAM_REST_OURS,    /* this process has no credentials, no socket or no memory; others may */
 	UPSTREAM_REST_LOGIN,   /* it refused our login */
 	UPSTREAM_REST_CROWDED, /* it has enough connections of ours */
 	/* no transaction is begun */
