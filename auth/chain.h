@@ -6,10 +6,10 @@
 #ifndef AUTH_CHAIN_H
 #define AUTH_CHAIN_H
 
-#include "auth/app_password_store.h"
+#include "auth/app_password/store.h"
 #include "auth/cache.h"
-#include "auth/directory.h"
 #include "auth/identity.h"
+#include "auth/ldap/directory.h"
 #include "auth/throttle.h"
 #include "auth/verdict.h"
 #include "config/config.h"

@@ -2,7 +2,7 @@
 #include <assert.h>
 #include <string.h>
 
-#include "auth/app_password_line.h"
+#include "auth/app_password/line.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

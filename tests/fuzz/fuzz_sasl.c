@@ -6,8 +6,8 @@
  */
 #include <assert.h>
 
-#include "auth/app_password.h"
-#include "auth/ldap_filter.h"
+#include "auth/app_password/password.h"
+#include "auth/ldap/filter.h"
 #include "auth/name.h"
 #include "auth/sasl/mechanism.h"
 #include "base/base64.h"

@@ -10,8 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "auth/app_password.h"
-#include "auth/app_password_store.h"
+#include "auth/app_password/password.h"
+#include "auth/app_password/store.h"
 
 static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 

@@ -1,7 +1,7 @@
 /* The directory, asked through its threads: a real slapd that answers, freezes, goes away and comes back. */
 #include "with_slapd.h"
 
-#include "auth/directory.h"
+#include "auth/ldap/directory.h"
 #include "base/clock.h"
 #include "with_loop.h"
 

@@ -7,8 +7,8 @@
 #include <cmocka.h>
 #include <ldap.h>
 
-#include "auth/ldap_filter.h"
-#include "auth/ldap_verdict.h"
+#include "auth/ldap/filter.h"
+#include "auth/ldap/verdict.h"
 
 #define BYTES(literal) ((struct span){ literal, sizeof(literal) - 1 })
 

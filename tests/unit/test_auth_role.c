@@ -15,7 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "auth/app_password.h"
+#include "auth/app_password/password.h"
 #include "auth/exchange.h"
 #include "auth/gate_door.h"
 #include "base/base64.h"

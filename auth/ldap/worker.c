@@ -3,13 +3,13 @@
  * the searcher, which is kept, and one that users' passwords are tried on, so
  * that a search never runs with a user's rights.
  */
-#include "auth/ldap_worker.h"
+#include "auth/ldap/worker.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "auth/ldap_entry.h"
-#include "auth/ldap_filter.h"
+#include "auth/ldap/entry.h"
+#include "auth/ldap/filter.h"
 #include "base/clock.h"
 #include "base/log.h"
 

@@ -9,7 +9,7 @@
 #include <stdatomic.h>
 
 #include "auth/identity.h"
-#include "auth/ldap_link.h"
+#include "auth/ldap/link.h"
 #include "auth/verdict.h"
 #include "base/secret.h"
 

@@ -1,5 +1,5 @@
 /* The file store of app passwords: loading, looking up, appending. */
-#include "auth/app_password_store.h"
+#include "auth/app_password/store.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "auth/app_password_line.h"
+#include "auth/app_password/line.h"
 
 #define READ_SIZE 65536 /* bytes a pread; a whole line always fits */
 

@@ -1,5 +1,5 @@
 /* Reads entries. Surplus values of a list that is full are left out: fewer rights, never more. */
-#include "auth/ldap_entry.h"
+#include "auth/ldap/entry.h"
 
 #include <stdlib.h>
 

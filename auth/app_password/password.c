@@ -1,5 +1,5 @@
 /* App passwords: making, reading, hashing. Wipes every copy it makes. */
-#include "auth/app_password.h"
+#include "auth/app_password/password.h"
 
 #include <string.h>
 

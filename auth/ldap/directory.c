@@ -1,10 +1,10 @@
 /* The two pools of one directory, their shared state, and the probe that tells whether it is up. */
-#include "auth/directory.h"
+#include "auth/ldap/directory.h"
 
 #include <stdlib.h>
 
-#include "auth/ldap_entry.h"
-#include "auth/ldap_trust.h"
+#include "auth/ldap/entry.h"
+#include "auth/ldap/trust.h"
 #include "base/log.h"
 
 #define LOOK_UP_THREADS 2 /* of short questions, mostly answered from the cache */

@@ -1,5 +1,5 @@
 /* The libldap handle: options, TLS, the socket's registration with the watchdog, bind and search. */
-#include "auth/ldap_link.h"
+#include "auth/ldap/link.h"
 
 #include <lber.h>
 #include <stdio.h>

@@ -3,11 +3,11 @@
  * as callbacks. Password checks and look-ups have threads of their own, so that
  * app passwords never queue behind LDAP logins.
  */
-#ifndef AUTH_DIRECTORY_H
-#define AUTH_DIRECTORY_H
+#ifndef AUTH_LDAP_DIRECTORY_H
+#define AUTH_LDAP_DIRECTORY_H
 
 #include "auth/jobs.h"
-#include "auth/ldap_worker.h"
+#include "auth/ldap/worker.h"
 
 struct directory;
 

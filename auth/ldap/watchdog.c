@@ -1,5 +1,5 @@
 /* The thread that watches deadlines. It only ever calls shutdown(2), on sockets that are registered under its lock. */
-#include "auth/ldap_watchdog.h"
+#include "auth/ldap/watchdog.h"
 
 #include <pthread.h>
 #include <signal.h>

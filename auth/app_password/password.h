@@ -7,8 +7,8 @@
  *
  * A "normal" app password is the 25 characters in upper case without dashes.
  */
-#ifndef AUTH_APP_PASSWORD_H
-#define AUTH_APP_PASSWORD_H
+#ifndef AUTH_APP_PASSWORD_PASSWORD_H
+#define AUTH_APP_PASSWORD_PASSWORD_H
 
 #include "base/hash.h"
 #include "base/secret.h"

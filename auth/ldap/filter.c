@@ -1,5 +1,5 @@
 /* Filter text: what a client typed never becomes filter syntax. */
-#include "auth/ldap_filter.h"
+#include "auth/ldap/filter.h"
 
 static bool is_plain(char c)
 {

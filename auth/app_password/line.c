@@ -1,5 +1,5 @@
 /* Lines of the file of app passwords. Strict: what is not exactly a change is a fault. */
-#include "auth/app_password_line.h"
+#include "auth/app_password/line.h"
 
 #include <jansson.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 #ifndef AUTH_APP_PASSWORD_LINE_H
 #define AUTH_APP_PASSWORD_LINE_H
 
-#include "auth/app_password_store.h"
+#include "auth/app_password/store.h"
 
 enum store_operation { STORE_CREATE, STORE_REVOKE };
 

@@ -8,8 +8,8 @@
 
 #include <ldap.h>
 
-#include "auth/ldap_verdict.h"
-#include "auth/ldap_watchdog.h"
+#include "auth/ldap/verdict.h"
+#include "auth/ldap/watchdog.h"
 #include "base/span.h"
 #include "config/config.h"
 

@@ -3,7 +3,7 @@
  * Active Directory answers 49 with "data XXX" in the text, 389 Directory Server
  * 53 or 19, OpenLDAP 49 with the password policy control.
  */
-#include "auth/ldap_verdict.h"
+#include "auth/ldap/verdict.h"
 
 #include <ldap.h>
 #include <string.h>

@@ -3,7 +3,7 @@
  * libldap counts a reference for LDAP_OPT_X_TLS_CTX when it is read, and has no
  * way to give one back. Handles share them; libldap locks its own counting.
  */
-#include "auth/ldap_trust.h"
+#include "auth/ldap/trust.h"
 
 #include <ldap.h>
 #include <stdlib.h>

@@ -14,7 +14,7 @@
 #ifndef AUTH_APP_PASSWORD_STORE_H
 #define AUTH_APP_PASSWORD_STORE_H
 
-#include "auth/app_password.h"
+#include "auth/app_password/password.h"
 #include "auth/map.h"
 #include "auth/name.h"
 #include "base/buf.h"
