@@ -225,7 +225,7 @@ FLOODS_OF_RELAYS = [
 def test_a_relay_that_floods_with_tls_keeps_no_mail_of_others_waiting(upstream, authority, start, capsys, make, version,
                                                                       is_abuse):
     hostile = FloodingUpstream(authority, make, version).start()
-    subgate = start(relay_section(upstream) + hostile.section("hostile", reply_timeout="30s").replace("1500ms", "30s") + f"""
+    subgate = start(relay_section(upstream) + hostile.section("hostile", reply_timeout="30s", connect_timeout="30s") + f"""
 route hostile {{ users = {{"{USER}"}}  relays = {{"hostile"}} }}
 route default {{ relays = {{"upstream"}} }}
 quota default {{ messages_per_day = 0  messages_per_minute = 0 }}

@@ -103,7 +103,7 @@ def half_a_reply(connection):
 
 
 def drip(connection):
-    connection.drip("250 2.0.0 this takes long to say", 0.2)
+    connection.drip("250 2.0.0 this takes long to say", 0.5)
 
 
 def farewell(connection):

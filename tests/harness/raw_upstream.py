@@ -216,14 +216,14 @@ class RawUpstream:
         if self._stopped.wait(seconds):
             raise Close
 
-    def section(self, name="upstream", extra="", reply_timeout="2s"):
-        """Its relay section, with waits short enough for a test."""
+    def section(self, name="upstream", extra="", reply_timeout="6s", connect_timeout="5s"):
+        """Its relay section, with waits short enough for a test and long enough for a busy machine."""
         trust = f'ca_file = "{self.authority.ca}"  tls_name = "raw.example"' if self.authority else ""
         return f"""
 relay {name} {{
   host = "127.0.0.1"  port = {self.port}  tls = "{self.tls}"  {trust}
   user = "{self.USER}"  password_file = "secrets/upstream"
-  connect_timeout = "1500ms"  reply_timeout = "{reply_timeout}"
+  connect_timeout = "{connect_timeout}"  reply_timeout = "{reply_timeout}"
   {extra}
 }}
 """

@@ -32,7 +32,7 @@
 #include "role/role.h"
 #include "stats/census.h"
 
-#define PATIENCE_MS 5000        /* for what must happen */
+#define PATIENCE_MS 30000       /* for what must happen */
 #define BIG_MAXIMUM (64U << 20) /* bytes: no buffer of the fixture is the bottleneck */
 
 static const char certificate_pem[] = "-----BEGIN CERTIFICATE-----\n"
