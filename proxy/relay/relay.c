@@ -9,8 +9,8 @@
 
 #include "base/log.h"
 #include "quota/marker.h"
+#include "relay/auth_door.h"
 #include "relay/control.h"
-#include "relay/grant_door.h"
 #include "relay/records.h"
 #include "role/role.h"
 
@@ -40,7 +40,7 @@ struct relay {
 	struct grants *grants;
 	struct deliveries *deliveries;
 	struct gate_doors gates;
-	struct grant_door auth;
+	struct auth_door auth;
 	struct control control;
 	struct timer *drain_timer;
 	uint64_t cut_ms, end_ms; /* of the drain */
@@ -79,13 +79,14 @@ static void on_audit_trouble(void *context, const char *what)
 static void on_credential_wanted(void *context, const char *name, const char *mailbox, uint64_t ticket)
 {
 	struct account *account = context;
-	grant_door_ask(&account->relay->auth, name, mailbox, account->relay->services.pools[account->index], ticket);
+	relay_auth_door_ask(&account->relay->auth, name, mailbox, account->relay->services.pools[account->index],
+			    ticket);
 }
 
 static void on_credential_refused(void *context, const char *name, const char *mailbox, uint64_t serial)
 {
 	struct account *account = context;
-	grant_door_refuse(&account->relay->auth, name, mailbox, serial);
+	relay_auth_door_refuse(&account->relay->auth, name, mailbox, serial);
 }
 
 /* ---- start */
@@ -246,7 +247,7 @@ static enum status make_tables(struct relay *relay)
 	TRY(deliveries_create(services, &relay->deliveries));
 	relay->gates =
 		(struct gate_doors){ .services = services, .grants = relay->grants, .deliveries = relay->deliveries };
-	relay->auth = (struct grant_door){
+	relay->auth = (struct auth_door){
 		.services = services, .grants = relay->grants, .deliveries = relay->deliveries, .gates = &relay->gates
 	};
 	relay->control = (struct control){ .services = services };
@@ -298,7 +299,7 @@ static void attached(void *state, enum role_kind peer, uint32_t instance, int fd
 		gate_doors_attach(&relay->gates, instance, fd);
 		break;
 	case ROLE_AUTH:
-		grant_door_attach(&relay->auth, fd);
+		relay_auth_door_attach(&relay->auth, fd);
 		break;
 	case ROLE_ADMIN:
 		relay_control_attach(&relay->control, fd);
@@ -379,7 +380,7 @@ static void stop(void *state)
 		deliveries_cut(relay->deliveries);
 	if (relay->grants)
 		gate_doors_close(&relay->gates);
-	grant_door_close(&relay->auth);
+	relay_auth_door_close(&relay->auth);
 	relay_control_close(&relay->control);
 	relay_control_drop_trials(&relay->control);
 	for (size_t i = 0; relay->services.pools && i < relay->context->config->relay.count; i++)

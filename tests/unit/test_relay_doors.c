@@ -10,8 +10,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "relay/auth_door.h"
 #include "relay/control.h"
-#include "relay/grant_door.h"
 #include "relay/records.h"
 
 #define TEXT_SIZE 8192
@@ -231,7 +231,7 @@ static struct upstream_pool *pools[1];
 static struct services services = { .config = &config, .pools = pools };
 static struct grants *grants;
 static struct gate_doors gates;
-static struct grant_door auth;
+static struct auth_door auth;
 static struct control control;
 static struct door *gate_peer, *auth_peer, *admin_peer;
 
@@ -292,10 +292,10 @@ static int begin(void **state)
 	assert_int_equal(rations_begin(&services.rations, services.loop, NULL), STATUS_OK);
 	assert_int_equal(grants_create(&config, &grants), STATUS_OK);
 	gates = (struct gate_doors){ .services = &services, .grants = grants };
-	auth = (struct grant_door){ .services = &services, .grants = grants, .gates = &gates };
+	auth = (struct auth_door){ .services = &services, .grants = grants, .gates = &gates };
 	control = (struct control){ .services = &services };
 	gate_doors_attach(&gates, 7, open_door(&gate_peer));
-	grant_door_attach(&auth, open_door(&auth_peer));
+	relay_auth_door_attach(&auth, open_door(&auth_peer));
 	relay_control_attach(&control, open_door(&admin_peer));
 	return 0;
 }
@@ -304,7 +304,7 @@ static int end(void **state)
 {
 	(void)state;
 	gate_doors_close(&gates);
-	grant_door_close(&auth);
+	relay_auth_door_close(&auth);
 	relay_control_close(&control);
 	relay_control_free(&control);
 	door_free(&gate_peer);
@@ -611,7 +611,7 @@ static void a_credential_is_asked_of_auth_and_given_to_the_pool_once(void **stat
 {
 	(void)state;
 	const struct door_credential_reply reply = { .request = 1, .available = 1, .user = SPAN("relay@corp") };
-	grant_door_ask(&auth, "gmail", "", NULL, 42);
+	relay_auth_door_ask(&auth, "gmail", "", NULL, 42);
 	expect("credential 1 for gmail");
 	assert_int_equal(door_send_credential_reply(auth_peer, &reply), STATUS_OK);
 	expect("ticket 42: yes relay@corp");
@@ -624,15 +624,15 @@ static void a_credential_is_asked_of_auth_and_given_to_the_pool_once(void **stat
 static void without_auth_there_is_no_credential(void **state)
 {
 	(void)state;
-	grant_door_close(&auth);
-	grant_door_ask(&auth, "gmail", "", NULL, 42);
+	relay_auth_door_close(&auth);
+	relay_auth_door_ask(&auth, "gmail", "", NULL, 42);
 	assert_string_equal(world.trace, "ticket 42: no auth role not running");
 }
 
 static void who_waits_for_a_credential_hears_when_auth_goes(void **state)
 {
 	(void)state;
-	grant_door_ask(&auth, "gmail", "", NULL, 42);
+	relay_auth_door_ask(&auth, "gmail", "", NULL, 42);
 	expect("credential 1 for gmail");
 	door_free(&auth_peer);
 	expect("ticket 42: no auth role not running");
@@ -642,9 +642,9 @@ static void no_more_credentials_wait_than_there_is_room_for(void **state)
 {
 	(void)state;
 	for (uint64_t i = 0; i < CREDENTIALS_PENDING; i++)
-		grant_door_ask(&auth, "gmail", "", NULL, i + 1);
+		relay_auth_door_ask(&auth, "gmail", "", NULL, i + 1);
 	assert_string_equal(world.trace, "");
-	grant_door_ask(&auth, "gmail", "", NULL, 9999);
+	relay_auth_door_ask(&auth, "gmail", "", NULL, 9999);
 	assert_string_equal(world.trace, "ticket 9999: no auth role is behind");
 	forget();
 }

@@ -232,7 +232,7 @@ static bool take_large_verdict(struct upstream_connection *c)
 	    reply_parse_begin(buf_span(stream_input(c->stream)), &reply) != STATUS_OK)
 		return false;
 	upstream_trial_trace_reply(c, &reply);
-	upstream_message_on_reply(c->attempt, &reply);
+	upstream_transfer_on_reply(c->attempt, &reply);
 	upstream_connection_close(c);
 	return true;
 }
@@ -324,7 +324,7 @@ static void on_event(void *context, struct stream *stream, enum stream_event eve
 		break;
 	case STREAM_DRAINED:
 		if (c->state == CONNECTION_BUSY)
-			upstream_message_on_drained(c->attempt);
+			upstream_transfer_on_drained(c->attempt);
 		break;
 	case STREAM_TIMEOUT:
 		on_timeout(c);

@@ -250,7 +250,7 @@ static void finish_envelope(struct upstream *u)
 		upstream_is_due(u);
 	}
 	if (u->message)
-		upstream_message_send(u);
+		upstream_transfer_send(u);
 }
 
 static bool is_farewell(const struct reply *reply)
@@ -347,7 +347,7 @@ void upstream_dialog_on_reply(struct upstream *u, const struct reply *reply)
 	case UPSTREAM_BODY:
 	case UPSTREAM_HELD:
 	case UPSTREAM_DOT:
-		upstream_message_on_reply(u, reply);
+		upstream_transfer_on_reply(u, reply);
 		return;
 	case UPSTREAM_WAITING:
 	case UPSTREAM_PARKED:

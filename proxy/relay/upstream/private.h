@@ -13,7 +13,7 @@
  *   login.c       greeting, EHLO, STARTTLS, AUTH
  *   oauth.c       AUTH with a token
  *   dialog.c      MAIL and RCPT of an attempt on its connection
- *   message.c     DATA, the body and the dot, or BDAT
+ *   transfer.c    DATA, the body and the dot, or BDAT
  *   class.c       what a refusal is about
  *   echo.c        a refusal without the addresses that it echoes
  *   verdict.c     what it means for the attempt, its account and its relay
@@ -343,11 +343,11 @@ void upstream_dialog_give_up(struct upstream *u, enum upstream_class class, cons
 			     const struct reply *reply);
 
 /* OPEN, with a message. */
-void upstream_message_send(struct upstream *u);
-void upstream_message_release(struct upstream *u, uint64_t limit_ms);
-void upstream_message_on_drained(struct upstream *u);
+void upstream_transfer_send(struct upstream *u);
+void upstream_transfer_release(struct upstream *u, uint64_t limit_ms);
+void upstream_transfer_on_drained(struct upstream *u);
 /* DATA, BODY, HELD and DOT. */
-void upstream_message_on_reply(struct upstream *u, const struct reply *reply);
+void upstream_transfer_on_reply(struct upstream *u, const struct reply *reply);
 
 /*
  * What a 4xx or 5xx is about; the rest of it is put down in `verdict`. `rcpt`: the recipient it answers, whose address

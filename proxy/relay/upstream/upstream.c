@@ -369,7 +369,7 @@ void upstream_send(struct upstream *u, struct spool_message *message, uint64_t s
 	if (u->state == UPSTREAM_PARKED)
 		upstream_wait(u, false);
 	else if (u->state == UPSTREAM_OPEN)
-		upstream_message_send(u);
+		upstream_transfer_send(u);
 }
 
 void upstream_release(struct upstream *u, uint64_t limit_ms)
@@ -377,7 +377,7 @@ void upstream_release(struct upstream *u, uint64_t limit_ms)
 	if (u->state == UPSTREAM_OVER)
 		return;
 	assert(u->state == UPSTREAM_HELD && !u->tell_held);
-	upstream_message_release(u, limit_ms);
+	upstream_transfer_release(u, limit_ms);
 }
 
 /* What becomes of the connection of an attempt that is given up. */

@@ -1,10 +1,10 @@
 /*
- * The grant door: what the auth role says about sessions, and what relays log
+ * The auth role's door: what the auth role says about sessions, and what relays log
  * in with. Auth may come and go: grants stay, and who needs a credential
  * meanwhile hears that there is none.
  */
-#ifndef RELAY_GRANT_DOOR_H
-#define RELAY_GRANT_DOOR_H
+#ifndef RELAY_AUTH_DOOR_H
+#define RELAY_AUTH_DOOR_H
 
 #include "relay/gate_door.h"
 
@@ -18,7 +18,7 @@ struct credential_wanted {
 };
 
 /* Embedded in the role's state. */
-struct grant_door {
+struct auth_door {
 	struct services *services;
 	struct grants *grants;
 	struct deliveries *deliveries;
@@ -29,12 +29,12 @@ struct grant_door {
 };
 
 /* A new auth role takes the place of the old one. Logs why it can't; `fd` is owned, also on failure. */
-void grant_door_attach(struct grant_door *self, int fd);
-void grant_door_close(struct grant_door *self);
+void relay_auth_door_attach(struct auth_door *self, int fd);
+void relay_auth_door_close(struct auth_door *self);
 /* The answer goes to upstream_pool_credential, at once where there is nobody to ask. */
-void grant_door_ask(struct grant_door *self, const char *relay, const char *mailbox, struct upstream_pool *pool,
-		    uint64_t ticket);
+void relay_auth_door_ask(struct auth_door *self, const char *relay, const char *mailbox, struct upstream_pool *pool,
+			 uint64_t ticket);
 /* A token was refused upstream; while auth is away nobody has to know. */
-void grant_door_refuse(struct grant_door *self, const char *relay, const char *mailbox, uint64_t serial);
+void relay_auth_door_refuse(struct auth_door *self, const char *relay, const char *mailbox, uint64_t serial);
 
 #endif

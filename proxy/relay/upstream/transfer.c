@@ -114,7 +114,7 @@ static void begin_body(struct upstream *u)
 	read_next(u);
 }
 
-void upstream_message_on_drained(struct upstream *u)
+void upstream_transfer_on_drained(struct upstream *u)
 {
 	if (u->state == UPSTREAM_BODY && !u->reading && !u->as_chunk)
 		read_next(u);
@@ -141,7 +141,7 @@ static bool refuse_unable(struct upstream *u)
 	return u->state == UPSTREAM_OVER;
 }
 
-void upstream_message_send(struct upstream *u)
+void upstream_transfer_send(struct upstream *u)
 {
 	assert(u->state == UPSTREAM_OPEN);
 	if (refuse_unable(u) || upstream_connection_lose_if_ahead(u->connection))
@@ -176,7 +176,7 @@ static bool hears_early(struct upstream *u)
 	return true;
 }
 
-void upstream_message_release(struct upstream *u, uint64_t limit_ms)
+void upstream_transfer_release(struct upstream *u, uint64_t limit_ms)
 {
 	struct stream *stream = u->connection->stream;
 	if (hears_early(u))
@@ -251,7 +251,7 @@ static void on_verdict(struct upstream *u, const struct reply *reply)
 		upstream_connection_rest(c);
 }
 
-void upstream_message_on_reply(struct upstream *u, const struct reply *reply)
+void upstream_transfer_on_reply(struct upstream *u, const struct reply *reply)
 {
 	if (u->state == UPSTREAM_DATA)
 		on_data_reply(u, reply);

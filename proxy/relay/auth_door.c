@@ -1,12 +1,12 @@
 /* The auth role's door. Owns it; an answer that nobody waits for is dropped. */
-#include "relay/grant_door.h"
+#include "relay/auth_door.h"
 
 #include "base/log.h"
 #include "relay/records.h"
 
 /* ---- grants */
 
-static void confirm(struct grant_door *self, uint64_t request)
+static void confirm(struct auth_door *self, uint64_t request)
 {
 	struct door_granted granted = { .request = request };
 	enum status status = door_send_granted(self->door, &granted);
@@ -15,7 +15,7 @@ static void confirm(struct grant_door *self, uint64_t request)
 }
 
 /* Without the answer the auth role refuses the login: so there is none where the grant is not held. */
-static enum status take_grant(struct grant_door *self, struct span payload)
+static enum status take_grant(struct auth_door *self, struct span payload)
 {
 	struct door_grant message;
 	struct grant *grant;
@@ -40,7 +40,7 @@ static enum status take_grant(struct grant_door *self, struct span payload)
 	return STATUS_OK;
 }
 
-static enum status take_withdrawal(struct grant_door *self, struct span payload)
+static enum status take_withdrawal(struct auth_door *self, struct span payload)
 {
 	struct door_grant_withdrawn message;
 	TRY(door_read_grant_withdrawn(payload, &message));
@@ -52,7 +52,7 @@ static enum status take_withdrawal(struct grant_door *self, struct span payload)
 	return STATUS_OK;
 }
 
-static enum status take_failure(struct grant_door *self, struct span payload)
+static enum status take_failure(struct auth_door *self, struct span payload)
 {
 	struct door_auth_failed message;
 	TRY(door_read_auth_failed(payload, &message));
@@ -71,7 +71,7 @@ static void answer(struct credential_wanted *wanted, const struct upstream_crede
 	upstream_pool_credential(taken.pool, taken.ticket, credential);
 }
 
-static void refuse_all(struct grant_door *self, struct span reason)
+static void refuse_all(struct auth_door *self, struct span reason)
 {
 	const struct upstream_credential none = { .reason = reason };
 	for (size_t i = 0; i < CREDENTIALS_PENDING; i++)
@@ -79,7 +79,7 @@ static void refuse_all(struct grant_door *self, struct span reason)
 			answer(&self->wanted[i], &none);
 }
 
-static struct credential_wanted *find(struct grant_door *self, uint64_t request)
+static struct credential_wanted *find(struct auth_door *self, uint64_t request)
 {
 	for (size_t i = 0; i < CREDENTIALS_PENDING; i++)
 		if (self->wanted[i].request == request)
@@ -87,7 +87,7 @@ static struct credential_wanted *find(struct grant_door *self, uint64_t request)
 	return NULL;
 }
 
-static enum status take_credential(struct grant_door *self, struct span payload)
+static enum status take_credential(struct auth_door *self, struct span payload)
 {
 	struct door_credential_reply message;
 	TRY(door_read_credential_reply(payload, &message));
@@ -106,7 +106,7 @@ static enum status take_credential(struct grant_door *self, struct span payload)
 	return STATUS_OK;
 }
 
-static enum status request(struct grant_door *self, const char *relay, const char *mailbox, struct upstream_pool *pool,
+static enum status request(struct auth_door *self, const char *relay, const char *mailbox, struct upstream_pool *pool,
 			   uint64_t ticket)
 {
 	struct credential_wanted *wanted = find(self, 0);
@@ -122,8 +122,8 @@ static enum status request(struct grant_door *self, const char *relay, const cha
 	return STATUS_OK;
 }
 
-void grant_door_ask(struct grant_door *self, const char *relay, const char *mailbox, struct upstream_pool *pool,
-		    uint64_t ticket)
+void relay_auth_door_ask(struct auth_door *self, const char *relay, const char *mailbox, struct upstream_pool *pool,
+			 uint64_t ticket)
 {
 	enum status status = request(self, relay, mailbox, pool, ticket);
 	if (status == STATUS_OK)
@@ -135,7 +135,7 @@ void grant_door_ask(struct grant_door *self, const char *relay, const char *mail
 	upstream_pool_credential(pool, ticket, &none);
 }
 
-void grant_door_refuse(struct grant_door *self, const char *relay, const char *mailbox, uint64_t serial)
+void relay_auth_door_refuse(struct auth_door *self, const char *relay, const char *mailbox, uint64_t serial)
 {
 	struct door_credential_refused message = { .relay = span_of(relay),
 						   .mailbox = span_of(mailbox),
@@ -148,7 +148,7 @@ void grant_door_refuse(struct grant_door *self, const char *relay, const char *m
 
 static enum status on_frame(void *context, struct door *door, uint16_t type, struct span payload)
 {
-	struct grant_door *self = context;
+	struct auth_door *self = context;
 	(void)door;
 	switch (type) {
 	case DOOR_GRANT:
@@ -167,23 +167,23 @@ static enum status on_frame(void *context, struct door *door, uint16_t type, str
 
 static void on_closed(void *context, struct door *door)
 {
-	struct grant_door *self = context;
+	struct auth_door *self = context;
 	(void)door;
 	log_warning("the auth role is gone");
-	grant_door_close(self);
+	relay_auth_door_close(self);
 }
 
 static const struct door_handler handler = { .on_frame = on_frame, .on_closed = on_closed };
 
-void grant_door_attach(struct grant_door *self, int fd)
+void relay_auth_door_attach(struct auth_door *self, int fd)
 {
-	grant_door_close(self);
+	relay_auth_door_close(self);
 	enum status status = door_create(self->services->loop, fd, &handler, self, &self->door);
 	if (status != STATUS_OK)
 		log_error("the auth role can't be served: %s", status_text(status));
 }
 
-void grant_door_close(struct grant_door *self)
+void relay_auth_door_close(struct auth_door *self)
 {
 	door_free(&self->door);
 	refuse_all(self, SPAN("auth role not running"));
