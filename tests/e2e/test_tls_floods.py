@@ -225,7 +225,7 @@ FLOODS_OF_RELAYS = [
 def test_a_relay_that_floods_with_tls_keeps_no_mail_of_others_waiting(upstream, authority, start, capsys, make, version,
                                                                       is_abuse):
     hostile = FloodingUpstream(authority, make, version).start()
-    subgate = start(relay_section(upstream) + hostile.section("hostile", reply_timeout="30s", connect_timeout="30s") + f"""
+    subgate = start(relay_section(upstream) + hostile.section("hostile", reply_timeout="1m", connect_timeout="1m") + f"""
 route hostile {{ users = {{"{USER}"}}  relays = {{"hostile"}} }}
 route default {{ relays = {{"upstream"}} }}
 quota default {{ messages_per_day = 0  messages_per_minute = 0 }}
@@ -239,7 +239,7 @@ log {{ level = "info" }}
         mallory.mail(USER)
         asking = threading.Thread(target=mallory.rcpt, args=["bob@example.net"], daemon=True)
         asking.start()
-        assert hostile.flooding.wait(60)
+        assert hostile.flooding.wait(60)  # a busy machine takes long to seal a flood
         with Waits(lambda: client.sendmail(VICTIM, ["bob@example.net"], message(VICTIM))) as waits:
             wait_until(lambda: hostile.was_cut, "the flood to end", seconds=60)
             time.sleep(0.2)
