@@ -60,13 +60,6 @@ static enum status take_cancel(struct gate_door *gate, struct span payload)
 	return STATUS_OK;
 }
 
-/* The relay, which holds the grants, hears it from the gate too; nothing is kept of a session here. */
-static enum status take_session_ended(struct span payload)
-{
-	struct door_session_ended message;
-	return door_read_session_ended(payload, &message);
-}
-
 static enum status take_frame(struct gate_door *gate, uint16_t type, struct span payload)
 {
 	switch (type) {
@@ -76,8 +69,6 @@ static enum status take_frame(struct gate_door *gate, uint16_t type, struct span
 		return take_step(gate, payload);
 	case DOOR_SASL_CANCEL:
 		return take_cancel(gate, payload);
-	case DOOR_SESSION_ENDED:
-		return take_session_ended(payload);
 	default:
 		log_warning("gate %u sends what it may not: %s", gate->instance, door_type_text(type));
 		return STATUS_INVALID;

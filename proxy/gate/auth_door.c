@@ -194,10 +194,3 @@ void auth_door_cancel(struct session *s)
 	if (s->gate->auth.door)
 		note_sent(door_send_sasl_cancel(s->gate->auth.door, &message));
 }
-
-void auth_door_session_ended(struct auth_door *auth, uint64_t session)
-{
-	struct door_session_ended message = { .session = session };
-	if (auth->door)
-		note_sent(door_send_session_ended(auth->door, &message));
-}

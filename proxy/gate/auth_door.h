@@ -38,7 +38,5 @@ MUST_USE enum status auth_door_start(struct session *s, struct span mechanism, b
 MUST_USE enum status auth_door_step(struct session *s, struct span response);
 /* Ends the exchange, if there is one, and tells the auth role. */
 void auth_door_cancel(struct session *s);
-/* An authenticated session is gone. */
-void auth_door_session_ended(struct auth_door *auth, uint64_t session);
 
 #endif

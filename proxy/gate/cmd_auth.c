@@ -146,7 +146,6 @@ static void refuse_surplus(struct session *s, struct span user)
 {
 	log_info(SESSION_NAME ": %.*s has %" PRIu64 " sessions already (limits.sessions_per_user)",
 		 SESSION_NAME_ARGS(s), SPAN_ARGS(user), s->gate->config->limits.sessions_per_user);
-	auth_door_session_ended(&s->gate->auth, s->number);
 	session_reach_limit(s, REFUSAL_SESSIONS,
 			    SPAN("421 4.7.0 Too many sessions of this user, closing the connection"),
 			    "too many sessions of this user");
@@ -165,7 +164,6 @@ static void grant(struct session *s, const struct door_sasl_done *done)
 		}
 		auth_leave_user(s);
 	}
-	auth_door_session_ended(&s->gate->auth, s->number);
 	session_reply(s, UNAVAILABLE);
 }
 

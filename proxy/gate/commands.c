@@ -170,7 +170,7 @@ static size_t line_maximum(const struct session *s)
 /* The input holds no whole command: what was batched goes, and the client has the word, if it is still there. */
 static enum step end_batch(struct session *s)
 {
-	transaction_send_batch(s, false);
+	transaction_send_batch(s);
 	if (s->peer_ended && s->replies.waiting == 0) {
 		session_drop(s, "client closed");
 		return STEP_NEXT;
@@ -202,7 +202,7 @@ enum step commands_step(struct session *s)
 	if (s->transaction && relay_door_is_full(&s->gate->relay))
 		return session_wait_for_room(s);
 	if (is_full(s)) {
-		transaction_send_batch(s, false);
+		transaction_send_batch(s);
 		return STEP_WAIT;
 	}
 	enum status status = session_take_line(s, line_maximum(s), &line, &used);
@@ -216,7 +216,7 @@ enum step commands_step(struct session *s)
 	struct command command = command_read(line);
 	const struct row *row = &table[command.verb];
 	if (!row->beside_waiting) {
-		transaction_send_batch(s, command.verb == VERB_DATA || command.verb == VERB_BDAT);
+		transaction_send_batch(s);
 		if (s->replies.waiting > 0)
 			return STEP_WAIT;
 	}

@@ -92,8 +92,6 @@ static void tell_roles(struct session *s)
 {
 	transaction_abort(s, (struct span){ 0 }, (struct span){ 0 });
 	auth_door_cancel(s);
-	if (s->user)
-		auth_door_session_ended(&s->gate->auth, s->number);
 	if (s->announced)
 		relay_door_session_closed(s);
 	else if (s->limit != REFUSAL_OTHER)

@@ -61,7 +61,7 @@ enum status transaction_add_recipient(struct session *s, struct span address, co
 	buf_init(&text, PARAMETERS_RCPT_TEXT_MAXIMUM);
 	TRY(parameters_write_rcpt(&text, parameters));
 	if (is_full(&t->recipients) || is_full(&t->rcpt_parameters))
-		transaction_send_batch(s, false);
+		transaction_send_batch(s);
 	TRY(replies_push_waiting(&s->replies));
 	TRY(codec_list_add(&t->recipients, address));
 	TRY(codec_list_add(&t->rcpt_parameters, buf_span(&text)));
@@ -74,7 +74,7 @@ size_t transaction_recipient_count(const struct session *s)
 	return s->transaction->accepted + s->replies.waiting;
 }
 
-static enum status send_envelope(struct session *s, bool data_follows)
+static enum status send_envelope(struct session *s)
 {
 	struct transaction *t = s->transaction;
 	struct door_envelope message = { .session = s->number,
@@ -84,7 +84,6 @@ static enum status send_envelope(struct session *s, bool data_follows)
 					 .size = t->size,
 					 .recipients = codec_list_of(&t->recipients),
 					 .recipient_parameters = codec_list_of(&t->rcpt_parameters),
-					 .data_follows = data_follows,
 					 .helo = span_of(s->helo) };
 	return relay_door_envelope(&s->gate->relay, &message);
 }
@@ -95,12 +94,12 @@ static void fill_replies(struct session *s, struct span text)
 		session_drop(s, "replies not read");
 }
 
-void transaction_send_batch(struct session *s, bool data_follows)
+void transaction_send_batch(struct session *s)
 {
 	struct transaction *t = s->transaction;
 	if (t == NULL || t->batch == 0)
 		return;
-	enum status status = send_envelope(s, data_follows);
+	enum status status = send_envelope(s);
 	t->batch = 0;
 	buf_clear(&t->recipients);
 	buf_clear(&t->rcpt_parameters);

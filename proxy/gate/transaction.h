@@ -42,8 +42,8 @@ MUST_USE enum status transaction_begin(struct session *s, struct span mail_from,
 /* One more recipient for the batch, which is sent before where it is full; its reply comes later. STATUS_NO_MEMORY: it is not in it. */
 MUST_USE enum status transaction_add_recipient(struct session *s, struct span address,
 					       const struct rcpt_parameters *parameters);
-/* Sends the batch, if there is one. `data_follows`: the client pipelined DATA behind it. */
-void transaction_send_batch(struct session *s, bool data_follows);
+/* Sends the batch, if there is one. */
+void transaction_send_batch(struct session *s);
 /* Recipients that count against recipients_per_message: accepted, asked for, or gathered. */
 size_t transaction_recipient_count(const struct session *s);
 

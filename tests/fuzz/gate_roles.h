@@ -110,19 +110,15 @@ static inline void see_auth_frame(uint16_t type, struct span payload)
 {
 	struct door_sasl_step step;
 	struct door_sasl_cancel cancel;
-	struct door_session_ended ended;
 	if (type == DOOR_SASL_START) {
 		see_login(payload);
 	} else if (type == DOOR_SASL_STEP) {
 		assert(door_read_sasl_step(payload, &step) == STATUS_OK && login_of(step.request));
 		login_of(step.request)->answer = judge(step.response);
-	} else if (type == DOOR_SASL_CANCEL) {
-		assert(door_read_sasl_cancel(payload, &cancel) == STATUS_OK && login_of(cancel.request));
-		forget_login(login_of(cancel.request));
 	} else {
-		assert(type == DOOR_SESSION_ENDED && door_read_session_ended(payload, &ended) == STATUS_OK);
-		assert(session_of(ended.session)->granted);
-		session_of(ended.session)->granted = false; /* given back; he may log in once more */
+		assert(type == DOOR_SASL_CANCEL && door_read_sasl_cancel(payload, &cancel) == STATUS_OK);
+		assert(login_of(cancel.request));
+		forget_login(login_of(cancel.request));
 	}
 }
 
@@ -309,7 +305,8 @@ static inline void note_verdict(const struct door_sasl_done *m)
 	if (login == NULL || login->answer == '-')
 		return;
 	struct seen_session *s = session_of(login->session);
-	if (m->granted) {
+	/* Else nobody holds the grant any more, and the client may try again. */
+	if (m->granted && roles.relay && login->epoch == roles.epoch) {
 		s->granted = true;
 		s->grant_epoch = login->epoch;
 	}

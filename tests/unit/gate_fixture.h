@@ -243,7 +243,6 @@ static inline enum status on_sasl_start(struct span payload)
 static inline enum status on_auth_frame(void *context, struct door *door, uint16_t type, struct span payload)
 {
 	struct door_sasl_step step;
-	struct door_session_ended ended;
 	(void)context;
 	(void)door;
 	switch (type) {
@@ -257,10 +256,6 @@ static inline enum status on_auth_frame(void *context, struct door *door, uint16
 		return STATUS_OK;
 	case DOOR_SASL_CANCEL:
 		trace("SASL_CANCEL\n");
-		return STATUS_OK;
-	case DOOR_SESSION_ENDED:
-		TRY(door_read_session_ended(payload, &ended));
-		trace("SESSION_ENDED %" PRIu64 "\n", ended.session);
 		return STATUS_OK;
 	default:
 		return STATUS_INVALID;
@@ -298,7 +293,7 @@ static inline enum status on_envelope(struct span payload)
 	trace("ENVELOPE from=<%.*s> parameters=%.*s size=%" PRIu64, SPAN_ARGS(m.mail_from),
 	      SPAN_ARGS(m.mail_parameters), m.size);
 	trace_list("to", m.recipients);
-	trace(" data=%u helo=%.*s\n", m.data_follows, SPAN_ARGS(m.helo));
+	trace(" helo=%.*s\n", SPAN_ARGS(m.helo));
 	trace_list("PARAMETERS", m.recipient_parameters);
 	trace("\n");
 	assert_int_equal(codec_list_count(m.recipients), codec_list_count(m.recipient_parameters));

@@ -68,9 +68,9 @@ static void a_message_goes_through_whole_and_byte_by_byte(void **state)
 			HEARS(&c, answers[i]);
 		}
 		hears_no_more(&c);
-		assert_true(traced("ENVELOPE from=<alice@example.com> parameters= size=0 to=<bob@example.net> data=0 "
+		assert_true(traced("ENVELOPE from=<alice@example.com> parameters= size=0 to=<bob@example.net> "
 				   "helo=pc.local\n"));
-		assert_true(traced("to=<bad@example.net> data=0"));
+		assert_true(traced("to=<bad@example.net> helo="));
 		assert_true(traced("COMPLETE from=alice@example.com id=<m1@pc.local>\n"));
 		expect_message_starts_with("Received: by mail.example.com");
 		expect_message_ends_with("\r\n" HEADER "\r\nHello\r\n..dot\r\n");
@@ -88,7 +88,7 @@ static void pipelined_commands_travel_as_one_envelope(void **state)
 		"RCPT TO:<bad@example.net>\r\nRCPT TO:<carol@example.net>\r\nDATA\r\n");
 	HEARS(&c, SENDER_OK RCPT_OK "550 5.1.1 No such user\r\n" RCPT_OK GO);
 	assert_true(traced("ENVELOPE from=<alice@example.com> parameters=BODY=8BITMIME SIZE=500 size=500 "
-			   "to=<bob@example.net><bad@example.net><carol@example.net> data=1 helo=pc.local\n"));
+			   "to=<bob@example.net><bad@example.net><carol@example.net> helo=pc.local\n"));
 	say(&c, HEADER "\r\nHello\r\n.\r\nNOOP\r\n" MAIL RCPT "DATA\r\n");
 	HEARS(&c, SENT "250 2.0.0 OK\r\n" SENDER_OK RCPT_OK GO);
 	say(&c, HEADER "\r\nAgain\r\n.\r\n");
@@ -541,7 +541,6 @@ static void a_client_that_vanishes_ends_its_transaction(void **state)
 	RUN_UNTIL(buf_size(&world.message) > 0);
 	client_close(&c);
 	RUN_UNTIL(traced("ABORTED from=<alice@example.com> reply= reason=\n"));
-	RUN_UNTIL(traced("SESSION_ENDED 1\n"));
 	RUN_UNTIL(traced("SESSION_CLOSED "));
 	assert_false(traced("COMPLETE"));
 }
