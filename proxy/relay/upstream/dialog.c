@@ -76,39 +76,11 @@ static enum status write_rcpt(const struct upstream *u, const struct upstream_rc
 
 /* ---- what the relay said it takes (RFC 9422) */
 
-/* Behind the last @: a domain has none. */
-static struct span domain_of(const struct upstream_rcpt *rcpt)
-{
-	size_t at = rcpt->address.size;
-	while (at > 0 && rcpt->address.data[at - 1] != '@')
-		at--;
-	return span_slice(rcpt->address, at, rcpt->address.size);
-}
-
-/* How many domains were asked for, `index`'s own aside; *out_has_own: that one too. */
-static uint64_t count_domains(const struct upstream *u, size_t index, bool *out_has_own)
-{
-	struct span own = domain_of(&u->rcpts[index]);
-	uint64_t count = 0;
-	*out_has_own = false;
-	for (size_t i = 0; i < index; i++) {
-		if (!u->rcpts[i].new_domain)
-			continue;
-		*out_has_own |= span_equal_nocase(domain_of(&u->rcpts[i]), own);
-		count++;
-	}
-	return count;
-}
-
 /* Decides about the next one. */
 static void note_surplus(struct upstream *u, struct upstream_rcpt *rcpt)
 {
 	const struct upstream_features *features = &u->connection->features;
-	bool has_own = true;
-	uint64_t domains = features->domain_limit ? count_domains(u, (size_t)(rcpt - u->rcpts), &has_own) : 0;
-	rcpt->surplus = (features->rcpt_limit && u->asked >= features->rcpt_limit) ||
-			(!has_own && domains >= features->domain_limit);
-	rcpt->new_domain = !rcpt->surplus && !has_own;
+	rcpt->surplus = features->rcpt_limit && u->asked >= features->rcpt_limit;
 }
 
 /* As many commands as the relay may have unanswered. */

@@ -28,9 +28,7 @@ static void read_limits(struct span list, struct upstream_features *features)
 	const struct {
 		struct span name;
 		uint64_t *limit;
-	} known[] = { { SPAN("RCPTMAX"), &features->rcpt_limit },
-		      { SPAN("MAILMAX"), &features->mail_limit },
-		      { SPAN("RCPTDOMAINMAX"), &features->domain_limit } };
+	} known[] = { { SPAN("RCPTMAX"), &features->rcpt_limit }, { SPAN("MAILMAX"), &features->mail_limit } };
 	struct span item, name;
 	uint64_t number;
 	while (span_cut(&list, ' ', &item)) {

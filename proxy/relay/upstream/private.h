@@ -149,9 +149,9 @@ enum connection_state {
 struct upstream_features {
 	bool pipelining, size, eight_bit, dsn, smtputf8, chunking, starttls, auth_plain, auth_login, auth_xoauth2,
 		auth_oauthbearer;
-	uint64_t size_limit;               /* octets of a message, RFC 1870, 4 */
-	uint64_t mail_limit;               /* transactions of a connection, RFC 9422, 5 */
-	uint64_t rcpt_limit, domain_limit; /* recipients of a transaction, and the domains of them */
+	uint64_t size_limit; /* octets of a message, RFC 1870, 4 */
+	uint64_t mail_limit; /* transactions of a connection, RFC 9422, 5 */
+	uint64_t rcpt_limit; /* recipients of a transaction, the same */
 };
 
 /* Reads the text of an EHLO reply. What is malformed in it is not offered. */
@@ -267,8 +267,7 @@ struct upstream_rcpt {
 	struct span address, parameters;
 	struct span reply; /* our text form */
 	bool accepted;
-	bool surplus;    /* not asked for on this connection: the relay said that it takes fewer */
-	bool new_domain; /* asked for, the first of its domain */
+	bool surplus; /* not asked for on this connection: the relay said that it takes fewer */
 };
 
 /* Invariants: `connection` iff ENVELOPE, OPEN, DATA, BODY, HELD or DOT; told <= answered and written <= count once OPEN. */

@@ -101,7 +101,7 @@ void upstream_wait(struct upstream *u, bool first_in_line)
 	u->mail_written = u->mail_answered = false;
 	u->written = u->answered = u->outstanding = u->asked = 0;
 	for (size_t i = 0; i < u->count; i++)
-		u->rcpts[i].surplus = u->rcpts[i].new_domain = false;
+		u->rcpts[i].surplus = false;
 	if (first_in_line)
 		upstream_queue_enter_first(u);
 	else
