@@ -139,8 +139,3 @@ void cache_drop(struct cache *cache, const struct cache_key *key)
 	if (entry)
 		drop(cache, entry);
 }
-
-size_t cache_count(const struct cache *cache)
-{
-	return cache->table.count;
-}

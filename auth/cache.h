@@ -34,6 +34,5 @@ MUST_USE enum status cache_put(struct cache *cache, const struct cache_key *key,
 const struct identity *cache_find(struct cache *cache, const struct cache_key *key, uint64_t max_age_ms,
 				  uint64_t now_ms, uint64_t *out_origin);
 void cache_drop(struct cache *cache, const struct cache_key *key);
-size_t cache_count(const struct cache *cache);
 
 #endif

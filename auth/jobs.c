@@ -205,11 +205,6 @@ enum status jobs_submit(struct jobs *jobs, struct job *job, uint64_t timeout_ms)
 	return STATUS_OK;
 }
 
-size_t jobs_count(const struct jobs *jobs)
-{
-	return jobs->count;
-}
-
 /* ---- making and ending */
 
 static enum status start_threads(struct jobs *jobs)

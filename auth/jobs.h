@@ -67,7 +67,5 @@ bool jobs_free(struct jobs **jobs);
 MUST_USE enum status jobs_submit(struct jobs *jobs, struct job *job, uint64_t timeout_ms);
 /* Its on_done is not called any more. */
 void jobs_forget(struct jobs *jobs, struct job *job);
-/* Jobs submitted and not yet destroyed, the late ones included. */
-size_t jobs_count(const struct jobs *jobs);
 
 #endif

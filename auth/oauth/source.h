@@ -26,7 +26,6 @@ void source_drain(struct source *source);
 
 /* ---- what tokens.c has for them */
 
-struct jobs *tokens_jobs(const struct tokens *tokens);
 const struct role_context *tokens_role(const struct tokens *tokens);
 uint64_t tokens_next_serial(struct tokens *tokens);
 unsigned tokens_label(const struct tokens *tokens, const struct oauth_client *client);

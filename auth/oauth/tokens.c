@@ -34,11 +34,6 @@ struct tokens {
 
 /* ---- what sources want */
 
-struct jobs *tokens_jobs(const struct tokens *tokens)
-{
-	return tokens->jobs;
-}
-
 const struct role_context *tokens_role(const struct tokens *tokens)
 {
 	return tokens->role;

@@ -210,11 +210,6 @@ void grants_drop_gate(struct grants *grants, uint32_t gate, void (*on_dropped)(v
 	}
 }
 
-size_t grants_count(const struct grants *grants)
-{
-	return grants->table.count;
-}
-
 static void ignore(void *context, struct grant *grant)
 {
 	(void)context;

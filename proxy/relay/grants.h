@@ -53,7 +53,6 @@ void grants_drop(struct grants *grants, struct grant *grant);
 /* Drops all of a gate; `on_dropped` is called with each before. */
 void grants_drop_gate(struct grants *grants, uint32_t gate, void (*on_dropped)(void *context, struct grant *grant),
 		      void *context);
-size_t grants_count(const struct grants *grants);
 
 struct grant *grant_hold(struct grant *grant); /* one more reference */
 void grant_release(struct grant **grant);      /* NULL-safe; sets to NULL */

@@ -322,8 +322,3 @@ void spool_free(struct spool **spool)
 	wakeup_free(&gone->files.wakeup);
 	free(gone);
 }
-
-uint64_t spool_used(const struct spool *spool)
-{
-	return spool->used;
-}

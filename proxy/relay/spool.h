@@ -30,8 +30,7 @@ struct spool_share {
 /* `folder`: where unlinked files are made (O_TMPFILE); owned. `files`: how many at once; `maximum`: bytes of all messages. */
 MUST_USE enum status spool_create(struct loop *loop, int folder, uint64_t maximum, uint64_t files,
 				  struct spool **out_spool);
-void spool_free(struct spool **spool);          /* all messages are gone */
-uint64_t spool_used(const struct spool *spool); /* bytes */
+void spool_free(struct spool **spool); /* all messages are gone */
 
 /* `share`: its owner's; NULL: none, as of a message of our own. */
 MUST_USE enum status spool_begin(struct spool *spool, struct spool_share *share, struct spool_message **out_message);

@@ -26,14 +26,6 @@ size_t utf8_length(struct span s)
 	return length;
 }
 
-bool utf8_is_valid(struct span s)
-{
-	size_t length = 1;
-	for (; s.size && length; s = span_slice(s, length, s.size))
-		length = utf8_length(s);
-	return length > 0;
-}
-
 static bool is_control(struct span s)
 {
 	unsigned char first = (unsigned char)s.data[0];

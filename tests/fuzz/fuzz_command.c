@@ -3,7 +3,7 @@
 
 #include "smtp/command.h"
 #include "smtp/parameters.h"
-#include "smtp/utf8.h"
+#include "tests/fuzz/utf8.h"
 
 static void expect_within(struct span part, struct span whole)
 {
@@ -18,7 +18,7 @@ static void expect_printable(struct span text)
 
 static void expect_harmless(struct span address)
 {
-	assert(utf8_is_valid(address));
+	assert(is_utf8(address));
 	for (size_t i = 0; i < address.size; i++)
 		assert((unsigned char)address.data[i] >= ' ' && address.data[i] != 0x7f);
 	assert(address.size <= ADDRESS_MAXIMUM);
