@@ -6,7 +6,6 @@
  */
 #include <assert.h>
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -15,6 +14,7 @@
 
 #include "audit/audit_private.h"
 #include "base/clock.h"
+#include "base/thread.h"
 #include "stats/life.h"
 
 #define RETRY_S 1                   /* between two tries to write to a failing disk */
@@ -22,7 +22,7 @@
 #define SAVE_BYTES (1U << 20)       /* the journal is saved once so much was written */
 #define UNCLAIMED_BYTES (64U << 10) /* of records written without waking the loop; far below its backlog's maximum */
 #define DISK_LIMIT_MS 10000         /* for one batch, one sync: a disk that takes longer hangs, and is shown so */
-#define STACK_SIZE (256U << 10)
+#define STACK_SIZE (256U << 10)     /* bytes */
 
 /* Shared with the loop's thread, under `mutex`: from `waiting` to `stop`. */
 struct audit_writer {
@@ -273,11 +273,10 @@ static struct audit_batch *next_batch(struct audit_writer *writer, bool *out_sto
 	return batch;
 }
 
-static void *run(void *context)
+static void *run_writer(void *context)
 {
 	struct audit_writer *writer = context;
 	bool stop = false;
-	pthread_setname_np(pthread_self(), "audit");
 	writer->sign = life_join(LIFE_AUDIT);
 	while (!stop) {
 		life_rest(writer->sign);
@@ -294,21 +293,6 @@ static void *run(void *context)
 	return NULL;
 }
 
-static enum status start_thread(struct audit_writer *writer)
-{
-	pthread_attr_t attributes;
-	sigset_t all, before;
-	sigfillset(&all);
-	pthread_attr_init(&attributes);
-	pthread_attr_setstacksize(&attributes, STACK_SIZE);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	int failed = pthread_create(&writer->thread, &attributes, run, writer);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	pthread_attr_destroy(&attributes);
-	errno = failed;
-	return failed ? STATUS_SYSTEM : STATUS_OK;
-}
-
 enum status audit_writer_start(const struct audit_writer_options *options, struct audit_writer **out_writer)
 {
 	struct audit_writer *writer = calloc(1, sizeof(*writer));
@@ -320,9 +304,10 @@ enum status audit_writer_start(const struct audit_writer_options *options, struc
 	writer->done_last = &writer->done;
 	pthread_mutex_init(&writer->mutex, NULL);
 	pthread_cond_init(&writer->changed, NULL);
-	if (start_thread(writer) != STATUS_OK) {
+	enum status status = thread_start("audit", STACK_SIZE, run_writer, writer, &writer->thread);
+	if (status != STATUS_OK) {
 		free(writer);
-		return STATUS_SYSTEM;
+		return status;
 	}
 	*out_writer = writer;
 	return STATUS_OK;

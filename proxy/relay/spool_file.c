@@ -5,17 +5,18 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/hash.h"
+#include "base/thread.h"
 #include "relay/spool_private.h"
 #include "stats/life.h"
 
-#define DISK_LIMIT_MS 10000 /* for one job: a disk that takes longer hangs, and is shown so */
-#define NAME_RANDOM 16      /* bytes of a file's name where there is no O_TMPFILE: never met twice */
+#define DISK_LIMIT_MS 10000     /* for one job: a disk that takes longer hangs, and is shown so */
+#define STACK_SIZE (256U << 10) /* bytes */
+#define NAME_RANDOM 16          /* bytes of a file's name where there is no O_TMPFILE: never met twice */
 
 /* For file systems without O_TMPFILE: a name that exists for a moment. */
 static int open_named(int folder)
@@ -126,7 +127,6 @@ static void *run_thread(void *context)
 {
 	struct spool_thread *files = context;
 	struct spool_job *job;
-	pthread_setname_np(pthread_self(), "spool");
 	struct life_thread *sign = life_join(LIFE_SPOOL);
 	while ((job = take_job(files)) != NULL) {
 		life_begin(sign, DISK_LIMIT_MS);
@@ -136,17 +136,6 @@ static void *run_thread(void *context)
 	return NULL;
 }
 
-/* Signals are the loop's; so the thread blocks them all. */
-static int create_thread(struct spool_thread *files)
-{
-	sigset_t all, before;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	int failure = pthread_create(&files->thread, NULL, run_thread, files);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return failure;
-}
-
 enum status spool_thread_start(struct spool_thread *files, int folder, struct wakeup *wakeup)
 {
 	*files = (struct spool_thread){ .folder = folder, .wakeup = wakeup };
@@ -154,14 +143,15 @@ enum status spool_thread_start(struct spool_thread *files, int folder, struct wa
 	TAILQ_INIT(&files->done);
 	pthread_mutex_init(&files->lock, NULL);
 	pthread_cond_init(&files->wanted, NULL);
-	int failure = create_thread(files);
-	if (failure == 0)
+	enum status status = thread_start("spool", STACK_SIZE, run_thread, files, &files->thread);
+	if (status == STATUS_OK)
 		return STATUS_OK;
+	int error = errno;
 	pthread_cond_destroy(&files->wanted);
 	pthread_mutex_destroy(&files->lock);
 	close(folder);
-	errno = failure;
-	return STATUS_SYSTEM;
+	errno = error;
+	return status;
 }
 
 void spool_thread_stop(struct spool_thread *files)
