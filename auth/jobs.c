@@ -3,9 +3,10 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <time.h>
+
+#include "base/thread.h"
 
 #define STACK_SIZE (512U << 10) /* bytes a thread: a TLS handshake takes some 30 KiB, a name look-up up to 100 */
 #define TICK_MS 100             /* how exactly deadlines are kept */
@@ -79,7 +80,6 @@ static void hand_back(struct jobs *jobs, struct job *job)
 static void *work(void *context)
 {
 	struct jobs *jobs = context;
-	pthread_setname_np(pthread_self(), jobs->settings.name);
 	struct life_thread *sign = life_join(jobs->settings.kind);
 	void *local = jobs->settings.enter ? jobs->settings.enter(jobs->settings.context) : NULL;
 	for (struct job *job; (job = take_job(jobs)) != NULL;) {
@@ -209,24 +209,12 @@ enum status jobs_submit(struct jobs *jobs, struct job *job, uint64_t timeout_ms)
 
 static enum status start_threads(struct jobs *jobs)
 {
-	pthread_attr_t attributes;
-	sigset_t all, before;
 	jobs->threads = calloc(jobs->settings.threads, sizeof(*jobs->threads));
 	if (jobs->threads == NULL)
 		return STATUS_NO_MEMORY;
-	if (pthread_attr_init(&attributes) != 0)
-		return STATUS_SYSTEM;
-	int error = pthread_attr_setstacksize(&attributes, STACK_SIZE);
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before); /* the threads inherit it */
-	while (error == 0 && jobs->thread_count < jobs->settings.threads) {
-		error = pthread_create(&jobs->threads[jobs->thread_count], &attributes, work, jobs);
-		jobs->thread_count += error == 0;
-	}
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	pthread_attr_destroy(&attributes);
-	errno = error;
-	return error == 0 ? STATUS_OK : STATUS_SYSTEM;
+	for (; jobs->thread_count < jobs->settings.threads; jobs->thread_count++)
+		TRY(thread_start(jobs->settings.name, STACK_SIZE, work, jobs, &jobs->threads[jobs->thread_count]));
+	return STATUS_OK;
 }
 
 static enum status set_up(struct jobs *jobs)

@@ -2,12 +2,12 @@
 #include "auth/ldap/watchdog.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/thread.h"
 
 #define STACK_SIZE (64U << 10) /* bytes */
 
@@ -53,28 +53,11 @@ static void wait_until(struct ldap_watchdog *watchdog, uint64_t deadline_ms)
 static void *watch_deadlines(void *context)
 {
 	struct ldap_watchdog *watchdog = context;
-	pthread_setname_np(pthread_self(), "ldap-watchdog");
 	pthread_mutex_lock(&watchdog->lock);
 	while (!watchdog->ending)
 		wait_until(watchdog, fire_late(watchdog, clock_monotonic_ms()));
 	pthread_mutex_unlock(&watchdog->lock);
 	return NULL;
-}
-
-static int start_thread(struct ldap_watchdog *watchdog)
-{
-	pthread_attr_t attributes;
-	sigset_t all, before;
-	if (pthread_attr_init(&attributes) != 0)
-		return -1;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	int error = pthread_attr_setstacksize(&attributes, STACK_SIZE);
-	if (error == 0)
-		error = pthread_create(&watchdog->thread, &attributes, watch_deadlines, watchdog);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	pthread_attr_destroy(&attributes);
-	return error;
 }
 
 enum status ldap_watchdog_create(struct ldap_watchdog **out_watchdog)
@@ -84,9 +67,10 @@ enum status ldap_watchdog_create(struct ldap_watchdog **out_watchdog)
 		return STATUS_NO_MEMORY;
 	pthread_mutex_init(&watchdog->lock, NULL);
 	pthread_cond_init(&watchdog->changed, NULL);
-	if (start_thread(watchdog) != 0) {
+	enum status status = thread_start("ldap-watchdog", STACK_SIZE, watch_deadlines, watchdog, &watchdog->thread);
+	if (status != STATUS_OK) {
 		free(watchdog);
-		return STATUS_SYSTEM;
+		return status;
 	}
 	*out_watchdog = watchdog;
 	return STATUS_OK;
