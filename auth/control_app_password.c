@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "auth/control.h"
+#include "base/ascii.h"
 #include "base/clock.h"
 #include "base/log.h"
 
@@ -113,7 +114,7 @@ static void submit_change(struct change *change)
 static bool is_printable(const char *text)
 {
 	for (; *text; text++)
-		if ((unsigned char)*text < 0x20 || *text == 0x7f)
+		if (ascii_is_control(*text))
 			return false;
 	return true;
 }

@@ -3,10 +3,7 @@
 
 #include <string.h>
 
-static bool is_control(char c)
-{
-	return (unsigned char)c < 0x20 || c == 0x7f;
-}
+#include "base/ascii.h"
 
 enum status name_canonical(struct span given, char out_name[NAME_SIZE])
 {
@@ -18,9 +15,9 @@ enum status name_canonical(struct span given, char out_name[NAME_SIZE])
 		return STATUS_TOO_LARGE;
 	for (size_t i = 0; i < trimmed.size; i++) {
 		char c = trimmed.data[i];
-		if (is_control(c))
+		if (ascii_is_control(c))
 			return STATUS_INVALID;
-		name[i] = c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+		name[i] = ascii_lower(c);
 	}
 	memcpy(out_name, name, sizeof(name));
 	return STATUS_OK;

@@ -1,10 +1,11 @@
 /* Forms, written and read. Pure; the caller's buffer is a sensitive one where a value is. */
 #include "auth/oauth/form.h"
 
+#include "base/ascii.h"
+
 static bool is_plain(char c)
 {
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' ||
-	       c == '_' || c == '~';
+	return ascii_is_alphanumeric(c) || c == '-' || c == '.' || c == '_' || c == '~';
 }
 
 static enum status append_encoded(struct buf *form, struct span text)
@@ -32,23 +33,14 @@ enum status form_add(struct buf *form, const char *name, struct span value)
 	return append_encoded(form, value);
 }
 
-static int digit_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 static enum status append_decoded(struct buf *out, struct span text)
 {
 	for (size_t i = 0; i < text.size; i++) {
 		char c = text.data[i] == '+' ? ' ' : text.data[i];
 		if (c == '%') {
 			bool is_whole = text.size - i > 2;
-			int high = is_whole ? digit_value(text.data[i + 1]) : -1;
-			int low = is_whole ? digit_value(text.data[i + 2]) : -1;
+			int high = is_whole ? ascii_hex_value(text.data[i + 1]) : -1;
+			int low = is_whole ? ascii_hex_value(text.data[i + 2]) : -1;
 			if (high < 0 || low < 0)
 				return STATUS_INVALID;
 			c = (char)(high << 4 | low);

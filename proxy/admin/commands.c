@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "admin/command_table.h"
+#include "base/ascii.h"
 
 /* Bytes of an argument: a long DN, or the address of a consent, fits. */
 #define TEXT_MAXIMUM 4096
@@ -28,7 +29,7 @@ static bool is_plain_text(const json_t *value)
 	if (!text || size == 0 || size > TEXT_MAXIMUM)
 		return false;
 	for (size_t i = 0; i < size; i++) {
-		if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
+		if (ascii_is_control(text[i]))
 			return false;
 	}
 	return true;

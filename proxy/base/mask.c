@@ -3,6 +3,8 @@
 
 #include <stdio.h>
 
+#include "base/ascii.h"
+
 static bool is_blank(char c)
 {
 	return (unsigned char)c <= ' ' || c == 0x7f;
@@ -36,8 +38,7 @@ bool mask_quotes(struct span text, struct span secret)
 
 static bool is_token_byte(char c)
 {
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' ||
-	       c == '_' || c == '~' || c == '+' || c == '=';
+	return ascii_is_alphanumeric(c) || c == '-' || c == '.' || c == '_' || c == '~' || c == '+' || c == '=';
 }
 
 /* Bytes at the front of `rest` that must not be seen; 0: none. */

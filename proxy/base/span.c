@@ -5,6 +5,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/ascii.h"
+
 struct span span_of(const char *text)
 {
 	return (struct span){ text, text ? strlen(text) : 0 };
@@ -39,17 +41,12 @@ bool span_starts_with(struct span s, struct span prefix)
 	return s.size >= prefix.size && span_equal(span_slice(s, 0, prefix.size), prefix);
 }
 
-static char lower(char c)
-{
-	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
-}
-
 bool span_starts_with_nocase(struct span s, struct span prefix)
 {
 	if (s.size < prefix.size)
 		return false;
 	for (size_t i = 0; i < prefix.size; i++) {
-		if (lower(s.data[i]) != lower(prefix.data[i]))
+		if (ascii_lower(s.data[i]) != ascii_lower(prefix.data[i]))
 			return false;
 	}
 	return true;
@@ -58,6 +55,14 @@ bool span_starts_with_nocase(struct span s, struct span prefix)
 bool span_ends_with_nocase(struct span s, struct span suffix)
 {
 	return s.size >= suffix.size && span_equal_nocase(span_slice(s, s.size - suffix.size, s.size), suffix);
+}
+
+bool span_is_printable(struct span s)
+{
+	size_t at = 0;
+	while (at < s.size && ascii_is_printable(s.data[at]))
+		at++;
+	return at == s.size;
 }
 
 bool span_contains_byte(struct span s, char byte)

@@ -32,6 +32,7 @@ bool span_equal_nocase(struct span a, struct span b); /* ASCII only */
 bool span_starts_with(struct span s, struct span prefix);
 bool span_starts_with_nocase(struct span s, struct span prefix);
 bool span_ends_with_nocase(struct span s, struct span suffix);
+bool span_is_printable(struct span s); /* ASCII only, spaces too: it may become part of a command line */
 bool span_contains_byte(struct span s, char byte);
 
 /* Index of the first such byte, or s.size. */

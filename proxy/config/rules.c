@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "base/ascii.h"
 #include "base/network.h"
 #include "config/load.h"
 #include "config/values.h"
@@ -53,8 +54,7 @@ static void check_timezone(struct load *load)
 	const char *name = load->config->quota_day.timezone;
 	bool fits = is_given(name) && name[0] != '/' && !strstr(name, "..");
 	for (const char *c = name; *c && fits; c++)
-		fits = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9') ||
-		       strchr("/_+-", *c);
+		fits = ascii_is_alphanumeric(*c) || strchr("/_+-", *c);
 	if (!fits)
 		load_fault(load, "quota_day", "", "timezone",
 			   "\"%.80s\" is not a time zone's name; expected one such as \"UTC\" or \"Europe/Berlin\"",

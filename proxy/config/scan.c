@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/ascii.h"
+
 #define PLACES_MAXIMUM 4096 /* more than any configuration has; keeps the look-ups short */
 
 enum token_kind { TOKEN_WORD, TOKEN_QUOTED, TOKEN_MARK, TOKEN_END };
@@ -93,16 +95,10 @@ static enum status skip_blanks(struct scanner *s)
 
 /* ---- tokens */
 
-static bool is_control(char c)
-{
-	return (unsigned char)c < 0x20 || c == 0x7f;
-}
-
 /* What a value may hold without quotes; libconfuse would take more, and drop some of it. */
 static bool is_word_byte(char c)
 {
-	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-	       (c != '\0' && strchr("-_.:", c));
+	return ascii_is_alphanumeric(c) || (c != '\0' && strchr("-_.:", c));
 }
 
 static enum status read_quoted(struct scanner *s, struct token *token)
@@ -113,7 +109,7 @@ static enum status read_quoted(struct scanner *s, struct token *token)
 		char c = s->text[s->at];
 		if (c == '\n' || c == '\r')
 			break;
-		if (is_control(c))
+		if (ascii_is_control(c))
 			return refuse(s, s->line, "byte 0x%02x in a text; expected printable characters",
 				      (unsigned char)c);
 		if (looks_at(s, "${"))
@@ -157,7 +153,7 @@ static enum status read_token(struct scanner *s, struct token *token)
 	if (s->at == 0 && strchr("\xEF\xFE\xFF", c) && c != '\0')
 		return refuse(s, s->line, "begins with a byte order mark; expected UTF-8, saved without one");
 	if (c == '\0' || !strchr("{}=,", c)) {
-		if (is_control(c) || (unsigned char)c >= 0x80)
+		if (ascii_is_control(c) || (unsigned char)c >= 0x80)
 			return refuse(s, s->line, "byte 0x%02x has no place here", (unsigned char)c);
 		return refuse(s, s->line, "\"%c\" has no place here; a value that holds it wants quotes", c);
 	}

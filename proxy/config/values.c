@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/ascii.h"
+
 #define NAME_BYTES 64
 #define HOST_BYTES 255 /* RFC 1035, 2.3.4 */
 #define URL_BYTES 1024
@@ -120,15 +122,10 @@ struct span value_choice_name(const char *choices, unsigned index)
 	return (struct span){ 0 };
 }
 
-static bool is_alphanumeric(char c)
-{
-	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-
 static bool consists_of(struct span text, const char *others, size_t maximum)
 {
 	for (size_t i = 0; i < text.size; i++) {
-		if (!is_alphanumeric(text.data[i]) && (text.data[i] == '\0' || !strchr(others, text.data[i])))
+		if (!ascii_is_alphanumeric(text.data[i]) && (text.data[i] == '\0' || !strchr(others, text.data[i])))
 			return false;
 	}
 	return text.size > 0 && text.size <= maximum;

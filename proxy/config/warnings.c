@@ -3,6 +3,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "base/ascii.h"
 #include "base/network.h"
 #include "config/config.h"
 #include "config/warnings.h"
@@ -116,8 +117,7 @@ static void warn_of_networks(const struct config *config, FILE *out)
 static void warn_of_delimiter(const struct config *config, FILE *out)
 {
 	char c = config->sender.delimiter[0];
-	bool is_alnum = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
-	if (c != '\0' && (is_alnum || c == '.' || c == '_' || (unsigned char)c >= 0x80))
+	if (c != '\0' && (ascii_is_alphanumeric(c) || c == '.' || c == '_' || (unsigned char)c >= 0x80))
 		fprintf(out,
 			"%s:%u: warning: sender.delimiter: \"%c\" stands in names too, so that the owner of ann@ may "
 			"send as ann%c… of any kind; expected \"+\"\n",

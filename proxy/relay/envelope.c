@@ -12,25 +12,10 @@
 #define RECIPIENTS_SURPLUS \
 	1000 /* refused ones, beyond those a message may have: whoever names more has no list, or means harm */
 
-/* Printable ASCII only: parameters end up in a command line. */
-static bool is_printable(struct span text)
-{
-	for (size_t i = 0; i < text.size; i++)
-		if (text.data[i] < ' ' || text.data[i] > '~')
-			return false;
-	return true;
-}
-
-static bool is_address(const struct delivery *delivery, struct span text)
-{
-	struct mailbox mailbox;
-	return address_read(text, delivery->smtputf8, &mailbox) == STATUS_OK;
-}
-
 static bool are_rcpt_parameters(struct span text)
 {
 	struct rcpt_parameters parameters;
-	return text.size <= PARAMETERS_RCPT_TEXT_MAXIMUM && is_printable(text) &&
+	return text.size <= PARAMETERS_RCPT_TEXT_MAXIMUM && span_is_printable(text) &&
 	       parameters_read_rcpt(text, &parameters) == STATUS_OK;
 }
 
@@ -50,7 +35,7 @@ static bool refuse_quota(struct delivery *delivery, struct refusal *out_refusal)
 static bool refuse_sender(struct delivery *delivery, struct refusal *out_refusal)
 {
 	const struct config *config = delivery->all->services->config;
-	if (!span_is_empty(delivery->mail_from) && !is_address(delivery, delivery->mail_from)) {
+	if (!span_is_empty(delivery->mail_from) && !address_is_valid(delivery->mail_from, delivery->smtputf8)) {
 		*out_refusal =
 			(struct refusal){ ANSWER_BAD_SENDER, REFUSAL_SYNTAX, SPAN("malformed sender from a gate") };
 		return true;
@@ -118,7 +103,7 @@ static struct span check_recipient(const struct delivery *delivery, struct span 
 {
 	if (!span_is_empty(delivery->doom))
 		return delivery->doom;
-	if (!is_address(delivery, address) || !are_rcpt_parameters(parameters))
+	if (!address_is_valid(address, delivery->smtputf8) || !are_rcpt_parameters(parameters))
 		return ANSWER_BAD_RECIPIENT;
 	if (delivery->recipients.count >= delivery->all->services->config->limits.recipients_per_message)
 		return ANSWER_TOO_MANY_RECIPIENTS;

@@ -1,6 +1,7 @@
 /* Which mailbox a message goes by, and what its section allows it. Pure. */
 #include <stdio.h>
 
+#include "base/ascii.h"
 #include "relay/mailboxes.h"
 
 bool mailboxes_name(const struct config *config, const struct config_relay *relay, struct span sender,
@@ -20,7 +21,7 @@ bool mailboxes_name(const struct config *config, const struct config_relay *rela
 	snprintf(out_mailbox, ADDRESS_MAXIMUM + 1, "%.*s@%.*s", (int)local, mailbox.local.data,
 		 SPAN_ARGS(mailbox.domain));
 	for (char *c = out_mailbox; *c; c++)
-		*c = *c >= 'A' && *c <= 'Z' ? (char)(*c - 'A' + 'a') : *c;
+		*c = ascii_lower(*c);
 	return true;
 }
 

@@ -8,22 +8,13 @@
 #include <arpa/inet.h>
 #include <string.h>
 
+#include "base/ascii.h"
 #include "smtp/utf8.h"
-
-static bool is_alnum(char c)
-{
-	return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
-}
 
 /* RFC 5322, 3.2.3, and the dot. */
 static bool is_atom_byte(char c)
 {
-	return c != '\0' && (is_alnum(c) || strchr("!#$%&'*+-/=?^_`{|}~.", c) != NULL);
-}
-
-static bool is_printable(char c)
-{
-	return c >= ' ' && c <= '~';
+	return c != '\0' && (ascii_is_alphanumeric(c) || strchr("!#$%&'*+-/=?^_`{|}~.", c) != NULL);
 }
 
 /* How far a dot-string goes at the front of `s` (RFC 5321, 4.1.2; RFC 6531, 3.3). */
@@ -49,12 +40,12 @@ static size_t measure_quoted(struct span s, bool utf8)
 	while (at < s.size && s.data[at] != '"') {
 		struct span rest = span_slice(s, at, s.size);
 		if (*rest.data == '\\') {
-			if (rest.size < 2 || !is_printable(rest.data[1]))
+			if (rest.size < 2 || !ascii_is_printable(rest.data[1]))
 				return 0;
 			at += 2;
 			continue;
 		}
-		size_t length = is_printable(*rest.data) ? 1 : 0;
+		size_t length = ascii_is_printable(*rest.data) ? 1 : 0;
 		if (utf8 && (unsigned char)*rest.data >= 0x80)
 			length = utf8_text_length(rest);
 		if (length == 0)
@@ -89,7 +80,7 @@ static bool is_label(struct span label, bool utf8)
 		return false;
 	while (at < label.size) {
 		char c = label.data[at];
-		size_t length = is_alnum(c) || c == '-' || c == '_' ? 1 : 0;
+		size_t length = ascii_is_alphanumeric(c) || c == '-' || c == '_' ? 1 : 0;
 		if (utf8 && (unsigned char)c >= 0x80)
 			length = utf8_text_length(span_slice(label, at, label.size));
 		if (length == 0)
@@ -131,6 +122,12 @@ enum status address_read(struct span text, bool utf8, struct mailbox *out_mailbo
 	}
 	*out_mailbox = mailbox;
 	return STATUS_OK;
+}
+
+bool address_is_valid(struct span text, bool utf8)
+{
+	struct mailbox mailbox;
+	return address_read(text, utf8, &mailbox) == STATUS_OK;
 }
 
 /* Where the path at the front of `text` ends: at the first of `stops` outside a quoted string. */

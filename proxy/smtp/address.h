@@ -24,6 +24,7 @@ struct mailbox {
  * STATUS_INVALID. How long a local part may be is for the caller.
  */
 MUST_USE enum status address_read(struct span text, bool utf8, struct mailbox *out_mailbox);
+bool address_is_valid(struct span text, bool utf8); /* whether address_read takes it */
 /*
  * Parses a path as commands carry it, at the front of `text`: "<a@b>", "<>", "<@relay:a@b>" (the route is
  * dropped), and "a@b" without brackets as devices send it. *out_rest is what follows it.

@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "base/ascii.h"
 #include "smtp/address.h"
 
 /* The bytes of a local part, quotes and backslashes taken off, as they are read one by one. */
@@ -25,7 +26,7 @@ static bool take(struct content *content, char *out_byte)
 	if (content->rest.size == 0)
 		return false;
 	char c = content->rest.data[0];
-	*out_byte = c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+	*out_byte = ascii_lower(c);
 	content->rest = span_slice(content->rest, 1, content->rest.size);
 	return true;
 }

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "base/ascii.h"
+
 #define WORD_MAXIMUM (256U << 10) /* bytes of one decoded word: a header has no more */
 #define ESCAPE '\x1B'
 #define SHIFT_OUT '\x0E'
@@ -24,8 +26,7 @@ static bool is_name_rest(struct span rest)
 {
 	for (size_t i = 0; i < rest.size; i++) {
 		char c = rest.data[i];
-		bool is_alnum = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
-		if (!is_alnum && (c == '\0' || strchr("-_.*", c) == NULL))
+		if (!ascii_is_alphanumeric(c) && (c == '\0' || strchr("-_.*", c) == NULL))
 			return false;
 	}
 	return true;
@@ -43,21 +44,12 @@ static bool shows_ascii(struct span charset)
 
 /* ---- encodings */
 
-static int hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static enum status decode_q(struct span text, struct buf *out)
 {
 	for (size_t i = 0; i < text.size; i++) {
 		char c = text.data[i] == '_' ? ' ' : text.data[i];
-		int high = c == '=' && i + 2 < text.size ? hex_value(text.data[i + 1]) : -1;
-		int low = high >= 0 ? hex_value(text.data[i + 2]) : -1;
+		int high = c == '=' && i + 2 < text.size ? ascii_hex_value(text.data[i + 1]) : -1;
+		int low = high >= 0 ? ascii_hex_value(text.data[i + 2]) : -1;
 		if (low >= 0) {
 			c = (char)(high * 16 + low);
 			i += 2;

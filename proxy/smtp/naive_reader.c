@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "base/ascii.h"
 #include "smtp/encoded_word.h"
 #include "smtp/header.h"
 
@@ -37,8 +38,7 @@ static bool is_border(char c)
 
 static bool is_domain_byte(char c)
 {
-	return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (unsigned char)c >= 0x80 ||
-	       c == '.' || c == '-' || c == '_';
+	return ascii_is_alphanumeric(c) || (unsigned char)c >= 0x80 || c == '.' || c == '-' || c == '_';
 }
 
 static struct span local_before(struct span text, size_t at)

@@ -6,6 +6,7 @@
 
 #include <inttypes.h>
 
+#include "base/ascii.h"
 #include "smtp/utf8.h"
 
 struct parameter {
@@ -14,17 +15,12 @@ struct parameter {
 	struct span value;
 };
 
-static bool is_alnum(char c)
-{
-	return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
-}
-
 static bool is_keyword(struct span text)
 {
-	if (text.size == 0 || !is_alnum(text.data[0]))
+	if (text.size == 0 || !ascii_is_alphanumeric(text.data[0]))
 		return false;
 	for (size_t i = 1; i < text.size; i++) {
-		if (!is_alnum(text.data[i]) && text.data[i] != '-')
+		if (!ascii_is_alphanumeric(text.data[i]) && text.data[i] != '-')
 			return false;
 	}
 	return true;

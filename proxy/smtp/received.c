@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "base/ascii.h"
 #include "base/clock.h"
 #include "smtp/address.h"
 
@@ -23,8 +24,7 @@ struct folder {
 
 static bool is_name_byte(char c)
 {
-	return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-	       (c != '\0' && strchr(".-_:", c) != NULL);
+	return ascii_is_alphanumeric(c) || (c != '\0' && strchr(".-_:", c) != NULL);
 }
 
 /* The space in front of a token of `size` bytes, or a new line where it does not fit. */

@@ -4,19 +4,16 @@
  */
 #include "smtp/reply.h"
 
+#include "base/ascii.h"
 #include "smtp/reply_codes.h"
 #include "smtp/utf8.h"
 
 #define WIRE_LINE_MAXIMUM 500 /* bytes without CRLF; RFC 5321, 4.5.3.1.5 allows 510 */
 
-static bool is_digit(char c)
-{
-	return c >= '0' && c <= '9';
-}
-
 enum status reply_read_code(struct span text, unsigned *out_code)
 {
-	if (text.size < 3 || !is_digit(text.data[0]) || !is_digit(text.data[1]) || !is_digit(text.data[2]))
+	if (text.size < 3 || !ascii_is_digit(text.data[0]) || !ascii_is_digit(text.data[1]) ||
+	    !ascii_is_digit(text.data[2]))
 		return STATUS_INVALID;
 	unsigned code = (unsigned)(text.data[0] - '0') * 100 + (unsigned)(text.data[1] - '0') * 10 +
 			(unsigned)(text.data[2] - '0');
@@ -30,7 +27,7 @@ enum status reply_read_code(struct span text, unsigned *out_code)
 static size_t count_digits(struct span text, size_t at)
 {
 	size_t count = 0;
-	while (at + count < text.size && is_digit(text.data[at + count]))
+	while (at + count < text.size && ascii_is_digit(text.data[at + count]))
 		count++;
 	return count <= 3 ? count : 0;
 }

@@ -11,6 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/ascii.h"
+
 /* Some 2,500 lines of a burst, while the supervisor is busy starting a process. */
 #define PIPE_BYTES (256 << 10)
 /* Bytes, as in base/log.h. */
@@ -71,7 +73,7 @@ static bool is_own_form(const struct log_pipe *pipe, struct span line)
 static void blank_control_bytes(char *text, size_t size)
 {
 	for (size_t i = 0; i < size; i++)
-		if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
+		if (ascii_is_control(text[i]))
 			text[i] = '?';
 }
 

@@ -5,10 +5,11 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <ctype.h>
+#include <stdlib.h>
 #include <string.h>
 
-#include <stdlib.h>
-
+#include "base/ascii.h"
 #include "base/span.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
@@ -123,6 +124,36 @@ static void a_string_is_made_unless_a_nul_would_cut_it(void **state)
 	assert_true(span_is_empty(span_of(NULL)));
 }
 
+static void printable_are_the_bytes_from_space_to_tilde(void **state)
+{
+	(void)state;
+	assert_true(span_is_printable(SPAN(" ~")));
+	assert_true(span_is_printable((struct span){ NULL, 0 }));
+	for (int byte = 0; byte < 256; byte++) {
+		char text[] = { 'a', (char)byte, 'z' };
+		assert_int_equal(span_is_printable((struct span){ text, sizeof(text) }), byte >= 0x20 && byte <= 0x7e);
+	}
+}
+
+/* As the C locale has it, in which this program runs. */
+static void every_byte_is_in_ascii_what_it_is_in_c(void **state)
+{
+	(void)state;
+	for (int byte = 0; byte < 256; byte++) {
+		char c = (char)byte;
+		assert_int_equal(ascii_is_digit(c), isdigit(byte) != 0);
+		assert_int_equal(ascii_is_letter(c), isalpha(byte) != 0);
+		assert_int_equal(ascii_is_alphanumeric(c), isalnum(byte) != 0);
+		assert_int_equal(ascii_is_printable(c), isprint(byte) != 0);
+		assert_int_equal(ascii_is_control(c), iscntrl(byte) != 0);
+		assert_int_equal((unsigned char)ascii_lower(c), tolower(byte));
+		assert_int_equal(ascii_hex_value(c) >= 0, isxdigit(byte) != 0);
+	}
+	assert_int_equal(ascii_hex_value('9'), 9);
+	assert_int_equal(ascii_hex_value('a'), 10);
+	assert_int_equal(ascii_hex_value('F'), 15);
+}
+
 static void every_status_has_a_word(void **state)
 {
 	(void)state;
@@ -142,6 +173,8 @@ int main(void)
 		cmocka_unit_test(cut_gives_every_part_the_empty_ones_too),
 		cmocka_unit_test(numbers_are_digits_and_nothing_else),
 		cmocka_unit_test(a_string_is_made_unless_a_nul_would_cut_it),
+		cmocka_unit_test(printable_are_the_bytes_from_space_to_tilde),
+		cmocka_unit_test(every_byte_is_in_ascii_what_it_is_in_c),
 		cmocka_unit_test(every_status_has_a_word),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

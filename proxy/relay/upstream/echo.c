@@ -9,23 +9,14 @@
  */
 #include <string.h>
 
+#include "base/ascii.h"
 #include "relay/upstream/private.h"
 #include "smtp/address.h"
-
-static bool is_letter(char c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-
-static bool is_word_byte(char c)
-{
-	return is_letter(c) || (c >= '0' && c <= '9');
-}
 
 static bool is_plain_word(struct span s)
 {
 	for (size_t i = 0; i < s.size; i++) {
-		if (!is_letter(s.data[i]))
+		if (!ascii_is_letter(s.data[i]))
 			return false;
 	}
 	return true;
@@ -34,8 +25,9 @@ static bool is_plain_word(struct span s)
 /* Neither end of [at, end) is within a word. */
 static bool stands_alone(struct span text, size_t at, size_t end)
 {
-	bool joins_before = at > 0 && is_word_byte(text.data[at - 1]) && is_word_byte(text.data[at]);
-	bool joins_after = end < text.size && is_word_byte(text.data[end - 1]) && is_word_byte(text.data[end]);
+	bool joins_before = at > 0 && ascii_is_alphanumeric(text.data[at - 1]) && ascii_is_alphanumeric(text.data[at]);
+	bool joins_after =
+		end < text.size && ascii_is_alphanumeric(text.data[end - 1]) && ascii_is_alphanumeric(text.data[end]);
 	return !joins_before && !joins_after;
 }
 

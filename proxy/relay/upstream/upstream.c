@@ -182,22 +182,6 @@ void upstream_tell(struct upstream *u)
 
 /* ---- the envelope */
 
-static bool is_printable(struct span s)
-{
-	for (size_t i = 0; i < s.size; i++) {
-		if (s.data[i] < ' ' || s.data[i] > '~')
-			return false;
-	}
-	return true;
-}
-
-/* Whoever is behind the gate: no bytes of his become a command of ours. */
-static bool is_address(const struct upstream *u, struct span text)
-{
-	struct mailbox mailbox;
-	return address_read(text, u->smtputf8, &mailbox) == STATUS_OK;
-}
-
 static enum status grow(struct upstream *u, size_t count)
 {
 	if (u->count + count <= u->capacity)
@@ -211,11 +195,12 @@ static enum status grow(struct upstream *u, size_t count)
 	return STATUS_OK;
 }
 
+/* Whoever is behind the gate: none of their bytes becomes a command of ours. */
 static enum status copy_rcpt(struct upstream *u, const struct upstream_recipient *recipient,
 			     struct upstream_rcpt *out_rcpt)
 {
 	struct upstream_rcpt rcpt = { .reply = NO_REPLY };
-	if (!is_address(u, recipient->address) || !is_printable(recipient->parameters))
+	if (!address_is_valid(recipient->address, u->smtputf8) || !span_is_printable(recipient->parameters))
 		return STATUS_INVALID;
 	TRY(arena_copy(&u->arena, recipient->address, &rcpt.address));
 	TRY(arena_copy(&u->arena, recipient->parameters, &rcpt.parameters));
@@ -237,9 +222,9 @@ static enum status take_envelope(struct upstream *u, const struct upstream_envel
 {
 	u->eight_bit = envelope->eight_bit;
 	u->smtputf8 = envelope->smtputf8;
-	if (envelope->mail_from.size && !is_address(u, envelope->mail_from))
+	if (envelope->mail_from.size && !address_is_valid(envelope->mail_from, u->smtputf8))
 		return STATUS_INVALID;
-	if (!is_printable(envelope->ret) || !is_printable(envelope->envid))
+	if (!span_is_printable(envelope->ret) || !span_is_printable(envelope->envid))
 		return STATUS_INVALID;
 	TRY(arena_copy(&u->arena, envelope->ret, &u->ret));
 	TRY(arena_copy(&u->arena, envelope->envid, &u->envid));
