@@ -141,6 +141,7 @@ static void finish(void *context)
 static enum status set_up(struct auth *auth)
 {
 	TRY(take_key(auth));
+	TRY(map_init(&auth->granting));
 	TRY(timer_make(auth->role->loop, finish, auth, &auth->drain_timer));
 	TRY(cache_create(LOGINS_MAXIMUM, &auth->logins));
 	TRY(cache_create(ENTRIES_MAXIMUM, &auth->entries));

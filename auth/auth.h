@@ -3,10 +3,10 @@
 #define AUTH_AUTH_H
 
 #include "auth/chain.h"
-#include "auth/map.h"
 #include "auth/oauth/consent.h"
 #include "auth/oauth/tokens.h"
 #include "auth/vault.h"
+#include "base/map.h"
 #include "door/messages.h"
 #include "role/role.h"
 

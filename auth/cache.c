@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "auth/map.h"
+#include "base/map.h"
 
 #define KEY_INPUT_MAXIMUM 8192 /* bytes: a name, a password, an address */
 

@@ -298,7 +298,7 @@ static enum status set_up(struct exchange *exchange, const struct door_sasl_star
 	const struct client given = { CLIENT_FIELDS_OF(message) };
 	TRY(client_copy(&given, &exchange->client));
 	TRY(timer_make(gate->auth->role->loop, expire, exchange, &exchange->timer));
-	return map_add(&gate->exchanges, &exchange->by_request, map_hash_number(exchange->request));
+	return map_add(&gate->exchanges, &exchange->by_request, map_hash_number(&gate->exchanges, exchange->request));
 }
 
 static enum status make(struct gate_door *gate, const struct door_sasl_start *message, struct exchange **out_exchange)

@@ -14,6 +14,7 @@
 #include "auth/auth.h"
 #include "auth/client.h"
 #include "auth/sasl/mechanism.h"
+#include "base/map.h"
 
 #define FAILURE_STEP_MS 1000   /* what a wrong guess costs; a directory's answer takes a few ms */
 #define GRANT_TIMEOUT_MS 10000 /* the relay answers at once, or hangs */

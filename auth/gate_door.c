@@ -12,7 +12,7 @@
 
 static struct exchange *find(const struct gate_door *gate, uint64_t request)
 {
-	struct map_link *link = map_first(&gate->exchanges, map_hash_number(request));
+	struct map_link *link = map_first(&gate->exchanges, map_hash_number(&gate->exchanges, request));
 	for (; link; link = map_next(link)) {
 		struct exchange *exchange = MAP_OWNER(link, struct exchange, by_request);
 		if (exchange->request == request)
@@ -145,8 +145,9 @@ void auth_attach_gate(struct auth *auth, uint32_t instance, int fd)
 {
 	detach_former(auth, instance);
 	struct gate_door *gate = calloc(1, sizeof(*gate));
-	if (gate == NULL) {
-		log_error("no memory for a door to gate %u", instance);
+	if (gate == NULL || map_init(&gate->exchanges) != STATUS_OK) {
+		log_error("no door to gate %u: no memory, or no random bytes", instance);
+		free(gate);
 		close(fd);
 		return;
 	}

@@ -3,7 +3,7 @@
 #define AUTH_GATE_DOOR_H
 
 #include "auth/auth.h"
-#include "auth/map.h"
+#include "base/map.h"
 #include "base/pace.h"
 
 #define EXCHANGES_PER_GATE 4096 /* at once; more hear 454: 16 MB at most, and more than a directory could answer */

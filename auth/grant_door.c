@@ -44,7 +44,7 @@ enum status auth_grant_ask(struct exchange *exchange)
 		.senders = codec_list_of(&decision->identity.senders),
 		CLIENT_FIELDS_OF(&exchange->client),
 	};
-	TRY(map_add(&auth->granting, &exchange->by_grant, map_hash_number(exchange->grant)));
+	TRY(map_add(&auth->granting, &exchange->by_grant, map_hash_number(&auth->granting, exchange->grant)));
 	enum status status = door_send_grant(auth->relay, &message);
 	if (status != STATUS_OK)
 		map_remove(&auth->granting, &exchange->by_grant);
@@ -83,7 +83,7 @@ static enum status take_granted(struct auth *auth, struct span payload)
 {
 	struct door_granted message;
 	TRY(door_read_granted(payload, &message));
-	struct map_link *link = map_first(&auth->granting, map_hash_number(message.request));
+	struct map_link *link = map_first(&auth->granting, map_hash_number(&auth->granting, message.request));
 	for (; link; link = map_next(link)) {
 		struct exchange *exchange = MAP_OWNER(link, struct exchange, by_grant);
 		if (exchange->grant != message.request)

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "auth/cache.h"
-#include "auth/map.h"
+#include "base/map.h"
 #include "base/pace.h"
 
 #define GUESSES_KEPT 16 /* recent wrong guesses an entry remembers, to count each once */

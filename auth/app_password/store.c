@@ -24,7 +24,7 @@ struct app_password_store {
 
 static struct app_password_record *record_by_id(const struct app_password_store *store, const char *id)
 {
-	struct map_link *link = map_first(&store->by_id, map_hash_text(id));
+	struct map_link *link = map_first(&store->by_id, map_hash_text(&store->by_id, span_of(id)));
 	for (; link; link = map_next(link)) {
 		struct app_password_record *record = MAP_OWNER(link, struct app_password_record, by_id);
 		if (span_equal(span_of(record->id), span_of(id)))
@@ -54,12 +54,12 @@ static enum status insert(struct app_password_store *store, const struct app_pas
 	if (record == NULL)
 		return STATUS_NO_MEMORY;
 	*record = *from;
-	enum status status = map_add(&store->by_id, &record->by_id, map_hash_text(record->id));
+	enum status status = map_add(&store->by_id, &record->by_id, map_hash_text(&store->by_id, span_of(record->id)));
 	if (status != STATUS_OK) {
 		free_record(record);
 		return status;
 	}
-	status = map_add(&store->by_user, &record->by_user, map_hash_text(record->user));
+	status = map_add(&store->by_user, &record->by_user, map_hash_text(&store->by_user, span_of(record->user)));
 	if (status != STATUS_OK) {
 		map_remove(&store->by_id, &record->by_id);
 		free_record(record);
@@ -171,6 +171,13 @@ enum status store_create(int fd, struct app_password_store **out_store)
 	if (store == NULL)
 		return STATUS_NO_MEMORY;
 	store->fd = fd;
+	enum status status = map_init(&store->by_id);
+	if (status == STATUS_OK)
+		status = map_init(&store->by_user);
+	if (status != STATUS_OK) {
+		free(store);
+		return status;
+	}
 	*out_store = store;
 	return STATUS_OK;
 }
@@ -206,7 +213,7 @@ void store_close(struct app_password_store **store)
 enum status store_match(struct app_password_store *store, const char *user, const struct secret *normal,
 			struct app_password_record **out_record)
 {
-	struct map_link *link = map_first(&store->by_user, map_hash_text(user));
+	struct map_link *link = map_first(&store->by_user, map_hash_text(&store->by_user, span_of(user)));
 	for (; link; link = map_next(link)) {
 		struct app_password_record *record = MAP_OWNER(link, struct app_password_record, by_user);
 		if (!span_equal(span_of(record->user), span_of(user)))

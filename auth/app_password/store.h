@@ -15,9 +15,9 @@
 #define AUTH_APP_PASSWORD_STORE_H
 
 #include "auth/app_password/password.h"
-#include "auth/map.h"
 #include "auth/name.h"
 #include "base/buf.h"
+#include "base/map.h"
 #include "base/network.h"
 
 #define STORE_LABEL_MAXIMUM 100        /* bytes */

@@ -1,31 +1,39 @@
-/* A chained hash of embedded nodes. Numbers are given one after the other, so their low bits spread well. */
+/* A map of numbers, with its buckets reserved at start. */
 #include "gate/registry.h"
 
 #include <assert.h>
 #include <stdlib.h>
 
-#define BUCKETS_MAXIMUM 65536 /* 512 KiB of pointers; longer chains beyond */
+#define RESERVE_MAXIMUM 65536 /* 512 KiB of pointers; more are made when they are needed, if memory allows */
 
 struct registry {
-	size_t mask;
-	struct registration *buckets[];
+	struct map map;
 };
+
+static enum status set_up_map(struct map *map, size_t expected)
+{
+	TRY(map_init(map));
+	return map_reserve(map, expected < RESERVE_MAXIMUM ? expected : RESERVE_MAXIMUM);
+}
 
 enum status registry_create(size_t expected, struct registry **out_registry)
 {
-	size_t buckets = 64;
-	while (buckets < expected && buckets < BUCKETS_MAXIMUM)
-		buckets *= 2;
-	struct registry *registry = calloc(1, sizeof(*registry) + buckets * sizeof(registry->buckets[0]));
+	struct registry *registry = calloc(1, sizeof(*registry));
 	if (registry == NULL)
 		return STATUS_NO_MEMORY;
-	registry->mask = buckets - 1;
+	enum status status = set_up_map(&registry->map, expected);
+	if (status != STATUS_OK) {
+		free(registry);
+		return status;
+	}
 	*out_registry = registry;
 	return STATUS_OK;
 }
 
 void registry_free(struct registry **registry)
 {
+	if (*registry)
+		map_free(&(*registry)->map);
 	free(*registry);
 	*registry = NULL;
 }
@@ -33,27 +41,27 @@ void registry_free(struct registry **registry)
 void registry_add(struct registry *registry, struct registration *registration, uint64_t id, struct session *session)
 {
 	assert(id != 0 && registration->id == 0);
-	struct registration **bucket = &registry->buckets[id & registry->mask];
-	*registration = (struct registration){ .id = id, .session = session, .next = *bucket };
-	*bucket = registration;
+	*registration = (struct registration){ .id = id, .session = session };
+	enum status status = map_add(&registry->map, &registration->link, map_hash_number(&registry->map, id));
+	assert(status == STATUS_OK); /* there are buckets */
+	(void)status;
 }
 
 void registry_remove(struct registry *registry, struct registration *registration)
 {
 	if (registration->id == 0)
 		return;
-	struct registration **at = &registry->buckets[registration->id & registry->mask];
-	while (*at != registration)
-		at = &(*at)->next;
-	*at = registration->next;
+	map_remove(&registry->map, &registration->link);
 	*registration = (struct registration){ 0 };
 }
 
 struct session *registry_find(const struct registry *registry, uint64_t id)
 {
-	for (const struct registration *at = registry->buckets[id & registry->mask]; at; at = at->next) {
-		if (at->id == id)
-			return at->session;
+	struct map_link *link = map_first(&registry->map, map_hash_number(&registry->map, id));
+	for (; link; link = map_next(link)) {
+		const struct registration *registration = MAP_OWNER(link, struct registration, link);
+		if (registration->id == id)
+			return registration->session;
 	}
 	return NULL;
 }

@@ -1,14 +1,11 @@
 /*
  * What waits for an answer through a door, by number. A late answer finds
- * nothing here and is dropped. A fixed number of buckets, made at start.
+ * nothing here and is dropped. Room for all is made at start: adding can't fail.
  */
 #ifndef GATE_REGISTRY_H
 #define GATE_REGISTRY_H
 
-#include <stddef.h>
-#include <stdint.h>
-
-#include "base/status.h"
+#include "base/map.h"
 
 struct session;
 
@@ -16,12 +13,12 @@ struct session;
 struct registration {
 	uint64_t id;
 	struct session *session;
-	struct registration *next;
+	struct map_link link;
 };
 
 struct registry;
 
-/* `expected`: how many may be registered at once with short chains; more work too. STATUS_NO_MEMORY. */
+/* `expected`: how many will be registered at once; more work too. STATUS_NO_MEMORY, STATUS_SYSTEM: no random bytes. */
 MUST_USE enum status registry_create(size_t expected, struct registry **out_registry);
 void registry_free(struct registry **registry); /* NULL-safe; does not touch what is registered */
 

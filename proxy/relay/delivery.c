@@ -81,7 +81,7 @@ void delivery_set_state(struct delivery *delivery, enum delivery_state state)
 	if (!is_sessions(state) && delivery->grant->current == delivery)
 		delivery->grant->current = NULL;
 	if (state == DELIVERY_DONE)
-		table_remove(&delivery->all->table, &delivery->link);
+		map_remove(&delivery->all->map, &delivery->link);
 	set_timer(delivery);
 	check_invariants(delivery);
 }
@@ -208,7 +208,7 @@ enum status deliveries_create(struct services *services, struct deliveries **out
 	if (deliveries == NULL)
 		return STATUS_NO_MEMORY;
 	deliveries->services = services;
-	enum status status = table_init(&deliveries->table);
+	enum status status = map_init(&deliveries->map);
 	if (status != STATUS_OK) {
 		free(deliveries);
 		return status;
@@ -224,9 +224,9 @@ size_t deliveries_count(const struct deliveries *deliveries)
 
 struct delivery *deliveries_find(const struct deliveries *deliveries, uint32_t gate, uint64_t transaction)
 {
-	uint64_t hash = table_hash_numbers(&deliveries->table, gate, transaction);
-	for (struct table_link *link = table_slot(&deliveries->table, hash); link; link = link->next) {
-		struct delivery *delivery = (struct delivery *)((char *)link - offsetof(struct delivery, link));
+	uint64_t hash = map_hash_numbers(&deliveries->map, gate, transaction);
+	for (struct map_link *link = map_first(&deliveries->map, hash); link; link = map_next(link)) {
+		struct delivery *delivery = MAP_OWNER(link, struct delivery, link);
 		if (delivery->gate_instance == gate && delivery->transaction == transaction)
 			return delivery;
 	}
@@ -235,9 +235,9 @@ struct delivery *deliveries_find(const struct deliveries *deliveries, uint32_t g
 
 static enum status enlist(struct deliveries *all, struct delivery *delivery)
 {
-	uint64_t hash = table_hash_numbers(&all->table, delivery->gate_instance, delivery->transaction);
+	uint64_t hash = map_hash_numbers(&all->map, delivery->gate_instance, delivery->transaction);
 	TRY(timer_make(all->services->loop, on_timer, delivery, &delivery->timer));
-	enum status status = table_add(&all->table, hash, &delivery->link);
+	enum status status = map_add(&all->map, &delivery->link, hash);
 	if (status != STATUS_OK) {
 		timer_free(&delivery->timer);
 		return status;
@@ -358,7 +358,7 @@ void deliveries_free(struct deliveries **deliveries)
 		return;
 	while ((*deliveries)->oldest)
 		free_delivery((*deliveries)->oldest);
-	table_free(&(*deliveries)->table);
+	map_free(&(*deliveries)->map);
 	free(*deliveries);
 	*deliveries = NULL;
 }

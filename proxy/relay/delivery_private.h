@@ -28,6 +28,7 @@
 #ifndef RELAY_DELIVERY_PRIVATE_H
 #define RELAY_DELIVERY_PRIVATE_H
 
+#include "base/map.h"
 #include "relay/answers.h"
 #include "relay/delivery.h"
 #include "relay/recipients.h"
@@ -101,7 +102,7 @@ struct outcome {
 };
 
 struct delivery {
-	struct table_link link;
+	struct map_link link;
 	struct delivery *older, *newer;
 	struct deliveries *all;
 	struct delivery_gate *gate; /* NULL once it is gone */
@@ -147,7 +148,7 @@ struct delivery {
 
 struct deliveries {
 	struct services *services;
-	struct table table; /* by gate instance and transaction */
+	struct map map; /* by gate instance and transaction */
 	struct delivery *oldest, *newest;
 	size_t count;
 };

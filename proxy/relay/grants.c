@@ -13,7 +13,7 @@ struct gate_share {
 
 struct grants {
 	const struct config *config;
-	struct table table;
+	struct map map;
 	struct gate_share *shares;
 };
 
@@ -23,7 +23,7 @@ enum status grants_create(const struct config *config, struct grants **out_grant
 	if (grants == NULL)
 		return STATUS_NO_MEMORY;
 	grants->config = config;
-	enum status status = table_init(&grants->table);
+	enum status status = map_init(&grants->map);
 	if (status != STATUS_OK) {
 		free(grants);
 		return status;
@@ -130,9 +130,9 @@ static void give_share_back(struct grants *grants, uint32_t gate)
 
 static enum status enter(struct grants *grants, struct grant *grant)
 {
-	uint64_t hash = table_hash_numbers(&grants->table, grant->gate, grant->session);
+	uint64_t hash = map_hash_numbers(&grants->map, grant->gate, grant->session);
 	TRY(take_share(grants, grant->gate));
-	enum status status = table_add(&grants->table, hash, &grant->link);
+	enum status status = map_add(&grants->map, &grant->link, hash);
 	if (status != STATUS_OK)
 		give_share_back(grants, grant->gate);
 	return status;
@@ -171,16 +171,11 @@ enum status grants_add(struct grants *grants, const struct door_grant *message, 
 	return STATUS_OK;
 }
 
-static struct grant *grant_of(struct table_link *link)
-{
-	return (struct grant *)((char *)link - offsetof(struct grant, link));
-}
-
 struct grant *grants_find(const struct grants *grants, uint32_t gate, uint64_t session)
 {
-	uint64_t hash = table_hash_numbers(&grants->table, gate, session);
-	for (struct table_link *link = table_slot(&grants->table, hash); link; link = link->next) {
-		struct grant *grant = grant_of(link);
+	uint64_t hash = map_hash_numbers(&grants->map, gate, session);
+	for (struct map_link *link = map_first(&grants->map, hash); link; link = map_next(link)) {
+		struct grant *grant = MAP_OWNER(link, struct grant, link);
 		if (grant->gate == gate && grant->session == session)
 			return grant;
 	}
@@ -189,44 +184,46 @@ struct grant *grants_find(const struct grants *grants, uint32_t gate, uint64_t s
 
 void grants_drop(struct grants *grants, struct grant *grant)
 {
-	table_remove(&grants->table, &grant->link);
+	map_remove(&grants->map, &grant->link);
 	give_share_back(grants, grant->gate);
 	grant_release(&grant);
+}
+
+struct gate_drop {
+	struct grants *grants;
+	uint32_t gate;
+	void (*on_dropped)(void *context, struct grant *grant);
+	void *context;
+};
+
+static void drop_grant_of_gate(void *context, struct map_link *link)
+{
+	const struct gate_drop *drop = context;
+	struct grant *grant = MAP_OWNER(link, struct grant, link);
+	if (grant->gate != drop->gate)
+		return;
+	drop->on_dropped(drop->context, grant);
+	grants_drop(drop->grants, grant);
 }
 
 void grants_drop_gate(struct grants *grants, uint32_t gate, void (*on_dropped)(void *context, struct grant *grant),
 		      void *context)
 {
-	for (size_t i = 0; i < grants->table.slot_count; i++) {
-		struct table_link *next;
-		for (struct table_link *link = grants->table.slots[i]; link; link = next) {
-			next = link->next;
-			struct grant *grant = grant_of(link);
-			if (grant->gate != gate)
-				continue;
-			on_dropped(context, grant);
-			grants_drop(grants, grant);
-		}
-	}
+	struct gate_drop drop = { grants, gate, on_dropped, context };
+	map_visit(&grants->map, drop_grant_of_gate, &drop);
 }
 
-static void ignore(void *context, struct grant *grant)
+static void drop_any_grant(void *context, struct map_link *link)
 {
-	(void)context;
-	(void)grant;
+	grants_drop(context, MAP_OWNER(link, struct grant, link));
 }
 
 void grants_free(struct grants **grants)
 {
 	if (*grants == NULL)
 		return;
-	for (size_t i = 0; i < (*grants)->table.slot_count; i++) {
-		while ((*grants)->table.slots[i]) {
-			struct grant *grant = grant_of((*grants)->table.slots[i]);
-			grants_drop_gate(*grants, grant->gate, ignore, NULL);
-		}
-	}
-	table_free(&(*grants)->table);
+	map_visit(&(*grants)->map, drop_any_grant, *grants);
+	map_free(&(*grants)->map);
 	free(*grants);
 	*grants = NULL;
 }

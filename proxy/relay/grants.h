@@ -10,9 +10,9 @@
 #define RELAY_GRANTS_H
 
 #include "base/arena.h"
+#include "base/map.h"
 #include "door/messages.h"
 #include "quota/quota.h"
-#include "relay/table.h"
 
 /* Whatever a client can make a grant hold is bounded by the door's frame. */
 #define GRANT_MEMORY (2U << 20) /* bytes: twice a frame, for the lists of views */
@@ -25,7 +25,7 @@ struct span_list {
 };
 
 struct grant {
-	struct table_link link;
+	struct map_link link;
 	unsigned references;
 	uint32_t gate;
 	uint64_t session;

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 struct users {
-	struct table table;
+	struct map map;
 	struct user *oldest, *newest;
 };
 
@@ -13,7 +13,7 @@ enum status users_create(struct users **out_users)
 	struct users *users = calloc(1, sizeof(*users));
 	if (users == NULL)
 		return STATUS_NO_MEMORY;
-	enum status status = table_init(&users->table);
+	enum status status = map_init(&users->map);
 	if (status != STATUS_OK) {
 		free(users);
 		return status;
@@ -38,7 +38,7 @@ static void append(struct users *users, struct user *user)
 
 static void forget(struct users *users, struct user *user)
 {
-	table_remove(&users->table, &user->link);
+	map_remove(&users->map, &user->link);
 	unlink_user(users, user);
 	free(user);
 }
@@ -49,21 +49,16 @@ void users_free(struct users **users)
 		return;
 	while ((*users)->oldest)
 		forget(*users, (*users)->oldest);
-	table_free(&(*users)->table);
+	map_free(&(*users)->map);
 	free(*users);
 	*users = NULL;
 }
 
-static struct user *user_of(struct table_link *link)
-{
-	return (struct user *)((char *)link - offsetof(struct user, link));
-}
-
 struct user *users_find(const struct users *users, struct span name)
 {
-	for (struct table_link *link = table_slot(&users->table, table_hash_text(&users->table, name)); link;
-	     link = link->next) {
-		struct user *user = user_of(link);
+	uint64_t hash = map_hash_text_nocase(&users->map, name);
+	for (struct map_link *link = map_first(&users->map, hash); link; link = map_next(link)) {
+		struct user *user = MAP_OWNER(link, struct user, link);
 		if (span_equal_nocase((struct span){ user->name, user->name_size }, name))
 			return user;
 	}
@@ -73,7 +68,7 @@ struct user *users_find(const struct users *users, struct span name)
 static void make_room(struct users *users)
 {
 	struct user *newer;
-	for (struct user *user = users->oldest; user && users->table.count >= USERS_MAXIMUM; user = newer) {
+	for (struct user *user = users->oldest; user && users->map.count >= USERS_MAXIMUM; user = newer) {
 		newer = user->newer;
 		if (user->transactions == 0 && spool_share_is_free(&user->spool) && !user->ration.owes)
 			forget(users, user);
@@ -89,7 +84,7 @@ static struct user *add(struct users *users, struct span name)
 	memcpy(user->name, name.data, name.size);
 	user->name_size = name.size;
 	user->ration.user = (struct span){ user->name, name.size };
-	if (table_add(&users->table, table_hash_text(&users->table, name), &user->link) != STATUS_OK) {
+	if (map_add(&users->map, &user->link, map_hash_text_nocase(&users->map, name)) != STATUS_OK) {
 		free(user);
 		return NULL;
 	}

@@ -6,10 +6,10 @@
 #ifndef RELAY_USERS_H
 #define RELAY_USERS_H
 
+#include "base/map.h"
 #include "quota/quota.h"
 #include "relay/rations.h"
 #include "relay/spool.h"
-#include "relay/table.h"
 
 #define USERS_MAXIMUM \
 	100000 /* remembered; beyond it users without a transaction, or a record to come, are forgotten, the oldest first */
@@ -27,7 +27,7 @@ struct probing {
 };
 
 struct user {
-	struct table_link link;
+	struct map_link link;
 	struct user *older, *newer; /* in the order they were added */
 	unsigned transactions;      /* under way */
 	struct spool_share spool;   /* of its messages */
