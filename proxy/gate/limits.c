@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/fnv.h"
 #include "base/network.h"
 #include "net/tls.h"
 
@@ -176,14 +177,13 @@ void limits_leave(struct limits *limits, uint64_t network)
 
 /* ---- users */
 
-/* FNV-1a. Two users with one number would share a limit: with 20,000 of them, once in a million nodes. */
+/*
+ * The same number in every gate. Two users with one number would share a limit: with 20,000 of them, once in a million
+ * nodes.
+ */
 uint64_t limits_user_of(struct span name)
 {
-	uint64_t hash = UINT64_C(0xcbf29ce484222325);
-	for (size_t i = 0; i < name.size; i++) {
-		bool is_upper = name.data[i] >= 'A' && name.data[i] <= 'Z';
-		hash = (hash ^ ((unsigned char)name.data[i] | (is_upper ? 0x20U : 0U))) * UINT64_C(0x100000001b3);
-	}
+	uint64_t hash = fnv_hash_nocase(name);
 	return USER_MARK | ((hash ^ (hash >> 48)) & USER_BITS);
 }
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/fnv.h"
 #include "quota/quota_private.h"
 
 #define ROWS 1024 /* a power of two; with four entries each enough for 4,096 active users */
@@ -45,12 +46,10 @@ void quota_recent_free(struct quota_recent **recent)
 	*recent = NULL;
 }
 
-/* FNV-1a: spreads names over rows; a crowded row is harmless. */
+/* Spreads names over rows; a crowded row is harmless. */
 static size_t row_of(struct span user)
 {
-	uint64_t hash = 14695981039346656037U;
-	for (size_t i = 0; i < user.size; i++)
-		hash = (hash ^ (unsigned char)user.data[i]) * 1099511628211U;
+	uint64_t hash = fnv_hash(user);
 	return (hash ^ (hash >> 32)) & (ROWS - 1);
 }
 

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 #include <string.h>
 
+#include "base/fnv.h"
 #include "base/hash.h"
 
 static void sha1_is_that_of_fips_180(void **state)
@@ -52,6 +53,16 @@ static void hmac_is_that_of_rfc_4231(void **state)
 	assert_string_equal(hex, "b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad");
 }
 
+static void fnv_is_that_of_its_authors(void **state)
+{
+	(void)state;
+	assert_true(fnv_hash(SPAN("")) == UINT64_C(0xcbf29ce484222325));
+	assert_true(fnv_hash(SPAN("a")) == UINT64_C(0xaf63dc4c8601ec8c));
+	assert_true(fnv_hash(SPAN("foobar")) == UINT64_C(0x85944171f73967e8));
+	assert_true(fnv_hash_nocase(SPAN("FooBar")) == UINT64_C(0x85944171f73967e8));
+	assert_true(fnv_hash(SPAN("\xff")) == fnv_hash_nocase(SPAN("\xff")));
+}
+
 static void random_bytes_differ(void **state)
 {
 	unsigned char a[32] = { 0 }, b[32] = { 0 };
@@ -65,9 +76,8 @@ static void random_bytes_differ(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(sha1_is_that_of_fips_180),
-		cmocka_unit_test(sha256_is_that_of_fips_180),
-		cmocka_unit_test(hmac_is_that_of_rfc_4231),
+		cmocka_unit_test(sha1_is_that_of_fips_180), cmocka_unit_test(sha256_is_that_of_fips_180),
+		cmocka_unit_test(hmac_is_that_of_rfc_4231), cmocka_unit_test(fnv_is_that_of_its_authors),
 		cmocka_unit_test(random_bytes_differ),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

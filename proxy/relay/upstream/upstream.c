@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/fnv.h"
 #include "relay/upstream/private.h"
 #include "smtp/address.h"
 
@@ -234,15 +235,6 @@ static enum status take_envelope(struct upstream *u, const struct upstream_envel
 
 /* ---- its owner's calls */
 
-/* FNV-1a: which user it is, for his turn only. */
-static uint64_t hash_user(struct span user)
-{
-	uint64_t hash = UINT64_C(0xcbf29ce484222325);
-	for (size_t i = 0; i < user.size; i++)
-		hash = (hash ^ (unsigned char)user.data[i]) * UINT64_C(0x100000001b3);
-	return hash;
-}
-
 static struct upstream *make(struct upstream_pool *pool, const struct upstream_envelope *envelope)
 {
 	struct upstream *u = calloc(1, sizeof(*u));
@@ -250,7 +242,8 @@ static struct upstream *make(struct upstream_pool *pool, const struct upstream_e
 		return NULL;
 	bool is_users = !span_is_empty(envelope->user);
 	u->account = upstream_account_hold(pool, envelope->mailbox);
-	u->share = is_users ? upstream_share_hold(pool, hash_user(envelope->user)) : NULL;
+	u->user = fnv_hash(envelope->user); /* whose turn it is */
+	u->share = is_users ? upstream_share_hold(pool, u->user) : NULL;
 	if (u->account == NULL || (is_users && u->share == NULL) ||
 	    timer_make(pool->loop, on_limit, u, &u->timer) != STATUS_OK) {
 		upstream_share_release(pool, &u->share);
@@ -259,7 +252,6 @@ static struct upstream *make(struct upstream_pool *pool, const struct upstream_e
 		return NULL;
 	}
 	u->pool = pool;
-	u->user = hash_user(envelope->user);
 	u->patience_ms = UPSTREAM_PATIENCE_MS;
 	u->state = UPSTREAM_PARKED;
 	arena_init(&u->arena, ENVELOPE_MAXIMUM);
