@@ -1,17 +1,19 @@
-"""Postfix, as it comes with Debian, with a configuration, a queue and a log of its own."""
+"""Postfix, as it comes with Debian, with a configuration and a queue of its own."""
 
+import contextlib
 import pathlib
 import pwd
 import shutil
 import subprocess
 
-from .process import Process, free_port, is_listening, let_others_through, wait_until
+from .process import PATIENCE, Process, free_port, is_listening, let_others_through, wait_until
 
 
 class Postfix:
     """
     An instance of its own: takes mail for example.net into one mailbox, or with `relayhost`, a port of loopback, queues
-    all and passes it on there. `more` is appended to its main.cf.
+    all and passes it on there. `more` is appended to its main.cf. It keeps no log file of its own: its processes wait for
+    postlogd where that has ten lines to write, and on a busy machine they wait for ever.
     """
 
     name, user = "postfix.example", ""
@@ -32,8 +34,6 @@ class Postfix:
 compatibility_level = 3.6
 queue_directory = {self.folder}/queue
 data_directory = {self.folder}/data
-maillog_file = {self.folder}/postfix.log
-maillog_file_prefixes = {self.folder}
 multi_instance_enable = no
 myhostname = postfix.example
 mydestination =
@@ -83,6 +83,7 @@ virtual_mailbox_limit = 0
         subprocess.run([shutil.which("postqueue", path="/usr/sbin:/sbin"), "-c", str(self.folder / "config"), "-f"], check=True)
 
     def stop(self):
-        subprocess.run([shutil.which("postfix", path="/usr/sbin:/sbin"), "-c", str(self.folder / "config"), "stop"],
-                       capture_output=True)
+        with contextlib.suppress(subprocess.TimeoutExpired):  # its processes are killed then
+            subprocess.run([shutil.which("postfix", path="/usr/sbin:/sbin"), "-c", str(self.folder / "config"), "stop"],
+                           capture_output=True, timeout=PATIENCE)
         self._process.stop()
