@@ -12,8 +12,8 @@ from .process import PATIENCE, Process, free_port, is_listening, let_others_thro
 class Postfix:
     """
     An instance of its own: takes mail for example.net into one mailbox, or with `relayhost`, a port of loopback, queues
-    all and passes it on there. `more` is appended to its main.cf. It keeps no log file of its own: its processes wait for
-    postlogd where that has ten lines to write, and on a busy machine they wait for ever.
+    all and passes it on there. `more` is appended to its main.cf. It keeps no log file of its own: whatever logs then
+    waits for postlogd, and `master -t` does so before there is one that would start it.
     """
 
     name, user = "postfix.example", ""
