@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "auth/backend.h"
+#include "auth/entries.h"
 #include "base/clock.h"
 #include "base/log.h"
 
@@ -65,7 +66,7 @@ static void ask_next_directory(struct chain_ask *ask);
 
 static void judge_without_entry(struct chain_ask *ask)
 {
-	chain_forget_entry(ask);
+	entries_forget(ask);
 	if (ask->chain->parts.config->app_password.require_directory_entry)
 		chain_answer(ask, VERDICT_DISABLED, STATS_METHOD_APP_PASSWORD, "not in the directory");
 	else
@@ -75,7 +76,7 @@ static void judge_without_entry(struct chain_ask *ask)
 static void judge_while_away(struct chain_ask *ask, const char *reason)
 {
 	const struct config_app_password *config = &ask->chain->parts.config->app_password;
-	const struct identity *last = chain_recall_entry(ask, config->directory_grace);
+	const struct identity *last = entries_recall(ask, config->directory_grace);
 	if (last)
 		judge_identity(ask, last);
 	else if (config->require_directory_entry)
@@ -91,7 +92,7 @@ static void on_answer(void *context, const struct ldap_request *answer)
 	switch (answer->verdict) {
 	case VERDICT_GRANTED:
 	case VERDICT_DISABLED:
-		chain_remember_entry(ask, &answer->identity);
+		entries_remember(ask, &answer->identity);
 		judge_identity(ask, &answer->identity);
 		break;
 	case VERDICT_NONE:
@@ -107,11 +108,18 @@ static void on_answer(void *context, const struct ldap_request *answer)
 	}
 }
 
+static enum status look_up(struct chain_ask *ask)
+{
+	struct directory *directory = ask->chain->parts.directories[ask->directory];
+	return directory_question(directory, ask->credentials->gate, ask->credentials->name, NULL, NULL, on_answer, ask,
+				  &ask->waiting);
+}
+
 static void ask_next_directory(struct chain_ask *ask)
 {
 	if (ask->directory == ask->chain->parts.directory_count)
 		judge_without_entry(ask);
-	else if (chain_ask_directory(ask, false, on_answer) != STATUS_OK)
+	else if (look_up(ask) != STATUS_OK)
 		judge_while_away(ask, "directory too slow");
 }
 
@@ -122,7 +130,7 @@ static void identify(struct chain_ask *ask)
 		grant_name(ask);
 		return;
 	}
-	const struct identity *known = chain_recall_entry(ask, parts->config->auth.cache);
+	const struct identity *known = entries_recall(ask, parts->config->auth.cache);
 	ask->directory = 0;
 	if (known)
 		judge_identity(ask, known);

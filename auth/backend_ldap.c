@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "auth/backend.h"
+#include "auth/entries.h"
 #include "base/log.h"
 
 #define RENAMED_MAXIMUM \
@@ -23,6 +24,23 @@ static void grant(struct chain_ask *ask, const struct identity *identity)
 		answer(ask, VERDICT_GRANTED, "");
 	else
 		answer(ask, VERDICT_UNAVAILABLE, "out of memory");
+}
+
+/* ---- whose password it would be */
+
+static void set_user(struct chain_ask *ask, const char *user)
+{
+	snprintf(ask->user, sizeof(ask->user), "%s", user);
+}
+
+/* Whether the throttle refuses the user, or the name that the client gave for them. */
+static bool user_is_blocked(const struct chain_ask *ask)
+{
+	const struct chain_parts *parts = &ask->chain->parts;
+	const struct credentials *credentials = ask->credentials;
+	uint64_t now_ms = loop_now_ms(parts->loop);
+	return throttle_blocks(parts->throttle, credentials->gate, THROTTLE_USER, span_of(ask->user), now_ms) ||
+	       throttle_blocks(parts->throttle, credentials->gate, THROTTLE_USER, span_of(credentials->name), now_ms);
 }
 
 /* ---- logins remembered */
@@ -81,10 +99,10 @@ static void ask_next_directory(struct chain_ask *ask);
  */
 static void take_other(struct chain_ask *ask, const char *user)
 {
-	chain_set_user(ask, user);
+	set_user(ask, user);
 	if (++ask->renamed > RENAMED_MAXIMUM)
 		answer(ask, VERDICT_UNAVAILABLE, "directory undecided");
-	else if (chain_user_is_blocked(ask))
+	else if (user_is_blocked(ask))
 		answer(ask, VERDICT_THROTTLED, "user throttled");
 	else
 		ask_next_directory(ask);
@@ -97,7 +115,7 @@ static void on_answer(void *context, const struct ldap_request *request)
 	switch (request->verdict) {
 	case VERDICT_GRANTED:
 		remember_login(ask, &request->identity);
-		chain_remember_entry(ask, &request->identity);
+		entries_remember(ask, &request->identity);
 		grant(ask, &request->identity);
 		break;
 	case VERDICT_WRONG:
@@ -121,11 +139,18 @@ static void on_answer(void *context, const struct ldap_request *request)
 	}
 }
 
+static enum status check_password(struct chain_ask *ask)
+{
+	const struct credentials *credentials = ask->credentials;
+	return directory_question(ask->chain->parts.directories[ask->directory], credentials->gate, credentials->name,
+				  ask->user, &credentials->password, on_answer, ask, &ask->waiting);
+}
+
 static void ask_next_directory(struct chain_ask *ask)
 {
 	if (ask->directory == ask->chain->parts.directory_count)
 		chain_pass(ask, ask->decision.reason);
-	else if (chain_ask_directory(ask, true, on_answer) != STATUS_OK)
+	else if (check_password(ask) != STATUS_OK)
 		answer(ask, VERDICT_UNAVAILABLE, "directory too slow");
 }
 
@@ -145,11 +170,11 @@ static void begin(struct chain_ask *ask)
 		answer(ask, VERDICT_THROTTLED, "address throttled");
 		return;
 	}
-	const struct identity *entry = chain_recall_entry(ask, parts->config->auth.cache);
+	const struct identity *entry = entries_recall(ask, parts->config->auth.cache);
 	const struct identity *known = recall_login(ask, false);
 	if (known || entry)
-		chain_set_user(ask, known ? known->user : entry->user);
-	bool user_blocked = chain_user_is_blocked(ask);
+		set_user(ask, known ? known->user : entry->user);
+	bool user_blocked = user_is_blocked(ask);
 	ask->directory = 0;
 	if (user_blocked)
 		known = recall_login(ask, true);

@@ -1,10 +1,7 @@
 /* Walking along the back ends, and the throttle around them. */
 #include "auth/chain.h"
 
-#include <string.h>
-
 #include "auth/backend.h"
-#include "base/log.h"
 
 static const struct backend *const backends[] = { &backend_app_password, &backend_ldap };
 _Static_assert(sizeof(backends) / sizeof(backends[0]) == CHAIN_BACKENDS, "CHAIN_BACKENDS counts these rows");
@@ -30,22 +27,6 @@ enum status chain_init(struct chain *chain, const struct chain_parts *parts)
 	for (size_t i = 0; i < names->count; i++)
 		TRY(add_backend(chain, names->items[i]));
 	return STATUS_OK;
-}
-
-/* ---- whose password it would be */
-
-void chain_set_user(struct chain_ask *ask, const char *user)
-{
-	snprintf(ask->user, sizeof(ask->user), "%s", user);
-}
-
-bool chain_user_is_blocked(const struct chain_ask *ask)
-{
-	const struct chain_parts *parts = &ask->chain->parts;
-	uint64_t now_ms = loop_now_ms(parts->loop);
-	uint32_t gate = ask->credentials->gate;
-	return throttle_blocks(parts->throttle, gate, THROTTLE_USER, span_of(ask->user), now_ms) ||
-	       throttle_blocks(parts->throttle, gate, THROTTLE_USER, span_of(ask->credentials->name), now_ms);
 }
 
 /* ---- the verdict */
@@ -98,7 +79,7 @@ void chain_begin(struct chain *chain, struct chain_ask *ask, const struct creden
 		.context = context,
 	};
 	identity_init(&ask->decision.identity);
-	chain_set_user(ask, credentials->name);
+	snprintf(ask->user, sizeof(ask->user), "%s", credentials->name);
 	ask->address_blocked = throttle_blocks(chain->parts.throttle, credentials->gate, THROTTLE_ADDRESS,
 					       span_of(credentials->address), loop_now_ms(chain->parts.loop));
 	if (secret_is_empty(
@@ -117,45 +98,4 @@ void chain_end(struct chain_ask *ask)
 	directory_forget(&ask->waiting);
 	identity_free(&ask->decision.identity);
 	ask->chain = NULL;
-}
-
-/* ---- what back ends share */
-
-enum status chain_ask_directory(struct chain_ask *ask, bool check,
-				void (*on_answer)(void *context, const struct ldap_request *answer))
-{
-	return directory_question(ask->chain->parts.directories[ask->directory], ask->credentials->gate,
-				  ask->credentials->name, ask->user, check ? &ask->credentials->password : NULL,
-				  on_answer, ask, &ask->waiting);
-}
-
-static enum status entry_key(const struct chain_ask *ask, struct cache_key *out_key)
-{
-	const struct span parts[] = { SPAN("entry"), span_of(ask->credentials->name) };
-	return cache_make_key(ask->chain->parts.key, parts, 2, out_key);
-}
-
-void chain_remember_entry(struct chain_ask *ask, const struct identity *identity)
-{
-	struct chain_parts *parts = &ask->chain->parts;
-	struct cache_key key;
-	if (entry_key(ask, &key) != STATUS_OK ||
-	    cache_put(parts->entries, &key, identity, 0, loop_now_ms(parts->loop)) != STATUS_OK)
-		log_debug("a directory entry was not kept");
-}
-
-const struct identity *chain_recall_entry(struct chain_ask *ask, uint64_t max_age_ms)
-{
-	struct chain_parts *parts = &ask->chain->parts;
-	struct cache_key key;
-	if (entry_key(ask, &key) != STATUS_OK)
-		return NULL;
-	return cache_find(parts->entries, &key, max_age_ms, loop_now_ms(parts->loop), NULL);
-}
-
-void chain_forget_entry(struct chain_ask *ask)
-{
-	struct cache_key key;
-	if (entry_key(ask, &key) == STATUS_OK)
-		cache_drop(ask->chain->parts.entries, &key);
 }
