@@ -11,58 +11,6 @@
 
 #include "config/fill.h"
 
-#define OPTION_NAME_SIZE 192 /* bytes, the NUL included: "relay gmail.port", both names at their longest */
-
-static bool is_top(const char *section)
-{
-	return strcmp(section, config_sections[SECTION_GLOBAL].name) == 0;
-}
-
-/* Index of the section's place; PLACE_TOP for the top level, PLACE_NONE for what is not there. */
-static size_t find_block(const struct load *load, const char *section, const char *title)
-{
-	size_t at = PLACE_TOP;
-	if (is_top(section))
-		return at;
-	for (size_t nth = 0; (at = scan_find_section(&load->scan, span_of(section), nth)) != PLACE_NONE; nth++) {
-		if (span_equal(load->scan.places[at].title, span_of(title)))
-			return at;
-	}
-	return PLACE_NONE;
-}
-
-static unsigned find_line(const struct load *load, size_t block, const char *option)
-{
-	const struct place *place = option ? scan_find_option(&load->scan, block, span_of(option)) : NULL;
-	if (place)
-		return place->line;
-	return block < load->scan.count ? load->scan.places[block].line : 1;
-}
-
-/* "gates", "limits.spool", "relay gmail", "relay gmail.port" */
-static void name_option(const char *section, const char *title, const char *option, char out_name[OPTION_NAME_SIZE])
-{
-	bool top = is_top(section);
-	snprintf(out_name, OPTION_NAME_SIZE, "%s%s%s%s%s", top ? "" : section, *title ? " " : "", title,
-		 option && !top ? "." : "", option ? option : "");
-}
-
-void load_fault(struct load *load, const char *section, const char *title, const char *option, const char *format, ...)
-{
-	char name[OPTION_NAME_SIZE];
-	char text[FAULT_TEXT_SIZE];
-	va_list args;
-	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
-	va_end(args);
-	name_option(section, title, option, name);
-	unsigned line = find_line(load, find_block(load, section, title), option);
-	if (*name)
-		faults_add(&load->faults, line, "%s: %s", name, text);
-	else
-		faults_add(&load->faults, line, "%s", text);
-}
-
 /* ---- names: known, and given once */
 
 static void suggest(struct load *load, const struct place *place, const struct config_section *section,
@@ -146,7 +94,7 @@ static void report_value(struct load *load, const struct config_section *section
 static enum status read_option(struct load *load, const struct config_section *section, size_t nth, const char *title,
 			       const struct config_option *option, void *field)
 {
-	size_t block = find_block(load, section->name, title);
+	size_t block = load_find_block(load, section->name, title);
 	if (!scan_find_option(&load->scan, block, span_of(option->name)))
 		return fill_default(load->config, option, field);
 	if (option->kind == OPTION_LIST) {
@@ -169,7 +117,7 @@ static enum status read_section(struct load *load, const struct config_section *
 				char *at)
 {
 	struct config_head *head = (struct config_head *)at;
-	head->line = find_line(load, find_block(load, section->name, title), NULL);
+	head->line = load_find_line(load, load_find_block(load, section->name, title), NULL);
 	head->name = strdup(title);
 	if (!head->name)
 		return STATUS_NO_MEMORY;
@@ -209,7 +157,7 @@ static enum status read_sections(struct load *load)
 
 static bool has_section(const struct load *load, const char *section, const char *title)
 {
-	return find_block(load, section, title) != PLACE_NONE;
+	return load_find_block(load, section, title) != PLACE_NONE;
 }
 
 static enum status imply_section(struct load *load, const char *name, const char *title)
@@ -227,7 +175,7 @@ static enum status imply_section(struct load *load, const char *name, const char
 
 static bool is_given(const struct load *load, const char *section, const char *option)
 {
-	return scan_find_option(&load->scan, find_block(load, section, ""), span_of(option));
+	return scan_find_option(&load->scan, load_find_block(load, section, ""), span_of(option));
 }
 
 /* Asking a directory is the default only where there is one. */
@@ -314,27 +262,4 @@ enum status config_load(struct span text, const char *file, FILE *faults, struct
 	parse_free(&load.parsed);
 	scan_free(&load.scan);
 	return status;
-}
-
-const struct config_oauth *config_find_oauth(const struct config *config, const char *name)
-{
-	for (size_t i = 0; i < config->oauth.count; i++) {
-		if (strcmp(config->oauth.items[i].name, name) == 0)
-			return &config->oauth.items[i];
-	}
-	return NULL;
-}
-
-bool config_relay_has_tokens(const struct config_relay *relay)
-{
-	return relay->auth == RELAY_AUTH_XOAUTH2 || relay->auth == RELAY_AUTH_OAUTHBEARER;
-}
-
-const struct config_relay *config_find_relay(const struct config *config, const char *name)
-{
-	for (size_t i = 0; i < config->relay.count; i++) {
-		if (strcmp(config->relay.items[i].name, name) == 0)
-			return &config->relay.items[i];
-	}
-	return NULL;
 }

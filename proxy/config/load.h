@@ -24,6 +24,11 @@ struct load {
 void load_fault(struct load *load, const char *section, const char *title, const char *option, const char *format, ...)
 	__attribute__((format(printf, 5, 6)));
 
+/* Index of the section's place; PLACE_TOP for the top level, PLACE_NONE for what is not there. */
+size_t load_find_block(const struct load *load, const char *section, const char *title);
+/* Of the option (NULL: of the section) at that place, or where it was not given of its section. */
+unsigned load_find_line(const struct load *load, size_t block, const char *option);
+
 /* Whether the parts of a configuration make sense together. Adds to load->faults. */
 void rules_apply(struct load *load);
 /* The part of it that is about tokens: rules_oauth.c. */

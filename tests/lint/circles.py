@@ -21,8 +21,6 @@ CIRCLES = [
      "each door's answer goes on in an exchange, and an exchange asks through both doors; a role that drains asks both"),
     ("auth", "oauth/source oauth/tokens",
      "one store of tokens cut into the list and its entries"),
-    ("config", "load rules rules_oauth",
-     "a rule reports its fault with the line that load.c keeps, and looks sections up"),
     ("gate", "anonymous arrival auth_door cmd_auth cmd_bdat cmd_data cmd_ehlo cmd_mail cmd_misc cmd_rcpt cmd_starttls "
      "commands deadline gate message ports refused relay_door session session_talk transaction",
      "doors and deadlines call what sessions do, and counting stands beside the role"),
