@@ -60,31 +60,6 @@ enum status stream_connect(struct loop *loop, const struct sockaddr *address, un
 	return STATUS_OK;
 }
 
-/* Once: who is freed inside his owner's callback is dropped again behind it. */
-static void tell_gone(struct stream *s)
-{
-	void (*on_gone)(void *context) = s->options.on_gone;
-	s->options.on_gone = NULL;
-	if (on_gone)
-		on_gone(s->options.gone_context);
-}
-
-void stream_drop(struct stream *s)
-{
-	loop_guest_leave(&s->guest);
-	loop_forget_turn_end(s->loop, &s->end);
-	timer_free(&s->deadline);
-	watch_free(&s->watch);
-	channel_close(&s->channel);
-	tell_gone(s);
-	buf_free(&s->input);
-	buf_free(&s->output);
-	if (s->calling)
-		s->freed = true;
-	else
-		free(s);
-}
-
 void stream_free(struct stream **stream)
 {
 	if (*stream == NULL)

@@ -1,4 +1,4 @@
-/* A stream as its two halves know it: stream.c answers the owner, stream_turn.c the loop. */
+/* A stream as its two halves know it: stream.c answers the owner, stream_turn.c the loop; both end in stream_drop.c. */
 #ifndef NET_STREAM_STATE_H
 #define NET_STREAM_STATE_H
 

@@ -178,7 +178,7 @@ static bool use_session_id(SSL_CTX *openssl, struct span name)
 	       SSL_CTX_set_session_id_context(openssl, digest, sizeof(digest)) == 1;
 }
 
-enum status tls_make_server(const struct tls_server_options *options, SSL_CTX **out_openssl, char **out_error)
+static enum status make_server(const struct tls_server_options *options, SSL_CTX **out_openssl, char **out_error)
 {
 	ERR_clear_error();
 	SSL_CTX *openssl __attribute__((cleanup(free_openssl))) = SSL_CTX_new(TLS_server_method());
@@ -210,10 +210,19 @@ enum status tls_server_create(const struct tls_server_options *options, struct t
 			      char **out_error)
 {
 	SSL_CTX *openssl __attribute__((cleanup(free_openssl))) = NULL;
-	TRY(tls_make_server(options, &openssl, out_error));
+	TRY(make_server(options, &openssl, out_error));
 	TRY(wrap(&openssl, true, false, out_context));
 	(*out_context)->may_shake = options->may_shake;
 	(*out_context)->shake_context = options->shake_context;
+	return STATUS_OK;
+}
+
+enum status tls_server_add(struct tls_context *context, const struct tls_server_options *options, char **out_error)
+{
+	SSL_CTX *openssl __attribute__((cleanup(free_openssl))) = NULL;
+	TRY(make_server(options, &openssl, out_error));
+	TRY(tls_names_add(context, openssl, out_error));
+	openssl = NULL;
 	return STATUS_OK;
 }
 

@@ -16,8 +16,6 @@ struct tls_context {
 	void *shake_context;
 };
 
-/* OpenSSL's context for one certificate of a server; *out_error as tls_server_create has it. */
-MUST_USE enum status tls_make_server(const struct tls_server_options *options, SSL_CTX **out_openssl, char **out_error);
 /* tls_policy.c */
 MUST_USE enum status tls_set_policy(SSL_CTX *openssl, bool tls13_only);
 void tls_set_server_policy(SSL_CTX *openssl);
@@ -25,7 +23,8 @@ void tls_set_server_policy(SSL_CTX *openssl);
 MUST_USE enum status tls_set_legacy_policy(SSL_CTX *openssl);
 /* tls_tickets.c; of all contexts that a connection may be switched between. */
 bool tls_use_tickets(SSL_CTX *openssl, struct tls_tickets *tickets);
-/* Frees what tls_server_add added. */
+/* tls_names.c: takes over `openssl` on success; *out_error as tls_server_create has it. */
+MUST_USE enum status tls_names_add(struct tls_context *context, SSL_CTX *openssl, char **out_error);
 void tls_names_free(struct tls_context *context);
 
 /* What kind of fault OpenSSL's error `code` is. */

@@ -19,7 +19,7 @@ static bool has_name(SSL_CTX *openssl, const char *name, unsigned flags)
 	return X509_check_host(SSL_CTX_get0_certificate(openssl), name, strlen(name), NAME_FLAGS | flags, NULL) == 1;
 }
 
-static SSL_CTX *find(const struct tls_context *context, const char *name, unsigned flags)
+static SSL_CTX *find_certificate(const struct tls_context *context, const char *name, unsigned flags)
 {
 	if (has_name(context->openssl, name, flags))
 		return context->openssl;
@@ -31,7 +31,7 @@ static SSL_CTX *find(const struct tls_context *context, const char *name, unsign
 }
 
 /* OpenSSL has made sure that the name is text without a NUL, of at most 255 bytes. */
-static int choose(SSL *ssl, int *alert, void *context)
+static int choose_certificate(SSL *ssl, int *alert, void *context)
 {
 	const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
 	SSL_CTX *found = NULL;
@@ -39,9 +39,9 @@ static int choose(SSL *ssl, int *alert, void *context)
 	/* To X509_check_host a leading dot means all names below. */
 	if (name == NULL || name[0] == '.')
 		return SSL_TLSEXT_ERR_NOACK;
-	found = find(context, name, X509_CHECK_FLAG_NO_WILDCARDS);
+	found = find_certificate(context, name, X509_CHECK_FLAG_NO_WILDCARDS);
 	if (found == NULL)
-		found = find(context, name, 0);
+		found = find_certificate(context, name, 0);
 	if (found == NULL)
 		return SSL_TLSEXT_ERR_NOACK;
 	SSL_set_SSL_CTX(ssl, found);
@@ -58,31 +58,25 @@ static bool has_any_name(SSL_CTX *openssl)
 	return found;
 }
 
-/* Takes over `openssl` on success. */
-static enum status take(struct tls_context *context, SSL_CTX *openssl)
+static enum status keep_named(struct tls_context *context, SSL_CTX *openssl)
 {
 	SSL_CTX **named = reallocarray(context->named, context->named_count + 1, sizeof(SSL_CTX *));
 	if (named == NULL)
 		return STATUS_NO_MEMORY;
 	context->named = named;
 	named[context->named_count++] = openssl;
-	SSL_CTX_set_tlsext_servername_callback(context->openssl, choose);
+	SSL_CTX_set_tlsext_servername_callback(context->openssl, choose_certificate);
 	SSL_CTX_set_tlsext_servername_arg(context->openssl, context);
 	return STATUS_OK;
 }
 
-enum status tls_server_add(struct tls_context *context, const struct tls_server_options *options, char **out_error)
+enum status tls_names_add(struct tls_context *context, SSL_CTX *openssl, char **out_error)
 {
-	SSL_CTX *openssl = NULL;
-	TRY(tls_make_server(options, &openssl, out_error));
-	enum status status = STATUS_INVALID;
 	if (has_any_name(openssl))
-		status = take(context, openssl);
-	else if (asprintf(out_error, "the certificate has no DNS name that a client could ask for") < 0)
+		return keep_named(context, openssl);
+	if (asprintf(out_error, "the certificate has no DNS name that a client could ask for") < 0)
 		*out_error = NULL;
-	if (status != STATUS_OK)
-		SSL_CTX_free(openssl);
-	return status;
+	return STATUS_INVALID;
 }
 
 void tls_names_free(struct tls_context *context)
