@@ -48,16 +48,6 @@ struct question {
 	char user_bytes[];
 };
 
-enum status quota_key(struct buf *b, const char *prefix, struct span user)
-{
-	if (user.size > QUOTA_USER_MAXIMUM)
-		return STATUS_TOO_LARGE;
-	TRY(buf_append_text(b, prefix));
-	TRY(buf_append_text(b, "quota:{"));
-	TRY(buf_append(b, user));
-	return buf_append_byte(b, '}');
-}
-
 static enum status make_parts(struct quota *quota, const char *prefix, const char *zone)
 {
 	TRY(quota_day_set_zone(zone));
