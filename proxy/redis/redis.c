@@ -11,7 +11,6 @@
 
 #include "redis/redis_private.h"
 
-#define RETRY_FIRST_MS 100
 #define RETRY_LAST_MS 5000
 #define CONNECT_MS 3000            /* resolving, and connecting */
 #define INPUT_MAXIMUM (256U << 10) /* bytes unread; the reader takes them every turn */
@@ -19,37 +18,10 @@
 
 static void lose(struct redis *redis, const char *reason);
 
-static void start_deadline(struct redis *redis, uint64_t delay_ms)
-{
-	redis->deadline_at = loop_now_ms(redis->loop) + delay_ms;
-	timer_set(redis->deadline, delay_ms);
-}
-
-static void clear_deadline(struct redis *redis)
-{
-	redis->deadline_at = 0;
-	timer_clear(redis->deadline);
-}
-
-static void tell_change(struct redis *redis, bool up, const char *reason)
-{
-	if (redis->options.on_change)
-		redis->options.on_change(redis->options.context, up, reason);
-}
-
-void redis_come_up(struct redis *redis)
-{
-	redis->state = REDIS_UP;
-	redis->retry_ms = RETRY_FIRST_MS;
-	redis->told[0] = '\0';
-	redis->addresses.count = redis->next_address = 0; /* when it is lost its name is asked again */
-	tell_change(redis, true, "connected");
-}
-
 static void log_in(struct redis *redis)
 {
 	redis->state = REDIS_LOGGING_IN;
-	clear_deadline(redis);
+	redis_clear_deadline(redis);
 	enum status status = redis_log_in(redis);
 	if (status != STATUS_OK)
 		lose(redis, status_text(status));
@@ -111,7 +83,7 @@ static void connect_to(struct redis *redis, const struct sockaddr *address, unsi
 		return;
 	}
 	redis->state = REDIS_CONNECTING;
-	start_deadline(redis, CONNECT_MS);
+	redis_start_deadline(redis, CONNECT_MS);
 	if (stream_connect(redis->loop, address, size, &options, &redis->stream) != STATUS_OK)
 		lose(redis, "can't connect");
 }
@@ -198,15 +170,6 @@ static void start(void *context)
 		resolve(redis, span_slice(server, sizeof("redis://") - 1, server.size));
 }
 
-/* Each try may fail for a reason of its own; the same one is told once. */
-static void tell_down(struct redis *redis, const char *reason)
-{
-	if (strncmp(redis->told, reason, sizeof(redis->told) - 1) == 0)
-		return;
-	snprintf(redis->told, sizeof(redis->told), "%s", reason);
-	tell_change(redis, false, redis->told);
-}
-
 static void close_connection(struct redis *redis)
 {
 	redis->state = REDIS_DOWN;
@@ -215,7 +178,7 @@ static void close_connection(struct redis *redis)
 		redisReaderFree(redis->reader);
 	redis->reader = NULL;
 	redis->reply_bytes = 0;
-	clear_deadline(redis);
+	redis_clear_deadline(redis);
 }
 
 /* Of several addresses' faults one is told: that of a Redis which answered, rather than of an address where none did. */
@@ -235,24 +198,12 @@ static void lose(struct redis *redis, const char *reason)
 	if (has_more_addresses(redis)) {
 		timer_set(redis->retry, 0);
 	} else {
-		tell_down(redis, redis->reason);
+		redis_tell_down(redis, redis->reason);
 		redis->addresses.count = redis->next_address = 0;
 		timer_set(redis->retry, redis->retry_ms);
 		redis->retry_ms = redis->retry_ms * 2 > RETRY_LAST_MS ? RETRY_LAST_MS : redis->retry_ms * 2;
 	}
 	redis_queue_fail(&redis->pending, STATUS_TIMEOUT);
-}
-
-void redis_leave(struct redis *redis, const char *reason)
-{
-	if (redis->state != REDIS_UP && redis->state != REDIS_LOGGING_IN)
-		return;
-	snprintf(redis->reason, sizeof(redis->reason), "%s", reason);
-	if (redis->state == REDIS_UP)
-		tell_down(redis, redis->reason);
-	redis->state = REDIS_LEAVING;
-	if (redis->pending.first == NULL)
-		start_deadline(redis, 0);
 }
 
 /* The earliest deadline passed, unless its call has been answered since: then the next one is found. */
@@ -279,7 +230,7 @@ static void on_deadline(void *context)
 			next = call->deadline_ms;
 	}
 	if (next)
-		start_deadline(redis, next - now);
+		redis_start_deadline(redis, next - now);
 }
 
 static void tell_refused(void *context)
@@ -307,7 +258,7 @@ enum status redis_create(struct loop *loop, const struct redis_options *options,
 		return STATUS_NO_MEMORY;
 	redis->loop = loop;
 	redis->options = *options;
-	redis->retry_ms = RETRY_FIRST_MS;
+	redis->retry_ms = REDIS_RETRY_FIRST_MS;
 	redis->tell_refused = (struct turn_end){ .run = tell_refused, .context = redis };
 	redis_queue_init(&redis->pending);
 	redis_queue_init(&redis->refused);

@@ -1,6 +1,7 @@
 /*
  * The inside of the Redis client: redis.c keeps the connection, redis_login.c
- * sees that it is one to use, redis_calls.c keeps the calls pending on it, redis_script.c scripts, redis_value.c answers.
+ * sees that it is one to use, redis_calls.c keeps the calls pending on it, redis_state.c whether any may be made,
+ * redis_script.c scripts, redis_value.c answers.
  */
 #ifndef REDIS_REDIS_PRIVATE_H
 #define REDIS_REDIS_PRIVATE_H
@@ -24,7 +25,8 @@ struct redis_call {
 	struct redis_call *next;
 };
 
-#define REDIS_LOGIN_MS 3000   /* for each command of a login, and for each look at what Redis is */
+#define REDIS_LOGIN_MS 3000 /* for each command of a login, and for each look at what Redis is */
+#define REDIS_RETRY_FIRST_MS 100
 #define REDIS_REASON_SIZE 160 /* bytes, the NUL included: a line of the log */
 
 /* Calls in the order in which they were sent; Redis answers in that order. */
@@ -66,8 +68,13 @@ struct redis {
 	char told[REDIS_REASON_SIZE];   /* why it is down, as on_change(false) said it last; "" since it was last up */
 };
 
-/* ---- redis.c */
+/* ---- redis_state.c */
 
+/* Instead of the deadline before, after which on_deadline runs. */
+void redis_start_deadline(struct redis *redis, uint64_t delay_ms);
+void redis_clear_deadline(struct redis *redis);
+/* Each try may fail for a reason of its own; the same one is told once. */
+void redis_tell_down(struct redis *redis, const char *reason);
 /* Calls may be made from now on. */
 void redis_come_up(struct redis *redis);
 /* Another connection may be better: this one takes no new calls, and closes once the pending ones are answered. */

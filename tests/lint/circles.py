@@ -24,8 +24,6 @@ CIRCLES = [
     ("gate", "anonymous arrival auth_door cmd_auth cmd_bdat cmd_data cmd_ehlo cmd_mail cmd_misc cmd_rcpt cmd_starttls "
      "commands deadline gate message ports refused relay_door session session_talk transaction",
      "doors and deadlines call what sessions do, and counting stands beside the role"),
-    ("redis", "redis redis_calls redis_login",
-     "one connection cut into its life, its calls and its login, each of which may end it"),
     ("relay", "attempt delivery envelope message outcome probing refusal",
      "a delivery's parts call each other to go on, and close each entry by hand"),
     ("relay", "control control_relay control_trial",
