@@ -11,14 +11,6 @@
 
 #include "role/system_calls.h"
 
-int system_calls_add(scmp_filter_ctx filter, uint32_t action, const int *calls, size_t count)
-{
-	int error = 0;
-	for (size_t i = 0; i < count && error == 0; i++)
-		error = seccomp_rule_add(filter, action, calls[i], 0);
-	return error;
-}
-
 /* ---- the others */
 
 static const int forbidden_calls[] = {

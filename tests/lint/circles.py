@@ -32,8 +32,6 @@ CIRCLES = [
      "upstream/oauth upstream/pool upstream/rest upstream/share upstream/transfer upstream/trial upstream/upstream "
      "upstream/yield",
      "whatever frees a connection or an account wakes the pool, and the pool begins what runs on them"),
-    ("role", "gate_calls system_calls",
-     "the gate's list of calls is filled in by the filter, which begins with that list"),
     ("supervise", "doors generation hangs post reload succession supervisor supervisor_control",
      "a process that changes tells its generation, which tells the supervisor, which starts and ends both"),
 ]
