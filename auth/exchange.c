@@ -9,6 +9,8 @@
 #include "base/log.h"
 
 #define BASE64_MAXIMUM ((SASL_RESPONSE_MAXIMUM + 2) / 3 * 4) /* bytes of one response on the wire */
+#define CLIENT_TEXT_MAXIMUM 512                              /* bytes of one text about a client; longer ones are cut */
+#define CLIENT_MEMORY (8 * CLIENT_TEXT_MAXIMUM)              /* bytes: all of them, and what is left of blocks */
 
 /* The replies, of RFC 4954, 6 and RFC 3463. Clients show the text to people. */
 #define REPLY_GRANTED "235 2.7.0 Authentication successful"
@@ -46,7 +48,7 @@ void exchange_free(struct exchange **exchange)
 	timer_free(&ending->timer);
 	sasl_state_wipe(&ending->sasl);
 	secret_wipe(&ending->credentials.password);
-	client_free(&ending->client);
+	arena_reset(&ending->texts);
 	free(ending);
 }
 
@@ -295,8 +297,8 @@ static const struct sasl_mechanism *offered(const struct auth *auth, struct span
 static enum status set_up(struct exchange *exchange, const struct door_sasl_start *message)
 {
 	struct gate_door *gate = exchange->gate;
-	const struct client given = { CLIENT_FIELDS_OF(message) };
-	TRY(client_copy(&given, &exchange->client));
+	const struct client_facts facts = client_facts_cut(&message->client, CLIENT_TEXT_MAXIMUM);
+	TRY(client_facts_copy(&exchange->texts, &facts, &exchange->client));
 	TRY(timer_make(gate->auth->role->loop, expire, exchange, &exchange->timer));
 	return map_add(&gate->exchanges, &exchange->by_request, map_hash_number(&gate->exchanges, exchange->request));
 }
@@ -309,10 +311,11 @@ static enum status make(struct gate_door *gate, const struct door_sasl_start *me
 	exchange->gate = gate;
 	exchange->request = message->request;
 	exchange->session = message->session;
+	arena_init(&exchange->texts, CLIENT_MEMORY);
 	enum status status = set_up(exchange, message);
 	if (status != STATUS_OK) {
 		timer_free(&exchange->timer);
-		client_free(&exchange->client);
+		arena_reset(&exchange->texts);
 		free(exchange);
 		return status;
 	}

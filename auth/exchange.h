@@ -12,8 +12,8 @@
 #define AUTH_EXCHANGE_H
 
 #include "auth/auth.h"
-#include "auth/client.h"
 #include "auth/sasl/mechanism.h"
+#include "base/client_facts.h"
 #include "base/map.h"
 
 #define FAILURE_STEP_MS 1000   /* what a wrong guess costs; a directory's answer takes a few ms */
@@ -37,7 +37,8 @@ struct exchange {
 	uint64_t session;
 	uint64_t grant; /* its number while EXCHANGE_GRANTING */
 	enum exchange_state state;
-	struct client client;
+	struct client_facts client; /* in `texts` */
+	struct arena texts;
 	const struct sasl_mechanism *mechanism;
 	struct sasl_state sasl;
 	struct credentials credentials;

@@ -42,7 +42,7 @@ enum status auth_grant_ask(struct exchange *exchange)
 		.app_password_id = span_of(decision->app_password_id),
 		.groups = codec_list_of(&decision->identity.groups),
 		.senders = codec_list_of(&decision->identity.senders),
-		CLIENT_FIELDS_OF(&exchange->client),
+		.client = exchange->client,
 	};
 	TRY(map_add(&auth->granting, &exchange->by_grant, map_hash_number(&auth->granting, exchange->grant)));
 	enum status status = door_send_grant(auth->relay, &message);
@@ -71,7 +71,7 @@ void auth_grant_report_failure(const struct exchange *exchange, struct span user
 		.sasl_mechanism = span_of(exchange->mechanism->name),
 		.app_password_id = span_of(decision->app_password_id),
 		.reason = span_of(reason),
-		CLIENT_FIELDS_OF(&exchange->client),
+		.client = exchange->client,
 	};
 	if (!has_room(auth) || door_send_auth_failed(auth->relay, &message) != STATUS_OK)
 		log_warning("login refused (%s), and there is no relay, or none in time, to record it", reason);

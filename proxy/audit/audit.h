@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/client_facts.h"
 #include "base/secret.h"
 #include "base/span.h"
 #include "config/config.h"
@@ -50,8 +51,7 @@ struct audit_event {
 	struct span session; /* "GATE-NUMBER", as role logs show it */
 	struct span message; /* the message's id */
 	struct span user, auth_method, sasl_mechanism, app_password_id;
-	struct span client_address, listener, tls_version, tls_cipher, tls_client_subject, helo;
-	uint16_t client_port;
+	struct client_facts client;
 	unsigned attempt;   /* 1, 2, …: which relay of the route */
 	bool has_mail_from; /* so that the empty sender is recorded */
 	struct span mail_from, header_from;

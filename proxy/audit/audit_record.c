@@ -139,13 +139,13 @@ static void put_client(struct filling *filling, const struct audit_event *event)
 	put_text(filling, "auth_method", event->auth_method);
 	put_text(filling, "sasl_mechanism", event->sasl_mechanism);
 	put_text(filling, "app_password_id", event->app_password_id);
-	put_text(filling, "client_address", event->client_address);
-	put_number(filling, "client_port", event->client_port);
-	put_text(filling, "listener", event->listener);
-	put_text(filling, "tls_version", event->tls_version);
-	put_text(filling, "tls_cipher", event->tls_cipher);
-	put_text(filling, "tls_client_subject", event->tls_client_subject);
-	put_text(filling, "helo", event->helo);
+	put_text(filling, "client_address", event->client.address);
+	put_number(filling, "client_port", event->client.port);
+	put_text(filling, "listener", event->client.listener);
+	put_text(filling, "tls_version", event->client.tls_version);
+	put_text(filling, "tls_cipher", event->client.tls_cipher);
+	put_text(filling, "tls_client_subject", event->client.tls_client_subject);
+	put_text(filling, "helo", event->client.helo);
 }
 
 static void put_message(struct filling *filling, const struct audit_event *event)

@@ -70,6 +70,17 @@ void codec_read_list(struct codec_reader *reader, struct codec_list *out_value)
 		out_value->encoded = encoded;
 }
 
+void codec_read_client_facts(struct codec_reader *reader, struct client_facts *out_value)
+{
+	codec_read_span(reader, &out_value->address);
+	codec_read_u16(reader, &out_value->port);
+	codec_read_span(reader, &out_value->listener);
+	codec_read_span(reader, &out_value->tls_version);
+	codec_read_span(reader, &out_value->tls_cipher);
+	codec_read_span(reader, &out_value->tls_client_subject);
+	codec_read_span(reader, &out_value->helo);
+}
+
 enum status codec_reader_finish(const struct codec_reader *reader)
 {
 	return reader->failed || reader->rest.size ? STATUS_INVALID : STATUS_OK;
@@ -113,6 +124,17 @@ enum status codec_write_span(struct buf *b, struct span value)
 enum status codec_write_list(struct buf *b, struct codec_list value)
 {
 	return codec_write_span(b, value.encoded);
+}
+
+enum status codec_write_client_facts(struct buf *b, struct client_facts value)
+{
+	TRY(codec_write_span(b, value.address));
+	TRY(codec_write_u16(b, value.port));
+	TRY(codec_write_span(b, value.listener));
+	TRY(codec_write_span(b, value.tls_version));
+	TRY(codec_write_span(b, value.tls_cipher));
+	TRY(codec_write_span(b, value.tls_client_subject));
+	return codec_write_span(b, value.helo);
 }
 
 /* ---- lists */

@@ -16,16 +16,6 @@
 #include "door/codec.h"
 #include "door/door.h"
 
-/* What is known of a client; travels with whatever makes an audit record. */
-#define CLIENT_FIELDS                   \
-	FIELD(span, address)            \
-	FIELD(u16, port)                \
-	FIELD(span, listener)           \
-	FIELD(span, tls_version)        \
-	FIELD(span, tls_cipher)         \
-	FIELD(span, tls_client_subject) \
-	FIELD(span, helo)
-
 enum door_type {
 #define MESSAGE(NUMBER, name, fields) DOOR_##NUMBER,
 #include "door/all.def"

@@ -162,7 +162,7 @@ enum status auth_door_start(struct session *s, struct span mechanism, bool has_i
 					   .mechanism = mechanism,
 					   .has_initial = has_initial,
 					   .initial = initial,
-					   SESSION_CLIENT(s) };
+					   .client = session_client(s) };
 	if (!has_room(&gate->auth) || door_send_sasl_start(gate->auth.door, &message) != STATUS_OK)
 		return STATUS_UNAVAILABLE;
 	registry_add(gate->requests, &s->request, ++gate->last_request, s);

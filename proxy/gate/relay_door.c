@@ -117,7 +117,7 @@ static enum status note_sent(enum status status)
 void relay_door_session_opened(struct session *s)
 {
 	struct door *door = s->gate->relay.door;
-	struct door_session_opened message = { .session = s->number, SESSION_CLIENT(s) };
+	struct door_session_opened message = { .session = s->number, .client = session_client(s) };
 	s->announced = door && note_sent(door_send_session_opened(door, &message)) == STATUS_OK;
 }
 
@@ -127,7 +127,7 @@ void relay_door_session_closed(struct session *s)
 	struct door_session_closed message = { .session = s->number,
 					       .reason = span_of(s->incident ? s->incident : s->close_reason),
 					       .duration_ms = loop_now_ms(s->gate->loop) - s->opened_ms,
-					       SESSION_CLIENT(s) };
+					       .client = session_client(s) };
 	if (door)
 		(void)note_sent(door_send_session_closed(door, &message));
 }

@@ -15,6 +15,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/client_facts.h"
 #include "gate/gate.h"
 #include "gate/replies.h"
 #include "net/stream.h"
@@ -103,12 +104,19 @@ struct session {
 	const char *incident;     /* static; NULL, or what the audit tells as the reason instead */
 };
 
-/* The fields that travel with whatever makes an audit record (CLIENT_FIELDS of door/messages.h). */
-#define SESSION_CLIENT(s)                                                                                              \
-	.address = span_of((s)->address), .port = (s)->port, .listener = span_of((s)->listener->config->name),         \
-	.tls_version = span_of(stream_tls_version((s)->stream)),                                                       \
-	.tls_cipher = span_of(stream_tls_cipher((s)->stream)), .tls_client_subject = span_of((s)->tls_client_subject), \
-	.helo = span_of((s)->helo)
+/* What travels with whatever makes an audit record. Views of the session. */
+static inline struct client_facts session_client(const struct session *s)
+{
+	return (struct client_facts){
+		.address = span_of(s->address),
+		.port = s->port,
+		.listener = span_of(s->listener->config->name),
+		.tls_version = span_of(stream_tls_version(s->stream)),
+		.tls_cipher = span_of(stream_tls_cipher(s->stream)),
+		.tls_client_subject = span_of(s->tls_client_subject),
+		.helo = span_of(s->helo),
+	};
+}
 
 /* A session's name in the log, as in the audit. */
 #define SESSION_NAME "session %" PRIu32 "-%" PRIu64

@@ -65,19 +65,6 @@ static enum status copy_list(struct arena *arena, struct codec_list list, struct
 	return STATUS_OK;
 }
 
-static enum status copy_client(struct grant *grant, const struct door_grant *message)
-{
-	struct arena *arena = &grant->arena;
-	TRY(arena_copy(arena, message->address, &grant->address));
-	TRY(arena_copy(arena, message->listener, &grant->listener));
-	TRY(arena_copy(arena, message->tls_version, &grant->tls_version));
-	TRY(arena_copy(arena, message->tls_cipher, &grant->tls_cipher));
-	TRY(arena_copy(arena, message->tls_client_subject, &grant->tls_client_subject));
-	TRY(arena_copy(arena, message->helo, &grant->helo));
-	grant->port = message->port;
-	return STATUS_OK;
-}
-
 static enum status copy_identity(struct grant *grant, const struct door_grant *message)
 {
 	struct arena *arena = &grant->arena;
@@ -140,7 +127,7 @@ static enum status enter(struct grants *grants, struct grant *grant)
 
 static enum status store(struct grants *grants, struct grant *grant, const struct door_grant *message)
 {
-	TRY(copy_client(grant, message));
+	TRY(client_facts_copy(&grant->arena, &message->client, &grant->client));
 	TRY(copy_identity(grant, message));
 	quota_limits_for(grants->config, grant->user, grant->groups.items, grant->groups.count, &grant->limits);
 	struct grant *former = grants_find(grants, message->gate, message->session);

@@ -10,6 +10,7 @@
 #define RELAY_GRANTS_H
 
 #include "base/arena.h"
+#include "base/client_facts.h"
 #include "base/map.h"
 #include "door/messages.h"
 #include "quota/quota.h"
@@ -32,8 +33,7 @@ struct grant {
 	char name[32]; /* "GATE-NUMBER", as records and logs show the session */
 	struct span user, auth_method, sasl_mechanism, app_password_id;
 	struct span_list groups, senders;
-	struct span address, listener, tls_version, tls_cipher, tls_client_subject, helo;
-	uint16_t port;
+	struct client_facts client;
 	struct quota_limits limits; /* of the section this user falls under */
 	uint64_t last_transaction;  /* the number of its newest one: they grow, and none begins twice */
 	struct delivery *current;   /* its transaction that is not complete yet, or NULL; deliveries keep it */

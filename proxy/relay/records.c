@@ -20,16 +20,10 @@ static struct span cut(struct span text)
 	return span_slice(text, 0, GATE_TEXT_MAXIMUM);
 }
 
-#define FILL_CLIENT(event, from)                                               \
-	do {                                                                   \
-		(event)->client_address = cut((from)->address);                \
-		(event)->client_port = (from)->port;                           \
-		(event)->listener = cut((from)->listener);                     \
-		(event)->tls_version = cut((from)->tls_version);               \
-		(event)->tls_cipher = cut((from)->tls_cipher);                 \
-		(event)->tls_client_subject = cut((from)->tls_client_subject); \
-		(event)->helo = cut((from)->helo);                             \
-	} while (0)
+static struct client_facts cut_client(const struct client_facts *client)
+{
+	return client_facts_cut(client, GATE_TEXT_MAXIMUM);
+}
 
 static uint64_t cap_count(uint64_t count)
 {
@@ -45,12 +39,18 @@ static void fill_identity(struct audit_event *event, const struct grant *grant)
 	event->app_password_id = grant->app_password_id;
 }
 
+static void fill_grant(struct audit_event *event, const struct grant *grant)
+{
+	fill_identity(event, grant);
+	event->client = cut_client(&grant->client);
+}
+
 void records_session_opened(struct audit *audit, uint32_t gate, const struct door_session_opened *message)
 {
 	char session[32];
 	grant_name_session(gate, message->session, session);
 	struct audit_event event = { .type = AUDIT_SESSION_OPEN, .session = span_of(session) };
-	FILL_CLIENT(&event, message);
+	event.client = cut_client(&message->client);
 	submit(audit, &event);
 }
 
@@ -62,7 +62,7 @@ void records_session_closed(struct audit *audit, uint32_t gate, const struct doo
 	struct audit_event event = { .type = AUDIT_SESSION_CLOSE, .session = span_of(session) };
 	if (grant)
 		fill_identity(&event, grant);
-	FILL_CLIENT(&event, message);
+	event.client = cut_client(&message->client);
 	event.reason = cut(message->reason);
 	event.has_duration = true;
 	event.duration_ms = message->duration_ms;
@@ -73,9 +73,9 @@ void records_session_refused(struct audit *audit, const struct door_session_refu
 {
 	const struct audit_event event = {
 		.type = AUDIT_SESSION_REFUSED,
-		.client_address = cut(message->address),
-		.client_port = message->port,
-		.listener = cut(message->listener),
+		.client = { .address = cut(message->address),
+			    .port = message->port,
+			    .listener = cut(message->listener) },
 		.reason = cut(message->reason),
 		.count = cap_count(message->count),
 	};
@@ -86,7 +86,7 @@ void records_sessions_anonymous(struct audit *audit, const struct door_sessions_
 {
 	const struct audit_event event = {
 		.type = AUDIT_SESSION_ANONYMOUS,
-		.client_address = cut(message->network),
+		.client = { .address = cut(message->network) },
 		.count = cap_count(message->count),
 	};
 	submit(audit, &event);
@@ -95,8 +95,7 @@ void records_sessions_anonymous(struct audit *audit, const struct door_sessions_
 void records_auth_success(struct audit *audit, const struct grant *grant)
 {
 	struct audit_event event = { .type = AUDIT_AUTH_SUCCESS };
-	fill_identity(&event, grant);
-	FILL_CLIENT(&event, grant);
+	fill_grant(&event, grant);
 	submit(audit, &event);
 }
 
@@ -113,7 +112,7 @@ void records_auth_failure(struct audit *audit, const struct door_auth_failed *me
 		.app_password_id = message->app_password_id,
 		.reason = message->reason,
 	};
-	FILL_CLIENT(&event, message);
+	event.client = cut_client(&message->client);
 	submit(audit, &event);
 }
 
@@ -124,8 +123,7 @@ void records_quota_exceeded(struct audit *audit, const struct grant *grant, cons
 		.quota = { state->used, state->limit, state->resets_at },
 		.reason = span_of(state->unit),
 	};
-	fill_identity(&event, grant);
-	FILL_CLIENT(&event, grant);
+	fill_grant(&event, grant);
 	submit(audit, &event);
 }
 
@@ -161,18 +159,16 @@ void records_gate_refused(struct audit *audit, const char *session, const struct
 		.reason = cut(reason),
 	};
 	if (grant) {
-		fill_identity(&event, grant);
-		FILL_CLIENT(&event, grant);
+		fill_grant(&event, grant);
 	}
 	submit(audit, &event);
 }
 
 static void fill_message(struct audit_event *event, const struct record_message *message)
 {
-	fill_identity(event, message->grant);
-	FILL_CLIENT(event, message->grant);
+	fill_grant(event, message->grant);
 	if (!span_is_empty(message->helo))
-		event->helo = message->helo;
+		event->client.helo = message->helo;
 	event->message = span_of(message->id);
 	event->attempt = message->attempt;
 	event->has_mail_from = true;

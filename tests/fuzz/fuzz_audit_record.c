@@ -48,7 +48,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct audit_event event = { .type = (enum audit_type)(data[0] % AUDIT_TYPE_COUNT), .has_mail_from = true };
 	struct audit_recipient recipient = { .reply.code = 250 };
 	struct span *parts[] = { &event.user,
-				 &event.helo,
+				 &event.client.helo,
 				 &event.mail_from,
 				 &event.header_from,
 				 &event.message_id,
@@ -75,7 +75,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		json_loadb(buf_span(&text).data, buf_size(&text), JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
 	assert(json_is_object(record));
 	expect_member(record, "user", event.user);
-	expect_member(record, "helo", event.helo);
+	expect_member(record, "helo", event.client.helo);
 	expect_member(record, "mail_from", event.mail_from);
 	expect_member(record, "reason", event.reason);
 	json_decref(record);

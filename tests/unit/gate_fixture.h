@@ -229,7 +229,8 @@ static inline enum status on_sasl_start(struct span payload)
 	TRY(door_read_sasl_start(payload, &m));
 	world.auth.last = m.request;
 	trace("SASL_START %.*s initial=%u:%.*s listener=%.*s tls=%.*s helo=%.*s\n", SPAN_ARGS(m.mechanism),
-	      m.has_initial, SPAN_ARGS(m.initial), SPAN_ARGS(m.listener), SPAN_ARGS(m.tls_version), SPAN_ARGS(m.helo));
+	      m.has_initial, SPAN_ARGS(m.initial), SPAN_ARGS(m.client.listener), SPAN_ARGS(m.client.tls_version),
+	      SPAN_ARGS(m.client.helo));
 	if (world.auth.silent)
 		return STATUS_OK;
 	if (m.has_initial) {
@@ -338,8 +339,8 @@ static inline enum status on_session(uint16_t type, struct span payload)
 	}
 	if (type == DOOR_SESSION_OPENED) {
 		TRY(door_read_session_opened(payload, &opened));
-		trace("SESSION_OPENED %.*s %.*s %.*s\n", SPAN_ARGS(opened.listener), SPAN_ARGS(opened.address),
-		      SPAN_ARGS(opened.tls_version));
+		trace("SESSION_OPENED %.*s %.*s %.*s\n", SPAN_ARGS(opened.client.listener),
+		      SPAN_ARGS(opened.client.address), SPAN_ARGS(opened.client.tls_version));
 		return STATUS_OK;
 	}
 	TRY(door_read_session_closed(payload, &closed));

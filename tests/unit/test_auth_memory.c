@@ -190,10 +190,10 @@ static void start(const char *mechanism, const char *initial)
 						 .mechanism = span_of(mechanism),
 						 .has_initial = initial != NULL,
 						 .initial = span_of(initial),
-						 .address = SPAN("192.0.2.1"),
-						 .port = 4711,
-						 .listener = SPAN("submissions"),
-						 .helo = SPAN("client.example") };
+						 .client = { .address = SPAN("192.0.2.1"),
+							     .port = 4711,
+							     .listener = SPAN("submissions"),
+							     .helo = SPAN("client.example") } };
 	renew_doors();
 	world.has_challenge = world.has_done = world.granted = false;
 	world.reply[0] = '\0';

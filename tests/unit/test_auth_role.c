@@ -166,7 +166,7 @@ static enum status take_grant(struct span payload)
 	keep(world.grant_method, grant.auth_method);
 	keep(world.grant_id, grant.app_password_id);
 	keep(world.grant_mechanism, grant.sasl_mechanism);
-	keep(world.grant_address, grant.address);
+	keep(world.grant_address, grant.client.address);
 	struct door_granted granted = { .request = grant.request };
 	return world.relay_is_silent ? STATUS_OK : door_send_granted(world.relay, &granted);
 }
@@ -308,10 +308,10 @@ static void start_from(const char *mechanism, const char *initial, const char *a
 		.mechanism = span_of(mechanism),
 		.has_initial = initial != NULL,
 		.initial = span_of(initial),
-		.address = span_of(address),
-		.port = 4711,
-		.listener = SPAN("submissions"),
-		.helo = SPAN("client.example"),
+		.client = { .address = span_of(address),
+			    .port = 4711,
+			    .listener = SPAN("submissions"),
+			    .helo = SPAN("client.example") },
 	};
 	world.has_challenge = world.has_done = world.granted = false;
 	assert_int_equal(door_send_sasl_start(world.gate, &message), STATUS_OK);

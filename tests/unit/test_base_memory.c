@@ -1,4 +1,4 @@
-/* Arenas, and secrets. */
+/* Arenas, what they keep of a client, and secrets. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/arena.h"
+#include "base/client_facts.h"
 #include "base/secret.h"
 
 /* ---- arenas */
@@ -157,6 +158,52 @@ static void random_secrets_are_hexadecimal_and_differ(void **state)
 	assert_int_equal(secret_random_hex(65, &c), STATUS_TOO_LARGE);
 }
 
+/* ---- clients */
+
+static void all_texts_about_a_client_are_kept_and_cut(void **state)
+{
+	struct arena arena ARENA_AUTO;
+	char texts[] = "addresslistenerversionciphersubjecthelo";
+	struct client_facts given = { .address = { texts, 7 },
+				      .port = 4711,
+				      .listener = { texts + 7, 8 },
+				      .tls_version = { texts + 15, 7 },
+				      .tls_cipher = { texts + 22, 6 },
+				      .tls_client_subject = { texts + 28, 7 },
+				      .helo = { texts + 35, 4 } };
+	struct client_facts kept;
+	(void)state;
+	arena_init(&arena, 10000);
+	assert_int_equal(client_facts_copy(&arena, &given, &kept), STATUS_OK);
+	struct client_facts cut = client_facts_cut(&kept, 3);
+	memset(texts, '-', sizeof(texts));
+	assert_true(span_equal(kept.address, SPAN("address")));
+	assert_int_equal(kept.port, 4711);
+	assert_true(span_equal(kept.listener, SPAN("listener")));
+	assert_true(span_equal(kept.tls_version, SPAN("version")));
+	assert_true(span_equal(kept.tls_cipher, SPAN("cipher")));
+	assert_true(span_equal(kept.tls_client_subject, SPAN("subject")));
+	assert_true(span_equal(kept.helo, SPAN("helo")));
+	assert_true(span_equal(cut.address, SPAN("add")));
+	assert_int_equal(cut.port, 4711);
+	assert_true(span_equal(cut.listener, SPAN("lis")));
+	assert_true(span_equal(cut.tls_version, SPAN("ver")));
+	assert_true(span_equal(cut.tls_cipher, SPAN("cip")));
+	assert_true(span_equal(cut.tls_client_subject, SPAN("sub")));
+	assert_true(span_equal(cut.helo, SPAN("hel")));
+}
+
+static void what_finds_no_room_leaves_what_was_known(void **state)
+{
+	struct arena arena ARENA_AUTO;
+	struct client_facts given = { .address = SPAN("192.0.2.1"), .helo = SPAN("a long name") }, kept = { .port = 1 };
+	(void)state;
+	arena_init(&arena, 16);
+	assert_int_equal(client_facts_copy(&arena, &given, &kept), STATUS_NO_MEMORY);
+	assert_int_equal(kept.port, 1);
+	assert_true(span_is_empty(kept.address));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -168,6 +215,8 @@ int main(void)
 		cmocka_unit_test(too_large_a_secret_is_refused),
 		cmocka_unit_test(a_wiped_secret_is_empty),
 		cmocka_unit_test(secrets_compare_by_all_their_bytes),
+		cmocka_unit_test(all_texts_about_a_client_are_kept_and_cut),
+		cmocka_unit_test(what_finds_no_room_leaves_what_was_known),
 		cmocka_unit_test(random_secrets_are_hexadecimal_and_differ),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

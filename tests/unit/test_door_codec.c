@@ -11,6 +11,17 @@
 
 #define ROOM 4096 /* bytes */
 
+static struct client_facts sample_client(void)
+{
+	return (struct client_facts){ .address = SPAN("192.0.2.1"),
+				      .port = 4711,
+				      .listener = SPAN("submissions"),
+				      .tls_version = SPAN("TLSv1.3"),
+				      .tls_cipher = SPAN("TLS_AES_128_GCM_SHA256"),
+				      .tls_client_subject = SPAN("CN=device"),
+				      .helo = SPAN("[127.0.0.1]") };
+}
+
 static void write_sample(struct buf *b)
 {
 	struct buf list BUF_AUTO;
@@ -24,6 +35,7 @@ static void write_sample(struct buf *b)
 	assert_int_equal(codec_write_u64(b, 0xfedcba9876543210), STATUS_OK);
 	assert_int_equal(codec_write_span(b, SPAN("text with \0 NUL")), STATUS_OK);
 	assert_int_equal(codec_write_list(b, codec_list_of(&list)), STATUS_OK);
+	assert_int_equal(codec_write_client_facts(b, sample_client()), STATUS_OK);
 	assert_int_equal(codec_write_span(b, SPAN("")), STATUS_OK);
 }
 
@@ -34,6 +46,7 @@ struct sample {
 	uint64_t u64;
 	struct span text;
 	struct codec_list list;
+	struct client_facts client;
 	struct span empty;
 };
 
@@ -46,6 +59,7 @@ static enum status read_sample(struct span payload, struct sample *out)
 	codec_read_u64(&reader, &out->u64);
 	codec_read_span(&reader, &out->text);
 	codec_read_list(&reader, &out->list);
+	codec_read_client_facts(&reader, &out->client);
 	codec_read_span(&reader, &out->empty);
 	return codec_reader_finish(&reader);
 }
@@ -72,6 +86,13 @@ static void what_is_written_is_read(void **state)
 	assert_true(codec_list_next(&sample.list, &item));
 	assert_true(span_equal(item, SPAN("@example.org")));
 	assert_false(codec_list_next(&sample.list, &item));
+	assert_true(span_equal(sample.client.address, SPAN("192.0.2.1")));
+	assert_int_equal(sample.client.port, 4711);
+	assert_true(span_equal(sample.client.listener, SPAN("submissions")));
+	assert_true(span_equal(sample.client.tls_version, SPAN("TLSv1.3")));
+	assert_true(span_equal(sample.client.tls_cipher, SPAN("TLS_AES_128_GCM_SHA256")));
+	assert_true(span_equal(sample.client.tls_client_subject, SPAN("CN=device")));
+	assert_true(span_equal(sample.client.helo, SPAN("[127.0.0.1]")));
 	assert_true(span_is_empty(sample.empty));
 }
 

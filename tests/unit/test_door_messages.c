@@ -31,7 +31,7 @@ static enum status on_frame(void *context, struct door *door, uint16_t type, str
 	receiver->session = grant.session;
 	receiver->groups = codec_list_count(grant.groups);
 	memcpy(receiver->user, grant.user.data, grant.user.size);
-	memcpy(receiver->helo, grant.helo.data, grant.helo.size);
+	memcpy(receiver->helo, grant.client.helo.data, grant.client.helo.size);
 	/* One message is not another. */
 	return door_read_granted(payload, &other) == STATUS_INVALID ? STATUS_OK : STATUS_INVALID;
 }
@@ -70,7 +70,7 @@ static void a_message_comes_back_field_by_field(void **state)
 		.session = 0x123456789abcdef0,
 		.user = SPAN("alice@example.com"),
 		.groups = codec_list_of(&groups),
-		.helo = SPAN("[127.0.0.1]"),
+		.client.helo = SPAN("[127.0.0.1]"),
 	};
 	assert_int_equal(door_send_grant(ours, &grant), STATUS_OK);
 	run_until(loop, has_frame, &receiver);

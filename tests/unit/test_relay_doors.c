@@ -159,8 +159,8 @@ enum status audit_submit(struct audit *audit, const struct audit_event *event, a
 	};
 	(void)audit, (void)callback, (void)context;
 	world.records++;
-	if (event->helo.size > world.longest)
-		world.longest = event->helo.size;
+	if (event->client.helo.size > world.longest)
+		world.longest = event->client.helo.size;
 	world.is_gate_named |= span_equal(event->detail, SPAN("gate 7"));
 	world.stood_for[event->type] += span_equal(event->reason, SPAN(RATIONS_REASON)) ? event->count : 1;
 	if (event->count)
@@ -458,7 +458,7 @@ static void a_gate_that_grants_itself_a_session_loses_its_door(void **state)
 static void data_aborts_and_sessions_reach_their_places(void **state)
 {
 	(void)state;
-	const struct door_session_opened opened = { .session = 1, .address = SPAN("192.0.2.1") };
+	const struct door_session_opened opened = { .session = 1, .client.address = SPAN("192.0.2.1") };
 	const struct door_message_data data = { .transaction = 1, .bytes = SPAN("bytes") };
 	const struct door_transaction_aborted aborted = { .session = 1, .transaction = 1, .reply = SPAN("552 x") };
 	assert_int_equal(door_send_session_opened(gate_peer, &opened), STATUS_OK);
@@ -497,13 +497,13 @@ static void flood(struct door *door, void (*send_one)(uint64_t number))
 
 static void invent_session(uint64_t number)
 {
-	const struct door_session_opened opened = { .session = number, .address = SPAN("192.0.2.1") };
+	const struct door_session_opened opened = { .session = number, .client.address = SPAN("192.0.2.1") };
 	assert_int_equal(door_send_session_opened(gate_peer, &opened), STATUS_OK);
 }
 
 static void invent_end(uint64_t number)
 {
-	const struct door_session_closed closed = { .session = number, .address = SPAN("192.0.2.1") };
+	const struct door_session_closed closed = { .session = number, .client.address = SPAN("192.0.2.1") };
 	assert_int_equal(door_send_session_closed(gate_peer, &closed), STATUS_OK);
 }
 
@@ -573,7 +573,8 @@ static void refusals_of_nobody_are_bounded_too(void **state)
 static void large_texts_of_a_gate_cost_more_of_its_ration(void **state)
 {
 	static char text[100000];
-	struct door_session_opened opened = { .address = { text, sizeof(text) }, .helo = { text, sizeof(text) } };
+	struct door_session_opened opened = { .client = { .address = { text, sizeof(text) },
+							  .helo = { text, sizeof(text) } } };
 	(void)state;
 	memset(text, 'x', sizeof(text));
 	for (opened.session = 1; opened.session <= 100; opened.session++) {

@@ -29,9 +29,7 @@ static struct grant *add(struct grants *grants, uint32_t gate, uint64_t session,
 		.user = span_of(user),
 		.groups = codec_list_of(&groups),
 		.senders = codec_list_of(&senders),
-		.address = SPAN("192.0.2.7"),
-		.port = 4711,
-		.helo = SPAN("pc"),
+		.client = { .address = SPAN("192.0.2.7"), .port = 4711, .helo = SPAN("pc") },
 	};
 	assert_int_equal(grants_add(grants, &message, &grant), STATUS_OK);
 	return grant;
@@ -64,9 +62,9 @@ static void a_grant_keeps_copies_of_all_it_was_told(void **state)
 	assert_true(span_equal(grant->groups.items[0], SPAN("cn=staff")));
 	assert_int_equal(grant->senders.count, 2);
 	assert_true(span_equal(grant->senders.items[1], SPAN("@c")));
-	assert_true(span_equal(grant->address, SPAN("192.0.2.7")));
-	assert_true(span_equal(grant->helo, SPAN("pc")));
-	assert_int_equal(grant->port, 4711);
+	assert_true(span_equal(grant->client.address, SPAN("192.0.2.7")));
+	assert_true(span_equal(grant->client.helo, SPAN("pc")));
+	assert_int_equal(grant->client.port, 4711);
 	grants_free(&grants);
 }
 
