@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "gate/count.h"
 #include "net/proxy_header.h"
 
 #define HEADER_MS 3000    /* proxy-protocol.txt, 2: at least 3 s, so that a lost segment may come again */
@@ -62,7 +63,7 @@ static void refuse(struct arrival *a, const char *why)
 	uint64_t now = loop_now_ms(gate->loop);
 	char address[ENDPOINT_TEXT_SIZE];
 	endpoint_format(&a->peer, address);
-	gate_count_refused(gate, REFUSAL_SYNTAX);
+	count_refused(gate, REFUSAL_SYNTAX);
 	if (gate->arrival_warned_ms == 0 || now - gate->arrival_warned_ms >= WARNING_MS) {
 		gate->arrival_warned_ms = now;
 		log_warning("listener %s: a connection from %s, which is in proxy_protocol_from, was closed: %s",

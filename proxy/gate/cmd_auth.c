@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "door/messages.h"
 #include "gate/commands.h"
+#include "gate/count.h"
 #include "smtp/reply.h"
 
 #define UNAVAILABLE SPAN("454 4.7.0 Temporary authentication failure, please try again later")
@@ -117,7 +118,7 @@ static enum status take_identity(struct session *s, const struct door_sasl_done 
 	s->rested_ms = loop_now_ms(s->gate->loop);
 	s->gate->open_count--;
 	s->gate->authenticated_count++;
-	gate_publish_sessions(s->gate);
+	count_sessions(s->gate);
 	return STATUS_OK;
 }
 

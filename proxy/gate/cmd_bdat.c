@@ -8,6 +8,7 @@
 #include "gate/cmd_bdat.h"
 
 #include "gate/commands.h"
+#include "gate/count.h"
 #include "gate/deadline.h"
 #include "gate/message.h"
 #include "gate/transaction.h"
@@ -22,7 +23,7 @@ void bdat_cut_off(struct session *s)
 
 static void refuse_syntax(struct session *s)
 {
-	gate_count_refused(s->gate, REFUSAL_SYNTAX);
+	count_refused(s->gate, REFUSAL_SYNTAX);
 	session_reply(s, SPAN("501 5.5.4 Syntax: BDAT octets [LAST]"));
 	bdat_cut_off(s);
 }

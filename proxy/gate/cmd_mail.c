@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "door/messages.h"
 #include "gate/commands.h"
+#include "gate/count.h"
 #include "gate/offer.h"
 #include "gate/senders.h"
 #include "gate/transaction.h"
@@ -11,7 +12,7 @@
 
 static void refuse_syntax(struct session *s, struct span reply)
 {
-	gate_count_refused(s->gate, REFUSAL_SYNTAX);
+	count_refused(s->gate, REFUSAL_SYNTAX);
 	session_refuse(s, reply);
 }
 
@@ -31,13 +32,13 @@ static void refuse_sender(struct session *s, struct span address)
 						    .reply = buf_span(&text),
 						    .reason = SPAN("sender") };
 	relay_door_aborted(&s->gate->relay, &message);
-	gate_count_refused(s->gate, REFUSAL_SENDER);
+	count_refused(s->gate, REFUSAL_SENDER);
 	session_refuse(s, buf_span(&text));
 }
 
 static void refuse_size(struct session *s)
 {
-	gate_count_refused(s->gate, REFUSAL_SIZE);
+	count_refused(s->gate, REFUSAL_SIZE);
 	session_replyf(s, "552 5.3.4 Message too large: at most %llu bytes are taken",
 		       (unsigned long long)s->gate->config->limits.message_size);
 }
@@ -89,7 +90,7 @@ static bool sender_passes(const struct session *s, struct span sender)
 
 static void refuse_memory(struct session *s)
 {
-	gate_count_refused(s->gate, REFUSAL_MEMORY);
+	count_refused(s->gate, REFUSAL_MEMORY);
 	session_reply(s, SPAN("452 4.3.1 No memory for one more message now, please try again later"));
 }
 

@@ -1,5 +1,6 @@
 /* RSET, NOOP, VRFY, HELP, QUIT, and what is no command at all. */
 #include "gate/commands.h"
+#include "gate/count.h"
 #include "gate/transaction.h"
 
 void cmd_rset(struct session *s, const struct command *command)
@@ -61,7 +62,7 @@ static bool is_http(const struct session *s, const struct command *command)
 
 void cmd_unknown(struct session *s, const struct command *command)
 {
-	gate_count_refused(s->gate, REFUSAL_SYNTAX);
+	count_refused(s->gate, REFUSAL_SYNTAX);
 	if (is_http(s, command)) {
 		session_note_incident(s, "HTTP");
 		session_drop(s, "HTTP");

@@ -1,5 +1,6 @@
 /* RCPT (RFC 5321, 4.1.1.3): gathered into a batch; the upstream's own reply comes through the relay. */
 #include "gate/commands.h"
+#include "gate/count.h"
 #include "gate/offer.h"
 #include "gate/transaction.h"
 #include "smtp/utf8.h"
@@ -10,7 +11,7 @@
 /* A list with bad addresses in it must not cost the good ones their mail: whoever sends it has logged in. */
 static void refuse_syntax(struct session *s, struct span reply)
 {
-	gate_count_refused(s->gate, REFUSAL_SYNTAX);
+	count_refused(s->gate, REFUSAL_SYNTAX);
 	session_reply(s, reply);
 	if (++s->transaction->malformed > MALFORMED_MAXIMUM)
 		session_count_error(s);
@@ -25,7 +26,7 @@ static void add(struct session *s, struct span address, const struct rcpt_parame
 		return;
 	}
 	if (transaction_recipient_count(s) >= limits->recipients_per_message) {
-		gate_count_refused(s->gate, REFUSAL_RECIPIENTS);
+		count_refused(s->gate, REFUSAL_RECIPIENTS);
 		session_reply(s, SPAN("452 4.5.3 Too many recipients for one message"));
 		return;
 	}

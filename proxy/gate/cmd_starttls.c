@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "gate/commands.h"
+#include "gate/count.h"
 
 void cmd_starttls(struct session *s, const struct command *command)
 {
@@ -23,7 +24,7 @@ static bool has_input(struct session *s)
 enum step starttls_step_answer(struct session *s)
 {
 	if (has_input(s)) {
-		gate_count_refused(s->gate, REFUSAL_SYNTAX);
+		count_refused(s->gate, REFUSAL_SYNTAX);
 		session_note_incident(s, "input behind STARTTLS");
 		session_farewell(s, SPAN("554 5.5.1 Nothing may be sent behind STARTTLS before its answer"),
 				 "input behind STARTTLS");
@@ -38,7 +39,7 @@ enum step starttls_step_answer(struct session *s)
 enum step starttls_step_switch(struct session *s)
 {
 	if (has_input(s)) {
-		gate_count_refused(s->gate, REFUSAL_SYNTAX);
+		count_refused(s->gate, REFUSAL_SYNTAX);
 		session_note_incident(s, "input behind STARTTLS");
 		session_drop(s, "input behind STARTTLS");
 		return STEP_NEXT;

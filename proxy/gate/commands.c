@@ -2,6 +2,7 @@
 #include "gate/commands.h"
 
 #include "gate/cmd_bdat.h"
+#include "gate/count.h"
 #include "gate/deadline.h"
 #include "gate/transaction.h"
 
@@ -101,7 +102,7 @@ static void run_command(struct session *s, const struct row *row, const struct c
 			session_count_error(s);
 		return;
 	}
-	gate_count_refused(s->gate, REFUSAL_SYNTAX);
+	count_refused(s->gate, REFUSAL_SYNTAX);
 	if (is_login_in_clear(s, command))
 		session_note_incident(s, "login before TLS");
 	if (command->verb == VERB_BDAT)
@@ -136,7 +137,7 @@ static bool is_unasked_message(struct session *s, const struct command *command,
 
 static void cut_message_off(struct session *s)
 {
-	gate_count_refused(s->gate, REFUSAL_SYNTAX);
+	count_refused(s->gate, REFUSAL_SYNTAX);
 	session_note_incident(s, "message behind a refused DATA");
 	session_farewell(s, SPAN("421 4.7.0 DATA was refused, and no message may follow it, closing the connection"),
 			 "message behind a refused DATA");
@@ -194,7 +195,7 @@ enum step commands_step(struct session *s)
 	if (is_over(s))
 		return STEP_NEXT;
 	if (is_tls(s)) {
-		gate_count_refused(s->gate, REFUSAL_SYNTAX);
+		count_refused(s->gate, REFUSAL_SYNTAX);
 		session_note_incident(s, "TLS in front of STARTTLS");
 		session_drop(s, "TLS in front of STARTTLS");
 		return STEP_NEXT;

@@ -12,23 +12,11 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "gate/arrival.h"
+#include "gate/count.h"
 #include "gate/ports.h"
 #include "gate/session.h"
 
 #define NAME_MAXIMUM 160 /* bytes of a descriptor's name */
-
-/* ---- counters */
-
-void gate_count_refused(struct gate *gate, enum stats_refusal reason)
-{
-	stats_add(gate->role->stats, COUNTER_REFUSED, (unsigned)reason, 1);
-}
-
-void gate_publish_sessions(struct gate *gate)
-{
-	stats_set(gate->role->stats, COUNTER_SESSIONS, 0, gate->open_count);
-	stats_set(gate->role->stats, COUNTER_SESSIONS, 1, gate->authenticated_count);
-}
 
 /* ---- accepting */
 
@@ -51,7 +39,7 @@ void gate_turn_away(struct gate_listener *listener, int fd, const struct endpoin
 	struct span reply = turned_away[verdict].reply;
 	char address[ENDPOINT_TEXT_SIZE];
 	endpoint_format(client, address);
-	gate_count_refused(listener->gate, turned_away[verdict].reason);
+	count_refused(listener->gate, turned_away[verdict].reason);
 	refused_note(&listener->gate->refused, turned_away[verdict].reason, span_of(address), endpoint_port(client),
 		     span_of(listener->config->name));
 	if (listener->config->tls == LISTENER_TLS_STARTTLS && write(fd, reply.data, reply.size) < 0)
@@ -84,7 +72,7 @@ static bool may_shake(void *context)
 	struct gate *gate = context;
 	if (limits_have_memory(&gate->limits))
 		return true;
-	gate_count_refused(gate, REFUSAL_MEMORY);
+	count_refused(gate, REFUSAL_MEMORY);
 	return false;
 }
 

@@ -72,10 +72,6 @@ struct gate {
 	bool succeeded; /* draining: other gates serve in its place */
 };
 
-/* One more thing that we refused. */
-void gate_count_refused(struct gate *gate, enum stats_refusal reason);
-/* Publishes open_count and authenticated_count. */
-void gate_publish_sessions(struct gate *gate);
 /* A connection that the limits do not admit: counted, recorded, told where it can be told, closed. */
 void gate_turn_away(struct gate_listener *listener, int fd, const struct endpoint *client, enum limits_verdict verdict);
 /* Takes over a connection of this client: makes it a session, or turns it away. */

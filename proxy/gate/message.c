@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "door/messages.h"
+#include "gate/count.h"
 #include "gate/deadline.h"
 #include "gate/message_header.h"
 #include "gate/transaction.h"
@@ -69,7 +70,7 @@ static void refuse(struct session *s, struct span refusal, struct span reason, e
 {
 	log_info(SESSION_NAME ": message of %s refused, %.*s: %.*s", SESSION_NAME_ARGS(s), s->user, SPAN_ARGS(reason),
 		 SPAN_ARGS(refusal));
-	gate_count_refused(s->gate, label);
+	count_refused(s->gate, label);
 	transaction_disown(s, refusal, reason);
 	discard(s->transaction->message, refusal);
 }

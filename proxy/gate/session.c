@@ -18,6 +18,7 @@
 #include "gate/cmd_bdat.h"
 #include "gate/cmd_starttls.h"
 #include "gate/commands.h"
+#include "gate/count.h"
 #include "gate/deadline.h"
 #include "gate/handshake.h"
 #include "gate/message.h"
@@ -109,7 +110,7 @@ static void count_gone(struct session *s)
 		gate->authenticated_count--;
 	else
 		gate->open_count--;
-	gate_publish_sessions(gate);
+	count_sessions(gate);
 }
 
 static void close_session(struct session *s)
@@ -191,7 +192,7 @@ void session_drive(struct session *s)
 /* Renegotiation, or messages of TLS itself without end: no client that means well does either. */
 static void note_abuse(struct session *s)
 {
-	gate_count_refused(s->gate, REFUSAL_TLS);
+	count_refused(s->gate, REFUSAL_TLS);
 	session_note_incident(s, "abuse of TLS");
 }
 
@@ -257,7 +258,7 @@ static void enter_gate(struct session *s)
 	s->number = ++gate->last_session;
 	TAILQ_INSERT_TAIL(&gate->sessions, s, in_gate);
 	gate->open_count++;
-	gate_publish_sessions(gate);
+	count_sessions(gate);
 	log_debug(SESSION_NAME ": opened from %s", SESSION_NAME_ARGS(s), s->address);
 }
 

@@ -5,6 +5,7 @@
  */
 #include <stdarg.h>
 
+#include "gate/count.h"
 #include "gate/session.h"
 #include "smtp/command.h"
 
@@ -78,7 +79,7 @@ void session_reach_limit(struct session *s, enum stats_refusal limit, struct spa
 {
 	if (s->state == SESSION_CLOSED)
 		return;
-	gate_count_refused(s->gate, limit);
+	count_refused(s->gate, limit);
 	s->limit = limit;
 	if (span_is_empty(text))
 		session_drop(s, reason);
@@ -120,7 +121,7 @@ enum status session_take_line(struct session *s, size_t maximum, struct span *ou
 
 void session_refuse_line(struct session *s, enum status fault, size_t used)
 {
-	gate_count_refused(s->gate, REFUSAL_SYNTAX);
+	count_refused(s->gate, REFUSAL_SYNTAX);
 	if (fault == STATUS_TOO_LARGE) {
 		s->skips_line = true;
 		session_refuse(s, SPAN("500 5.5.6 Line too long"));
