@@ -226,6 +226,6 @@ enum step commands_step(struct session *s)
 		cut_message_off(s);
 	buf_consume(stream_input(s->stream), used);
 	if (!row->idle || s->transaction == NULL)
-		session_touch(s);
+		deadline_touch(s);
 	return STEP_NEXT;
 }

@@ -1,7 +1,9 @@
-/* Deadlines of a session. Keeps them on it, in milliseconds of the loop's clock; the credit of a message in microseconds. */
+/*
+ * Deadlines of a session. Keeps them on it, in milliseconds of the loop's clock; the credit of a message in
+ * microseconds. Calls no other unit of the room.
+ */
 #include "gate/deadline.h"
 
-#include "gate/message.h"
 #include "gate/session.h"
 #include "gate/transaction.h"
 
@@ -36,7 +38,7 @@ void deadline_take_data(struct session *s, size_t bytes)
 		s->data_deadline_us = latest;
 	else
 		s->data_deadline_us = earlier(latest, s->data_deadline_us + bytes * 1000000 / limits->data_rate);
-	session_touch(s);
+	deadline_touch(s);
 }
 
 static bool is_within_data(const struct session *s)
@@ -92,7 +94,7 @@ static uint64_t time_of_state(const struct session *s)
 	}
 }
 
-void session_touch(struct session *s)
+void deadline_touch(struct session *s)
 {
 	bool is_data = s->state == SESSION_DATA || s->state == SESSION_CHUNK;
 	s->deadline_ms = is_data ? s->data_deadline_us / 1000 : now_ms(s) + time_of_state(s);
@@ -134,25 +136,16 @@ void deadline_arm(struct session *s)
 	stream_set_deadline(s->stream, deadline > now ? deadline - now : 1);
 }
 
-void deadline_note_passed(struct session *s)
+enum deadline deadline_take_passed(struct session *s)
 {
-	bool is_login = s->user == NULL && now_ms(s) >= login_deadline(s);
-	enum stats_refusal limit = is_login ? REFUSAL_LOGIN : REFUSAL_TIMEOUT;
 	s->armed_ms = 0;
 	if (s->gate->draining && is_resting(s) && now_ms(s) < s->deadline_ms)
-		return; /* its next step says good-bye */
-	if (s->state == SESSION_HANDSHAKE || s->state == SESSION_SWITCHING)
-		session_reach_limit(s, limit, (struct span){ 0 }, "timeout");
-	else if (is_login)
-		session_reach_limit(s, limit, SPAN("421 4.4.2 No login for too long, closing the connection"),
-				    "timeout");
-	else if (s->state == SESSION_OUTCOME)
-		message_lost(s);
-	else if (s->paced)
-		session_farewell(s, SPAN("421 4.3.2 The delivery service is too busy, please try again"), "relay busy");
-	else if (was_slow(s))
-		session_reach_limit(s, REFUSAL_RATE, SPAN("421 4.4.2 Data comes too slowly, closing the connection"),
-				    "too slow");
-	else
-		session_reach_limit(s, limit, SPAN("421 4.4.2 Idle for too long, closing the connection"), "timeout");
+		return DEADLINE_REST;
+	if (s->user == NULL && now_ms(s) >= login_deadline(s))
+		return DEADLINE_LOGIN;
+	if (s->state == SESSION_OUTCOME)
+		return DEADLINE_OUTCOME;
+	if (s->paced)
+		return DEADLINE_ROOM;
+	return was_slow(s) ? DEADLINE_RATE : DEADLINE_STATE;
 }

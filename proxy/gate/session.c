@@ -59,7 +59,7 @@ void session_set_state(struct session *s, enum session_state next)
 	else if (s->state == SESSION_AUTH_VERDICT)
 		stream_resume(s->stream);
 	s->state = next;
-	session_touch(s);
+	deadline_touch(s);
 }
 
 bool session_has_grant(const struct session *s)
@@ -196,13 +196,44 @@ static void note_abuse(struct session *s)
 	session_note_incident(s, "abuse of TLS");
 }
 
+static void act_on_deadline(struct session *s)
+{
+	bool can_hear = s->state != SESSION_HANDSHAKE && s->state != SESSION_SWITCHING;
+	switch (deadline_take_passed(s)) {
+	case DEADLINE_LOGIN:
+		session_reach_limit(s, REFUSAL_LOGIN,
+				    can_hear ? SPAN("421 4.4.2 No login for too long, closing the connection")
+					     : SPAN(""),
+				    "timeout");
+		break;
+	case DEADLINE_OUTCOME:
+		message_lost(s);
+		break;
+	case DEADLINE_ROOM:
+		session_farewell(s, SPAN("421 4.3.2 The delivery service is too busy, please try again"), "relay busy");
+		break;
+	case DEADLINE_RATE:
+		session_reach_limit(s, REFUSAL_RATE, SPAN("421 4.4.2 Data comes too slowly, closing the connection"),
+				    "too slow");
+		break;
+	case DEADLINE_STATE:
+		session_reach_limit(s, REFUSAL_TIMEOUT,
+				    can_hear ? SPAN("421 4.4.2 Idle for too long, closing the connection") : SPAN(""),
+				    "timeout");
+		break;
+	case DEADLINE_REST:
+	default:
+		break;
+	}
+}
+
 static void on_event(void *context, struct stream *stream, enum stream_event event)
 {
 	struct session *s = context;
 	(void)stream;
 	switch (event) {
 	case STREAM_TIMEOUT:
-		deadline_note_passed(s);
+		act_on_deadline(s);
 		break;
 	case STREAM_ENDED:
 		s->peer_ended = true;
@@ -293,7 +324,7 @@ static enum status begin(struct session *s)
 {
 	bool implicit = s->listener->config->tls == LISTENER_TLS_IMPLICIT;
 	s->state = implicit ? SESSION_HANDSHAKE : SESSION_GREETING;
-	session_touch(s);
+	deadline_touch(s);
 	return implicit ? stream_secure_server(s->stream, s->listener->tls) : STATUS_OK;
 }
 

@@ -129,8 +129,6 @@ void session_drive(struct session *s);
 
 /* The one setter of `state`: asserts that the move is legal, and starts its deadline. */
 void session_set_state(struct session *s, enum session_state next);
-/* The present state's deadline begins anew: there was progress. In deadline.c. */
-void session_touch(struct session *s);
 
 /* Queues a reply in our text form (smtp/reply.h). */
 void session_reply(struct session *s, struct span text);

@@ -6,6 +6,7 @@
 #include "gate/transaction.h"
 
 #include "door/messages.h"
+#include "gate/deadline.h"
 #include "gate/message.h"
 #include "smtp/reply.h"
 
@@ -110,7 +111,7 @@ void transaction_send_batch(struct session *s)
 	if (!t->known)
 		registry_add(s->gate->transactions, &t->registration, t->number, s);
 	t->known = true;
-	session_touch(s);
+	deadline_touch(s);
 }
 
 /* ---- answers */
@@ -148,7 +149,7 @@ enum status transaction_on_replies(struct session *s, const struct door_envelope
 			break;
 		}
 	}
-	session_touch(s);
+	deadline_touch(s);
 	session_drive(s);
 	return STATUS_OK;
 }

@@ -22,8 +22,8 @@ CIRCLES = [
     ("auth", "oauth/source oauth/tokens",
      "one store of tokens cut into the list and its entries"),
     ("gate", "anonymous arrival auth_door cmd_auth cmd_bdat cmd_data cmd_ehlo cmd_mail cmd_misc cmd_rcpt cmd_starttls "
-     "commands deadline gate message ports refused relay_door session session_talk transaction",
-     "doors and deadlines call what sessions do, and counting stands beside the role"),
+     "commands gate message ports refused relay_door session session_talk transaction",
+     "doors call what sessions do, and sessions call the role"),
     ("relay", "attempt delivery envelope message outcome probing refusal",
      "a delivery's parts call each other to go on, and close each entry by hand"),
     ("relay", "control control_relay control_trial",
