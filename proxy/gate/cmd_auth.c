@@ -11,6 +11,8 @@
 #include "door/messages.h"
 #include "gate/commands.h"
 #include "gate/count.h"
+#include "gate/session_life.h"
+#include "gate/session_talk.h"
 #include "smtp/reply.h"
 
 #define UNAVAILABLE SPAN("454 4.7.0 Temporary authentication failure, please try again later")

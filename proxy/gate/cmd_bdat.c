@@ -11,6 +11,7 @@
 #include "gate/count.h"
 #include "gate/deadline.h"
 #include "gate/message.h"
+#include "gate/session_talk.h"
 #include "gate/transaction.h"
 #include "smtp/chunk.h"
 

@@ -2,6 +2,7 @@
 #include "gate/commands.h"
 #include "gate/deadline.h"
 #include "gate/message.h"
+#include "gate/session_talk.h"
 #include "gate/transaction.h"
 
 void cmd_data(struct session *s, const struct command *command)

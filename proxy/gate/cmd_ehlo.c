@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "gate/commands.h"
 #include "gate/offer.h"
+#include "gate/session_talk.h"
 #include "gate/transaction.h"
 
 #define HELO_MAXIMUM 255U   /* bytes kept of the client's name */

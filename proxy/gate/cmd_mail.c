@@ -7,6 +7,7 @@
 #include "gate/count.h"
 #include "gate/offer.h"
 #include "gate/senders.h"
+#include "gate/session_talk.h"
 #include "gate/transaction.h"
 #include "smtp/utf8.h"
 

@@ -1,6 +1,7 @@
 /* RSET, NOOP, VRFY, HELP, QUIT, and what is no command at all. */
 #include "gate/commands.h"
 #include "gate/count.h"
+#include "gate/session_talk.h"
 #include "gate/transaction.h"
 
 void cmd_rset(struct session *s, const struct command *command)

@@ -2,6 +2,7 @@
 #include "gate/commands.h"
 #include "gate/count.h"
 #include "gate/offer.h"
+#include "gate/session_talk.h"
 #include "gate/transaction.h"
 #include "smtp/utf8.h"
 

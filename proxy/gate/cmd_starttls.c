@@ -9,6 +9,7 @@
 
 #include "gate/commands.h"
 #include "gate/count.h"
+#include "gate/session_talk.h"
 
 void cmd_starttls(struct session *s, const struct command *command)
 {

@@ -4,6 +4,7 @@
 #include "gate/cmd_bdat.h"
 #include "gate/count.h"
 #include "gate/deadline.h"
+#include "gate/session_talk.h"
 #include "gate/transaction.h"
 
 #define SLOTS_MAXIMUM 1200 /* replies waiting at once: more than the most recipients a message may have */

@@ -13,7 +13,7 @@
  * client may rest that long, and one slower than the rate uses it up, in DATA and over all chunks of BDAT. While we are
  * the ones who don't read, no clock runs.
  *
- * This is arithmetic alone: what is done about a deadline that passed is the session's life (session.c).
+ * This is arithmetic alone: what is done about a deadline that passed is the session's life (session_life.c).
  */
 #ifndef GATE_DEADLINE_H
 #define GATE_DEADLINE_H

@@ -14,7 +14,7 @@
 #include "gate/arrival.h"
 #include "gate/count.h"
 #include "gate/ports.h"
-#include "gate/session.h"
+#include "gate/session_life.h"
 
 #define NAME_MAXIMUM 160 /* bytes of a descriptor's name */
 

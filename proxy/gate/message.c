@@ -12,6 +12,8 @@
 #include "gate/count.h"
 #include "gate/deadline.h"
 #include "gate/message_header.h"
+#include "gate/session_life.h"
+#include "gate/session_talk.h"
 #include "gate/transaction.h"
 #include "smtp/body.h"
 #include "smtp/chunk.h"

@@ -8,6 +8,7 @@
 #include "door/messages.h"
 #include "gate/message.h"
 #include "gate/session.h"
+#include "gate/session_life.h"
 #include "gate/transaction.h"
 
 /* ---- what comes in */

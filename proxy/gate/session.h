@@ -122,39 +122,11 @@ static inline struct client_facts session_client(const struct session *s)
 #define SESSION_NAME "session %" PRIu32 "-%" PRIu64
 #define SESSION_NAME_ARGS(s) (s)->gate->role->instance, (s)->number
 
-/* Takes over a connected descriptor, counted under `network`; closes it on failure. The session frees itself. */
-void session_open(struct gate_listener *listener, int fd, const struct endpoint *peer, uint64_t network);
-/* Takes steps until it has to wait, then sets the deadline, or frees the session: not to be touched after it. */
-void session_drive(struct session *s);
-
 /* The one setter of `state`: asserts that the move is legal, and starts its deadline. */
 void session_set_state(struct session *s, enum session_state next);
 
-/* Queues a reply in our text form (smtp/reply.h). */
-void session_reply(struct session *s, struct span text);
-void session_replyf(struct session *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* As session_reply, and counts an error; the last one allowed also ends the session with 421. */
-void session_refuse(struct session *s, struct span text);
-void session_count_error(struct session *s);
-
-/* Ends it in an orderly way: replies still waited for become 451, `text` is the last one. `reason` is static. */
-void session_farewell(struct session *s, struct span text, const char *reason);
-/* Ends it as a limit is reached, which is counted: as session_farewell with `text`, or without a word where that is empty. */
-void session_reach_limit(struct session *s, enum stats_refusal limit, struct span text, const char *reason);
 /* Ends it at once, without a word. */
 void session_drop(struct session *s, const char *reason);
-
-/* What a security officer wants to read about: it is told with the session's end, at refused.h's rate even of one that never came to TLS. */
-void session_note_incident(struct session *s, const char *what);
-
-/*
- * Takes one command line, or one response of AUTH, off the input; a view into
- * it, valid until *out_used bytes are consumed. STATUS_AGAIN: none yet.
- * STATUS_TOO_LARGE, STATUS_INVALID: a line that is none, for session_refuse_line.
- */
-MUST_USE enum status session_take_line(struct session *s, size_t maximum, struct span *out_line, size_t *out_used);
-/* Drops that line with an error for its answer. */
-void session_refuse_line(struct session *s, enum status fault, size_t used);
 
 /* The relay door is full: it is driven again when there is room. */
 enum step session_wait_for_room(struct session *s);
@@ -162,10 +134,5 @@ enum step session_wait_for_room(struct session *s);
 void session_leave_paced(struct session *s);
 /* True when it is authenticated, and the relay that holds its grant is still there. */
 bool session_has_grant(const struct session *s);
-
-/* The relay door is gone. What waits for it is answered; then it drives. */
-void session_on_relay_lost(struct session *s);
-/* The gate drains, or its time is up (`now`): it drives. */
-void session_on_drain(struct session *s, bool now);
 
 #endif

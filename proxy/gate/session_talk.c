@@ -3,10 +3,11 @@
  * A reply that can't be queued ends the session: a client must never take one
  * reply for another.
  */
+#include "gate/session_talk.h"
+
 #include <stdarg.h>
 
 #include "gate/count.h"
-#include "gate/session.h"
 #include "smtp/command.h"
 
 #define REPLY_FORMATTED_MAXIMUM 4096 /* bytes of one reply that we format */
@@ -85,14 +86,6 @@ void session_reach_limit(struct session *s, enum stats_refusal limit, struct spa
 		session_drop(s, reason);
 	else
 		session_farewell(s, text, reason);
-}
-
-void session_drop(struct session *s, const char *reason)
-{
-	if (s->state == SESSION_CLOSED)
-		return;
-	s->close_reason = reason;
-	session_set_state(s, SESSION_CLOSED);
 }
 
 /* Drops the rest of an overlong line; false while its end is not there. */

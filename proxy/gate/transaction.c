@@ -8,6 +8,8 @@
 #include "door/messages.h"
 #include "gate/deadline.h"
 #include "gate/message.h"
+#include "gate/session_life.h"
+#include "gate/session_talk.h"
 #include "smtp/reply.h"
 
 #define BATCH_MAXIMUM \

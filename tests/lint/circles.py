@@ -22,7 +22,8 @@ CIRCLES = [
     ("auth", "oauth/source oauth/tokens",
      "one store of tokens cut into the list and its entries"),
     ("gate", "anonymous arrival auth_door cmd_auth cmd_bdat cmd_data cmd_ehlo cmd_mail cmd_misc cmd_rcpt cmd_starttls "
-     "commands gate message ports refused relay_door session session_talk transaction",
+     "commands gate message ports refused relay_door session session_life session_talk "
+     "transaction",
      "doors call what sessions do, and sessions call the role"),
     ("relay", "attempt delivery envelope message outcome probing refusal",
      "a delivery's parts call each other to go on, and close each entry by hand"),
