@@ -10,7 +10,6 @@
 #include "base/log.h"
 #include "door/door.h"
 #include "door/messages.h"
-#include "gate/cmd_auth.h"
 #include "gate/session.h"
 
 #define MECHANISMS_MAXIMUM 400 /* bytes: one line of EHLO's reply */
@@ -36,11 +35,11 @@ static enum status keep_mechanisms(struct auth_door *auth, struct buf *text)
 	return STATUS_OK;
 }
 
-enum status auth_door_begin(struct auth_door *auth, struct gate *gate)
+enum status auth_door_begin(struct auth_door *auth, struct gate *gate, const struct auth_door_handler *handler)
 {
 	struct buf text BUF_AUTO;
 	buf_init(&text, MECHANISMS_MAXIMUM);
-	*auth = (struct auth_door){ .gate = gate };
+	*auth = (struct auth_door){ .gate = gate, .handler = handler };
 	const struct config_list *names = &gate->config->auth.mechanisms;
 	for (size_t i = 0; i < names->count; i++)
 		TRY(add_mechanism(&text, span_of(names->items[i])));
@@ -78,7 +77,7 @@ static enum status on_challenge(struct auth_door *auth, struct span payload)
 	TRY(door_read_sasl_challenge(payload, &message));
 	struct session *s = registry_find(auth->gate->requests, message.request);
 	if (s)
-		auth_on_challenge(s, message.challenge);
+		auth->handler->on_challenge(s, message.challenge);
 	return STATUS_OK;
 }
 
@@ -88,7 +87,7 @@ static enum status on_done(struct auth_door *auth, struct span payload)
 	TRY(door_read_sasl_done(payload, &message));
 	struct session *s = registry_find(auth->gate->requests, message.request);
 	if (s)
-		auth_on_done(s, &message);
+		auth->handler->on_done(s, &message);
 	return STATUS_OK;
 }
 
@@ -108,15 +107,10 @@ static enum status on_frame(void *context, struct door *door, uint16_t type, str
 	}
 }
 
-/* Driving a session may free it, so the next one is looked up before. */
 static void lose_door(struct auth_door *auth)
 {
 	door_free(&auth->door);
-	for (struct session *s = TAILQ_FIRST(&auth->gate->sessions), *next; s; s = next) {
-		next = TAILQ_NEXT(s, in_gate);
-		if (s->request.id)
-			auth_on_lost(s);
-	}
+	auth->handler->on_lost(auth->gate);
 }
 
 static void on_closed(void *context, struct door *door)
@@ -128,14 +122,14 @@ static void on_closed(void *context, struct door *door)
 	role_door_lost(auth->gate->role, ROLE_AUTH, auth->instance);
 }
 
-static const struct door_handler handler = { .on_frame = on_frame, .on_closed = on_closed };
+static const struct door_handler frames = { .on_frame = on_frame, .on_closed = on_closed };
 
 void auth_door_attach(struct auth_door *auth, uint32_t instance, int fd)
 {
 	if (auth->door)
 		lose_door(auth);
 	auth->instance = instance;
-	if (door_create(auth->gate->loop, fd, &handler, auth, &auth->door) != STATUS_OK)
+	if (door_create(auth->gate->loop, fd, &frames, auth, &auth->door) != STATUS_OK)
 		log_error("the auth door can't be used");
 }
 

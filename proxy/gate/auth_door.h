@@ -15,16 +15,26 @@
 struct door;
 struct gate;
 struct session;
+struct door_sasl_done;
+
+/* What the auth role's answers lead to. They name a session whose exchange still goes on. */
+struct auth_door_handler {
+	void (*on_challenge)(struct session *s, struct span challenge);
+	void (*on_done)(struct session *s, const struct door_sasl_done *done);
+	void (*on_lost)(struct gate *gate); /* the door is gone, and with it all exchanges */
+};
 
 struct auth_door {
 	struct gate *gate;
+	const struct auth_door_handler *handler;
 	struct door *door; /* NULL: none */
 	uint32_t instance; /* of the auth role behind it */
 	char *mechanisms;  /* separated by spaces, as EHLO shows them; never NULL once begun */
 };
 
 /* Offers what the configuration says until the auth role says what it has. STATUS_NO_MEMORY. */
-MUST_USE enum status auth_door_begin(struct auth_door *auth, struct gate *gate);
+MUST_USE enum status auth_door_begin(struct auth_door *auth, struct gate *gate,
+				     const struct auth_door_handler *handler);
 /* Takes over `fd`; replaces the door before it, whose exchanges end with 454. */
 void auth_door_attach(struct auth_door *auth, uint32_t instance, int fd);
 void auth_door_end(struct auth_door *auth);

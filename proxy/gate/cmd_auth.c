@@ -11,7 +11,6 @@
 #include "door/messages.h"
 #include "gate/commands.h"
 #include "gate/count.h"
-#include "gate/session_life.h"
 #include "gate/session_talk.h"
 #include "smtp/reply.h"
 
@@ -94,14 +93,13 @@ static enum status write_challenge(struct session *s, struct span challenge)
 	return stream_write(s->stream, buf_span(&line));
 }
 
-void auth_on_challenge(struct session *s, struct span challenge)
+void auth_take_challenge(struct session *s, struct span challenge)
 {
 	if (s->state != SESSION_AUTH_VERDICT)
 		return;
 	if (!s->peer_failed && write_challenge(s, challenge) != STATUS_OK)
 		session_drop(s, "challenge not sent");
 	session_set_state(s, SESSION_AUTH_RESPONSE);
-	session_drive(s);
 }
 
 /* Makes him the session's user, or leaves everything as it was. */
@@ -182,7 +180,7 @@ static void refuse(struct session *s, struct span text)
 		session_refuse(s, text);
 }
 
-void auth_on_done(struct session *s, const struct door_sasl_done *done)
+void auth_take_verdict(struct session *s, const struct door_sasl_done *done)
 {
 	if (s->state != SESSION_AUTH_VERDICT)
 		return;
@@ -192,15 +190,13 @@ void auth_on_done(struct session *s, const struct door_sasl_done *done)
 		grant(s, done);
 	else
 		refuse(s, done->reply);
-	session_drive(s);
 }
 
-void auth_on_lost(struct session *s)
+void auth_lost(struct session *s)
 {
 	registry_remove(s->gate->requests, &s->request);
 	if (s->state == SESSION_AUTH_VERDICT) {
 		session_set_state(s, SESSION_COMMAND);
 		session_reply(s, UNAVAILABLE);
 	}
-	session_drive(s);
 }

@@ -12,12 +12,12 @@ struct door_sasl_done;
 /* SESSION_AUTH_RESPONSE: one line of the client. */
 enum step auth_step_response(struct session *s);
 
-/* The auth role's words; each drives the session. */
-void auth_on_challenge(struct session *s, struct span challenge);
-void auth_on_done(struct session *s, const struct door_sasl_done *done);
+/* The auth role's words. */
+void auth_take_challenge(struct session *s, struct span challenge);
+void auth_take_verdict(struct session *s, const struct door_sasl_done *done);
 /* The session no longer counts among its user's. */
 void auth_leave_user(struct session *s);
 /* The auth role is gone in the middle of an exchange. */
-void auth_on_lost(struct session *s);
+void auth_lost(struct session *s);
 
 #endif

@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "gate/answers.h"
 #include "gate/arrival.h"
 #include "gate/count.h"
 #include "gate/ports.h"
@@ -227,7 +228,7 @@ static enum status make_parts(struct gate *gate)
 	TRY(take_census(gate));
 	TRY(registry_create(share_of(gate->config, gate->config->limits.connections), &gate->requests));
 	TRY(registry_create(share_of(gate->config, gate->config->limits.connections), &gate->transactions));
-	TRY(auth_door_begin(&gate->auth, gate));
+	TRY(auth_door_begin(&gate->auth, gate, &answers_of_auth));
 	TRY(refused_begin(&gate->refused, gate));
 	TRY(anonymous_begin(&gate->anonymous, gate));
 	TRY(timer_make(gate->loop, on_drain_expired, gate, &gate->drain_timer));
@@ -274,7 +275,7 @@ static enum status start(const struct role_context *role, void **out_state)
 	gate->role = role;
 	gate->loop = role->loop;
 	gate->config = role->config;
-	gate->relay.gate = gate;
+	relay_door_begin(&gate->relay, gate, &answers_of_relay);
 	TAILQ_INIT(&gate->sessions);
 	TAILQ_INIT(&gate->paced);
 	TAILQ_INIT(&gate->arrivals);

@@ -12,7 +12,6 @@
 #include "gate/count.h"
 #include "gate/deadline.h"
 #include "gate/message_header.h"
-#include "gate/session_life.h"
 #include "gate/session_talk.h"
 #include "gate/transaction.h"
 #include "smtp/body.h"
@@ -319,7 +318,7 @@ static void take_early_refusal(struct session *s, struct span text)
 	discard(s->transaction->message, refusal);
 }
 
-enum status message_on_reply(struct session *s, struct span text)
+enum status message_take_reply(struct session *s, struct span text)
 {
 	struct reply reply = { 0 };
 	if (reply_read(text, &reply) != STATUS_OK) {
@@ -335,7 +334,6 @@ enum status message_on_reply(struct session *s, struct span text)
 		take_early_refusal(s, text);
 	else
 		transaction_take_refusal(s, text);
-	session_drive(s);
 	return STATUS_OK;
 }
 

@@ -30,8 +30,8 @@ void message_end_chunk(struct session *s, bool is_last);
 /* True when nothing of it goes to the relay any more. */
 bool message_is_refused(const struct session *s);
 
-/* The relay's outcome, or an early refusal; drives the session. STATUS_INVALID: a success before there was a whole message. */
-MUST_USE enum status message_on_reply(struct session *s, struct span reply);
+/* The relay's outcome, or an early refusal. STATUS_INVALID: a success before there was a whole message, and nothing has happened. */
+MUST_USE enum status message_take_reply(struct session *s, struct span reply);
 /* The relay is lost, or silent: the client hears that the outcome is not known, or at the end that nothing was sent. */
 void message_lost(struct session *s);
 /* Frees what the transaction's message holds, if there is one. */

@@ -6,10 +6,12 @@
 
 #include "base/log.h"
 #include "door/messages.h"
-#include "gate/message.h"
 #include "gate/session.h"
-#include "gate/session_life.h"
-#include "gate/transaction.h"
+
+void relay_door_begin(struct relay_door *relay, struct gate *gate, const struct relay_door_handler *handler)
+{
+	*relay = (struct relay_door){ .gate = gate, .handler = handler };
+}
 
 /* ---- what comes in */
 
@@ -18,7 +20,7 @@ static enum status on_envelope_reply(struct relay_door *relay, struct span paylo
 	struct door_envelope_reply message;
 	TRY(door_read_envelope_reply(payload, &message));
 	struct session *s = registry_find(relay->gate->transactions, message.transaction);
-	return s ? transaction_on_replies(s, &message) : STATUS_OK;
+	return s ? relay->handler->on_envelope_reply(s, &message) : STATUS_OK;
 }
 
 static enum status on_message_reply(struct relay_door *relay, struct span payload)
@@ -26,7 +28,7 @@ static enum status on_message_reply(struct relay_door *relay, struct span payloa
 	struct door_message_reply message;
 	TRY(door_read_message_reply(payload, &message));
 	struct session *s = registry_find(relay->gate->transactions, message.transaction);
-	return s ? message_on_reply(s, message.reply) : STATUS_OK;
+	return s ? relay->handler->on_message_reply(s, message.reply) : STATUS_OK;
 }
 
 static enum status on_frame(void *context, struct door *door, uint16_t type, struct span payload)
@@ -42,30 +44,17 @@ static enum status on_frame(void *context, struct door *door, uint16_t type, str
 	}
 }
 
-/* In turn, until the door is full again; who needs more room queues up anew. */
 static void on_drained(void *context, struct door *door)
 {
 	struct relay_door *relay = context;
-	struct session *s;
 	(void)door;
-	while (!relay_door_is_full(relay) && (s = TAILQ_FIRST(&relay->gate->paced)) != NULL) {
-		session_leave_paced(s);
-		session_drive(s);
-	}
+	relay->handler->on_room(relay->gate);
 }
 
-/*
- * Who waited for room in it goes on, under its own clocks. Driving a session
- * may free it, so the next one is looked up before.
- */
 static void lose_door(struct relay_door *relay)
 {
 	door_free(&relay->door);
-	for (struct session *s = TAILQ_FIRST(&relay->gate->sessions), *next; s; s = next) {
-		next = TAILQ_NEXT(s, in_gate);
-		session_leave_paced(s);
-		session_on_relay_lost(s);
-	}
+	relay->handler->on_lost(relay->gate);
 }
 
 static void on_closed(void *context, struct door *door)
@@ -77,7 +66,7 @@ static void on_closed(void *context, struct door *door)
 	role_door_lost(relay->gate->role, ROLE_RELAY, relay->instance);
 }
 
-static const struct door_handler handler = { .on_frame = on_frame, .on_drained = on_drained, .on_closed = on_closed };
+static const struct door_handler frames = { .on_frame = on_frame, .on_drained = on_drained, .on_closed = on_closed };
 
 void relay_door_attach(struct relay_door *relay, uint32_t instance, int fd)
 {
@@ -85,7 +74,7 @@ void relay_door_attach(struct relay_door *relay, uint32_t instance, int fd)
 		lose_door(relay);
 	relay->instance = instance;
 	relay->epoch++;
-	if (door_create(relay->gate->loop, fd, &handler, relay, &relay->door) != STATUS_OK)
+	if (door_create(relay->gate->loop, fd, &frames, relay, &relay->door) != STATUS_OK)
 		log_error("the relay door can't be used");
 }
 

@@ -199,15 +199,6 @@ static void on_event(void *context, struct stream *stream, enum stream_event eve
 	session_drive(s);
 }
 
-void session_on_relay_lost(struct session *s)
-{
-	if (s->transaction && s->transaction->message)
-		message_lost(s);
-	else
-		transaction_lost(s);
-	session_drive(s);
-}
-
 void session_on_drain(struct session *s, bool now)
 {
 	bool speaks = s->state == SESSION_COMMAND || s->state == SESSION_AUTH_VERDICT ||

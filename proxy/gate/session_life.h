@@ -12,8 +12,6 @@ void session_open(struct gate_listener *listener, int fd, const struct endpoint 
 /* Takes steps until it has to wait, then sets the deadline, or frees the session: not to be touched after it. */
 void session_drive(struct session *s);
 
-/* The relay door is gone. What waits for it is answered; then it drives. */
-void session_on_relay_lost(struct session *s);
 /* The gate drains, or its time is up (`now`): it drives. */
 void session_on_drain(struct session *s, bool now);
 

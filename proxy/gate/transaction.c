@@ -8,7 +8,6 @@
 #include "door/messages.h"
 #include "gate/deadline.h"
 #include "gate/message.h"
-#include "gate/session_life.h"
 #include "gate/session_talk.h"
 #include "smtp/reply.h"
 
@@ -136,7 +135,7 @@ static enum status take_id(struct session *s, struct span id)
 	return arena_copy(&s->arena, id, &s->transaction->id);
 }
 
-enum status transaction_on_replies(struct session *s, const struct door_envelope_reply *message)
+enum status transaction_take_replies(struct session *s, const struct door_envelope_reply *message)
 {
 	struct codec_list rest = message->replies;
 	struct span text;
@@ -152,7 +151,6 @@ enum status transaction_on_replies(struct session *s, const struct door_envelope
 		}
 	}
 	deadline_touch(s);
-	session_drive(s);
 	return STATUS_OK;
 }
 

@@ -47,8 +47,8 @@ void transaction_send_batch(struct session *s);
 /* Recipients that count against recipients_per_message: accepted, asked for, or gathered. */
 size_t transaction_recipient_count(const struct session *s);
 
-/* The relay's answer to a batch; drives the session. STATUS_INVALID: more replies than were waited for. */
-MUST_USE enum status transaction_on_replies(struct session *s, const struct door_envelope_reply *message);
+/* The relay's answer to a batch. STATUS_INVALID: more replies than were waited for, and nothing has happened. */
+MUST_USE enum status transaction_take_replies(struct session *s, const struct door_envelope_reply *message);
 
 /* The relay gives up before DATA, with this reply for all that is still to come. */
 void transaction_take_refusal(struct session *s, struct span reply);

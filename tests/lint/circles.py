@@ -21,10 +21,10 @@ CIRCLES = [
      "each door's answer goes on in an exchange, and an exchange asks through both doors; a role that drains asks both"),
     ("auth", "oauth/source oauth/tokens",
      "one store of tokens cut into the list and its entries"),
-    ("gate", "anonymous arrival auth_door cmd_auth cmd_bdat cmd_data cmd_ehlo cmd_mail cmd_misc cmd_rcpt cmd_starttls "
-     "commands gate message ports refused relay_door session session_life session_talk "
-     "transaction",
-     "doors call what sessions do, and sessions call the role"),
+    ("gate", "arrival gate ports session_life",
+     "a session that ends may be the last of a draining gate, which ends the role"),
+    ("gate", "message transaction",
+     "a transaction's end frees the bytes of its message"),
     ("relay", "attempt delivery envelope message outcome probing refusal",
      "a delivery's parts call each other to go on, and close each entry by hand"),
     ("relay", "control control_relay control_trial",
