@@ -1,5 +1,5 @@
 /*
- * The data phase. Owns the bytes that were scanned and not sent on. A refusal
+ * The data phase. A refusal
  * found on the way is kept, told to the relay at once, and to the client at
  * the end of the data.
  */
@@ -27,7 +27,6 @@
 struct message {
 	struct body_scanner scanner; /* of DATA */
 	struct chunk_scanner chunks; /* of BDAT; the other one stays zero */
-	struct buf bytes;            /* wire form; while the header is gathered, all of the message so far */
 	size_t looked_at;            /* bytes when the header's end was looked for last */
 	bool has_start;              /* mbox lines before the header were taken off */
 	bool has_header;             /* the header was judged, and what is in `bytes` may go */
@@ -42,29 +41,22 @@ enum status message_begin(struct session *s)
 	struct message *m = arena_alloc(&s->arena, sizeof(*m));
 	if (m == NULL)
 		return STATUS_NO_MEMORY;
-	buf_init(&m->bytes, HEADER_MAXIMUM + PIECE_MAXIMUM);
+	buf_init(&s->transaction->bytes, HEADER_MAXIMUM + PIECE_MAXIMUM);
 	m->refusal = s->transaction->refusal;
 	m->is_refused = !span_is_empty(m->refusal);
 	s->transaction->message = m;
 	return STATUS_OK;
 }
 
-void message_free(struct session *s)
-{
-	struct message *m = s->transaction->message;
-	if (m)
-		buf_free(&m->bytes);
-	s->transaction->message = NULL;
-}
-
 /* ---- refusing */
 
 /* From here on the data is only read to its end. */
-static void discard(struct message *m, struct span refusal)
+static void discard(struct session *s, struct span refusal)
 {
+	struct message *m = s->transaction->message;
 	m->is_refused = true;
 	m->refusal = refusal;
-	buf_clear(&m->bytes);
+	buf_clear(&s->transaction->bytes);
 }
 
 static void refuse(struct session *s, struct span refusal, struct span reason, enum stats_refusal label)
@@ -73,7 +65,7 @@ static void refuse(struct session *s, struct span refusal, struct span reason, e
 		 SPAN_ARGS(refusal));
 	count_refused(s->gate, label);
 	transaction_disown(s, refusal, reason);
-	discard(s->transaction->message, refusal);
+	discard(s, refusal);
 }
 
 /* ---- sending on */
@@ -91,12 +83,12 @@ static enum status send_bytes(struct session *s, struct span bytes, bool complet
 
 static void send_gathered(struct session *s)
 {
-	struct message *m = s->transaction->message;
-	if (buf_size(&m->bytes) == 0)
+	struct buf *bytes = &s->transaction->bytes;
+	if (buf_size(bytes) == 0)
 		return;
-	if (send_bytes(s, buf_span(&m->bytes), false) != STATUS_OK)
-		discard(m, LOST);
-	buf_clear(&m->bytes);
+	if (send_bytes(s, buf_span(bytes), false) != STATUS_OK)
+		discard(s, LOST);
+	buf_clear(bytes);
 }
 
 /*
@@ -105,7 +97,7 @@ static void send_gathered(struct session *s)
  */
 static enum status send_head(struct session *s, struct span added, size_t size)
 {
-	struct buf *bytes = &s->transaction->message->bytes;
+	struct buf *bytes = &s->transaction->bytes;
 	struct span rest = span_slice(buf_span(bytes), size, buf_size(bytes));
 	TRY(send_bytes(s, added, false));
 	TRY(send_bytes(s, span_slice(buf_span(bytes), 0, size), false));
@@ -118,7 +110,7 @@ static enum status send_head(struct session *s, struct span added, size_t size)
 static void judge_header(struct session *s, size_t size)
 {
 	struct message *m = s->transaction->message;
-	struct span header = span_slice(buf_span(&m->bytes), 0, size);
+	struct span header = span_slice(buf_span(&s->transaction->bytes), 0, size);
 	struct header_verdict verdict;
 	struct buf added BUF_AUTO;
 	buf_init(&added, ADDED_FIELDS_MAXIMUM);
@@ -134,17 +126,19 @@ static void judge_header(struct session *s, size_t size)
 	m->header_from = verdict.header_from;
 	m->message_id = verdict.message_id;
 	if (send_head(s, buf_span(&added), size) != STATUS_OK)
-		discard(m, LOST);
+		discard(s, LOST);
 }
 
 /* Takes off the lines that a mailbox file has before the header. */
-static enum status find_start(struct message *m, bool complete)
+static enum status find_start(struct session *s, bool complete)
 {
+	struct message *m = s->transaction->message;
+	struct buf *bytes = &s->transaction->bytes;
 	size_t size;
 	if (m->has_start)
 		return STATUS_OK;
-	TRY(header_measure_mbox(buf_span(&m->bytes), complete, &size));
-	buf_consume(&m->bytes, size);
+	TRY(header_measure_mbox(buf_span(bytes), complete, &size));
+	buf_consume(bytes, size);
 	m->has_start = true;
 	return STATUS_OK;
 }
@@ -156,14 +150,15 @@ static enum status find_start(struct message *m, bool complete)
 static void gather_header(struct session *s, bool complete)
 {
 	struct message *m = s->transaction->message;
-	size_t gathered = buf_size(&m->bytes);
+	const struct buf *bytes = &s->transaction->bytes;
+	size_t gathered = buf_size(bytes);
 	size_t size = 0;
 	if (!complete && gathered <= HEADER_MAXIMUM && gathered < 2 * m->looked_at)
 		return;
 	m->looked_at = gathered;
-	enum status status = find_start(m, complete);
+	enum status status = find_start(s, complete);
 	if (status == STATUS_OK)
-		status = header_find_end(buf_span(&m->bytes), complete, &size);
+		status = header_find_end(buf_span(bytes), complete, &size);
 	if (status == STATUS_OK && size <= HEADER_MAXIMUM)
 		judge_header(s, size);
 	else if (status == STATUS_OK || gathered > HEADER_MAXIMUM)
@@ -195,7 +190,7 @@ static void pass_on(struct session *s, bool complete)
 	if (!m->is_refused && !m->has_header)
 		gather_header(s, complete);
 	if (m->is_refused)
-		buf_clear(&m->bytes);
+		buf_clear(&s->transaction->bytes);
 	else if (m->has_header && !complete)
 		send_gathered(s);
 }
@@ -217,11 +212,11 @@ static void finish(struct session *s)
 		conclude(s, m->refusal);
 		return;
 	}
-	if (send_bytes(s, buf_span(&m->bytes), true) != STATUS_OK) {
+	if (send_bytes(s, buf_span(&s->transaction->bytes), true) != STATUS_OK) {
 		conclude(s, UNKNOWN);
 		return;
 	}
-	buf_clear(&m->bytes);
+	buf_clear(&s->transaction->bytes);
 	session_set_state(s, SESSION_OUTCOME);
 }
 
@@ -248,7 +243,7 @@ enum step message_step(struct session *s)
 		return wait_for_input(s);
 	if (!m->is_refused && relay_door_is_full(&s->gate->relay))
 		return session_wait_for_room(s);
-	enum status status = body_scan(&m->scanner, buf_span(input), &m->bytes, &used);
+	enum status status = body_scan(&m->scanner, buf_span(input), &s->transaction->bytes, &used);
 	buf_consume(input, used);
 	deadline_take_data(s, used);
 	if (status == STATUS_NO_MEMORY) {
@@ -281,7 +276,7 @@ void message_take_octets(struct session *s, struct span octets)
 	struct message *m = s->transaction->message;
 	if (m->is_refused)
 		return;
-	if (chunk_scan(&m->chunks, octets, &m->bytes) != STATUS_OK)
+	if (chunk_scan(&m->chunks, octets, &s->transaction->bytes) != STATUS_OK)
 		give_up(s);
 	else
 		pass_on(s, false);
@@ -291,7 +286,7 @@ void message_end_chunk(struct session *s, bool is_last)
 {
 	struct message *m = s->transaction->message;
 	if (is_last && !m->is_refused) {
-		if (chunk_scan_end(&m->chunks, &m->bytes) != STATUS_OK) {
+		if (chunk_scan_end(&m->chunks, &s->transaction->bytes) != STATUS_OK) {
 			give_up(s);
 			return;
 		}
@@ -315,7 +310,7 @@ static void take_early_refusal(struct session *s, struct span text)
 		refusal = LOST;
 	registry_remove(s->gate->transactions, &s->transaction->registration);
 	s->transaction->known = false;
-	discard(s->transaction->message, refusal);
+	discard(s, refusal);
 }
 
 enum status message_take_reply(struct session *s, struct span text)
@@ -347,5 +342,5 @@ void message_lost(struct session *s)
 	registry_remove(s->gate->transactions, &s->transaction->registration);
 	s->transaction->known = false;
 	if (!m->is_refused)
-		discard(m, LOST);
+		discard(s, LOST);
 }

@@ -34,7 +34,5 @@ bool message_is_refused(const struct session *s);
 MUST_USE enum status message_take_reply(struct session *s, struct span reply);
 /* The relay is lost, or silent: the client hears that the outcome is not known, or at the end that nothing was sent. */
 void message_lost(struct session *s);
-/* Frees what the transaction's message holds, if there is one. */
-void message_free(struct session *s);
 
 #endif

@@ -7,7 +7,6 @@
 
 #include "door/messages.h"
 #include "gate/deadline.h"
-#include "gate/message.h"
 #include "gate/session_talk.h"
 #include "smtp/reply.h"
 
@@ -199,7 +198,7 @@ void transaction_end(struct session *s)
 	if (t == NULL)
 		return;
 	registry_remove(s->gate->transactions, &t->registration);
-	message_free(s);
+	buf_free(&t->bytes);
 	buf_free(&t->recipients);
 	buf_free(&t->rcpt_parameters);
 	s->transaction = NULL;

@@ -34,6 +34,7 @@ struct transaction {
 	struct buf rcpt_parameters; /* one for each of them */
 	struct span refusal;        /* the relay gave up before DATA: what is left of it gets this reply */
 	struct message *message;    /* from DATA on */
+	struct buf bytes;           /* of the message, in wire form: scanned and not sent on yet (message.c) */
 };
 
 /* MAIL was accepted. STATUS_NO_MEMORY: no transaction. */

@@ -23,8 +23,6 @@ CIRCLES = [
      "one store of tokens cut into the list and its entries"),
     ("gate", "arrival gate ports session_life",
      "a session that ends may be the last of a draining gate, which ends the role"),
-    ("gate", "message transaction",
-     "a transaction's end frees the bytes of its message"),
     ("relay", "attempt delivery envelope message outcome probing refusal",
      "a delivery's parts call each other to go on, and close each entry by hand"),
     ("relay", "control control_relay control_trial",
