@@ -12,7 +12,9 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "gate/admission.h"
 #include "gate/count.h"
+#include "gate/departure.h"
 #include "net/proxy_header.h"
 
 #define HEADER_MS 3000    /* proxy-protocol.txt, 2: at least 3 s, so that a lost segment may come again */
@@ -70,7 +72,7 @@ static void refuse(struct arrival *a, const char *why)
 			    a->listener->config->name, address, why);
 	}
 	leave(a);
-	gate_session_gone(gate);
+	departure_note(gate);
 }
 
 static void on_deadline(void *context)
@@ -87,8 +89,8 @@ static void hand_on(struct arrival *a, const struct proxy_header *header)
 	int fd = a->fd;
 	a->fd = -1;
 	leave(a);
-	gate_admit(listener, fd, &client);
-	gate_session_gone(listener->gate);
+	admission_admit(listener, fd, &client);
+	departure_note(listener->gate);
 }
 
 /* Takes as many bytes as were seen before; only a fault of the system's gives fewer. */
@@ -123,7 +125,7 @@ static void on_ready(void *context, unsigned events)
 		look_at(a, (size_t)seen);
 	} else if (seen == 0 || (errno != EAGAIN && errno != EINTR)) {
 		leave(a); /* such as a health check that only connects */
-		gate_session_gone(gate);
+		departure_note(gate);
 	}
 }
 
@@ -139,7 +141,7 @@ void arrival_begin(struct gate_listener *listener, int fd, const struct endpoint
 		verdict = LIMITS_MEMORY;
 	}
 	if (a == NULL) {
-		gate_turn_away(listener, fd, peer, verdict);
+		admission_refuse(listener, fd, peer, verdict);
 		return;
 	}
 	a->listener = listener;

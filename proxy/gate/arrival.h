@@ -13,7 +13,7 @@
 bool arrival_is_expected(const struct gate_listener *listener, const struct endpoint *peer);
 /*
  * Owns `fd` until the header has been taken off it, to the byte; then
- * gate_admit() gets it with the client's address. Closed without a word when what
+ * admission_admit() gets it with the client's address. Closed without a word when what
  * comes is no header, when it takes too long; turned away as any client beyond limits.connections.
  */
 void arrival_begin(struct gate_listener *listener, int fd, const struct endpoint *peer);

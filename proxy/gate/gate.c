@@ -1,7 +1,6 @@
 /*
- * The gate role: takes over sockets and the certificate at start, accepts
- * clients within the limits, and ends once it is drained. After start it opens
- * nothing: neither files nor sockets.
+ * The gate role: what it is made of at start, certificates and limits among it, and how all of that ends. After start
+ * it opens nothing: neither files nor sockets.
  */
 #include "gate/gate.h"
 
@@ -14,56 +13,11 @@
 #include "gate/answers.h"
 #include "gate/arrival.h"
 #include "gate/count.h"
+#include "gate/drain.h"
 #include "gate/ports.h"
 #include "gate/session_life.h"
 
 #define NAME_MAXIMUM 160 /* bytes of a descriptor's name */
-
-/* ---- accepting */
-
-static const struct {
-	enum stats_refusal reason;
-	struct span reply;
-} turned_away[] = {
-	[LIMITS_CONNECTIONS] = { REFUSAL_CONNECTIONS,
-				 SPAN("421 4.7.0 Too many connections, please try again later\r\n") },
-	[LIMITS_ADDRESS] = { REFUSAL_ADDRESS, SPAN("421 4.7.0 Too many connections, please try again later\r\n") },
-	[LIMITS_MEMORY] = { REFUSAL_MEMORY, SPAN("421 4.3.2 No memory for more clients, please try again later\r\n") },
-	[LIMITS_DESCRIPTORS] = { REFUSAL_DESCRIPTORS,
-				 SPAN("421 4.3.2 No room for more clients, please try again later\r\n") },
-	[LIMITS_NETWORK] = { REFUSAL_NETWORK, SPAN("421 4.7.0 This port does not serve your network\r\n") },
-};
-
-/* A client of an encrypted port can't read a reply that is not; the others are told why. */
-void gate_turn_away(struct gate_listener *listener, int fd, const struct endpoint *client, enum limits_verdict verdict)
-{
-	struct span reply = turned_away[verdict].reply;
-	char address[ENDPOINT_TEXT_SIZE];
-	endpoint_format(client, address);
-	count_refused(listener->gate, turned_away[verdict].reason);
-	refused_note(&listener->gate->refused, turned_away[verdict].reason, span_of(address), endpoint_port(client),
-		     span_of(listener->config->name));
-	if (listener->config->tls == LISTENER_TLS_STARTTLS && write(fd, reply.data, reply.size) < 0)
-		log_debug("a refused client was gone already");
-	close(fd);
-}
-
-static enum limits_verdict enter(const struct gate_listener *listener, const struct endpoint *client, uint64_t network)
-{
-	if (listener->served.count && !networks_contain(&listener->served, client))
-		return LIMITS_NETWORK;
-	return limits_enter(&listener->gate->limits, network);
-}
-
-void gate_admit(struct gate_listener *listener, int fd, const struct endpoint *client)
-{
-	uint64_t network = limits_network_of(&client->storage);
-	enum limits_verdict verdict = enter(listener, client, network);
-	if (verdict == LIMITS_ADMITTED)
-		session_open(listener, fd, client, network);
-	else
-		gate_turn_away(listener, fd, client, verdict);
-}
 
 /* ---- start */
 
@@ -221,8 +175,6 @@ static enum status take_census(struct gate *gate)
 	return STATUS_OK;
 }
 
-static void on_drain_expired(void *context);
-
 static enum status make_parts(struct gate *gate)
 {
 	TRY(take_census(gate));
@@ -231,7 +183,7 @@ static enum status make_parts(struct gate *gate)
 	TRY(auth_door_begin(&gate->auth, gate, &answers_of_auth));
 	TRY(refused_begin(&gate->refused, gate));
 	TRY(anonymous_begin(&gate->anonymous, gate));
-	TRY(timer_make(gate->loop, on_drain_expired, gate, &gate->drain_timer));
+	TRY(drain_prepare(gate));
 	return make_listeners(gate);
 }
 
@@ -303,63 +255,12 @@ static void attached(void *state, enum role_kind peer, uint32_t instance, int fd
 		close(fd); /* nobody else has a word with a gate */
 }
 
-static void drain_sessions(struct gate *gate, bool now)
-{
-	for (struct session *s = TAILQ_FIRST(&gate->sessions), *next; s; s = next) {
-		next = TAILQ_NEXT(s, in_gate);
-		session_on_drain(s, now);
-	}
-}
-
-static void on_drain_expired(void *context)
-{
-	struct gate *gate = context;
-	log_info("%" PRIu64 " sessions did not end in time and are closed",
-		 gate->open_count + gate->authenticated_count);
-	drain_sessions(gate, true);
-	arrival_end_all(gate);
-	gate_session_gone(gate);
-}
-
-static bool is_empty(const struct gate *gate)
-{
-	return TAILQ_EMPTY(&gate->sessions) && TAILQ_EMPTY(&gate->arrivals);
-}
-
-/* While there is a turn left in which the relay door can be written to. */
-static void finish(struct gate *gate)
-{
-	refused_tell(&gate->refused);
-	anonymous_tell(&gate->anonymous);
-	role_finish(gate->role);
-}
-
-void gate_session_gone(struct gate *gate)
-{
-	if (gate->draining && is_empty(gate))
-		finish(gate);
-}
-
-static void drain(void *state, uint64_t limit_ms, bool succeeded)
-{
-	struct gate *gate = state;
-	bool was_draining = gate->draining;
-	ports_finish(gate); /* whoever comes in with it is there before the last one may have gone */
-	gate->draining = true;
-	gate->succeeded = succeeded;
-	timer_set(gate->drain_timer, limit_ms);
-	if (is_empty(gate) && !was_draining)
-		finish(gate);
-	else
-		drain_sessions(gate, false);
-}
-
 const struct role gate_role = {
 	.kind = ROLE_GATE,
 	.name = "gate",
 	.start = start,
 	.attached = attached,
-	.drain = drain,
+	.drain = drain_begin,
 	.listen = ports_listen,
 	.take_ticket_key = take_ticket_key,
 	.stop = stop,

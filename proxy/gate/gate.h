@@ -72,11 +72,4 @@ struct gate {
 	bool succeeded; /* draining: other gates serve in its place */
 };
 
-/* A connection that the limits do not admit: counted, recorded, told where it can be told, closed. */
-void gate_turn_away(struct gate_listener *listener, int fd, const struct endpoint *client, enum limits_verdict verdict);
-/* Takes over a connection of this client: makes it a session, or turns it away. */
-void gate_admit(struct gate_listener *listener, int fd, const struct endpoint *client);
-/* A session, or an arrival, is gone: a draining gate ends with its last one. */
-void gate_session_gone(struct gate *gate);
-
 #endif

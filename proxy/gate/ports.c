@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "gate/admission.h"
 #include "gate/arrival.h"
 
 #define NAME_SIZE 192 /* bytes of a descriptor's name, the NUL included */
@@ -26,7 +27,7 @@ static void on_accepted(void *context, int fd, const struct endpoint *peer)
 	if (arrival_is_expected(listener, peer))
 		arrival_begin(listener, fd, peer);
 	else
-		gate_admit(listener, fd, peer);
+		admission_admit(listener, fd, peer);
 }
 
 /* Takes `fd` over. */

@@ -17,6 +17,7 @@
 #include "gate/commands.h"
 #include "gate/count.h"
 #include "gate/deadline.h"
+#include "gate/departure.h"
 #include "gate/handshake.h"
 #include "gate/message.h"
 #include "gate/session_talk.h"
@@ -75,7 +76,7 @@ static void close_session(struct session *s)
 	free(s->tls_client_subject);
 	free(s->user);
 	free(s);
-	gate_session_gone(gate);
+	departure_note(gate);
 }
 
 /* ---- the driver */

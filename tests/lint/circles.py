@@ -21,8 +21,6 @@ CIRCLES = [
      "each door's answer goes on in an exchange, and an exchange asks through both doors; a role that drains asks both"),
     ("auth", "oauth/source oauth/tokens",
      "one store of tokens cut into the list and its entries"),
-    ("gate", "arrival gate ports session_life",
-     "a session that ends may be the last of a draining gate, which ends the role"),
     ("relay", "attempt delivery envelope message outcome probing refusal",
      "a delivery's parts call each other to go on, and close each entry by hand"),
     ("relay", "control control_relay control_trial",
