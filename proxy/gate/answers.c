@@ -5,7 +5,7 @@
 #include "gate/answers.h"
 
 #include "gate/cmd_auth.h"
-#include "gate/message.h"
+#include "gate/intake.h"
 #include "gate/session_life.h"
 #include "gate/transaction.h"
 
@@ -51,7 +51,7 @@ static enum status take_envelope_reply(struct session *s, const struct door_enve
 
 static enum status take_message_reply(struct session *s, struct span reply)
 {
-	TRY(message_take_reply(s, reply));
+	TRY(intake_take_reply(s, reply));
 	session_drive(s);
 	return STATUS_OK;
 }
@@ -72,8 +72,8 @@ static void lose_relay(struct gate *gate)
 	for (struct session *s = TAILQ_FIRST(&gate->sessions), *next; s; s = next) {
 		next = TAILQ_NEXT(s, in_gate);
 		session_leave_paced(s);
-		if (s->transaction && s->transaction->message)
-			message_lost(s);
+		if (s->transaction && s->transaction->intake)
+			intake_lost(s);
 		else
 			transaction_lost(s);
 		session_drive(s);

@@ -10,7 +10,7 @@
 #include "gate/commands.h"
 #include "gate/count.h"
 #include "gate/deadline.h"
-#include "gate/message.h"
+#include "gate/intake.h"
 #include "gate/session_talk.h"
 #include "gate/transaction.h"
 #include "smtp/chunk.h"
@@ -56,7 +56,7 @@ static const char *begin_message(struct session *s)
 	const char *refusal = transaction_refuse_message(s);
 	if (refusal && span_is_empty(s->transaction->refusal))
 		return refusal;
-	if (message_begin(s) != STATUS_OK)
+	if (intake_begin(s) != STATUS_OK)
 		return "451 4.3.0 Out of memory, please try again";
 	return NULL;
 }
@@ -68,10 +68,10 @@ void cmd_bdat(struct session *s, const struct command *command)
 		refuse_syntax(s);
 		return;
 	}
-	bool goes_on = s->transaction->message != NULL;
+	bool goes_on = s->transaction->intake != NULL;
 	begin(s, &announcement, goes_on ? NULL : begin_message(s), goes_on);
 	if (s->chunk.refusal == NULL)
-		message_expect_octets(s, announcement.size);
+		intake_expect_octets(s, announcement.size);
 }
 
 /* ---- the octets */
@@ -79,7 +79,7 @@ void cmd_bdat(struct session *s, const struct command *command)
 static enum step end_chunk(struct session *s)
 {
 	if (s->chunk.refusal == NULL) {
-		message_end_chunk(s, s->chunk.is_last);
+		intake_end_chunk(s, s->chunk.is_last);
 		return STEP_NEXT;
 	}
 	session_set_state(s, SESSION_COMMAND);
@@ -100,7 +100,7 @@ static void take(struct session *s, struct span octets)
 {
 	s->chunk.left -= octets.size;
 	if (s->chunk.refusal == NULL)
-		message_take_octets(s, octets);
+		intake_take_octets(s, octets);
 	buf_consume(stream_input(s->stream), octets.size);
 	deadline_take_data(s, octets.size);
 }
@@ -108,14 +108,14 @@ static void take(struct session *s, struct span octets)
 enum step bdat_step(struct session *s)
 {
 	struct span input = buf_span(stream_input(s->stream));
-	bool goes_on = s->chunk.refusal == NULL && !message_is_refused(s);
+	bool goes_on = s->chunk.refusal == NULL && !intake_is_refused(s);
 	if (s->chunk.left == 0)
 		return end_chunk(s);
 	if (span_is_empty(input))
 		return wait_for_octets(s);
 	if (goes_on && relay_door_is_full(&s->gate->relay))
 		return session_wait_for_room(s);
-	input = span_slice(input, 0, MESSAGE_OCTETS_MAXIMUM);
+	input = span_slice(input, 0, INTAKE_OCTETS_MAXIMUM);
 	take(s, s->chunk.left < input.size ? span_slice(input, 0, s->chunk.left) : input);
 	return STEP_NEXT;
 }

@@ -1,7 +1,7 @@
 /* DATA (RFC 5321, 4.1.1.4): the go-ahead for a message, once a recipient was accepted. */
 #include "gate/commands.h"
 #include "gate/deadline.h"
-#include "gate/message.h"
+#include "gate/intake.h"
 #include "gate/session_talk.h"
 #include "gate/transaction.h"
 
@@ -15,7 +15,7 @@ void cmd_data(struct session *s, const struct command *command)
 	} else if (refusal) {
 		session_reply(s, span_of(refusal));
 		transaction_count_refused_message(s);
-	} else if (message_begin(s) != STATUS_OK) {
+	} else if (intake_begin(s) != STATUS_OK) {
 		session_reply(s, SPAN("451 4.3.0 Out of memory, please try again"));
 	} else {
 		deadline_begin_data(s);

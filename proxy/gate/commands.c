@@ -69,7 +69,7 @@ static unsigned conditions_of(const struct session *s)
 {
 	bool secure = stream_is_secure(s->stream);
 	return (s->helo ? HELO : 0U) | (secure ? TLS | TLS_FOR_AUTH : 0U) | (s->user ? USER : 0U) |
-	       (s->transaction ? TRANSACTION : 0U) | (s->transaction && s->transaction->message ? CHUNKS : 0U);
+	       (s->transaction ? TRANSACTION : 0U) | (s->transaction && s->transaction->intake ? CHUNKS : 0U);
 }
 
 static const char *find_refusal(const struct session *s, const struct row *row, const struct command *command)

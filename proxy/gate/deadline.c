@@ -43,7 +43,7 @@ void deadline_take_data(struct session *s, size_t bytes)
 
 static bool is_within_data(const struct session *s)
 {
-	bool is_between_chunks = s->state == SESSION_COMMAND && s->transaction && s->transaction->message;
+	bool is_between_chunks = s->state == SESSION_COMMAND && s->transaction && s->transaction->intake;
 	return s->state == SESSION_DATA || s->state == SESSION_CHUNK || is_between_chunks;
 }
 

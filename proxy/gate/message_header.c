@@ -219,7 +219,7 @@ static enum status write_fields(struct session *s, const struct header_facts *fa
 
 /* ---- the verdict */
 
-enum status message_judge_header(struct session *s, struct span header, struct buf *added,
+enum status message_header_judge(struct session *s, struct span header, struct buf *added,
 				 struct header_verdict *out_verdict)
 {
 	/* What can't be read is taken to have all fields: nothing is added but Received. */

@@ -20,7 +20,7 @@ struct header_verdict {
  * Judges `header` (whole, in wire form) for this session and its transaction,
  * and appends the fields to add to `added`. STATUS_NO_MEMORY, STATUS_TOO_LARGE: no verdict.
  */
-MUST_USE enum status message_judge_header(struct session *s, struct span header, struct buf *added,
+MUST_USE enum status message_header_judge(struct session *s, struct span header, struct buf *added,
 					  struct header_verdict *out_verdict);
 
 #endif

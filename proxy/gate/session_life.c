@@ -1,6 +1,6 @@
 /*
  * The session's life: opening, the events of its stream, deadlines, the driver and the end. What commands do is in
- * cmd_*.c, and what messages do in message.c.
+ * cmd_*.c, and what messages do in intake.c.
  *
  * Owns the stream and all memory of the session. What fails for want of memory ends this session alone.
  */
@@ -19,7 +19,7 @@
 #include "gate/deadline.h"
 #include "gate/departure.h"
 #include "gate/handshake.h"
-#include "gate/message.h"
+#include "gate/intake.h"
 #include "gate/session_talk.h"
 #include "gate/transaction.h"
 
@@ -106,7 +106,7 @@ static enum step (*const steps[SESSION_STATES])(struct session *s) = {
 	[SESSION_SWITCHING] = starttls_step_switch,
 	[SESSION_AUTH_VERDICT] = step_nothing,
 	[SESSION_AUTH_RESPONSE] = auth_step_response,
-	[SESSION_DATA] = message_step,
+	[SESSION_DATA] = intake_step,
 	[SESSION_CHUNK] = bdat_step,
 	[SESSION_OUTCOME] = step_nothing,
 	[SESSION_CLOSED] = step_nothing,
@@ -150,7 +150,7 @@ static void act_on_deadline(struct session *s)
 				    "timeout");
 		break;
 	case DEADLINE_OUTCOME:
-		message_lost(s);
+		intake_lost(s);
 		break;
 	case DEADLINE_ROOM:
 		session_farewell(s, SPAN("421 4.3.2 The delivery service is too busy, please try again"), "relay busy");

@@ -10,7 +10,7 @@
 #include "smtp/parameters.h"
 
 struct door_envelope_reply;
-struct message;
+struct intake;
 
 /*
  * Invariants: registered iff `known`; each recipient that the relay was asked
@@ -33,8 +33,8 @@ struct transaction {
 	struct buf recipients;      /* of the batch, an encoded list */
 	struct buf rcpt_parameters; /* one for each of them */
 	struct span refusal;        /* the relay gave up before DATA: what is left of it gets this reply */
-	struct message *message;    /* from DATA on */
-	struct buf bytes;           /* of the message, in wire form: scanned and not sent on yet (message.c) */
+	struct intake *intake;      /* from DATA on */
+	struct buf bytes;           /* of the message, in wire form: scanned and not sent on yet (intake.c) */
 };
 
 /* MAIL was accepted. STATUS_NO_MEMORY: no transaction. */

@@ -9,30 +9,30 @@
  * Lines of any length pass as they are (RFC 5321, 4.5.3.1.6 asks for 1,000 octets at least): cutting one would change the message,
  * and what its relay says to it is what the client hears.
  */
-#ifndef GATE_MESSAGE_H
-#define GATE_MESSAGE_H
+#ifndef GATE_INTAKE_H
+#define GATE_INTAKE_H
 
 #include "gate/session.h"
 
 /* DATA or the first BDAT was accepted. STATUS_NO_MEMORY: nothing has begun. */
-MUST_USE enum status message_begin(struct session *s);
+MUST_USE enum status intake_begin(struct session *s);
 /* SESSION_DATA: one piece of input. */
-enum step message_step(struct session *s);
+enum step intake_step(struct session *s);
 
 /* The most of a chunk to be given at once. */
-#define MESSAGE_OCTETS_MAXIMUM (32U << 10)
+#define INTAKE_OCTETS_MAXIMUM (32U << 10)
 /* BDAT announces so many octets: a message that they make too large is refused before they come. */
-void message_expect_octets(struct session *s, uint64_t size);
+void intake_expect_octets(struct session *s, uint64_t size);
 /* SESSION_CHUNK: some octets; dropped when the message is refused. May end the session. */
-void message_take_octets(struct session *s, struct span octets);
+void intake_take_octets(struct session *s, struct span octets);
 /* The chunk is complete, and is answered: a refusal ends the transaction, the last chunk the message. */
-void message_end_chunk(struct session *s, bool is_last);
+void intake_end_chunk(struct session *s, bool is_last);
 /* True when nothing of it goes to the relay any more. */
-bool message_is_refused(const struct session *s);
+bool intake_is_refused(const struct session *s);
 
 /* The relay's outcome, or an early refusal. STATUS_INVALID: a success before there was a whole message, and nothing has happened. */
-MUST_USE enum status message_take_reply(struct session *s, struct span reply);
+MUST_USE enum status intake_take_reply(struct session *s, struct span reply);
 /* The relay is lost, or silent: the client hears that the outcome is not known, or at the end that nothing was sent. */
-void message_lost(struct session *s);
+void intake_lost(struct session *s);
 
 #endif

@@ -3,7 +3,7 @@
  * found on the way is kept, told to the relay at once, and to the client at
  * the end of the data.
  */
-#include "gate/message.h"
+#include "gate/intake.h"
 
 #include <inttypes.h>
 
@@ -24,7 +24,7 @@
 #define UNKNOWN SPAN("451 4.3.0 The delivery service was interrupted, it is not known whether the message was sent")
 #define NO_MEMORY SPAN("451 4.3.0 Out of memory, please try again")
 
-struct message {
+struct intake {
 	struct body_scanner scanner; /* of DATA */
 	struct chunk_scanner chunks; /* of BDAT; the other one stays zero */
 	size_t looked_at;            /* bytes when the header's end was looked for last */
@@ -36,15 +36,15 @@ struct message {
 	struct span message_id;
 };
 
-enum status message_begin(struct session *s)
+enum status intake_begin(struct session *s)
 {
-	struct message *m = arena_alloc(&s->arena, sizeof(*m));
-	if (m == NULL)
+	struct intake *in = arena_alloc(&s->arena, sizeof(*in));
+	if (in == NULL)
 		return STATUS_NO_MEMORY;
 	buf_init(&s->transaction->bytes, HEADER_MAXIMUM + PIECE_MAXIMUM);
-	m->refusal = s->transaction->refusal;
-	m->is_refused = !span_is_empty(m->refusal);
-	s->transaction->message = m;
+	in->refusal = s->transaction->refusal;
+	in->is_refused = !span_is_empty(in->refusal);
+	s->transaction->intake = in;
 	return STATUS_OK;
 }
 
@@ -53,9 +53,9 @@ enum status message_begin(struct session *s)
 /* From here on the data is only read to its end. */
 static void discard(struct session *s, struct span refusal)
 {
-	struct message *m = s->transaction->message;
-	m->is_refused = true;
-	m->refusal = refusal;
+	struct intake *in = s->transaction->intake;
+	in->is_refused = true;
+	in->refusal = refusal;
 	buf_clear(&s->transaction->bytes);
 }
 
@@ -72,11 +72,11 @@ static void refuse(struct session *s, struct span refusal, struct span reason, e
 
 static enum status send_bytes(struct session *s, struct span bytes, bool complete)
 {
-	struct message *m = s->transaction->message;
+	struct intake *in = s->transaction->intake;
 	struct door_message_data data = { .transaction = s->transaction->number, .complete = complete, .bytes = bytes };
 	if (complete) {
-		data.header_from = m->header_from;
-		data.message_id = m->message_id;
+		data.header_from = in->header_from;
+		data.message_id = in->message_id;
 	}
 	return relay_door_data(&s->gate->relay, &data);
 }
@@ -109,12 +109,12 @@ static enum status send_head(struct session *s, struct span added, size_t size)
 
 static void judge_header(struct session *s, size_t size)
 {
-	struct message *m = s->transaction->message;
+	struct intake *in = s->transaction->intake;
 	struct span header = span_slice(buf_span(&s->transaction->bytes), 0, size);
 	struct header_verdict verdict;
 	struct buf added BUF_AUTO;
 	buf_init(&added, ADDED_FIELDS_MAXIMUM);
-	if (message_judge_header(s, header, &added, &verdict) != STATUS_OK) {
+	if (message_header_judge(s, header, &added, &verdict) != STATUS_OK) {
 		refuse(s, NO_MEMORY, SPAN("memory"), REFUSAL_OTHER);
 		return;
 	}
@@ -122,9 +122,9 @@ static void judge_header(struct session *s, size_t size)
 		refuse(s, verdict.refusal, verdict.reason, verdict.label);
 		return;
 	}
-	m->has_header = true;
-	m->header_from = verdict.header_from;
-	m->message_id = verdict.message_id;
+	in->has_header = true;
+	in->header_from = verdict.header_from;
+	in->message_id = verdict.message_id;
 	if (send_head(s, buf_span(&added), size) != STATUS_OK)
 		discard(s, LOST);
 }
@@ -132,14 +132,14 @@ static void judge_header(struct session *s, size_t size)
 /* Takes off the lines that a mailbox file has before the header. */
 static enum status find_start(struct session *s, bool complete)
 {
-	struct message *m = s->transaction->message;
+	struct intake *in = s->transaction->intake;
 	struct buf *bytes = &s->transaction->bytes;
 	size_t size;
-	if (m->has_start)
+	if (in->has_start)
 		return STATUS_OK;
 	TRY(header_measure_mbox(buf_span(bytes), complete, &size));
 	buf_consume(bytes, size);
-	m->has_start = true;
+	in->has_start = true;
 	return STATUS_OK;
 }
 
@@ -149,13 +149,13 @@ static enum status find_start(struct session *s, bool complete)
  */
 static void gather_header(struct session *s, bool complete)
 {
-	struct message *m = s->transaction->message;
+	struct intake *in = s->transaction->intake;
 	const struct buf *bytes = &s->transaction->bytes;
 	size_t gathered = buf_size(bytes);
 	size_t size = 0;
-	if (!complete && gathered <= HEADER_MAXIMUM && gathered < 2 * m->looked_at)
+	if (!complete && gathered <= HEADER_MAXIMUM && gathered < 2 * in->looked_at)
 		return;
-	m->looked_at = gathered;
+	in->looked_at = gathered;
 	enum status status = find_start(s, complete);
 	if (status == STATUS_OK)
 		status = header_find_end(buf_span(bytes), complete, &size);
@@ -174,24 +174,24 @@ static void refuse_size(struct session *s)
 /* What the scanner has seen may already decide. */
 static void judge_data(struct session *s)
 {
-	const struct message *m = s->transaction->message;
-	if (m->scanner.size + m->chunks.size > s->gate->config->limits.message_size)
+	const struct intake *in = s->transaction->intake;
+	if (in->scanner.size + in->chunks.size > s->gate->config->limits.message_size)
 		refuse_size(s);
-	else if (m->scanner.has_cr_or_nul || m->chunks.has_cr_or_nul)
+	else if (in->scanner.has_cr_or_nul || in->chunks.has_cr_or_nul)
 		refuse(s, SPAN("554 5.6.0 The message has a carriage return without a line feed, or a NUL byte"),
 		       SPAN("stray CR or NUL"), REFUSAL_SYNTAX);
 }
 
 static void pass_on(struct session *s, bool complete)
 {
-	struct message *m = s->transaction->message;
-	if (!m->is_refused)
+	struct intake *in = s->transaction->intake;
+	if (!in->is_refused)
 		judge_data(s);
-	if (!m->is_refused && !m->has_header)
+	if (!in->is_refused && !in->has_header)
 		gather_header(s, complete);
-	if (m->is_refused)
+	if (in->is_refused)
 		buf_clear(&s->transaction->bytes);
-	else if (m->has_header && !complete)
+	else if (in->has_header && !complete)
 		send_gathered(s);
 }
 
@@ -207,9 +207,9 @@ static void conclude(struct session *s, struct span reply)
 
 static void finish(struct session *s)
 {
-	struct message *m = s->transaction->message;
-	if (m->is_refused) {
-		conclude(s, m->refusal);
+	struct intake *in = s->transaction->intake;
+	if (in->is_refused) {
+		conclude(s, in->refusal);
 		return;
 	}
 	if (send_bytes(s, buf_span(&s->transaction->bytes), true) != STATUS_OK) {
@@ -234,16 +234,16 @@ static enum step wait_for_input(struct session *s)
 	return STEP_WAIT;
 }
 
-enum step message_step(struct session *s)
+enum step intake_step(struct session *s)
 {
-	struct message *m = s->transaction->message;
+	struct intake *in = s->transaction->intake;
 	struct buf *input = stream_input(s->stream);
 	size_t used = 0;
 	if (buf_size(input) == 0)
 		return wait_for_input(s);
-	if (!m->is_refused && relay_door_is_full(&s->gate->relay))
+	if (!in->is_refused && relay_door_is_full(&s->gate->relay))
 		return session_wait_for_room(s);
-	enum status status = body_scan(&m->scanner, buf_span(input), &s->transaction->bytes, &used);
+	enum status status = body_scan(&in->scanner, buf_span(input), &s->transaction->bytes, &used);
 	buf_consume(input, used);
 	deadline_take_data(s, used);
 	if (status == STATUS_NO_MEMORY) {
@@ -258,41 +258,41 @@ enum step message_step(struct session *s)
 
 /* ---- BDAT */
 
-bool message_is_refused(const struct session *s)
+bool intake_is_refused(const struct session *s)
 {
-	return s->transaction->message->is_refused;
+	return s->transaction->intake->is_refused;
 }
 
-void message_expect_octets(struct session *s, uint64_t size)
+void intake_expect_octets(struct session *s, uint64_t size)
 {
-	struct message *m = s->transaction->message;
+	struct intake *in = s->transaction->intake;
 	uint64_t maximum = s->gate->config->limits.message_size;
-	if (!m->is_refused && (m->chunks.size > maximum || size > maximum - m->chunks.size))
+	if (!in->is_refused && (in->chunks.size > maximum || size > maximum - in->chunks.size))
 		refuse_size(s);
 }
 
-void message_take_octets(struct session *s, struct span octets)
+void intake_take_octets(struct session *s, struct span octets)
 {
-	struct message *m = s->transaction->message;
-	if (m->is_refused)
+	struct intake *in = s->transaction->intake;
+	if (in->is_refused)
 		return;
-	if (chunk_scan(&m->chunks, octets, &s->transaction->bytes) != STATUS_OK)
+	if (chunk_scan(&in->chunks, octets, &s->transaction->bytes) != STATUS_OK)
 		give_up(s);
 	else
 		pass_on(s, false);
 }
 
-void message_end_chunk(struct session *s, bool is_last)
+void intake_end_chunk(struct session *s, bool is_last)
 {
-	struct message *m = s->transaction->message;
-	if (is_last && !m->is_refused) {
-		if (chunk_scan_end(&m->chunks, &s->transaction->bytes) != STATUS_OK) {
+	struct intake *in = s->transaction->intake;
+	if (is_last && !in->is_refused) {
+		if (chunk_scan_end(&in->chunks, &s->transaction->bytes) != STATUS_OK) {
 			give_up(s);
 			return;
 		}
 		pass_on(s, true);
 	}
-	if (is_last || m->is_refused) {
+	if (is_last || in->is_refused) {
 		finish(s);
 		return;
 	}
@@ -313,7 +313,7 @@ static void take_early_refusal(struct session *s, struct span text)
 	discard(s, refusal);
 }
 
-enum status message_take_reply(struct session *s, struct span text)
+enum status intake_take_reply(struct session *s, struct span text)
 {
 	struct reply reply = { 0 };
 	if (reply_read(text, &reply) != STATUS_OK) {
@@ -325,22 +325,22 @@ enum status message_take_reply(struct session *s, struct span text)
 		return STATUS_INVALID;
 	if (s->state == SESSION_OUTCOME)
 		conclude(s, text);
-	else if (s->transaction->message)
+	else if (s->transaction->intake)
 		take_early_refusal(s, text);
 	else
 		transaction_take_refusal(s, text);
 	return STATUS_OK;
 }
 
-void message_lost(struct session *s)
+void intake_lost(struct session *s)
 {
-	struct message *m = s->transaction->message;
+	struct intake *in = s->transaction->intake;
 	if (s->state == SESSION_OUTCOME) {
 		conclude(s, UNKNOWN);
 		return;
 	}
 	registry_remove(s->gate->transactions, &s->transaction->registration);
 	s->transaction->known = false;
-	if (!m->is_refused)
+	if (!in->is_refused)
 		discard(s, LOST);
 }
