@@ -7,7 +7,7 @@
 #include "door/messages.h"
 #include "gate/gate.h"
 
-static bool tell(struct anonymous *anonymous, const char *network, uint64_t count)
+static bool tell_network(struct anonymous *anonymous, const char *network, uint64_t count)
 {
 	struct relay_door *relay = &anonymous->gate->relay;
 	const struct door_sessions_anonymous message = { .network = span_of(network), .count = count };
@@ -19,11 +19,11 @@ static bool tell_all(struct anonymous *anonymous)
 {
 	while (anonymous->row_count) {
 		const struct anonymous_row *last = &anonymous->rows[anonymous->row_count - 1];
-		if (!tell(anonymous, last->network, last->count))
+		if (!tell_network(anonymous, last->network, last->count))
 			return false;
 		anonymous->row_count--;
 	}
-	if (anonymous->others && !tell(anonymous, "", anonymous->others))
+	if (anonymous->others && !tell_network(anonymous, "", anonymous->others))
 		return false;
 	anonymous->others = 0;
 	return true;

@@ -40,7 +40,7 @@ bool arrival_is_expected(const struct gate_listener *listener, const struct endp
 
 /* ---- the end */
 
-static void leave(struct arrival *a)
+static void end_arrival(struct arrival *a)
 {
 	struct gate *gate = a->listener->gate;
 	TAILQ_REMOVE(&gate->arrivals, a, in_gate);
@@ -56,10 +56,10 @@ void arrival_end_all(struct gate *gate)
 {
 	struct arrival *a;
 	while ((a = TAILQ_FIRST(&gate->arrivals)) != NULL)
-		leave(a);
+		end_arrival(a);
 }
 
-static void refuse(struct arrival *a, const char *why)
+static void refuse_arrival(struct arrival *a, const char *why)
 {
 	struct gate *gate = a->listener->gate;
 	uint64_t now = loop_now_ms(gate->loop);
@@ -71,30 +71,30 @@ static void refuse(struct arrival *a, const char *why)
 		log_warning("listener %s: a connection from %s, which is in proxy_protocol_from, was closed: %s",
 			    a->listener->config->name, address, why);
 	}
-	leave(a);
+	end_arrival(a);
 	departure_note(gate);
 }
 
 static void on_deadline(void *context)
 {
-	refuse(context, "no PROXY header came in time");
+	refuse_arrival(context, "no PROXY header came in time");
 }
 
 /* ---- the header */
 
-static void hand_on(struct arrival *a, const struct proxy_header *header)
+static void hand_on_client(struct arrival *a, const struct proxy_header *header)
 {
 	struct gate_listener *listener = a->listener;
 	const struct endpoint client = header->has_client ? header->client : a->peer;
 	int fd = a->fd;
 	a->fd = -1;
-	leave(a);
+	end_arrival(a);
 	admission_admit(listener, fd, &client);
 	departure_note(listener->gate);
 }
 
 /* Takes as many bytes as were seen before; only a fault of the system's gives fewer. */
-static bool take(struct arrival *a, size_t size)
+static bool take_header_bytes(struct arrival *a, size_t size)
 {
 	if (recv(a->fd, a->bytes + a->size, size, 0) != (ssize_t)size)
 		return false;
@@ -102,17 +102,17 @@ static bool take(struct arrival *a, size_t size)
 	return true;
 }
 
-static void look_at(struct arrival *a, size_t seen)
+static void look_at_header(struct arrival *a, size_t seen)
 {
 	struct proxy_header header;
 	size_t used = 0;
 	enum status status = proxy_header_parse((struct span){ a->bytes, a->size + seen }, &header, &used);
 	if (status != STATUS_OK && status != STATUS_AGAIN)
-		refuse(a, "it did not begin with a PROXY header");
-	else if (!take(a, status == STATUS_OK ? used - a->size : seen))
-		refuse(a, "it can't be read");
+		refuse_arrival(a, "it did not begin with a PROXY header");
+	else if (!take_header_bytes(a, status == STATUS_OK ? used - a->size : seen))
+		refuse_arrival(a, "it can't be read");
 	else if (status == STATUS_OK)
-		hand_on(a, &header);
+		hand_on_client(a, &header);
 }
 
 static void on_ready(void *context, unsigned events)
@@ -122,9 +122,9 @@ static void on_ready(void *context, unsigned events)
 	(void)events;
 	ssize_t seen = recv(a->fd, a->bytes + a->size, sizeof(a->bytes) - a->size, MSG_PEEK);
 	if (seen > 0) {
-		look_at(a, (size_t)seen);
+		look_at_header(a, (size_t)seen);
 	} else if (seen == 0 || (errno != EAGAIN && errno != EINTR)) {
-		leave(a); /* such as a health check that only connects */
+		end_arrival(a); /* such as a health check that only connects */
 		departure_note(gate);
 	}
 }
@@ -154,7 +154,7 @@ void arrival_begin(struct gate_listener *listener, int fd, const struct endpoint
 	if (watch_create(gate->loop, fd, WATCH_READ, on_ready, a, &a->watch) != STATUS_OK ||
 	    timer_make(gate->loop, on_deadline, a, &a->deadline) != STATUS_OK) {
 		log_warning("no memory for one more connection");
-		leave(a);
+		end_arrival(a);
 		return;
 	}
 	timer_set(a->deadline, HEADER_MS);

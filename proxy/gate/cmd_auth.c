@@ -39,7 +39,7 @@ void cmd_auth(struct session *s, const struct command *command)
 	session_set_state(s, SESSION_AUTH_VERDICT);
 }
 
-static void give_up(struct session *s, struct span reply)
+static void cancel_login(struct session *s, struct span reply)
 {
 	auth_door_cancel(s);
 	session_set_state(s, SESSION_COMMAND);
@@ -49,7 +49,7 @@ static void give_up(struct session *s, struct span reply)
 static void take_response(struct session *s, struct span line)
 {
 	if (span_equal(line, SPAN("*"))) {
-		give_up(s, SPAN("501 5.7.0 Authentication cancelled"));
+		cancel_login(s, SPAN("501 5.7.0 Authentication cancelled"));
 	} else if (auth_door_step(s, line) == STATUS_OK) {
 		session_set_state(s, SESSION_AUTH_VERDICT);
 	} else {
@@ -152,7 +152,7 @@ static void refuse_surplus(struct session *s, struct span user)
 			    "too many sessions of this user");
 }
 
-static void grant(struct session *s, const struct door_sasl_done *done)
+static void grant_login(struct session *s, const struct door_sasl_done *done)
 {
 	if (relay_door_is_same(&s->gate->relay, s->relay_epoch)) {
 		if (!enter_user(s, done->user)) {
@@ -169,7 +169,7 @@ static void grant(struct session *s, const struct door_sasl_done *done)
 }
 
 /* Only what is the client's fault counts as an error of his. */
-static void refuse(struct session *s, struct span text)
+static void refuse_login(struct session *s, struct span text)
 {
 	struct reply reply;
 	if (reply_read(text, &reply) != STATUS_OK || reply.code < 400)
@@ -187,9 +187,9 @@ void auth_take_verdict(struct session *s, const struct door_sasl_done *done)
 	registry_remove(s->gate->requests, &s->request);
 	session_set_state(s, SESSION_COMMAND);
 	if (done->granted)
-		grant(s, done);
+		grant_login(s, done);
 	else
-		refuse(s, done->reply);
+		refuse_login(s, done->reply);
 }
 
 void auth_lost(struct session *s)

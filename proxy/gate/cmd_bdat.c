@@ -30,7 +30,8 @@ static void refuse_syntax(struct session *s)
 }
 
 /* One message has one allowance for all its chunks; what is dropped has one of its own. */
-static void begin(struct session *s, const struct chunk_announcement *announcement, const char *refusal, bool goes_on)
+static void begin_chunk(struct session *s, const struct chunk_announcement *announcement, const char *refusal,
+			bool goes_on)
 {
 	s->chunk = (struct chunk){ .left = announcement->size, .is_last = announcement->is_last, .refusal = refusal };
 	if (refusal || !goes_on)
@@ -46,7 +47,7 @@ void bdat_refuse(struct session *s, const struct command *command, const char *r
 		refuse_syntax(s);
 		return;
 	}
-	begin(s, &announcement, refusal, false);
+	begin_chunk(s, &announcement, refusal, false);
 	s->chunk.is_error = s->user == NULL;
 }
 
@@ -69,7 +70,7 @@ void cmd_bdat(struct session *s, const struct command *command)
 		return;
 	}
 	bool goes_on = s->transaction->intake != NULL;
-	begin(s, &announcement, goes_on ? NULL : begin_message(s), goes_on);
+	begin_chunk(s, &announcement, goes_on ? NULL : begin_message(s), goes_on);
 	if (s->chunk.refusal == NULL)
 		intake_expect_octets(s, announcement.size);
 }
@@ -96,7 +97,7 @@ static enum step wait_for_octets(struct session *s)
 	return STEP_WAIT;
 }
 
-static void take(struct session *s, struct span octets)
+static void take_octets(struct session *s, struct span octets)
 {
 	s->chunk.left -= octets.size;
 	if (s->chunk.refusal == NULL)
@@ -116,6 +117,6 @@ enum step bdat_step(struct session *s)
 	if (goes_on && relay_door_is_full(&s->gate->relay))
 		return session_wait_for_room(s);
 	input = span_slice(input, 0, INTAKE_OCTETS_MAXIMUM);
-	take(s, s->chunk.left < input.size ? span_slice(input, 0, s->chunk.left) : input);
+	take_octets(s, s->chunk.left < input.size ? span_slice(input, 0, s->chunk.left) : input);
 	return STEP_NEXT;
 }

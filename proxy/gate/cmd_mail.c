@@ -58,8 +58,8 @@ static enum status read_parameters(const struct config *config, struct span text
 }
 
 /* The refusal of what can't be taken as it is written, or NULL. */
-static const char *read(const struct config *config, struct span argument, struct mailbox *out_sender,
-			struct mail_parameters *out_parameters)
+static const char *read_mail(const struct config *config, struct span argument, struct mailbox *out_sender,
+			     struct mail_parameters *out_parameters)
 {
 	struct span text;
 	enum status status = command_read_sender(argument, out_sender, &text);
@@ -100,7 +100,7 @@ void cmd_mail(struct session *s, const struct command *command)
 	struct mailbox sender = { 0 };
 	struct mail_parameters parameters = { 0 };
 	const struct config *config = s->gate->config;
-	const char *refusal = read(config, command->argument, &sender, &parameters);
+	const char *refusal = read_mail(config, command->argument, &sender, &parameters);
 	if (refusal)
 		refuse_syntax(s, span_of(refusal));
 	else if (parameters.has_size && parameters.size > config->limits.message_size)

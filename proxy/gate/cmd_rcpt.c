@@ -18,7 +18,7 @@ static void refuse_syntax(struct session *s, struct span reply)
 		session_count_error(s);
 }
 
-static void add(struct session *s, struct span address, const struct rcpt_parameters *parameters)
+static void add_recipient(struct session *s, struct span address, const struct rcpt_parameters *parameters)
 {
 	const struct config_limits *limits = &s->gate->config->limits;
 	s->transaction->asked++;
@@ -49,8 +49,8 @@ static enum status read_parameters(const struct config *config, struct span text
 }
 
 /* The refusal of what can't be taken as it is written, or NULL. */
-static const char *read(const struct session *s, struct span argument, struct mailbox *out_recipient,
-			struct rcpt_parameters *out_parameters)
+static const char *read_rcpt(const struct session *s, struct span argument, struct mailbox *out_recipient,
+			     struct rcpt_parameters *out_parameters)
 {
 	struct span text;
 	enum status status = command_read_recipient(argument, out_recipient, &text);
@@ -74,9 +74,9 @@ void cmd_rcpt(struct session *s, const struct command *command)
 {
 	struct mailbox recipient = { 0 };
 	struct rcpt_parameters parameters = { 0 };
-	const char *refusal = read(s, command->argument, &recipient, &parameters);
+	const char *refusal = read_rcpt(s, command->argument, &recipient, &parameters);
 	if (refusal)
 		refuse_syntax(s, span_of(refusal));
 	else
-		add(s, recipient.whole, &parameters);
+		add_recipient(s, recipient.whole, &parameters);
 }

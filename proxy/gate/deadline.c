@@ -16,7 +16,7 @@ static uint64_t now_ms(const struct session *s)
 	return loop_now_ms(s->gate->loop);
 }
 
-static uint64_t earlier(uint64_t a, uint64_t b)
+static uint64_t earlier_of(uint64_t a, uint64_t b)
 {
 	return a < b ? a : b;
 }
@@ -37,7 +37,7 @@ void deadline_take_data(struct session *s, size_t bytes)
 	if (limits->data_rate == 0)
 		s->data_deadline_us = latest;
 	else
-		s->data_deadline_us = earlier(latest, s->data_deadline_us + bytes * 1000000 / limits->data_rate);
+		s->data_deadline_us = earlier_of(latest, s->data_deadline_us + bytes * 1000000 / limits->data_rate);
 	deadline_touch(s);
 }
 
@@ -81,7 +81,7 @@ static uint64_t time_of_state(const struct session *s)
 		return s->replies.waiting ? ROLE_WAIT_MS : limits->command_timeout;
 	case SESSION_HANDSHAKE:
 	case SESSION_SWITCHING:
-		return earlier(HANDSHAKE_MS, limits->command_timeout);
+		return earlier_of(HANDSHAKE_MS, limits->command_timeout);
 	case SESSION_GREETING:
 	case SESSION_STARTTLS:
 	case SESSION_AUTH_RESPONSE:
@@ -99,7 +99,7 @@ void deadline_touch(struct session *s)
 	bool is_data = s->state == SESSION_DATA || s->state == SESSION_CHUNK;
 	s->deadline_ms = is_data ? s->data_deadline_us / 1000 : now_ms(s) + time_of_state(s);
 	if (is_within_data(s) && !s->replies.waiting)
-		s->deadline_ms = earlier(s->deadline_ms, s->data_deadline_us / 1000);
+		s->deadline_ms = earlier_of(s->deadline_ms, s->data_deadline_us / 1000);
 }
 
 /* ---- the end of a draining gate */
@@ -127,9 +127,9 @@ void deadline_arm(struct session *s)
 	uint64_t deadline = s->paced ? s->paused_ms + ROLE_WAIT_MS : s->deadline_ms;
 	uint64_t now = now_ms(s);
 	if (s->user == NULL)
-		deadline = earlier(deadline, login_deadline(s));
+		deadline = earlier_of(deadline, login_deadline(s));
 	if (s->gate->draining && is_resting(s))
-		deadline = earlier(deadline, s->rested_ms + DRAIN_REST_MS);
+		deadline = earlier_of(deadline, s->rested_ms + DRAIN_REST_MS);
 	if (deadline == s->armed_ms)
 		return;
 	s->armed_ms = deadline;

@@ -189,7 +189,7 @@ static enum status make_parts(struct gate *gate)
 
 /* ---- the end */
 
-static void stop(void *state)
+static void stop_gate(void *state)
 {
 	struct gate *gate = state;
 	struct session *s;
@@ -219,7 +219,7 @@ static void stop(void *state)
 	free(gate);
 }
 
-static enum status start(const struct role_context *role, void **out_state)
+static enum status start_gate(const struct role_context *role, void **out_state)
 {
 	struct gate *gate = calloc(1, sizeof(*gate));
 	if (gate == NULL)
@@ -235,7 +235,7 @@ static enum status start(const struct role_context *role, void **out_state)
 	enum status status = make_parts(gate);
 	if (status != STATUS_OK) {
 		log_error("the gate can't start: %s", status_text(status));
-		stop(gate);
+		stop_gate(gate);
 		return status;
 	}
 	*out_state = gate;
@@ -244,7 +244,7 @@ static enum status start(const struct role_context *role, void **out_state)
 
 /* ---- the role's life */
 
-static void attached(void *state, enum role_kind peer, uint32_t instance, int fd)
+static void attach_door(void *state, enum role_kind peer, uint32_t instance, int fd)
 {
 	struct gate *gate = state;
 	if (peer == ROLE_AUTH)
@@ -258,10 +258,10 @@ static void attached(void *state, enum role_kind peer, uint32_t instance, int fd
 const struct role gate_role = {
 	.kind = ROLE_GATE,
 	.name = "gate",
-	.start = start,
-	.attached = attached,
+	.start = start_gate,
+	.attached = attach_door,
 	.drain = drain_begin,
 	.listen = ports_listen,
 	.take_ticket_key = take_ticket_key,
-	.stop = stop,
+	.stop = stop_gate,
 };

@@ -51,7 +51,7 @@ enum status intake_begin(struct session *s)
 /* ---- refusing */
 
 /* From here on the data is only read to its end. */
-static void discard(struct session *s, struct span refusal)
+static void discard_rest(struct session *s, struct span refusal)
 {
 	struct intake *in = s->transaction->intake;
 	in->is_refused = true;
@@ -59,13 +59,13 @@ static void discard(struct session *s, struct span refusal)
 	buf_clear(&s->transaction->bytes);
 }
 
-static void refuse(struct session *s, struct span refusal, struct span reason, enum stats_refusal label)
+static void refuse_message(struct session *s, struct span refusal, struct span reason, enum stats_refusal label)
 {
 	log_info(SESSION_NAME ": message of %s refused, %.*s: %.*s", SESSION_NAME_ARGS(s), s->user, SPAN_ARGS(reason),
 		 SPAN_ARGS(refusal));
 	count_refused(s->gate, label);
 	transaction_disown(s, refusal, reason);
-	discard(s, refusal);
+	discard_rest(s, refusal);
 }
 
 /* ---- sending on */
@@ -87,7 +87,7 @@ static void send_gathered(struct session *s)
 	if (buf_size(bytes) == 0)
 		return;
 	if (send_bytes(s, buf_span(bytes), false) != STATUS_OK)
-		discard(s, LOST);
+		discard_rest(s, LOST);
 	buf_clear(bytes);
 }
 
@@ -115,18 +115,18 @@ static void judge_header(struct session *s, size_t size)
 	struct buf added BUF_AUTO;
 	buf_init(&added, ADDED_FIELDS_MAXIMUM);
 	if (message_header_judge(s, header, &added, &verdict) != STATUS_OK) {
-		refuse(s, NO_MEMORY, SPAN("memory"), REFUSAL_OTHER);
+		refuse_message(s, NO_MEMORY, SPAN("memory"), REFUSAL_OTHER);
 		return;
 	}
 	if (!span_is_empty(verdict.refusal)) {
-		refuse(s, verdict.refusal, verdict.reason, verdict.label);
+		refuse_message(s, verdict.refusal, verdict.reason, verdict.label);
 		return;
 	}
 	in->has_header = true;
 	in->header_from = verdict.header_from;
 	in->message_id = verdict.message_id;
 	if (send_head(s, buf_span(&added), size) != STATUS_OK)
-		discard(s, LOST);
+		discard_rest(s, LOST);
 }
 
 /* Takes off the lines that a mailbox file has before the header. */
@@ -162,13 +162,13 @@ static void gather_header(struct session *s, bool complete)
 	if (status == STATUS_OK && size <= HEADER_MAXIMUM)
 		judge_header(s, size);
 	else if (status == STATUS_OK || gathered > HEADER_MAXIMUM)
-		refuse(s, SPAN("552 5.3.4 The message's header is too large"), SPAN("header too large"),
-		       REFUSAL_HEADER);
+		refuse_message(s, SPAN("552 5.3.4 The message's header is too large"), SPAN("header too large"),
+			       REFUSAL_HEADER);
 }
 
 static void refuse_size(struct session *s)
 {
-	refuse(s, SPAN("552 5.3.4 Message too large"), SPAN("message too large"), REFUSAL_SIZE);
+	refuse_message(s, SPAN("552 5.3.4 Message too large"), SPAN("message too large"), REFUSAL_SIZE);
 }
 
 /* What the scanner has seen may already decide. */
@@ -178,11 +178,12 @@ static void judge_data(struct session *s)
 	if (in->scanner.size + in->chunks.size > s->gate->config->limits.message_size)
 		refuse_size(s);
 	else if (in->scanner.has_cr_or_nul || in->chunks.has_cr_or_nul)
-		refuse(s, SPAN("554 5.6.0 The message has a carriage return without a line feed, or a NUL byte"),
-		       SPAN("stray CR or NUL"), REFUSAL_SYNTAX);
+		refuse_message(s,
+			       SPAN("554 5.6.0 The message has a carriage return without a line feed, or a NUL byte"),
+			       SPAN("stray CR or NUL"), REFUSAL_SYNTAX);
 }
 
-static void pass_on(struct session *s, bool complete)
+static void pass_on_gathered(struct session *s, bool complete)
 {
 	struct intake *in = s->transaction->intake;
 	if (!in->is_refused)
@@ -197,7 +198,7 @@ static void pass_on(struct session *s, bool complete)
 
 /* ---- the end of the data */
 
-static void conclude(struct session *s, struct span reply)
+static void conclude_message(struct session *s, struct span reply)
 {
 	session_set_state(s, SESSION_COMMAND);
 	s->idle = 0;
@@ -205,15 +206,15 @@ static void conclude(struct session *s, struct span reply)
 	transaction_end(s);
 }
 
-static void finish(struct session *s)
+static void finish_data(struct session *s)
 {
 	struct intake *in = s->transaction->intake;
 	if (in->is_refused) {
-		conclude(s, in->refusal);
+		conclude_message(s, in->refusal);
 		return;
 	}
 	if (send_bytes(s, buf_span(&s->transaction->bytes), true) != STATUS_OK) {
-		conclude(s, UNKNOWN);
+		conclude_message(s, UNKNOWN);
 		return;
 	}
 	buf_clear(&s->transaction->bytes);
@@ -222,7 +223,7 @@ static void finish(struct session *s)
 
 /* ---- DATA */
 
-static void give_up(struct session *s)
+static void end_without_memory(struct session *s)
 {
 	session_farewell(s, SPAN("421 4.3.0 Out of memory, please try again"), "out of memory");
 }
@@ -247,12 +248,12 @@ enum step intake_step(struct session *s)
 	buf_consume(input, used);
 	deadline_take_data(s, used);
 	if (status == STATUS_NO_MEMORY) {
-		give_up(s);
+		end_without_memory(s);
 		return STEP_NEXT;
 	}
-	pass_on(s, status == STATUS_OK);
+	pass_on_gathered(s, status == STATUS_OK);
 	if (status == STATUS_OK)
-		finish(s);
+		finish_data(s);
 	return STEP_NEXT;
 }
 
@@ -277,9 +278,9 @@ void intake_take_octets(struct session *s, struct span octets)
 	if (in->is_refused)
 		return;
 	if (chunk_scan(&in->chunks, octets, &s->transaction->bytes) != STATUS_OK)
-		give_up(s);
+		end_without_memory(s);
 	else
-		pass_on(s, false);
+		pass_on_gathered(s, false);
 }
 
 void intake_end_chunk(struct session *s, bool is_last)
@@ -287,13 +288,13 @@ void intake_end_chunk(struct session *s, bool is_last)
 	struct intake *in = s->transaction->intake;
 	if (is_last && !in->is_refused) {
 		if (chunk_scan_end(&in->chunks, &s->transaction->bytes) != STATUS_OK) {
-			give_up(s);
+			end_without_memory(s);
 			return;
 		}
-		pass_on(s, true);
+		pass_on_gathered(s, true);
 	}
 	if (is_last || in->is_refused) {
-		finish(s);
+		finish_data(s);
 		return;
 	}
 	session_set_state(s, SESSION_COMMAND);
@@ -310,7 +311,7 @@ static void take_early_refusal(struct session *s, struct span text)
 		refusal = LOST;
 	registry_remove(s->gate->transactions, &s->transaction->registration);
 	s->transaction->known = false;
-	discard(s, refusal);
+	discard_rest(s, refusal);
 }
 
 enum status intake_take_reply(struct session *s, struct span text)
@@ -324,7 +325,7 @@ enum status intake_take_reply(struct session *s, struct span text)
 	if (s->state != SESSION_OUTCOME && reply.code < 400)
 		return STATUS_INVALID;
 	if (s->state == SESSION_OUTCOME)
-		conclude(s, text);
+		conclude_message(s, text);
 	else if (s->transaction->intake)
 		take_early_refusal(s, text);
 	else
@@ -336,11 +337,11 @@ void intake_lost(struct session *s)
 {
 	struct intake *in = s->transaction->intake;
 	if (s->state == SESSION_OUTCOME) {
-		conclude(s, UNKNOWN);
+		conclude_message(s, UNKNOWN);
 		return;
 	}
 	registry_remove(s->gate->transactions, &s->transaction->registration);
 	s->transaction->known = false;
 	if (!in->is_refused)
-		discard(s, LOST);
+		discard_rest(s, LOST);
 }

@@ -85,7 +85,7 @@ uint64_t limits_network_of(const struct sockaddr_storage *address)
 /* ---- counting */
 
 /* 0: the network has none of this width. */
-static uint64_t widen(uint64_t network, unsigned width)
+static uint64_t widen_network(uint64_t network, unsigned width)
 {
 	if (width == 0)
 		return network;
@@ -113,7 +113,7 @@ static enum limits_verdict enter_width(struct limits *limits, uint64_t network, 
 static void leave_network(struct limits *limits, uint64_t network, unsigned widths)
 {
 	for (unsigned width = 0; width < widths; width++) {
-		uint64_t wide = widen(network, width);
+		uint64_t wide = widen_network(network, width);
 		if (wide)
 			census_lower(limits->census, wide);
 	}
@@ -122,12 +122,12 @@ static void leave_network(struct limits *limits, uint64_t network, unsigned widt
 static enum limits_verdict enter_network(struct limits *limits, uint64_t network)
 {
 	for (unsigned width = 0; width < NETWORK_WIDTHS; width++) {
-		uint64_t wide = widen(network, width);
+		uint64_t wide = widen_network(network, width);
 		if (wide && is_full(limits, wide, width, 1))
 			return LIMITS_ADDRESS;
 	}
 	for (unsigned width = 0; width < NETWORK_WIDTHS; width++) {
-		uint64_t wide = widen(network, width);
+		uint64_t wide = widen_network(network, width);
 		enum limits_verdict verdict = wide ? enter_width(limits, wide, width) : LIMITS_ADMITTED;
 		if (verdict == LIMITS_ADMITTED)
 			continue;

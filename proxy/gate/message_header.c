@@ -119,8 +119,8 @@ static enum status judge_senders(struct session *s, struct span header, struct s
 	return STATUS_OK;
 }
 
-static enum status judge(struct session *s, struct span header, bool is_readable, struct span addresses,
-			 struct header_verdict *verdict)
+static enum status judge_authors(struct session *s, struct span header, bool is_readable, struct span addresses,
+				 struct header_verdict *verdict)
 {
 	struct strangers strangers = { 0 };
 	judge_from(s, is_readable, addresses, &strangers, verdict);
@@ -230,7 +230,7 @@ enum status message_header_judge(struct session *s, struct span header, struct b
 	enum status status = header_read(header, &facts, &addresses);
 	if (status != STATUS_OK && status != STATUS_INVALID)
 		return status;
-	TRY(judge(s, header, status == STATUS_OK, buf_span(&addresses), &verdict));
+	TRY(judge_authors(s, header, status == STATUS_OK, buf_span(&addresses), &verdict));
 	if (facts.received_count > RECEIVED_MAXIMUM) {
 		verdict.refusal = SPAN("554 5.4.6 Too many Received header fields, this message goes round in circles");
 		verdict.reason = SPAN("loop");

@@ -9,7 +9,7 @@
 
 static const struct pace_limit limit = { .burst = REFUSED_RECORDS_AT_ONCE, .a_second = 1 };
 
-static bool tell(struct refused *refused, const struct door_session_refused *message)
+static bool tell_refusal(struct refused *refused, const struct door_session_refused *message)
 {
 	struct relay_door *relay = &refused->gate->relay;
 	return !relay_door_is_full(relay) && relay_door_session_refused(relay, message) == STATUS_OK;
@@ -24,7 +24,7 @@ static bool tell_left_out(struct refused *refused)
 							      .count = refused->left_out[reason] };
 		if (message.count == 0)
 			continue;
-		if (tell(refused, &message))
+		if (tell_refusal(refused, &message))
 			refused->left_out[reason] = 0;
 		else
 			all = false;
@@ -71,7 +71,7 @@ void refused_note(struct refused *refused, enum stats_refusal reason, struct spa
 		.listener = listener,
 		.count = 1,
 	};
-	if (refused_may_tell(refused) && tell(refused, &message))
+	if (refused_may_tell(refused) && tell_refusal(refused, &message))
 		return;
 	refused->left_out[reason]++;
 	run_timer(refused);

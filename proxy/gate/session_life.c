@@ -254,7 +254,7 @@ static enum status make_session(struct gate_listener *listener, int fd, struct l
 	return STATUS_OK;
 }
 
-static enum status begin(struct session *s)
+static enum status begin_session(struct session *s)
 {
 	bool implicit = s->listener->config->tls == LISTENER_TLS_IMPLICIT;
 	s->state = implicit ? SESSION_HANDSHAKE : SESSION_GREETING;
@@ -285,7 +285,7 @@ void session_open(struct gate_listener *listener, int fd, const struct endpoint 
 	buf_init(&s->senders, SENDERS_MAXIMUM);
 	arena_init(&s->arena, ARENA_MAXIMUM);
 	enter_gate(s);
-	if (begin(s) != STATUS_OK)
+	if (begin_session(s) != STATUS_OK)
 		session_drop(s, "no TLS");
 	session_drive(s);
 }

@@ -23,8 +23,8 @@ static enum status write_parameters(struct arena *arena, const struct mail_param
 	return arena_copy(arena, buf_span(&text), out_text);
 }
 
-static enum status make(struct session *s, struct span mail_from, const struct mail_parameters *parameters,
-			struct transaction **out_transaction)
+static enum status make_transaction(struct session *s, struct span mail_from, const struct mail_parameters *parameters,
+				    struct transaction **out_transaction)
 {
 	struct transaction *t = arena_alloc(&s->arena, sizeof(*t));
 	if (t == NULL)
@@ -42,7 +42,7 @@ static enum status make(struct session *s, struct span mail_from, const struct m
 
 enum status transaction_begin(struct session *s, struct span mail_from, const struct mail_parameters *parameters)
 {
-	enum status status = make(s, mail_from, parameters, &s->transaction);
+	enum status status = make_transaction(s, mail_from, parameters, &s->transaction);
 	if (status != STATUS_OK)
 		arena_reset(&s->arena);
 	return status;
