@@ -26,9 +26,9 @@ enum step starttls_step_answer(struct session *s)
 {
 	if (has_input(s)) {
 		count_refused(s->gate, REFUSAL_SYNTAX);
-		session_note_incident(s, "input behind STARTTLS");
-		session_farewell(s, SPAN("554 5.5.1 Nothing may be sent behind STARTTLS before its answer"),
-				 "input behind STARTTLS");
+		session_note_incident(s, "input after STARTTLS");
+		session_farewell(s, SPAN("554 5.5.1 Nothing may be sent after STARTTLS until it is answered"),
+				 "input after STARTTLS");
 		return STEP_NEXT;
 	}
 	session_reply(s, SPAN("220 2.0.0 Ready to start TLS"));
@@ -41,12 +41,12 @@ enum step starttls_step_switch(struct session *s)
 {
 	if (has_input(s)) {
 		count_refused(s->gate, REFUSAL_SYNTAX);
-		session_note_incident(s, "input behind STARTTLS");
-		session_drop(s, "input behind STARTTLS");
+		session_note_incident(s, "input after STARTTLS");
+		session_drop(s, "input after STARTTLS");
 		return STEP_NEXT;
 	}
 	if (s->peer_ended) {
-		session_drop(s, "ended in front of TLS");
+		session_drop(s, "ended before TLS");
 		return STEP_NEXT;
 	}
 	if (stream_backlog(s->stream) > 0)

@@ -139,9 +139,9 @@ static bool is_unasked_message(struct session *s, const struct command *command,
 static void cut_message_off(struct session *s)
 {
 	count_refused(s->gate, REFUSAL_SYNTAX);
-	session_note_incident(s, "message behind a refused DATA");
+	session_note_incident(s, "message after a refused DATA");
 	session_farewell(s, SPAN("421 4.7.0 DATA was refused, and no message may follow it, closing the connection"),
-			 "message behind a refused DATA");
+			 "message after a refused DATA");
 }
 
 /* What clients of the encrypted port begin with: record type 22, version 3 (RFC 8446, 5.1). They wait for no reply that they could read. */
@@ -197,8 +197,8 @@ enum step commands_step(struct session *s)
 		return STEP_NEXT;
 	if (is_tls(s)) {
 		count_refused(s->gate, REFUSAL_SYNTAX);
-		session_note_incident(s, "TLS in front of STARTTLS");
-		session_drop(s, "TLS in front of STARTTLS");
+		session_note_incident(s, "TLS before STARTTLS");
+		session_drop(s, "TLS before STARTTLS");
 		return STEP_NEXT;
 	}
 	if (s->transaction && relay_door_is_full(&s->gate->relay))

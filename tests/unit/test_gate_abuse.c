@@ -18,11 +18,11 @@ static void tls_in_front_of_starttls_is_not_waited_for(void **state)
 	HEARS(&c, GREETING);
 	say(&c, "\x16\x03\x01 no line end");
 	hears_no_more(&c);
-	RUN_UNTIL(traced("SESSION_CLOSED TLS in front of STARTTLS\n"));
+	RUN_UNTIL(traced("SESSION_CLOSED TLS before STARTTLS\n"));
 	client_close(&c);
 }
 
-static void a_message_behind_a_refused_data_is_no_commands(void **state)
+static void a_message_after_a_refused_data_is_no_commands(void **state)
 {
 	struct client c;
 	(void)state;
@@ -30,7 +30,7 @@ static void a_message_behind_a_refused_data_is_no_commands(void **state)
 	say(&c, "DATA\r\n" MAIL RCPT "DATA\r\n");
 	HEARS(&c, "503 5.5.1 Send MAIL first\r\n" NO_MESSAGE);
 	hears_no_more(&c);
-	RUN_UNTIL(traced("SESSION_CLOSED message behind a refused DATA\n"));
+	RUN_UNTIL(traced("SESSION_CLOSED message after a refused DATA\n"));
 	assert_false(traced("ENVELOPE"));
 	client_close(&c);
 }
@@ -210,7 +210,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		IN_WORLD(tls_in_front_of_starttls_is_not_waited_for),
-		IN_WORLD(a_message_behind_a_refused_data_is_no_commands),
+		IN_WORLD(a_message_after_a_refused_data_is_no_commands),
 		IN_WORLD(one_that_comes_later_is_none_either),
 		IN_WORLD(a_hundred_commands_may_lead_nowhere_and_each_more_is_an_error),
 		IN_WORLD(refused_recipients_are_no_errors_of_the_session),

@@ -79,16 +79,16 @@ static void starttls_forgets_what_was_said_in_clear(void **state)
 	client_close(&c);
 }
 
-static void input_behind_starttls_ends_the_connection(void **state)
+static void input_after_starttls_ends_the_connection(void **state)
 {
 	struct client c;
 	(void)state;
 	client_connect(&c, SUBMISSION);
 	HEARS(&c, GREETING);
 	say(&c, "STARTTLS\r\nEHLO injected\r\n");
-	HEARS(&c, "554 5.5.1 Nothing may be sent behind STARTTLS before its answer\r\n");
+	HEARS(&c, "554 5.5.1 Nothing may be sent after STARTTLS until it is answered\r\n");
 	hears_no_more(&c);
-	RUN_UNTIL(traced("SESSION_CLOSED input behind STARTTLS\n"));
+	RUN_UNTIL(traced("SESSION_CLOSED input after STARTTLS\n"));
 	client_close(&c);
 }
 
@@ -739,7 +739,7 @@ int main(void)
 		IN_WORLD(helo_gets_one_line),
 		IN_WORLD(the_offer_follows_what_the_auth_role_says),
 		IN_WORLD(starttls_forgets_what_was_said_in_clear),
-		IN_WORLD(input_behind_starttls_ends_the_connection),
+		IN_WORLD(input_after_starttls_ends_the_connection),
 		IN_WORLD(nothing_that_needs_tls_works_in_clear),
 		IN_WORLD(a_login_works_with_and_without_initial_response),
 		IN_WORLD(an_equals_sign_is_an_empty_initial_response),
