@@ -1,9 +1,8 @@
 /*
- * Waiting for PROXY headers. Owns the descriptor and a buffer of the largest
- * header's size for each. The bytes are looked at in the kernel first and taken
- * only as far as they belong to the header: what is behind it is the client's,
- * TLS as often as not. A part of a header is taken at once, or the descriptor
- * would stay readable and the loop never rest.
+ * Waiting for PROXY headers. Owns the descriptor and a buffer of the largest header's size for each. The bytes are
+ * looked at in the kernel first and taken only as far as they belong to the header: what follows it is the client's,
+ * TLS as often as not. A part of a header is taken at once, or the descriptor would stay readable and the loop would
+ * never rest.
  */
 #include "gate/arrival.h"
 
@@ -31,7 +30,7 @@ struct arrival {
 	char bytes[PROXY_HEADER_MAXIMUM];
 };
 
-/* ---- who is believed */
+/* ---- whose headers are believed */
 
 bool arrival_is_expected(const struct gate_listener *listener, const struct endpoint *peer)
 {
@@ -93,7 +92,7 @@ static void hand_on_client(struct arrival *a, const struct proxy_header *header)
 	departure_note(listener->gate);
 }
 
-/* Takes as many bytes as were seen before; only a fault of the system's gives fewer. */
+/* Takes as many bytes as were seen before; only a fault of the system can give fewer. */
 static bool take_header_bytes(struct arrival *a, size_t size)
 {
 	if (recv(a->fd, a->bytes + a->size, size, 0) != (ssize_t)size)

@@ -1,8 +1,7 @@
 /*
- * Connections from a load balancer, until its PROXY header has come: it says
- * who the client is, so nothing of a session can begin before. Only the
- * addresses of the listener's proxy_protocol_from are believed, and from them a
- * header is required: without one, anybody behind the load balancer would pass as it.
+ * Connections from a load balancer, until its PROXY header has come: it says who the client is, so no session can begin
+ * before. Only the addresses of the listener's proxy_protocol_from are believed, and from them a header is required:
+ * without one, anybody behind the load balancer would pass as the load balancer itself.
  */
 #ifndef GATE_ARRIVAL_H
 #define GATE_ARRIVAL_H
@@ -12,9 +11,9 @@
 /* Whether a header is required of this peer. */
 bool arrival_is_expected(const struct gate_listener *listener, const struct endpoint *peer);
 /*
- * Owns `fd` until the header has been taken off it, to the byte; then
- * admission_admit() gets it with the client's address. Closed without a word when what
- * comes is no header, when it takes too long; turned away as any client beyond limits.connections.
+ * Owns `fd` until the header has been taken off it, to the byte; then admission_admit() gets it with the client's
+ * address. It is closed without a word when something else comes, or the header takes too long, and turned away like
+ * any client beyond limits.connections.
  */
 void arrival_begin(struct gate_listener *listener, int fd, const struct endpoint *peer);
 /* Closes all that still wait. */

@@ -1,7 +1,6 @@
 /*
- * The auth door's client. Owns the door and the list of mechanisms. A frame
- * that can't be read closes the door; the supervisor gives a new one with the
- * next auth role.
+ * The auth door's client. Owns the door and the list of mechanisms. A frame that can't be read closes the door; the
+ * supervisor gives a new one with the next auth role.
  */
 #include "gate/auth_door.h"
 
@@ -13,8 +12,8 @@
 #include "gate/session.h"
 
 #define MECHANISMS_MAXIMUM 400 /* bytes: one line of EHLO's reply */
-#define BACKLOG_MAXIMUM \
-	(DOOR_BACKLOG_MAXIMUM / 2) /* bytes unsent of logins: the rest is for the small frames that end them */
+/* Bytes unsent of logins; the rest of the backlog is for the small frames that end them. */
+#define BACKLOG_MAXIMUM (DOOR_BACKLOG_MAXIMUM / 2)
 
 /* ---- mechanisms */
 
@@ -142,7 +141,7 @@ void auth_door_end(struct auth_door *auth)
 
 /* ---- what goes out */
 
-/* A client whose login has no room hears 454: that of one too many must not break the door for all. */
+/* A login without room is answered with 454: one too many must not break the door for all. */
 static bool has_room(const struct auth_door *auth)
 {
 	return auth->door && door_backlog(auth->door) < BACKLOG_MAXIMUM;
@@ -172,7 +171,7 @@ enum status auth_door_step(struct session *s, struct span response)
 	return door_send_sasl_step(s->gate->auth.door, &message) == STATUS_OK ? STATUS_OK : STATUS_UNAVAILABLE;
 }
 
-/* A frame that can't be queued breaks the door, and on_closed tells of it: nothing to add here. */
+/* A frame that can't be queued breaks the door, and on_closed reports it: there is nothing to add here. */
 static void note_sent(enum status status)
 {
 	if (status != STATUS_OK)

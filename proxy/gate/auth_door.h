@@ -1,7 +1,6 @@
 /*
- * The gate's end of the auth door (door/auth.def): who may log in, and as whom.
- * Hides the frames from the commands. Without the door, or when it is lost,
- * logins are refused for now and everything else goes on.
+ * The gate's end of the auth door (door/auth.def): who may log in, and as whom. Hides the frames from the commands.
+ * Without the door, or when it is lost, logins are refused for now and everything else goes on.
  */
 #ifndef GATE_AUTH_DOOR_H
 #define GATE_AUTH_DOOR_H
@@ -28,7 +27,7 @@ struct auth_door {
 	struct gate *gate;
 	const struct auth_door_handler *handler;
 	struct door *door; /* NULL: none */
-	uint32_t instance; /* of the auth role behind it */
+	uint32_t instance; /* of the auth role at its other end */
 	char *mechanisms;  /* separated by spaces, as EHLO shows them; never NULL once begun */
 };
 

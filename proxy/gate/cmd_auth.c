@@ -1,6 +1,6 @@
 /*
- * AUTH. A login counts only by the auth role's word, and only while the relay
- * that was told of it is the one that we still speak to (promise 1).
+ * AUTH. A login counts only by the auth role's word, and only while the relay that was told of it is the one that we
+ * still speak to (promise 1).
  */
 #include "gate/cmd_auth.h"
 
@@ -80,7 +80,7 @@ enum step auth_step_response(struct session *s)
 	return STEP_NEXT;
 }
 
-/* A challenge may be longer than a reply's line is folded at, and must stay one line. */
+/* A challenge must stay one line, and may be longer than the length at which replies are folded. */
 static enum status write_challenge(struct session *s, struct span challenge)
 {
 	struct buf line BUF_AUTO;
@@ -102,7 +102,7 @@ void auth_take_challenge(struct session *s, struct span challenge)
 	session_set_state(s, SESSION_AUTH_RESPONSE);
 }
 
-/* Makes him the session's user, or leaves everything as it was. */
+/* Makes them the session's user, or leaves everything as it was. */
 static enum status take_identity(struct session *s, const struct door_sasl_done *done)
 {
 	char *user = span_is_empty(done->user) ? NULL : span_to_string(done->user);
@@ -122,7 +122,7 @@ static enum status take_identity(struct session *s, const struct door_sasl_done 
 	return STATUS_OK;
 }
 
-/* Counts it among the user's sessions. False: there are enough of them. */
+/* Counts it among the user's sessions. False: they have as many as they may. */
 static bool enter_user(struct session *s, struct span user)
 {
 	uint64_t most = s->gate->config->limits.sessions_per_user;
@@ -142,7 +142,7 @@ void auth_leave_user(struct session *s)
 	s->user_place = 0;
 }
 
-/* Temporary, so that no client takes its password for a wrong one. */
+/* A temporary refusal, so that no client takes its password for a wrong one. */
 static void refuse_surplus(struct session *s, struct span user)
 {
 	log_info(SESSION_NAME ": %.*s has %" PRIu64 " sessions already (limits.sessions_per_user)",
@@ -168,7 +168,7 @@ static void grant_login(struct session *s, const struct door_sasl_done *done)
 	session_reply(s, UNAVAILABLE);
 }
 
-/* Only what is the client's fault counts as an error of his. */
+/* Only a fault of the client counts as its error. */
 static void refuse_login(struct session *s, struct span text)
 {
 	struct reply reply;

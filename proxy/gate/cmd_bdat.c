@@ -1,9 +1,8 @@
 /*
  * BDAT (RFC 3030): a message in counted chunks.
  *
- * Whatever becomes of a chunk, its octets are never taken for commands: they
- * belong to the message, or are dropped and the refusal follows them (RFC
- * 3030, 2). Where their number can't be read the connection ends.
+ * Whatever becomes of a chunk, its octets are never taken for commands: they belong to the message, or are dropped and
+ * the refusal follows them (RFC 3030, 2). Where their number can't be read the connection ends.
  */
 #include "gate/cmd_bdat.h"
 
@@ -29,7 +28,7 @@ static void refuse_syntax(struct session *s)
 	bdat_cut_off(s);
 }
 
-/* One message has one allowance for all its chunks; what is dropped has one of its own. */
+/* A message has one allowance of time for all its chunks; what is dropped has one of its own. */
 static void begin_chunk(struct session *s, const struct chunk_announcement *announcement, const char *refusal,
 			bool goes_on)
 {
@@ -39,7 +38,7 @@ static void begin_chunk(struct session *s, const struct chunk_announcement *anno
 	session_set_state(s, SESSION_CHUNK);
 }
 
-/* A client that pipelined its chunks goes on for a while behind a refusal: only strangers' count as errors. */
+/* A client that pipelined its chunks goes on for a while after a refusal: only those of strangers count as errors. */
 void bdat_refuse(struct session *s, const struct command *command, const char *refusal)
 {
 	struct chunk_announcement announcement;
@@ -51,7 +50,7 @@ void bdat_refuse(struct session *s, const struct command *command, const char *r
 	s->chunk.is_error = s->user == NULL;
 }
 
-/* The first chunk of a message; as for DATA. NULL: it has begun. */
+/* The first chunk of a message, judged as DATA is. NULL: it has begun. */
 static const char *begin_message(struct session *s)
 {
 	const char *refusal = transaction_refuse_message(s);

@@ -52,7 +52,7 @@ static void answer_ehlo(struct session *s)
 		session_drop(s, "offer not made");
 }
 
-/* One a session, and not before the client has written: some hang otherwise. */
+/* One a session, and not before the client has written: some clients hang otherwise. */
 static void send_ticket(struct session *s)
 {
 	if (s->ticket_sent || !stream_is_secure(s->stream))

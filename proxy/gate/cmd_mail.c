@@ -17,7 +17,7 @@ static void refuse_syntax(struct session *s, struct span reply)
 	session_refuse(s, reply);
 }
 
-/* The relay records it, under a number that it never saw. */
+/* The relay records it, under a number that it has never seen. */
 static void refuse_sender(struct session *s, struct span address)
 {
 	struct buf text BUF_AUTO;
@@ -44,7 +44,7 @@ static void refuse_size(struct session *s)
 		       (unsigned long long)s->gate->config->limits.message_size);
 }
 
-/* One that was not offered is as unknown as any. */
+/* A parameter that was not offered is an unknown one. */
 static enum status read_parameters(const struct config *config, struct span text,
 				   struct mail_parameters *out_parameters)
 {
@@ -57,7 +57,7 @@ static enum status read_parameters(const struct config *config, struct span text
 	return STATUS_OK;
 }
 
-/* The refusal of what can't be taken as it is written, or NULL. */
+/* The refusal of a command that can't be taken as it is written, or NULL. */
 static const char *read_mail(const struct config *config, struct span argument, struct mailbox *out_sender,
 			     struct mail_parameters *out_parameters)
 {
@@ -79,7 +79,7 @@ static const char *read_mail(const struct config *config, struct span argument, 
 	return NULL;
 }
 
-/* One line of the log for each that is not the user's, refused or let pass. */
+/* Each sender that is not one of the user's makes a line in the log, whether refused or let pass. */
 static bool sender_passes(const struct session *s, struct span sender)
 {
 	enum config_sender_mode mode = s->gate->config->sender.envelope;

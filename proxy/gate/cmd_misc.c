@@ -1,4 +1,4 @@
-/* RSET, NOOP, VRFY, HELP, QUIT, and what is no command at all. */
+/* RSET, NOOP, VRFY, HELP, QUIT, and lines that are no command at all. */
 #include "gate/commands.h"
 #include "gate/count.h"
 #include "gate/session_talk.h"
@@ -38,7 +38,7 @@ void cmd_quit(struct session *s, const struct command *command)
 	session_farewell(s, SPAN("221 2.0.0 Goodbye"), "quit");
 }
 
-/* "/ HTTP/1.1", whatever the method: "PRI * HTTP/2.0" is what HTTP/2 begins with (RFC 9113, 3.4). */
+/* "/ HTTP/1.1", whatever the method: HTTP/2 begins with "PRI * HTTP/2.0" (RFC 9113, 3.4). */
 static bool has_http_version(struct span argument)
 {
 	struct span word = argument;
@@ -47,7 +47,7 @@ static bool has_http_version(struct span argument)
 	return span_starts_with(word, SPAN("HTTP/"));
 }
 
-/* A browser that was led here must not carry on line by line. */
+/* A browser that was lured here must not carry on line by line. */
 static bool is_http(const struct session *s, const struct command *command)
 {
 	static const struct span methods[] = { SPAN("GET"),    SPAN("POST"),    SPAN("PUT"),   SPAN("HEAD"),

@@ -6,10 +6,10 @@
 #include "gate/transaction.h"
 #include "smtp/utf8.h"
 
-#define MALFORMED_MAXIMUM \
-	1000 /* of one transaction, as many surplus ones as the relay takes; each one beyond is an error */
+/* Of one transaction: as many as the relay takes of surplus ones. Each one beyond is an error. */
+#define MALFORMED_MAXIMUM 1000
 
-/* A list with bad addresses in it must not cost the good ones their mail: whoever sends it has logged in. */
+/* A list with bad addresses in it must not cost the good ones their mail: its sender has logged in. */
 static void refuse_syntax(struct session *s, struct span reply)
 {
 	count_refused(s->gate, REFUSAL_SYNTAX);
@@ -35,7 +35,7 @@ static void add_recipient(struct session *s, struct span address, const struct r
 		session_drop(s, "out of memory");
 }
 
-/* One that was not offered is as unknown as any. */
+/* A parameter that was not offered is an unknown one. */
 static enum status read_parameters(const struct config *config, struct span text,
 				   struct rcpt_parameters *out_parameters)
 {
@@ -48,7 +48,7 @@ static enum status read_parameters(const struct config *config, struct span text
 	return STATUS_OK;
 }
 
-/* The refusal of what can't be taken as it is written, or NULL. */
+/* The refusal of a command that can't be taken as it is written, or NULL. */
 static const char *read_rcpt(const struct session *s, struct span argument, struct mailbox *out_recipient,
 			     struct rcpt_parameters *out_parameters)
 {

@@ -1,7 +1,6 @@
 /*
- * STARTTLS. What a client, or somebody between it and us, sent in clear behind
- * the command must never be taken for something said under TLS: it ends the
- * session (RFC 3207, 4.2).
+ * STARTTLS. What a client, or somebody between it and us, sent in the clear after the command must never be taken for
+ * something said under TLS: it ends the session (RFC 3207, 4.2).
  */
 #include "gate/cmd_starttls.h"
 
@@ -52,7 +51,7 @@ enum step starttls_step_switch(struct session *s)
 	if (stream_backlog(s->stream) > 0)
 		return STEP_WAIT;
 	session_set_state(s, SESSION_HANDSHAKE);
-	free(s->helo); /* all that was said in clear is forgotten */
+	free(s->helo); /* all that was said in the clear is forgotten */
 	s->helo = NULL;
 	if (stream_secure_server(s->stream, s->listener->tls) != STATUS_OK)
 		session_drop(s, "no TLS");

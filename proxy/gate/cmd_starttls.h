@@ -4,11 +4,11 @@
 
 #include "gate/session.h"
 
-/* SESSION_STARTTLS: answers it, or ends the session when something was sent behind it. */
+/* SESSION_STARTTLS: answers it, or ends the session when something was sent after it. */
 enum step starttls_step_answer(struct session *s);
 /* SESSION_SWITCHING: begins TLS once the 220 is with the kernel. */
 enum step starttls_step_switch(struct session *s);
-/* SESSION_HANDSHAKE: waits for it to be through. */
+/* SESSION_HANDSHAKE: waits for its end. */
 enum step starttls_step_handshake(struct session *s);
 
 #endif

@@ -50,7 +50,7 @@ struct demand {
 	const char *refusal;
 };
 
-/* In the order to tell: the first that is missing, or in the way. */
+/* In the order in which they are told: the first that is missing, or in the way. */
 static const struct demand missing[] = {
 	{ TLS, "530 5.7.0 Must issue a STARTTLS command first" },
 	{ TLS_FOR_AUTH, "538 5.7.11 Encryption required: issue a STARTTLS command first" },
@@ -88,7 +88,7 @@ static const char *find_refusal(const struct session *s, const struct row *row, 
 	return NULL;
 }
 
-/* A password may have been shown to all on the way. */
+/* A password may have been shown to everybody on the way. */
 static bool is_login_in_clear(const struct session *s, const struct command *command)
 {
 	return command->verb == VERB_AUTH && !stream_is_secure(s->stream);
@@ -112,7 +112,7 @@ static void run_command(struct session *s, const struct row *row, const struct c
 		session_refuse(s, span_of(refusal));
 }
 
-/* True when this session is to take no further command, and was told so. */
+/* True when this session takes no further command, and its client was told so. */
 static bool is_over(struct session *s)
 {
 	bool idle = s->transaction == NULL;
@@ -125,8 +125,8 @@ static bool is_over(struct session *s)
 }
 
 /*
- * A client that sends its message whatever DATA was answered would have its
- * lines run as commands: what a stranger wrote into a text could send mail in this user's name.
+ * A client that sends its message whatever the answer to DATA was would have its lines run as commands: a stranger's
+ * text could send mail in this user's name.
  */
 static bool is_unasked_message(struct session *s, const struct command *command, size_t used)
 {
@@ -144,14 +144,16 @@ static void cut_message_off(struct session *s)
 			 "message after a refused DATA");
 }
 
-/* What clients of the encrypted port begin with: record type 22, version 3 (RFC 8446, 5.1). They wait for no reply that they could read. */
+/*
+ * What clients of the encrypted port begin with: record type 22, version 3 (RFC 8446, 5.1). They couldn't read a reply.
+ */
 static bool is_tls(struct session *s)
 {
 	return s->commands == 0 && !stream_is_secure(s->stream) &&
 	       span_starts_with(buf_span(stream_input(s->stream)), SPAN("\x16\x03"));
 }
 
-/* True while the client does not read its replies, or more of them wait than any batch needs. */
+/* True while the client does not read its replies, or when more of them wait than any batch needs. */
 static bool is_full(struct session *s)
 {
 	if (s->replies.count >= SLOTS_MAXIMUM)
@@ -162,14 +164,14 @@ static bool is_full(struct session *s)
 	return true;
 }
 
-/* Lines of AUTH may be longer than all others (RFC 4954, 4). */
+/* Lines of AUTH may be longer than any others (RFC 4954, 4). */
 static size_t line_maximum(const struct session *s)
 {
 	bool is_auth = span_starts_with_nocase(buf_span(stream_input(s->stream)), SPAN("AUTH "));
 	return is_auth ? COMMAND_AUTH_LINE_MAXIMUM : COMMAND_LINE_MAXIMUM;
 }
 
-/* The input holds no whole command: what was batched goes, and the client has the word, if it is still there. */
+/* The input holds no whole command: the batch goes out, and it is the client's turn, if it is still there. */
 static enum step end_batch(struct session *s)
 {
 	transaction_send_batch(s);
@@ -180,7 +182,7 @@ static enum step end_batch(struct session *s)
 	return STEP_WAIT;
 }
 
-/* The octets behind a BDAT that can't be read are no commands. */
+/* The octets after a BDAT that can't be read are no commands. */
 static void refuse_line(struct session *s, enum status fault, size_t used)
 {
 	bool is_bdat = span_starts_with_nocase(buf_span(stream_input(s->stream)), SPAN("BDAT"));

@@ -1,6 +1,6 @@
 /*
- * The commands: a table of rows with verb, what must hold, what must not, and
- * the handler; and the step that takes one command off the input.
+ * The commands: a table of rows with the verb, what must hold, what must not, and the handler; and the step that takes
+ * one command off the input.
  */
 #ifndef GATE_COMMANDS_H
 #define GATE_COMMANDS_H
@@ -8,12 +8,11 @@
 #include "gate/session.h"
 #include "smtp/command.h"
 
-#define COMMANDS_OUTPUT_PACE (64U << 10) /* bytes of unread replies from which no command is taken */
+#define COMMANDS_OUTPUT_PACE (64U << 10) /* bytes of unread replies: no command is taken while there are so many */
 
 /*
- * SESSION_COMMAND: at most one command. All but RCPT wait until the replies to
- * the recipients before them are there; a batch of recipients ends, and is
- * sent to the relay, with the input or with the first other command.
+ * SESSION_COMMAND: at most one command. All but RCPT wait until the replies to the recipients before them are there; a
+ * batch of recipients ends, and is sent to the relay, with the input or with the first other command.
  */
 enum step commands_step(struct session *s);
 

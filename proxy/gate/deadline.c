@@ -7,7 +7,7 @@
 #include "gate/session.h"
 #include "gate/transaction.h"
 
-#define HANDSHAKE_MS 30000  /* TLS, its STARTTLS included: some round trips, and a slow device's arithmetic */
+#define HANDSHAKE_MS 30000  /* TLS, after STARTTLS too: some round trips, and a slow device's arithmetic */
 #define DRAIN_REST_MS 5000  /* from one message to the next: a client that sends more of them is quicker */
 #define ROLE_WAIT_MS 660000 /* the longest reply_timeout and a minute: the net below the roles' own deadlines */
 
@@ -47,7 +47,7 @@ static bool is_within_data(const struct session *s)
 	return s->state == SESSION_DATA || s->state == SESSION_CHUNK || is_between_chunks;
 }
 
-/* Some bytes came lately, and were too few: it was no silence. */
+/* Some bytes came lately, but too few: it was not silence. */
 static bool was_slow(const struct session *s)
 {
 	return is_within_data(s) && 2 * (now_ms(s) - s->data_taken_ms) < s->gate->config->limits.data_timeout;

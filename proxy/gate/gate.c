@@ -21,7 +21,7 @@
 
 /* ---- start */
 
-/* A handshake takes four times what its connection was admitted with. */
+/* A handshake takes four times the memory that its connection was admitted with. */
 static bool may_shake(void *context)
 {
 	struct gate *gate = context;
@@ -31,7 +31,7 @@ static bool may_shake(void *context)
 	return false;
 }
 
-/* `name` is that of a certificate section, or NULL: the one of tls, which comes first. */
+/* `name` is that of a certificate section; NULL: the section tls, which comes first. */
 static enum status use_certificate(struct gate_listener *listener, const char *name, const struct secret *certificate,
 				   const struct secret *key)
 {
@@ -74,7 +74,7 @@ static enum status take_certificate(struct gate *gate, const char *name)
 	return STATUS_OK;
 }
 
-/* The newest first, as they are handed over; the newest is added last. */
+/* They are handed over with the newest first; the newest is added last. */
 static enum status take_ticket_keys(struct gate *gate)
 {
 	struct secret keys SECRET_AUTO = { 0 };
@@ -140,7 +140,7 @@ static enum status make_listeners(struct gate *gate)
 	return STATUS_OK;
 }
 
-/* What this gate may expect of something that all share, rounded up. */
+/* This gate's share of something that is there for all, rounded up. */
 static uint64_t share_of(const struct config *config, uint64_t whole)
 {
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);
@@ -148,7 +148,7 @@ static uint64_t share_of(const struct config *config, uint64_t whole)
 	return (whole + gates - 1) / gates;
 }
 
-/* What the C library opens on first use must be open before the sandbox: gmtime_r reads the time zone. */
+/* Files that the C library opens on first use must be read before the sandbox: gmtime_r reads the time zone. */
 static void warm_up(void)
 {
 	char text[CLOCK_TEXT_SIZE];
@@ -252,7 +252,7 @@ static void attach_door(void *state, enum role_kind peer, uint32_t instance, int
 	else if (peer == ROLE_RELAY)
 		relay_door_attach(&gate->relay, instance, fd);
 	else
-		close(fd); /* nobody else has a word with a gate */
+		close(fd); /* no other role speaks with a gate */
 }
 
 const struct role gate_role = {

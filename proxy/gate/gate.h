@@ -1,7 +1,6 @@
 /*
- * The gate role's own state: what all sessions of one gate process share.
- * Private to the room. Owned by gate.c, made before the sandbox, constant but
- * for the doors, the lists and the counters.
+ * The gate role's own state: what all sessions of one gate process share. Private to the room. Owned by gate.c, made
+ * before the sandbox, constant but for the doors, the lists and the counters.
  */
 #ifndef GATE_GATE_H
 #define GATE_GATE_H
@@ -28,7 +27,7 @@ TAILQ_HEAD(arrival_list, arrival);
 struct gate_listener {
 	struct gate *gate;
 	const struct config_listener *config;
-	unsigned index; /* of the section; label of counters */
+	unsigned index; /* of the section; the label of its counters */
 	struct tls_context *tls;
 	struct secret client_ca; /* PEM, while `tls` is made; empty: clients are not asked for a certificate */
 	struct port *ports;      /* list: what it listens on */
@@ -37,14 +36,13 @@ struct gate_listener {
 };
 
 struct handshake_failures {
-	uint64_t told_ms; /* when the log was last told; 0: never */
-	uint64_t silent;  /* failures since, of which it was not */
+	uint64_t told_ms; /* of the last line in the log; 0: none yet */
+	uint64_t silent;  /* failures since then */
 };
 
 /*
- * Invariants: every session stands in `sessions` exactly once, and in `paced`
- * iff it waits for room in the relay door; `requests` and `transactions` hold
- * only what waits for an answer of a door.
+ * Invariants: every session is in `sessions` exactly once, and in `paced` iff it waits for room in the relay door;
+ * `requests` and `transactions` hold only what waits for an answer of a door.
  */
 struct gate {
 	const struct role_context *role;
@@ -57,7 +55,7 @@ struct gate {
 	struct session_list paced;
 	struct tls_tickets *tickets;   /* NULL: no session is resumed */
 	struct arrival_list arrivals;  /* connections that wait for their PROXY header */
-	uint64_t arrival_warned_ms;    /* when the log was last told of a bad one; 0: never */
+	uint64_t arrival_warned_ms;    /* of the last warning of a bad one; 0: none yet */
 	struct registry *requests;     /* AUTH exchanges by number */
 	struct registry *transactions; /* mail transactions by number */
 	struct auth_door auth;

@@ -1,7 +1,6 @@
 /*
- * Failed handshakes. One line of the log stands for all of a minute, as one
- * wrong client, or a scanner, is wrong again and again. Who only connects and hangs
- * up, as health checks do, is counted and not told. Owns nothing.
+ * Failed handshakes. One line of the log stands for all of a minute, as a wrong client, or a scanner, is wrong again
+ * and again. A client that only connects and hangs up, as health checks do, is counted and not logged. Owns nothing.
  */
 #include "gate/handshake.h"
 

@@ -1,4 +1,4 @@
-/* TLS handshakes that fail: counted by listener and reason, and told to the log at a bounded rate. */
+/* TLS handshakes that fail: counted by listener and reason, and logged at a bounded rate. */
 #ifndef GATE_HANDSHAKE_H
 #define GATE_HANDSHAKE_H
 

@@ -1,7 +1,6 @@
 /*
- * The data phase. A refusal
- * found on the way is kept, told to the relay at once, and to the client at
- * the end of the data.
+ * The data phase. A refusal found on the way is kept, told to the relay at once, and to the client at the end of the
+ * data.
  */
 #include "gate/intake.h"
 
@@ -19,7 +18,8 @@
 #include "smtp/header.h"
 #include "smtp/reply.h"
 
-#define PIECE_MAXIMUM (128U << 10) /* bytes one piece of input may become: each bare LF turns into CRLF */
+/* Bytes that one piece of input may become: each bare LF turns into CRLF. */
+#define PIECE_MAXIMUM (128U << 10)
 #define LOST SPAN("451 4.3.0 The delivery service was interrupted, the message was not sent, please try again")
 #define UNKNOWN SPAN("451 4.3.0 The delivery service was interrupted, it is not known whether the message was sent")
 #define NO_MEMORY SPAN("451 4.3.0 Out of memory, please try again")
@@ -50,7 +50,7 @@ enum status intake_begin(struct session *s)
 
 /* ---- refusing */
 
-/* From here on the data is only read to its end. */
+/* From here on the data is only read to its end, and then answered with `refusal`. */
 static void discard_rest(struct session *s, struct span refusal)
 {
 	struct intake *in = s->transaction->intake;
@@ -92,8 +92,8 @@ static void send_gathered(struct session *s)
 }
 
 /*
- * Sends our fields and the header, with an empty line behind them where the
- * client left it out: else a reader that skips lines that are no fields would find a second From: in the body.
+ * Sends our fields and the header, followed by an empty line where the client left it out: else a reader that skips
+ * lines that are no fields would find a second From: in the body.
  */
 static enum status send_head(struct session *s, struct span added, size_t size)
 {
@@ -129,7 +129,7 @@ static void judge_header(struct session *s, size_t size)
 		discard_rest(s, LOST);
 }
 
-/* Takes off the lines that a mailbox file has before the header. */
+/* Takes off the lines that a mailbox file puts before the header. */
 static enum status find_start(struct session *s, bool complete)
 {
 	struct intake *in = s->transaction->intake;
@@ -144,8 +144,8 @@ static enum status find_start(struct session *s, bool complete)
 }
 
 /*
- * Looks for the header's end only when what is gathered has doubled since the
- * last look, so that a header that trickles in costs no more than one that does not.
+ * Looks for the header's end only when the gathered bytes have doubled since the last look, so that a header that
+ * trickles in costs no more than one that comes at once.
  */
 static void gather_header(struct session *s, bool complete)
 {
@@ -171,7 +171,7 @@ static void refuse_size(struct session *s)
 	refuse_message(s, SPAN("552 5.3.4 Message too large"), SPAN("message too large"), REFUSAL_SIZE);
 }
 
-/* What the scanner has seen may already decide. */
+/* The scanner may already have seen enough to decide. */
 static void judge_data(struct session *s)
 {
 	const struct intake *in = s->transaction->intake;
@@ -301,9 +301,9 @@ void intake_end_chunk(struct session *s, bool is_last)
 	session_reply(s, SPAN("250 2.0.0 Chunk received"));
 }
 
-/* ---- the relay's word */
+/* ---- the relay's answer */
 
-/* Within the data, or between its chunks: kept for the end, or the next chunk. */
+/* Within the data, or between its chunks: it is kept for the end, or the next chunk. */
 static void take_early_refusal(struct session *s, struct span text)
 {
 	struct span refusal = LOST;
@@ -321,7 +321,7 @@ enum status intake_take_reply(struct session *s, struct span text)
 		text = UNKNOWN;
 		reply.code = 451;
 	}
-	/* Before the end of the data only a refusal makes sense: nothing may be taken for a success. */
+	/* Before the end of the data only a refusal makes sense: nothing there may be taken for a success. */
 	if (s->state != SESSION_OUTCOME && reply.code < 400)
 		return STATUS_INVALID;
 	if (s->state == SESSION_OUTCOME)

@@ -1,7 +1,7 @@
 /*
- * The bounds on connections. First it looks whether there is room, so that a
- * flood of what is refused counts nowhere; then it counts, and looks again: somebody else may
- * have done the same at the same time, and then whoever sees too many steps back.
+ * The bounds on connections. It first looks whether there is room, so that a flood of refused ones counts nowhere; then
+ * it counts, and looks again: another gate may have done the same at the same time, and then whichever sees too many
+ * steps back.
  */
 #include "gate/limits.h"
 
@@ -14,13 +14,13 @@
 #include "base/network.h"
 #include "net/tls.h"
 
-/* Bytes of an idle one, nearly all of them OpenSSL's: 14 KiB with 3.0, 17 with 3.5. Buffers, and what tls_memory tells of, aside. */
+/* Bytes of an idle one, buffers and what tls_memory counts aside: OpenSSL's, 14 KiB with 3.0, 17 with 3.5. */
 #define CONNECTION_MEMORY 20480U
 
-/* Networks that nobody has: of ::/8, which is reserved. */
+/* Numbers of networks that nobody has, as ::/8 is reserved. */
 #define NETWORK_OTHER 1U                      /* no IP address */
 #define NETWORK_ZERO 2U                       /* ::/64 itself, ::1 for one */
-#define NETWORK_IPV4 (UINT64_C(0xffff) << 32) /* and the address behind it */
+#define NETWORK_IPV4 (UINT64_C(0xffff) << 32) /* and the address in the lower bits */
 
 /* The /56 and the /48 around a /64 are numbers of ff00::/8, which is multicast. */
 #define NETWORK_56 (UINT64_C(0xff) << 56)
@@ -84,13 +84,13 @@ uint64_t limits_network_of(const struct sockaddr_storage *address)
 
 /* ---- counting */
 
-/* 0: the network has none of this width. */
+/* 0: there is no network of this width around it. */
 static uint64_t widen_network(uint64_t network, unsigned width)
 {
 	if (width == 0)
 		return network;
 	if (network >> 56 == 0)
-		return 0; /* of ::/8: no IPv6 network of a client's */
+		return 0; /* of ::/8: not an IPv6 network of a client */
 	return width == 1 ? NETWORK_56 | network >> 8 : NETWORK_48 | network >> 16;
 }
 

@@ -1,6 +1,6 @@
 /*
- * The judgement on a header. It is made in the gate, as this is where hostile
- * bytes are parsed; what it says is enforced here and recorded by the relay.
+ * The judgement on a header. It is made in the gate, where hostile bytes are parsed; it is enforced here and recorded
+ * by the relay.
  */
 #include "gate/message_header.h"
 
@@ -15,17 +15,18 @@
 #include "smtp/received.h"
 #include "smtp/utf8.h"
 
-#define RECEIVED_MAXIMUM 100 /* fields named Received; a loop is assumed beyond them (RFC 5321, 6.3: at least 100) */
+/* Fields named Received; a loop is assumed beyond them (RFC 5321, 6.3: at least 100). */
+#define RECEIVED_MAXIMUM 100
 #define RECORDED_FROM_MAXIMUM 4096U /* bytes of From: addresses kept for the audit */
 #define RECORDED_ID_MAXIMUM 1000U   /* bytes of Message-ID kept for the audit: one line */
 
-/* ---- From:, and Sender: with its kin */
+/* ---- From:, Sender: and Resent-From: */
 
-/* Senders that are not the user's, or can't be read: a header names thousands, and the log tells of them in one line. */
+/* Senders that are not the user's, or can't be read: a header may name thousands, and the log has one line for all. */
 struct strangers {
 	size_t count;
 	char first[ADDRESS_MAXIMUM + 1]; /* the first one, cut */
-	const char *field;               /* the field that names it, or that can't be read; NULL: no strangers */
+	const char *field;               /* it names the first one, or can't be read; NULL: no strangers */
 };
 
 static void note_stranger(struct strangers *strangers, const char *field, struct span address)
@@ -37,7 +38,7 @@ static void note_stranger(struct strangers *strangers, const char *field, struct
 		 SPAN_ARGS(span_slice(address, 0, ADDRESS_MAXIMUM)));
 }
 
-/* Only with audit: a refusal is logged as such. */
+/* Only with "audit": a refusal is logged as such. */
 static void log_strangers(const struct session *s, const struct strangers *strangers)
 {
 	if (strangers->field == NULL || s->gate->config->sender.header != SENDER_AUDIT)
@@ -50,7 +51,7 @@ static void log_strangers(const struct session *s, const struct strangers *stran
 			 SESSION_NAME_ARGS(s), strangers->field, strangers->first, s->user, strangers->count - 1);
 }
 
-/* True when all may stand in the field; else the first one that may not goes to *out_foreign. */
+/* True when the field may name all of them; else the first that it may not goes to *out_foreign. */
 static bool addresses_pass(const struct session *s, struct span addresses, const char *field,
 			   struct strangers *strangers, struct span *out_foreign)
 {
@@ -66,7 +67,7 @@ static bool addresses_pass(const struct session *s, struct span addresses, const
 	return true;
 }
 
-/* Names the address where there is memory for it. */
+/* The reply names the address where there is memory for it. */
 static struct span refuse_address(struct session *s, struct span address, const char *field)
 {
 	struct buf text BUF_AUTO;
@@ -176,8 +177,8 @@ static enum status write_received(const struct session *s, uint64_t now, struct 
 }
 
 /*
- * Whom a message without From: is from: the envelope's sender, or where that is empty the user, if his name is
- * an address. Empty: nobody who could be named, and would pass as From:.
+ * The author of a message without From: is the envelope's sender, or where that is empty the user, if their name is an
+ * address. Empty: nobody could be named who would pass as From:.
  */
 static struct span missing_author(const struct session *s)
 {
@@ -222,7 +223,7 @@ static enum status write_fields(struct session *s, const struct header_facts *fa
 enum status message_header_judge(struct session *s, struct span header, struct buf *added,
 				 struct header_verdict *out_verdict)
 {
-	/* What can't be read is taken to have all fields: nothing is added but Received. */
+	/* An unreadable header is taken to have all fields: only Received is added. */
 	struct header_facts facts = { .from_count = 1, .has_date = true, .has_message_id = true };
 	struct header_verdict verdict = { 0 };
 	struct buf addresses BUF_AUTO;

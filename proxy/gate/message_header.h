@@ -1,6 +1,4 @@
-/*
- * What the gate makes of a message's header: a verdict, and the fields to put in front of it.
- */
+/* What the gate makes of a message's header: a verdict, and the fields to put in front of it. */
 #ifndef GATE_MESSAGE_HEADER_H
 #define GATE_MESSAGE_HEADER_H
 
@@ -17,8 +15,8 @@ struct header_verdict {
 };
 
 /*
- * Judges `header` (whole, in wire form) for this session and its transaction,
- * and appends the fields to add to `added`. STATUS_NO_MEMORY, STATUS_TOO_LARGE: no verdict.
+ * Judges `header` (whole, in wire form) for this session and its transaction, and appends the fields to add to `added`.
+ * STATUS_NO_MEMORY, STATUS_TOO_LARGE: no verdict.
  */
 MUST_USE enum status message_header_judge(struct session *s, struct span header, struct buf *added,
 					  struct header_verdict *out_verdict);

@@ -1,4 +1,4 @@
-/* Networks of clients that a listener's options name: whose PROXY headers it believes, whom it serves. */
+/* Networks of clients that a listener's options name: those whose PROXY headers it believes, those that it serves. */
 #ifndef GATE_NETWORKS_H
 #define GATE_NETWORKS_H
 
@@ -11,7 +11,7 @@ struct networks {
 	size_t count;
 };
 
-/* STATUS_INVALID for what is no network. */
+/* STATUS_INVALID: one of them is no network. */
 MUST_USE enum status networks_read(const struct config_list *list, struct networks *out_networks);
 void networks_free(struct networks *networks);
 bool networks_contain(const struct networks *networks, const struct endpoint *client);

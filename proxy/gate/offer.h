@@ -1,6 +1,6 @@
 /*
- * What EHLO offers only where it can be kept: EHLO comes before the user, and
- * so his relays, are known, so all relays must have it (their options say so).
+ * What EHLO offers only where it can be kept: EHLO comes before the user and their relays are known, so all relays must
+ * have it (their options say so).
  */
 #ifndef GATE_OFFER_H
 #define GATE_OFFER_H

@@ -1,6 +1,6 @@
 /*
- * The sockets that a gate listens on. Owns them; most are also a successor's, or will be. One that goes is emptied
- * first: who waits in its queue has been greeted by the kernel, and would be reset.
+ * The sockets that a gate listens on. Owns them; most are also a successor's, or will be. One that is given up is
+ * emptied first: a client in its queue has been greeted by the kernel, and would be reset.
  */
 #include "gate/ports.h"
 
@@ -70,7 +70,7 @@ enum status ports_listen(void *state, struct span name, int fd)
 		close(fd);
 		return STATUS_INVALID;
 	}
-	if (gate->draining) { /* told to end meanwhile: its successor has it, too */
+	if (gate->draining) { /* it was told to end meanwhile, and its successor has the socket, too */
 		close(fd);
 		return STATUS_OK;
 	}

@@ -1,6 +1,6 @@
 /*
- * What waits for an answer through a door, by number. A late answer finds
- * nothing here and is dropped. Room for all is made at start: adding can't fail.
+ * What waits for an answer through a door, by number. A late answer finds nothing here and is dropped. Room for all is
+ * made at start: adding can't fail.
  */
 #ifndef GATE_REGISTRY_H
 #define GATE_REGISTRY_H

@@ -1,6 +1,6 @@
 /*
- * The relay door's client. Owns the door. A frame that can't be read closes
- * it; the supervisor gives a new one with the next relay role.
+ * The relay door's client. Owns the door. A frame that can't be read closes it; the supervisor gives a new one with the
+ * next relay role.
  */
 #include "gate/relay_door.h"
 
@@ -95,7 +95,7 @@ bool relay_door_is_full(const struct relay_door *relay)
 
 /* ---- what goes out */
 
-/* A frame that can't be queued breaks the door, and on_closed tells the sessions. */
+/* A frame that can't be queued breaks the door, and on_closed answers the sessions. */
 static enum status note_sent(enum status status)
 {
 	if (status == STATUS_OK)

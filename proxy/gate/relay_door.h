@@ -1,8 +1,7 @@
 /*
- * The gate's end of the relay door (door/relay.def): recipients, messages and
- * the audit of sessions. Hides the frames from the commands. Grants live in
- * the relay, so each door has an epoch: sessions granted in another one are
- * over. Without a door everything is refused for now.
+ * The gate's end of the relay door (door/relay.def): recipients, messages and the audit of sessions. Hides the frames
+ * from the commands. Grants live in the relay, so each door has an epoch: sessions granted in another one are over.
+ * Without a door everything is refused for now.
  */
 #ifndef GATE_RELAY_DOOR_H
 #define GATE_RELAY_DOOR_H
@@ -36,7 +35,7 @@ struct relay_door {
 	const struct relay_door_handler *handler;
 	struct door *door; /* NULL: none */
 	uint64_t epoch;    /* 1, 2, …: which door this is; 0 before the first */
-	uint32_t instance; /* of the relay role behind it */
+	uint32_t instance; /* of the relay role at its other end */
 };
 
 /* Without a door, for now. */
@@ -47,7 +46,7 @@ void relay_door_end(struct relay_door *relay);
 
 /* True when a door is open, and is the one of that epoch. */
 bool relay_door_is_same(const struct relay_door *relay, uint64_t epoch);
-/* True when so much is unsent that bulk has to wait; the session then stands in gate->paced until there is room. */
+/* True when so much is unsent that bulk has to wait; the session then stays in gate->paced until there is room. */
 bool relay_door_is_full(const struct relay_door *relay);
 
 /* For the audit; nothing without a door. */

@@ -1,4 +1,4 @@
-/* The reply queue: a list of slots; owns the texts of those behind a waiting one. */
+/* The reply queue: a list of slots; owns the texts of those after a waiting one. */
 #include "gate/replies.h"
 
 #include <assert.h>

@@ -1,6 +1,6 @@
 /*
- * What a session is: its states, and whether it waits for the relay door. The lowest of its units: it calls doors and
- * deadlines alone. What is said is in session_talk.c, and who takes the steps, and frees it, in session_life.c.
+ * What a session is: its states, and whether it waits for the relay door. This is the lowest of its units, and calls
+ * the door and the deadlines alone. Its talk is in session_talk.c, its steps and its end are in session_life.c.
  */
 #include "gate/session.h"
 

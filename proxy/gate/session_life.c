@@ -31,7 +31,7 @@
 
 /* ---- the end */
 
-/* The other roles hear of it while the stream still knows its cipher. */
+/* The other roles are told while the stream still knows its cipher. */
 static void tell_roles(struct session *s)
 {
 	transaction_abort(s, (struct span){ 0 }, (struct span){ 0 });
@@ -67,7 +67,7 @@ static void close_session(struct session *s)
 	replies_free(&s->replies);
 	buf_free(&s->senders);
 	arena_reset(&s->arena);
-	/* Who only ended sending may still read its last replies. */
+	/* A client that only ended sending may still read its last replies. */
 	if ((s->finish || s->peer_ended) && !s->peer_failed)
 		stream_finish(&s->stream, FINISH_MS);
 	else
@@ -112,7 +112,7 @@ static enum step (*const steps[SESSION_STATES])(struct session *s) = {
 	[SESSION_CLOSED] = step_nothing,
 };
 
-/* A client that vanished ends the session, unless the relay has its whole message: that one has an outcome still. */
+/* A client that vanished ends the session, unless the relay has its whole message, which still has an outcome. */
 static enum step take_step(struct session *s)
 {
 	if (s->peer_failed && s->state != SESSION_OUTCOME)
@@ -132,7 +132,7 @@ void session_drive(struct session *s)
 
 /* ---- what happens to it */
 
-/* Renegotiation, or messages of TLS itself without end: no client that means well does either. */
+/* Renegotiation, or messages of TLS itself without end: no well-meaning client does either. */
 static void note_abuse(struct session *s)
 {
 	count_refused(s->gate, REFUSAL_TLS);
@@ -227,7 +227,7 @@ static void enter_gate(struct session *s)
 	log_debug(SESSION_NAME ": opened from %s", SESSION_NAME_ARGS(s), s->address);
 }
 
-/* The place goes with the stream: it is given up when that is gone, here too. */
+/* The place is held by the stream, and given up when that is gone, here too. */
 static enum status make_session(struct gate_listener *listener, int fd, struct limits_place *place,
 				struct session **out_session)
 {

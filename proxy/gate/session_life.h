@@ -1,5 +1,5 @@
 /*
- * A session from its connection to its end. Whatever happens outside is noted on the session, which is then driven:
+ * A session from its connection to its end. Whatever happens outside is noted on the session, which is then driven
  * until it has to wait, or is freed.
  */
 #ifndef GATE_SESSION_LIFE_H
@@ -9,7 +9,7 @@
 
 /* Takes over a connected descriptor, counted under `network`; closes it on failure. The session frees itself. */
 void session_open(struct gate_listener *listener, int fd, const struct endpoint *peer, uint64_t network);
-/* Takes steps until it has to wait, then sets the deadline, or frees the session: not to be touched after it. */
+/* Takes steps until it has to wait, then sets the deadline or frees the session: it must not be touched afterwards. */
 void session_drive(struct session *s);
 
 /* The gate drains, or its time is up (`now`): it drives. */

@@ -1,7 +1,6 @@
 /*
- * How a session speaks and listens: replies, errors, the last word, and lines.
- * A reply that can't be queued ends the session: a client must never take one
- * reply for another.
+ * How a session speaks and listens. A reply that can't be queued ends the session: a client must never take one reply
+ * for another.
  */
 #include "gate/session_talk.h"
 
@@ -43,7 +42,7 @@ void session_note_incident(struct session *s, const char *what)
 	if (refused_may_tell(&s->gate->refused))
 		relay_door_session_opened(s);
 	else
-		s->limit = REFUSAL_SYNTAX; /* one of those that a record of many stands for */
+		s->limit = REFUSAL_SYNTAX; /* one of those that a single record stands for */
 }
 
 void session_count_error(struct session *s)
@@ -88,7 +87,7 @@ void session_reach_limit(struct session *s, enum stats_refusal limit, struct spa
 		session_farewell(s, text, reason);
 }
 
-/* Drops the rest of an overlong line; false while its end is not there. */
+/* Drops the rest of an overlong line; false until its end has come. */
 static bool skip_line(struct session *s, struct buf *input)
 {
 	struct span bytes = buf_span(input);

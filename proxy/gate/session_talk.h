@@ -1,6 +1,4 @@
-/*
- * How a session speaks and listens: replies, errors, the last word, and lines.
- */
+/* How a session speaks and listens: replies, errors, the last word, and lines. */
 #ifndef GATE_SESSION_TALK_H
 #define GATE_SESSION_TALK_H
 
@@ -15,15 +13,18 @@ void session_count_error(struct session *s);
 
 /* Ends it in an orderly way: replies still waited for become 451, `text` is the last one. `reason` is static. */
 void session_farewell(struct session *s, struct span text, const char *reason);
-/* Ends it as a limit is reached, which is counted: as session_farewell with `text`, or without a word where that is empty. */
+/* Ends it as a limit is reached, which is counted: as session_farewell does, or silently where `text` is empty. */
 void session_reach_limit(struct session *s, enum stats_refusal limit, struct span text, const char *reason);
-/* What a security officer wants to read about: it is told with the session's end, at refused.h's rate even of one that never came to TLS. */
+
+/*
+ * Something that a security officer wants to read about: it becomes the reason of the session's end in the audit, even
+ * of one that never came to TLS, at the rate of refused.h.
+ */
 void session_note_incident(struct session *s, const char *what);
 
 /*
- * Takes one command line, or one response of AUTH, off the input; a view into
- * it, valid until *out_used bytes are consumed. STATUS_AGAIN: none yet.
- * STATUS_TOO_LARGE, STATUS_INVALID: a line that is none, for session_refuse_line.
+ * Finds one command line, or one response of AUTH, in the input: a view into it, valid until *out_used bytes are
+ * consumed. STATUS_AGAIN: none yet. STATUS_TOO_LARGE, STATUS_INVALID: a line that is none, for session_refuse_line.
  */
 MUST_USE enum status session_take_line(struct session *s, size_t maximum, struct span *out_line, size_t *out_used);
 /* Drops that line with an error for its answer. */

@@ -1,7 +1,6 @@
 /*
- * The envelope on its way. The relay learns of a transaction with its first
- * batch and forgets it with a message's reply or with an abort; answers that
- * come later find no number here.
+ * The envelope on its way. The relay learns of a transaction with its first batch and forgets it with the reply to its
+ * message or with an abort; answers that come later find no number here.
  */
 #include "gate/transaction.h"
 
@@ -10,9 +9,10 @@
 #include "gate/session_talk.h"
 #include "smtp/reply.h"
 
-#define BATCH_MAXIMUM \
-	(512U << 10)           /* bytes of addresses: two such lists fit a frame; 1,000 of the longest take 324 KiB */
-#define RECIPIENT_MAXIMUM 1024 /* bytes that one recipient adds to either list: an ORCPT is the longest */
+/* Bytes of addresses: two such lists fit into a frame; 1,000 of the longest take 324 KiB. */
+#define BATCH_MAXIMUM (512U << 10)
+/* Bytes that one recipient adds to either list: an ORCPT is the longest. */
+#define RECIPIENT_MAXIMUM 1024
 #define LOST SPAN("451 4.3.0 The delivery service was interrupted, please try again")
 
 static enum status write_parameters(struct arena *arena, const struct mail_parameters *from, struct span *out_text)
@@ -116,7 +116,7 @@ void transaction_send_batch(struct session *s)
 
 /* ---- answers */
 
-/* One recipient's reply. What is no reply counts as a temporary refusal. */
+/* One recipient's reply. Anything that is no reply counts as a temporary refusal. */
 static enum status take_reply(struct session *s, struct span text)
 {
 	struct reply reply;
@@ -138,7 +138,7 @@ enum status transaction_take_replies(struct session *s, const struct door_envelo
 {
 	struct codec_list rest = message->replies;
 	struct span text;
-	/* The batch still gathered has its slots behind those that the relay was asked about. */
+	/* The recipients still gathered have their slots after those that the relay was asked about. */
 	if (codec_list_count(rest) > s->replies.waiting - s->transaction->batch)
 		return STATUS_INVALID;
 	if (take_id(s, message->message) != STATUS_OK)
