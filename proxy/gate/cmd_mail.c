@@ -9,6 +9,7 @@
 #include "gate/senders.h"
 #include "gate/session_talk.h"
 #include "gate/transaction.h"
+#include "smtp/size.h"
 #include "smtp/utf8.h"
 
 static void refuse_syntax(struct session *s, struct span reply)
@@ -40,8 +41,7 @@ static void refuse_sender(struct session *s, struct span address)
 static void refuse_size(struct session *s)
 {
 	count_refused(s->gate, REFUSAL_SIZE);
-	session_replyf(s, "552 5.3.4 Message too large: at most %llu bytes are taken",
-		       (unsigned long long)s->gate->config->limits.message_size);
+	session_reply(s, span_of(s->gate->too_large));
 }
 
 /* A parameter that was not offered is an unknown one. */
@@ -103,7 +103,7 @@ void cmd_mail(struct session *s, const struct command *command)
 	const char *refusal = read_mail(config, command->argument, &sender, &parameters);
 	if (refusal)
 		refuse_syntax(s, span_of(refusal));
-	else if (parameters.has_size && parameters.size > config->limits.message_size)
+	else if (parameters.has_size && size_exceeds(0, parameters.size, config->limits.message_size))
 		refuse_size(s);
 	else if (!sender_passes(s, sender.whole))
 		refuse_sender(s, sender.whole);

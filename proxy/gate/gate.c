@@ -227,6 +227,7 @@ static enum status start_gate(const struct role_context *role, void **out_state)
 	gate->role = role;
 	gate->loop = role->loop;
 	gate->config = role->config;
+	size_format_refusal(gate->config->limits.message_size, gate->too_large);
 	relay_door_begin(&gate->relay, gate, &answers_of_relay);
 	TAILQ_INIT(&gate->sessions);
 	TAILQ_INIT(&gate->paced);

@@ -17,6 +17,7 @@
 #include "net/listener.h"
 #include "net/tls.h"
 #include "role/role.h"
+#include "smtp/size.h"
 
 struct session;
 TAILQ_HEAD(session_list, session);
@@ -51,6 +52,7 @@ struct gate {
 	struct gate_listener *listeners;
 	size_t listener_count;
 	struct limits limits;
+	char too_large[SIZE_REFUSAL_MAXIMUM]; /* the reply to a message that is */
 	struct session_list sessions;
 	struct session_list paced;
 	struct tls_tickets *tickets;   /* NULL: no session is resumed */

@@ -17,6 +17,7 @@
 #include "smtp/chunk.h"
 #include "smtp/header.h"
 #include "smtp/reply.h"
+#include "smtp/size.h"
 
 /* Bytes that one piece of input may become: each bare LF turns into CRLF. */
 #define PIECE_MAXIMUM (128U << 10)
@@ -168,14 +169,14 @@ static void gather_header(struct session *s, bool complete)
 
 static void refuse_size(struct session *s)
 {
-	refuse_message(s, SPAN("552 5.3.4 Message too large"), SPAN("message too large"), REFUSAL_SIZE);
+	refuse_message(s, span_of(s->gate->too_large), SPAN("message too large"), REFUSAL_SIZE);
 }
 
 /* The scanner may already have seen enough to decide. */
 static void judge_data(struct session *s)
 {
 	const struct intake *in = s->transaction->intake;
-	if (in->scanner.size + in->chunks.size > s->gate->config->limits.message_size)
+	if (size_exceeds(in->scanner.size, in->chunks.size, s->gate->config->limits.message_size))
 		refuse_size(s);
 	else if (in->scanner.has_cr_or_nul || in->chunks.has_cr_or_nul)
 		refuse_message(s,
@@ -267,8 +268,7 @@ bool intake_is_refused(const struct session *s)
 void intake_expect_octets(struct session *s, uint64_t size)
 {
 	struct intake *in = s->transaction->intake;
-	uint64_t maximum = s->gate->config->limits.message_size;
-	if (!in->is_refused && (in->chunks.size > maximum || size > maximum - in->chunks.size))
+	if (!in->is_refused && size_exceeds(in->chunks.size, size, s->gate->config->limits.message_size))
 		refuse_size(s);
 }
 

@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "base/span.h"
+#include "smtp/size.h"
 
 #define ANSWER_NOT_GRANTED SPAN("530 5.7.0 Authentication required")
 #define ANSWER_BAD_SENDER SPAN("501 5.1.7 Bad sender address syntax")
@@ -25,7 +26,7 @@
 #define ANSWER_UPSTREAM_LOGIN SPAN("451 4.3.5 The relay does not accept our login; try again later")
 #define ANSWER_UPSTREAM_BUSY SPAN("451 4.3.2 The relay takes no more mail from us for now; try again later")
 #define ANSWER_UNKNOWN SPAN("451 4.4.2 Connection to the relay lost; the message may have been delivered")
-#define ANSWER_TOO_LARGE SPAN("552 5.3.4 Message too large")
+#define ANSWER_TOO_LARGE SPAN(SIZE_REFUSAL)
 #define ANSWER_SPOOL_FULL SPAN("452 4.3.1 No room for this message now; try again later")
 #define ANSWER_SPOOL_SHARE SPAN("452 4.3.1 Your messages under way take too much room; try again later")
 #define ANSWER_SPOOL_FAILED SPAN("451 4.3.0 Storage failed; try again later")

@@ -7,7 +7,7 @@
 #define CHUNK_OK "250 2.0.0 Chunk received\r\n"
 #define SENT "250 2.0.0 Sent as ID1\r\n"
 #define NO_MAIL "503 5.5.1 Send MAIL first\r\n"
-#define TOO_LARGE "552 5.3.4 Message too large\r\n"
+#define TOO_LARGE "552 5.3.4 Message too large: at most 1048576 bytes are taken\r\n" /* the largest size at start */
 #define STRAY "554 5.6.0 The message has a carriage return without a line feed, or a NUL byte\r\n"
 #define CUT_OFF                                    \
 	"501 5.5.4 Syntax: BDAT octets [LAST]\r\n" \

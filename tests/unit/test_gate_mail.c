@@ -398,9 +398,9 @@ static void what_is_larger_than_announced_is_refused(void **state)
 	for (unsigned i = 0; i < 30000; i++)
 		say(&c, "a line of forty bytes and not one more\r\n");
 	say(&c, ".\r\n");
-	HEARS(&c, "552 5.3.4 Message too large\r\n");
-	RUN_UNTIL(traced(
-		"ABORTED from=<alice@example.com> reply=552 5.3.4 Message too large reason=message too large\n"));
+	HEARS(&c, "552 5.3.4 Message too large: at most 1048576 bytes are taken\r\n");
+	RUN_UNTIL(traced("ABORTED from=<alice@example.com> reply=552 5.3.4 Message too large: at most 1048576 bytes "
+			 "are taken reason=message too large\n"));
 	assert_false(traced("COMPLETE"));
 	client_close(&c);
 }
