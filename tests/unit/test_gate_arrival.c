@@ -65,7 +65,7 @@ static void nothing_is_said_before_the_header(void **state)
 }
 
 /* The handshake may lie in the kernel together with the header: not a byte of it is taken. */
-static void tls_begins_right_behind_the_header(void **state)
+static void tls_begins_right_after_the_header(void **state)
 {
 	struct client c;
 	(void)state;
@@ -78,7 +78,7 @@ static void tls_begins_right_behind_the_header(void **state)
 	client_close(&c);
 }
 
-static void what_lies_behind_the_header_is_read_by_the_session(void **state)
+static void what_follows_the_header_is_read_by_the_session(void **state)
 {
 	struct client c;
 	(void)state;
@@ -230,7 +230,7 @@ static void a_strangers_header_is_garbage(void **state)
 	client_close(&c);
 }
 
-static void a_strangers_header_breaks_his_handshake(void **state)
+static void a_strangers_header_breaks_the_handshake(void **state)
 {
 	struct client c;
 	(void)state;
@@ -250,8 +250,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		BEHIND(the_header_names_the_client),
 		BEHIND(nothing_is_said_before_the_header),
-		BEHIND(tls_begins_right_behind_the_header),
-		BEHIND(what_lies_behind_the_header_is_read_by_the_session),
+		BEHIND(tls_begins_right_after_the_header),
+		BEHIND(what_follows_the_header_is_read_by_the_session),
 		BEHIND(a_load_balancer_may_speak_for_itself),
 		BEHIND(limits_hold_for_the_client_and_not_for_the_load_balancer),
 		BEHIND(a_client_of_ipv6_is_its_64_bits_of_network),
@@ -261,7 +261,7 @@ int main(void)
 		BEHIND(a_draining_gate_waits_for_the_header_still),
 		BEHIND(a_draining_gate_ends_with_who_gave_up),
 		BESIDE(a_strangers_header_is_garbage),
-		BESIDE(a_strangers_header_breaks_his_handshake),
+		BESIDE(a_strangers_header_breaks_the_handshake),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

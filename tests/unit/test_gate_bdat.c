@@ -255,7 +255,7 @@ static void strangers_chunks_are_errors(void **state)
 	client_close(&c);
 }
 
-static void chunks_pipelined_behind_a_refusal_are_dropped_and_no_errors(void **state)
+static void chunks_pipelined_after_a_refusal_are_dropped_and_no_errors(void **state)
 {
 	struct client c;
 	(void)state;
@@ -392,7 +392,7 @@ int main(void)
 		IN_WORLD(a_client_silent_within_a_chunk_is_closed),
 		IN_WORLD(without_login_or_transaction_the_octets_are_dropped),
 		IN_WORLD(strangers_chunks_are_errors),
-		IN_WORLD(chunks_pipelined_behind_a_refusal_are_dropped_and_no_errors),
+		IN_WORLD(chunks_pipelined_after_a_refusal_are_dropped_and_no_errors),
 		IN_WORLD(stray_bytes_are_refused_also_where_chunks_meet),
 		IN_WORLD(what_a_message_may_not_say_is_refused_with_its_chunk),
 		IN_WORLD(more_octets_than_a_message_may_have_are_dropped),

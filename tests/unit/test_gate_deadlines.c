@@ -1,4 +1,4 @@
-/* Who is slow: the gate's clocks, and what moves them. */
+/* Slow clients: the gate's clocks, and what moves them. */
 #include "gate_fixture.h"
 
 #define MAIL "MAIL FROM:<alice@example.com>\r\n"
@@ -67,7 +67,7 @@ static void a_line_without_end_is_no_progress_either(void **state)
 	client_close(&c);
 }
 
-static void who_keeps_talking_stays(void **state)
+static void a_client_that_keeps_talking_stays(void **state)
 {
 	struct client c;
 	(void)state;
@@ -306,7 +306,7 @@ static void no_clock_runs_while_the_relay_does_not_read(void **state)
 	client_close(&slow);
 }
 
-static void who_waited_for_a_relay_that_is_gone_is_under_the_clocks_again(void **state)
+static void a_client_that_waited_for_a_relay_that_is_gone_is_under_the_clocks_again(void **state)
 {
 	struct client c, slow;
 	(void)state;
@@ -338,7 +338,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		IN_WORLD(a_command_is_whole_in_time_however_its_bytes_trickle),
 		IN_WORLD(a_line_without_end_is_no_progress_either),
-		IN_WORLD(who_keeps_talking_stays),
+		IN_WORLD(a_client_that_keeps_talking_stays),
 		IN_WORLD(small_talk_keeps_no_transaction),
 		IN_WORLD(recipients_keep_a_transaction),
 		IN_WORLD(no_command_puts_the_login_off),
@@ -352,7 +352,7 @@ int main(void)
 		IN_WORLD(one_chunk_that_trickles_is_cut_too),
 		IN_WORLD(small_talk_between_chunks_puts_nothing_off),
 		IN_WORLD(no_clock_runs_while_the_relay_does_not_read),
-		IN_WORLD(who_waited_for_a_relay_that_is_gone_is_under_the_clocks_again),
+		IN_WORLD(a_client_that_waited_for_a_relay_that_is_gone_is_under_the_clocks_again),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

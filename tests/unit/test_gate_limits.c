@@ -193,7 +193,7 @@ static void a_network_is_full_while_others_are_not(void **state)
 	limits_end(&other);
 }
 
-/* As many /64s of the network as it takes, until one is refused; how many were taken. `step`: from one /64 to the next. */
+/* As many /64s of the network as are taken until one is refused; how many. `step`: from one /64 to the next. */
 static unsigned fill_network(struct limits *limits, uint64_t network, uint64_t step, unsigned most)
 {
 	unsigned taken = 0;
@@ -208,7 +208,7 @@ static void empty_network(struct limits *limits, uint64_t network, uint64_t step
 		limits_leave(limits, network + step * taken);
 }
 
-static void who_has_a_wider_network_has_a_larger_share_and_no_more(void **state)
+static void a_wider_network_has_a_larger_share_and_no_more(void **state)
 {
 	struct limits limits;
 	uint64_t first = network_of("2001:db8:1::1");
@@ -331,7 +331,7 @@ static void note(struct inside *inside, _Atomic int *now, _Atomic int *most, int
 		inside->passed = true;
 }
 
-/* Comes and goes; whoever is admitted is inside until shortly before he leaves. */
+/* Comes and goes; a client that was admitted counts until shortly before it leaves. */
 static void besiege(unsigned place, struct inside *inside, int connections, int per_network)
 {
 	struct limits limits;
@@ -416,7 +416,7 @@ int main(void)
 						close_board),
 		cmocka_unit_test(addresses_belong_to_the_networks_they_should),
 		CASE(a_network_is_full_while_others_are_not),
-		CASE(who_has_a_wider_network_has_a_larger_share_and_no_more),
+		CASE(a_wider_network_has_a_larger_share_and_no_more),
 		CASE(addresses_of_ipv4_have_no_wider_network),
 		CASE(a_gate_that_lies_leaves_the_others_their_part),
 		CASE(what_is_left_to_others_keeps_the_limit_exact),

@@ -30,7 +30,7 @@ int main(void)
 static void give_up(const char *said, const char *heard)
 {
 	if (getenv("VERBOSE"))
-		fprintf(stderr, "behind \"%.30s\": \"%s\"\n", said, heard);
+		fprintf(stderr, "after \"%.30s\": \"%s\"\n", said, heard);
 	_exit(1);
 }
 
@@ -146,7 +146,7 @@ static void each_allocation_fails_once_and_the_next_client_is_served(void **stat
 		ended += !served;
 		survived += served;
 		if (!served && !serve_one())
-			fail_msg("no client is served behind failure %lu", n);
+			fail_msg("no client is served after failure %lu", n);
 	}
 	print_message("%lu allocations: %lu ended their session, %lu did not; %ld blocks before, %ld after\n", n - 1,
 		      ended, survived, before, memory_living);
@@ -175,7 +175,7 @@ static int open_behind_a_load_balancer(void **state)
 	return 0;
 }
 
-static void who_has_no_header_yet_is_told_and_recorded_too(void **state)
+static void a_connection_without_a_header_yet_is_told_and_recorded_too(void **state)
 {
 	const struct span reply = SPAN("421 4.3.2 No memory for more clients, please try again later\r\n");
 	char heard[128];
@@ -200,7 +200,7 @@ static void who_has_no_header_yet_is_told_and_recorded_too(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(who_has_no_header_yet_is_told_and_recorded_too,
+		cmocka_unit_test_setup_teardown(a_connection_without_a_header_yet_is_told_and_recorded_too,
 						open_behind_a_load_balancer, close_world),
 		cmocka_unit_test_setup_teardown(each_allocation_fails_once_and_the_next_client_is_served, open_world,
 						close_world),

@@ -81,7 +81,7 @@ static void replies_are_written_at_once_when_none_waits(void **state)
 	assert_int_equal(wire->replies.count, 0);
 }
 
-static void what_is_behind_a_waiting_reply_waits_for_it(void **state)
+static void what_comes_after_a_waiting_reply_waits_for_it(void **state)
 {
 	struct wire *wire = *state;
 	assert_int_equal(replies_push_waiting(&wire->replies), STATUS_OK);
@@ -123,7 +123,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_registered_is_found_until_it_is_removed),
 		ON_WIRE(replies_are_written_at_once_when_none_waits),
-		ON_WIRE(what_is_behind_a_waiting_reply_waits_for_it),
+		ON_WIRE(what_comes_after_a_waiting_reply_waits_for_it),
 		ON_WIRE(a_client_that_is_gone_hears_nothing),
 		ON_WIRE(a_reply_that_finds_no_room_says_so),
 	};
