@@ -63,13 +63,13 @@ $(BUILD)/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/libsubgate.a
 	@echo "  LD  $@"
 	$(Q)$(CC) -fsanitize=fuzzer $(ALL_LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
 
-# `make demo` and `make test` in a fresh root of each suite. IF_UNREACHABLE=pass: no failure where packages can't be had.
+# `make demo` and `make test` in a fresh root of each suite. IF_IMPOSSIBLE=pass: where there can be none, no failure.
 SUITE ?= bookworm trixie
-IF_UNREACHABLE ?= fail
+IF_IMPOSSIBLE ?= fail
 .PHONY: bare
 bare:
 	deploy/packages install bare
-	@BUILD=$(abspath $(BUILD)) IF_UNREACHABLE=$(IF_UNREACHABLE) tests/bare/run $(SUITE)
+	@BUILD=$(abspath $(BUILD)) IF_IMPOSSIBLE=$(IF_IMPOSSIBLE) tests/bare/run $(SUITE)
 
 # What a message costs, into the terminal; tests/bench/README.md keeps the figures.
 .PHONY: bench
