@@ -2,7 +2,6 @@
 #include "base/log.h"
 
 #include <stdarg.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -13,7 +12,8 @@
 static int log_fd = STDERR_FILENO;
 static enum log_level log_level = LOG_LEVEL_INFO;
 static char log_who[32] = "subgate";
-static atomic_uint_fast64_t dropped;
+static void (*note_dropped)(void *context);
+static void *note_context;
 
 void log_open(int fd, enum log_level level, const char *who)
 {
@@ -22,9 +22,10 @@ void log_open(int fd, enum log_level level, const char *who)
 	snprintf(log_who, sizeof(log_who), "%s", who);
 }
 
-uint64_t log_dropped(void)
+void log_on_dropped(void (*note)(void *context), void *context)
 {
-	return atomic_load(&dropped);
+	note_dropped = note;
+	note_context = context;
 }
 
 static void write_line(enum log_level level, const char *format, va_list args)
@@ -42,8 +43,8 @@ static void write_line(enum log_level level, const char *format, va_list args)
 		size = sizeof(line) - 1;
 	text_blank_controls(line, size);
 	line[size++] = '\n';
-	if (write(log_fd, line, size) != (ssize_t)size)
-		atomic_fetch_add(&dropped, 1);
+	if (write(log_fd, line, size) != (ssize_t)size && note_dropped)
+		note_dropped(note_context);
 }
 
 #define WRITE_AT(level)                          \

@@ -1,14 +1,11 @@
 /*
- * The log: one line an event, `LEVEL role: text`, written without waiting to
- * the descriptor that the supervisor handed over (a pipe that it forwards to
- * the configured target). Lines that don't fit are dropped and counted. Only
- * roles log; lower rooms return. Control bytes in the text become '?', so that
- * nobody can forge a line. No secret has a type that this takes.
+ * The log: one line an event, `LEVEL role: text`, written without waiting to the descriptor that the supervisor handed
+ * over (a pipe that it forwards to the configured target). A line that doesn't fit is dropped, and whoever counts such
+ * lines is told. Only roles log; lower rooms return. Control bytes in the text become '?', so that nobody can forge a
+ * line. No secret has a type that this takes.
  */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
-
-#include <stdint.h>
 
 enum log_level {
 	LOG_LEVEL_ERROR,
@@ -19,8 +16,11 @@ enum log_level {
 
 /* `who` is the role as it shows in the log, such as "gate 1"; copied. Before this, lines go to stderr. */
 void log_open(int fd, enum log_level level, const char *who);
-/* Lines dropped so far because the descriptor would have blocked. */
-uint64_t log_dropped(void);
+/*
+ * From now on `note` is called for each line that the descriptor did not take, by whichever thread logged it. NULL: nobody
+ * is told, as at first. Set while there is one thread.
+ */
+void log_on_dropped(void (*note)(void *context), void *context);
 
 void log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));

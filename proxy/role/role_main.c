@@ -196,6 +196,8 @@ static enum status take_stats(struct role_process *process, const struct birth *
 		return STATUS_NOT_FOUND;
 	enum status status = stats_map(fd, birth->seat, &process->context.stats);
 	close(fd); /* so that a role that is taken over can't reach the counters of others */
+	if (status == STATUS_OK)
+		log_on_dropped(stats_count_log_dropped, process->context.stats);
 	return status;
 }
 

@@ -99,6 +99,7 @@ static bool is_gates(enum stats_counter counter, unsigned label)
 	case COUNTER_SESSIONS:
 	case COUNTER_REFUSED:
 	case COUNTER_TLS_FAILURES:
+	case COUNTER_LOG_DROPPED:
 		return true;
 	case COUNTER_LOOP_TURN:
 	case COUNTER_LOOP_TURN_LONGEST:
@@ -165,6 +166,11 @@ void stats_add(struct stats *stats, enum stats_counter counter, unsigned label, 
 {
 	assert(stats_rows[counter].kind != STATS_KIND_HISTOGRAM);
 	atomic_fetch_add_explicit(&stats->values[counter][cap_label(counter, label)], n, memory_order_relaxed);
+}
+
+void stats_count_log_dropped(void *stats)
+{
+	stats_add(stats, COUNTER_LOG_DROPPED, 0, 1);
 }
 
 void stats_set(struct stats *stats, enum stats_counter gauge, unsigned label, uint64_t value)

@@ -50,6 +50,8 @@ void stats_free_private(struct stats **stats);
 
 /* `label` is the label's index (two labels: first * 8 + second); 0 where there is none. */
 void stats_add(struct stats *stats, enum stats_counter counter, unsigned label, uint64_t n);
+/* For log_on_dropped, with the process's own slab as the context. */
+void stats_count_log_dropped(void *stats);
 void stats_set(struct stats *stats, enum stats_counter gauge, unsigned label, uint64_t value);
 void stats_observe_ms(struct stats *stats, enum stats_counter histogram, unsigned label, uint64_t duration_ms);
 void stats_observe_us(struct stats *stats, enum stats_counter histogram, unsigned label, uint64_t duration_us);

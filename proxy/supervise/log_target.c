@@ -1,6 +1,6 @@
 /*
- * The three kinds of log target. Owns its descriptor (not stderr). A target that fails loses lines and counts them, as
- * the supervisor must go on.
+ * The three kinds of log target. Owns its descriptor (not stderr). A target that fails loses lines and says so, as the
+ * supervisor must go on.
  */
 #include "supervise/log_target.h"
 
@@ -25,7 +25,6 @@ enum kind { KIND_STDERR, KIND_SYSLOG, KIND_FILE };
 struct log_target {
 	enum kind kind;
 	int fd; /* syslog: -1 while there is no connection */
-	uint64_t lost;
 };
 
 /* ---- opening */
@@ -134,25 +133,15 @@ static bool write_syslog(struct log_target *target, struct span line)
 	return false;
 }
 
-void log_target_write(struct log_target *target, struct span line)
+bool log_target_write(struct log_target *target, struct span line)
 {
-	bool written = false;
 	switch (target->kind) {
 	case KIND_STDERR:
-		written = write_stderr(line);
-		break;
+		return write_stderr(line);
 	case KIND_SYSLOG:
-		written = write_syslog(target, line);
-		break;
+		return write_syslog(target, line);
 	case KIND_FILE:
-		written = write_file(target->fd, line);
-		break;
+		return write_file(target->fd, line);
 	}
-	if (!written)
-		target->lost++;
-}
-
-uint64_t log_target_lost(const struct log_target *target)
-{
-	return target->lost;
+	return false;
 }

@@ -46,8 +46,8 @@ struct log_pipe {
 struct logs {
 	struct loop *loop;
 	struct log_target *target;
+	struct stats *stats;
 	struct log_pipe *pipes;
-	uint64_t lost; /* with former targets */
 };
 
 /* ---- lines */
@@ -96,7 +96,8 @@ static void forward_line(struct log_pipe *pipe, char *text, size_t size)
 				      SPAN_ARGS(line));
 		line = (struct span){ marked, (size_t)length };
 	}
-	log_target_write(pipe->logs->target, line);
+	if (!log_target_write(pipe->logs->target, line))
+		stats_add(pipe->logs->stats, COUNTER_LOG_DROPPED, 0, 1);
 }
 
 /* Forwards every whole line, and pieces of a line that is longer than our room. */
@@ -243,12 +244,12 @@ enum status logs_open_paced(struct logs *logs, const char *who, enum log_level f
 
 /* ---- all of them */
 
-enum status logs_create(struct loop *loop, struct log_target *target, struct logs **out_logs)
+enum status logs_create(struct loop *loop, struct log_target *target, struct stats *stats, struct logs **out_logs)
 {
 	struct logs *logs = calloc(1, sizeof(*logs));
 	if (logs == NULL)
 		return STATUS_NO_MEMORY;
-	*logs = (struct logs){ .loop = loop, .target = target };
+	*logs = (struct logs){ .loop = loop, .target = target, .stats = stats };
 	*out_logs = logs;
 	return STATUS_OK;
 }
@@ -256,7 +257,6 @@ enum status logs_create(struct loop *loop, struct log_target *target, struct log
 void logs_set_target(struct logs *logs, struct log_target *target)
 {
 	logs_flush(logs);
-	logs->lost += log_target_lost(logs->target);
 	log_target_free(&logs->target);
 	logs->target = target;
 }
@@ -271,11 +271,6 @@ void logs_flush(struct logs *logs)
 		if (status == STATUS_END)
 			drop_pipe(pipe);
 	}
-}
-
-uint64_t logs_lost(const struct logs *logs)
-{
-	return logs->lost + log_target_lost(logs->target);
 }
 
 void logs_free(struct logs **logs)

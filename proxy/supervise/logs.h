@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/pace.h"
 #include "net/loop.h"
+#include "stats/stats.h"
 #include "supervise/log_target.h"
 
 /* Bytes, as in base/log.h; a longer one is forwarded in pieces. */
@@ -18,8 +19,9 @@
 
 struct logs;
 
-/* Takes the target over. */
-MUST_USE enum status logs_create(struct loop *loop, struct log_target *target, struct logs **out_logs);
+/* Takes the target over. `stats` is the supervisor's slab: lines that the target does not take are counted there. */
+MUST_USE enum status logs_create(struct loop *loop, struct log_target *target, struct stats *stats,
+				 struct logs **out_logs);
 /* Takes over another target, from now on: after a reload. */
 void logs_set_target(struct logs *logs, struct log_target *target);
 /*
@@ -32,8 +34,6 @@ MUST_USE enum status logs_open_paced(struct logs *logs, const char *who, enum lo
 				     const struct pace_limit *limit, int *out_fd);
 /* Forwards whatever is in the pipes now, and at most twice what a pipe holds from a process that goes on writing. */
 void logs_flush(struct logs *logs);
-/* How many lines the target did not take. */
-uint64_t logs_lost(const struct logs *logs);
 void logs_free(struct logs **logs); /* flushes first; NULL-safe; sets to NULL */
 
 #endif

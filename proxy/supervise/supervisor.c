@@ -205,13 +205,15 @@ static enum status open_log(struct supervisor *supervisor, const struct config *
 			config->log.target, strerror(errno));
 		return STATUS_SYSTEM;
 	}
-	enum status status = logs_create(supervisor->loop, target, &supervisor->logs);
+	struct stats *stats = seats_own(supervisor->seats);
+	enum status status = logs_create(supervisor->loop, target, stats, &supervisor->logs);
 	if (status != STATUS_OK) {
 		log_target_free(&target);
 		return status;
 	}
 	TRY(logs_open(supervisor->logs, "supervisor", LOG_LEVEL_INFO, &fd));
 	log_open(fd, (enum log_level)config->log.level, "supervisor");
+	log_on_dropped(stats_count_log_dropped, stats);
 	return STATUS_OK;
 }
 
@@ -257,8 +259,8 @@ static enum status prepare_node(struct supervisor *supervisor, const struct conf
 	TRY(identities_find(config, stderr, &supervisor->identities));
 	TRY(open_binary(supervisor));
 	TRY(folders_lock(config, LOCK_LIMIT_MS, stderr, &supervisor->folders));
-	TRY(open_log(supervisor, config));
 	TRY(seats_create(1, &supervisor->seats));
+	TRY(open_log(supervisor, config));
 	turns_measure(supervisor->loop, seats_own(supervisor->seats), ROLE_SUPERVISOR);
 	TRY(census_board_create(&supervisor->census));
 	TRY(ticket_keys_create(supervisor->loop, take_ticket_key, supervisor, &supervisor->ticket_keys));
@@ -308,6 +310,7 @@ static void tear_down(struct supervisor *supervisor)
 	sockets_close(&supervisor->sockets);
 	log_target_free(&supervisor->next_target);
 	logs_free(&supervisor->logs);
+	log_on_dropped(NULL, NULL);
 	seats_free(&supervisor->seats);
 	census_board_free(&supervisor->census);
 	folders_unlock(&supervisor->folders);

@@ -3,6 +3,7 @@
 import base64
 import contextlib
 import json
+import re
 import smtplib
 import socket
 import subprocess
@@ -120,6 +121,18 @@ def test_metrics_and_health(subgate, upstream):
     with pytest.raises(urllib.error.HTTPError) as refused:
         fetch(subgate, "/secrets")
     assert refused.value.code == 404
+
+
+def test_lines_that_the_log_could_not_take_are_counted(start, upstream):
+    subgate = start(relay_section(upstream) + 'log { target = "/dev/full" }\n')
+
+    def lost():
+        return int(re.search(r"subgate_log_dropped_total (\d+)", fetch(subgate, "/metrics")[1])[1])
+
+    before = wait_until(lost, "the lines of the start")
+    guess(subgate, "wrong")
+    subgate.ctl("reload")
+    wait_until(lambda: lost() > before, "more lines lost")
 
 
 def test_quota_show_and_reset(subgate, upstream):

@@ -11,6 +11,7 @@
 struct log_test {
 	struct fixture f;
 	struct loop *loop;
+	struct stats *stats;
 	struct logs *logs;
 	char path[PATH_SIZE];
 	char text[1U << 20];
@@ -27,7 +28,8 @@ static int set_up(void **state)
 	fixture_config(&t->f, sections);
 	assert_int_equal(loop_create(&t->loop), STATUS_OK);
 	assert_int_equal(log_target_open(t->f.config, &target), STATUS_OK);
-	assert_int_equal(logs_create(t->loop, target, &t->logs), STATUS_OK);
+	assert_int_equal(stats_create_private(&t->stats), STATUS_OK);
+	assert_int_equal(logs_create(t->loop, target, t->stats, &t->logs), STATUS_OK);
 	*state = t;
 	return 0;
 }
@@ -36,10 +38,16 @@ static int tear_down(void **state)
 {
 	struct log_test *t = *state;
 	logs_free(&t->logs);
+	stats_free_private(&t->stats);
 	loop_free(t->loop);
 	fixture_close(&t->f);
 	free(t);
 	return 0;
+}
+
+static uint64_t lines_lost(const struct log_test *t)
+{
+	return stats_sum(t->stats, 1, COUNTER_LOG_DROPPED, 0);
 }
 
 static int open_pipe(struct log_test *t, const char *who)
@@ -151,7 +159,7 @@ static void a_full_pipe_drops_lines_and_never_waits(void **state)
 	assert_true(written >= 32);
 	run_for(t->loop, 50);
 	assert_int_equal(write(fd, line, sizeof(line)), (ssize_t)sizeof(line));
-	assert_int_equal(logs_lost(t->logs), 0);
+	assert_int_equal(lines_lost(t), 0);
 	close(fd);
 }
 
@@ -248,6 +256,23 @@ static void another_target_takes_over_without_loss(void **state)
 	close(fd);
 }
 
+static void what_a_full_disk_does_not_take_is_counted(void **state)
+{
+	struct log_test *t = *state;
+	struct log_target *full = NULL;
+	int fd = open_pipe(t, "gate 1");
+	fixture_config(&t->f, ONE_LISTENER PLAIN_RELAY "log { target = \"/dev/full\" }\n");
+	assert_int_equal(log_target_open(t->f.config, &full), STATUS_OK);
+	put(fd, "info gate 1: one\n");
+	logs_set_target(t->logs, full);
+	assert_int_equal(lines_lost(t), 0);
+	put(fd, "info gate 1: two\ninfo gate 1: three\n");
+	logs_flush(t->logs);
+	assert_int_equal(lines_lost(t), 2);
+	assert_string_equal(read_log(t), "info gate 1: one\n");
+	close(fd);
+}
+
 static void a_log_file_is_not_for_everybody(void **state)
 {
 	struct log_test *t = *state;
@@ -270,6 +295,7 @@ int main(void)
 		WITH_LOGS(a_flush_keeps_the_pace),
 		WITH_LOGS(a_flush_has_an_end_whatever_comes_in),
 		WITH_LOGS(another_target_takes_over_without_loss),
+		WITH_LOGS(what_a_full_disk_does_not_take_is_counted),
 		WITH_LOGS(a_log_file_is_not_for_everybody),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

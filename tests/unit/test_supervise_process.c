@@ -274,8 +274,8 @@ static void redis_open(struct redis_test *t)
 	assert_int_equal(folders_lock(t->f.config, 0, t->f.faults, &t->folders), STATUS_OK);
 	assert_int_equal(loop_create(&t->loop), STATUS_OK);
 	assert_int_equal(log_target_open(t->f.config, &target), STATUS_OK);
-	assert_int_equal(logs_create(t->loop, target, &t->logs), STATUS_OK);
 	assert_int_equal(stats_create_private(&t->stats), STATUS_OK);
+	assert_int_equal(logs_create(t->loop, target, t->stats, &t->logs), STATUS_OK);
 }
 
 static enum status redis_start(struct redis_test *t)

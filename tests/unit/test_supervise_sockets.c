@@ -380,6 +380,7 @@ static void a_gate_is_believed_in_a_gates_counters_alone(void **state)
 	assert_int_equal(stats_sum(first, 3, COUNTER_MESSAGE_BYTES, 0), 7);
 	assert_int_equal(stats_sum(first, 3, COUNTER_REDIS_UP, 0), 0);
 	assert_int_equal(stats_sum(first, 3, COUNTER_CONNECTIONS, 0), 1000);
+	assert_int_equal(stats_sum(first, 3, COUNTER_LOG_DROPPED, 0), 1000);
 	assert_int_equal(stats_longest_us(first, 3, COUNTER_LOOP_TURN_LONGEST, ROLE_RELAY), 0);
 	/* Its seat is a gate's after it; and where another role has to take it, what it wrote is gone. */
 	seats_leave(seats, gate);
