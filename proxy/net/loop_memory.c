@@ -1,12 +1,14 @@
 /*
- * The memory of libev, which ends the process when an array of its can't grow.
- * So there are spare blocks for when malloc gives none, one for each array that
- * grows with watchers and timers, and each as large as any of them can become
- * with those that there are. To make one more is refused until all spares are
+ * The memory of libev, which ends the process when an array of its can't grow. Where memory is refused rather than
+ * promised twice (vm.overcommit_memory = 2, a limit on address space), that would cost a gate all of its sessions
+ * for one client too many; so all else that finds no memory here refuses one client, and libev must not end the others.
+ *
+ * Hence the spare blocks, for when malloc gives none: one for each array that grows with watchers and timers, and each
+ * as large as any of them can become with those that there are. To make one more is refused until all spares are
  * there, and large enough for it. Nothing else makes an array outgrow a spare.
  *
- * All loops of a process share them; they belong to one thread. Pages of a spare
- * are touched once it is spent, so that they cost addresses and no memory.
+ * All loops of a process share them; they belong to one thread. Pages of a spare are touched once it is spent, so that
+ * they cost addresses and no memory.
  */
 #include <malloc.h>
 #include <stdlib.h>
