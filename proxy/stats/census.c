@@ -184,17 +184,6 @@ static uint64_t add_up(struct census *c, uint64_t network, uint64_t least, uint6
 	return sum;
 }
 
-uint64_t census_total(struct census *census)
-{
-	return add_up(census, 0, 0, COUNT_MAXIMUM);
-}
-
-uint64_t census_count(struct census *census, uint64_t network)
-{
-	assert(network != 0);
-	return add_up(census, network, 0, COUNT_MAXIMUM);
-}
-
 static uint64_t count_gates(const struct census *census)
 {
 	uint64_t places = census->head->places, gates = 0;

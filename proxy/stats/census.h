@@ -46,15 +46,13 @@ struct census;
 MUST_USE enum status census_join(int fd, int reading_fd, unsigned place, struct census **out_census);
 void census_leave(struct census **census); /* NULL-safe */
 
-/* Connections of the node, of this gate alone. */
-uint64_t census_total(struct census *census);
+/* Connections of this gate alone. */
 uint64_t census_own_total(const struct census *census);
 /* One more, or one less, of this gate. */
 void census_raise_total(struct census *census);
 void census_lower_total(struct census *census);
 
-/* The same for one network, or one user; any number but 0 names one. STATUS_NO_MEMORY: the table has no room where it would have to be. */
-uint64_t census_count(struct census *census, uint64_t network);
+/* One more of one network, or one user; any number but 0 names one. STATUS_NO_MEMORY: the table has no room where it would have to be. */
 MUST_USE enum status census_raise(struct census *census, uint64_t network);
 
 /*

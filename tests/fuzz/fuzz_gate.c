@@ -38,12 +38,6 @@ void census_leave(struct census **census)
 	*census = NULL;
 }
 
-uint64_t census_total(struct census *census)
-{
-	(void)census;
-	return census_counted;
-}
-
 uint64_t census_weigh(struct census *census, uint64_t network, uint64_t limit)
 {
 	(void)census, (void)limit;
@@ -66,12 +60,6 @@ void census_lower_total(struct census *census)
 {
 	(void)census;
 	assert(census_counted-- > 0);
-}
-
-uint64_t census_count(struct census *census, uint64_t network)
-{
-	(void)census, (void)network;
-	return census_of_network;
 }
 
 enum status census_raise(struct census *census, uint64_t network)

@@ -11,8 +11,8 @@
 
 #include "net/loop.h"
 #include "role/sandbox.h"
-#include "stats/census.h"
 #include "supervise_fixture.h"
+#include "with_census.h"
 
 #ifdef SUBGATE_SANITIZED
 
@@ -232,7 +232,7 @@ static void a_gate_can_do_its_work(void **state)
 
 static int count_all(void *context)
 {
-	return (int)census_total(context);
+	return (int)census_seen(context, 0);
 }
 
 static void a_gate_sees_what_gates_that_come_later_count(void **state)
