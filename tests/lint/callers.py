@@ -32,7 +32,6 @@ MESSAGE = re.compile(r"^MESSAGE\((\w+), (\w+),(.*?)\)\s*(?=^/\*|^MESSAGE|\Z)", r
 FIELD = re.compile(r"FIELD\(\w+, (\w+)\)")
 SECTION = re.compile(r"^SECTION\((\w+), (\w+),(.*?)\)\s*(?=^SECTION|\Z)", re.M | re.S)
 OPTION = re.compile(r"^\t(?:TEXT|PATH|FLAG|COUNT|SIZE|DURATION|CHOICE|LIST)\((\w+)", re.M)
-DEFINE = re.compile(r"^[ \t]*#[ \t]*define[ \t]+(\w+)((?:[^\n]*\\\n)*[^\n]*)", re.M)
 ENTRY = re.compile(r"^(?:COUNTER|EVENT)\((\w+),", re.M)
 # A member that is read: not one that an initializer names or an assignment sets.
 MEMBER = re.compile(r"(?<=[\w\])])(?:\.|->)(\w+)\b(?!\s*=[^=])")
@@ -81,23 +80,18 @@ def functions(product, tests):
             yield name, f"{path}: {name}: " + ("only tests call it" if name in tests.words else "nobody calls it")
 
 
-def members_in(texts, macros=()):
-    """The members that these texts, and those of the macros that they name, read."""
-    named = [body for name, body in macros if any(re.search(rf"\b{name}\b", text) for text in texts)]
-    return {name for text in [*texts, *named] for name in MEMBER.findall(text)}
+def members_in(texts):
+    return {name for text in texts for name in MEMBER.findall(text)}
 
 
 def messages(product):
-    client = dict(DEFINE.findall(pathlib.Path("proxy/door/messages.h").read_text()))["CLIENT_FIELDS"]
     outside = product.text_outside("door")
-    macros = [(name, body) for name, body in DEFINE.findall(outside) if MEMBER.search(body)]
     for path in sorted(pathlib.Path("proxy/door").glob("*.def")):
         for number, name, fields in MESSAGE.findall(bare(path.read_text())):
-            fields = fields.replace("CLIENT_FIELDS", client)
             for verb in ("send", "read"):
                 if f"door_{verb}_{name}(" not in outside:
                     yield number, f"{path}: nobody {verb}s {number}"
-            read = members_in(product.texts_with(f"door_{name}", "door"), macros)
+            read = members_in(product.texts_with(f"door_{name}", "door"))
             for field in FIELD.findall(fields):
                 if field not in read:
                     yield f"{number}.{field}", f"{path}: nobody reads {number}.{field}"
