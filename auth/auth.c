@@ -10,7 +10,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "auth/grant_door.h"
+#include "auth/control.h"
+#include "auth/drain.h"
+#include "auth/exchange.h"
 #include "base/log.h"
 
 #define KEY_ENTROPY 32         /* bytes of a key made here, where no key was handed over */
@@ -183,6 +185,8 @@ static enum status start(const struct role_context *context, void **out_state)
 	if (auth == NULL)
 		return STATUS_NO_MEMORY;
 	auth->role = context;
+	auth->gate_handler = &exchange_gate_handler;
+	auth->relay_handler = &exchange_relay_handler;
 	enum status status = set_up(auth);
 	if (status != STATUS_OK) {
 		log_error("auth can't start: %s", status_text(status));
@@ -218,21 +222,10 @@ static void attached(void *state, enum role_kind peer, uint32_t instance, int fd
 	}
 }
 
-void auth_check_drained(struct auth *auth)
-{
-	if (auth->draining && auth->gates == NULL && auth->changes == 0 && !tokens_are_busy(auth->tokens))
-		role_finish(auth->role);
-}
-
-/* Gates go when their sessions have ended, or when they turned to a newer auth role: the last one takes this role with it. */
 static void drain(void *state, uint64_t limit_ms, bool succeeded)
 {
 	(void)succeeded;
-	struct auth *auth = state;
-	auth->draining = true;
-	tokens_drain(auth->tokens);
-	timer_set(auth->drain_timer, limit_ms);
-	auth_check_drained(auth);
+	auth_drain(state, limit_ms);
 }
 
 const struct role auth_role = {

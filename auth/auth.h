@@ -10,6 +10,9 @@
 #include "door/messages.h"
 #include "role/role.h"
 
+struct gate_door_handler;
+struct relay_door_handler;
+
 struct auth {
 	const struct role_context *role;
 	struct secret key;                /* of keyed hashes: caches and throttle */
@@ -25,6 +28,8 @@ struct auth {
 	struct consent consent; /* of an administrator, to a relay's tokens */
 	struct chain chain;
 
+	const struct gate_door_handler *gate_handler;
+	const struct relay_door_handler *relay_handler;
 	struct gate_door *gates;   /* a list */
 	struct door *relay;        /* NULL: none now */
 	uint32_t relay_instance;   /* of the process behind it */
@@ -38,19 +43,5 @@ struct auth {
 	struct timer *drain_timer;
 	bool draining;
 };
-
-/* Ends the process if it drains and nothing is left to do. Called whenever something ended. */
-void auth_check_drained(struct auth *auth);
-
-/* ---- doors; each takes `fd` over, also on failure, and logs */
-
-void auth_attach_gate(struct auth *auth, uint32_t instance, int fd);
-void auth_detach_gates(struct auth *auth); /* all of them, and their exchanges */
-
-void auth_attach_relay(struct auth *auth, uint32_t instance, int fd);
-void auth_detach_relay(struct auth *auth); /* exchanges that wait for it are refused for now */
-
-void auth_attach_admin(struct auth *auth, int fd);
-void auth_detach_admin(struct auth *auth);
 
 #endif

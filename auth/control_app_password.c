@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "auth/control.h"
+#include "auth/drain.h"
 #include "base/ascii.h"
 #include "base/clock.h"
 #include "base/log.h"

@@ -3,8 +3,7 @@
 
 #include <stdlib.h>
 
-#include "auth/gate_door.h"
-#include "auth/grant_door.h"
+#include "auth/grant.h"
 #include "base/base64.h"
 #include "base/log.h"
 
@@ -35,7 +34,8 @@ static uint64_t now_ms(const struct exchange *exchange)
 
 /* ---- the end */
 
-void exchange_free(struct exchange **exchange)
+/* Drops it without a word to the gate. NULL-safe; sets to NULL. */
+static void exchange_free(struct exchange **exchange)
 {
 	struct exchange *ending = *exchange;
 	*exchange = NULL;
@@ -157,7 +157,7 @@ static void decide(void *context)
 	refuse(exchange, reply_of(decision->verdict));
 }
 
-void exchange_granted(struct exchange *exchange)
+static void confirm_grant(struct exchange *exchange)
 {
 	const struct identity *identity = &exchange->ask.decision.identity;
 	struct door_sasl_done done = {
@@ -170,11 +170,6 @@ void exchange_granted(struct exchange *exchange)
 	if (door_send_sasl_done(exchange->gate->door, &done) != STATUS_OK)
 		log_debug("a gate is gone before its client heard of its login");
 	exchange_free(&exchange);
-}
-
-void exchange_not_granted(struct exchange *exchange)
-{
-	refuse(exchange, REPLY_UNAVAILABLE);
 }
 
 /* ---- credentials */
@@ -277,12 +272,6 @@ static void take_response(struct exchange *exchange, struct span text)
 		finish(exchange, REPLY_UNAVAILABLE);
 }
 
-void exchange_step(struct exchange *exchange, struct span response)
-{
-	if (exchange->state == EXCHANGE_STEPS)
-		take_response(exchange, response);
-}
-
 /* ---- the beginning */
 
 static const struct sasl_mechanism *offered(const struct auth *auth, struct span name)
@@ -325,10 +314,23 @@ static enum status make(struct gate_door *gate, const struct door_sasl_start *me
 
 static const struct pace_limit begin_limit = { .burst = EXCHANGES_PER_GATE, .a_second = EXCHANGES_A_SECOND };
 
-enum status exchange_start(struct gate_door *gate, const struct door_sasl_start *message)
+static struct exchange *find_by_request(const struct gate_door *gate, uint64_t request)
+{
+	struct map_link *link = map_first(&gate->exchanges, map_hash_number(&gate->exchanges, request));
+	for (; link; link = map_next(link)) {
+		struct exchange *exchange = MAP_OWNER(link, struct exchange, by_request);
+		if (exchange->request == request)
+			return exchange;
+	}
+	return NULL;
+}
+
+static enum status start_exchange(struct gate_door *gate, const struct door_sasl_start *message)
 {
 	struct exchange *exchange = NULL;
 	const struct sasl_mechanism *mechanism = offered(gate->auth, message->mechanism);
+	if (find_by_request(gate, message->request))
+		return STATUS_INVALID; /* a number used twice: no gate of ours */
 	if (mechanism == NULL) {
 		auth_gate_refuse(gate, message->request, REPLY_MECHANISM);
 		return STATUS_OK;
@@ -350,3 +352,68 @@ enum status exchange_start(struct gate_door *gate, const struct door_sasl_start 
 			      span_equal(message->initial, SPAN("=")) ? (struct span){ 0 } : message->initial);
 	return STATUS_OK;
 }
+
+/* ---- what the doors tell */
+
+/* Ignored when it is not the client's turn. */
+static void take_step(struct gate_door *gate, uint64_t request, struct span response)
+{
+	struct exchange *exchange = find_by_request(gate, request);
+	if (exchange && exchange->state == EXCHANGE_STEPS)
+		take_response(exchange, response);
+}
+
+static void cancel_exchange(struct gate_door *gate, uint64_t request)
+{
+	struct exchange *exchange = find_by_request(gate, request);
+	if (exchange && exchange->state == EXCHANGE_GRANTING)
+		auth_grant_withdraw(exchange);
+	exchange_free(&exchange);
+}
+
+static void drop_exchange(void *context, struct map_link *link)
+{
+	(void)context;
+	struct exchange *exchange = MAP_OWNER(link, struct exchange, by_request);
+	exchange_free(&exchange);
+}
+
+static void drop_exchanges(struct gate_door *gate)
+{
+	map_visit(&gate->exchanges, drop_exchange, NULL);
+}
+
+static void take_granted(struct auth *auth, uint64_t grant)
+{
+	struct map_link *link = map_first(&auth->granting, map_hash_number(&auth->granting, grant));
+	for (; link; link = map_next(link)) {
+		struct exchange *exchange = MAP_OWNER(link, struct exchange, by_grant);
+		if (exchange->grant != grant)
+			continue;
+		confirm_grant(exchange);
+		break;
+	}
+}
+
+static void refuse_unconfirmed(void *context, struct map_link *link)
+{
+	(void)context;
+	refuse(MAP_OWNER(link, struct exchange, by_grant), REPLY_UNAVAILABLE);
+}
+
+static void refuse_all_unconfirmed(struct auth *auth)
+{
+	map_visit(&auth->granting, refuse_unconfirmed, NULL);
+}
+
+const struct gate_door_handler exchange_gate_handler = {
+	.on_start = start_exchange,
+	.on_step = take_step,
+	.on_cancel = cancel_exchange,
+	.on_gone = drop_exchanges,
+};
+
+const struct relay_door_handler exchange_relay_handler = {
+	.on_granted = take_granted,
+	.on_gone = refuse_all_unconfirmed,
+};

@@ -11,7 +11,8 @@
 #ifndef AUTH_EXCHANGE_H
 #define AUTH_EXCHANGE_H
 
-#include "auth/auth.h"
+#include "auth/gate_door.h"
+#include "auth/relay_door.h"
 #include "auth/sasl/mechanism.h"
 #include "base/client_facts.h"
 #include "base/map.h"
@@ -25,8 +26,6 @@ enum exchange_state {
 	EXCHANGE_GRANTING, /* the relay's turn */
 	EXCHANGE_REFUSED,  /* the reply waits for its time */
 };
-
-struct gate_door;
 
 /* Invariants: in its gate's map for life; in auth->granting iff EXCHANGE_GRANTING; `timer` is set in every state but CHECKING. */
 struct exchange {
@@ -48,15 +47,8 @@ struct exchange {
 	struct timer *timer;
 };
 
-/* An AUTH command. What is wrong with it, the client is told; the fault of the machine returns. */
-MUST_USE enum status exchange_start(struct gate_door *gate, const struct door_sasl_start *message);
-/* The client's next line; ignored when it is not its turn. */
-void exchange_step(struct exchange *exchange, struct span response);
-/* The relay holds the grant: its end. */
-void exchange_granted(struct exchange *exchange);
-/* The relay is gone before it said so. */
-void exchange_not_granted(struct exchange *exchange);
-/* Drops it without a word to the gate. NULL-safe; sets to NULL. */
-void exchange_free(struct exchange **exchange);
+/* What the doors tell exchanges: AUTH, steps and cancels of clients, the relay's confirmations, and their ends. */
+extern const struct gate_door_handler exchange_gate_handler;
+extern const struct relay_door_handler exchange_relay_handler;
 
 #endif

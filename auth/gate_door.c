@@ -1,25 +1,14 @@
-/* The doors to the gates: frames in, exchanges found by number, answers out. A gate's end is the end of its exchanges. */
+/* The doors to the gates: a gate has one, and hears of the mechanisms first of all. */
 #include "auth/gate_door.h"
 
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "auth/exchange.h"
-#include "auth/grant_door.h"
+#include "auth/drain.h"
+#include "auth/sasl/mechanism.h"
 #include "base/log.h"
 
 #define MECHANISM_NAMES_MAXIMUM 1024 /* bytes of the list of mechanisms */
-
-static struct exchange *find(const struct gate_door *gate, uint64_t request)
-{
-	struct map_link *link = map_first(&gate->exchanges, map_hash_number(&gate->exchanges, request));
-	for (; link; link = map_next(link)) {
-		struct exchange *exchange = MAP_OWNER(link, struct exchange, by_request);
-		if (exchange->request == request)
-			return exchange;
-	}
-	return NULL;
-}
 
 void auth_gate_refuse(struct gate_door *gate, uint64_t request, const char *reply)
 {
@@ -34,18 +23,14 @@ static enum status take_start(struct gate_door *gate, struct span payload)
 {
 	struct door_sasl_start message;
 	TRY(door_read_sasl_start(payload, &message));
-	if (find(gate, message.request))
-		return STATUS_INVALID; /* a number used twice: no gate of ours */
-	return exchange_start(gate, &message);
+	return gate->auth->gate_handler->on_start(gate, &message);
 }
 
 static enum status take_step(struct gate_door *gate, struct span payload)
 {
 	struct door_sasl_step message;
 	TRY(door_read_sasl_step(payload, &message));
-	struct exchange *exchange = find(gate, message.request);
-	if (exchange)
-		exchange_step(exchange, message.response);
+	gate->auth->gate_handler->on_step(gate, message.request, message.response);
 	return STATUS_OK;
 }
 
@@ -53,10 +38,7 @@ static enum status take_cancel(struct gate_door *gate, struct span payload)
 {
 	struct door_sasl_cancel message;
 	TRY(door_read_sasl_cancel(payload, &message));
-	struct exchange *exchange = find(gate, message.request);
-	if (exchange && exchange->state == EXCHANGE_GRANTING)
-		auth_grant_withdraw(exchange);
-	exchange_free(&exchange);
+	gate->auth->gate_handler->on_cancel(gate, message.request);
 	return STATUS_OK;
 }
 
@@ -87,20 +69,13 @@ static enum status on_frame(void *context, struct door *door, uint16_t type, str
 
 /* ---- life */
 
-static void drop_exchange(void *context, struct map_link *link)
-{
-	(void)context;
-	struct exchange *exchange = MAP_OWNER(link, struct exchange, by_request);
-	exchange_free(&exchange);
-}
-
 static void detach(struct gate_door *gate)
 {
 	struct gate_door **at = &gate->auth->gates;
 	while (*at != gate)
 		at = &(*at)->next;
 	*at = gate->next;
-	map_visit(&gate->exchanges, drop_exchange, NULL);
+	gate->auth->gate_handler->on_gone(gate);
 	map_free(&gate->exchanges);
 	door_free(&gate->door);
 	free(gate);

@@ -1,4 +1,7 @@
-/* One gate's door, as exchanges see it. */
+/*
+ * One gate's door: frames become calls of a handler, which owns the exchanges; answers go out. The door's end is the end
+ * of its exchanges.
+ */
 #ifndef AUTH_GATE_DOOR_H
 #define AUTH_GATE_DOOR_H
 
@@ -19,6 +22,19 @@ struct gate_door {
 	struct map exchanges; /* by request */
 	struct pace begun;    /* exchanges */
 };
+
+struct gate_door_handler {
+	/* An AUTH command. STATUS_INVALID: no gate of ours would have sent it; its door is closed. */
+	enum status (*on_start)(struct gate_door *gate, const struct door_sasl_start *message);
+	void (*on_step)(struct gate_door *gate, uint64_t request, struct span response);
+	void (*on_cancel)(struct gate_door *gate, uint64_t request);
+	/* The door is about to close: what is in `exchanges` has to go. */
+	void (*on_gone)(struct gate_door *gate);
+};
+
+/* A gate's new door takes the place of its old one. Takes `fd` over, also on failure, and logs. */
+void auth_attach_gate(struct auth *auth, uint32_t instance, int fd);
+void auth_detach_gates(struct auth *auth); /* all of them, and their exchanges */
 
 /* Sends SASL_DONE without a grant. */
 void auth_gate_refuse(struct gate_door *gate, uint64_t request, const char *reply);

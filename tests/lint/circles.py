@@ -17,8 +17,6 @@ from rooms import room_of
 
 # Room, the units of one circle in alphabetical order, and why they stay in one.
 CIRCLES = [
-    ("auth", "auth control control_app_password control_authorize control_throttle exchange gate_door grant_door",
-     "each door's answer goes on in an exchange, and an exchange asks through both doors; a role that drains asks both"),
     ("auth", "oauth/source oauth/tokens",
      "one store of tokens cut into the list and its entries"),
     ("relay", "attempt delivery envelope message outcome probing refusal",

@@ -30,10 +30,10 @@ int main(void)
 #define GATE 7
 #define FAILURES_MAXIMUM 20000 /* far more than a session has allocations */
 #define STEP_MS 10000          /* for each answer */
-#define GRANT_MS 100      /* a grant that can't be kept is not answered: auth gives it up then (auth/grant_door.c) */
-#define RECOVERY_MS 40000 /* until mail flows again: upstreams and Redis are tried again at growing intervals */
-#define PIECE (50U << 10) /* bytes of MESSAGE_DATA */
-#define PIECES 5U         /* more than the spool keeps in memory */
+#define GRANT_MS 100           /* a grant that can't be kept is not answered: auth gives it up then (auth/exchange.c) */
+#define RECOVERY_MS 40000      /* until mail flows again: upstreams and Redis are tried again at growing intervals */
+#define PIECE (50U << 10)      /* bytes of MESSAGE_DATA */
+#define PIECES 5U              /* more than the spool keeps in memory */
 
 static struct {
 	char folder[64];

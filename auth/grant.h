@@ -1,6 +1,6 @@
-/* The relay's door, as exchanges see it. */
-#ifndef AUTH_GRANT_DOOR_H
-#define AUTH_GRANT_DOOR_H
+/* What the relay is told of an exchange: whom to hold a grant for, and which logins failed. */
+#ifndef AUTH_GRANT_H
+#define AUTH_GRANT_H
 
 #include "auth/exchange.h"
 
@@ -10,10 +10,5 @@ MUST_USE enum status auth_grant_ask(struct exchange *exchange);
 void auth_grant_withdraw(const struct exchange *exchange);
 /* Tells the audit of a login that failed; lost without a relay, then the log has it. */
 void auth_grant_report_failure(const struct exchange *exchange, struct span user, const char *reason);
-/* "ldap", "app_password", or "" where no back end decided. Static. */
-const char *auth_grant_method_text(enum stats_method method);
-
-/* Tokens go to the relay, and a drained role ends with the last fetch. */
-extern const struct tokens_handler auth_tokens_handler;
 
 #endif
