@@ -24,6 +24,9 @@ FLOOR_OF = {room: number for number, rooms in enumerate(FLOORS) for room in room
 CONTRACT = "role/role.h"
 ROLES = {"gate", "relay", "auth", "admin"}
 
+# Inside of auth, each folder includes itself and these files of auth's root, which include nothing else of auth.
+AUTH_GROUND = {"auth/identity.h", "auth/jobs.h", "auth/name.h", "auth/verdict.h"}
+
 # A third-party header and the rooms that may include it.
 LIBRARIES = {
     r"ev\.h": {"net"},
@@ -46,6 +49,13 @@ def room_of(path):
     return "auth" if parts[0] == "auth" else parts[1]
 
 
+def breaks_order_of_auth(path, name):
+    """Whether a file of auth's ground or of one of its folders includes what stands above or beside it."""
+    own = f"auth/{path.parts[1]}/"
+    is_low = len(path.parts) > 2 or str(path.with_suffix(".h")) in AUTH_GROUND
+    return is_low and name.startswith("auth/") and name not in AUTH_GROUND and not name.startswith(own)
+
+
 def faults_in(path):
     room = room_of(path)
     if room not in FLOOR_OF:
@@ -57,6 +67,8 @@ def faults_in(path):
             yield f'{path}: "{name}" names no room; write "room/file.h"'
         elif quote == '"' and other in FLOOR_OF and other != room and FLOOR_OF[other] >= FLOOR_OF[room]:
             yield f"{path}: {room} includes {name}, which is not on a lower floor"
+        elif quote == '"' and room == "auth" and breaks_order_of_auth(path, name):
+            yield f"{path}: includes {name}, which stands above or beside it in auth"
         elif quote == '"' and other == "role" and room in ROLES and name != CONTRACT:
             yield f"{path}: {room} includes {name}; of that room only {CONTRACT} is for roles"
         for library, rooms in LIBRARIES.items():
