@@ -33,6 +33,7 @@ FIELD = re.compile(r"FIELD\(\w+, (\w+)\)")
 SECTION = re.compile(r"^SECTION\((\w+), (\w+),(.*?)\)\s*(?=^SECTION|\Z)", re.M | re.S)
 OPTION = re.compile(r"^\t(?:TEXT|PATH|FLAG|COUNT|SIZE|DURATION|CHOICE|LIST)\((\w+)", re.M)
 ENTRY = re.compile(r"^(?:COUNTER|EVENT)\((\w+),", re.M)
+PAIR = re.compile(r"\b(\w+)(?:\.|->)(?=(\w+))")
 # A member that is read: not one that an initializer names or an assignment sets.
 MEMBER = re.compile(r"(?<=[\w\])])(?:\.|->)(\w+)\b(?!\s*=[^=])")
 
@@ -110,11 +111,11 @@ def counters(product):
 
 def options(product):
     """One is read as a member of its section or of a `config`, or in a file that knows the section's struct."""
-    whole = product.text_outside("config")
+    pairs = set(PAIR.findall(product.text_outside("config")))
     for section, _, body in SECTION.findall(pathlib.Path("proxy/config/options.def").read_text()):
         known = members_in(product.texts_with(f"config_{section}", "config"))
         for option in OPTION.findall(body):
-            if option not in known and not re.search(rf"\b(?:{section}|config)(?:\.|->){option}\b", whole):
+            if option not in known and not pairs & {(section, option), ("config", option)}:
                 yield f"{section}.{option}", f"proxy/config/options.def: nothing reads {section}.{option}"
 
 
