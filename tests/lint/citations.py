@@ -2,7 +2,8 @@
 """What comments and pages cite is there: a promise by its number, a file by its name.
 
 A promise is one of proxy/README.md. A file is named from the root, from proxy/ as an include names it, or from the
-folder of what cites it; by its last name alone where no other file has that.
+folder of what cites it; by its last name alone where no other file has that. Pages also name folders, and units
+without their ending.
 """
 
 import pathlib
@@ -14,6 +15,7 @@ PROMISES = pathlib.Path("proxy/README.md")
 PROMISE = re.compile(r"\b[Pp]romises? (\d+)(?:(?:, | to | and | or )(\d+))*")
 FILE = re.compile(r"(?<![\w/.<*-])([\w-]+(?:/[\w-]+)*\.(?:h|c|def|md|py|lua))\b(?![\w(])")
 CITING = {".c", ".h", ".def", ".lua", ".md", ".mk"}
+UNIT = re.compile(r"`([a-z_]+(?:/[a-z_]+)+)/?`")
 COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.S)
 
 
@@ -40,6 +42,10 @@ def faults_in(path, promises, last_names):
             if not is_there(found[1], path, last_names):
                 line = first + text.count("\n", 0, found.start())
                 yield f"{path}:{line}: there is no {found[1]}, or more than one"
+        for found in UNIT.finditer(text) if path.suffix == ".md" else ():
+            if not any(is_there(found[1] + ending, path, ()) for ending in ("", ".c", ".h")):
+                line = first + text.count("\n", 0, found.start())
+                yield f"{path}:{line}: there is no {found[1]}"
 
 
 def main():
