@@ -26,15 +26,15 @@ static const char *state_of(const struct upstream_pool_state *state)
 {
 	if (state->paused)
 		return "paused";
-	if (state->rest == UPSTREAM_REST_NONE)
+	if (state->backoff == UPSTREAM_BACKOFF_NONE)
 		return "ready";
-	return state->rest_left_ms ? "resting" : "trying";
+	return state->backoff_left_ms ? "resting" : "trying";
 }
 
-/* What is wrong: why it rests, else the last fault. */
+/* What is wrong: why we back off from it, else the last fault. */
 static const char *reason_of(const struct upstream_pool_state *state)
 {
-	return state->rest == UPSTREAM_REST_NONE ? state->last_error : state->rest_reason;
+	return state->backoff == UPSTREAM_BACKOFF_NONE ? state->last_error : state->backoff_reason;
 }
 
 /* "3 of 50 messages, 4 recipients in 24 h" */
@@ -57,7 +57,7 @@ static json_t *describe(const struct services *services, size_t index)
 	struct upstream_pool_state state;
 	char address[300], connections[64], used[64];
 	upstream_pool_show(services->pools[index], &state);
-	uint64_t until = state.rest_left_ms ? clock_wall_us() / 1000000 + (state.rest_left_ms + 999) / 1000 : 0;
+	uint64_t until = state.backoff_left_ms ? clock_wall_us() / 1000000 + (state.backoff_left_ms + 999) / 1000 : 0;
 	snprintf(address, sizeof(address), "%s:%u", relay->host, (unsigned)relay->port);
 	snprintf(connections, sizeof(connections), "%zu of %u", state.idle + state.busy, (unsigned)relay->connections);
 	describe_budget(services->budgets ? services->budgets[index] : NULL, used, sizeof(used));
@@ -65,8 +65,8 @@ static json_t *describe(const struct services *services, size_t index)
 		"{s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:s, s:s, s:I, s:s}", "name", relay->name, "address",
 		address, "user", relay->user, "state", state_of(&state), "connections", connections, "busy",
 		(json_int_t)state.busy, "waiting", (json_int_t)state.waiting, "logins", (json_int_t)state.logins,
-		"messages", (json_int_t)state.messages, "sent_in_24_h", used, "rest", upstream_rest_text(state.rest),
-		"until", (json_int_t)until, "reason", reason_of(&state));
+		"messages", (json_int_t)state.messages, "sent_in_24_h", used, "rest",
+		upstream_backoff_text(state.backoff), "until", (json_int_t)until, "reason", reason_of(&state));
 	return row;
 }
 

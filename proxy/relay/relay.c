@@ -35,7 +35,7 @@ struct relay {
 	struct marker *marker; /* by which a loss of Redis's is noticed; NULL before the quota is open */
 	struct secret redis_password, audit_key;
 	struct resolver *resolver;
-	struct rests *rests;
+	struct backoffs *backoffs;
 	struct slots *slots;
 	struct grants *grants;
 	struct deliveries *deliveries;
@@ -196,7 +196,7 @@ static enum status open_pool(struct relay *relay, size_t index)
 		.ca_pem = secret_reveal(&account->ca),
 		.resolver = relay->resolver,
 		.stats = context->stats,
-		.rests = relay->rests,
+		.backoffs = relay->backoffs,
 		.slots = relay->slots,
 		.neighbours_ms = context->config->global.drain_timeout + NEIGHBOURS_SLACK_MS,
 		.ask_credential = on_credential_wanted,
@@ -209,20 +209,20 @@ static enum status open_pool(struct relay *relay, size_t index)
 /* What old and new relay share. */
 static enum status open_shared(struct relay *relay)
 {
-	int rests = role_take_fd(relay->context, "relay-rests");
+	int backoffs = role_take_fd(relay->context, "relay-rests");
 	int slots = role_take_fd(relay->context, "slots");
 	if (slots < 0) {
-		if (rests >= 0)
-			close(rests);
+		if (backoffs >= 0)
+			close(backoffs);
 		return STATUS_NOT_FOUND;
 	}
 	enum status status = slots_create(slots, &relay->slots);
-	if (status != STATUS_OK || rests < 0) {
-		if (rests >= 0)
-			close(rests);
-		return rests < 0 ? STATUS_NOT_FOUND : status;
+	if (status != STATUS_OK || backoffs < 0) {
+		if (backoffs >= 0)
+			close(backoffs);
+		return backoffs < 0 ? STATUS_NOT_FOUND : status;
 	}
-	return rests_create(relay->context->loop, rests, &relay->rests);
+	return backoffs_create(relay->context->loop, backoffs, &relay->backoffs);
 }
 
 static enum status open_pools(struct relay *relay)
@@ -387,7 +387,7 @@ static void stop(void *state)
 		upstream_pool_free(&relay->services.pools[i]);
 	for (size_t i = 0; relay->accounts && i < relay->context->config->relay.count; i++)
 		secret_wipe(&relay->accounts[i].ca);
-	rests_free(&relay->rests);
+	backoffs_free(&relay->backoffs);
 	slots_free(&relay->slots);
 	resolver_free(&relay->resolver);
 	for (size_t i = 0; relay->services.budgets && i < relay->context->config->relay.count; i++)

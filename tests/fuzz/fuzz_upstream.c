@@ -44,7 +44,7 @@ struct attempt {
 
 static struct stats *stats;
 static struct config_relay relay;
-static struct rests *rests;
+static struct backoffs *backoffs;
 static struct slots *slots;
 static struct upstream_pool *pool;
 static struct attempt attempts[ATTEMPTS];
@@ -489,9 +489,9 @@ static void begin(uint8_t choice)
 	ticket = 0;
 	is_late = false;
 	played_begin();
-	if (rests_create(&played_loop, -1, &rests) != STATUS_OK || slots_create(-1, &slots) != STATUS_OK)
+	if (backoffs_create(&played_loop, -1, &backoffs) != STATUS_OK || slots_create(-1, &slots) != STATUS_OK)
 		abort();
-	options.rests = rests;
+	options.backoffs = backoffs;
 	options.slots = slots;
 	enum status status = upstream_pool_create(&played_loop, &options, &pool);
 	assert(status == STATUS_OK);
@@ -512,7 +512,7 @@ static void end(void)
 	upstream_pool_show(pool, &state);
 	expect_no_secret(span_of(state.last_error));
 	upstream_pool_free(&pool);
-	rests_free(&rests);
+	backoffs_free(&backoffs);
 	slots_free(&slots);
 	for (const struct stream *s = played_streams; s; s = s->next)
 		read_what_it_heard(s);

@@ -23,9 +23,9 @@ CIRCLES = [
      "a delivery's parts call each other to go on, and close each entry by hand"),
     ("relay", "control control_relay control_trial",
      "a command's answer goes through control.c, which has the table of commands"),
-    ("relay", "upstream/account upstream/connection upstream/dialog upstream/login upstream/neighbours "
-     "upstream/oauth upstream/pool upstream/rest upstream/share upstream/transfer upstream/trial upstream/upstream "
-     "upstream/yield",
+    ("relay", "upstream/account upstream/backoff upstream/connection upstream/dialog upstream/login "
+     "upstream/neighbours upstream/oauth upstream/pool upstream/share upstream/transfer upstream/trial "
+     "upstream/upstream upstream/yield",
      "whatever frees a connection or an account wakes the pool, and the pool begins what runs on them"),
     ("supervise", "doors generation hangs post reload succession supervisor supervisor_control",
      "a process that changes tells its generation, which tells the supervisor, which starts and ends both"),

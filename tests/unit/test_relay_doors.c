@@ -104,9 +104,9 @@ void upstream_pool_resume(struct upstream_pool *pool)
 	note(world.trace, "resume");
 }
 
-const char *upstream_rest_text(enum upstream_rest rest)
+const char *upstream_backoff_text(enum upstream_backoff backoff)
 {
-	assert_int_equal(rest, UPSTREAM_REST_NONE);
+	assert_int_equal(backoff, UPSTREAM_BACKOFF_NONE);
 	return "none";
 }
 

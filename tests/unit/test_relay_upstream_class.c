@@ -228,7 +228,7 @@ static void addresses_are_taken_out(void **state)
 }
 
 /* At RCPT only a provider that asks no other server is believed. */
-static void a_recipient_rests_nobody(void **state)
+static void a_recipient_backs_off_from_nobody(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -237,11 +237,11 @@ static void a_recipient_rests_nobody(void **state)
 			if (!(rows[i].stages & stages[j]))
 				continue;
 			size_t row = upstream_class_row(rows[i].profile, stages[j], &reply);
-			assert_int_equal(upstream_class_may_rest(row, stages[j]),
+			assert_int_equal(upstream_class_may_back_off(row, stages[j]),
 					 stages[j] != STAGE_RCPT || rows[i].profile == MICROSOFT);
 		}
 	}
-	assert_false(upstream_class_may_rest(SIZE_MAX, STAGE_RCPT));
+	assert_false(upstream_class_may_back_off(SIZE_MAX, STAGE_RCPT));
 }
 
 static void the_profile_comes_from_the_option_or_the_host(void **state)
@@ -307,7 +307,7 @@ int main(void)
 		cmocka_unit_test(each_refusal_has_its_class),
 		cmocka_unit_test(only_rows_speak_for_the_client),
 		cmocka_unit_test(addresses_are_taken_out),
-		cmocka_unit_test(a_recipient_rests_nobody),
+		cmocka_unit_test(a_recipient_backs_off_from_nobody),
 		cmocka_unit_test(the_profile_comes_from_the_option_or_the_host),
 		cmocka_unit_test(hints_say_how_long_a_refusal_lasts),
 	};

@@ -507,7 +507,7 @@ static void a_reply_that_is_there_already_ends_the_connection(void **state)
 	}
 }
 
-/* Nor is it MAIL's, on a connection that rested. */
+/* Nor is it MAIL's, on a connection that was idle. */
 static void a_reply_that_came_in_between_ends_the_connection(void **state)
 {
 	struct sending first, next;

@@ -163,7 +163,7 @@ static void without_auth_nobody_is_asked_for_a_password(void **state)
 	end(&s);
 }
 
-static void a_refused_login_rests_the_account(void **state)
+static void a_refused_login_backs_off_from_the_account(void **state)
 {
 	struct sending s, next;
 	struct upstream_pool_state shown;
@@ -174,7 +174,7 @@ static void a_refused_login_rests_the_account(void **state)
 	assert_no_login(&s, "login refused: 535 5.7.8 Username and Password not accepted");
 	for (unsigned i = 0; i < 5; i++)
 		assert_no_login(&next, "account resting after login failure");
-	run_for(t.loop, 1200); /* longer than the rest after a failed connect */
+	run_for(t.loop, 1200); /* longer than the back-off after a failed connect */
 	assert_no_login(&next, "account resting after login failure");
 	assert_int_equal(fake_relay_heard(&t.relay, "AUTH"), 1);
 	assert_int_equal(t.relay.connected, 1);
@@ -519,7 +519,7 @@ int main(void)
 		cmocka_unit_test(login_stands_in_for_plain_where_that_is_not_offered),
 		cmocka_unit_test(without_either_mechanism_nothing_is_sent),
 		cmocka_unit_test(without_auth_nobody_is_asked_for_a_password),
-		cmocka_unit_test(a_refused_login_rests_the_account),
+		cmocka_unit_test(a_refused_login_backs_off_from_the_account),
 		cmocka_unit_test(a_farewell_instead_of_a_verdict_is_not_about_the_account),
 		cmocka_unit_test(a_reply_to_something_else_is_not_about_the_account),
 		cmocka_unit_test(many_attempts_at_a_wrong_password_make_one_login),

@@ -175,7 +175,7 @@ static void reopen_other(upstream_ask_credential *ask, void *context)
 	upstream_pool_drain(other);
 }
 
-static void what_one_process_lacks_rests_no_other(void **state)
+static void what_one_process_lacks_holds_back_no_other(void **state)
 {
 	struct sending lost, sent;
 	(void)state;
@@ -220,7 +220,7 @@ int main(void)
 		cmocka_unit_test(idle_connections_make_room_for_one_that_has_none),
 		cmocka_unit_test(busy_ones_give_one_up_for_one_that_has_none),
 		cmocka_unit_test(the_only_one_of_an_account_goes_from_hand_to_hand),
-		cmocka_unit_test(what_one_process_lacks_rests_no_other),
+		cmocka_unit_test(what_one_process_lacks_holds_back_no_other),
 		cmocka_unit_test(a_connection_that_nobody_waits_for_is_not_made_ready_in_a_drain),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,4 @@
-/* Logging in with a token: how it goes out, why it is not taken, and the one new token before the account rests. */
+/* Logging in with a token: how it goes out, why it is not taken, and the one new token before we back off from the account. */
 #include "with_upstream.h"
 
 #include "base/base64.h"
@@ -178,7 +178,7 @@ static void bearer_answers_a_reason_with_its_own_byte(void **state)
 	end(&s);
 }
 
-static void a_second_refusal_rests_the_account(void **state)
+static void a_second_refusal_backs_off_from_the_account(void **state)
 {
 	struct sending s;
 	(void)state;
@@ -194,7 +194,7 @@ static void a_second_refusal_rests_the_account(void **state)
 	end(&s);
 }
 
-static void without_another_token_the_account_rests(void **state)
+static void without_another_token_it_backs_off_from_the_account(void **state)
 {
 	struct sending s;
 	(void)state;
@@ -256,8 +256,8 @@ int main(void)
 		cmocka_unit_test(a_token_is_no_password),
 		cmocka_unit_test(a_refused_token_is_replaced_once),
 		cmocka_unit_test(bearer_answers_a_reason_with_its_own_byte),
-		cmocka_unit_test(a_second_refusal_rests_the_account),
-		cmocka_unit_test(without_another_token_the_account_rests),
+		cmocka_unit_test(a_second_refusal_backs_off_from_the_account),
+		cmocka_unit_test(without_another_token_it_backs_off_from_the_account),
 		cmocka_unit_test(a_refusal_for_now_keeps_the_token),
 		cmocka_unit_test(reasons_without_end_end),
 		cmocka_unit_test(a_reply_that_quotes_the_token_is_not_shown),

@@ -143,14 +143,14 @@ static void nobody_gives_way_to_an_equal(void **state)
 	end(s, 3);
 }
 
-/* After a rest one transaction finds out whether all is well again: this one gets no answer. */
+/* After a back-off one transaction finds out whether all is well again: this one gets no answer. */
 static void begin_slow_probe(struct sending *slow)
 {
 	char address[80];
 	begin(3);
 	send_quickly("a");
 	snprintf(address, sizeof(address), "127.0.0.1:%u", (unsigned)t.relay.port);
-	rests_begin(t.rests, rests_key("account", address, ""), 1, "over soon");
+	backoffs_begin(t.backoffs, backoffs_key("account", address, ""), 1, "over soon");
 	run_for(t.loop, 20);
 	begin_of(slow, "a", "slow@example.net");
 	run_for(t.loop, 50);

@@ -19,7 +19,7 @@ struct upstream_test {
 	struct resolver *resolver;
 	struct stats *stats;
 	struct spool *spool;
-	struct rests *rests;
+	struct backoffs *backoffs;
 	struct slots *slots;
 	struct config_relay config;
 	struct upstream_options options;
@@ -127,7 +127,7 @@ static inline void upstream_test_begin(struct upstream_test *t)
 	assert_int_equal(stats_create_private(&t->stats), STATUS_OK);
 	int folder = open("/tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	assert_int_equal(spool_create(t->loop, folder, 64U << 20, 100, &t->spool), STATUS_OK);
-	assert_int_equal(rests_create(t->loop, -1, &t->rests), STATUS_OK);
+	assert_int_equal(backoffs_create(t->loop, -1, &t->backoffs), STATUS_OK);
 	assert_int_equal(slots_create(-1, &t->slots), STATUS_OK);
 	fake_relay_begin(&t->relay, t->loop);
 	t->config = (struct config_relay){ .name = name,
@@ -154,7 +154,7 @@ static inline void upstream_test_open(struct upstream_test *t)
 	t->options.helo = "us.example.com";
 	t->options.resolver = t->resolver;
 	t->options.stats = t->stats;
-	t->options.rests = t->rests;
+	t->options.backoffs = t->backoffs;
 	t->options.slots = t->slots;
 	t->options.ask_credential = on_ask;
 	t->options.refuse_credential = on_refused;
@@ -165,7 +165,7 @@ static inline void upstream_test_open(struct upstream_test *t)
 static inline void upstream_test_end(struct upstream_test *t)
 {
 	upstream_pool_free(&t->pool);
-	rests_free(&t->rests);
+	backoffs_free(&t->backoffs);
 	slots_free(&t->slots);
 	fake_relay_end(&t->relay);
 	spool_free(&t->spool);

@@ -13,9 +13,9 @@ static struct upstream_account *make(struct upstream_pool *pool, struct span mai
 	if (mailbox.size)
 		memcpy(account->mailbox, mailbox.data, mailbox.size);
 	account->pool = pool;
-	upstream_rest_name(account);
+	upstream_backoff_make_keys(account);
 	const char *name = account->mailbox[0] ? account->mailbox : relay->user;
-	account->slot_key = rests_key("slots", relay->host, name);
+	account->slot_key = backoffs_key("slots", relay->host, name);
 	TAILQ_INSERT_TAIL(&pool->accounts, account, in_pool);
 	return account;
 }

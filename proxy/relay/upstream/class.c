@@ -89,7 +89,7 @@ enum upstream_class upstream_classify(enum upstream_profile profile, enum upstre
 	return row < sizeof(rows) / sizeof(rows[0]) ? rows[row].class : UPSTREAM_TRANSPORT;
 }
 
-bool upstream_class_may_rest(size_t row, enum upstream_stage stage)
+bool upstream_class_may_back_off(size_t row, enum upstream_stage stage)
 {
 	bool is_known = row < sizeof(rows) / sizeof(rows[0]);
 	return stage != STAGE_RCPT || (is_known && rows[row].profile == UPSTREAM_PROFILE_MICROSOFT365);

@@ -3,7 +3,7 @@
  * taken off it one by one for whoever waits for one. It owns its stream.
  *
  * How it fails: before it is logged in, the next address of the relay gets its
- * share of the time, then the relay rests. Later, its attempt is told. What
+ * share of the time, and then we back off from the upstream. Later, its attempt is told. What
  * it was not asked for, and what is no SMTP, closes it.
  */
 #include <assert.h>
@@ -59,14 +59,14 @@ void upstream_connection_unusable(struct upstream_connection *c, const char *rea
 {
 	upstream_trial_note(c, reason);
 	upstream_connection_close(c);
-	upstream_rest_connecting(c->pool, reason);
+	upstream_backoff_connecting(c->pool, reason);
 }
 
 void upstream_connection_unequipped(struct upstream_connection *c, const char *reason)
 {
 	upstream_trial_note(c, reason);
 	upstream_connection_close(c);
-	upstream_rest_ours(c->pool, reason);
+	upstream_backoff_ours(c->pool, reason);
 }
 
 static void connect_next(struct upstream_connection *c);
@@ -114,7 +114,7 @@ void upstream_connection_quit(struct upstream_connection *c)
 
 /* ---- between transactions */
 
-void upstream_connection_rest(struct upstream_connection *c)
+void upstream_connection_become_idle(struct upstream_connection *c)
 {
 	struct upstream_pool *pool = c->pool;
 	bool is_used_up = c->transactions >= pool->relay->messages_per_connection ||
@@ -150,7 +150,7 @@ static void on_reset_reply(struct upstream_connection *c, const struct reply *re
 		if (--c->unanswered == 0)
 			say_reset(c);
 	} else if (reply->code / 100 == 2) {
-		upstream_connection_rest(c);
+		upstream_connection_become_idle(c);
 	} else {
 		upstream_connection_close(c);
 	}

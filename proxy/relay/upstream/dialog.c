@@ -193,7 +193,7 @@ void upstream_dialog_refuse(struct upstream *u, enum upstream_class class, const
 	 * 421: it closes too, RFC 5321, 3.8. What is not logged in, or one too many, is of no use to the next either,
 	 * unless a recipient's server may have said so: then each such recipient would cost a login.
 	 */
-	bool is_useless = u->verdict.may_rest && (reply->code == 432 || class == UPSTREAM_LOGIN);
+	bool is_useless = u->verdict.may_back_off && (reply->code == 432 || class == UPSTREAM_LOGIN);
 	if (reply->code == 421 || is_useless)
 		upstream_connection_close(c);
 	else
@@ -347,6 +347,6 @@ void upstream_dialog_on_lost(struct upstream *u, const char *reason)
 		return;
 	}
 	snprintf(text, sizeof(text), "%s: %s", u->host, reason);
-	upstream_rest_on_silence(u, text);
+	upstream_backoff_on_silence(u, text);
 	upstream_finish(u, state == UPSTREAM_DOT ? UPSTREAM_UNKNOWN : UPSTREAM_TRANSPORT, NULL, text);
 }

@@ -4,7 +4,7 @@
  * or where tls = "none" was configured; it is wiped as soon as the relay has
  * answered. EHLO refused is a failure: HELO offers no AUTH.
  *
- * How it fails: a login that the relay refuses rests the account, what this
+ * How it fails: we back off from an account whose login is refused, what this
  * process lacks keeps this process alone from opening connections, and
  * anything else keeps every process of the node from it. No reason given
  * anywhere quotes a secret, even if the relay does.
@@ -60,14 +60,14 @@ static void become_ready(struct upstream_connection *c)
 			c->pool->relay->name);
 	log_info("relay %s: connected to %s%s%s", c->pool->relay->name, c->host,
 		 stream_is_secure(c->stream) ? ", " : "", stream_tls_version(c->stream));
-	upstream_rest_on_login(c->account);
-	upstream_connection_rest(c);
+	upstream_backoff_on_login(c->account);
+	upstream_connection_become_idle(c);
 }
 
 /* An administrator's trial is one login, whenever he wants it. */
 static bool may_log_in(const struct upstream_connection *c)
 {
-	return c->trial || upstream_rest_allows_login(c->account);
+	return c->trial || upstream_backoff_allows_login(c->account);
 }
 
 void upstream_login_ask_credential(struct upstream_connection *c)
@@ -207,7 +207,7 @@ static void take_none(struct upstream_connection *c, struct span why)
 	upstream_trial_note(c, reason);
 	if (c->has_new_token) { /* the one there was is refused: the account's fault, not the auth role's */
 		upstream_connection_close(c);
-		upstream_rest_login(c->account, reason);
+		upstream_backoff_login(c->account, reason);
 	} else {
 		upstream_connection_unequipped(c, reason);
 	}
@@ -315,11 +315,11 @@ static void take_refusal(struct upstream_connection *c, const struct reply *repl
 	upstream_pool_count_login(c->pool, STATS_RESULT_REFUSED);
 	upstream_trial_note(c, reason);
 	upstream_connection_close(c);
-	const struct upstream_verdict verdict = { .may_rest = true };
+	const struct upstream_verdict verdict = { .may_back_off = true };
 	if (reply->code == 432)
-		upstream_rest_on_refusal(c->account, UPSTREAM_THROTTLED, reply->code, &verdict, reason);
+		upstream_backoff_on_refusal(c->account, UPSTREAM_THROTTLED, reply->code, &verdict, reason);
 	else
-		upstream_rest_login(c->account, reason);
+		upstream_backoff_login(c->account, reason);
 }
 
 void upstream_login_on_auth(struct upstream_connection *c, const struct reply *reply)

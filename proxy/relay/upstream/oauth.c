@@ -6,7 +6,7 @@
  *
  * How it fails: a token refused for good (5xx) may have been revoked, or have
  * ended early: its owner is told, and asked for another one, once. Refused
- * again, or without another one, the account rests.
+ * again, or when there is no other one, we back off from the account.
  */
 #include <string.h>
 

@@ -3,9 +3,9 @@
  * It owns both, and everything they have in common is decided in its turn, at
  * the end of the loop's.
  *
- * How it fails: a relay that can't be reached or refuses our login rests, and
- * attempts fail at once while it does and no connection is left; the first
- * attempt behind the rest tries again, with one connection alone.
+ * How it fails: we back off from an upstream that can't be reached or refuses
+ * our login. Until that is over, attempts fail at once if no connection is left;
+ * the first attempt after it tries again, with a single connection.
  */
 #include <assert.h>
 #include <stdio.h>
@@ -60,7 +60,7 @@ static void survey(struct upstream_pool *pool)
 	struct upstream_account *account;
 	for (account = TAILQ_FIRST(&pool->accounts); account; account = TAILQ_NEXT(account, in_pool)) {
 		account->slots_are_taken = false;
-		upstream_rest_survey(account);
+		upstream_backoff_survey(account);
 	}
 	count_by_account(pool);
 	upstream_neighbours_survey(pool);
@@ -105,21 +105,21 @@ static void reap(struct upstream_pool *pool)
 	}
 }
 
-/* Ends a waiting attempt with what rests. */
-static void refuse_waiting(struct upstream *u, enum upstream_rest rest)
+/* Ends a waiting attempt, as we back off from what it waits for. */
+static void refuse_waiting(struct upstream *u, enum upstream_backoff backoff)
 {
 	char reason[UPSTREAM_REASON_SIZE];
-	enum upstream_class class = upstream_rest_explain(u->account, rest, reason);
+	enum upstream_class class = upstream_backoff_explain(u->account, backoff, reason);
 	upstream_finish(u, class, NULL, reason);
 }
 
-static void refuse_resting(struct upstream_pool *pool)
+static void refuse_in_backoff(struct upstream_pool *pool)
 {
 	struct upstream *next;
 	for (struct upstream *u = TAILQ_FIRST(&pool->waiting); u; u = next) {
 		next = TAILQ_NEXT(u, in_waiting);
-		if (u->account->sending_rest != UPSTREAM_REST_NONE && u->trial == NULL)
-			refuse_waiting(u, u->account->sending_rest);
+		if (u->account->sending_backoff != UPSTREAM_BACKOFF_NONE && u->trial == NULL)
+			refuse_waiting(u, u->account->sending_backoff);
 	}
 }
 
@@ -192,7 +192,7 @@ static bool wants_connection(const struct upstream_account *account)
 	size_t wanted = account->on_probation && account->placeable ? 1 : account->placeable;
 	if (account->on_probation && tally->busy)
 		return false;
-	return account->opening_rest == UPSTREAM_REST_NONE && tally->connecting + tally->resetting < wanted;
+	return account->opening_backoff == UPSTREAM_BACKOFF_NONE && tally->connecting + tally->resetting < wanted;
 }
 
 bool upstream_pool_has_room(const struct upstream_account *account)
@@ -212,14 +212,14 @@ static bool open_one(struct upstream_account *account)
 	if (status == STATUS_AGAIN) {
 		account->slots_are_taken = true;
 	} else if (c == NULL) {
-		upstream_rest_ours(pool,
-				   status == STATUS_SYSTEM ? "no lock can be had for a connection" : "out of memory");
+		upstream_backoff_ours(pool, status == STATUS_SYSTEM ? "no lock can be had for a connection"
+								    : "out of memory");
 	} else {
 		TAILQ_INSERT_TAIL(&pool->connections, c, in_pool);
 		upstream_neighbours_note_opened(account);
 		count_by_account(pool);
 	}
-	upstream_rest_survey(account); /* it may have failed within the call */
+	upstream_backoff_survey(account); /* it may have failed within the call */
 	return c != NULL && c->state != CONNECTION_CLOSED;
 }
 
@@ -283,9 +283,9 @@ static void fail_hopeless(struct upstream_pool *pool)
 	for (struct upstream *u = TAILQ_FIRST(&pool->waiting); u; u = next) {
 		const struct upstream_tally *tally = &u->account->tally;
 		next = TAILQ_NEXT(u, in_waiting);
-		if (u->account->opening_rest != UPSTREAM_REST_NONE &&
+		if (u->account->opening_backoff != UPSTREAM_BACKOFF_NONE &&
 		    tally->connecting + tally->idle + tally->busy + tally->resetting == 0)
-			refuse_waiting(u, u->account->opening_rest);
+			refuse_waiting(u, u->account->opening_backoff);
 	}
 }
 
@@ -302,8 +302,8 @@ static void set_timer(struct upstream_pool *pool, uint64_t next_ms)
 	const struct upstream *u;
 	timer_clear(pool->timer);
 	for (u = TAILQ_FIRST(&pool->waiting); u; u = TAILQ_NEXT(u, in_waiting)) {
-		uint64_t left_ms = upstream_rest_left_ms(u->account);
-		if (left_ms < REST_MAXIMUM_MS && now + left_ms < next_ms)
+		uint64_t left_ms = upstream_backoff_left_ms(u->account);
+		if (left_ms < BACKOFF_MAXIMUM_MS && now + left_ms < next_ms)
 			next_ms = now + left_ms;
 	}
 	if (pool->waiting_count == 0)
@@ -320,7 +320,7 @@ static void run_turn(void *context)
 	uint64_t next_ms = UINT64_MAX;
 	reap(pool);
 	survey(pool);
-	refuse_resting(pool);
+	refuse_in_backoff(pool);
 	upstream_neighbours_give(pool);
 	place_waiting(pool);
 	if (pool->draining)
@@ -332,7 +332,7 @@ static void run_turn(void *context)
 	upstream_yield(pool, &next_ms);
 	fail_hopeless(pool);
 	upstream_neighbours_ask(pool);
-	pool->rest_is_news = false;
+	pool->backoff_is_news = false;
 	set_timer(pool, next_ms);
 	publish(pool);
 	tell_owners(pool);
@@ -387,12 +387,12 @@ enum status upstream_pool_create(struct loop *loop, const struct upstream_option
 	struct upstream_account *configured = upstream_account_hold(pool, (struct span){ 0 });
 	enum status status = configured ? make_tls(pool) : STATUS_NO_MEMORY;
 	if (status == STATUS_OK)
-		status = rests_create(loop, -1, &pool->own_rests);
+		status = backoffs_create(loop, -1, &pool->own_backoffs);
 	if (status == STATUS_OK)
 		status = timer_make(loop, on_timer, pool, &pool->timer);
 	if (status != STATUS_OK) {
 		upstream_account_release(&configured);
-		rests_free(&pool->own_rests);
+		backoffs_free(&pool->own_backoffs);
 		tls_context_free(&pool->tls);
 		free(pool);
 		return status;
@@ -418,7 +418,7 @@ void upstream_pool_free(struct upstream_pool **pool)
 	upstream_account_release(&configured);
 	loop_forget_turn_end(gone->loop, &gone->turn);
 	timer_free(&gone->timer);
-	rests_free(&gone->own_rests);
+	backoffs_free(&gone->own_backoffs);
 	tls_context_free(&gone->tls);
 	free(gone);
 }
@@ -454,5 +454,5 @@ void upstream_pool_show(const struct upstream_pool *pool, struct upstream_pool_s
 						   .logins = pool->logins,
 						   .messages = pool->messages,
 						   .last_error = pool->last_error };
-	upstream_rest_show(pool, out_state);
+	upstream_backoff_show(pool, out_state);
 }

@@ -7,7 +7,7 @@
  *   share.c       how many connections one user may have
  *   yield.c       who gives one up for those that wait
  *   account.c     the accounts of the relay: the configured one, and mailboxes of senders
- *   rest.c        when the relay or an account rests, after which failure, and for how long
+ *   backoff.c     when we back off from the upstream or an account, after which failure, and for how long
  *   connection.c  a connection's life: resolve, connect, TLS, replies in, reset, quit
  *   features.c    what the relay offers
  *   login.c       greeting, EHLO, STARTTLS, AUTH
@@ -20,7 +20,7 @@
  *   trial.c       a connection of its own for an administrator, who sees its dialog
  *   neighbours.c  what is given up for other processes of the node that have no connection
  *   slots.c       which connections of an account all processes of the node have
- *   rests.c       what a relay process and the next one must both know
+ *   backoffs.c    the back-offs that a relay process and the next one must both know
  *
  * Events and calls only change states, and ask for the pool's turn at the end
  * of the loop's turn. There alone are connections freed, attempts matched with
@@ -60,7 +60,7 @@ enum upstream_class upstream_classify(enum upstream_profile profile, enum upstre
 /* The row of class.def that decides; as many as there are: none. */
 size_t upstream_class_row(enum upstream_profile profile, enum upstream_stage stage, const struct reply *reply);
 /* More than the attempt may suffer: no recipient and no recipient's server can have caused it. */
-bool upstream_class_may_rest(size_t row, enum upstream_stage stage);
+bool upstream_class_may_back_off(size_t row, enum upstream_stage stage);
 
 #define PLAIN_SIZE 512       /* bytes of a refusal that are looked at: what it is about stands at its front */
 #define UPSTREAM_ECHO '\x01' /* stands for an address; the text has no other control bytes */
@@ -79,8 +79,8 @@ struct reply upstream_plain_reply(const struct upstream_plain *plain, unsigned c
 
 /* What a refusal leads to besides the end of its attempt. */
 struct upstream_verdict {
-	bool may_rest;    /* its account or relay may rest */
-	uint64_t hint_ms; /* for so long, it says; 0: it does not */
+	bool may_back_off; /* from its account or upstream */
+	uint64_t hint_ms;  /* for so long, it says; 0: it does not */
 };
 
 /* When a refusal says how long it will last ("try again in 5 minutes", "resets at 2026-11-23T00:00:00Z"): milliseconds, else 0. */
@@ -94,8 +94,8 @@ struct upstream_tally {
 };
 
 /*
- * What a relay knows us as: its own limits, its own rests. `keys` are the rests that concern it, the relay's included
- * (relay/upstream/rests.h). Lives as long as an attempt or a connection is of it; the configured one as long as the pool.
+ * A login of ours at the upstream, with limits and back-offs of its own. `keys` are those of the back-offs that concern
+ * it, the upstream's included (relay/upstream/backoffs.h). Lives as long as an attempt or a connection is of it; the configured one as long as the pool.
  */
 struct upstream_account {
 	TAILQ_ENTRY(upstream_account) in_pool;
@@ -104,20 +104,20 @@ struct upstream_account {
 	size_t waiting;   /* of its attempts */
 	size_t placeable; /* of those: they may have a connection each, as far as shares go; in the pool's turn */
 	size_t coming;    /* connections on their way for them; the same */
-	uint64_t keys[UPSTREAM_REST_KINDS];
+	uint64_t keys[UPSTREAM_BACKOFF_KINDS];
 	uint64_t slot_key;
 
 	/* as surveyed at the begin of the pool's turn */
 	struct upstream_tally tally;
-	enum upstream_rest sending_rest; /* no transaction begins; NONE: they do */
-	enum upstream_rest opening_rest; /* no connection is opened; NONE: they are */
-	bool on_probation;               /* behind a rest: one transaction at a time, until one goes well */
-	bool slots_are_taken;            /* by another process of this node */
-	bool slot_is_wanted;             /* by another process, which has none */
-	bool wants_slot;                 /* the others know that this one has none and wants one */
-	uint64_t gave_ms;                /* when a connection was last given up for another process; 0: never */
-	uint64_t got_ms;                 /* when it last got one that it had to wait for */
-	char mailbox[];                  /* of a sender; "": the relay's `user` */
+	enum upstream_backoff sending_backoff; /* no transaction begins; NONE: they do */
+	enum upstream_backoff opening_backoff; /* no connection is opened; NONE: they are */
+	bool on_probation;                     /* after a back-off: one transaction at a time, until one goes well */
+	bool slots_are_taken;                  /* by another process of this node */
+	bool slot_is_wanted;                   /* by another process, which has none */
+	bool wants_slot;                       /* the others know that this one has none and wants one */
+	uint64_t gave_ms;                      /* when a connection was last given up for another process; 0: never */
+	uint64_t got_ms;                       /* when it last got one that it had to wait for */
+	char mailbox[];                        /* of a sender; "": the relay's `user` */
 };
 
 /* NULL out of memory. Counts one user of it. */
@@ -212,7 +212,7 @@ void upstream_connection_unusable(struct upstream_connection *c, const char *rea
 /* The same for want of something that this process alone lacks: the relay is well, and other processes may go on. */
 void upstream_connection_unequipped(struct upstream_connection *c, const char *reason);
 /* Logged in, or a transaction is over: free for the next one, or QUIT. */
-void upstream_connection_rest(struct upstream_connection *c);
+void upstream_connection_become_idle(struct upstream_connection *c);
 /* Its transaction was given up while `unanswered` replies are to come: RSET behind them. */
 void upstream_connection_reset(struct upstream_connection *c, size_t unanswered);
 void upstream_connection_quit(struct upstream_connection *c);
@@ -435,18 +435,18 @@ struct upstream_pool {
 	uint64_t plan;
 	uint64_t turn_now; /* of the queue: the last one placed */
 	struct turn_end turn;
-	struct timer
-		*timer; /* the turn is wanted again: a rest ends, a slot may be free, or an attempt has been silent */
+	struct timer *
+		timer; /* the turn is wanted again: a back-off ends, a slot may be free, or an attempt has been silent */
 	uint64_t next_ticket;
 	struct endpoint shunned; /* an address that could not be reached: tried last */
 	uint64_t shunned_until_ms;
 	bool draining;
-	struct rests *own_rests;      /* of this process alone */
-	uint64_t neighbours_until_ms; /* later, unless it drains, no other process is there any more */
-	uint64_t looked_ms;           /* when it last asked whether one wants a slot */
+	struct backoffs *own_backoffs; /* of this process alone */
+	uint64_t neighbours_until_ms;  /* later, unless it drains, no other process is there any more */
+	uint64_t looked_ms;            /* when it last asked whether one wants a slot */
 
 	bool proven;          /* the last login went well: several may be tried at once */
-	bool rest_is_news;    /* begun since the last turn: those who waited hear why, those after them that it rests */
+	bool backoff_is_news; /* begun since the last turn: whoever waited hears the failure, whoever comes later the back-off */
 	bool lacks_chunking;  /* it offers CHUNKING, and does not know BDAT */
 	unsigned silences;    /* transactions in a row that the relay left without a reply */
 	uint64_t silent_user; /* whose the first of them was */
@@ -464,32 +464,32 @@ void upstream_pool_distrust_idle(struct upstream_pool *pool);
 /* Counts one login in subgate_relay_logins_total. */
 void upstream_pool_count_login(struct upstream_pool *pool, enum stats_result result);
 
-/* ---- rests */
+/* ---- back-offs */
 
-/* The keys of what concerns a new account. */
-void upstream_rest_name(struct upstream_account *account);
-/* Puts down what rests now. */
-void upstream_rest_survey(struct upstream_account *account);
-/* Until what keeps its attempts waiting is over: milliseconds; UINT64_MAX: nothing does. */
-uint64_t upstream_rest_left_ms(const struct upstream_account *account);
-/* What its attempts hear while it rests. */
-enum upstream_class upstream_rest_explain(const struct upstream_account *account, enum upstream_rest rest,
-					  char out_reason[UPSTREAM_REASON_SIZE]);
+/* Fills in `keys`, for a new account. */
+void upstream_backoff_make_keys(struct upstream_account *account);
+/* Notes on the account what we back off from now. */
+void upstream_backoff_survey(struct upstream_account *account);
+/* Milliseconds until connections may be opened again; UINT64_MAX: they may now. */
+uint64_t upstream_backoff_left_ms(const struct upstream_account *account);
+/* What its attempts hear meanwhile. */
+enum upstream_class upstream_backoff_explain(const struct upstream_account *account, enum upstream_backoff backoff,
+					     char out_reason[UPSTREAM_REASON_SIZE]);
 /* A connection could not be made ready. No other is opened for a while, longer each time. */
-void upstream_rest_connecting(struct upstream_pool *pool, const char *reason);
-/* The same by no fault of the relay's: this process alone opens no other. */
-void upstream_rest_ours(struct upstream_pool *pool, const char *reason);
+void upstream_backoff_connecting(struct upstream_pool *pool, const char *reason);
+/* The same, but the fault is ours: only this process opens no other. */
+void upstream_backoff_ours(struct upstream_pool *pool, const char *reason);
 /* The account may not log in for a while, longer each time. */
-void upstream_rest_login(struct upstream_account *account, const char *reason);
-/* False while it may not: not even a connection begun before may log in. */
-bool upstream_rest_allows_login(const struct upstream_account *account);
-void upstream_rest_on_login(struct upstream_account *account);
+void upstream_backoff_login(struct upstream_account *account, const char *reason);
+/* False: not even a connection begun before may log in now. */
+bool upstream_backoff_allows_login(const struct upstream_account *account);
+void upstream_backoff_on_login(struct upstream_account *account);
 /* A refusal that may be about more than its transaction. */
-void upstream_rest_on_refusal(struct upstream_account *account, enum upstream_class class, unsigned code,
-			      const struct upstream_verdict *verdict, const char *reason);
+void upstream_backoff_on_refusal(struct upstream_account *account, enum upstream_class class, unsigned code,
+				 const struct upstream_verdict *verdict, const char *reason);
 /* A transaction broke off, or was left without a reply. */
-void upstream_rest_on_silence(const struct upstream *u, const char *reason);
-void upstream_rest_on_accepted(struct upstream_account *account);
-void upstream_rest_show(const struct upstream_pool *pool, struct upstream_pool_state *state);
+void upstream_backoff_on_silence(const struct upstream *u, const char *reason);
+void upstream_backoff_on_accepted(struct upstream_account *account);
+void upstream_backoff_show(const struct upstream_pool *pool, struct upstream_pool_state *state);
 
 #endif

@@ -248,7 +248,7 @@ static void on_verdict(struct upstream *u, const struct reply *reply)
 	if (reply->code == 421 || (was_chunk && !is_accepted))
 		upstream_connection_close(c);
 	else
-		upstream_connection_rest(c);
+		upstream_connection_become_idle(c);
 }
 
 void upstream_transfer_on_reply(struct upstream *u, const struct reply *reply)

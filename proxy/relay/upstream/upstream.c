@@ -74,9 +74,9 @@ void upstream_finish(struct upstream *u, enum upstream_class class, const struct
 	snprintf(u->reason, sizeof(u->reason), "%s", reason);
 	if (class == UPSTREAM_ACCEPTED) {
 		u->pool->messages++;
-		upstream_rest_on_accepted(u->account);
+		upstream_backoff_on_accepted(u->account);
 	} else if (reply) {
-		upstream_rest_on_refusal(u->account, class, reply->code, &u->verdict, reason);
+		upstream_backoff_on_refusal(u->account, class, reply->code, &u->verdict, reason);
 	}
 	upstream_is_due(u);
 }
@@ -91,7 +91,7 @@ static void on_limit(void *context)
 		upstream_finish(u, UPSTREAM_BUSY, NULL, "no free connection in time");
 		return;
 	}
-	upstream_rest_on_silence(u, "no reply to MAIL and RCPT in time");
+	upstream_backoff_on_silence(u, "no reply to MAIL and RCPT in time");
 	upstream_finish(u, UPSTREAM_TRANSPORT, NULL, "no reply to MAIL and RCPT in time");
 	upstream_connection_close(c);
 }

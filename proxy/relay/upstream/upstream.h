@@ -25,10 +25,10 @@
  * Waiting has an end: an attempt that got no connection in time ends with UPSTREAM_BUSY. Users take turns, and none may
  * have so many connections that others find none.
  *
- * A relay, or an account of it, that refuses or fails in ways that are not the
- * message's rests for a while (enum upstream_rest): attempts end at once with
- * the class that began the rest. Behind it one connection, or one transaction,
- * finds out whether all is well again.
+ * We back off from an upstream, or an account at it, that refuses or fails in
+ * ways that are not the message's (enum upstream_backoff): for a while, attempts
+ * end at once with the class of the failure. After that, one connection or one
+ * transaction finds out whether all is well again.
  *
  * While others wait for a connection, an attempt that was silent for 2 s
  * between its replies and upstream_send is RSET and gives its connection away.
@@ -56,7 +56,7 @@
 #include "net/loop.h"
 #include "net/resolver.h"
 #include "relay/spool.h"
-#include "relay/upstream/rests.h"
+#include "relay/upstream/backoffs.h"
 #include "relay/upstream/slots.h"
 #include "smtp/reply.h"
 #include "stats/stats.h"
@@ -132,7 +132,7 @@ struct upstream_options {
 	struct span ca_pem;   /* of ca_file, or empty */
 	struct resolver *resolver;
 	struct stats *stats;
-	struct rests *rests; /* borrowed, like the slots */
+	struct backoffs *backoffs; /* borrowed, like the slots */
 	struct slots *slots;
 	uint64_t neighbours_ms; /* for so long after its beginning former processes of the node may have slots */
 	upstream_ask_credential *ask_credential;
@@ -153,42 +153,42 @@ void upstream_pool_drain(struct upstream_pool *pool);
 /* Open connections, idle and busy. */
 size_t upstream_pool_size(const struct upstream_pool *pool);
 
-/* Why a relay, or an account of it, takes nothing for now. */
-enum upstream_rest {
-	UPSTREAM_REST_NONE,
+/* Why we back off from an upstream, or from an account at it. */
+enum upstream_backoff {
+	UPSTREAM_BACKOFF_NONE,
 	/* no connection is opened; those there are go on */
-	UPSTREAM_REST_CONNECT, /* it could not be reached, or made no sense */
-	UPSTREAM_REST_OURS,    /* this process has no credentials, no socket or no memory; others may */
-	UPSTREAM_REST_LOGIN,   /* it refused our login */
-	UPSTREAM_REST_CROWDED, /* it has enough connections of ours */
+	UPSTREAM_BACKOFF_CONNECT, /* it could not be reached, or made no sense */
+	UPSTREAM_BACKOFF_OURS,    /* this process has no credentials, no socket or no memory; others may */
+	UPSTREAM_BACKOFF_LOGIN,   /* it refused our login */
+	UPSTREAM_BACKOFF_CROWDED, /* it has enough connections of ours */
 	/* no transaction is begun */
-	UPSTREAM_REST_SILENT,    /* it left transactions without a reply */
-	UPSTREAM_REST_THROTTLED, /* it wants less at a time */
-	UPSTREAM_REST_ACCOUNT,   /* the account has sent enough */
-	UPSTREAM_REST_TENANT,    /* its tenant has */
-	UPSTREAM_REST_PAUSED,    /* by an administrator */
-	UPSTREAM_REST_KINDS
+	UPSTREAM_BACKOFF_SILENT,    /* it left transactions without a reply */
+	UPSTREAM_BACKOFF_THROTTLED, /* it wants less at a time */
+	UPSTREAM_BACKOFF_ACCOUNT,   /* the account has sent enough */
+	UPSTREAM_BACKOFF_TENANT,    /* its tenant has */
+	UPSTREAM_BACKOFF_PAUSED,    /* by an administrator */
+	UPSTREAM_BACKOFF_KINDS
 };
 
 /* "connect", "login", …; "none". */
-const char *upstream_rest_text(enum upstream_rest rest);
+const char *upstream_backoff_text(enum upstream_backoff backoff);
 
 struct upstream_pool_state {
 	size_t idle, busy, waiting; /* waiting: attempts without a connection */
 	uint64_t logins, messages;  /* since start */
 	const char *last_error;     /* or "" */
 	bool paused;
-	enum upstream_rest rest; /* of its configured account, the one that ends last; not PAUSED */
+	enum upstream_backoff backoff; /* of its configured account, the one that ends last; not PAUSED */
 	uint64_t
-		rest_left_ms; /* 0: it is over, and one connection or transaction finds out whether all is well again */
-	char rest_reason[REST_REASON_SIZE];
-	size_t mailboxes, mailboxes_resting; /* of senders, in use now */
+		backoff_left_ms; /* 0: it is over, and one connection or transaction finds out whether all is well again */
+	char backoff_reason[BACKOFF_REASON_SIZE];
+	size_t mailboxes; /* of senders, in use now */
 };
 void upstream_pool_show(const struct upstream_pool *pool, struct upstream_pool_state *out_state);
 
 /* A paused relay begins no transaction; those begun go on. Kept until it is resumed, in whichever process. */
 void upstream_pool_pause(struct upstream_pool *pool);
-/* Ends that, and every rest: an administrator knows better. */
+/* Ends that, and every back-off: an administrator knows better. */
 void upstream_pool_resume(struct upstream_pool *pool);
 
 /*
@@ -222,7 +222,7 @@ void upstream_abort(struct upstream **upstream);
  * A trial of a relay, for an administrator: a new connection that nobody else
  * gets, whose dialog is told line by line. It takes a slot as any other (an
  * idle connection ends for it), logs in once even while the relay or the
- * account rests, and what it finds out counts: a login that goes well ends the rest.
+ * account is backed off from, and what it finds out counts: a login that goes well ends the back-off.
  */
 struct upstream_trial;
 

@@ -6,7 +6,8 @@
 #include "base/clock.h"
 #include "relay/upstream/private.h"
 
-#define HINT_MAXIMUM_MS 172800000 /* two days: no provider's day is longer; each kind of rest has a limit of its own */
+#define HINT_MAXIMUM_MS \
+	172800000 /* two days: no provider's day is longer; each kind of back-off has a limit of its own */
 
 /* ---- hints */
 
@@ -107,7 +108,7 @@ enum upstream_class upstream_judge(struct upstream *u, enum upstream_stage stage
 	struct upstream_plain plain;
 	struct reply said = read_plainly(u, rcpt ? rcpt : u->rcpts, rcpt ? 1 : u->count, reply, &plain);
 	size_t row = upstream_class_row(u->pool->profile, stage, &said);
-	u->verdict.may_rest = upstream_class_may_rest(row, stage);
+	u->verdict.may_back_off = upstream_class_may_back_off(row, stage);
 	u->verdict.hint_ms = upstream_hint_ms(said.text, clock_wall_us() / 1000);
 	return upstream_classify(u->pool->profile, stage, &said);
 }

@@ -13,7 +13,8 @@
 
 static bool is_stuck(const struct upstream_account *account)
 {
-	return account->opening_rest != UPSTREAM_REST_NONE || account->on_probation || !upstream_pool_has_room(account);
+	return account->opening_backoff != UPSTREAM_BACKOFF_NONE || account->on_probation ||
+	       !upstream_pool_has_room(account);
 }
 
 /* When the connection's attempt has had it for long enough, were somebody in need: of the loop's clock; UINT64_MAX: never. */
@@ -37,7 +38,7 @@ static bool may_displace(const struct upstream *w, const struct upstream *v)
 	if (account->on_probation && account == v->account)
 		return true;
 	if (v->state == UPSTREAM_OPEN)
-		return has_none || w->share == v->share || account->opening_rest != UPSTREAM_REST_NONE;
+		return has_none || w->share == v->share || account->opening_backoff != UPSTREAM_BACKOFF_NONE;
 	return has_none && v->share && w->share != v->share && v->share->carried > 1;
 }
 

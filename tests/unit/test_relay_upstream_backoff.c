@@ -1,4 +1,4 @@
-/* Turns, rests and what they share with another process: who is served next, and when nobody is. */
+/* Turns, back-offs and what they share with another process: who is served next, and when nobody is. */
 #include "with_upstream.h"
 
 #include <sys/resource.h>
@@ -120,7 +120,7 @@ static void slots_of_another_process_are_waited_for(void **state)
 	(void)state;
 	begin(1);
 	/* The key of its account, as the pool makes it. */
-	uint64_t key = rests_key("slots", "127.0.0.1", "");
+	uint64_t key = backoffs_key("slots", "127.0.0.1", "");
 	assert_int_equal(slots_take(t.slots, key, 1, &slot), STATUS_OK);
 	begin_of(&s, "a", "");
 	run_for(t.loop, 50);
@@ -133,24 +133,25 @@ static void slots_of_another_process_are_waited_for(void **state)
 	end();
 }
 
-/* ---- rests */
+/* ---- back-offs */
 
-static void what_is_about_the_account_rests_it(void **state)
+static void a_refusal_about_the_account_backs_off_from_it(void **state)
 {
 	static const struct {
 		const char *command, *reply;
 		enum upstream_class class;
-		enum upstream_rest rest;
+		enum upstream_backoff backoff;
 	} cases[] = {
-		{ "MAIL", "550 5.4.5 Daily user sending limit exceeded\r\n", UPSTREAM_ACCOUNT, UPSTREAM_REST_ACCOUNT },
+		{ "MAIL", "550 5.4.5 Daily user sending limit exceeded\r\n", UPSTREAM_ACCOUNT,
+		  UPSTREAM_BACKOFF_ACCOUNT },
 		{ "MAIL", "450 4.7.1 <us@example.com>: Error: too much mail from 192.0.2.1\r\n", UPSTREAM_THROTTLED,
-		  UPSTREAM_REST_THROTTLED },
+		  UPSTREAM_BACKOFF_THROTTLED },
 		{ "DATA", "454 Throttling failure: Maximum sending rate exceeded.\r\n", UPSTREAM_THROTTLED,
-		  UPSTREAM_REST_THROTTLED },
-		{ ".", "550 5.4.5 Daily user sending limit exceeded\r\n", UPSTREAM_ACCOUNT, UPSTREAM_REST_ACCOUNT },
+		  UPSTREAM_BACKOFF_THROTTLED },
+		{ ".", "550 5.4.5 Daily user sending limit exceeded\r\n", UPSTREAM_ACCOUNT, UPSTREAM_BACKOFF_ACCOUNT },
 		{ "MAIL", "432 4.3.2 Concurrent connections limit exceeded\r\n", UPSTREAM_THROTTLED,
-		  UPSTREAM_REST_CROWDED },
-		{ "MAIL", "530 5.7.0 Authentication required\r\n", UPSTREAM_LOGIN, UPSTREAM_REST_LOGIN },
+		  UPSTREAM_BACKOFF_CROWDED },
+		{ "MAIL", "530 5.7.0 Authentication required\r\n", UPSTREAM_LOGIN, UPSTREAM_BACKOFF_LOGIN },
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct sending s;
@@ -158,8 +159,8 @@ static void what_is_about_the_account_rests_it(void **state)
 		begin(2);
 		fake_relay_rule(&t.relay, cases[i].command, cases[i].reply, 1);
 		assert_int_equal(send_one(&s), cases[i].class);
-		assert_int_equal(shown().rest, cases[i].rest);
-		assert_true(shown().rest_left_ms > 0);
+		assert_int_equal(shown().backoff, cases[i].backoff);
+		assert_true(shown().backoff_left_ms > 0);
 		size_t before = fake_relay_heard(&t.relay, "MAIL");
 		assert_int_equal(send_one(&s), cases[i].class);
 		assert_int_equal(fake_relay_heard(&t.relay, "MAIL"), before);
@@ -169,7 +170,7 @@ static void what_is_about_the_account_rests_it(void **state)
 }
 
 /* What a relay repeats of a recipient, or passes on from a recipient's server, is no word of its own. */
-static void what_a_recipient_says_rests_nobody(void **state)
+static void what_a_recipient_says_backs_off_from_nobody(void **state)
 {
 	static const struct {
 		const char *command, *reply;
@@ -191,7 +192,7 @@ static void what_a_recipient_says_rests_nobody(void **state)
 		begin(2);
 		fake_relay_rule(&t.relay, cases[i].command, cases[i].reply, 1);
 		assert_int_equal(send_one(&s), cases[i].class);
-		assert_int_equal(shown().rest, UPSTREAM_REST_NONE);
+		assert_int_equal(shown().backoff, UPSTREAM_BACKOFF_NONE);
 		assert_int_equal(send_one(&s), UPSTREAM_ACCEPTED);
 		assert_int_equal(t.relay.connected, 1); /* nor does it cost a login */
 		end();
@@ -199,7 +200,7 @@ static void what_a_recipient_says_rests_nobody(void **state)
 }
 
 /* Pieces of an address, as if they were its own words: quotes and blanks are worth no trust. */
-static void pieces_of_an_address_rest_nobody(void **state)
+static void pieces_of_an_address_back_off_from_nobody(void **state)
 {
 	static const struct {
 		const char *recipient, *reply;
@@ -226,12 +227,12 @@ static void pieces_of_an_address_rest_nobody(void **state)
 			run_until(t.loop, is_done, &s);
 			spool_message_free(&s.message);
 		}
-		assert_int_equal(shown().rest, UPSTREAM_REST_NONE);
+		assert_int_equal(shown().backoff, UPSTREAM_BACKOFF_NONE);
 		end();
 	}
 }
 
-static void other_sections_of_the_account_rest_too(void **state)
+static void other_sections_of_the_account_back_off_too(void **state)
 {
 	struct sending s;
 	struct upstream_pool *first;
@@ -241,15 +242,15 @@ static void other_sections_of_the_account_rest_too(void **state)
 	assert_int_equal(send_one(&s), UPSTREAM_ACCOUNT);
 	first = t.pool;
 	upstream_test_open(&t); /* as the next relay process does */
-	assert_int_equal(shown().rest, UPSTREAM_REST_ACCOUNT);
-	assert_non_null(strstr(shown().rest_reason, "Daily user sending limit"));
+	assert_int_equal(shown().backoff, UPSTREAM_BACKOFF_ACCOUNT);
+	assert_non_null(strstr(shown().backoff_reason, "Daily user sending limit"));
 	assert_int_equal(send_one(&s), UPSTREAM_ACCOUNT);
 	assert_non_null(strstr(s.reason, "account has sent enough: "));
 	upstream_pool_free(&first);
 	end();
 }
 
-/* As the relay says, within what such a rest may be: a word of it is not worth two days. */
+/* As the relay says, within what such a back-off may be: a word of it is not worth two days. */
 static void a_hint_sets_how_long(void **state)
 {
 	static const struct {
@@ -269,26 +270,26 @@ static void a_hint_sets_how_long(void **state)
 		begin(1);
 		fake_relay_rule(&t.relay, cases[i].command, cases[i].reply, 1);
 		send_one(&s);
-		assert_in_range(shown().rest_left_ms, cases[i].ms - 10000, cases[i].ms);
+		assert_in_range(shown().backoff_left_ms, cases[i].ms - 10000, cases[i].ms);
 		end();
 	}
 }
 
-static void behind_a_rest_one_message_finds_out(void **state)
+static void after_a_backoff_one_message_finds_out(void **state)
 {
 	struct sending s[3];
 	(void)state;
 	begin(3);
 	char address[64];
 	snprintf(address, sizeof(address), "127.0.0.1:%u", (unsigned)t.relay.port);
-	uint64_t key = rests_key("account", address, "");
+	uint64_t key = backoffs_key("account", address, "");
 	fake_relay_rule(&t.relay, "MAIL", "550 5.4.5 Limit exceeded\r\n", 1);
 	assert_int_equal(send_one(&s[0]), UPSTREAM_ACCOUNT);
-	assert_true(rests_left_ms(t.rests, key) > 0);
-	rests_begin(t.rests, key, 30, "over soon");
+	assert_true(backoffs_left_ms(t.backoffs, key) > 0);
+	backoffs_begin(t.backoffs, key, 30, "over soon");
 	run_for(t.loop, 60);
-	assert_int_equal(shown().rest, UPSTREAM_REST_ACCOUNT);
-	assert_int_equal(shown().rest_left_ms, 0);
+	assert_int_equal(shown().backoff, UPSTREAM_BACKOFF_ACCOUNT);
+	assert_int_equal(shown().backoff_left_ms, 0);
 	for (size_t i = 0; i < 3; i++)
 		begin_of(&s[i], "a", "");
 	run_until(t.loop, is_answered, &s[0]);
@@ -296,7 +297,7 @@ static void behind_a_rest_one_message_finds_out(void **state)
 	assert_int_equal(s[1].replies + s[2].replies, 0);
 	assert_int_equal(fake_relay_heard(&t.relay, "MAIL"), 2);
 	finish(&s[0]);
-	assert_int_equal(shown().rest, UPSTREAM_REST_NONE);
+	assert_int_equal(shown().backoff, UPSTREAM_BACKOFF_NONE);
 	run_until(t.loop, is_answered, &s[1]);
 	run_until(t.loop, is_answered, &s[2]);
 	finish(&s[1]);
@@ -325,9 +326,9 @@ static void messages_of_one_user_do_not_open_the_breaker_for_all(void **state)
 	fake_relay_rule(&t.relay, ".", HANG_UP, 0);
 	for (unsigned i = 0; i < 12; i++)
 		lose_one_of("a");
-	assert_int_equal(shown().rest, UPSTREAM_REST_NONE);
+	assert_int_equal(shown().backoff, UPSTREAM_BACKOFF_NONE);
 	lose_one_of("b");
-	assert_int_equal(shown().rest, UPSTREAM_REST_SILENT);
+	assert_int_equal(shown().backoff, UPSTREAM_BACKOFF_SILENT);
 	end();
 }
 
@@ -339,7 +340,7 @@ static void transactions_without_a_reply_open_the_breaker(void **state)
 	fake_relay_rule(&t.relay, ".", HANG_UP, 0);
 	for (unsigned i = 0; i < 5; i++)
 		lose_one_of(i % 2 ? "a" : "b");
-	assert_int_equal(shown().rest, UPSTREAM_REST_SILENT);
+	assert_int_equal(shown().backoff, UPSTREAM_BACKOFF_SILENT);
 	assert_int_equal(send_one(&s), UPSTREAM_TRANSPORT);
 	assert_int_equal(t.relay.dots, 5);
 	end();
@@ -354,7 +355,7 @@ static void a_message_in_between_keeps_it_closed(void **state)
 		fake_relay_rule(&t.relay, ".", i % 4 == 3 ? "250 2.0.0 queued as 1\r\n" : HANG_UP, 1);
 		assert_int_equal(send_one(&s), i % 4 == 3 ? UPSTREAM_ACCEPTED : UPSTREAM_UNKNOWN);
 	}
-	assert_int_equal(shown().rest, UPSTREAM_REST_NONE);
+	assert_int_equal(shown().backoff, UPSTREAM_BACKOFF_NONE);
 	end();
 }
 
@@ -377,7 +378,7 @@ static void a_paused_relay_begins_nothing_and_ends_what_it_began(void **state)
 }
 
 /* The next socket fails. */
-static void without_descriptors_it_rests(void **state)
+static void without_descriptors_it_backs_off(void **state)
 {
 	struct rlimit all, few;
 	struct sending s;
@@ -393,7 +394,7 @@ static void without_descriptors_it_rests(void **state)
 	run_until(t.loop, is_done, &s);
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &all), 0);
 	assert_int_equal(s.class, UPSTREAM_TRANSPORT);
-	assert_int_equal(shown().rest, UPSTREAM_REST_OURS);
+	assert_int_equal(shown().backoff, UPSTREAM_BACKOFF_OURS);
 	assert_int_equal(upstream_pool_size(t.pool), 0);
 	end();
 }
@@ -418,7 +419,7 @@ static void no_more_than_four_log_in_at_once(void **state)
 
 /* ---- mailboxes */
 
-static void mailboxes_have_connections_and_rests_of_their_own(void **state)
+static void mailboxes_have_connections_and_backoffs_of_their_own(void **state)
 {
 	struct sending one, other;
 	(void)state;
@@ -466,19 +467,19 @@ int main(void)
 		cmocka_unit_test(users_take_turns),
 		cmocka_unit_test(who_comes_late_does_not_wait_behind_who_took_many_turns),
 		cmocka_unit_test(slots_of_another_process_are_waited_for),
-		cmocka_unit_test(what_is_about_the_account_rests_it),
-		cmocka_unit_test(what_a_recipient_says_rests_nobody),
-		cmocka_unit_test(pieces_of_an_address_rest_nobody),
-		cmocka_unit_test(other_sections_of_the_account_rest_too),
+		cmocka_unit_test(a_refusal_about_the_account_backs_off_from_it),
+		cmocka_unit_test(what_a_recipient_says_backs_off_from_nobody),
+		cmocka_unit_test(pieces_of_an_address_back_off_from_nobody),
+		cmocka_unit_test(other_sections_of_the_account_back_off_too),
 		cmocka_unit_test(a_hint_sets_how_long),
-		cmocka_unit_test(behind_a_rest_one_message_finds_out),
+		cmocka_unit_test(after_a_backoff_one_message_finds_out),
 		cmocka_unit_test(messages_of_one_user_do_not_open_the_breaker_for_all),
 		cmocka_unit_test(transactions_without_a_reply_open_the_breaker),
 		cmocka_unit_test(a_message_in_between_keeps_it_closed),
 		cmocka_unit_test(a_paused_relay_begins_nothing_and_ends_what_it_began),
-		cmocka_unit_test(without_descriptors_it_rests),
+		cmocka_unit_test(without_descriptors_it_backs_off),
 		cmocka_unit_test(no_more_than_four_log_in_at_once),
-		cmocka_unit_test(mailboxes_have_connections_and_rests_of_their_own),
+		cmocka_unit_test(mailboxes_have_connections_and_backoffs_of_their_own),
 		cmocka_unit_test(mailboxes_make_room_for_each_other),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
