@@ -39,22 +39,21 @@ void cmd_auth(struct session *s, const struct command *command)
 	session_set_state(s, SESSION_AUTH_VERDICT);
 }
 
-static void cancel_login(struct session *s, struct span reply)
+static void end_exchange(struct session *s)
 {
 	auth_door_cancel(s);
 	session_set_state(s, SESSION_COMMAND);
-	session_refuse(s, reply);
 }
 
 static void take_response(struct session *s, struct span line)
 {
 	if (span_equal(line, SPAN("*"))) {
-		cancel_login(s, SPAN("501 5.7.0 Authentication cancelled"));
+		end_exchange(s);
+		session_refuse(s, SPAN("501 5.7.0 Authentication cancelled"));
 	} else if (auth_door_step(s, line) == STATUS_OK) {
 		session_set_state(s, SESSION_AUTH_VERDICT);
 	} else {
-		auth_door_cancel(s);
-		session_set_state(s, SESSION_COMMAND);
+		end_exchange(s);
 		session_reply(s, UNAVAILABLE);
 	}
 }
@@ -74,8 +73,7 @@ enum step auth_step_response(struct session *s)
 		buf_consume(stream_input(s->stream), used);
 		return STEP_NEXT;
 	}
-	auth_door_cancel(s);
-	session_set_state(s, SESSION_COMMAND);
+	end_exchange(s);
 	session_refuse_line(s, status, used);
 	return STEP_NEXT;
 }

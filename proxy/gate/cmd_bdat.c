@@ -89,13 +89,6 @@ static enum step end_chunk(struct session *s)
 	return STEP_NEXT;
 }
 
-static enum step wait_for_octets(struct session *s)
-{
-	if (s->peer_ended)
-		session_drop(s, "client closed within a message");
-	return STEP_WAIT;
-}
-
 static void take_octets(struct session *s, struct span octets)
 {
 	s->chunk.left -= octets.size;
@@ -112,7 +105,7 @@ enum step bdat_step(struct session *s)
 	if (s->chunk.left == 0)
 		return end_chunk(s);
 	if (span_is_empty(input))
-		return wait_for_octets(s);
+		return session_wait_for_data(s);
 	if (goes_on && relay_door_is_full(&s->gate->relay))
 		return session_wait_for_room(s);
 	input = span_slice(input, 0, INTAKE_OCTETS_MAXIMUM);

@@ -63,11 +63,12 @@ static bool is_http(const struct session *s, const struct command *command)
 
 void cmd_unknown(struct session *s, const struct command *command)
 {
-	count_refused(s->gate, REFUSAL_SYNTAX);
 	if (is_http(s, command)) {
-		session_note_incident(s, "HTTP");
-		session_drop(s, "HTTP");
-	} else if (span_is_empty(command->name))
+		session_end_abuse(s, SPAN(""), "HTTP");
+		return;
+	}
+	count_refused(s->gate, REFUSAL_SYNTAX);
+	if (span_is_empty(command->name))
 		session_refuse(s, SPAN("500 5.5.2 This line is not a command"));
 	else
 		session_refuse(s, SPAN("500 5.5.1 This command is not known here"));

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 
 #include "gate/commands.h"
-#include "gate/count.h"
 #include "gate/session_talk.h"
 
 void cmd_starttls(struct session *s, const struct command *command)
@@ -24,10 +23,8 @@ static bool has_input(struct session *s)
 enum step starttls_step_answer(struct session *s)
 {
 	if (has_input(s)) {
-		count_refused(s->gate, REFUSAL_SYNTAX);
-		session_note_incident(s, "input after STARTTLS");
-		session_farewell(s, SPAN("554 5.5.1 Nothing may be sent after STARTTLS until it is answered"),
-				 "input after STARTTLS");
+		session_end_abuse(s, SPAN("554 5.5.1 Nothing may be sent after STARTTLS until it is answered"),
+				  "input after STARTTLS");
 		return STEP_NEXT;
 	}
 	session_reply(s, SPAN("220 2.0.0 Ready to start TLS"));
@@ -39,9 +36,7 @@ enum step starttls_step_answer(struct session *s)
 enum step starttls_step_switch(struct session *s)
 {
 	if (has_input(s)) {
-		count_refused(s->gate, REFUSAL_SYNTAX);
-		session_note_incident(s, "input after STARTTLS");
-		session_drop(s, "input after STARTTLS");
+		session_end_abuse(s, SPAN(""), "input after STARTTLS");
 		return STEP_NEXT;
 	}
 	if (s->peer_ended) {

@@ -138,10 +138,8 @@ static bool is_unasked_message(struct session *s, const struct command *command,
 
 static void cut_message_off(struct session *s)
 {
-	count_refused(s->gate, REFUSAL_SYNTAX);
-	session_note_incident(s, "message after a refused DATA");
-	session_farewell(s, SPAN("421 4.7.0 DATA was refused, and no message may follow it, closing the connection"),
-			 "message after a refused DATA");
+	session_end_abuse(s, SPAN("421 4.7.0 DATA was refused, and no message may follow it, closing the connection"),
+			  "message after a refused DATA");
 }
 
 /*
@@ -191,6 +189,25 @@ static void refuse_line(struct session *s, enum status fault, size_t used)
 		bdat_cut_off(s);
 }
 
+/* `used` bytes of the input are the line and its end: they stay until the command has run, or may run. */
+static enum step run_line(struct session *s, struct span line, size_t used)
+{
+	struct command command = command_read(line);
+	const struct row *row = &table[command.verb];
+	if (!row->beside_waiting) {
+		transaction_send_batch(s);
+		if (s->replies.waiting > 0)
+			return STEP_WAIT;
+	}
+	run_command(s, row, &command);
+	if (is_unasked_message(s, &command, used))
+		cut_message_off(s);
+	buf_consume(stream_input(s->stream), used);
+	if (!row->idle || s->transaction == NULL)
+		deadline_touch(s);
+	return STEP_NEXT;
+}
+
 enum step commands_step(struct session *s)
 {
 	struct span line;
@@ -198,9 +215,7 @@ enum step commands_step(struct session *s)
 	if (is_over(s))
 		return STEP_NEXT;
 	if (is_tls(s)) {
-		count_refused(s->gate, REFUSAL_SYNTAX);
-		session_note_incident(s, "TLS before STARTTLS");
-		session_drop(s, "TLS before STARTTLS");
+		session_end_abuse(s, SPAN(""), "TLS before STARTTLS");
 		return STEP_NEXT;
 	}
 	if (s->transaction && relay_door_is_full(&s->gate->relay))
@@ -216,19 +231,5 @@ enum step commands_step(struct session *s)
 		refuse_line(s, status, used);
 		return STEP_NEXT;
 	}
-
-	struct command command = command_read(line);
-	const struct row *row = &table[command.verb];
-	if (!row->beside_waiting) {
-		transaction_send_batch(s);
-		if (s->replies.waiting > 0)
-			return STEP_WAIT;
-	}
-	run_command(s, row, &command);
-	if (is_unasked_message(s, &command, used))
-		cut_message_off(s);
-	buf_consume(stream_input(s->stream), used);
-	if (!row->idle || s->transaction == NULL)
-		deadline_touch(s);
-	return STEP_NEXT;
+	return run_line(s, line, used);
 }

@@ -229,20 +229,13 @@ static void end_without_memory(struct session *s)
 	session_farewell(s, SPAN("421 4.3.0 Out of memory, please try again"), "out of memory");
 }
 
-static enum step wait_for_input(struct session *s)
-{
-	if (s->peer_ended)
-		session_drop(s, "client closed within a message");
-	return STEP_WAIT;
-}
-
 enum step intake_step(struct session *s)
 {
 	struct intake *in = s->transaction->intake;
 	struct buf *input = stream_input(s->stream);
 	size_t used = 0;
 	if (buf_size(input) == 0)
-		return wait_for_input(s);
+		return session_wait_for_data(s);
 	if (!in->is_refused && relay_door_is_full(&s->gate->relay))
 		return session_wait_for_room(s);
 	enum status status = body_scan(&in->scanner, buf_span(input), &s->transaction->bytes, &used);

@@ -87,6 +87,16 @@ void session_reach_limit(struct session *s, enum stats_refusal limit, struct spa
 		session_farewell(s, text, reason);
 }
 
+void session_end_abuse(struct session *s, struct span text, const char *what)
+{
+	count_refused(s->gate, REFUSAL_SYNTAX);
+	session_note_incident(s, what);
+	if (span_is_empty(text))
+		session_drop(s, what);
+	else
+		session_farewell(s, text, what);
+}
+
 /* Drops the rest of an overlong line; false until its end has come. */
 static bool skip_line(struct session *s, struct buf *input)
 {

@@ -15,6 +15,8 @@ void session_count_error(struct session *s);
 void session_farewell(struct session *s, struct span text, const char *reason);
 /* Ends it as a limit is reached, which is counted: as session_farewell does, or silently where `text` is empty. */
 void session_reach_limit(struct session *s, enum stats_refusal limit, struct span text, const char *reason);
+/* Ends it for an incident, which counts as refused syntax: as session_farewell does, or silently without a `text`. */
+void session_end_abuse(struct session *s, struct span text, const char *what);
 
 /*
  * Something that a security officer wants to read about: it becomes the reason of the session's end in the audit, even
