@@ -10,7 +10,7 @@
 #include <stdio.h>
 
 #include "base/log.h"
-#include "gate/gate.h"
+#include "gate/admission.h"
 #include "tests/fuzz/gate_roles.h"
 
 #define INPUT_MAXIMUM 8192 /* bytes: fewer transactions than the books have lines */
@@ -141,7 +141,7 @@ static void connect_client(unsigned listener)
 		return;
 	address->sin_family = AF_INET;
 	address->sin_addr.s_addr = htonl(0xC0000207);
-	gate_admit(&gate->listeners[listener], -1, &client);
+	admission_admit(&gate->listeners[listener], -1, &client);
 	assert(played_streams != before);
 	current = ++roles.session_count;
 	roles.sessions[current] = (struct seen_session){ .stream = played_streams };
