@@ -146,8 +146,8 @@ static void refuse_surplus(struct session *s, struct span user)
 	log_info(SESSION_NAME ": %.*s has %" PRIu64 " sessions already (limits.sessions_per_user)",
 		 SESSION_NAME_ARGS(s), SPAN_ARGS(user), s->gate->config->limits.sessions_per_user);
 	session_reach_limit(s, REFUSAL_SESSIONS,
-			    SPAN("421 4.7.0 Too many sessions of this user, closing the connection"),
-			    "too many sessions of this user");
+			    SPAN("421 4.7.0 Too many sessions for this user, closing the connection"),
+			    "too many sessions for this user");
 }
 
 static void grant_login(struct session *s, const struct door_sasl_done *done)

@@ -57,7 +57,7 @@ static const char *begin_message(struct session *s)
 	if (refusal && span_is_empty(s->transaction->refusal))
 		return refusal;
 	if (intake_begin(s) != STATUS_OK)
-		return "451 4.3.0 Out of memory, please try again";
+		return TALK_NO_MEMORY;
 	return NULL;
 }
 

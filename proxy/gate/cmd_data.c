@@ -16,7 +16,7 @@ void cmd_data(struct session *s, const struct command *command)
 		session_reply(s, span_of(refusal));
 		transaction_count_refused_message(s);
 	} else if (intake_begin(s) != STATUS_OK) {
-		session_reply(s, SPAN("451 4.3.0 Out of memory, please try again"));
+		session_reply(s, SPAN(TALK_NO_MEMORY));
 	} else {
 		deadline_begin_data(s);
 		session_set_state(s, SESSION_DATA);

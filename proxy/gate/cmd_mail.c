@@ -73,7 +73,7 @@ static const char *read_mail(const struct config *config, struct span argument, 
 	if (status == STATUS_NOT_FOUND)
 		return "555 5.5.4 This parameter of MAIL is not known here";
 	if (status != STATUS_OK)
-		return "501 5.5.4 A parameter of MAIL is malformed, or there twice";
+		return "501 5.5.4 A parameter of MAIL is malformed or repeated";
 	if (!out_parameters->smtputf8 && !utf8_is_ascii(out_sender->whole))
 		return "553 5.6.7 This sender address needs SMTPUTF8 with MAIL";
 	return NULL;
@@ -110,7 +110,7 @@ void cmd_mail(struct session *s, const struct command *command)
 	else if (!limits_have_memory(&s->gate->limits))
 		refuse_memory(s);
 	else if (transaction_begin(s, sender.whole, &parameters) != STATUS_OK)
-		session_reply(s, SPAN("451 4.3.0 Out of memory, please try again"));
+		session_reply(s, SPAN(TALK_NO_MEMORY));
 	else
 		session_reply(s, SPAN("250 2.1.0 Sender accepted"));
 }

@@ -64,7 +64,7 @@ static const char *read_rcpt(const struct session *s, struct span argument, stru
 	if (status == STATUS_NOT_FOUND)
 		return "555 5.5.4 This parameter of RCPT is not known here";
 	if (status != STATUS_OK)
-		return "501 5.5.4 A parameter of RCPT is malformed, or there twice";
+		return "501 5.5.4 A parameter of RCPT is malformed or repeated";
 	if (!s->transaction->smtputf8 && !utf8_is_ascii(out_recipient->whole))
 		return "553 5.6.7 This recipient address needs SMTPUTF8 with MAIL";
 	return NULL;

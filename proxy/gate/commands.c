@@ -120,7 +120,7 @@ static bool is_over(struct session *s)
 		session_farewell(s, SPAN("421 4.3.0 The delivery service was restarted, please connect again"),
 				 "relay lost");
 	else if (s->gate->draining && idle && deadline_may_end(s))
-		session_farewell(s, SPAN("421 4.3.2 This server is shutting down, please try again"), "drain");
+		session_farewell(s, SPAN(TALK_SHUTTING_DOWN), "drain");
 	return s->state == SESSION_CLOSED;
 }
 

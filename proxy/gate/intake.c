@@ -23,7 +23,6 @@
 #define PIECE_MAXIMUM (128U << 10)
 #define LOST SPAN("451 4.3.0 The delivery service was interrupted, the message was not sent, please try again")
 #define UNKNOWN SPAN("451 4.3.0 The delivery service was interrupted, it is not known whether the message was sent")
-#define NO_MEMORY SPAN("451 4.3.0 Out of memory, please try again")
 
 struct intake {
 	struct body_scanner scanner; /* of DATA */
@@ -116,7 +115,7 @@ static void judge_header(struct session *s, size_t size)
 	struct buf added BUF_AUTO;
 	buf_init(&added, ADDED_FIELDS_MAXIMUM);
 	if (message_header_judge(s, header, &added, &verdict) != STATUS_OK) {
-		refuse_message(s, NO_MEMORY, SPAN("memory"), REFUSAL_OTHER);
+		refuse_message(s, SPAN(TALK_NO_MEMORY), SPAN("memory"), REFUSAL_OTHER);
 		return;
 	}
 	if (!span_is_empty(verdict.refusal)) {

@@ -233,7 +233,7 @@ enum status message_header_judge(struct session *s, struct span header, struct b
 		return status;
 	TRY(judge_authors(s, header, status == STATUS_OK, buf_span(&addresses), &verdict));
 	if (facts.received_count > RECEIVED_MAXIMUM) {
-		verdict.refusal = SPAN("554 5.4.6 Too many Received header fields, this message goes round in circles");
+		verdict.refusal = SPAN("554 5.4.6 Too many Received header fields, this message is in a loop");
 		verdict.reason = SPAN("loop");
 		verdict.label = REFUSAL_HEADER;
 	}

@@ -84,7 +84,7 @@ static void close_session(struct session *s)
 static enum step step_greeting(struct session *s)
 {
 	if (s->gate->draining && !s->gate->succeeded) {
-		session_farewell(s, SPAN("421 4.3.2 This server is shutting down, please try again"), "drain");
+		session_farewell(s, SPAN(TALK_SHUTTING_DOWN), "drain");
 		return STEP_NEXT;
 	}
 	session_set_state(s, SESSION_COMMAND);
@@ -209,7 +209,7 @@ void session_on_drain(struct session *s, bool now)
 			s, SPAN("421 4.3.2 This server is shutting down, it is not known whether the message was sent"),
 			"drain");
 	else if (now && speaks)
-		session_farewell(s, SPAN("421 4.3.2 This server is shutting down, please try again"), "drain");
+		session_farewell(s, SPAN(TALK_SHUTTING_DOWN), "drain");
 	else if (now)
 		session_drop(s, "drain");
 	session_drive(s);

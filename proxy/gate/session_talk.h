@@ -4,6 +4,10 @@
 
 #include "gate/session.h"
 
+/* Replies of several units. */
+#define TALK_NO_MEMORY "451 4.3.0 Out of memory, please try again"
+#define TALK_SHUTTING_DOWN "421 4.3.2 This server is shutting down, please try again"
+
 /* Queues a reply in our text form (smtp/reply.h). */
 void session_reply(struct session *s, struct span text);
 void session_replyf(struct session *s, const char *format, ...) __attribute__((format(printf, 2, 3)));

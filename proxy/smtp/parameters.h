@@ -34,7 +34,7 @@ struct rcpt_parameters {
 
 /*
  * "SIZE=1 BODY=8BITMIME", separated by spaces or tabs, in any order, each once.
- * STATUS_INVALID: one is malformed, or there twice; STATUS_NOT_FOUND: one is not known, or a BODY that is not
+ * STATUS_INVALID: one is malformed or repeated; STATUS_NOT_FOUND: one is not known, or a BODY that is not
  * offered (BINARYMIME), and none is malformed.
  */
 MUST_USE enum status parameters_read_mail(struct span text, struct mail_parameters *out_parameters);

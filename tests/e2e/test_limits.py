@@ -69,7 +69,7 @@ def refused(subgate, reason):
 
 # ---- sessions
 
-TOO_MANY = "421 4.7.0 Too many sessions of this user, closing the connection"
+TOO_MANY = "421 4.7.0 Too many sessions for this user, closing the connection"
 
 
 def try_log_in(subgate, password, user=USER):
@@ -101,7 +101,7 @@ def test_sessions_of_one_user_are_limited_over_all_gates_and_exactly(upstream, s
     assert inside[0].command(f"MAIL FROM:<{USER}>")[0].startswith("250")
     inside.pop().close()
     wait_until(lambda: try_log_in(subgate, password), "the place of one that ended")
-    wait_until(lambda: "too many sessions of this user" in [r["reason"] for r in subgate.audit("session.close")],
+    wait_until(lambda: "too many sessions for this user" in [r["reason"] for r in subgate.audit("session.close")],
                "the record of one that was closed")
 
 

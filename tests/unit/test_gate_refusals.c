@@ -96,7 +96,7 @@ static void a_message_that_goes_in_circles_is_refused(void **state)
 	enter_data(&c);
 	say_received(&c, 101);
 	say(&c, HEADER "\r\nHello\r\n.\r\n");
-	HEARS(&c, "554 5.4.6 Too many Received header fields, this message goes round in circles\r\n");
+	HEARS(&c, "554 5.4.6 Too many Received header fields, this message is in a loop\r\n");
 	assert_false(traced("COMPLETE"));
 	client_close(&c);
 }
