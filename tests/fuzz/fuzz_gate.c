@@ -3,8 +3,8 @@
  * gate_roles.h keeps the books. At the end each client's transcript is read: replies in wire form, never more of them
  * than lines said, those to recipients in the order that the relay gave them, and "sent" only where it was.
  *
- * The input is a script. RS (0x1E) ends a step; its first byte says what happens, the rest with what (perform() below). One
- * client is there from the beginning, behind TLS; roles answer by themselves until they are told to be silent.
+ * The input is a script. RS (0x1E) ends a step; its first byte says what happens, the rest with what (perform() below).
+ * One client is there from the beginning, under TLS; roles answer by themselves until they are told to be silent.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -200,7 +200,7 @@ static void pass_time(struct span digit)
 	played_pass_time(ms);
 }
 
-/* Bytes behind a type of 16 bits. A text that the books count on is not said by chance. */
+/* Bytes after a type of 16 bits. A text that the books count on is not said by chance. */
 static void say_raw(struct door *door, struct span text)
 {
 	uint16_t type;
@@ -275,7 +275,7 @@ static void perform(char what, struct span with)
 	case '3': /* this one says … */
 		say((uint64_t)(what - '0'), with);
 		break;
-	case 'n': /* a new client, behind TLS; s: on the other listener, in clear */
+	case 'n': /* a new client, under TLS; s: on the other listener, in the clear */
 		connect_client(with.size && with.data[0] == 's');
 		break;
 	case 'e':
@@ -300,8 +300,8 @@ static void perform(char what, struct span with)
 
 /* ---- the transcripts */
 
-/* The number behind `mark`; 0: it is not there. */
-static unsigned long number_behind(struct span line, const char *mark)
+/* The number after `mark`; 0: it is not there. */
+static unsigned long number_after(struct span line, const char *mark)
 {
 	const char *at = memmem(line.data, line.size, mark, strlen(mark));
 	return at ? strtoul(at + strlen(mark), NULL, 10) : 0;
@@ -309,7 +309,7 @@ static unsigned long number_behind(struct span line, const char *mark)
 
 static void read_reply_line(uint64_t session, struct span line, unsigned long *recipient)
 {
-	unsigned long sent = number_behind(line, TOKEN), accepted = number_behind(line, "250 2.1.5 R");
+	unsigned long sent = number_after(line, TOKEN), accepted = number_after(line, "250 2.1.5 R");
 	assert(line.size >= 5 && line.size <= 12290 && line.data[line.size - 1] == '\r');
 	assert(line.data[0] >= '2' && line.data[0] <= '5' && (line.data[3] == ' ' || line.data[3] == '-'));
 	assert(lax_readers_agree_on_lines(span_slice(line, 0, line.size - 1)) || line.data[0] == '3');

@@ -1,10 +1,10 @@
 /*
- * The roles behind a gate, played: they answer as a test's friendly roles would, or as they are told, and keep books on
- * what the gate may do. A frame that breaks a promise of the gate ends the run:
+ * The roles at the gate's doors, played: they answer as a test's friendly roles would, or as they are told, and keep
+ * books on what the gate may do. A frame that breaks a promise of the gate ends the run:
  *
  *   - a login is asked for over TLS only; recipients and messages come only from a session that was granted, at the
  *     relay that holds the grant (promise 1)
- *   - bytes of a message come only behind an accepted recipient, never behind its end or its outcome, and no reader can
+ *   - bytes of a message come only after an accepted recipient, never after its end or its outcome, and no reader can
  *     take anything in them for the end (promises 3 and 6)
  *   - each transaction that the relay knows of ends with an outcome or an abort, unless it is complete
  */
@@ -19,7 +19,7 @@
 #define SESSIONS 16
 #define TRANSACTIONS 1024
 #define WAITING 64
-#define TOKEN "as T" /* behind it, in an accepting outcome, the transaction's number: no client hears it without one */
+#define TOKEN "as T" /* after it, in an accepting outcome, the transaction's number: no client hears it without one */
 
 struct door {
 	const struct door_handler *handler;
