@@ -134,7 +134,7 @@ static enum status build_chain(struct auth *auth)
 	return status;
 }
 
-static void finish(void *context)
+static void finish_role(void *context)
 {
 	struct auth *auth = context;
 	role_finish(auth->role);
@@ -144,7 +144,7 @@ static enum status set_up(struct auth *auth)
 {
 	TRY(take_key(auth));
 	TRY(map_init(&auth->granting));
-	TRY(timer_make(auth->role->loop, finish, auth, &auth->drain_timer));
+	TRY(timer_make(auth->role->loop, finish_role, auth, &auth->drain_timer));
 	TRY(cache_create(LOGINS_MAXIMUM, &auth->logins));
 	TRY(cache_create(ENTRIES_MAXIMUM, &auth->entries));
 	TRY(open_throttle(auth));
@@ -155,7 +155,7 @@ static enum status set_up(struct auth *auth)
 	return build_chain(auth);
 }
 
-static void stop(void *state)
+static void stop_role(void *state)
 {
 	struct auth *auth = state;
 	auth_detach_gates(auth);
@@ -179,7 +179,7 @@ static void stop(void *state)
 	free(auth);
 }
 
-static enum status start(const struct role_context *context, void **out_state)
+static enum status start_role(const struct role_context *context, void **out_state)
 {
 	struct auth *auth = calloc(1, sizeof(*auth));
 	if (auth == NULL)
@@ -190,7 +190,7 @@ static enum status start(const struct role_context *context, void **out_state)
 	enum status status = set_up(auth);
 	if (status != STATUS_OK) {
 		log_error("auth can't start: %s", status_text(status));
-		stop(auth);
+		stop_role(auth);
 		return status;
 	}
 	*out_state = auth;
@@ -199,7 +199,7 @@ static enum status start(const struct role_context *context, void **out_state)
 
 /* ---- life */
 
-static void attached(void *state, enum role_kind peer, uint32_t instance, int fd)
+static void attach_peer(void *state, enum role_kind peer, uint32_t instance, int fd)
 {
 	struct auth *auth = state;
 	switch (peer) {
@@ -222,7 +222,7 @@ static void attached(void *state, enum role_kind peer, uint32_t instance, int fd
 	}
 }
 
-static void drain(void *state, uint64_t limit_ms, bool succeeded)
+static void drain_role(void *state, uint64_t limit_ms, bool succeeded)
 {
 	(void)succeeded;
 	auth_drain(state, limit_ms);
@@ -231,8 +231,8 @@ static void drain(void *state, uint64_t limit_ms, bool succeeded)
 const struct role auth_role = {
 	.kind = ROLE_AUTH,
 	.name = "auth",
-	.start = start,
-	.attached = attached,
-	.drain = drain,
-	.stop = stop,
+	.start = start_role,
+	.attached = attach_peer,
+	.drain = drain_role,
+	.stop = stop_role,
 };

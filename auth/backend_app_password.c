@@ -11,12 +11,12 @@
 #include "base/clock.h"
 #include "base/log.h"
 
-static void refuse(struct chain_ask *ask, const char *reason)
+static void refuse_password(struct chain_ask *ask, const char *reason)
 {
 	chain_answer(ask, VERDICT_WRONG, STATS_METHOD_APP_PASSWORD, reason);
 }
 
-static void defer(struct chain_ask *ask, const char *reason)
+static void defer_verdict(struct chain_ask *ask, const char *reason)
 {
 	chain_answer(ask, VERDICT_UNAVAILABLE, STATS_METHOD_APP_PASSWORD, reason);
 }
@@ -26,15 +26,15 @@ static uint64_t now_s(void)
 	return clock_wall_us() / 1000000;
 }
 
-static void grant(struct chain_ask *ask, const struct identity *identity)
+static void grant_identity(struct chain_ask *ask, const struct identity *identity)
 {
 	struct app_password_record *record = store_find(ask->chain->parts.store, ask->decision.app_password_id);
 	if (record == NULL) { /* revoked while the directory was asked */
-		refuse(ask, "app password revoked");
+		refuse_password(ask, "app password revoked");
 		return;
 	}
 	if (identity_copy(identity, &ask->decision.identity) != STATUS_OK) {
-		defer(ask, "out of memory");
+		defer_verdict(ask, "out of memory");
 		return;
 	}
 	record->last_used_s = now_s();
@@ -47,9 +47,9 @@ static void grant_name(struct chain_ask *ask)
 	struct identity identity IDENTITY_AUTO;
 	identity_init(&identity);
 	if (identity_of_name(ask->credentials->name, &identity) == STATUS_OK)
-		grant(ask, &identity);
+		grant_identity(ask, &identity);
 	else
-		defer(ask, "out of memory");
+		defer_verdict(ask, "out of memory");
 }
 
 static void judge_identity(struct chain_ask *ask, const struct identity *identity)
@@ -57,7 +57,7 @@ static void judge_identity(struct chain_ask *ask, const struct identity *identit
 	if (identity->disabled)
 		chain_answer(ask, VERDICT_DISABLED, STATS_METHOD_APP_PASSWORD, "account disabled");
 	else
-		grant(ask, identity);
+		grant_identity(ask, identity);
 }
 
 /* ---- the directory's word */
@@ -80,7 +80,7 @@ static void judge_while_away(struct chain_ask *ask, const char *reason)
 	if (last)
 		judge_identity(ask, last);
 	else if (config->require_directory_entry)
-		defer(ask, reason);
+		defer_verdict(ask, reason);
 	else
 		grant_name(ask);
 }
@@ -123,7 +123,7 @@ static void ask_next_directory(struct chain_ask *ask)
 		judge_while_away(ask, "directory too slow");
 }
 
-static void identify(struct chain_ask *ask)
+static void identify_user(struct chain_ask *ask)
 {
 	const struct chain_parts *parts = &ask->chain->parts;
 	if (parts->directory_count == 0) {
@@ -140,45 +140,45 @@ static void identify(struct chain_ask *ask)
 
 /* ---- the password */
 
-static void judge(struct chain_ask *ask, const struct secret *normal)
+static void judge_password(struct chain_ask *ask, const struct secret *normal)
 {
 	struct app_password_store *store = ask->chain->parts.store;
 	const struct credentials *who = ask->credentials;
 	if (store_refresh(store) != STATUS_OK) {
 		log_error("app passwords: the file is damaged or can't be read, behind line %llu",
 			  (unsigned long long)store_line(store));
-		defer(ask, "app passwords can't be read");
+		defer_verdict(ask, "app passwords can't be read");
 		return;
 	}
 	struct app_password_record *record = NULL;
 	enum status status = store_match(store, who->name, normal, &record);
 	if (status == STATUS_NOT_FOUND) {
-		refuse(ask, "wrong app password");
+		refuse_password(ask, "wrong app password");
 		return;
 	}
 	if (status != STATUS_OK) {
-		defer(ask, "out of memory");
+		defer_verdict(ask, "out of memory");
 		return;
 	}
 	snprintf(ask->decision.app_password_id, sizeof(ask->decision.app_password_id), "%s", record->id);
 	if (record->expires_s && now_s() >= record->expires_s)
-		refuse(ask, "app password expired");
+		refuse_password(ask, "app password expired");
 	else if (record->from_text[0] && !network_contains(&record->from, span_of(who->address)))
-		refuse(ask, "app password not allowed from this address");
+		refuse_password(ask, "app password not allowed from this address");
 	else
-		identify(ask);
+		identify_user(ask);
 }
 
-static void begin(struct chain_ask *ask)
+static void begin_app_password(struct chain_ask *ask)
 {
 	struct secret normal SECRET_AUTO = { 0 };
 	enum status status = app_password_normalize(secret_reveal(&ask->credentials->password), &normal);
 	if (status == STATUS_NOT_FOUND || (status == STATUS_OK && ask->chain->parts.store == NULL))
 		chain_pass(ask, "unknown user or wrong password");
 	else if (status == STATUS_OK)
-		judge(ask, &normal);
+		judge_password(ask, &normal);
 	else
-		defer(ask, "out of memory");
+		defer_verdict(ask, "out of memory");
 }
 
-const struct backend backend_app_password = { .name = "app_password", .begin = begin };
+const struct backend backend_app_password = { .name = "app_password", .begin = begin_app_password };

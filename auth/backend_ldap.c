@@ -13,17 +13,17 @@
 #define RENAMED_MAXIMUM \
 	2 /* one entry that we remembered may be outdated; a directory that goes on is at odds with itself */
 
-static void answer(struct chain_ask *ask, enum verdict verdict, const char *reason)
+static void answer_ldap(struct chain_ask *ask, enum verdict verdict, const char *reason)
 {
 	chain_answer(ask, verdict, STATS_METHOD_LDAP, reason);
 }
 
-static void grant(struct chain_ask *ask, const struct identity *identity)
+static void grant_identity(struct chain_ask *ask, const struct identity *identity)
 {
 	if (identity_copy(identity, &ask->decision.identity) == STATUS_OK)
-		answer(ask, VERDICT_GRANTED, "");
+		answer_ldap(ask, VERDICT_GRANTED, "");
 	else
-		answer(ask, VERDICT_UNAVAILABLE, "out of memory");
+		answer_ldap(ask, VERDICT_UNAVAILABLE, "out of memory");
 }
 
 /* ---- whose password it would be */
@@ -101,9 +101,9 @@ static void take_other(struct chain_ask *ask, const char *user)
 {
 	set_user(ask, user);
 	if (++ask->renamed > RENAMED_MAXIMUM)
-		answer(ask, VERDICT_UNAVAILABLE, "directory undecided");
+		answer_ldap(ask, VERDICT_UNAVAILABLE, "directory undecided");
 	else if (user_is_blocked(ask))
-		answer(ask, VERDICT_THROTTLED, "user throttled");
+		answer_ldap(ask, VERDICT_THROTTLED, "user throttled");
 	else
 		ask_next_directory(ask);
 }
@@ -116,11 +116,11 @@ static void on_answer(void *context, const struct ldap_request *request)
 	case VERDICT_GRANTED:
 		remember_login(ask, &request->identity);
 		entries_remember(ask, &request->identity);
-		grant(ask, &request->identity);
+		grant_identity(ask, &request->identity);
 		break;
 	case VERDICT_WRONG:
 	case VERDICT_DISABLED:
-		answer(ask, request->verdict, request->reason);
+		answer_ldap(ask, request->verdict, request->reason);
 		break;
 	case VERDICT_NONE:
 		if (request->is_other) {
@@ -134,7 +134,7 @@ static void on_answer(void *context, const struct ldap_request *request)
 	case VERDICT_UNAVAILABLE:
 	case VERDICT_THROTTLED:
 	default:
-		answer(ask, VERDICT_UNAVAILABLE, request->reason);
+		answer_ldap(ask, VERDICT_UNAVAILABLE, request->reason);
 		break;
 	}
 }
@@ -151,7 +151,7 @@ static void ask_next_directory(struct chain_ask *ask)
 	if (ask->directory == ask->chain->parts.directory_count)
 		chain_pass(ask, ask->decision.reason);
 	else if (check_password(ask) != STATUS_OK)
-		answer(ask, VERDICT_UNAVAILABLE, "directory too slow");
+		answer_ldap(ask, VERDICT_UNAVAILABLE, "directory too slow");
 }
 
 /*
@@ -159,7 +159,7 @@ static void ask_next_directory(struct chain_ask *ask)
  * the memory of logins would tell right guesses too. Only who logged in with it
  * from the same address lately goes on undisturbed by strangers' guesses.
  */
-static void begin(struct chain_ask *ask)
+static void begin_ldap(struct chain_ask *ask)
 {
 	struct chain_parts *parts = &ask->chain->parts;
 	if (parts->directory_count == 0) {
@@ -167,7 +167,7 @@ static void begin(struct chain_ask *ask)
 		return;
 	}
 	if (ask->address_blocked) {
-		answer(ask, VERDICT_THROTTLED, "address throttled");
+		answer_ldap(ask, VERDICT_THROTTLED, "address throttled");
 		return;
 	}
 	const struct identity *entry = entries_recall(ask, parts->config->auth.cache);
@@ -179,11 +179,11 @@ static void begin(struct chain_ask *ask)
 	if (user_blocked)
 		known = recall_login(ask, true);
 	if (known)
-		grant(ask, known);
+		grant_identity(ask, known);
 	else if (user_blocked)
-		answer(ask, VERDICT_THROTTLED, "user throttled");
+		answer_ldap(ask, VERDICT_THROTTLED, "user throttled");
 	else
 		ask_next_directory(ask);
 }
 
-const struct backend backend_ldap = { .name = "ldap", .begin = begin };
+const struct backend backend_ldap = { .name = "ldap", .begin = begin_ldap };

@@ -64,7 +64,7 @@ static void free_entry(struct entry *entry)
 	free(entry);
 }
 
-static void drop(struct cache *cache, struct entry *entry)
+static void drop_entry(struct cache *cache, struct entry *entry)
 {
 	unlink_entry(cache, entry);
 	free_entry(entry);
@@ -75,13 +75,13 @@ void cache_free(struct cache **cache)
 	if (*cache == NULL)
 		return;
 	while ((*cache)->oldest)
-		drop(*cache, (*cache)->oldest);
+		drop_entry(*cache, (*cache)->oldest);
 	map_free(&(*cache)->table);
 	free(*cache);
 	*cache = NULL;
 }
 
-static struct entry *find(const struct cache *cache, const struct cache_key *key)
+static struct entry *find_entry(const struct cache *cache, const struct cache_key *key)
 {
 	struct map_link *link = map_first(&cache->table, hash_of(key));
 	for (; link; link = map_next(link)) {
@@ -92,7 +92,7 @@ static struct entry *find(const struct cache *cache, const struct cache_key *key
 	return NULL;
 }
 
-static enum status insert(struct cache *cache, struct entry *entry)
+static enum status insert_entry(struct cache *cache, struct entry *entry)
 {
 	TRY(map_add(&cache->table, &entry->link, hash_of(&entry->key)));
 	entry->older = cache->newest;
@@ -106,7 +106,7 @@ enum status cache_put(struct cache *cache, const struct cache_key *key, const st
 {
 	cache_drop(cache, key);
 	if (cache->table.count >= cache->maximum && cache->oldest)
-		drop(cache, cache->oldest);
+		drop_entry(cache, cache->oldest);
 	struct entry *entry = calloc(1, sizeof(*entry));
 	if (entry == NULL)
 		return STATUS_NO_MEMORY;
@@ -116,7 +116,7 @@ enum status cache_put(struct cache *cache, const struct cache_key *key, const st
 	identity_init(&entry->identity);
 	enum status status = identity_copy(identity, &entry->identity);
 	if (status == STATUS_OK)
-		status = insert(cache, entry);
+		status = insert_entry(cache, entry);
 	if (status != STATUS_OK)
 		free_entry(entry);
 	return status;
@@ -125,7 +125,7 @@ enum status cache_put(struct cache *cache, const struct cache_key *key, const st
 const struct identity *cache_find(struct cache *cache, const struct cache_key *key, uint64_t max_age_ms,
 				  uint64_t now_ms, uint64_t *out_origin)
 {
-	struct entry *entry = find(cache, key);
+	struct entry *entry = find_entry(cache, key);
 	if (entry == NULL || now_ms - entry->put_ms >= max_age_ms)
 		return NULL;
 	if (out_origin)
@@ -135,7 +135,7 @@ const struct identity *cache_find(struct cache *cache, const struct cache_key *k
 
 void cache_drop(struct cache *cache, const struct cache_key *key)
 {
-	struct entry *entry = find(cache, key);
+	struct entry *entry = find_entry(cache, key);
 	if (entry)
-		drop(cache, entry);
+		drop_entry(cache, entry);
 }

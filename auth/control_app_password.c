@@ -47,7 +47,7 @@ static void destroy_change(struct job *job)
 	free(change);
 }
 
-static void tell(const struct change *change)
+static void answer_change(const struct change *change)
 {
 	const struct app_password_record *record = &change->record;
 	if (secret_is_empty(&change->shown))
@@ -71,7 +71,7 @@ static void on_written(void *context, struct job *job, enum status status)
 		log_error("app passwords: the file can't be written: %s", status_text(change->status));
 		auth_control_refuse(&change->call, "the file of app passwords can't be written");
 	} else {
-		tell(change);
+		answer_change(change);
 	}
 	auth_check_drained(auth);
 }

@@ -132,7 +132,7 @@ static enum status fill_step(struct step *step, const struct consent *consent, s
 	return secret_from_span(secret_reveal(&consent->verifier), &step->verifier);
 }
 
-static void submit(const struct control_call *call, int kind, struct span code)
+static void submit_step(const struct control_call *call, int kind, struct span code)
 {
 	struct consent *consent = &call->auth->consent;
 	struct step *step = calloc(1, sizeof(*step));
@@ -170,7 +170,7 @@ static void begin_page(const struct control_call *call, const json_t *arguments)
 					    buf_span(&url).data));
 }
 
-static void begin(const struct control_call *call, const json_t *arguments)
+static void begin_consent(const struct control_call *call, const json_t *arguments)
 {
 	struct auth *auth = call->auth;
 	struct consent *consent = &auth->consent;
@@ -192,19 +192,19 @@ static void begin(const struct control_call *call, const json_t *arguments)
 	if (secret_random_hex(CONSENT_ID_ENTROPY, &consent->id) != STATUS_OK)
 		auth_control_refuse(call, "out of memory");
 	else if (client->provider.device_url[0])
-		submit(call, STEP_BEGIN_DEVICE, SPAN(""));
+		submit_step(call, STEP_BEGIN_DEVICE, SPAN(""));
 	else
 		begin_page(call, arguments);
 }
 
-static void redeem(const struct control_call *call, const json_t *arguments)
+static void redeem_consent(const struct control_call *call, const json_t *arguments)
 {
 	struct consent *consent = &call->auth->consent;
 	BUF_AUTO struct buf code;
 	buf_init_sensitive(&code, CONSENT_URL_MAXIMUM);
 	enum status status = consent_read_answer(consent, span_of(auth_control_text(arguments, "answer")), &code);
 	if (status == STATUS_OK)
-		submit(call, STEP_REDEEM, buf_span(&code));
+		submit_step(call, STEP_REDEEM, buf_span(&code));
 	else
 		auth_control_refuse(call,
 				    status == STATUS_REFUSED
@@ -218,15 +218,15 @@ void auth_control_authorize_relay(const struct control_call *call, const json_t 
 	struct consent *consent = &call->auth->consent;
 	const char *id = auth_control_text(arguments, "id");
 	if (id == NULL) {
-		begin(call, arguments);
+		begin_consent(call, arguments);
 	} else if (!is_of(consent, span_of(id)) || consent->is_busy) {
 		auth_control_refuse(call, "no such consent is under way");
 	} else if (now_ms(call->auth) >= consent->ends_ms) {
 		consent_end(consent);
 		auth_control_refuse(call, "its time is over; begin anew");
 	} else if (secret_is_empty(&consent->device_code)) {
-		redeem(call, arguments);
+		redeem_consent(call, arguments);
 	} else {
-		submit(call, STEP_POLL_DEVICE, secret_reveal(&consent->device_code));
+		submit_step(call, STEP_POLL_DEVICE, secret_reveal(&consent->device_code));
 	}
 }

@@ -52,14 +52,14 @@ static void exchange_free(struct exchange **exchange)
 	free(ending);
 }
 
-static void finish(struct exchange *exchange, const char *reply)
+static void finish_exchange(struct exchange *exchange, const char *reply)
 {
 	auth_gate_refuse(exchange->gate, exchange->request, reply);
 	exchange_free(&exchange);
 }
 
 /* Refuses when its time has come. */
-static void refuse(struct exchange *exchange, const char *reply)
+static void refuse_login(struct exchange *exchange, const char *reply)
 {
 	uint64_t elapsed_ms = now_ms(exchange) - exchange->checked_from_ms;
 	if (exchange->state == EXCHANGE_GRANTING)
@@ -69,22 +69,22 @@ static void refuse(struct exchange *exchange, const char *reply)
 	timer_set(exchange->timer, FAILURE_STEP_MS - elapsed_ms % FAILURE_STEP_MS);
 }
 
-static void expire(void *context)
+static void on_timer(void *context)
 {
 	struct exchange *exchange = context;
 	switch (exchange->state) {
 	case EXCHANGE_REFUSED:
-		finish(exchange, exchange->reply);
+		finish_exchange(exchange, exchange->reply);
 		break;
 	case EXCHANGE_GRANTING:
 		log_warning("the relay does not answer: a login is refused for now");
 		auth_grant_withdraw(exchange);
-		finish(exchange, REPLY_UNAVAILABLE);
+		finish_exchange(exchange, REPLY_UNAVAILABLE);
 		break;
 	case EXCHANGE_STEPS:
 	case EXCHANGE_CHECKING:
 	default:
-		finish(exchange, REPLY_UNAVAILABLE);
+		finish_exchange(exchange, REPLY_UNAVAILABLE);
 		break;
 	}
 }
@@ -98,7 +98,7 @@ static enum stats_result result_of(enum verdict verdict)
 	return verdict == VERDICT_UNAVAILABLE ? STATS_RESULT_FAILED : STATS_RESULT_REFUSED;
 }
 
-static void count(const struct exchange *exchange, const struct decision *decision)
+static void count_login(const struct exchange *exchange, const struct decision *decision)
 {
 	struct stats *stats = auth_of(exchange)->role->stats;
 	stats_add(stats, COUNTER_AUTH, (unsigned)decision->method * 8 + (unsigned)result_of(decision->verdict), 1);
@@ -131,7 +131,7 @@ static void ask_relay(struct exchange *exchange)
 		return;
 	}
 	log_warning("there is no relay to grant a session to: a login is refused for now");
-	refuse(exchange, REPLY_UNAVAILABLE);
+	refuse_login(exchange, REPLY_UNAVAILABLE);
 }
 
 /* A list too long is cut: the user may use less than the configuration says, and hears so when he tries. */
@@ -143,18 +143,18 @@ static void lend_senders(struct exchange *exchange)
 		log_warning("senders of %s are left out: %s", exchange->credentials.name, status_text(status));
 }
 
-static void decide(void *context)
+static void on_decided(void *context)
 {
 	struct exchange *exchange = context;
 	const struct decision *decision = &exchange->ask.decision;
-	count(exchange, decision);
+	count_login(exchange, decision);
 	if (decision->verdict == VERDICT_GRANTED) {
 		lend_senders(exchange);
 		ask_relay(exchange);
 		return;
 	}
 	auth_grant_report_failure(exchange, span_of(exchange->credentials.name), decision->reason);
-	refuse(exchange, reply_of(decision->verdict));
+	refuse_login(exchange, reply_of(decision->verdict));
 }
 
 static void confirm_grant(struct exchange *exchange)
@@ -175,27 +175,27 @@ static void confirm_grant(struct exchange *exchange)
 /* ---- credentials */
 
 /* A name that can't be one is no other case than a name that nobody has. */
-static void reject(struct exchange *exchange, const char *reason)
+static void reject_credentials(struct exchange *exchange, const char *reason)
 {
 	struct span given = span_slice(secret_reveal(&exchange->sasl.name), 0, NAME_MAXIMUM);
 	const struct decision decision = { .verdict = VERDICT_WRONG, .method = STATS_METHOD_NONE };
-	count(exchange, &decision);
+	count_login(exchange, &decision);
 	auth_grant_report_failure(exchange, given, reason);
-	refuse(exchange, REPLY_WRONG);
+	refuse_login(exchange, REPLY_WRONG);
 }
 
-static void check(struct exchange *exchange, enum sasl_result result)
+static void check_credentials(struct exchange *exchange, enum sasl_result result)
 {
 	struct credentials *credentials = &exchange->credentials;
 	exchange->checked_from_ms = now_ms(exchange);
 	exchange->state = EXCHANGE_CHECKING;
 	timer_clear(exchange->timer);
 	if (result == SASL_FORBIDDEN) {
-		reject(exchange, "acting for another user");
+		reject_credentials(exchange, "acting for another user");
 		return;
 	}
 	if (name_canonical(secret_reveal(&exchange->sasl.name), credentials->name) != STATUS_OK) {
-		reject(exchange, "not a user name");
+		reject_credentials(exchange, "not a user name");
 		return;
 	}
 	credentials->gate = exchange->gate->instance;
@@ -203,7 +203,7 @@ static void check(struct exchange *exchange, enum sasl_result result)
 	exchange->sasl.password = (struct secret){ 0 };
 	snprintf(credentials->address, sizeof(credentials->address), "%.*s",
 		 SPAN_ARGS(span_slice(exchange->client.address, 0, sizeof(credentials->address) - 1)));
-	chain_begin(&auth_of(exchange)->chain, &exchange->ask, credentials, decide, exchange);
+	chain_begin(&auth_of(exchange)->chain, &exchange->ask, credentials, on_decided, exchange);
 }
 
 /* ---- steps */
@@ -212,16 +212,16 @@ static void check(struct exchange *exchange, enum sasl_result result)
 static void reject_form(struct exchange *exchange, const char *reply, const char *reason)
 {
 	auth_grant_report_failure(exchange, (struct span){ 0 }, reason);
-	finish(exchange, reply);
+	finish_exchange(exchange, reply);
 }
 
-static void challenge(struct exchange *exchange, const struct buf *bytes)
+static void send_challenge(struct exchange *exchange, const struct buf *bytes)
 {
 	struct buf text BUF_AUTO;
 	buf_init(&text, 2 * SASL_CHALLENGE_MAXIMUM);
 	struct door_sasl_challenge message = { .request = exchange->request };
 	if (base64_encode(buf_span(bytes), &text) != STATUS_OK) {
-		finish(exchange, REPLY_UNAVAILABLE);
+		finish_exchange(exchange, REPLY_UNAVAILABLE);
 		return;
 	}
 	message.challenge = buf_span(&text);
@@ -231,25 +231,25 @@ static void challenge(struct exchange *exchange, const struct buf *bytes)
 }
 
 /* May free the exchange. */
-static void advance(struct exchange *exchange, const struct span *response)
+static void advance_mechanism(struct exchange *exchange, const struct span *response)
 {
 	struct buf bytes BUF_AUTO;
 	buf_init(&bytes, SASL_CHALLENGE_MAXIMUM);
 	enum sasl_result result = exchange->mechanism->advance(&exchange->sasl, response, &bytes);
 	switch (result) {
 	case SASL_CHALLENGE:
-		challenge(exchange, &bytes);
+		send_challenge(exchange, &bytes);
 		break;
 	case SASL_COMPLETE:
 	case SASL_FORBIDDEN:
-		check(exchange, result);
+		check_credentials(exchange, result);
 		break;
 	case SASL_MALFORMED:
 		reject_form(exchange, REPLY_MALFORMED, "malformed response");
 		break;
 	case SASL_OUT_OF_MEMORY:
 	default:
-		finish(exchange, REPLY_UNAVAILABLE);
+		finish_exchange(exchange, REPLY_UNAVAILABLE);
 		break;
 	}
 }
@@ -265,11 +265,11 @@ static void take_response(struct exchange *exchange, struct span text)
 	enum status status = base64_decode(text, &bytes);
 	struct span response = buf_span(&bytes);
 	if (status == STATUS_OK)
-		advance(exchange, &response);
+		advance_mechanism(exchange, &response);
 	else if (status == STATUS_INVALID)
 		reject_form(exchange, REPLY_BASE64, "invalid base64");
 	else
-		finish(exchange, REPLY_UNAVAILABLE);
+		finish_exchange(exchange, REPLY_UNAVAILABLE);
 }
 
 /* ---- the beginning */
@@ -288,11 +288,12 @@ static enum status set_up(struct exchange *exchange, const struct door_sasl_star
 	struct gate_door *gate = exchange->gate;
 	const struct client_facts facts = client_facts_cut(&message->client, CLIENT_TEXT_MAXIMUM);
 	TRY(client_facts_copy(&exchange->texts, &facts, &exchange->client));
-	TRY(timer_make(gate->auth->role->loop, expire, exchange, &exchange->timer));
+	TRY(timer_make(gate->auth->role->loop, on_timer, exchange, &exchange->timer));
 	return map_add(&gate->exchanges, &exchange->by_request, map_hash_number(&gate->exchanges, exchange->request));
 }
 
-static enum status make(struct gate_door *gate, const struct door_sasl_start *message, struct exchange **out_exchange)
+static enum status make_exchange(struct gate_door *gate, const struct door_sasl_start *message,
+				 struct exchange **out_exchange)
 {
 	struct exchange *exchange = calloc(1, sizeof(*exchange));
 	if (exchange == NULL)
@@ -340,13 +341,13 @@ static enum status start_exchange(struct gate_door *gate, const struct door_sasl
 		auth_gate_refuse(gate, message->request, REPLY_UNAVAILABLE);
 		return STATUS_OK;
 	}
-	if (make(gate, message, &exchange) != STATUS_OK) {
+	if (make_exchange(gate, message, &exchange) != STATUS_OK) {
 		auth_gate_refuse(gate, message->request, REPLY_UNAVAILABLE);
 		return STATUS_OK;
 	}
 	exchange->mechanism = mechanism;
 	if (!message->has_initial)
-		advance(exchange, NULL);
+		advance_mechanism(exchange, NULL);
 	else
 		take_response(exchange,
 			      span_equal(message->initial, SPAN("=")) ? (struct span){ 0 } : message->initial);
@@ -398,7 +399,7 @@ static void take_granted(struct auth *auth, uint64_t grant)
 static void refuse_unconfirmed(void *context, struct map_link *link)
 {
 	(void)context;
-	refuse(MAP_OWNER(link, struct exchange, by_grant), REPLY_UNAVAILABLE);
+	refuse_login(MAP_OWNER(link, struct exchange, by_grant), REPLY_UNAVAILABLE);
 }
 
 static void refuse_all_unconfirmed(struct auth *auth)

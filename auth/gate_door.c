@@ -69,7 +69,7 @@ static enum status on_frame(void *context, struct door *door, uint16_t type, str
 
 /* ---- life */
 
-static void detach(struct gate_door *gate)
+static void detach_gate(struct gate_door *gate)
 {
 	struct gate_door **at = &gate->auth->gates;
 	while (*at != gate)
@@ -86,7 +86,7 @@ static void on_closed(void *context, struct door *door)
 	struct gate_door *gate = context;
 	struct auth *auth = gate->auth;
 	(void)door;
-	detach(gate);
+	detach_gate(gate);
 	auth_check_drained(auth);
 }
 
@@ -113,7 +113,7 @@ static void detach_former(struct auth *auth, uint32_t instance)
 	while (former && former->instance != instance)
 		former = former->next;
 	if (former)
-		detach(former);
+		detach_gate(former);
 }
 
 void auth_attach_gate(struct auth *auth, uint32_t instance, int fd)
@@ -143,5 +143,5 @@ void auth_attach_gate(struct auth *auth, uint32_t instance, int fd)
 void auth_detach_gates(struct auth *auth)
 {
 	while (auth->gates)
-		detach(auth->gates);
+		detach_gate(auth->gates);
 }

@@ -47,7 +47,7 @@ enum status identity_of_name(const char *name, struct identity *out_identity)
 
 #define GROUPS_LOOKED_AT 1024 /* of one user; IDENTITY_LIST_MAXIMUM allows for hardly more */
 
-static enum status lend(const struct config_senders *section, struct identity *identity)
+static enum status lend_section(const struct config_senders *section, struct identity *identity)
 {
 	for (size_t i = 0; i < section->addresses.count; i++)
 		TRY(identity_add(&identity->senders, span_of(section->addresses.items[i])));
@@ -64,7 +64,7 @@ enum status identity_lend_senders(const struct config *config, struct identity *
 	for (size_t i = 0; i < config->senders.count; i++) {
 		const struct config_senders *section = &config->senders.items[i];
 		if (config_names_user(&section->users, &section->groups, span_of(identity->user), groups, count))
-			TRY(lend(section, identity));
+			TRY(lend_section(section, identity));
 	}
 	return STATUS_OK;
 }

@@ -77,7 +77,7 @@ static void hand_back(struct jobs *jobs, struct job *job)
 	wakeup_send(jobs->wakeup);
 }
 
-static void *work(void *context)
+static void *run_jobs(void *context)
 {
 	struct jobs *jobs = context;
 	struct life_thread *sign = life_join(jobs->settings.kind);
@@ -95,7 +95,7 @@ static void *work(void *context)
 
 /* ---- on the loop */
 
-static void destroy(struct jobs *jobs, struct job *job)
+static void destroy_job(struct jobs *jobs, struct job *job)
 {
 	*(job->previous ? &job->previous->next : &jobs->newest) = job->next;
 	if (job->next)
@@ -105,7 +105,7 @@ static void destroy(struct jobs *jobs, struct job *job)
 }
 
 /* Takes a job out of the queue that no thread has begun. */
-static bool withdraw(struct jobs *jobs, struct job *job)
+static bool withdraw_queued(struct jobs *jobs, struct job *job)
 {
 	pthread_mutex_lock(&jobs->lock);
 	bool waiting = job->state == JOB_QUEUED;
@@ -121,18 +121,18 @@ static bool withdraw(struct jobs *jobs, struct job *job)
 void jobs_forget(struct jobs *jobs, struct job *job)
 {
 	job->on_done = NULL;
-	if (withdraw(jobs, job))
-		destroy(jobs, job);
+	if (withdraw_queued(jobs, job))
+		destroy_job(jobs, job);
 }
 
-static void finish(struct jobs *jobs, struct job *job)
+static void finish_job(struct jobs *jobs, struct job *job)
 {
 	if (job->on_done)
 		job->on_done(job->context, job, STATUS_OK);
-	destroy(jobs, job);
+	destroy_job(jobs, job);
 }
 
-static void collect(void *context)
+static void collect_done(void *context)
 {
 	struct jobs *jobs = context;
 	pthread_mutex_lock(&jobs->lock);
@@ -141,7 +141,7 @@ static void collect(void *context)
 	pthread_mutex_unlock(&jobs->lock);
 	while (job) {
 		struct job *next = job->queue_next;
-		finish(jobs, job);
+		finish_job(jobs, job);
 		job = next;
 	}
 }
@@ -155,7 +155,7 @@ static struct job *find_late(const struct jobs *jobs, uint64_t now_ms)
 	return NULL;
 }
 
-static void tick(void *context)
+static void check_deadlines(void *context)
 {
 	struct jobs *jobs = context;
 	for (struct job *job; (job = find_late(jobs, loop_now_ms(jobs->loop))) != NULL;) {
@@ -213,14 +213,14 @@ static enum status start_threads(struct jobs *jobs)
 	if (jobs->threads == NULL)
 		return STATUS_NO_MEMORY;
 	for (; jobs->thread_count < jobs->settings.threads; jobs->thread_count++)
-		TRY(thread_start(jobs->settings.name, STACK_SIZE, work, jobs, &jobs->threads[jobs->thread_count]));
+		TRY(thread_start(jobs->settings.name, STACK_SIZE, run_jobs, jobs, &jobs->threads[jobs->thread_count]));
 	return STATUS_OK;
 }
 
 static enum status set_up(struct jobs *jobs)
 {
-	TRY(wakeup_create(jobs->loop, collect, jobs, &jobs->wakeup));
-	TRY(timer_make(jobs->loop, tick, jobs, &jobs->timer));
+	TRY(wakeup_create(jobs->loop, collect_done, jobs, &jobs->wakeup));
+	TRY(timer_make(jobs->loop, check_deadlines, jobs, &jobs->timer));
 	return start_threads(jobs);
 }
 
@@ -269,7 +269,7 @@ bool jobs_free(struct jobs **jobs)
 	if (!join_threads(ending))
 		return false;
 	while (ending->newest)
-		destroy(ending, ending->newest);
+		destroy_job(ending, ending->newest);
 	timer_free(&ending->timer);
 	wakeup_free(&ending->wakeup);
 	pthread_cond_destroy(&ending->queued);

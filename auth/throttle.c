@@ -69,7 +69,7 @@ enum status throttle_create(const struct throttle_limits *limits, const struct s
 	return STATUS_OK;
 }
 
-static void drop(struct counters *counters, struct entry *entry)
+static void drop_entry(struct counters *counters, struct entry *entry)
 {
 	*(entry->older ? &entry->older->newer : &counters->oldest) = entry->newer;
 	*(entry->newer ? &entry->newer->older : &counters->newest) = entry->older;
@@ -81,7 +81,7 @@ static void drop(struct counters *counters, struct entry *entry)
 static void drop_expired(struct throttle *throttle, struct counters *counters, uint64_t now_ms)
 {
 	while (counters->oldest && now_ms - counters->oldest->began_ms >= throttle->window_ms)
-		drop(counters, counters->oldest);
+		drop_entry(counters, counters->oldest);
 }
 
 void throttle_free(struct throttle **throttle)
@@ -91,7 +91,7 @@ void throttle_free(struct throttle **throttle)
 	for (int kind = 0; kind < 2; kind++) {
 		struct counters *counters = &(*throttle)->by_kind[kind];
 		while (counters->oldest)
-			drop(counters, counters->oldest);
+			drop_entry(counters, counters->oldest);
 		map_free(&counters->table);
 	}
 	secret_wipe(&(*throttle)->key);
@@ -108,7 +108,8 @@ static bool name_subject(enum throttle_kind kind, struct span subject, unsigned 
 	return width == 0;
 }
 
-static enum status digest(const struct throttle *throttle, const struct span *parts, size_t count, uint64_t *out_digest)
+static enum status digest_parts(const struct throttle *throttle, const struct span *parts, size_t count,
+				uint64_t *out_digest)
 {
 	struct cache_key key;
 	TRY(cache_make_key(&throttle->key, parts, count, &key));
@@ -116,7 +117,7 @@ static enum status digest(const struct throttle *throttle, const struct span *pa
 	return STATUS_OK;
 }
 
-static struct entry *find(const struct counters *counters, uint64_t hash, const char *subject)
+static struct entry *find_entry(const struct counters *counters, uint64_t hash, const char *subject)
 {
 	struct map_link *link = map_first(&counters->table, hash);
 	for (; link; link = map_next(link)) {
@@ -127,11 +128,11 @@ static struct entry *find(const struct counters *counters, uint64_t hash, const 
 	return NULL;
 }
 
-static enum status add(struct counters *counters, uint64_t hash, const char *subject, uint64_t now_ms,
-		       struct entry **out_entry)
+static enum status add_entry(struct counters *counters, uint64_t hash, const char *subject, uint64_t now_ms,
+			     struct entry **out_entry)
 {
 	if (counters->table.count >= THROTTLE_MAXIMUM)
-		drop(counters, counters->oldest);
+		drop_entry(counters, counters->oldest);
 	struct entry *entry = calloc(1, sizeof(*entry));
 	if (entry == NULL)
 		return STATUS_NO_MEMORY;
@@ -200,9 +201,9 @@ static bool blocks_name(const struct throttle *throttle, uint32_t gate, const st
 			const char *name)
 {
 	uint64_t hash = 0;
-	if (digest(throttle, &(struct span){ name, strlen(name) }, 1, &hash) != STATUS_OK)
+	if (digest_parts(throttle, &(struct span){ name, strlen(name) }, 1, &hash) != STATUS_OK)
 		return true; /* can't tell: refuse for now */
-	const struct entry *entry = find(counters, hash, name);
+	const struct entry *entry = find_entry(counters, hash, name);
 	return entry && is_refused(entry, gate);
 }
 
@@ -244,15 +245,15 @@ static enum status make_entry(struct throttle *throttle, struct counters *counte
 	struct maker *maker = find_maker(throttle, guess->gate);
 	if (!pace_take(&maker->pace, &making, 1, guess->now_ms))
 		return STATUS_TOO_LARGE;
-	return add(counters, hash, name, guess->now_ms, out_entry);
+	return add_entry(counters, hash, name, guess->now_ms, out_entry);
 }
 
 static enum status fail_name(struct throttle *throttle, struct counters *counters, const char *name, uint64_t limit,
 			     const struct guess *guess, bool *out_new)
 {
 	uint64_t hash = 0;
-	TRY(digest(throttle, &(struct span){ name, strlen(name) }, 1, &hash));
-	struct entry *entry = find(counters, hash, name);
+	TRY(digest_parts(throttle, &(struct span){ name, strlen(name) }, 1, &hash));
+	struct entry *entry = find_entry(counters, hash, name);
 	if (entry == NULL)
 		TRY(make_entry(throttle, counters, hash, name, guess, &entry));
 	entry->limit = limit;
@@ -280,7 +281,7 @@ enum status throttle_fail(struct throttle *throttle, uint32_t gate, struct span 
 {
 	const struct span parts[] = { address, user, password };
 	struct guess guess = { .gate = gate, .now_ms = now_ms };
-	TRY(digest(throttle, parts, 3, &guess.digest));
+	TRY(digest_parts(throttle, parts, 3, &guess.digest));
 	TRY(fail_one(throttle, THROTTLE_ADDRESS, address, &guess));
 	return fail_one(throttle, THROTTLE_USER, user, &guess);
 }
@@ -329,7 +330,7 @@ size_t throttle_clear(struct throttle *throttle, struct span subject, uint64_t n
 			if (!span_is_empty(subject) && !is_named(entry, names))
 				continue;
 			cleared += is_refused_anywhere(entry);
-			drop(counters, entry);
+			drop_entry(counters, entry);
 		}
 	}
 	return cleared;

@@ -57,7 +57,7 @@ static const char *mechanism_text(enum config_relay_auth auth)
 	}
 }
 
-static void give(const struct vault *vault, size_t index, struct door_credential_reply *reply)
+static void give_password(const struct vault *vault, size_t index, struct door_credential_reply *reply)
 {
 	const struct config_relay *relay = &vault->config->relay.items[index];
 	const char *mechanism = mechanism_text(relay->auth);
@@ -86,7 +86,7 @@ void vault_answer(const struct vault *vault, const struct door_credential_reques
 	       !span_equal(span_of(vault->config->relay.items[index].name), request->relay))
 		index++;
 	if (index < vault->config->relay.count)
-		give(vault, index, &reply);
+		give_password(vault, index, &reply);
 	else
 		reply.reason = SPAN("no such relay");
 	*out_reply = reply;

@@ -19,7 +19,7 @@ static int digit_value(char c)
 }
 
 /* Of the random part, read as a number in base 32 behind a digit 1, so that all zeroes do not check themselves. */
-static unsigned checksum(const char *normal)
+static unsigned compute_checksum(const char *normal)
 {
 	unsigned sum = 1;
 	for (size_t i = 0; i < APP_PASSWORD_RANDOM; i++)
@@ -29,7 +29,7 @@ static unsigned checksum(const char *normal)
 
 static void write_checksum(char *normal)
 {
-	unsigned sum = checksum(normal);
+	unsigned sum = compute_checksum(normal);
 	normal[APP_PASSWORD_RANDOM] = alphabet[sum / 32];
 	normal[APP_PASSWORD_RANDOM + 1] = alphabet[sum % 32];
 }
@@ -144,7 +144,8 @@ enum status app_password_normalize(struct span typed, struct secret *out_normal)
 	return status;
 }
 
-static enum status digest(const unsigned char *salt, const struct secret *normal, unsigned char out[HASH_SHA256_SIZE])
+static enum status digest_password(const unsigned char *salt, const struct secret *normal,
+				   unsigned char out[HASH_SHA256_SIZE])
 {
 	char input[APP_PASSWORD_SALT_SIZE + APP_PASSWORD_SIZE];
 	struct span digits = secret_reveal(normal);
@@ -161,7 +162,7 @@ enum status app_password_make_hash(const struct secret *normal, struct app_passw
 {
 	struct app_password_hash hash;
 	TRY(hash_random(hash.salt, sizeof(hash.salt)));
-	TRY(digest(hash.salt, normal, hash.digest));
+	TRY(digest_password(hash.salt, normal, hash.digest));
 	*out_hash = hash;
 	return STATUS_OK;
 }
@@ -169,7 +170,7 @@ enum status app_password_make_hash(const struct secret *normal, struct app_passw
 enum status app_password_verify(const struct app_password_hash *hash, const struct secret *normal)
 {
 	unsigned char given[HASH_SHA256_SIZE];
-	TRY(digest(hash->salt, normal, given));
+	TRY(digest_password(hash->salt, normal, given));
 	bool is_equal = secret_equal((struct span){ (const char *)given, sizeof(given) },
 				     (struct span){ (const char *)hash->digest, sizeof(hash->digest) });
 	return is_equal ? STATUS_OK : STATUS_NOT_FOUND;

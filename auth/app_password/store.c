@@ -39,14 +39,14 @@ static void free_record(struct app_password_record *record)
 	free(record);
 }
 
-static void forget(struct app_password_store *store, struct app_password_record *record)
+static void forget_record(struct app_password_store *store, struct app_password_record *record)
 {
 	map_remove(&store->by_id, &record->by_id);
 	map_remove(&store->by_user, &record->by_user);
 	free_record(record);
 }
 
-static enum status insert(struct app_password_store *store, const struct app_password_record *from)
+static enum status insert_record(struct app_password_store *store, const struct app_password_record *from)
 {
 	if (record_by_id(store, from->id))
 		return STATUS_INVALID;
@@ -73,10 +73,10 @@ static enum status apply_line(struct app_password_store *store, struct span line
 	struct app_password_record parsed;
 	TRY(store_parse_line(line, &operation, &parsed));
 	if (operation == STORE_CREATE)
-		return insert(store, &parsed);
+		return insert_record(store, &parsed);
 	struct app_password_record *record = record_by_id(store, parsed.id);
 	if (record)
-		forget(store, record); /* else two processes revoked it at once */
+		forget_record(store, record); /* else two processes revoked it at once */
 	return STATUS_OK;
 }
 
@@ -141,7 +141,7 @@ uint64_t store_line(const struct app_password_store *store)
 }
 
 /* Locks the file against other processes, or gives it free. */
-static enum status lock(int fd, short type)
+static enum status lock_file(int fd, short type)
 {
 	struct flock range = { .l_type = type, .l_whence = SEEK_SET };
 	int result;
@@ -184,9 +184,9 @@ enum status store_create(int fd, struct app_password_store **out_store)
 
 enum status store_load(struct app_password_store *store, uint64_t *out_cut)
 {
-	TRY(lock(store->fd, F_WRLCK));
+	TRY(lock_file(store->fd, F_WRLCK));
 	enum status status = cut_torn_line(store, out_cut);
-	if (lock(store->fd, F_UNLCK) != STATUS_OK && status == STATUS_OK)
+	if (lock_file(store->fd, F_UNLCK) != STATUS_OK && status == STATUS_OK)
 		return STATUS_SYSTEM;
 	return status;
 }
@@ -280,10 +280,10 @@ static enum status write_line(int fd, struct span line)
 
 enum status store_append(const struct app_password_store *store, struct span line)
 {
-	TRY(lock(store->fd, F_WRLCK));
+	TRY(lock_file(store->fd, F_WRLCK));
 	enum status status = write_line(store->fd, line);
 	int error = errno;
-	if (lock(store->fd, F_UNLCK) != STATUS_OK && status == STATUS_OK)
+	if (lock_file(store->fd, F_UNLCK) != STATUS_OK && status == STATUS_OK)
 		return STATUS_SYSTEM;
 	errno = error;
 	return status;

@@ -41,14 +41,14 @@ struct question {
 
 /* ---- one question */
 
-static void run(struct job *job, void *worker)
+static void run_question(struct job *job, void *worker)
 {
 	struct question *question = (struct question *)job;
 	if (worker)
 		ldap_worker_ask(worker, &question->request);
 }
 
-static void destroy(struct job *job)
+static void destroy_question(struct job *job)
 {
 	struct question *question = (struct question *)job;
 	identity_free(&question->request.identity);
@@ -76,8 +76,8 @@ static enum status make_question(enum ldap_question kind, const char *name, cons
 	struct question *question = calloc(1, sizeof(*question));
 	if (question == NULL)
 		return STATUS_NO_MEMORY;
-	question->job.run = run;
-	question->job.destroy = destroy;
+	question->job.run = run_question;
+	question->job.destroy = destroy_question;
 	question->job.on_done = on_done;
 	question->request.question = kind;
 	question->request.verdict = VERDICT_UNAVAILABLE;
@@ -88,14 +88,14 @@ static enum status make_question(enum ldap_question kind, const char *name, cons
 	enum status status =
 		password ? secret_from_span(secret_reveal(password), &question->request.password) : STATUS_OK;
 	if (status != STATUS_OK)
-		destroy(&question->job);
+		destroy_question(&question->job);
 	else
 		*out_question = question;
 	return status;
 }
 
-static enum status submit(struct directory *directory, struct jobs *pool, struct question *question,
-			  struct directory_ask *ask)
+static enum status submit_question(struct directory *directory, struct jobs *pool, struct question *question,
+				   struct directory_ask *ask)
 {
 	uint64_t timeout_ms = directory->shared.config->timeout * directory->shared.server_count + LATE_MS;
 	ask->directory = directory;
@@ -119,9 +119,10 @@ static enum status put_question(struct directory *directory, uint64_t owner, enu
 	enum status status = make_question(kind, name, user, password, &question);
 	if (status == STATUS_OK) {
 		question->job.owner = owner;
-		status = submit(directory, kind == LDAP_CHECK ? directory->checks : directory->look_ups, question, ask);
+		status = submit_question(directory, kind == LDAP_CHECK ? directory->checks : directory->look_ups,
+					 question, ask);
 		if (status != STATUS_OK)
-			destroy(&question->job);
+			destroy_question(&question->job);
 	}
 	if (status != STATUS_OK)
 		free(ask);
@@ -157,7 +158,7 @@ static void on_probed(void *context, const struct ldap_request *answer)
 	directory->probe = NULL;
 }
 
-static void probe(void *context)
+static void begin_probe(void *context)
 {
 	struct directory *directory = context;
 	if (directory->probe == NULL && put_question(directory, 0, LDAP_PROBE, "", NULL, NULL, on_probed, directory,
@@ -168,12 +169,12 @@ static void probe(void *context)
 
 /* ---- making and ending */
 
-static void *enter(void *context)
+static void *enter_thread(void *context)
 {
 	return ldap_worker_create(context);
 }
 
-static void leave(void *context, void *local)
+static void leave_thread(void *context, void *local)
 {
 	(void)context;
 	struct ldap_worker *worker = local;
@@ -200,8 +201,8 @@ static enum status start_pools(struct directory *directory)
 		.kind = LIFE_CHECK,
 		.threads = (unsigned)directory->shared.config->connections,
 		.queue_maximum = QUEUE_MAXIMUM,
-		.enter = enter,
-		.leave = leave,
+		.enter = enter_thread,
+		.leave = leave_thread,
 		.context = &directory->shared,
 	};
 	TRY(jobs_create(directory->loop, &settings, &directory->checks));
@@ -222,7 +223,7 @@ static enum status set_up(struct directory *directory, const struct secret *bind
 		return status;
 	}
 	TRY(ldap_watchdog_create(&shared->watchdog));
-	TRY(timer_make(directory->loop, probe, directory, &directory->probe_timer));
+	TRY(timer_make(directory->loop, begin_probe, directory, &directory->probe_timer));
 	TRY(start_pools(directory));
 	timer_set(directory->probe_timer, 0);
 	return STATUS_OK;

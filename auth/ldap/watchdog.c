@@ -19,7 +19,7 @@ struct ldap_watchdog {
 	bool ending;
 };
 
-static void fire(struct ldap_guard *guard)
+static void fire_guard(struct ldap_guard *guard)
 {
 	guard->fired = true;
 	for (unsigned i = 0; i < LDAP_GUARD_SOCKETS; i++)
@@ -33,7 +33,7 @@ static uint64_t fire_late(struct ldap_watchdog *watchdog, uint64_t now_ms)
 	uint64_t next_ms = UINT64_MAX;
 	for (struct ldap_guard *guard = watchdog->armed; guard; guard = guard->next) {
 		if (!guard->fired && now_ms >= guard->deadline_ms)
-			fire(guard);
+			fire_guard(guard);
 		if (!guard->fired && guard->deadline_ms < next_ms)
 			next_ms = guard->deadline_ms;
 	}

@@ -62,7 +62,7 @@ void ldap_worker_free(struct ldap_worker **worker)
 	*worker = NULL;
 }
 
-static enum verdict answer(struct ldap_request *request, enum verdict verdict, const char *reason)
+static enum verdict answer_request(struct ldap_request *request, enum verdict verdict, const char *reason)
 {
 	request->verdict = verdict;
 	request->reason = reason;
@@ -73,7 +73,7 @@ static enum verdict give_up(struct ldap_worker *worker, struct ldap_request *req
 			    int code)
 {
 	ldap_link_describe(link, code, worker->fault);
-	return answer(request, VERDICT_UNAVAILABLE, "directory unavailable");
+	return answer_request(request, VERDICT_UNAVAILABLE, "directory unavailable");
 }
 
 /* A searcher's connection, bound. LDAP_SUCCESS, or why not is in worker->fault. */
@@ -94,7 +94,7 @@ static int open_searcher(struct ldap_worker *worker, struct ldap_link *link, con
 	return bound.code;
 }
 
-static enum verdict probe(struct ldap_worker *worker, struct links *links, struct ldap_request *request)
+static enum verdict probe_server(struct ldap_worker *worker, struct links *links, struct ldap_request *request)
 {
 	static char no_attributes[] = LDAP_NO_ATTRS;
 	char *attributes[] = { no_attributes, NULL };
@@ -103,7 +103,7 @@ static enum verdict probe(struct ldap_worker *worker, struct links *links, struc
 	ldap_msgfree(result);
 	if (code < 0 || code == LDAP_BUSY || code == LDAP_UNAVAILABLE)
 		return give_up(worker, request, &links->searcher, code);
-	return answer(request, VERDICT_GRANTED, "");
+	return answer_request(request, VERDICT_GRANTED, "");
 }
 
 static int search_user(struct ldap_worker *worker, struct ldap_link *link, const char *name, LDAPMessage **out_result)
@@ -133,8 +133,8 @@ static enum verdict try_password(struct ldap_worker *worker, struct links *links
 	ldap_link_bind(&links->user, dn, secret_reveal(&request->password), worker->fault, &bound);
 	enum verdict verdict = ldap_judge_bind(&bound, &reason);
 	if (verdict == VERDICT_GRANTED && request->identity.disabled)
-		return answer(request, VERDICT_DISABLED, "account disabled");
-	return answer(request, verdict, reason);
+		return answer_request(request, VERDICT_DISABLED, "account disabled");
+	return answer_request(request, verdict, reason);
 }
 
 static enum verdict judge_entry(struct ldap_worker *worker, struct links *links, const char *uri, LDAPMessage *entry,
@@ -143,20 +143,20 @@ static enum verdict judge_entry(struct ldap_worker *worker, struct links *links,
 	LDAP *handle = links->searcher.handle;
 	enum status status = ldap_entry_read(handle, entry, worker->shared->config, request->name, &request->identity);
 	if (status == STATUS_INVALID || status == STATUS_TOO_LARGE)
-		return answer(request, VERDICT_NONE, "no usable name in the directory");
+		return answer_request(request, VERDICT_NONE, "no usable name in the directory");
 	if (status != STATUS_OK)
 		return give_up(worker, request, &links->searcher, LDAP_NO_MEMORY);
 	if (request->question == LDAP_LOOK_UP)
-		return request->identity.disabled ? answer(request, VERDICT_DISABLED, "account disabled")
-						  : answer(request, VERDICT_GRANTED, "");
+		return request->identity.disabled ? answer_request(request, VERDICT_DISABLED, "account disabled")
+						  : answer_request(request, VERDICT_GRANTED, "");
 	if (request->user[0] && strcmp(request->user, request->identity.user) != 0) {
 		request->is_other = true;
-		return answer(request, VERDICT_NONE, "known by another name");
+		return answer_request(request, VERDICT_NONE, "known by another name");
 	}
 	char *dn = ldap_get_dn(handle, entry);
 	enum verdict verdict = VERDICT_NONE;
 	if (dn == NULL || dn[0] == '\0')
-		answer(request, VERDICT_NONE, "an entry without a name");
+		answer_request(request, VERDICT_NONE, "an entry without a name");
 	else
 		verdict = try_password(worker, links, uri, dn, request);
 	ldap_memfree(dn);
@@ -169,7 +169,7 @@ static enum verdict find_user(struct ldap_worker *worker, struct links *links, c
 	LDAPMessage *result = NULL;
 	int code = search_user(worker, &links->searcher, request->name, &result);
 	if (code == LDAP_SIZELIMIT_EXCEEDED)
-		return answer(request, VERDICT_NONE, "several users of that name");
+		return answer_request(request, VERDICT_NONE, "several users of that name");
 	if (code != LDAP_SUCCESS)
 		return give_up(worker, request, &links->searcher, code);
 	int count = ldap_count_entries(links->searcher.handle, result);
@@ -177,20 +177,20 @@ static enum verdict find_user(struct ldap_worker *worker, struct links *links, c
 	if (count == 1)
 		verdict = judge_entry(worker, links, uri, ldap_first_entry(links->searcher.handle, result), request);
 	else
-		answer(request, VERDICT_NONE, count == 0 ? "unknown user" : "several users of that name");
+		answer_request(request, VERDICT_NONE, count == 0 ? "unknown user" : "several users of that name");
 	ldap_msgfree(result);
 	return verdict;
 }
 
-static enum verdict attempt(struct ldap_worker *worker, struct links *links, const char *uri,
-			    struct ldap_request *request)
+static enum verdict ask_over_links(struct ldap_worker *worker, struct links *links, const char *uri,
+				   struct ldap_request *request)
 {
 	identity_free(&request->identity);
 	request->is_other = false;
 	if (open_searcher(worker, &links->searcher, uri) != LDAP_SUCCESS)
-		return answer(request, VERDICT_UNAVAILABLE, "directory unavailable");
+		return answer_request(request, VERDICT_UNAVAILABLE, "directory unavailable");
 	if (request->question == LDAP_PROBE)
-		return probe(worker, links, request);
+		return probe_server(worker, links, request);
 	return find_user(worker, links, uri, request);
 }
 
@@ -201,11 +201,11 @@ static enum verdict ask_server(struct ldap_worker *worker, size_t index, struct 
 	const char *uri = worker->shared->servers[index].uri;
 	ldap_guard_arm(&worker->guard, worker->shared->config->timeout);
 	bool kept = links->searcher.handle || links->user.handle;
-	enum verdict verdict = attempt(worker, links, uri, request);
+	enum verdict verdict = ask_over_links(worker, links, uri, request);
 	if (verdict == VERDICT_UNAVAILABLE) {
 		close_links(links);
 		if (kept && !ldap_guard_fired(&worker->guard))
-			verdict = attempt(worker, links, uri, request);
+			verdict = ask_over_links(worker, links, uri, request);
 	}
 	if (verdict == VERDICT_UNAVAILABLE)
 		close_links(links);
@@ -229,7 +229,7 @@ static void note_state(struct ldap_worker *worker, struct ldap_server *server, b
 void ldap_worker_ask(struct ldap_worker *worker, struct ldap_request *request)
 {
 	struct ldap_shared *shared = worker->shared;
-	enum verdict verdict = answer(request, VERDICT_UNAVAILABLE, "directory unavailable");
+	enum verdict verdict = answer_request(request, VERDICT_UNAVAILABLE, "directory unavailable");
 	for (size_t i = 0; i < shared->server_count && verdict == VERDICT_UNAVAILABLE; i++) {
 		struct ldap_server *server = &shared->servers[i];
 		if (clock_monotonic_ms() < atomic_load(&server->down_until_ms))

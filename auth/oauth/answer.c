@@ -64,8 +64,8 @@ static bool is_passing(long http_status, const char *error)
 	       strcmp(error, "server_error") == 0;
 }
 
-static enum answer_result describe(long http_status, const json_t *object, struct answer_secrets secrets,
-				   char out_error[ANSWER_WORD_SIZE], char out_reason[ANSWER_REASON_SIZE])
+static enum answer_result describe_refusal(long http_status, const json_t *object, struct answer_secrets secrets,
+					   char out_error[ANSWER_WORD_SIZE], char out_reason[ANSWER_REASON_SIZE])
 {
 	char description[ANSWER_REASON_SIZE - ANSWER_WORD_SIZE - 32];
 	copy_masked(object, "error", secrets, out_error, ANSWER_WORD_SIZE);
@@ -80,7 +80,7 @@ static enum answer_result describe(long http_status, const json_t *object, struc
 	return is_passing(http_status, out_error) ? ANSWER_FAILED : ANSWER_REFUSED;
 }
 
-static json_t *load(struct span body)
+static json_t *load_object(struct span body)
 {
 	return body.size ? json_loadb(body.data, body.size, JSON_REJECT_DUPLICATES, NULL) : NULL;
 }
@@ -114,11 +114,11 @@ void token_answer_read(long http_status, struct span body, struct answer_secrets
 		       struct token_answer *out_answer)
 {
 	struct token_answer answer = { 0 };
-	json_t *object = load(body);
+	json_t *object = load_object(body);
 	if (http_status == 200 && json_object_get(object, "access_token"))
 		answer.result = read_tokens(object, &answer);
 	else
-		answer.result = describe(http_status, object, secrets, answer.error, answer.reason);
+		answer.result = describe_refusal(http_status, object, secrets, answer.error, answer.reason);
 	json_decref(object);
 	if (answer.result != ANSWER_GIVEN) {
 		secret_wipe(&answer.access);
@@ -156,11 +156,11 @@ void device_answer_read(long http_status, struct span body, struct answer_secret
 {
 	struct device_answer answer = { 0 };
 	char error[ANSWER_WORD_SIZE];
-	json_t *object = load(body);
+	json_t *object = load_object(body);
 	if (http_status == 200 && json_is_object(object))
 		answer.result = read_device(object, &answer);
 	else
-		answer.result = describe(http_status, object, secrets, error, answer.reason);
+		answer.result = describe_refusal(http_status, object, secrets, error, answer.reason);
 	json_decref(object);
 	*out_answer = answer;
 }

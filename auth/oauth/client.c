@@ -23,8 +23,8 @@ void oauth_client_wipe_json(void)
 	json_set_alloc_funcs(malloc, wipe_and_free);
 }
 
-static enum status take(const struct role_context *role, const char *kind, const char *section,
-			struct secret *out_secret)
+static enum status take_secret(const struct role_context *role, const char *kind, const char *section,
+			       struct secret *out_secret)
 {
 	char name[NAME_SIZE_MAXIMUM];
 	snprintf(name, sizeof(name), "%s:%s", kind, section);
@@ -38,7 +38,7 @@ static enum status take_account(const struct role_context *role, struct oauth_cl
 	struct secret json SECRET_AUTO = { 0 };
 	if (client->config->grant != OAUTH_SERVICE_ACCOUNT)
 		return STATUS_OK;
-	TRY(take(role, "oauth-account", client->config->name, &json));
+	TRY(take_secret(role, "oauth-account", client->config->name, &json));
 	enum status status = service_account_read(secret_reveal(&json), &client->account, &fault);
 	if (status != STATUS_OK)
 		log_error("oauth %s: service_account_file: %s", client->config->name, fault);
@@ -51,7 +51,7 @@ static enum status take_refresh_token(const struct role_context *role, struct oa
 	unsigned char digest[HASH_SHA256_SIZE];
 	if (client->config->grant != OAUTH_REFRESH_TOKEN)
 		return STATUS_OK;
-	TRY(take(role, "oauth-refresh", client->config->name, &client->refresh_token));
+	TRY(take_secret(role, "oauth-refresh", client->config->name, &client->refresh_token));
 	if (!secret_is_empty(&client->refresh_token)) {
 		TRY(hash_sha256(secret_reveal(&client->refresh_token), digest));
 		hash_to_hex(digest, sizeof(digest), client->origin);
@@ -63,8 +63,8 @@ static enum status take_refresh_token(const struct role_context *role, struct oa
 
 static enum status take_all(const struct role_context *role, struct oauth_client *client)
 {
-	TRY(take(role, "oauth-secret", client->config->name, &client->secret));
-	TRY(take(role, "oauth-ca", client->config->name, &client->ca));
+	TRY(take_secret(role, "oauth-secret", client->config->name, &client->secret));
+	TRY(take_secret(role, "oauth-ca", client->config->name, &client->ca));
 	TRY(take_account(role, client));
 	return take_refresh_token(role, client);
 }

@@ -23,13 +23,13 @@ struct request {
 	size_t count;
 };
 
-static void begin(struct request *request, const struct oauth_client *client)
+static void begin_request(struct request *request, const struct oauth_client *client)
 {
 	*request = (struct request){ .client = client };
 	buf_init_sensitive(&request->form, FORM_MAXIMUM);
 }
 
-static enum status add(struct request *request, const char *name, const char *value)
+static enum status add_field(struct request *request, const char *name, const char *value)
 {
 	return *value ? form_add(&request->form, name, span_of(value)) : STATUS_OK;
 }
@@ -44,13 +44,13 @@ static enum status add_secret(struct request *request, const char *name, struct 
 
 static enum status add_client(struct request *request)
 {
-	TRY(add(request, "client_id", request->client->config->client_id));
+	TRY(add_field(request, "client_id", request->client->config->client_id));
 	return add_secret(request, "client_secret", secret_reveal(&request->client->secret));
 }
 
 /* The answer's body is in `body`, or why there is none in `out_reason`. */
-static enum status post(const struct request *request, const char *url, long *out_status, struct buf *body,
-			char out_reason[HTTPS_REASON_SIZE])
+static enum status post_form(const struct request *request, const char *url, long *out_status, struct buf *body,
+			     char out_reason[HTTPS_REASON_SIZE])
 {
 	const struct https_request https = {
 		.url = url,
@@ -68,13 +68,13 @@ static void ask_token(const struct request *request, struct token_answer *out_an
 	char reason[HTTPS_REASON_SIZE];
 	long status = 0;
 	const struct answer_secrets secrets = { request->secrets, request->count };
-	if (post(request, request->client->provider.token_url, &status, &body, reason) == STATUS_OK)
+	if (post_form(request, request->client->provider.token_url, &status, &body, reason) == STATUS_OK)
 		token_answer_read(status, buf_span(&body), secrets, out_answer);
 	else
 		snprintf(out_answer->reason, sizeof(out_answer->reason), "%s", reason);
 }
 
-static void explain(struct token_answer *answer, enum answer_result result, const char *reason)
+static void explain_answer(struct token_answer *answer, enum answer_result result, const char *reason)
 {
 	answer->result = result;
 	snprintf(answer->reason, sizeof(answer->reason), "%s", reason);
@@ -83,7 +83,7 @@ static void explain(struct token_answer *answer, enum answer_result result, cons
 /* ---- refresh tokens */
 
 /* What to ask with: the newest there is. `record` holds it, and the number that its successor follows. */
-static enum status choose(const struct oauth_client *client, struct span unsaved, struct token_record *record)
+static enum status choose_token(const struct oauth_client *client, struct span unsaved, struct token_record *record)
 {
 	if (client->state_fd >= 0) {
 		enum status status = token_file_read(client->state_fd, record);
@@ -101,7 +101,8 @@ static enum status choose(const struct oauth_client *client, struct span unsaved
 }
 
 /* A successor goes to the file, else it stays in the answer. */
-static void save(const struct oauth_client *client, const struct token_record *former, struct token_answer *answer)
+static void save_successor(const struct oauth_client *client, const struct token_record *former,
+			   struct token_answer *answer)
 {
 	if (secret_is_empty(&answer->refresh) || client->state_fd < 0)
 		return;
@@ -118,13 +119,13 @@ static enum status write_refresh(struct request *request, struct span token)
 {
 	TRY(form_add(&request->form, "grant_type", SPAN("refresh_token")));
 	TRY(add_client(request));
-	TRY(add(request, "scope", request->client->config->scope)); /* by default all that was consented to */
+	TRY(add_field(request, "scope", request->client->config->scope)); /* by default all that was consented to */
 	return add_secret(request, "refresh_token", token);
 }
 
 /* What was used and what came: the newest refresh token ends up in the file. */
-static void settle(const struct oauth_client *client, struct span unsaved, const struct token_record *used,
-		   struct token_answer *answer)
+static void settle_token(const struct oauth_client *client, struct span unsaved, const struct token_record *used,
+			 struct token_answer *answer)
 {
 	struct span came = secret_reveal(&answer->refresh);
 	if (answer->result != ANSWER_GIVEN)
@@ -134,26 +135,26 @@ static void settle(const struct oauth_client *client, struct span unsaved, const
 	if (span_is_empty(came) && !span_is_empty(unsaved) &&
 	    secret_from_span(unsaved, &answer->refresh) != STATUS_OK) {
 		token_answer_wipe(answer);
-		explain(answer, ANSWER_FAILED, "out of memory");
+		explain_answer(answer, ANSWER_FAILED, "out of memory");
 	}
-	save(client, used, answer);
+	save_successor(client, used, answer);
 }
 
-static void refresh(const struct oauth_client *client, struct span unsaved, struct token_answer *out_answer)
+static void renew_token(const struct oauth_client *client, struct span unsaved, struct token_answer *out_answer)
 {
 	struct token_record record = { 0 };
 	struct request request;
-	begin(&request, client);
-	enum status status = choose(client, unsaved, &record);
+	begin_request(&request, client);
+	enum status status = choose_token(client, unsaved, &record);
 	if (status == STATUS_OK)
 		status = write_refresh(&request, secret_reveal(&record.token));
 	if (status == STATUS_OK) {
 		ask_token(&request, out_answer);
-		settle(client, unsaved, &record, out_answer);
+		settle_token(client, unsaved, &record, out_answer);
 	} else if (status == STATUS_NOT_FOUND) {
-		explain(out_answer, ANSWER_REFUSED, "there is no refresh token yet: subgatectl relay authorize");
+		explain_answer(out_answer, ANSWER_REFUSED, "there is no refresh token yet: subgatectl relay authorize");
 	} else {
-		explain(out_answer, ANSWER_FAILED, "the refresh token can't be read");
+		explain_answer(out_answer, ANSWER_FAILED, "the refresh token can't be read");
 	}
 	buf_free(&request.form);
 	secret_wipe(&record.token);
@@ -165,7 +166,7 @@ static enum status write_credentials(struct request *request)
 {
 	TRY(form_add(&request->form, "grant_type", SPAN("client_credentials")));
 	TRY(add_client(request));
-	return add(request, "scope", request->client->provider.scope);
+	return add_field(request, "scope", request->client->provider.scope);
 }
 
 static enum status write_assertion(struct request *request, const char *subject, struct buf *jwt)
@@ -187,13 +188,13 @@ static void ask_by_itself(const struct oauth_client *client, const char *subject
 	struct request request;
 	BUF_AUTO struct buf jwt;
 	buf_init_sensitive(&jwt, FORM_MAXIMUM);
-	begin(&request, client);
+	begin_request(&request, client);
 	enum status status = client->config->grant == OAUTH_SERVICE_ACCOUNT ? write_assertion(&request, subject, &jwt)
 									    : write_credentials(&request);
 	if (status == STATUS_OK)
 		ask_token(&request, out_answer);
 	else
-		explain(out_answer, ANSWER_FAILED, "the request can't be made");
+		explain_answer(out_answer, ANSWER_FAILED, "the request can't be made");
 	secret_wipe(&out_answer->refresh); /* there should be none */
 	buf_free(&request.form);
 }
@@ -201,15 +202,15 @@ static void ask_by_itself(const struct oauth_client *client, const char *subject
 /* ---- all of them */
 
 /* False, and answered: another process has the file for too long. */
-static bool lock(const struct oauth_client *client, struct token_answer *answer)
+static bool lock_tokens(const struct oauth_client *client, struct token_answer *answer)
 {
 	if (client->state_fd < 0 || token_file_lock(client->state_fd, client->config->timeout) == STATUS_OK)
 		return true;
-	explain(answer, ANSWER_FAILED, "the refresh token is in use by another process");
+	explain_answer(answer, ANSWER_FAILED, "the refresh token is in use by another process");
 	return false;
 }
 
-static void unlock(const struct oauth_client *client)
+static void unlock_tokens(const struct oauth_client *client)
 {
 	if (client->state_fd >= 0)
 		token_file_unlock(client->state_fd);
@@ -221,9 +222,9 @@ void oauth_fetch(const struct oauth_client *client, const char *subject, struct 
 	*out_answer = (struct token_answer){ 0 };
 	if (client->config->grant != OAUTH_REFRESH_TOKEN) {
 		ask_by_itself(client, subject, out_answer);
-	} else if (lock(client, out_answer)) {
-		refresh(client, unsaved, out_answer);
-		unlock(client);
+	} else if (lock_tokens(client, out_answer)) {
+		renew_token(client, unsaved, out_answer);
+		unlock_tokens(client);
 	}
 }
 
@@ -237,21 +238,21 @@ static void keep_first(const struct oauth_client *client, struct token_answer *a
 		return;
 	if (secret_is_empty(&answer->refresh)) {
 		token_answer_wipe(answer);
-		explain(answer, ANSWER_REFUSED, "no refresh token came with the consent");
+		explain_answer(answer, ANSWER_REFUSED, "no refresh token came with the consent");
 		return;
 	}
-	if (!lock(client, answer)) {
+	if (!lock_tokens(client, answer)) {
 		token_answer_wipe(answer);
 		return;
 	}
 	enum status status = token_file_read(client->state_fd, &former);
 	secret_wipe(&former.token);
 	if (status == STATUS_OK || status == STATUS_NOT_FOUND)
-		save(client, &former, answer);
-	unlock(client);
+		save_successor(client, &former, answer);
+	unlock_tokens(client);
 	if (!secret_is_empty(&answer->refresh)) {
 		token_answer_wipe(answer);
-		explain(answer, ANSWER_FAILED, "the refresh token can't be written to state_dir");
+		explain_answer(answer, ANSWER_FAILED, "the refresh token can't be written to state_dir");
 	}
 }
 
@@ -260,7 +261,7 @@ static void ask_first(struct request *request, enum status written, struct token
 	if (written == STATUS_OK)
 		ask_token(request, out_answer);
 	else
-		explain(out_answer, ANSWER_FAILED, "the request can't be made");
+		explain_answer(out_answer, ANSWER_FAILED, "the request can't be made");
 	keep_first(request->client, out_answer);
 	buf_free(&request->form);
 }
@@ -268,7 +269,7 @@ static void ask_first(struct request *request, enum status written, struct token
 static enum status write_device(struct request *request)
 {
 	TRY(add_client(request));
-	return add(request, "scope", request->client->provider.scope);
+	return add_field(request, "scope", request->client->provider.scope);
 }
 
 void oauth_begin_device(const struct oauth_client *client, struct device_answer *out_answer)
@@ -279,10 +280,10 @@ void oauth_begin_device(const struct oauth_client *client, struct device_answer 
 	long status = 0;
 	*out_answer = (struct device_answer){ 0 };
 	buf_init(&body, 0);
-	begin(&request, client);
+	begin_request(&request, client);
 	const struct answer_secrets secrets = { request.secrets, SECRETS_MAXIMUM };
 	if (write_device(&request) == STATUS_OK &&
-	    post(&request, client->provider.device_url, &status, &body, reason) == STATUS_OK)
+	    post_form(&request, client->provider.device_url, &status, &body, reason) == STATUS_OK)
 		device_answer_read(status, buf_span(&body), secrets, out_answer);
 	else
 		snprintf(out_answer->reason, sizeof(out_answer->reason), "%s", reason);
@@ -300,7 +301,7 @@ void oauth_poll_device(const struct oauth_client *client, struct span device_cod
 {
 	struct request request;
 	*out_answer = (struct token_answer){ 0 };
-	begin(&request, client);
+	begin_request(&request, client);
 	ask_first(&request, write_poll(&request, device_code), out_answer);
 }
 
@@ -310,7 +311,7 @@ static enum status write_code(struct request *request, const struct oauth_consen
 	TRY(add_client(request));
 	TRY(add_secret(request, "code", consent->code));
 	TRY(add_secret(request, "code_verifier", consent->verifier));
-	return add(request, "redirect_uri", consent->redirect_uri);
+	return add_field(request, "redirect_uri", consent->redirect_uri);
 }
 
 void oauth_redeem_code(const struct oauth_client *client, const struct oauth_consent *consent,
@@ -318,6 +319,6 @@ void oauth_redeem_code(const struct oauth_client *client, const struct oauth_con
 {
 	struct request request;
 	*out_answer = (struct token_answer){ 0 };
-	begin(&request, client);
+	begin_request(&request, client);
 	ask_first(&request, write_code(&request, consent), out_answer);
 }

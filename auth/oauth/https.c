@@ -86,7 +86,8 @@ static enum status set_up(CURL *handle, const struct https_request *request, str
 	return set_trust(handle, request->ca_pem);
 }
 
-static void explain(CURLcode code, const char *error, const struct intake *intake, char out_reason[HTTPS_REASON_SIZE])
+static void explain_failure(CURLcode code, const char *error, const struct intake *intake,
+			    char out_reason[HTTPS_REASON_SIZE])
 {
 	const char *what = *error ? error : curl_easy_strerror(code);
 	if (intake->is_too_large)
@@ -106,7 +107,7 @@ enum status https_post(const struct https_request *request, long *out_status, st
 	if (code == CURLE_OK)
 		code = curl_easy_getinfo(handle, CURLINFO_RESPONSE_CODE, out_status);
 	if (code != CURLE_OK)
-		explain(code, error, &intake, out_reason);
+		explain_failure(code, error, &intake, out_reason);
 	curl_easy_cleanup(handle);
 	return code == CURLE_OK ? STATUS_OK : STATUS_UNAVAILABLE;
 }

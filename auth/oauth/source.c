@@ -73,7 +73,7 @@ static const char *name_of(const struct source *source)
 	return source->client->config->name;
 }
 
-static void count(const struct source *source, enum stats_result result)
+static void count_fetch(const struct source *source, enum stats_result result)
 {
 	stats_add(tokens_role(source->tokens)->stats, COUNTER_TOKEN_FETCHES,
 		  tokens_label(source->tokens, source->client) + result, 1);
@@ -81,7 +81,7 @@ static void count(const struct source *source, enum stats_result result)
 
 /* ---- answers */
 
-static void give(const struct source *source, const struct asked *asked)
+static void give_token(const struct source *source, const struct asked *asked)
 {
 	const struct config_relay *relay = &tokens_role(source->tokens)->config->relay.items[asked->relay];
 	const struct door_credential_reply reply = {
@@ -95,7 +95,7 @@ static void give(const struct source *source, const struct asked *asked)
 	tokens_answer(source->tokens, &reply);
 }
 
-static void deny(const struct source *source, const struct asked *asked)
+static void deny_token(const struct source *source, const struct asked *asked)
 {
 	char reason[ANSWER_REASON_SIZE + 80];
 	snprintf(reason, sizeof(reason), "oauth %s: %s", name_of(source), source->reason);
@@ -109,9 +109,9 @@ static void answer_all(struct source *source)
 	source->asked_count = 0; /* an answer may break the door, and that forgets who asked */
 	for (size_t i = 0; i < asked; i++) {
 		if (has_token(source))
-			give(source, &source->asked[i]);
+			give_token(source, &source->asked[i]);
 		else
-			deny(source, &source->asked[i]);
+			deny_token(source, &source->asked[i]);
 	}
 }
 
@@ -125,7 +125,7 @@ static void set_timer(struct source *source, uint64_t at_ms)
 }
 
 /* From three quarters of it to the whole: nodes that failed together do not come back together. */
-static uint64_t jitter(uint64_t ms)
+static uint64_t add_jitter(uint64_t ms)
 {
 	unsigned char random = 0;
 	if (hash_random(&random, sizeof(random)) != STATUS_OK)
@@ -145,7 +145,7 @@ static void keep_token(struct source *source, const struct token_answer *answer,
 	source->token = token;
 	source->serial = tokens_next_serial(source->tokens);
 	source->ends_ms = begun_ms + life_ms - slack_ms;
-	source->renew_ms = begun_ms + life_ms - jitter(margin_ms) - slack_ms;
+	source->renew_ms = begun_ms + life_ms - add_jitter(margin_ms) - slack_ms;
 	source->failures = 0;
 	source->rest_until_ms = now_ms(source) + FETCH_LEAST_MS;
 	snprintf(source->reason, sizeof(source->reason), "its tokens end too soon");
@@ -161,17 +161,17 @@ static void keep_refresh(struct source *source, const struct token_answer *answe
 		log_error("oauth %s: out of memory for its new refresh token", name_of(source));
 }
 
-static void fail(struct source *source, const char *reason, bool is_refusal)
+static void fail_fetch(struct source *source, const char *reason, bool is_refusal)
 {
 	uint64_t rest_ms = is_refusal ? REFUSED_REST_MS : FAILED_REST_MS;
 	uint64_t maximum_ms = is_refusal ? REFUSED_REST_MAXIMUM_MS : FAILED_REST_MAXIMUM_MS;
 	for (unsigned i = 0; i < source->failures && rest_ms < maximum_ms; i++)
 		rest_ms *= 2;
-	rest_ms = jitter(rest_ms < maximum_ms ? rest_ms : maximum_ms);
+	rest_ms = add_jitter(rest_ms < maximum_ms ? rest_ms : maximum_ms);
 	source->failures++;
 	source->rest_until_ms = now_ms(source) + rest_ms;
 	snprintf(source->reason, sizeof(source->reason), "%s", reason);
-	count(source, is_refusal ? STATS_RESULT_REFUSED : STATS_RESULT_FAILED);
+	count_fetch(source, is_refusal ? STATS_RESULT_REFUSED : STATS_RESULT_FAILED);
 	log_warning("oauth %s: no token%s%s: %s; asked again in %llu s%s", name_of(source),
 		    *source->subject ? " for " : "", source->subject, reason,
 		    (unsigned long long)(rest_ms + 999) / 1000,
@@ -183,10 +183,10 @@ static void take_answer(struct source *source, const struct fetch *fetch)
 {
 	const struct token_answer *answer = &fetch->answer;
 	if (answer->result != ANSWER_GIVEN) {
-		fail(source, answer->reason, answer->result == ANSWER_REFUSED);
+		fail_fetch(source, answer->reason, answer->result == ANSWER_REFUSED);
 		return;
 	}
-	count(source, STATS_RESULT_OK);
+	count_fetch(source, STATS_RESULT_OK);
 	keep_refresh(source, answer);
 	keep_token(source, answer, fetch->begun_ms);
 	set_timer(source, source->renew_ms > source->rest_until_ms ? source->renew_ms : source->rest_until_ms);
@@ -199,7 +199,7 @@ static void on_fetched(void *context, struct job *job, enum status status)
 	if (status == STATUS_OK)
 		take_answer(source, (const struct fetch *)job);
 	else
-		fail(source, "no answer in time", false);
+		fail_fetch(source, "no answer in time", false);
 	answer_all(source);
 	tokens_job_ended(source->tokens, source->client);
 }
@@ -258,7 +258,7 @@ void source_begin(struct source *source)
 	}
 	if (fetch)
 		free_fetch(fetch);
-	fail(source, fetch ? "too many requests wait" : "out of memory", false);
+	fail_fetch(source, fetch ? "too many requests wait" : "out of memory", false);
 }
 
 static void on_timer(void *context)
@@ -292,13 +292,13 @@ void source_ask(struct source *source, size_t relay, struct span mailbox, uint64
 	source->is_wanted = true;
 	source->asked_ms = now_ms(source);
 	if (has_token(source)) {
-		give(source, &asked);
+		give_token(source, &asked);
 		return;
 	}
 	if (source->fetch == NULL && now_ms(source) >= source->rest_until_ms)
 		source_begin(source);
 	if (source->fetch == NULL || !put_down(source, &asked))
-		deny(source, &asked);
+		deny_token(source, &asked);
 }
 
 uint64_t source_asked_ms(const struct source *source)

@@ -45,7 +45,8 @@ static enum status write_digested(struct buf *text, uint64_t number, const char 
 	return STATUS_OK;
 }
 
-static enum status digest(uint64_t number, const char *origin, struct span token, char out_hex[HASH_SHA256_HEX_SIZE])
+static enum status digest_record(uint64_t number, const char *origin, struct span token,
+				 char out_hex[HASH_SHA256_HEX_SIZE])
 {
 	unsigned char bytes[HASH_SHA256_SIZE];
 	BUF_AUTO struct buf text;
@@ -60,7 +61,7 @@ static enum status digest(uint64_t number, const char *origin, struct span token
 static enum status write_slot(struct buf *text, uint64_t number, const char *origin, struct span token)
 {
 	char hex[HASH_SHA256_HEX_SIZE];
-	TRY(digest(number, origin, token, hex));
+	TRY(digest_record(number, origin, token, hex));
 	TRY(write_digested(text, number, origin, token));
 	TRY(buf_printf(text, " %s\n", hex));
 	return buf_append(text, token);
@@ -87,7 +88,7 @@ static enum status read_slot(struct span slot, struct token_record *out_record)
 	struct span token = span_slice(slot, end + 1, end + 1 + bytes);
 	if (!span_equal(origin, SPAN(NO_ORIGIN)))
 		snprintf(record.origin, sizeof(record.origin), "%.*s", SPAN_ARGS(origin));
-	TRY(digest(record.number, record.origin, token, expected));
+	TRY(digest_record(record.number, record.origin, token, expected));
 	if (!span_equal(hex, span_of(expected)))
 		return STATUS_INVALID;
 	TRY(secret_from_span(token, &record.token));

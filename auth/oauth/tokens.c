@@ -132,7 +132,7 @@ static struct source *find_for(struct tokens *tokens, size_t relay, struct span 
 	return find_personal(tokens, client, text);
 }
 
-static void deny(const struct tokens *tokens, uint64_t request, struct span reason)
+static void deny_request(const struct tokens *tokens, uint64_t request, struct span reason)
 {
 	const struct door_credential_reply reply = { .request = request, .reason = reason };
 	tokens_answer(tokens, &reply);
@@ -142,14 +142,14 @@ void tokens_ask(struct tokens *tokens, size_t relay, struct span mailbox, uint64
 {
 	const struct config_relay *section = &tokens->role->config->relay.items[relay];
 	if (!span_is_empty(mailbox) && !is_sender_of(section, mailbox)) {
-		deny(tokens, request, SPAN("not a mailbox of this relay"));
+		deny_request(tokens, request, SPAN("not a mailbox of this relay"));
 		return;
 	}
 	struct source *source = find_for(tokens, relay, mailbox);
 	if (source)
 		source_ask(source, relay, mailbox, request);
 	else
-		deny(tokens, request, SPAN("too many mailboxes at once, or out of memory"));
+		deny_request(tokens, request, SPAN("too many mailboxes at once, or out of memory"));
 }
 
 void tokens_refuse(struct tokens *tokens, size_t relay, struct span mailbox, uint64_t serial)

@@ -5,21 +5,21 @@
  */
 #include "auth/sasl/mechanism.h"
 
-static enum sasl_result ask(struct buf *challenge, const char *text)
+static enum sasl_result send_prompt(struct buf *challenge, const char *text)
 {
 	return buf_append_text(challenge, text) == STATUS_OK ? SASL_CHALLENGE : SASL_OUT_OF_MEMORY;
 }
 
-static enum sasl_result advance(struct sasl_state *state, const struct span *response, struct buf *challenge)
+static enum sasl_result advance_login(struct sasl_state *state, const struct span *response, struct buf *challenge)
 {
 	if (response == NULL)
-		return ask(challenge, "Username:");
+		return send_prompt(challenge, "Username:");
 	if (span_contains_byte(*response, '\0'))
 		return SASL_MALFORMED;
 	struct secret *kept = state->step == 0 ? &state->name : &state->password;
 	if (secret_from_span(*response, kept) != STATUS_OK)
 		return SASL_OUT_OF_MEMORY;
-	return state->step++ == 0 ? ask(challenge, "Password:") : SASL_COMPLETE;
+	return state->step++ == 0 ? send_prompt(challenge, "Password:") : SASL_COMPLETE;
 }
 
-const struct sasl_mechanism sasl_login = { .name = "LOGIN", .advance = advance };
+const struct sasl_mechanism sasl_login = { .name = "LOGIN", .advance = advance_login };

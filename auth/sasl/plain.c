@@ -4,7 +4,7 @@
  */
 #include "auth/sasl/mechanism.h"
 
-static enum sasl_result keep(struct sasl_state *state, struct span name, struct span password)
+static enum sasl_result keep_credentials(struct sasl_state *state, struct span name, struct span password)
 {
 	if (secret_from_span(name, &state->name) != STATUS_OK)
 		return SASL_OUT_OF_MEMORY;
@@ -13,7 +13,7 @@ static enum sasl_result keep(struct sasl_state *state, struct span name, struct 
 	return SASL_COMPLETE;
 }
 
-static enum sasl_result advance(struct sasl_state *state, const struct span *response, struct buf *challenge)
+static enum sasl_result advance_plain(struct sasl_state *state, const struct span *response, struct buf *challenge)
 {
 	(void)challenge; /* an empty one */
 	if (response == NULL)
@@ -28,11 +28,11 @@ static enum sasl_result advance(struct sasl_state *state, const struct span *res
 	struct span password = span_slice(rest, second + 1, rest.size);
 	if (span_contains_byte(password, '\0'))
 		return SASL_MALFORMED;
-	if (keep(state, authcid, password) != SASL_COMPLETE)
+	if (keep_credentials(state, authcid, password) != SASL_COMPLETE)
 		return SASL_OUT_OF_MEMORY;
 	if (!span_is_empty(authzid) && !span_equal_nocase(authzid, authcid))
 		return SASL_FORBIDDEN;
 	return SASL_COMPLETE;
 }
 
-const struct sasl_mechanism sasl_plain = { .name = "PLAIN", .advance = advance };
+const struct sasl_mechanism sasl_plain = { .name = "PLAIN", .advance = advance_plain };
