@@ -1,9 +1,7 @@
 /*
- * The auth role: who somebody is, and what relays are logged in with. It holds
- * the secrets that no client-facing process may have. Starts by taking its
- * descriptors, reading the app passwords and the CA files; after that it opens
- * nothing but connections to directories and to token endpoints. What it can't start with, it says in
- * the log, and ends.
+ * The auth role: who a client is, and what upstreams are logged in with. It holds the secrets that no client-facing
+ * process may have. It starts by taking its descriptors and reading the app passwords and the CA files; after that it
+ * opens nothing but connections to directories and to token endpoints. If it can't start, it logs why and ends.
  */
 #include "auth/auth.h"
 
@@ -96,7 +94,7 @@ static enum status fill_vault(struct auth *auth)
 		snprintf(name, sizeof(name), "relay-password:%s", config->relay.items[i].name);
 		enum status status = role_take_secret(auth->role, name, &password);
 		if (status == STATUS_NOT_FOUND)
-			continue; /* asked for it, the vault says that it is missing */
+			continue; /* the vault says that it is missing when asked for it */
 		if (status != STATUS_OK)
 			return status;
 		vault_put(auth->vault, i, &password);

@@ -32,7 +32,7 @@ struct auth {
 	const struct relay_door_handler *relay_handler;
 	struct gate_door *gates;   /* a list */
 	struct door *relay;        /* NULL: none now */
-	uint32_t relay_instance;   /* of the process behind it */
+	uint32_t relay_instance;   /* of the process at its other end */
 	struct map granting;       /* exchanges that wait for GRANTED, by number */
 	uint64_t last_grant;       /* the number of the last GRANT; a new process begins anew, as does its door */
 	struct door *admin;        /* NULL: none now */

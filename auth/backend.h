@@ -1,4 +1,7 @@
-/* What a back end is to the chain: a row. Each is asked with begin() and says chain_answer() or chain_pass(), now or later. */
+/*
+ * What a back end is to the chain: a row. Each is asked with begin(), and calls chain_answer() or chain_pass() at once
+ * or later.
+ */
 #ifndef AUTH_BACKEND_H
 #define AUTH_BACKEND_H
 

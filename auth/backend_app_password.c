@@ -1,8 +1,8 @@
 /*
- * The back end of app passwords. What has the form and the checksum of one is
- * judged here for good, so that a guess at one never reaches the directory and
- * can't lock an account there. Whose it is says the directory, where there is
- * one: who left it, or is disabled there, may not send.
+ * The back end of app passwords. Whatever has the form and the checksum of one
+ * is judged here for good, so that a guess at one never reaches the directory
+ * and can't lock an account there. Where there is a directory, it says who the
+ * user is: whoever was removed from it, or is disabled there, may not send.
  */
 #include <time.h>
 
@@ -143,15 +143,15 @@ static void identify_user(struct chain_ask *ask)
 static void judge_password(struct chain_ask *ask, const struct secret *normal)
 {
 	struct app_password_store *store = ask->chain->parts.store;
-	const struct credentials *who = ask->credentials;
+	const struct credentials *credentials = ask->credentials;
 	if (store_refresh(store) != STATUS_OK) {
-		log_error("app passwords: the file is damaged or can't be read, behind line %llu",
+		log_error("app passwords: the file is damaged or can't be read, after line %llu",
 			  (unsigned long long)store_line(store));
 		defer_verdict(ask, "app passwords can't be read");
 		return;
 	}
 	struct app_password_record *record = NULL;
-	enum status status = store_match(store, who->name, normal, &record);
+	enum status status = store_match(store, credentials->name, normal, &record);
 	if (status == STATUS_NOT_FOUND) {
 		refuse_password(ask, "wrong app password");
 		return;
@@ -163,7 +163,7 @@ static void judge_password(struct chain_ask *ask, const struct secret *normal)
 	snprintf(ask->decision.app_password_id, sizeof(ask->decision.app_password_id), "%s", record->id);
 	if (record->expires_s && now_s() >= record->expires_s)
 		refuse_password(ask, "app password expired");
-	else if (record->from_text[0] && !network_contains(&record->from, span_of(who->address)))
+	else if (record->from_text[0] && !network_contains(&record->from, span_of(credentials->address)))
 		refuse_password(ask, "app password not allowed from this address");
 	else
 		identify_user(ask);

@@ -10,8 +10,8 @@
 #include "auth/entries.h"
 #include "base/log.h"
 
-#define RENAMED_MAXIMUM \
-	2 /* one entry that we remembered may be outdated; a directory that goes on is at odds with itself */
+/* One entry that we remembered may be outdated; a directory that goes on is at odds with itself. */
+#define RENAMED_MAXIMUM 2
 
 static void answer_ldap(struct chain_ask *ask, enum verdict verdict, const char *reason)
 {
@@ -76,7 +76,7 @@ static void remember_login(struct chain_ask *ask, const struct identity *identit
 		log_debug("a login was not kept");
 }
 
-/* NULL, or who logged in with this; with `same_address` only if from here. */
+/* Whoever logged in with this password lately, with `same_address` only if from this address; NULL: nobody. */
 static const struct identity *recall_login(struct chain_ask *ask, bool same_address)
 {
 	struct chain_parts *parts = &ask->chain->parts;
@@ -94,8 +94,8 @@ static const struct identity *recall_login(struct chain_ask *ask, bool same_addr
 static void ask_next_directory(struct chain_ask *ask);
 
 /*
- * The directory knows him by another name, and a guess must count against him whatever the spelling (a directory folds
- * case, width and blanks): the throttle is asked once more before his password is tried.
+ * The directory knows the user by another name, and a guess must count against them whatever the spelling (a directory
+ * folds case, width and blanks): the throttle is asked once more before their password is tried.
  */
 static void take_other(struct chain_ask *ask, const char *user)
 {
@@ -155,9 +155,10 @@ static void ask_next_directory(struct chain_ask *ask)
 }
 
 /*
- * A throttled user's password is not tried any more, neither here nor there:
- * the memory of logins would tell right guesses too. Only who logged in with it
- * from the same address lately goes on undisturbed by strangers' guesses.
+ * A throttled user's password is no longer tried, neither at the directory nor
+ * against remembered logins, which would reveal right guesses too. Only a client
+ * that logged in with it from the same address lately may go on, undisturbed by
+ * strangers' guesses.
  */
 static void begin_ldap(struct chain_ask *ask)
 {

@@ -17,7 +17,7 @@ struct cache_key {
 	unsigned char mac[HASH_SHA256_SIZE];
 };
 
-/* HMAC-SHA256 under `key` over the parts, each behind its length: no two lists of parts are the same bytes. */
+/* HMAC-SHA256 under `key` over the parts, each after its length: no two lists of parts make the same bytes. */
 MUST_USE enum status cache_make_key(const struct secret *key, const struct span *parts, size_t count,
 				    struct cache_key *out_key);
 

@@ -31,13 +31,13 @@ enum status chain_init(struct chain *chain, const struct chain_parts *parts)
 
 /* ---- the verdict */
 
-/* False: what can't be counted can't be bounded, so that nobody hears whether it was right. */
+/* False: it can't be counted. Guesses would be unbounded, so the client does not hear whether this one was right. */
 static bool count_failure(struct chain_ask *ask)
 {
-	const struct credentials *who = ask->credentials;
+	const struct credentials *credentials = ask->credentials;
 	struct chain_parts *parts = &ask->chain->parts;
-	return throttle_fail(parts->throttle, who->gate, span_of(who->address), span_of(ask->user),
-			     secret_reveal(&who->password), loop_now_ms(parts->loop)) == STATUS_OK;
+	return throttle_fail(parts->throttle, credentials->gate, span_of(credentials->address), span_of(ask->user),
+			     secret_reveal(&credentials->password), loop_now_ms(parts->loop)) == STATUS_OK;
 }
 
 void chain_answer(struct chain_ask *ask, enum verdict verdict, enum stats_method method, const char *reason)

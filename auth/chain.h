@@ -63,8 +63,8 @@ struct chain_ask {
 	void *context;
 	size_t backend;   /* being asked */
 	size_t directory; /* being asked */
-	char user
-		[NAME_SIZE]; /* whose password it would be: the name given, until a directory knows better; guesses count against him */
+	/* Whose password it would be, and who guesses count against: the name given, until a directory knows better. */
+	char user[NAME_SIZE];
 	unsigned renamed; /* how often it knew better */
 	struct directory_ask *waiting;
 	bool address_blocked;

@@ -10,7 +10,7 @@ static void send_text(const struct control_call *call, struct span json)
 	struct auth *auth = call->auth;
 	struct door_control_reply reply = { .request = call->request, .json = json };
 	if (auth->admin == NULL || auth->admin_generation != call->generation)
-		return; /* who asked is gone */
+		return; /* whoever asked is gone */
 	if (door_send_control_reply(auth->admin, &reply) != STATUS_OK)
 		log_warning("the admin role does not take an answer");
 }

@@ -1,8 +1,8 @@
 /*
  * "relay authorize": a first refresh token, by the device flow where the
  * provider has one for mail (RFC 8628), else by its consent page. The first
- * request begins, and is answered with an id; the ones behind it show the id
- * and poll, or bring the code. What they fetch is done by a job's thread.
+ * request begins, and is answered with an id; the ones after it show the id
+ * and poll, or bring the code. A job's thread does the fetching.
  */
 #include <stdlib.h>
 

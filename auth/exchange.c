@@ -58,7 +58,7 @@ static void finish_exchange(struct exchange *exchange, const char *reply)
 	exchange_free(&exchange);
 }
 
-/* Refuses when its time has come. */
+/* The reply is sent at the next whole FAILURE_STEP_MS. */
 static void refuse_login(struct exchange *exchange, const char *reply)
 {
 	uint64_t elapsed_ms = now_ms(exchange) - exchange->checked_from_ms;
@@ -134,7 +134,7 @@ static void ask_relay(struct exchange *exchange)
 	refuse_login(exchange, REPLY_UNAVAILABLE);
 }
 
-/* A list too long is cut: the user may use less than the configuration says, and hears so when he tries. */
+/* A list too long is cut: the user may use less than the configuration says, and hears so when they try. */
 static void lend_senders(struct exchange *exchange)
 {
 	const struct config *config = auth_of(exchange)->role->config;
@@ -174,7 +174,7 @@ static void confirm_grant(struct exchange *exchange)
 
 /* ---- credentials */
 
-/* A name that can't be one is no other case than a name that nobody has. */
+/* An impossible name is treated as an unknown user. */
 static void reject_credentials(struct exchange *exchange, const char *reason)
 {
 	struct span given = span_slice(secret_reveal(&exchange->sasl.name), 0, NAME_MAXIMUM);
@@ -208,7 +208,7 @@ static void check_credentials(struct exchange *exchange, enum sasl_result result
 
 /* ---- steps */
 
-/* No guess, so it is answered at once and not counted as one; but whoever probes with it shows in the audit. */
+/* This is no guess, so it is answered at once and not counted; but whoever probes with it shows in the audit. */
 static void reject_form(struct exchange *exchange, const char *reply, const char *reason)
 {
 	auth_grant_report_failure(exchange, (struct span){ 0 }, reason);

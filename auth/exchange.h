@@ -1,7 +1,7 @@
 /*
  * One AUTH of one client (RFC 4954, 4): the mechanism's steps give credentials,
- * the chain judges them, the relay confirms that it holds the grant, and then
- * only the client hears 235.
+ * the chain judges them, the relay confirms that it holds the grant, and only
+ * then does the client hear 235.
  *
  * Every refusal is answered at a whole number of FAILURE_STEP_MS after the
  * credentials were there, so that neither the text nor the time tells an
@@ -27,7 +27,10 @@ enum exchange_state {
 	EXCHANGE_REFUSED,  /* the reply waits for its time */
 };
 
-/* Invariants: in its gate's map for life; in auth->granting iff EXCHANGE_GRANTING; `timer` is set in every state but CHECKING. */
+/*
+ * Invariants: in its gate's map for life; in auth->granting iff EXCHANGE_GRANTING; `timer` is set in every state but
+ * EXCHANGE_CHECKING.
+ */
 struct exchange {
 	struct map_link by_request;
 	struct map_link by_grant;

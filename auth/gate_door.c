@@ -106,7 +106,7 @@ static enum status offer_mechanisms(struct gate_door *gate)
 	return door_send_mechanisms(gate->door, &message);
 }
 
-/* A gate has one door: who says again and again that his is lost must not pile them up here. */
+/* A gate has one door: one that says again and again that its door is lost must not pile them up here. */
 static void detach_former(struct auth *auth, uint32_t instance)
 {
 	struct gate_door *former = auth->gates;

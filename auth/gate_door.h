@@ -1,6 +1,6 @@
 /*
- * One gate's door: frames become calls of a handler, which owns the exchanges; answers go out. The door's end is the end
- * of its exchanges.
+ * One gate's door: frames become calls of a handler, which owns the exchanges; answers go out. When the door ends, its
+ * exchanges end with it.
  */
 #ifndef AUTH_GATE_DOOR_H
 #define AUTH_GATE_DOOR_H

@@ -1,6 +1,6 @@
 /*
  * Who somebody is, as a back end found out: the canonical name, the groups and
- * the addresses he may send from. Lists are kept as doors carry them.
+ * the addresses they may send from. Lists are kept as doors carry them.
  */
 #ifndef AUTH_IDENTITY_H
 #define AUTH_IDENTITY_H
@@ -23,9 +23,9 @@ void identity_init(struct identity *identity);
 void identity_free(struct identity *identity); /* leaves it initialized and empty */
 /* Into an initialized one, which loses what it held. */
 MUST_USE enum status identity_copy(const struct identity *from, struct identity *out_copy);
-/* Someone whom no directory describes: no groups, and his own name as sender if it is an address. */
+/* A user whom no directory describes: no groups, and their own name as sender if it is an address. */
 MUST_USE enum status identity_of_name(const char *name, struct identity *out_identity);
-/* Adds the addresses of the `senders` sections that name this user or a group of his. */
+/* Adds the addresses of the `senders` sections that name this user or one of their groups. */
 MUST_USE enum status identity_lend_senders(const struct config *config, struct identity *identity);
 /* Adds to a list. STATUS_TOO_LARGE: left out, the list stays whole. */
 MUST_USE enum status identity_add(struct buf *list, struct span item);

@@ -11,7 +11,7 @@
 #define STACK_SIZE (512U << 10) /* bytes a thread: a TLS handshake takes some 30 KiB, a name look-up up to 100 */
 #define TICK_MS 100             /* how exactly deadlines are kept */
 
-/* Invariants: `queue` and `ran` and every job's state are touched under `lock` only; the list of all, by the loop only. */
+/* Invariants: `queue`, `ran` and every job's state are touched under `lock` only; the list of all by the loop only. */
 struct jobs {
 	struct loop *loop;
 	struct jobs_settings settings;

@@ -1,14 +1,13 @@
 /*
- * Work that waits, done by threads so that the loop never does: a bounded
- * queue, a deadline for each job, and a wakeup back to the loop. A job whose
- * deadline has passed, or that was forgotten, may still be running: its result
- * is dropped when it comes.
+ * Work that waits, done by threads so that the loop never does: a bounded queue, a deadline for each job, and a wakeup
+ * back to the loop. A job whose deadline has passed, or that was forgotten, may still be running: its result is
+ * dropped when it comes.
  *
- * Jobs have owners. No owner takes more than half of the queue, and one whose turn it was lets another go first: so
- * whoever asks for more than can be done waits, and nobody else does.
+ * Jobs have owners. No owner takes more than half of the queue, and one that just had its turn lets another go first:
+ * so an owner that asks for more than can be done waits, and no other does.
  *
- * The threads block all signals and have small stacks. Everything here but
- * `run`, `enter` and `leave` happens on the loop's thread.
+ * The threads block all signals and have small stacks. Everything here but `run`, `enter` and `leave` happens on the
+ * loop's thread.
  */
 #ifndef AUTH_JOBS_H
 #define AUTH_JOBS_H
@@ -60,10 +59,10 @@ MUST_USE enum status jobs_create(struct loop *loop, const struct jobs_settings *
  * dropped without on_done. NULL-safe; sets to NULL.
  */
 bool jobs_free(struct jobs **jobs);
-#define JOBS_STOP_MS \
-	2000 /* a look-up that is cut off ends at once; a name server may take longer, and is not waited for */
+/* A look-up that is cut off ends at once; a name server may take longer, and is not waited for. */
+#define JOBS_STOP_MS 2000
 
-/* Takes the job over. STATUS_UNAVAILABLE: the queue, or its owner's half of it, is full, and the job stays the caller's. */
+/* Takes the job over. STATUS_UNAVAILABLE: the queue or its owner's half is full, and the job stays the caller's. */
 MUST_USE enum status jobs_submit(struct jobs *jobs, struct job *job, uint64_t timeout_ms);
 /* Its on_done is not called any more. */
 void jobs_forget(struct jobs *jobs, struct job *job);

@@ -1,5 +1,5 @@
 /*
- * User names as everything behind SASL knows them: without blanks at the ends,
+ * User names as everything after SASL knows them: without blanks at the ends,
  * ASCII letters in lower case, no control bytes. Clients send names in any case.
  */
 #ifndef AUTH_NAME_H

@@ -1,4 +1,4 @@
-/* Two bounded tables of counters, one of addresses and one of users, keyed by digests that nobody outside can aim at. */
+/* Two bounded tables of counters, one of addresses and one of users, keyed by digests that no outsider can aim at. */
 #include "auth/throttle.h"
 
 #include <stdlib.h>
@@ -30,7 +30,7 @@ struct entry {
 	struct map_link link;
 	struct entry *older, *newer;
 	char subject[NAME_SIZE];
-	uint64_t limit; /* failures from which on it is refused */
+	uint64_t limit; /* at so many failures it is refused */
 	uint64_t began_ms;
 	uint64_t failures;
 	struct gate_failures by_gate[GATES_KEPT];
@@ -99,7 +99,10 @@ void throttle_free(struct throttle **throttle)
 	*throttle = NULL;
 }
 
-/* What a subject is counted under: an address for its network, and for those of other widths around it. False: there is none of this width. */
+/*
+ * What a subject is counted under: an address for its network, and for those of other widths around it. False: there is
+ * none of this width.
+ */
 static bool name_subject(enum throttle_kind kind, struct span subject, unsigned width, char out_name[NAME_SIZE])
 {
 	if (kind == THROTTLE_ADDRESS)

@@ -18,7 +18,7 @@ static int digit_value(char c)
 	return c >= '2' && c <= '7' ? c - '2' + 26 : -1;
 }
 
-/* Of the random part, read as a number in base 32 behind a digit 1, so that all zeroes do not check themselves. */
+/* Of the random part, read as a number in base 32 after a leading 1, so that all zeroes are no valid app password. */
 static unsigned compute_checksum(const char *normal)
 {
 	unsigned sum = 1;
@@ -77,8 +77,8 @@ static bool is_general_filler(struct span typed)
 }
 
 /*
- * The size of a blank or a dash at the front of `typed`, also as mail, word processors and phones make of ASCII ones;
- * 0: it is something else.
+ * The size of a blank or a dash at the front of `typed`, including what mail programs, word processors and phones make
+ * of ASCII ones; 0: it is something else.
  */
 static size_t measure_filler(struct span typed)
 {

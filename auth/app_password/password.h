@@ -1,9 +1,9 @@
 /*
  * The form of app passwords: 25 characters of base32 (RFC 4648, 6), shown in
  * five groups of five. 23 of them are random (115 bits), two are a checksum
- * that catches every single wrong character and every swap of neighbours, so
- * that a typing fault is told from a guess and what is no app password from
- * what is one. At that strength one salted SHA-256 is enough.
+ * that catches every single wrong character and every swap of neighbours. It
+ * tells a typing error from a guess, and an app password from anything else.
+ * At that strength one salted SHA-256 is enough.
  *
  * A "normal" app password is the 25 characters in upper case without dashes.
  */
@@ -29,7 +29,10 @@ struct app_password_hash {
 MUST_USE enum status app_password_generate(struct secret *out_normal);
 /* As it is shown to people: AAAAA-BBBBB-CCCCC-DDDDD-EEEEE. */
 MUST_USE enum status app_password_show(const struct secret *normal, struct secret *out_shown);
-/* What somebody typed or pasted, with any blanks and dashes, those of Unicode too, and any case. STATUS_NOT_FOUND: has not the form, or the checksum is wrong. */
+/*
+ * What somebody typed or pasted, with any blanks and dashes, those of Unicode too, and in any case. STATUS_NOT_FOUND:
+ * it does not have the form, or the checksum is wrong.
+ */
 MUST_USE enum status app_password_normalize(struct span typed, struct secret *out_normal);
 
 /* With a new salt. */

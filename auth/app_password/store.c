@@ -12,7 +12,7 @@
 
 #define READ_SIZE 65536 /* bytes a pread; a whole line always fits */
 
-/* Invariant: every record stands in both tables; `offset` is behind the last line applied. */
+/* Invariant: every record stands in both tables; `offset` is after the last line applied. */
 struct app_password_store {
 	int fd;
 	uint64_t offset; /* bytes of the file applied */
@@ -140,7 +140,7 @@ uint64_t store_line(const struct app_password_store *store)
 	return store->lines;
 }
 
-/* Locks the file against other processes, or gives it free. */
+/* Locks the file against other processes, or releases it. */
 static enum status lock_file(int fd, short type)
 {
 	struct flock range = { .l_type = type, .l_whence = SEEK_SET };
@@ -151,7 +151,7 @@ static enum status lock_file(int fd, short type)
 	return result == 0 ? STATUS_OK : STATUS_SYSTEM;
 }
 
-/* Under the lock nobody is in the middle of a line: what has no end now never gets one. */
+/* Under the lock nobody is in the middle of a line: one without an end now will never get one. */
 static enum status cut_torn_line(struct app_password_store *store, uint64_t *out_cut)
 {
 	struct stat file;

@@ -43,7 +43,10 @@ struct app_password_store;
 
 /* Takes over the descriptor (read-write, append). Empty until store_load. */
 MUST_USE enum status store_create(int fd, struct app_password_store **out_store);
-/* Reads the whole file; *out_cut is how many bytes of a torn last line were cut off. May wait for another process's append. */
+/*
+ * Reads the whole file; *out_cut is how many bytes of a torn last line were cut off. May wait for another process's
+ * append.
+ */
 MUST_USE enum status store_load(struct app_password_store *store, uint64_t *out_cut);
 void store_close(struct app_password_store **store); /* NULL-safe; sets to NULL; no append may be under way */
 
@@ -52,7 +55,10 @@ MUST_USE enum status store_refresh(struct app_password_store *store);
 /* Lines applied so far: a fault is in the next one. */
 uint64_t store_line(const struct app_password_store *store);
 
-/* The record of this user that the password belongs to, whether or not it may be used now. STATUS_NOT_FOUND: wrong; any other: nobody knows. */
+/*
+ * The record of this user that the password belongs to, whether or not it may be used now. STATUS_NOT_FOUND: the
+ * password is wrong; any other: it can't be known.
+ */
 MUST_USE enum status store_match(struct app_password_store *store, const char *user, const struct secret *normal,
 				 struct app_password_record **out_record);
 struct app_password_record *store_find(struct app_password_store *store, const char *id);
@@ -65,7 +71,7 @@ MUST_USE enum status store_format_create(const struct app_password_record *recor
 MUST_USE enum status store_format_revoke(const char *id, struct buf *line);
 /*
  * Appends one line and forces it to disk. For a job's thread: it waits for the
- * disk. All or nothing: what was written of a line that failed is cut off again.
+ * disk. All or nothing: if it fails, the part that was written is cut off again.
  */
 MUST_USE enum status store_append(const struct app_password_store *store, struct span line);
 

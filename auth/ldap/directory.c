@@ -8,8 +8,8 @@
 #include "base/log.h"
 
 #define LOOK_UP_THREADS 2 /* of short questions, mostly answered from the cache */
-#define QUEUE_MAXIMUM \
-	2000 /* questions waiting for a thread, half of them of one gate: more than a directory answers in its time-out */
+/* Questions waiting for a thread, at most half of them one gate's: more than a directory answers in its time-out. */
+#define QUEUE_MAXIMUM 2000
 #define PROBE_INTERVAL_MS 10000 /* how soon the gauge follows without any login */
 #define LATE_MS 500             /* by which a thread that keeps its time-outs is surely done */
 

@@ -1,7 +1,7 @@
 /*
  * A directory, seen from the loop: questions go to threads, answers come back
  * as callbacks. Password checks and look-ups have threads of their own, so that
- * app passwords never queue behind LDAP logins.
+ * app passwords never wait in line with LDAP logins.
  */
 #ifndef AUTH_LDAP_DIRECTORY_H
 #define AUTH_LDAP_DIRECTORY_H
@@ -23,9 +23,11 @@ MUST_USE enum status directory_create(struct loop *loop, const struct config_lda
 void directory_free(struct directory **directory); /* NULL-safe; sets to NULL; answers under way are dropped */
 
 /*
- * `owner` is the gate whose client asks: gates take turns (auth/jobs.h). `password` NULL: a look-up. Else it is tried on `user` alone, or on whoever is found when that is NULL: a directory
- * finds one user by many spellings of his name, and the throttle must be asked about him, not about a spelling. The answer is called once, later, valid during the call, unless it is
- * forgotten before: with VERDICT_UNAVAILABLE when the deadline passed. STATUS_UNAVAILABLE: too many wait already.
+ * `owner` is the gate whose client asks: gates take turns (auth/jobs.h). `password` NULL: a look-up. Else it is tried
+ * on `user` alone, or on whoever is found when that is NULL: a directory finds one user by many spellings of their
+ * name, and the throttle must be asked about the user, not about a spelling. `on_answer` is called once, later, unless
+ * the question is forgotten before, and with VERDICT_UNAVAILABLE when the deadline passed; the answer is valid during
+ * the call. STATUS_UNAVAILABLE: too many wait already.
  */
 MUST_USE enum status directory_question(struct directory *directory, uint64_t owner, const char *name, const char *user,
 					const struct secret *password,

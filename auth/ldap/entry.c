@@ -74,7 +74,7 @@ static bool is_disabled(LDAP *handle, LDAPMessage *entry)
 	uint64_t flags = 0;
 	if (control && control[0] &&
 	    (span_to_u64(span_of_value(control[0]), &flags) != STATUS_OK || flags & ACCOUNT_DISABLED))
-		return true; /* a number that can't be read too: in doubt, no */
+		return true; /* an unreadable number disables, too: in doubt, no */
 	if (lock && lock[0] && span_equal_nocase(span_of_value(lock[0]), SPAN("TRUE")))
 		return true;
 	return locked && locked[0] && span_starts_with(span_of_value(locked[0]), SPAN("0000"));

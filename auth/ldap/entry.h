@@ -1,4 +1,4 @@
-/* A user's entry in the directory: which attributes are asked for, and what they make of him. */
+/* A user's entry in the directory: which attributes are asked for, and what identity they make. */
 #ifndef AUTH_LDAP_ENTRY_H
 #define AUTH_LDAP_ENTRY_H
 
@@ -7,7 +7,7 @@
 #include "auth/identity.h"
 #include "config/config.h"
 
-/* The attributes to ask for, NULL at the end; the array is the caller's to free, the names are not. NULL: out of memory. */
+/* The attributes to ask for, NULL at the end; the caller frees the array, not the names. NULL: out of memory. */
 char **ldap_entry_attributes(const struct config_ldap *config);
 
 /*

@@ -10,7 +10,7 @@
 /* ---- the socket */
 
 /*
- * Connected: from here on the watchdog alone keeps the time. With a network time-out of its own libldap would make the
+ * Connected: from here on only the watchdog keeps time. With a network time-out of its own libldap would make the
  * socket non-blocking for the handshake and, with GnuTLS, try to read it over and over until the server speaks.
  */
 static int add_socket(LDAP *handle, Sockbuf *socket, LDAPURLDesc *server, struct sockaddr *address,

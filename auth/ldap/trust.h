@@ -1,4 +1,4 @@
-/* Which certificates a directory's servers are believed by: libldap's TLS contexts, made at start. */
+/* Which CA certificates a directory's servers are checked against: libldap's TLS contexts, made at start. */
 #ifndef AUTH_LDAP_TRUST_H
 #define AUTH_LDAP_TRUST_H
 

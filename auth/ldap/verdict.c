@@ -16,7 +16,7 @@ struct directory_code {
 };
 
 static const struct directory_code directory_codes[] = {
-	/* said only to who gave the right password */
+	/* said only to clients that gave the right password */
 	{ "data 532,", VERDICT_DISABLED, "password expired" },
 	{ "data 533,", VERDICT_DISABLED, "account disabled" },
 	{ "data 701,", VERDICT_DISABLED, "account expired" },
@@ -56,7 +56,7 @@ enum verdict ldap_judge_bind(const struct ldap_bind_answer *answer, const char *
 		*out_reason = "account locked";
 		return VERDICT_WRONG;
 	case LDAP_INAPPROPRIATE_AUTH: /* an entry without a password */
-	case LDAP_NO_SUCH_OBJECT:     /* an entry that went away since the search */
+	case LDAP_NO_SUCH_OBJECT:     /* the entry is gone since the search */
 		*out_reason = "no password there";
 		return VERDICT_WRONG;
 	default:

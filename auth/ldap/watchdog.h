@@ -2,7 +2,7 @@
  * Ends LDAP operations that libldap would not: its own time-outs do not bound
  * a TLS handshake (a frozen server held one over 25 s). One thread watches the
  * deadlines of all attempts and shuts down the sockets of those that are late,
- * upon which libldap returns an error to the thread that waits.
+ * so that libldap returns an error to the thread that waits.
  */
 #ifndef AUTH_LDAP_WATCHDOG_H
 #define AUTH_LDAP_WATCHDOG_H
@@ -16,7 +16,10 @@
 
 struct ldap_watchdog;
 
-/* One thread's attempt at one server. Invariant: in the watchdog's list iff armed. All of it is guarded by the watchdog's lock. */
+/*
+ * One thread's attempt at one server, guarded by the watchdog's lock. Invariant: it is in the watchdog's list iff
+ * armed.
+ */
 struct ldap_guard {
 	struct ldap_watchdog *watchdog;
 	struct ldap_guard *next;

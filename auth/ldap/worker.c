@@ -118,7 +118,7 @@ static int search_user(struct ldap_worker *worker, struct ldap_link *link, const
 				shared->attributes, out_result);
 }
 
-/* The user's own connection says whether the password is his. */
+/* A bind on the user's connection says whether the password is theirs. */
 static enum verdict try_password(struct ldap_worker *worker, struct links *links, const char *uri, const char *dn,
 				 struct ldap_request *request)
 {
@@ -194,7 +194,7 @@ static enum verdict ask_over_links(struct ldap_worker *worker, struct links *lin
 	return find_user(worker, links, uri, request);
 }
 
-/* One server, within one time-out. A kept connection may have been closed by the server: then once more on a new one. */
+/* One server, within one time-out. The server may have closed a kept connection: then once more on a new one. */
 static enum verdict ask_server(struct ldap_worker *worker, size_t index, struct ldap_request *request)
 {
 	struct links *links = &worker->links[index];

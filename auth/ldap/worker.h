@@ -13,8 +13,8 @@
 #include "auth/verdict.h"
 #include "base/secret.h"
 
-#define LDAP_DOWN_MS \
-	3000 /* how long a server that failed is skipped: short enough to be back soon, long enough not to wait each time */
+/* How long a server that failed is skipped: short enough to be back soon, long enough not to wait each time. */
+#define LDAP_DOWN_MS 3000
 
 /* What threads share of one server. */
 struct ldap_server {
@@ -37,8 +37,8 @@ struct ldap_shared {
 
 enum ldap_question {
 	LDAP_PROBE,   /* does it answer at all? */
-	LDAP_LOOK_UP, /* is this user there, and what may he do? */
-	LDAP_CHECK,   /* the same, and is this his password? */
+	LDAP_LOOK_UP, /* is this user there, and what may they do? */
+	LDAP_CHECK,   /* the same, and is this their password? */
 };
 
 struct ldap_request {

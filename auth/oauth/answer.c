@@ -28,7 +28,7 @@ static uint64_t read_number(const json_t *object, const char *name, uint64_t oth
 	return number < maximum ? number : maximum;
 }
 
-/* RFC 6750, 2.1: what may stand behind "Bearer ", and nothing that could end a line or a field. */
+/* RFC 6750, 2.1: what may stand after "Bearer ", and nothing that could end a line or a field. */
 static bool is_token(struct span text)
 {
 	if (text.size == 0 || text.size > ANSWER_TOKEN_MAXIMUM)
@@ -57,7 +57,7 @@ static void copy_masked(const json_t *object, const char *name, struct answer_se
 
 /* ---- errors */
 
-/* What a later try may get past; 429 and 5xx are such as well. */
+/* What a later try may get past, 429 and 5xx included. */
 static bool is_passing(long http_status, const char *error)
 {
 	return http_status == 429 || http_status >= 500 || strcmp(error, "temporarily_unavailable") == 0 ||

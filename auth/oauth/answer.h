@@ -1,6 +1,6 @@
 /*
- * What a token endpoint answers (RFC 6749, 5; RFC 8628, 3.2 and 3.5): JSON of
- * a stranger, read with bounds. Its words reach the log masked.
+ * What a token endpoint answers (RFC 6749, 5; RFC 8628, 3.2 and 3.5): a
+ * stranger's JSON, read with bounds. Its words reach the log masked.
  */
 #ifndef AUTH_OAUTH_ANSWER_H
 #define AUTH_OAUTH_ANSWER_H
@@ -17,7 +17,7 @@
 
 enum answer_result {
 	ANSWER_FAILED,  /* not reached, not understood, or not able to answer now */
-	ANSWER_REFUSED, /* it says no; asked again it would say no again */
+	ANSWER_REFUSED, /* it says no, and would say no again */
 	ANSWER_GIVEN,
 };
 

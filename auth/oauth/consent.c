@@ -1,4 +1,4 @@
-/* The installed-app flow: a page to open (RFC 8252), bound to us by PKCE (RFC 7636) and a state. Pure but for chance. */
+/* The installed-app flow: a page to open (RFC 8252), bound to us by PKCE (RFC 7636) and a state. Pure, chance aside. */
 #include "auth/oauth/consent.h"
 
 #include "auth/oauth/form.h"
@@ -38,7 +38,7 @@ static enum status add_all(const struct consent *consent, struct buf *query)
 	TRY(form_add(query, "code_challenge_method", SPAN("S256")));
 	if (consent->client->config->provider != OAUTH_GOOGLE)
 		return STATUS_OK;
-	/* Without these Google gives a refresh token at the first consent alone. */
+	/* Without these Google gives a refresh token at the first consent only. */
 	TRY(form_add(query, "access_type", SPAN("offline")));
 	return form_add(query, "prompt", SPAN("consent"));
 }

@@ -24,7 +24,7 @@ void consent_end(struct consent *consent);
 /* The flow by the consent page: verifier, state, and appends the page's address to `out_url`. */
 MUST_USE enum status consent_begin_page(struct consent *consent, unsigned port, struct buf *out_url);
 /*
- * The code in what an administrator gives: the address that his browser was
+ * The code in what an administrator gives: the address that their browser was
  * sent to, its query, or the code alone. STATUS_INVALID: none, or of another
  * consent; STATUS_REFUSED: the page said no.
  */

@@ -5,7 +5,7 @@
 #include "base/buf.h"
 #include "base/span.h"
 
-/* Appends "name=value", behind "&" where something is there already. All but letters, digits and "-._~" is encoded. */
+/* Appends "name=value", after "&" where something is there already. All but letters, digits and "-._~" is encoded. */
 MUST_USE enum status form_add(struct buf *form, const char *name, struct span value);
 /* Appends the decoded value of the first such name. STATUS_NOT_FOUND; STATUS_INVALID: its encoding is broken. */
 MUST_USE enum status form_find(struct span form, const char *name, struct buf *out_value);

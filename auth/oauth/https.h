@@ -24,7 +24,7 @@ struct https_request {
 
 /* Once in the process's life, before the first thread. */
 MUST_USE enum status https_open(void);
-/* STATUS_OK: there is an answer, of whatever status. Else out_reason, for the log, is written. `out_body` is the caller's, empty. */
+/* STATUS_OK: there is an answer, of any status. Else out_reason is for the log. `out_body` is the caller's, empty. */
 MUST_USE enum status https_post(const struct https_request *request, long *out_status, struct buf *out_body,
 				char out_reason[HTTPS_REASON_SIZE]);
 

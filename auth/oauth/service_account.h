@@ -13,7 +13,7 @@
 #define ACCOUNT_TEXT_SIZE 320 /* bytes, the NUL included */
 
 struct service_account {
-	char email[ACCOUNT_TEXT_SIZE];  /* client_email: who asks */
+	char email[ACCOUNT_TEXT_SIZE];  /* client_email: the account itself */
 	char key_id[ACCOUNT_TEXT_SIZE]; /* "": not told */
 	struct secret key;              /* PEM */
 };

@@ -17,9 +17,9 @@
 #define MARGIN_MAXIMUM_MS 300000 /* renewed so long before the end, or at a fifth of short lives */
 #define SLACK_MAXIMUM_MS 10000   /* not given so close to its end: a login takes a moment */
 #define FETCH_LEAST_MS 1000      /* between two fetches, however short tokens live */
-#define FAILED_REST_MS 1000      /* first rest behind an endpoint that did not answer */
+#define FAILED_REST_MS 1000      /* first rest after an endpoint did not answer */
 #define FAILED_REST_MAXIMUM_MS 60000
-#define REFUSED_REST_MS 15000 /* first rest behind a refusal: only people can mend it */
+#define REFUSED_REST_MS 15000 /* first rest after a refusal: only people can mend it */
 #define REFUSED_REST_MAXIMUM_MS 900000
 
 struct asked {
@@ -106,7 +106,7 @@ static void deny_token(const struct source *source, const struct asked *asked)
 static void answer_all(struct source *source)
 {
 	size_t asked = source->asked_count;
-	source->asked_count = 0; /* an answer may break the door, and that forgets who asked */
+	source->asked_count = 0; /* an answer may break the door, which forgets whoever asked */
 	for (size_t i = 0; i < asked; i++) {
 		if (has_token(source))
 			give_token(source, &source->asked[i]);

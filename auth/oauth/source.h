@@ -6,7 +6,10 @@
 
 struct source;
 
-/* `client` lives longer; `subject`, "" where the token is for no mailbox in particular, is copied. A `personal` one is a sender's: it is got when it is asked for, and not renewed while nobody does. */
+/*
+ * `client` lives longer; `subject`, "" where the token is for no mailbox in particular, is copied. A `personal` one is
+ * a sender's: it is fetched when it is asked for, and not renewed while nobody asks.
+ */
 MUST_USE enum status source_create(struct tokens *tokens, const struct oauth_client *client, const char *subject,
 				   bool personal, struct source **out_source);
 void source_free(struct source **source); /* when no job of it runs any more; NULL-safe; sets to NULL */

@@ -1,4 +1,4 @@
-/* A slot is a line of text and the token behind it; what is behind that is of no meaning. */
+/* A slot is a line of text and the token after it; whatever follows means nothing. */
 #include "auth/oauth/token_file.h"
 
 #include <errno.h>

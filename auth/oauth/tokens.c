@@ -1,5 +1,5 @@
 /*
- * Sources, and who is answered by which. Owns the sections' secrets, the
+ * Sources, and which relay is answered by which. Owns the sections' secrets, the
  * threads and the sources; source.c is one of them.
  */
 #include "auth/oauth/tokens.h"
@@ -54,7 +54,7 @@ void tokens_answer(const struct tokens *tokens, const struct door_credential_rep
 	tokens->handler->on_answer(tokens->context, reply);
 }
 
-/* What brings no refresh token may be lost. */
+/* A fetch that brings no refresh token may be lost. */
 static bool is_waited_for(const struct oauth_client *client)
 {
 	return client->state_fd >= 0;
@@ -86,7 +86,7 @@ bool tokens_serve(const struct tokens *tokens, size_t relay)
 	return tokens->of_relay[relay] != NULL;
 }
 
-/* Whom the relay role may ask for: by its word alone nobody else's mailbox is logged in at. */
+/* Mailboxes that the relay role may ask for: its word alone gets no one else's token. */
 static bool is_sender_of(const struct config_relay *relay, struct span mailbox)
 {
 	struct mailbox sender, account;

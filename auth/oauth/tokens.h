@@ -1,10 +1,10 @@
 /*
- * The access tokens of relays: got before they are needed, in threads, renewed
- * before they end, and given to the relay role for each login. One source a
+ * The access tokens of relays: fetched by threads before they are needed, renewed
+ * before they expire, and given to the relay role for each login. One source a
  * section and mailbox; concurrent logins wait for one fetch.
  *
  * How it fails: an endpoint that can't be reached rests with growing pauses,
- * and the token there is stays in use until it ends; one that refuses rests
+ * and the current token stays in use until it expires; one that refuses rests
  * longer. A login meanwhile hears the reason at once.
  */
 #ifndef AUTH_OAUTH_TOKENS_H
@@ -38,9 +38,9 @@ bool tokens_serve(const struct tokens *tokens, size_t relay);
 void tokens_ask(struct tokens *tokens, size_t relay, struct span mailbox, uint64_t request);
 /* The token of that serial was refused by the relay: it is not given again. */
 void tokens_refuse(struct tokens *tokens, size_t relay, struct span mailbox, uint64_t serial);
-/* Who asked is gone. */
+/* Whoever asked is gone. */
 void tokens_forget_asked(struct tokens *tokens);
-/* Nothing is fetched any more but what is asked for. */
+/* From now on only what is asked for is fetched. */
 void tokens_drain(struct tokens *tokens);
 /* A fetch or a consent is under way that may bring a refresh token, the only one that is good from then on. */
 bool tokens_are_busy(const struct tokens *tokens);

@@ -1,7 +1,7 @@
 /*
  * LOGIN: never standardized, needed in practice (draft-murchison-sasl-login).
  * Asks for the name, then for the password. Some clients compare the
- * challenges, so these are the two everybody sends. An initial response is the name.
+ * challenges, so these are the two that every server sends. An initial response is the name.
  */
 #include "auth/sasl/mechanism.h"
 
