@@ -1,4 +1,4 @@
-/* The chain of back ends with a real directory behind it: order, caches, grace, and guesses. */
+/* The chain of back ends with a real directory: order, caches, grace, and guesses. */
 #include "with_slapd.h"
 
 #include "auth/chain.h"

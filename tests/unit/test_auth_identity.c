@@ -1,4 +1,4 @@
-/* Identities: what a user may send as, his own addresses and those that the configuration lends him. */
+/* Identities: what a user may send as, their own addresses and those that the configuration lends them. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -23,7 +23,7 @@ static struct config_senders sections[] = {
 };
 
 struct lent_case {
-	const char *user, *group, *senders; /* all that he may use, a space behind each */
+	const char *user, *group, *senders; /* all that they may use, a space after each */
 };
 
 static const struct lent_case cases[] = {
@@ -32,7 +32,7 @@ static const struct lent_case cases[] = {
 	{ "ann@example.com", "CN=Press", "ann@example.com press@example.com " },
 	{ "ann@example.com", "cn=pressure", "ann@example.com " },
 	{ "scanner@example.com", "", "scanner@example.com noreply@example.com @devices.example.com " },
-	{ "scanner", "", "" }, /* no address of his own, and the section names another */
+	{ "scanner", "", "" }, /* no address of their own, and the section names another */
 };
 
 static void lent_senders_follow_users_and_groups(void **state)

@@ -329,7 +329,7 @@ static long sweep(bool (*log_in)(void))
 		}
 		refused += !granted;
 		if (!granted && !log_in())
-			fail_msg("nobody is let in behind failure %lu: %s", n, world.reply);
+			fail_msg("nobody is let in after failure %lu: %s", n, world.reply);
 	}
 	print_message("%lu allocations, %lu of them refused the login, %u broke a door; %ld blocks before, %ld after\n",
 		      n - 1, refused, world.doors_lost, before, (long)memory_living);
@@ -339,7 +339,7 @@ static long sweep(bool (*log_in)(void))
 	return memory_living - before;
 }
 
-/* What OpenSSL keeps for its errors is there behind the first ones; then nothing is left behind. */
+/* What OpenSSL keeps for its errors is there after the first ones; from then on nothing is left behind. */
 static void each_allocation_of_plain_fails_once_and_leaves_nothing(void **state)
 {
 	(void)state;

@@ -52,7 +52,7 @@ static const struct {
 	{ "too much padding", BYTES("Z===") },
 	{ "nothing but padding", BYTES("====") },
 	{ "padding in the middle", BYTES("Zg==Zg==") },
-	{ "a digit behind padding", BYTES("Zg=v") },
+	{ "a digit after padding", BYTES("Zg=v") },
 	{ "spare bits that are not zero", BYTES("Zh==") },
 	{ "spare bits that are not zero, of two bytes", BYTES("Zm9=") },
 	{ "a space", BYTES("Zm 9") },

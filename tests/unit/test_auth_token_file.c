@@ -74,7 +74,7 @@ static void the_newest_comes_back(void **state)
 	assert_newest(3, ORIGIN, "third");
 }
 
-/* As a crash or a full disk leaves it: the first bytes of the new slot, the old ones behind them. */
+/* As a crash or a full disk leaves it: the first bytes of the new slot, the old ones after them. */
 static void a_write_cut_anywhere_leaves_the_former(void **state)
 {
 	static char before[2 * SLOT], after[2 * SLOT];
