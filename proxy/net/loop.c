@@ -23,6 +23,18 @@ static void append(struct turn_end_list *list, struct turn_end *hook)
 	list->last = hook;
 }
 
+static void prepend(struct turn_end_list *list, struct turn_end *hook)
+{
+	hook->list = list;
+	hook->next = list->first;
+	hook->previous = NULL;
+	if (list->first)
+		list->first->previous = hook;
+	else
+		list->last = hook;
+	list->first = hook;
+}
+
 static void cut_out(struct turn_end *hook)
 {
 	struct turn_end_list *list = hook->list;
@@ -45,6 +57,13 @@ void loop_at_turn_end(struct loop *loop, struct turn_end *hook)
 	if (hook->list)
 		cut_out(hook);
 	append(&loop->ends, hook);
+}
+
+void loop_first_at_turn_end(struct loop *loop, struct turn_end *hook)
+{
+	if (hook->list)
+		cut_out(hook);
+	prepend(&loop->ends, hook);
 }
 
 void loop_behind_turn_end(struct loop *loop, struct turn_end *hook)

@@ -86,6 +86,8 @@ struct turn_end {
 
 /* Runs once, before the loop waits again. Queued again by `run` itself: in the same turn's end. */
 void loop_at_turn_end(struct loop *loop, struct turn_end *hook);
+/* The same, ahead of the hooks that are queued: for what decides what they are to flush. */
+void loop_first_at_turn_end(struct loop *loop, struct turn_end *hook);
 /* Runs once, when no other hook of the turn's end is left: for who waits that another one changes something. Queued again by `run` itself: behind the hooks that were queued since, or in the next turn. */
 void loop_behind_turn_end(struct loop *loop, struct turn_end *hook);
 void loop_forget_turn_end(struct loop *loop, struct turn_end *hook);

@@ -1,7 +1,7 @@
 /*
- * One relay being tried: what is asked of relay/upstream/upstream.h, in which order, and
- * what its callbacks mean. The upstream is the pool's; an attempt lets go of
- * it when it is told that it is over, or by attempt_drop.
+ * One relay being tried: what is asked of relay/upstream/upstream.h, the account's budget, the sender's rewriting and
+ * the audit, and what they answer. Each answer is noted and wakes the delivery; a failure is noted as the attempt's
+ * end. The upstream is the pool's; an attempt lets go of it when it is told that it is over, or by attempt_drop.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -9,14 +9,19 @@
 #include "base/log.h"
 #include "relay/delivery_private.h"
 
-static const char *relay_name(const struct attempt *attempt)
+/* The first end stands. */
+static void note_end(struct attempt *attempt, const struct attempt_end *end)
 {
-	return attempt->delivery->all->services->config->relay.items[attempt->relay].name;
+	if (!attempt->is_over)
+		attempt->end = *end;
+	attempt->is_over = true;
+	delivery_wake(attempt->delivery);
 }
 
-struct span attempt_sent_as(const struct attempt *attempt)
+/* By what we saw ourselves; `reason` is constant. */
+static void note_failure(struct attempt *attempt, enum upstream_class class, struct span reason)
 {
-	return span_of(attempt->delivery->all->services->config->relay.items[attempt->relay].rewrite_sender);
+	note_end(attempt, &(struct attempt_end){ .class = class, .reason = reason });
 }
 
 static struct budget *budget_of(const struct attempt *attempt)
@@ -30,7 +35,7 @@ static enum status choose_account(struct attempt *attempt, struct budget **out_b
 {
 	struct delivery *delivery = attempt->delivery;
 	struct services *services = delivery->all->services;
-	const struct config_relay *relay = &services->config->relay.items[attempt->relay];
+	const struct config_relay *relay = attempt_section(attempt);
 	struct budget_limits limits;
 	char mailbox[ADDRESS_MAXIMUM + 1];
 	*out_budget = budget_of(attempt);
@@ -48,38 +53,56 @@ static enum status choose_account(struct attempt *attempt, struct budget **out_b
 static void on_replies(void *context, const struct span *replies, size_t count)
 {
 	struct attempt *attempt = context;
-	struct delivery *delivery = attempt->delivery;
+	struct recipients *recipients = &attempt->delivery->recipients;
 	enum status status = STATUS_OK;
 	for (size_t i = 0; i < count && status == STATUS_OK; i++)
-		status = recipients_take_reply(&delivery->recipients, replies[i]);
-	if (status != STATUS_OK) {
-		outcome_trouble(attempt, UPSTREAM_TRANSPORT, span_of(status_text(status)));
-	} else if (delivery->recipients.promise_broken) {
-		outcome_trouble(attempt, UPSTREAM_TRANSPORT, SPAN("it refuses a recipient that was answered with 250"));
-	} else {
-		delivery_report(delivery);
-		delivery_advance(delivery);
-	}
-	delivery_free_if_over(delivery);
+		status = recipients_take_reply(recipients, replies[i]);
+	if (status != STATUS_OK)
+		note_failure(attempt, UPSTREAM_TRANSPORT, span_of(status_text(status)));
+	else if (recipients->promise_broken)
+		note_failure(attempt, UPSTREAM_TRANSPORT, SPAN("it refuses a recipient that was answered with 250"));
+	else
+		delivery_wake_with_news(attempt->delivery);
 }
 
 static void on_held(void *context)
 {
 	struct attempt *attempt = context;
 	attempt->held = true;
-	delivery_advance(attempt->delivery);
-	delivery_free_if_over(attempt->delivery);
+	delivery_wake(attempt->delivery);
+}
+
+/* A copy; out of memory another text that means the same. */
+static struct span keep_text(struct delivery *delivery, struct span text, struct span otherwise)
+{
+	struct span copy;
+	return arena_copy(&delivery->arena, text, &copy) == STATUS_OK ? copy : otherwise;
+}
+
+static struct span keep_reply(struct delivery *delivery, struct span reply)
+{
+	if (answers_is_accepted(reply))
+		return keep_text(delivery, reply, SPAN("250 2.0.0 OK"));
+	if (answers_is_refusal(reply))
+		return keep_text(delivery, reply, ANSWER_NO_MEMORY);
+	return keep_text(delivery, reply, (struct span){ 0 });
 }
 
 static void on_done(void *context, const struct upstream_outcome *outcome)
 {
 	struct attempt *attempt = context;
 	struct delivery *delivery = attempt->delivery;
+	const struct attempt_end end = {
+		.class = outcome->class,
+		.reply = keep_reply(delivery, outcome->reply),
+		.reason = keep_text(delivery, outcome->reason, SPAN("out of memory for the reason")),
+		.host = keep_text(delivery, span_of(outcome->host), (struct span){ 0 }),
+		.dot_released = outcome->dot_released,
+	};
 	attempt->upstream = NULL;
 	rewriting_cancel(&attempt->rewriting);
 	spool_message_free(&attempt->copy);
-	outcome_decide(attempt, outcome);
-	delivery_free_if_over(delivery);
+	note_end(attempt, &end);
 }
 
 static const struct upstream_handler handler = { on_replies, on_held, on_done };
@@ -100,19 +123,15 @@ static enum status list_asked(const struct delivery *delivery, size_t from, stru
 
 /* ---- time */
 
-uint64_t attempt_deadline_ms(const struct delivery *delivery)
-{
-	if (delivery->complete_ms == 0)
-		return delivery->asked_ms + ENVELOPE_LIMIT_MS;
-	return delivery->complete_ms + DOT_LIMIT_MS - VERDICT_MS;
-}
-
-/* Of the time left an equal share for this relay and each behind it, so that one that hangs leaves the next its time; 0: none is left. */
-static uint64_t share_ms(const struct attempt *attempt)
+/*
+ * An equal share of the time that is left for this relay and each after it, so that one that hangs leaves the next its
+ * time; 0: none is left.
+ */
+static uint64_t share_of_time_ms(const struct attempt *attempt)
 {
 	const struct delivery *delivery = attempt->delivery;
 	uint64_t now = loop_now_ms(delivery->all->services->loop);
-	uint64_t deadline = attempt_deadline_ms(delivery);
+	uint64_t deadline = delivery_deadline_ms(delivery);
 	uint64_t left = deadline > now ? deadline - now : 0;
 	uint64_t share = left / (delivery->route.count - attempt->number + 1);
 	if (share < SHARE_LEAST_MS)
@@ -122,7 +141,7 @@ static uint64_t share_ms(const struct attempt *attempt)
 
 /* ---- the envelope */
 
-static enum status begin(struct attempt *attempt)
+static enum status begin_attempt(struct attempt *attempt)
 {
 	struct delivery *delivery = attempt->delivery;
 	struct upstream_envelope envelope = {
@@ -135,9 +154,9 @@ static enum status begin(struct attempt *attempt)
 		.size = delivery->complete_ms ? delivery->check.size : delivery->declared_size,
 	};
 	struct upstream_recipient *list;
-	struct span sent_as = attempt_sent_as(attempt);
+	struct span sent_as = span_of(attempt_section(attempt)->rewrite_sender);
 	struct budget *budget;
-	uint64_t limit = share_ms(attempt);
+	uint64_t limit = share_of_time_ms(attempt);
 	TRY(choose_account(attempt, &budget));
 	envelope.mailbox = attempt->mailbox;
 	if (budget && budget_is_spent(budget))
@@ -164,10 +183,10 @@ bool attempt_begin_next(struct delivery *delivery)
 			.relay = delivery->route.relays[delivery->attempt_count++],
 			.number = (unsigned)delivery->attempt_count,
 		};
-		enum status status = begin(attempt);
+		enum status status = begin_attempt(attempt);
 		if (status == STATUS_OK)
 			return true;
-		log_warning("message %s: relay %s not tried: %s", delivery->id, relay_name(attempt),
+		log_warning("message %s: relay %s not tried: %s", delivery->id, attempt_section(attempt)->name,
 			    status_text(status));
 	}
 	return false;
@@ -184,59 +203,26 @@ void attempt_ask_more(struct attempt *attempt)
 		free(list);
 	}
 	if (status != STATUS_OK)
-		outcome_trouble(attempt, UPSTREAM_TRANSPORT, span_of(status_text(status)));
-}
-
-/* ---- the message */
-
-static void on_leaving_written(void *context, enum status written)
-{
-	struct attempt *attempt = context;
-	struct delivery *delivery = attempt->delivery;
-	const struct refusal refusal = { ANSWER_AUDIT_STUCK, REFUSAL_AUDIT, SPAN("audit unavailable") };
-	delivery->callbacks--;
-	attempt->leaving = written == STATUS_OK ? LEAVING_WRITTEN : LEAVING_FAILED;
-	if (!attempt->recorded && delivery->state == DELIVERY_HANDOVER) {
-		if (written == STATUS_OK)
-			delivery_advance(delivery);
-		else
-			outcome_give_up(delivery, &refusal);
-	}
-	delivery_free_if_over(delivery);
-}
-
-static enum status record_leaving(struct attempt *attempt)
-{
-	struct delivery *delivery = attempt->delivery;
-	struct record_message record = refusal_describe(delivery);
-	record.attempt = attempt->number;
-	record.relay = span_of(relay_name(attempt));
-	record.sent_as = attempt_sent_as(attempt);
-	if (delivery->foreign_sender)
-		record.reason = SPAN("sender not owned by the user");
-	return records_message(delivery->all->services->audit, AUDIT_MESSAGE_LEAVING, &record, on_leaving_written,
-			       attempt);
+		note_failure(attempt, UPSTREAM_TRANSPORT, span_of(status_text(status)));
 }
 
 /* ---- the account's budget */
 
-static void judge_budget(struct attempt *attempt, enum budget_verdict verdict)
+static void note_budget(struct attempt *attempt, enum budget_verdict verdict)
 {
 	attempt->budgeted = verdict == BUDGET_TAKEN;
 	if (verdict == BUDGET_SPENT)
-		outcome_trouble(attempt, UPSTREAM_ACCOUNT, SPAN("its account has sent as much as it may for now"));
+		note_failure(attempt, UPSTREAM_ACCOUNT, SPAN("its account has sent as much as it may for now"));
 	else if (verdict != BUDGET_TAKEN && verdict != BUDGET_ASKED)
-		outcome_trouble(attempt, UPSTREAM_TRANSPORT,
-				SPAN("the budget of its account can't be counted: Redis is away"));
+		note_failure(attempt, UPSTREAM_TRANSPORT,
+			     SPAN("the budget of its account can't be counted: Redis is away"));
 }
 
 static void on_budget(void *context, enum budget_verdict verdict)
 {
 	struct attempt *attempt = context;
-	struct delivery *delivery = attempt->delivery;
-	judge_budget(attempt, verdict);
-	delivery_advance(delivery);
-	delivery_free_if_over(delivery);
+	note_budget(attempt, verdict);
+	delivery_wake(attempt->delivery);
 }
 
 /* False: not yet, or not at all. */
@@ -246,31 +232,15 @@ static bool take_budget(struct attempt *attempt)
 	if (attempt->budgeted || attempt->claim.budget)
 		return attempt->budgeted;
 	if (choose_account(attempt, &budget) != STATUS_OK) {
-		outcome_trouble(attempt, UPSTREAM_TRANSPORT, SPAN("out of memory"));
+		note_failure(attempt, UPSTREAM_TRANSPORT, SPAN("out of memory"));
 		return false;
 	}
 	if (budget)
-		judge_budget(attempt, budget_take(budget, recipients_accepted(&attempt->delivery->recipients),
-						  &attempt->claim, on_budget, attempt));
+		note_budget(attempt, budget_take(budget, recipients_accepted(&attempt->delivery->recipients),
+						 &attempt->claim, on_budget, attempt));
 	else
 		attempt->budgeted = true;
 	return attempt->budgeted;
-}
-
-static void hand_over(struct attempt *attempt)
-{
-	struct delivery *delivery = attempt->delivery;
-	const struct refusal refusal = { ANSWER_AUDIT_STUCK, REFUSAL_AUDIT, SPAN("audit unavailable") };
-	if (record_leaving(attempt) != STATUS_OK) {
-		outcome_give_up(delivery, &refusal);
-		return;
-	}
-	delivery->callbacks++;
-	attempt->leaving = LEAVING_SUBMITTED;
-	delivery_set_state(delivery, DELIVERY_HANDOVER);
-	upstream_send(attempt->upstream, attempt->copy ? attempt->copy : delivery->message,
-		      (uint64_t)((int64_t)delivery->check.size + attempt->growth), delivery->check.has_eight_bit,
-		      share_ms(attempt));
 }
 
 /* ---- another sender */
@@ -278,38 +248,56 @@ static void hand_over(struct attempt *attempt)
 static void on_rewritten(void *context, enum status status, struct spool_message *copy, int64_t growth)
 {
 	struct attempt *attempt = context;
-	struct delivery *delivery = attempt->delivery;
 	attempt->rewriting = NULL;
 	attempt->copy = copy;
 	attempt->growth = growth;
 	if (status != STATUS_OK)
-		outcome_trouble(attempt, UPSTREAM_TRANSPORT, SPAN("no copy with the relay's own sender can be made"));
-	else
-		delivery_advance(delivery);
-	delivery_free_if_over(delivery);
+		note_failure(attempt, UPSTREAM_TRANSPORT, SPAN("no copy with the relay's own sender can be made"));
+	delivery_wake(attempt->delivery);
 }
 
 /* False: not yet, or not at all. */
-static bool rewrite(struct attempt *attempt)
+static bool rewrite_sender(struct attempt *attempt)
 {
 	struct delivery *delivery = attempt->delivery;
-	struct services *services = delivery->all->services;
-	struct span sent_as = attempt_sent_as(attempt);
+	struct span sent_as = span_of(attempt_section(attempt)->rewrite_sender);
 	if (sent_as.size == 0 || attempt->copy)
 		return true;
 	if (attempt->rewriting)
 		return false;
-	enum status status =
-		rewriting_begin(services->loop, delivery->message, sent_as, on_rewritten, attempt, &attempt->rewriting);
+	enum status status = rewriting_begin(delivery->all->services->loop, delivery->message, sent_as, on_rewritten,
+					     attempt, &attempt->rewriting);
 	if (status != STATUS_OK)
-		outcome_trouble(attempt, UPSTREAM_TRANSPORT, span_of(status_text(status)));
+		note_failure(attempt, UPSTREAM_TRANSPORT, span_of(status_text(status)));
 	return false;
 }
 
-void attempt_hand_over(struct attempt *attempt)
+/* ---- the message */
+
+static void on_leaving_written(void *context, enum status written)
 {
-	if (take_budget(attempt) && rewrite(attempt))
-		hand_over(attempt);
+	struct attempt *attempt = context;
+	attempt->delivery->callbacks--;
+	attempt->leaving = written == STATUS_OK ? LEAVING_WRITTEN : LEAVING_FAILED;
+	delivery_wake(attempt->delivery);
+}
+
+bool attempt_hand_over(struct attempt *attempt)
+{
+	struct delivery *delivery = attempt->delivery;
+	const struct refusal refusal = { ANSWER_AUDIT_STUCK, REFUSAL_AUDIT, SPAN("audit unavailable") };
+	if (!take_budget(attempt) || !rewrite_sender(attempt))
+		return false;
+	if (outcome_record_leaving(attempt, on_leaving_written, attempt) != STATUS_OK) {
+		delivery_refuse(delivery, &refusal);
+		return false;
+	}
+	delivery->callbacks++;
+	attempt->leaving = LEAVING_SUBMITTED;
+	upstream_send(attempt->upstream, attempt->copy ? attempt->copy : delivery->message,
+		      (uint64_t)((int64_t)delivery->check.size + attempt->growth), delivery->check.has_eight_bit,
+		      share_of_time_ms(attempt));
+	return true;
 }
 
 /*
@@ -319,7 +307,7 @@ void attempt_hand_over(struct attempt *attempt)
 static uint64_t verdict_ms(const struct attempt *attempt)
 {
 	const struct delivery *delivery = attempt->delivery;
-	uint64_t timeout = delivery->all->services->config->relay.items[attempt->relay].reply_timeout;
+	uint64_t timeout = attempt_section(attempt)->reply_timeout;
 	uint64_t left = delivery->complete_ms + DOT_LIMIT_MS - attempt->released_ms;
 	return timeout > DOT_LIMIT_MS || timeout < left ? timeout : left;
 }
@@ -328,10 +316,14 @@ void attempt_release(struct attempt *attempt)
 {
 	struct delivery *delivery = attempt->delivery;
 	assert(attempt->leaving == LEAVING_WRITTEN && attempt->held && delivery->charge == CHARGE_GRANTED);
-	delivery_set_state(delivery, DELIVERY_RELEASED);
 	attempt->released = true;
 	attempt->released_ms = loop_now_ms(delivery->all->services->loop);
 	upstream_release(attempt->upstream, verdict_ms(attempt));
+}
+
+void attempt_cut(struct attempt *attempt)
+{
+	note_failure(attempt, UPSTREAM_UNKNOWN, SPAN("shutdown"));
 }
 
 void attempt_drop(struct attempt *attempt)

@@ -1,7 +1,6 @@
 /*
- * The life of a delivery: its one setter of states, what moves it on, and its
- * end. Owns the deliveries; entry points (frames, callbacks, the timer) free
- * what is over, nothing inside does.
+ * The life of a delivery: the table of them, its one setter of states, its turn, and its end. What comes is noted
+ * elsewhere; here, at the end of the loop's turn, is decided what is next (delivery_private.h). Owns the deliveries.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -27,9 +26,12 @@ static const char *const state_names[DELIVERY_DONE + 1] = {
 	"envelope", "data", "complete", "handover", "released", "doomed", "done",
 };
 
-static bool is_sessions(enum delivery_state state)
+/* ---- states */
+
+bool delivery_is_sessions(const struct delivery *delivery)
 {
-	return state == DELIVERY_ENVELOPE || state == DELIVERY_DATA || state == DELIVERY_DOOMED;
+	return delivery->state == DELIVERY_ENVELOPE || delivery->state == DELIVERY_DATA ||
+	       delivery->state == DELIVERY_DOOMED;
 }
 
 static void check_invariants(const struct delivery *delivery)
@@ -44,7 +46,7 @@ static void check_invariants(const struct delivery *delivery)
 }
 
 /* How long a gate may be silent about a transaction: its own limits, and some. */
-static uint64_t silence_ms(const struct delivery *delivery)
+static uint64_t silence_limit_ms(const struct delivery *delivery)
 {
 	const struct config_limits *limits = &delivery->all->services->config->limits;
 	uint64_t longest =
@@ -55,12 +57,13 @@ static uint64_t silence_ms(const struct delivery *delivery)
 static void set_timer(struct delivery *delivery)
 {
 	uint64_t now = loop_now_ms(delivery->all->services->loop);
-	uint64_t deadline = attempt_deadline_ms(delivery);
+	uint64_t deadline = delivery_deadline_ms(delivery);
+	delivery->is_late = false;
 	switch (delivery->state) {
 	case DELIVERY_ENVELOPE:
 	case DELIVERY_DATA:
 	case DELIVERY_DOOMED:
-		timer_set(delivery->timer, delivery->is_lost ? 0 : silence_ms(delivery));
+		timer_set(delivery->timer, silence_limit_ms(delivery));
 		break;
 	case DELIVERY_COMPLETE:
 	case DELIVERY_HANDOVER:
@@ -78,7 +81,7 @@ void delivery_set_state(struct delivery *delivery, enum delivery_state state)
 	assert(legal_moves[delivery->state] & (1U << state));
 	log_debug("message %s: %s, was %s", delivery->id, state_names[state], state_names[delivery->state]);
 	delivery->state = state;
-	if (!is_sessions(state) && delivery->grant->current == delivery)
+	if (!delivery_is_sessions(delivery) && delivery->grant->current == delivery)
 		delivery->grant->current = NULL;
 	if (state == DELIVERY_DONE)
 		map_remove(&delivery->all->map, &delivery->link);
@@ -86,42 +89,22 @@ void delivery_set_state(struct delivery *delivery, enum delivery_state state)
 	check_invariants(delivery);
 }
 
-struct attempt *delivery_attempt(struct delivery *delivery)
+void delivery_touch(struct delivery *delivery)
 {
-	return delivery->attempt_count ? &delivery->attempts[delivery->attempt_count - 1] : NULL;
+	set_timer(delivery);
 }
 
-/* A dot goes out only while there is time for its reply. */
-static bool may_release(const struct delivery *delivery, const struct attempt *attempt)
+static void on_timer(void *context)
 {
-	return attempt->held && attempt->leaving == LEAVING_WRITTEN &&
-	       loop_now_ms(delivery->all->services->loop) < attempt_deadline_ms(delivery);
+	struct delivery *delivery = context;
+	delivery->is_late = true;
+	delivery_wake(delivery);
 }
 
-void delivery_advance(struct delivery *delivery)
-{
-	struct attempt *attempt = delivery_attempt(delivery);
-	if (attempt == NULL || attempt->upstream == NULL)
-		return;
-	if (delivery->state == DELIVERY_COMPLETE && recipients_are_settled(&delivery->recipients)) {
-		if (delivery->charge == CHARGE_NONE)
-			message_charge(delivery);
-		else if (delivery->charge == CHARGE_GRANTED)
-			attempt_hand_over(attempt);
-	}
-	if (delivery->state == DELIVERY_HANDOVER && may_release(delivery, attempt))
-		attempt_release(attempt);
-}
+/* ---- ends */
 
-void delivery_refund(struct delivery *delivery)
-{
-	if (delivery->charge != CHARGE_ASKED && delivery->charge != CHARGE_GRANTED)
-		return;
-	quota_refund(delivery->all->services->quota, delivery->grant->user, span_of(delivery->token));
-	delivery->charge = CHARGE_REFUNDED;
-}
-
-void delivery_end(struct delivery *delivery, struct span reply)
+/* Over: the client hears `reply` (empty: nothing), and all that it holds is let go. */
+static void end_delivery(struct delivery *delivery, struct span reply)
 {
 	struct attempt *attempt = delivery_attempt(delivery);
 	if (delivery->gate && !span_is_empty(reply)) {
@@ -141,23 +124,160 @@ void delivery_end(struct delivery *delivery, struct span reply)
 		timer_set(delivery->timer, RECORD_RETRY_MS);
 }
 
-void delivery_doom(struct delivery *delivery, struct span reply)
+/* Nothing of it is with a relay: recorded, given back, and told. */
+static void give_delivery_up(struct delivery *delivery, const struct refusal *refusal)
 {
-	recipients_refuse_rest(&delivery->recipients, reply);
-	delivery_report(delivery);
+	struct attempt *attempt = delivery_attempt(delivery);
+	if (attempt)
+		attempt_drop(attempt);
+	outcome_enter_refusal(delivery, refusal);
+	charge_refund(delivery);
+	end_delivery(delivery, refusal->reply);
+}
+
+/* Its client or gate left before it was complete. */
+static void abandon_delivery(struct delivery *delivery)
+{
+	const struct refusal none = { { 0 }, REFUSAL_OTHER, SPAN("no recipient was accepted") };
+	if (!delivery->refusal_recorded && delivery->recipients.reported && !recipients_accepted(&delivery->recipients))
+		refusal_note(delivery, &none);
+	end_delivery(delivery, (struct span){ 0 });
+}
+
+/* Failed before the message was complete: ended, or kept until the client can hear it. */
+static void doom_delivery(struct delivery *delivery, const struct refusal *refusal)
+{
+	recipients_refuse_rest(&delivery->recipients, refusal->reply);
+	refusal_note(delivery, refusal);
+	envelope_report(delivery);
 	if (delivery->state == DELIVERY_DATA) {
-		delivery_end(delivery, reply);
+		end_delivery(delivery, refusal->reply);
 		return;
 	}
-	delivery->doom = reply;
+	delivery->doom = refusal->reply;
 	probing_leave(delivery);
 	spool_message_free(&delivery->message);
 	delivery_set_state(delivery, DELIVERY_DOOMED);
 }
 
+/* No relay is left, or none would make a difference. */
+static void end_with_fate(struct delivery *delivery, const struct attempt *attempt, enum fate fate)
+{
+	struct buf room BUF_AUTO;
+	buf_init(&room, 2 * REPLY_SIZE_MAXIMUM);
+	const struct refusal refusal = { outcome_answer(attempt, fate, &room), REFUSAL_OTHER, attempt->end.reason };
+	if (fate == FATE_SENT || fate == FATE_UNKNOWN) {
+		charge_settle(delivery);
+		end_delivery(delivery, refusal.reply);
+	} else if (delivery_is_sessions(delivery)) {
+		doom_delivery(delivery, &refusal);
+	} else if (fate == FATE_REFUSED && attempt->leaving != LEAVING_NONE) {
+		charge_refund(delivery);
+		end_delivery(delivery, refusal.reply);
+	} else {
+		give_delivery_up(delivery, &refusal);
+	}
+}
+
+/* The relay is through with it: the next one of the route has it, or it ends. */
+static void conclude_attempt(struct delivery *delivery, struct attempt *attempt)
+{
+	enum fate fate = outcome_judge(attempt);
+	attempt->is_over = false;
+	if (attempt->upstream)
+		attempt_drop(attempt);
+	bool is_entered = outcome_enter(attempt, fate);
+	if (fate != FATE_FAILED || !is_entered || !attempt_begin_next(delivery))
+		end_with_fate(delivery, attempt, fate);
+	else if (delivery->state == DELIVERY_HANDOVER || delivery->state == DELIVERY_RELEASED)
+		delivery_set_state(delivery, DELIVERY_COMPLETE);
+}
+
+/* ---- the turn */
+
+/* Time is over. The client of a silent gate may take recipients for accepted, so it is told. */
+static void end_late(struct delivery *delivery)
+{
+	const struct refusal late = { ANSWER_UPSTREAM_TRANSPORT, REFUSAL_OTHER, SPAN("no relay took it in time") };
+	if (!delivery_is_sessions(delivery)) {
+		give_delivery_up(delivery, &late);
+		return;
+	}
+	log_warning("message %s: silence from the gate of session %s", delivery->id, delivery->grant->name);
+	end_delivery(delivery, ANSWER_TRANSACTION_OVER);
+}
+
+/* The first of these that was noted. */
+static void end_if_noted(struct delivery *delivery)
+{
+	const struct refusal unrecorded = { ANSWER_AUDIT_STUCK, REFUSAL_AUDIT, SPAN("audit unavailable") };
+	struct attempt *attempt = delivery_attempt(delivery);
+	if (delivery->state == DELIVERY_DONE)
+		return;
+	if (delivery_is_refused(delivery))
+		give_delivery_up(delivery, &delivery->refusal);
+	else if (delivery->is_left)
+		abandon_delivery(delivery);
+	else if (delivery->is_told_doom)
+		end_delivery(delivery, delivery->doom);
+	else if (attempt && attempt->is_over)
+		conclude_attempt(delivery, attempt);
+	else if (delivery->state == DELIVERY_HANDOVER && attempt->leaving == LEAVING_FAILED)
+		give_delivery_up(delivery, &unrecorded);
+	else if (delivery->is_late)
+		end_late(delivery);
+}
+
+static void go_on_with_recipients(struct delivery *delivery)
+{
+	const struct refusal none = { ANSWER_UPSTREAM_TRANSPORT, REFUSAL_OTHER, SPAN("no relay available") };
+	if (!delivery->has_news || delivery->state == DELIVERY_DONE)
+		return;
+	delivery->has_news = false;
+	if (delivery->state != DELIVERY_ENVELOPE || envelope_ask(delivery))
+		envelope_report(delivery);
+	else
+		doom_delivery(delivery, &none);
+}
+
+/* A dot goes out only while there is time for its reply. */
+static bool may_release(const struct delivery *delivery, const struct attempt *attempt)
+{
+	return attempt->held && attempt->leaving == LEAVING_WRITTEN &&
+	       loop_now_ms(delivery->all->services->loop) < delivery_deadline_ms(delivery);
+}
+
+/* Complete, it is charged, then handed over, then released: each once what it needs is there. */
+static void go_on_with_message(struct delivery *delivery)
+{
+	struct attempt *attempt = delivery_attempt(delivery);
+	if (attempt == NULL || attempt->upstream == NULL || attempt->is_over)
+		return;
+	if (delivery->state == DELIVERY_COMPLETE && recipients_are_settled(&delivery->recipients)) {
+		if (delivery->charge == CHARGE_NONE)
+			charge_ask(delivery);
+		else if (delivery->charge == CHARGE_GRANTED && attempt_hand_over(attempt))
+			delivery_set_state(delivery, DELIVERY_HANDOVER);
+	} else if (delivery->state == DELIVERY_HANDOVER && may_release(delivery, attempt)) {
+		attempt_release(attempt);
+		delivery_set_state(delivery, DELIVERY_RELEASED);
+	}
+}
+
+/* Done, and its outcome could not be recorded yet. */
+static void retry_record(struct delivery *delivery)
+{
+	if (delivery->state != DELIVERY_DONE || !delivery->is_due || !delivery->is_late)
+		return;
+	delivery->is_late = false;
+	outcome_retry(delivery);
+}
+
 static void free_delivery(struct delivery *delivery)
 {
 	struct deliveries *all = delivery->all;
+	if (delivery->is_awake)
+		TAILQ_REMOVE(&all->awake, delivery, in_awake);
 	*(delivery->older ? &delivery->older->newer : &all->oldest) = delivery->newer;
 	*(delivery->newer ? &delivery->newer->older : &all->newest) = delivery->older;
 	all->count--;
@@ -173,7 +293,7 @@ static void free_delivery(struct delivery *delivery)
 	free(delivery);
 }
 
-void delivery_free_if_over(struct delivery *delivery)
+static void free_if_over(struct delivery *delivery)
 {
 	struct attempt *attempt = delivery_attempt(delivery);
 	if (delivery->state != DELIVERY_DONE || delivery->callbacks || delivery->is_due)
@@ -182,22 +302,28 @@ void delivery_free_if_over(struct delivery *delivery)
 		free_delivery(delivery);
 }
 
-static void on_timer(void *context)
+/*
+ * The one place that decides. What is begun here is answered by an event; what fails at once is noted, too, and wakes
+ * the delivery for another turn.
+ */
+static void take_turn(struct delivery *delivery)
 {
-	struct delivery *delivery = context;
-	const struct refusal late = { ANSWER_UPSTREAM_TRANSPORT, REFUSAL_OTHER, SPAN("no relay took it in time") };
-	const struct refusal lost = { ANSWER_NO_MEMORY, REFUSAL_OTHER, SPAN("out of memory") };
-	if (delivery->is_due) {
-		outcome_retry(delivery);
-	} else if (is_sessions(delivery->state) && delivery->is_lost) {
-		refusal_end(delivery, &lost);
-	} else if (is_sessions(delivery->state)) {
-		log_warning("message %s: silence from the gate of session %s", delivery->id, delivery->grant->name);
-		delivery_end(delivery, ANSWER_TRANSACTION_OVER); /* the client may hold recipients for accepted */
-	} else if (delivery->state == DELIVERY_COMPLETE || delivery->state == DELIVERY_HANDOVER) {
-		outcome_give_up(delivery, &late);
+	end_if_noted(delivery);
+	go_on_with_recipients(delivery);
+	go_on_with_message(delivery);
+	retry_record(delivery);
+	free_if_over(delivery);
+}
+
+static void run_turns(void *context)
+{
+	struct deliveries *all = context;
+	struct delivery *delivery;
+	while ((delivery = TAILQ_FIRST(&all->awake)) != NULL) {
+		TAILQ_REMOVE(&all->awake, delivery, in_awake);
+		delivery->is_awake = false;
+		take_turn(delivery);
 	}
-	delivery_free_if_over(delivery);
 }
 
 /* ---- all of them */
@@ -208,6 +334,8 @@ enum status deliveries_create(struct services *services, struct deliveries **out
 	if (deliveries == NULL)
 		return STATUS_NO_MEMORY;
 	deliveries->services = services;
+	deliveries->turn = (struct turn_end){ .run = run_turns, .context = deliveries };
+	TAILQ_INIT(&deliveries->awake);
 	enum status status = map_init(&deliveries->map);
 	if (status != STATUS_OK) {
 		free(deliveries);
@@ -227,13 +355,13 @@ struct delivery *deliveries_find(const struct deliveries *deliveries, uint32_t g
 	uint64_t hash = map_hash_numbers(&deliveries->map, gate, transaction);
 	for (struct map_link *link = map_first(&deliveries->map, hash); link; link = map_next(link)) {
 		struct delivery *delivery = MAP_OWNER(link, struct delivery, link);
-		if (delivery->gate_instance == gate && delivery->transaction == transaction)
+		if (delivery->gate_instance == gate && delivery->transaction == transaction && !delivery->is_left)
 			return delivery;
 	}
 	return NULL;
 }
 
-static enum status enlist(struct deliveries *all, struct delivery *delivery)
+static enum status enlist_delivery(struct deliveries *all, struct delivery *delivery)
 {
 	uint64_t hash = map_hash_numbers(&all->map, delivery->gate_instance, delivery->transaction);
 	TRY(timer_make(all->services->loop, on_timer, delivery, &delivery->timer));
@@ -259,7 +387,7 @@ struct delivery *deliveries_open(struct deliveries *deliveries, struct delivery_
 	delivery->gate = gate;
 	delivery->gate_instance = gate->instance;
 	delivery->transaction = transaction;
-	if (enlist(deliveries, delivery) != STATUS_OK) {
+	if (enlist_delivery(deliveries, delivery) != STATUS_OK) {
 		free(delivery);
 		return NULL;
 	}
@@ -272,70 +400,7 @@ struct delivery *deliveries_open(struct deliveries *deliveries, struct delivery_
 	return delivery;
 }
 
-void delivery_touch(struct delivery *delivery)
-{
-	set_timer(delivery);
-}
-
-/* Ends a transaction whose client or gate left before it was complete. */
-static void abandon(struct delivery *delivery)
-{
-	const struct refusal none = { { 0 }, REFUSAL_OTHER, SPAN("no recipient was accepted") };
-	if (!delivery->refusal_recorded && delivery->recipients.reported && !recipients_accepted(&delivery->recipients))
-		refusal_note(delivery, &none);
-	delivery_end(delivery, (struct span){ 0 });
-}
-
-/* A gate's word may be as long as a frame; what goes into a record is no longer than ours. */
-static struct span cut(struct span text)
-{
-	return span_slice(text, 0, GATE_TEXT_MAXIMUM);
-}
-
-void deliveries_abort(struct deliveries *deliveries, const struct delivery_gate *gate, struct grant *grant,
-		      const struct door_transaction_aborted *message)
-{
-	struct delivery *delivery = deliveries_find(deliveries, gate->instance, message->transaction);
-	char session[sizeof(grant->name)];
-	grant_name_session(gate->instance, message->session, session);
-	if (delivery == NULL || delivery->grant != grant || !is_sessions(delivery->state)) {
-		if (delivery == NULL && !span_is_empty(message->reply) &&
-		    (grant == NULL || refusal_has_ration(deliveries->services, grant, 0)))
-			records_gate_refused(deliveries->services->audit, session, grant, message->mail_from,
-					     message->reply, message->reason);
-		return;
-	}
-	if (!span_is_empty(message->reply)) {
-		const struct refusal refusal = { cut(message->reply), REFUSAL_OTHER, cut(message->reason) };
-		(void)refusal_record(delivery, &refusal);
-	}
-	abandon(delivery);
-	delivery_free_if_over(delivery);
-}
-
-void deliveries_end_session(struct grant *grant)
-{
-	struct delivery *delivery = grant->current;
-	if (delivery == NULL)
-		return;
-	abandon(delivery);
-	delivery_free_if_over(delivery);
-}
-
-void deliveries_gate_closed(struct deliveries *deliveries, const struct delivery_gate *gate)
-{
-	struct delivery *newer;
-	for (struct delivery *delivery = deliveries->oldest; delivery; delivery = newer) {
-		newer = delivery->newer;
-		if (delivery->gate != gate)
-			continue;
-		delivery->gate = NULL;
-		if (is_sessions(delivery->state))
-			abandon(delivery);
-		delivery_free_if_over(delivery);
-	}
-}
-
+/* No other turn of the loop may come: each has its own now. */
 void deliveries_cut(struct deliveries *deliveries)
 {
 	const struct refusal late = { ANSWER_SHUTTING_DOWN, REFUSAL_OTHER, SPAN("shutdown") };
@@ -343,12 +408,12 @@ void deliveries_cut(struct deliveries *deliveries)
 	for (struct delivery *delivery = deliveries->oldest; delivery; delivery = newer) {
 		newer = delivery->newer;
 		if (delivery->state == DELIVERY_RELEASED)
-			outcome_cut_short(delivery);
+			attempt_cut(delivery_attempt(delivery));
 		else if (delivery->state == DELIVERY_ENVELOPE || delivery->state == DELIVERY_DOOMED)
-			abandon(delivery);
+			delivery->is_left = true;
 		else if (delivery->state != DELIVERY_DONE)
-			outcome_give_up(delivery, &late);
-		delivery_free_if_over(delivery);
+			delivery_refuse(delivery, &late);
+		take_turn(delivery);
 	}
 }
 
@@ -358,6 +423,7 @@ void deliveries_free(struct deliveries **deliveries)
 		return;
 	while ((*deliveries)->oldest)
 		free_delivery((*deliveries)->oldest);
+	loop_forget_turn_end((*deliveries)->services->loop, &(*deliveries)->turn);
 	map_free(&(*deliveries)->map);
 	free(*deliveries);
 	*deliveries = NULL;

@@ -23,7 +23,7 @@ struct delivery_gate {
 struct deliveries;
 
 MUST_USE enum status deliveries_create(struct services *services, struct deliveries **out_deliveries);
-/* At the end of the process, behind deliveries_cut and the pools' end: memory only, no record and no answer. */
+/* At the end of the process, after deliveries_cut and the pools' end: memory only, no record and no answer. */
 void deliveries_free(struct deliveries **deliveries);
 size_t deliveries_count(const struct deliveries *deliveries); /* those that still have something to do */
 
@@ -33,17 +33,23 @@ size_t deliveries_count(const struct deliveries *deliveries); /* those that stil
  */
 MUST_USE enum status deliveries_take_envelope(struct deliveries *deliveries, struct delivery_gate *gate,
 					      struct grant *grant, const struct door_envelope *envelope);
-/* One MESSAGE_DATA. Pieces of a transaction that is over already are dropped. STATUS_INVALID: it is complete already, as no honest gate forgets. */
+/*
+ * One MESSAGE_DATA. Pieces of a transaction that is over already are dropped. STATUS_INVALID, as no honest gate
+ * does that: the message is complete already, or the gate did not wait for the replies to its recipients.
+ */
 MUST_USE enum status deliveries_take_data(struct deliveries *deliveries, const struct delivery_gate *gate,
 					  const struct door_message_data *data);
 /* TRANSACTION_ABORTED; `grant` is the session's, or NULL. One that is complete goes on. */
 void deliveries_abort(struct deliveries *deliveries, const struct delivery_gate *gate, struct grant *grant,
 		      const struct door_transaction_aborted *message);
-/* The session is over: its transaction, unless complete, too. Before the grant is dropped. */
+/* The session is over, and so is its transaction, unless it is complete. Before the grant is dropped. */
 void deliveries_end_session(struct grant *grant);
-/* Deliveries of this gate lose whom to answer. Its grants are dropped first. */
+/* Nobody is left to answer for deliveries of this gate. Its grants are dropped first. */
 void deliveries_gate_closed(struct deliveries *deliveries, const struct delivery_gate *gate);
-/* Time is up: gives up what has not left, with a refund and 451, and records as unknown what waits for the reply to its final dot. */
+/*
+ * Time is up: gives up what has not left, with a refund and 451, and records as unknown what waits for the reply to its
+ * final dot. At once, as no other turn of the loop may come.
+ */
 void deliveries_cut(struct deliveries *deliveries);
 
 #endif

@@ -16,12 +16,12 @@
 
 #define LOOK_AGAIN_MS 1000 /* after a call that failed */
 
-static uint64_t limit_of(const struct delivery *delivery)
+static uint64_t limit_of_refused(const struct delivery *delivery)
 {
 	return delivery->grant->limits.refused_recipients_per_hour;
 }
 
-static uint64_t now_ms(const struct delivery *delivery)
+static uint64_t loops_now_ms(const struct delivery *delivery)
 {
 	return loop_now_ms(delivery->all->services->loop);
 }
@@ -48,7 +48,7 @@ static void note_count(struct delivery *delivery, const struct refused_count *co
 		tell_administrator(delivery, count);
 	if (user == NULL)
 		return;
-	user->probing.stale_ms = now_ms(delivery) + (count ? (count->free_in_s + 1) * 1000 : LOOK_AGAIN_MS);
+	user->probing.stale_ms = loops_now_ms(delivery) + (count ? (count->free_in_s + 1) * 1000 : LOOK_AGAIN_MS);
 	if (count)
 		user->probing.refused = count->refused;
 }
@@ -69,47 +69,20 @@ static void wait_for_others(struct delivery *delivery)
 
 static void stop_waiting(struct delivery *delivery)
 {
-	struct delivery **at = &delivery->user->probing.waiting;
-	while (*at && *at != delivery)
-		at = &(*at)->next_waiting;
-	if (*at)
-		*at = delivery->next_waiting;
-	delivery->waits = false;
-}
-
-static void resume_first(struct user *user)
-{
-	struct delivery *delivery = user->probing.waiting;
-	user->probing.waiting = delivery->next_waiting;
-	delivery->waits = false;
-	delivery_ask(delivery);
-	delivery_report(delivery);
-	if (delivery->state == DELIVERY_DONE)
-		timer_set(delivery->timer, 0); /* whoever called may be in the midst of it: freed in the next turn */
-}
-
-static void resume_once(struct user *user)
-{
-	size_t count = 0;
-	for (const struct delivery *delivery = user->probing.waiting; delivery; delivery = delivery->next_waiting)
-		count++;
-	for (; count && user->probing.waiting; count--)
-		resume_first(user);
-}
-
-/* Each that waits is tried once more, in turn; what that sets free is for those that wait still. */
-static void resume_waiting(struct user *user)
-{
-	struct probing *probing = &user->probing;
-	probing->is_due = probing->waiting != NULL;
-	if (probing->is_resuming)
+	if (!delivery->waits)
 		return;
-	probing->is_resuming = true;
-	while (probing->is_due) {
-		probing->is_due = false;
-		resume_once(user);
-	}
-	probing->is_resuming = false;
+	struct delivery **at = &delivery->user->probing.waiting;
+	while (*at != delivery)
+		at = &(*at)->next_waiting;
+	*at = delivery->next_waiting;
+	delivery->waits = false;
+}
+
+/* Each that waits looks once more whether it may ask, in its turn. */
+static void wake_waiting(struct user *user)
+{
+	for (struct delivery *delivery = user->probing.waiting; delivery; delivery = delivery->next_waiting)
+		delivery_wake_with_news(delivery);
 }
 
 /* ---- before a relay is asked */
@@ -122,21 +95,21 @@ static void on_looked(void *context, const struct refused_count *count)
 	note_count(delivery, count);
 	if (user) {
 		user->probing.is_looking = false;
-		resume_waiting(user);
+		wake_waiting(user);
 	}
-	delivery_free_if_over(delivery);
+	delivery_wake(delivery);
 }
 
 /* True when the answer is to be waited for. */
-static bool look(struct delivery *delivery)
+static bool look_at_count(struct delivery *delivery)
 {
 	struct probing *probing = &delivery->user->probing;
-	if (probing->refused == 0 || now_ms(delivery) < probing->stale_ms)
+	if (probing->refused == 0 || loops_now_ms(delivery) < probing->stale_ms)
 		return false;
 	if (probing->is_looking)
 		return true;
-	enum status status = refused_count(delivery->all->services->refused, delivery->grant->user, limit_of(delivery),
-					   0, on_looked, delivery);
+	enum status status = refused_count(delivery->all->services->refused, delivery->grant->user,
+					   limit_of_refused(delivery), 0, on_looked, delivery);
 	probing->is_looking = status == STATUS_OK;
 	delivery->callbacks += status == STATUS_OK;
 	if (status != STATUS_OK)
@@ -144,7 +117,7 @@ static bool look(struct delivery *delivery)
 	return status == STATUS_OK;
 }
 
-static void refuse_all(struct delivery *delivery)
+static void refuse_new_recipients(struct delivery *delivery)
 {
 	const struct refusal refusal = { ANSWER_PROBING, REFUSAL_PROBING, SPAN("too many refused recipients") };
 	recipients_refuse_new(&delivery->recipients, refusal.reply);
@@ -154,23 +127,27 @@ static void refuse_all(struct delivery *delivery)
 
 bool probing_admit(struct delivery *delivery)
 {
-	uint64_t limit = limit_of(delivery);
+	uint64_t limit = limit_of_refused(delivery);
 	size_t wanted = recipients_unasked(&delivery->recipients);
 	if (limit == 0 || wanted == 0) {
+		stop_waiting(delivery);
 		recipients_release(&delivery->recipients, wanted);
 		return wanted > 0;
 	}
-	if (look(delivery)) {
+	if (look_at_count(delivery)) {
 		wait_for_others(delivery);
 		return false;
 	}
 	const struct probing *probing = &delivery->user->probing;
 	if (probing->refused >= limit) {
-		refuse_all(delivery);
+		stop_waiting(delivery);
+		refuse_new_recipients(delivery);
 		return false;
 	}
 	size_t left = (size_t)(limit - probing->refused);
 	size_t room = probing->in_flight < left ? left - probing->in_flight : 0;
+	if (room > 0)
+		stop_waiting(delivery); /* after it got some, the others come first */
 	if (room < wanted)
 		wait_for_others(delivery);
 	recipients_release(&delivery->recipients, room);
@@ -185,7 +162,7 @@ void probing_recount(struct delivery *delivery)
 	delivery->in_flight = recipients_in_flight(&delivery->recipients);
 	delivery->user->probing.in_flight += delivery->in_flight - before;
 	if (delivery->in_flight < before)
-		resume_waiting(delivery->user);
+		wake_waiting(delivery->user);
 }
 
 void probing_leave(struct delivery *delivery)
@@ -197,7 +174,7 @@ void probing_leave(struct delivery *delivery)
 	delivery->in_flight = 0;
 	delivery->user->probing.in_flight -= before;
 	if (before)
-		resume_waiting(delivery->user);
+		wake_waiting(delivery->user);
 }
 
 /* ---- before the client hears of it */
@@ -213,22 +190,23 @@ static void on_counted(void *context, const struct refused_count *count)
 	if (hidden)
 		stats_add(delivery->all->services->stats, COUNTER_REFUSED, count ? REFUSAL_PROBING : REFUSAL_REDIS,
 			  hidden);
-	if (delivery->state != DELIVERY_DONE)
-		delivery_report(delivery);
-	delivery_free_if_over(delivery);
+	delivery_wake_with_news(delivery);
 }
 
 bool probing_holds_report(struct delivery *delivery)
 {
-	if (limit_of(delivery) == 0 || delivery->is_counting)
+	if (limit_of_refused(delivery) == 0 || delivery->is_counting)
 		return delivery->is_counting;
-	/* While some wait for room, refused ones of a group that is half answered are counted: it could be its own rest that waits. */
+	/*
+	 * While some wait for room, refused ones of a group that is half answered are counted: the rest of that very
+	 * group may be what waits.
+	 */
 	bool some_wait = delivery->user && delivery->user->probing.waiting;
 	size_t more = recipients_begin_count(&delivery->recipients, some_wait);
 	if (more == 0)
 		return false;
-	enum status status = refused_count(delivery->all->services->refused, delivery->grant->user, limit_of(delivery),
-					   more, on_counted, delivery);
+	enum status status = refused_count(delivery->all->services->refused, delivery->grant->user,
+					   limit_of_refused(delivery), more, on_counted, delivery);
 	if (status != STATUS_OK) {
 		(void)recipients_end_count(&delivery->recipients, 0, ANSWER_QUOTA_UNKNOWN);
 		return false;

@@ -23,7 +23,6 @@ struct probing {
 	size_t in_flight;         /* recipients that a relay was asked for, and the client has not heard of */
 	struct delivery *waiting; /* until fewer are in flight, or for what Redis says: the first of a list */
 	bool is_looking;          /* Redis is asked */
-	bool is_resuming, is_due; /* those that wait are tried; they are to be tried again */
 };
 
 struct user {

@@ -9,6 +9,8 @@
  *   - the client hears 2xx only for what a relay accepted, and one answer at most; a charge is given back once at most, and
  *     never for a message that may have gone out
  *
+ * Each step is a turn of the loop, but for those that ~ puts together into one.
+ *
  * The input is a script: RS (0x1E) ends a step, its first byte says what happens, the rest with what (perform() below).
  */
 #include "tests/unit/relay_world.h"
@@ -29,9 +31,11 @@ static struct books {
 	bool is_written;
 	unsigned waiting[RECORDS_WAITING + 1]; /* numbers of those records that wait, oldest first */
 	size_t waiting_count;
-	bool may_be_out, is_accepted;
+	bool may_be_out, is_accepted, is_aborted;
 	unsigned answers;
 } books;
+
+static unsigned steps_in_turn; /* that are still to come in this turn of the loop */
 
 static void forget_attempt(void)
 {
@@ -145,6 +149,8 @@ static void begin_transaction(struct span count)
 /* For one that is over they begin it anew, and the same number says nothing of the other one. */
 static void add_recipients(void)
 {
+	if (books.is_aborted && !is_free()) /* in the turn of its end each of them is answered */
+		return;
 	if (is_free())
 		books = (struct books){ .n = books.n };
 	if (books.n && (is_free() || books.answers == 0))
@@ -165,6 +171,7 @@ static void abort_transaction(struct span reply)
 		message.reply = SPAN("552 5.3.4 Message too large");
 		message.reason = SPAN("message too large");
 	}
+	books.is_aborted = true;
 	deliveries_abort(deliveries, &gate, grant, &message);
 }
 
@@ -326,15 +333,27 @@ static void perform(char what, struct span with)
 				  ? (uint64_t[]){ 1, 10, 100, 1000, 10000, 100000, 1000000 }[choice - '0']
 				  : 1);
 		break;
+	case '~': /* so many of the next steps happen in one turn of the loop */
+		steps_in_turn = choice >= '2' && choice <= '9' ? (unsigned)(choice - '0') : 2;
+		world.turn_goes_on = true;
+		return;
 	default:
 		break;
 	}
+	if (steps_in_turn && --steps_in_turn)
+		return;
+	world.turn_goes_on = false;
+	end_turn();
 }
 
 /* All that is still due is answered, and nothing is left. */
 static void finish(void)
 {
 	world.audit_full = false;
+	steps_in_turn = 0;
+	world.turn_goes_on = false;
+	end_turn();
+	look();
 	for (unsigned i = 0; i < 20 && !is_free(); i++) {
 		answer_charge('u');
 		look();

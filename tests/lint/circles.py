@@ -19,8 +19,6 @@ from rooms import room_of
 CIRCLES = [
     ("auth", "oauth/source oauth/tokens",
      "one store of tokens cut into the list and its entries"),
-    ("relay", "attempt delivery envelope message outcome probing refusal",
-     "a delivery's parts call each other to go on, and close each entry by hand"),
     ("relay", "control control_relay control_trial",
      "a command's answer goes through control.c, which has the table of commands"),
     ("relay", "upstream/account upstream/backoff upstream/connection upstream/dialog upstream/login "

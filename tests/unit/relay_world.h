@@ -71,6 +71,8 @@ static struct {
 	bool refused_broken;
 	refused_callback *counted; /* of the call of refused_count that is under way */
 	void *counted_context;
+	struct turn_end *turn; /* what runs at the end of the loop's turn; NULL: nothing */
+	bool turn_goes_on;     /* what follows happens in the same turn of the loop */
 } world;
 
 static inline void trace(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -87,9 +89,12 @@ static inline void trace(const char *format, ...)
 	va_end(args);
 }
 
+static inline void end_turn(void);
+
 /* What happened since the last look, in order. */
 #define expect_trace(text)                                \
 	do {                                              \
+		end_turn();                               \
 		assert_string_equal(world.trace, (text)); \
 		world.trace[0] = '\0';                    \
 	} while (0)
@@ -101,7 +106,29 @@ static inline void keep_text(char *out_text, struct span text)
 	out_text[size] = '\0';
 }
 
-/* ---- time */
+/* ---- the loop's turn */
+
+void loop_first_at_turn_end(struct loop *loop, struct turn_end *hook)
+{
+	(void)loop;
+	world.turn = hook;
+}
+
+void loop_forget_turn_end(struct loop *loop, struct turn_end *hook)
+{
+	(void)loop, (void)hook;
+	world.turn = NULL;
+}
+
+/* After each event, unless a test lets several happen in one turn. */
+static inline void end_turn(void)
+{
+	while (world.turn && !world.turn_goes_on) {
+		struct turn_end *hook = world.turn;
+		world.turn = NULL;
+		hook->run(hook->context);
+	}
+}
 
 /* ---- budgets: accounts without limits, unless a test gives them some */
 
@@ -143,6 +170,8 @@ bool budget_is_spent(const struct budget *budget)
 	(void)budget;
 	return world.budget_is_spent;
 }
+
+/* ---- time */
 
 uint64_t loop_now_ms(const struct loop *loop)
 {
@@ -194,6 +223,7 @@ static inline void pass_time(uint64_t ms)
 			found = true;
 			timer->due = 0;
 			timer->on_expired(timer->context);
+			end_turn();
 			break;
 		}
 	}
@@ -283,6 +313,7 @@ static inline void audit_says(enum status written)
 			sizeof(world.written_later_context) - sizeof(void *));
 	}
 	callback(context, written);
+	end_turn();
 }
 
 /* ---- quota */
@@ -329,6 +360,7 @@ static inline void quota_says(enum quota_verdict verdict)
 	assert_non_null(callback);
 	world.charged = NULL;
 	callback(world.charged_context, verdict, &full_state);
+	end_turn();
 }
 
 void quota_refund(struct quota *quota, struct span user, struct span token)
@@ -376,6 +408,7 @@ static inline void refused_says(uint64_t counted, uint64_t refused, bool is_reac
 	assert_non_null(callback);
 	world.counted = NULL;
 	callback(world.counted_context, &count);
+	end_turn();
 }
 
 /* ---- spool */
@@ -439,6 +472,7 @@ static inline void rewriting_says(enum status status, int64_t growth)
 {
 	struct spool_message *copy = status == STATUS_OK ? calloc(1, sizeof(*copy)) : NULL;
 	world.on_rewritten(world.rewriting_context, status, copy, growth);
+	end_turn();
 }
 
 /* ---- upstream */
@@ -526,12 +560,14 @@ static inline void upstream_says(const char *replies)
 	while (count < 16 && span_cut(&rest, '|', &list[count]))
 		count++;
 	world.upstream->handler->on_replies(world.upstream->context, list, count);
+	end_turn();
 }
 
 static inline void upstream_holds(void)
 {
 	assert_non_null(world.upstream);
 	world.upstream->handler->on_held(world.upstream->context);
+	end_turn();
 }
 
 static inline void upstream_ends_with(enum upstream_class class, const char *reply, bool dot_released)
@@ -546,6 +582,7 @@ static inline void upstream_ends_with(enum upstream_class class, const char *rep
 	};
 	drop_upstream();
 	ended.handler->on_done(ended.context, &outcome);
+	end_turn();
 }
 
 static inline void upstream_fails(const char *reply)
@@ -664,13 +701,16 @@ static inline enum status say_envelope(struct grant *by, unsigned n, const char 
 		.recipients = codec_list_of(&addresses),
 		.recipient_parameters = codec_list_of(&parameters),
 	};
-	return deliveries_take_envelope(deliveries, &gate, by, &envelope);
+	enum status status = deliveries_take_envelope(deliveries, &gate, by, &envelope);
+	end_turn();
+	return status;
 }
 
 static inline void say_data(uint64_t transaction, const char *bytes, bool complete)
 {
 	struct door_message_data data = { .transaction = transaction, .complete = complete, .bytes = span_of(bytes) };
 	assert_int_equal(deliveries_take_data(deliveries, &gate, &data), STATUS_OK);
+	end_turn();
 }
 
 #define MESSAGE_TEXT "Subject: x\r\n\r\nhello\r\n"

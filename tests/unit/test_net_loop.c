@@ -96,6 +96,24 @@ static void a_hook_queued_by_a_hook_runs_in_the_same_end(void **state)
 	loop_free(trace.loop);
 }
 
+static void queue_c_first(void *context)
+{
+	struct trace *trace = context;
+	queue_and_stop(trace);
+	loop_first_at_turn_end(trace->loop, &trace->hooks[2]);
+	loop_first_at_turn_end(trace->loop, &trace->hooks[2]);
+}
+
+static void a_hook_that_is_to_be_first_runs_first(void **state)
+{
+	struct trace trace;
+	(void)state;
+	begin_trace(&trace);
+	run_with(&trace, queue_c_first);
+	assert_string_equal(trace.text, "!cba");
+	loop_free(trace.loop);
+}
+
 static void queue_c_behind(void *context)
 {
 	struct trace *trace = context;
@@ -437,6 +455,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(hooks_run_once_in_order_behind_the_callback_even_when_the_loop_stops),
 		cmocka_unit_test(a_hook_queued_by_a_hook_runs_in_the_same_end),
+		cmocka_unit_test(a_hook_that_is_to_be_first_runs_first),
 		cmocka_unit_test(a_hook_behind_the_end_runs_last),
 		cmocka_unit_test(a_forgotten_hook_does_not_run),
 		cmocka_unit_test(a_loop_runs_again_after_a_stop),

@@ -202,6 +202,7 @@ static void a_session_may_end_while_its_refusals_are_counted(void **state)
 	upstream_says("550 5.1.1 none");
 	expect_trace("A: bob@x; count 1");
 	deliveries_end_session(grant);
+	end_turn();
 	world.trace[0] = '\0';
 	refused_says(1, 1, false);
 	expect_trace("");

@@ -235,7 +235,7 @@ static void data_that_could_smuggle_ends_the_transaction(void **state)
 		assert_int_equal(say_envelope(grant, 1, "ann@example.com", "bob@x"), STATUS_OK);
 		upstream_says("250 ok");
 		say_data(101, data_cases[i].bytes, true);
-		expect_trace("A: bob@x; replies; message.refused; answer; abort");
+		expect_trace("A: bob@x; replies; abort; message.refused; answer");
 		assert_string_equal(world.message_reply, data_cases[i].reply);
 		assert_int_equal(deliveries_count(deliveries), 0);
 		world_end(state);
@@ -252,7 +252,7 @@ static void smuggling_is_seen_across_pieces_of_one_byte(void **state)
 		char piece[2] = { *at, '\0' };
 		say_data(101, piece, false);
 	}
-	expect_trace("A: bob@x; replies; message.refused; answer; abort");
+	expect_trace("A: bob@x; replies; abort; message.refused; answer");
 }
 
 static void more_after_the_end_of_a_message_is_what_no_gate_may_say(void **state)
@@ -292,7 +292,7 @@ static void data_without_an_accepted_recipient_goes_nowhere(void **state)
 	assert_int_equal(say_envelope(grant, 1, "ann@example.com", "bob@x"), STATUS_OK);
 	upstream_says("550 5.1.1 no");
 	say_data(101, MESSAGE_TEXT, true);
-	expect_trace("A: bob@x; replies; message.refused; answer; abort");
+	expect_trace("A: bob@x; replies; abort; message.refused; answer");
 	assert_string_equal(world.message_reply, "554 5.5.1 No valid recipients");
 }
 
@@ -310,7 +310,7 @@ static void a_message_ahead_of_the_replies_to_its_recipients_is_no_honest_gates(
 	refused_says(2, 2, false);
 	expect_trace("replies");
 	say_data(101, MESSAGE_TEXT, true);
-	expect_trace("message.refused; answer; abort");
+	expect_trace("abort; message.refused; answer");
 	assert_string_equal(world.message_reply, "554 5.5.1 No valid recipients");
 	assert_int_equal(deliveries_count(deliveries), 0);
 }
@@ -350,7 +350,7 @@ static void a_message_beyond_the_limit_and_what_we_add_is_refused(void **state)
 	assert_int_equal(say_envelope(grant, 1, "ann@example.com", "bob@x"), STATUS_OK);
 	upstream_says("250 ok");
 	say_data(101, line, false);
-	expect_trace("A: bob@x; replies; message.refused; answer; abort");
+	expect_trace("A: bob@x; replies; abort; message.refused; answer");
 	assert_string_equal(world.message_reply, "552 5.3.4 Message too large");
 }
 
@@ -362,7 +362,7 @@ static void a_full_spool_is_told_before_the_message_is_complete(void **state)
 	say_data(101, "a\r\n", false);
 	world.spool_status = STATUS_TOO_LARGE;
 	say_data(101, "b\r\n", false);
-	expect_trace("A: bob@x; replies; message.refused; answer; abort");
+	expect_trace("A: bob@x; replies; abort; message.refused; answer");
 	assert_string_equal(world.message_reply, "452 4.3.1 No room for this message now; try again later");
 	say_data(101, "c\r\n", true);
 	expect_trace("");
