@@ -40,7 +40,7 @@ void buf_init_sensitive(struct buf *b, size_t maximum)
 	*b = (struct buf){ .maximum = maximum, .sensitive = true };
 }
 
-/* Nothing was ever written behind b->end: what moved to the front was wiped there. */
+/* Nothing was ever written past b->end: what moved to the front was wiped there. */
 static void drop_memory(struct buf *b)
 {
 	if (b->sensitive && b->data)

@@ -15,7 +15,7 @@ struct network {
 	unsigned bits; /* 0..128: how many of them count */
 };
 
-/* "192.0.2.0/24", "2001:db8::/32", or a single address. STATUS_INVALID, also when bits behind the prefix are set. */
+/* "192.0.2.0/24", "2001:db8::/32", or a single address. STATUS_INVALID, also when bits after the prefix are set. */
 MUST_USE enum status network_parse(struct span text, struct network *out_network);
 /* Whether the address in `text` belongs to it; false for what is no address. */
 bool network_contains(const struct network *network, struct span address);

@@ -43,7 +43,7 @@ struct span span_trim(struct span s);
 bool span_cut(struct span *rest, char separator, struct span *out_part);
 /* Decimal digits only, no sign, no space, no overflow: else STATUS_INVALID. */
 MUST_USE enum status span_to_u64(struct span s, uint64_t *out_value);
-/* A heap copy with a NUL behind it, for free(). NULL out of memory or when s holds a NUL. */
+/* A heap copy with a NUL after it, for free(). NULL out of memory or when s holds a NUL. */
 char *span_to_string(struct span s);
 
 #endif

@@ -1,7 +1,7 @@
 /*
  * Channels. OpenSSL sits directly on the descriptor (a memory BIO pair costs
- * 40 KiB a connection); its error list is emptied in front of each call, as
- * one stale entry makes the next call look failed.
+ * 40 KiB a connection). Its error list is emptied before each call, as one
+ * stale entry makes the next call look failed.
  */
 #include "net/channel.h"
 
@@ -79,7 +79,7 @@ static enum channel_result fail_tls(struct channel *channel)
 }
 
 /* What an OpenSSL call that returned `returned` means; errno is still that call's. */
-static enum channel_result judge(struct channel *channel, int returned)
+static enum channel_result judge_tls_result(struct channel *channel, int returned)
 {
 	int error = errno;
 	channel_bounds_count(&channel->bounds, channel->ssl);
@@ -140,7 +140,7 @@ static enum status set_up_client(SSL *ssl, const struct tls_context *context, st
 	if (text == NULL)
 		return STATUS_INVALID;
 	enum status status = STATUS_OK;
-	/* To verify without a name would take any certificate of any site. */
+	/* Verification without a name would accept any certificate of any site. */
 	if (*text)
 		status = expect_name(ssl, text, context->verify);
 	else if (context->verify)
@@ -190,7 +190,7 @@ enum channel_result channel_shake(struct channel *channel)
 		channel_bounds_count(&channel->bounds, channel->ssl);
 		return CHANNEL_OK;
 	}
-	enum channel_result result = judge(channel, returned);
+	enum channel_result result = judge_tls_result(channel, returned);
 	if (result != CHANNEL_ENDED)
 		return result;
 	channel->fault = TLS_FAULT_LOST;
@@ -253,7 +253,7 @@ enum channel_result channel_read(struct channel *channel, char *at, size_t room,
 		before_call();
 		int got = SSL_read(channel->ssl, at, cap_int(room));
 		if (got <= 0 || channel->bounds.fault)
-			return judge(channel, got);
+			return judge_tls_result(channel, got);
 		channel_bounds_count(&channel->bounds, channel->ssl);
 		*out_size = (size_t)got;
 		return CHANNEL_OK;
@@ -275,7 +275,7 @@ enum channel_result channel_write(struct channel *channel, struct span bytes, si
 		int taken = SSL_write(channel->ssl, bytes.data, cap_int(bytes.size));
 		channel->bounds.writing = taken <= 0 && SSL_want_write(channel->ssl);
 		if (taken <= 0)
-			return judge(channel, taken);
+			return judge_tls_result(channel, taken);
 		*out_size = (size_t)taken;
 		return CHANNEL_OK;
 	}
@@ -292,7 +292,7 @@ enum channel_result channel_shut(struct channel *channel)
 	if (channel_is_secure(channel)) {
 		before_call();
 		int returned = SSL_shutdown(channel->ssl);
-		enum channel_result result = returned < 0 ? judge(channel, returned) : CHANNEL_OK;
+		enum channel_result result = returned < 0 ? judge_tls_result(channel, returned) : CHANNEL_OK;
 		if (result == CHANNEL_WANT_WRITE)
 			return result;
 	}

@@ -1,6 +1,6 @@
 /*
- * A channel: a non-blocking descriptor, with or without TLS on it, behind one
- * set of results. Private to this room: streams are made of it. It never
+ * A channel: a non-blocking descriptor, with or without TLS on it, with one set
+ * of results for both. Private to this room: streams are made of it. It never
  * waits, calls nobody back, and keeps the reason of the first failure.
  */
 #ifndef NET_CHANNEL_H
@@ -41,11 +41,11 @@ void channel_enter_tls(struct channel *channel);
 enum channel_result channel_shake(struct channel *channel);
 /* At most `room` bytes; CHANNEL_OK with at least one. */
 enum channel_result channel_read(struct channel *channel, char *at, size_t room, size_t *out_size);
-/* CHANNEL_OK with at least one byte taken. After a WANT, the same bytes must come again (more behind them is fine). */
+/* CHANNEL_OK with at least one byte taken. After a WANT, the same bytes must come again (more after them is fine). */
 enum channel_result channel_write(struct channel *channel, struct span bytes, size_t *out_size);
-/* Says that nothing more comes from here: close_notify, then FIN. */
+/* Tells the peer that nothing more comes: close_notify, then FIN. */
 enum channel_result channel_shut(struct channel *channel);
-/* The handshake is through. */
+/* The handshake is complete. */
 bool channel_is_secure(const struct channel *channel);
 /* As stream_tls_client_subject. */
 char *channel_client_subject(const struct channel *channel);

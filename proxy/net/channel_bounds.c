@@ -9,14 +9,14 @@
 #include <openssl/bio.h>
 #include <sys/socket.h>
 
-#define RECORD_COST 256U        /* bytes: what a record costs beside its own, in time */
+#define RECORD_COST 256U        /* bytes: the time that a record costs besides its own bytes */
 #define SHAKING_COST 2048U      /* in a handshake, which has a dozen records at most, each read by two calls */
 #define READ_PER_TURN 66600U    /* four of the largest records, and what they cost */
 #define MESSAGES_MAXIMUM 16U    /* after the handshake; servers send up to four tickets */
 #define MESSAGE_EARNED 1048576U /* bytes read grant one more: keys are renewed after gigabytes, if ever */
 
 #define SHAKING_MEMORY 45056U /* bytes: 64 KiB, less what an idle connection has */
-#define RECORD_MEMORY 16896U  /* bytes: of one that is here, or goes out, in part */
+#define RECORD_MEMORY 16896U  /* bytes: of one that has come, or gone out, in part */
 
 static size_t memory;
 
@@ -25,20 +25,20 @@ size_t tls_memory(void)
 	return memory;
 }
 
-static void refuse(struct channel_bounds *bounds, SSL *ssl, const char *fault)
+static void refuse_more(struct channel_bounds *bounds, SSL *ssl, const char *fault)
 {
 	bounds->fault = fault;
 	SSL_set_shutdown(ssl, SSL_get_shutdown(ssl) | SSL_RECEIVED_SHUTDOWN);
 }
 
-static void spend(struct channel_bounds *bounds, size_t size)
+static void spend_budget(struct channel_bounds *bounds, size_t size)
 {
 	bounds->budget -= size < bounds->budget ? size : bounds->budget;
 }
 
 /* ---- the descriptor */
 
-static void earn(struct channel_bounds *bounds, size_t size)
+static void earn_messages(struct channel_bounds *bounds, size_t size)
 {
 	bounds->read += size;
 	if (bounds->read < MESSAGE_EARNED)
@@ -48,7 +48,9 @@ static void earn(struct channel_bounds *bounds, size_t size)
 		bounds->messages_left++;
 }
 
-/* In a handshake OpenSSL asks for a record's header and for its body, one after the other: what is seen here is not done yet. */
+/*
+ * In a handshake OpenSSL asks for a record's header and then for its body, so what is seen here has not been acted on.
+ */
 static bool is_small(struct channel_bounds *bounds, const SSL *ssl, struct span bytes)
 {
 	return !bounds->server || bounds->secured ||
@@ -57,15 +59,18 @@ static bool is_small(struct channel_bounds *bounds, const SSL *ssl, struct span 
 
 static long note_read(struct channel_bounds *bounds, SSL *ssl, struct span bytes)
 {
-	spend(bounds, bytes.size);
-	earn(bounds, bytes.size);
+	spend_budget(bounds, bytes.size);
+	earn_messages(bounds, bytes.size);
 	if (is_small(bounds, ssl, bytes))
 		return 1;
-	refuse(bounds, ssl, "handshake message too large");
+	refuse_more(bounds, ssl, "handshake message too large");
 	return -1;
 }
 
-/* Before a read: may it be? A turn without budget looks like a descriptor without bytes; it tells again when it has some. */
+/*
+ * Before a read: whether it may happen. A turn without budget looks like a descriptor without bytes, which becomes
+ * ready again in the next one.
+ */
 static long on_descriptor(BIO *bio, int operation, const char *at, size_t size, int argi, long argl, int returned,
 			  size_t *processed)
 {
@@ -95,22 +100,25 @@ static void on_message(int is_ours, int version, int type, const void *bytes, si
 	if (is_ours)
 		return;
 	if (type == SSL3_RT_HEADER)
-		spend(bounds, bounds->secured ? RECORD_COST : SHAKING_COST);
+		spend_budget(bounds, bounds->secured ? RECORD_COST : SHAKING_COST);
 	if (type != SSL3_RT_HANDSHAKE || !bounds->secured)
 		return;
 	if (bounds->messages_left == 0)
-		refuse(bounds, ssl, "too many messages after the handshake");
+		refuse_more(bounds, ssl, "too many messages after the handshake");
 	else
 		bounds->messages_left--;
 }
 
-/* Told of a client's new handshake before its hello is read, for which OpenSSL would make room. Not told of TLS 1.3's messages. */
+/*
+ * Called at a client's new handshake before its hello is read, for which OpenSSL would make room. Not called for the
+ * messages of TLS 1.3.
+ */
 static void on_handshake(const SSL *ssl, int what, int returned)
 {
 	struct channel_bounds *bounds = SSL_get_app_data(ssl);
 	(void)returned;
 	if ((what & SSL_CB_HANDSHAKE_START) && bounds->server && bounds->secured)
-		refuse(bounds, (SSL *)ssl, "renegotiation");
+		refuse_more(bounds, (SSL *)ssl, "renegotiation");
 }
 
 /* ---- life */
@@ -140,7 +148,7 @@ bool channel_bounds_begin(struct channel_bounds *bounds, SSL *ssl)
 		return false;
 	bounds->begun = true;
 	if (server && server->may_shake && !server->may_shake(server->shake_context))
-		refuse(bounds, ssl, "no memory for one more handshake");
+		refuse_more(bounds, ssl, "no memory for one more handshake");
 	return true;
 }
 
@@ -156,7 +164,7 @@ void channel_bounds_note_secured(struct channel_bounds *bounds, SSL *ssl)
 	SSL_set_read_ahead(ssl, 1);
 }
 
-static size_t held(const struct channel_bounds *bounds, const SSL *ssl)
+static size_t measure_held(const struct channel_bounds *bounds, const SSL *ssl)
 {
 	if (ssl == NULL || bounds->server == NULL || !bounds->begun)
 		return 0;
@@ -168,6 +176,6 @@ static size_t held(const struct channel_bounds *bounds, const SSL *ssl)
 void channel_bounds_count(struct channel_bounds *bounds, const SSL *ssl)
 {
 	memory -= bounds->memory;
-	bounds->memory = held(bounds, ssl);
+	bounds->memory = measure_held(bounds, ssl);
 	memory += bounds->memory;
 }

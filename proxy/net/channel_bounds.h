@@ -22,24 +22,30 @@
 
 struct channel_bounds {
 	size_t budget;          /* bytes that may still be read in this turn; each record costs some besides */
-	unsigned messages_left; /* so many may come after the handshake */
+	unsigned messages_left; /* that may still come after the handshake */
 	size_t read;            /* bytes read since one more message was granted */
 	struct hello_watch hello;
 	size_t memory;                    /* bytes, as it counts in tls_memory */
 	const struct tls_context *server; /* NULL: this is a client */
 	bool begun;                       /* bytes of the peer's have come */
 	bool writing;                     /* a record of ours went out in part */
-	bool secured;                     /* the handshake is through */
+	bool secured;                     /* the handshake is complete */
 	const char *fault; /* static: what the peer did too much of; nothing more is taken from it. Or NULL */
 };
 
-/* Puts them around the TLS object, which has its descriptor; they must stay where they are. The context outlives them. STATUS_NO_MEMORY: the object must not be used. */
+/*
+ * Puts them around the TLS object, which already has its descriptor; they must not move in memory. The context outlives
+ * them. STATUS_NO_MEMORY: the object must not be used.
+ */
 MUST_USE enum status channel_bounds_watch(struct channel_bounds *bounds, SSL *ssl, const struct tls_context *context);
-/* Before the handshake's calls: false while a client has sent nothing, as OpenSSL takes 48 KiB before it looks. A fault: there is no memory for it. */
+/*
+ * Before the handshake's calls: false while a client has sent nothing, as OpenSSL takes 48 KiB before it looks. A fault
+ * means that there is no memory for it.
+ */
 bool channel_bounds_begin(struct channel_bounds *bounds, SSL *ssl);
 /* A new turn of the loop: there is a full budget again. */
 void channel_bounds_begin_turn(struct channel_bounds *bounds);
-/* The handshake is through. */
+/* The handshake is complete. */
 void channel_bounds_note_secured(struct channel_bounds *bounds, SSL *ssl);
 /* After each call: counts what OpenSSL holds now. NULL: it is gone. */
 void channel_bounds_count(struct channel_bounds *bounds, const SSL *ssl);

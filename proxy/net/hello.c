@@ -25,7 +25,7 @@ static size_t skip_some(size_t *left, struct span *bytes)
 	return taken;
 }
 
-/* What else has no header that says anything: it is OpenSSL's to judge. */
+/* Anything else has no header that says anything, and is OpenSSL's to judge. */
 static void begin_record(struct hello_watch *watch, bool is_old)
 {
 	unsigned type = watch->record[0];

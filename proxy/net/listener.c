@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #define BACKLOG 1024        /* connections that wait to be accepted; the kernel caps it at somaxconn */
-#define ACCEPTS_PER_TURN 64 /* so that a flood of connects leaves time for sessions */
+#define ACCEPTS_PER_TURN 64 /* a flood of connects must leave time for sessions */
 #define REST_MS 200         /* out of descriptors or memory: until some session has ended */
 
 /* ---- endpoints */
@@ -129,7 +129,7 @@ static int set_options(int fd, int family)
 	    setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) != 0 ||
 	    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) != 0)
 		return -1;
-	/* [::] takes IPv6 alone, so that 0.0.0.0 can stand beside it. */
+	/* [::] takes IPv6 only, so that 0.0.0.0 can be bound beside it. */
 	return family == AF_INET6 ? setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) : 0;
 }
 
@@ -168,7 +168,7 @@ static void go_on(void *context)
 	watch_set(listener->watch, WATCH_READ);
 }
 
-/* A connection that died in the queue is not our trouble (accept(2)); anything else would come again at once. */
+/* A connection that died in the queue is not our trouble (accept(2)); any other error would recur at once. */
 static bool is_passing(int error)
 {
 	switch (error) {
@@ -189,7 +189,7 @@ static bool is_passing(int error)
 	}
 }
 
-static void rest(struct listener *listener)
+static void rest_listener(struct listener *listener)
 {
 	watch_set(listener->watch, 0);
 	timer_set(listener->rest, REST_MS);
@@ -213,7 +213,7 @@ static bool accept_up_to(struct listener *listener, int maximum)
 			continue;
 		if (fd < 0) {
 			if (errno != EAGAIN)
-				rest(listener);
+				rest_listener(listener);
 			return true;
 		}
 		hand_over(listener, fd, &peer);

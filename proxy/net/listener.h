@@ -25,16 +25,22 @@ MUST_USE enum status endpoint_parse(struct span text, struct endpoint *out_endpo
 void endpoint_format(const struct endpoint *endpoint, char out_text[ENDPOINT_TEXT_SIZE]);
 uint16_t endpoint_port(const struct endpoint *endpoint);
 
-/* A bound, listening, non-blocking, close-on-exec socket; TCP ones with SO_REUSEADDR and SO_REUSEPORT. STATUS_SYSTEM: errno. */
+/*
+ * A bound, listening, non-blocking, close-on-exec socket; TCP ones with SO_REUSEADDR and SO_REUSEPORT. STATUS_SYSTEM:
+ * errno.
+ */
 MUST_USE enum status listener_open_socket(const struct endpoint *endpoint, int *out_fd);
 
 struct listener;
 
-/* Accepts from `fd` (owned from now on) until freed. `on_accepted` owns the connected, non-blocking, TCP_NODELAY descriptor. Out of descriptors: rests for a moment, never spins. */
+/*
+ * Accepts from `fd` (owned from now on) until freed. `on_accepted` owns the connected, non-blocking, TCP_NODELAY
+ * descriptor. When descriptors run out it pauses for a moment instead of spinning.
+ */
 MUST_USE enum status listener_create(struct loop *loop, int fd,
 				     void (*on_accepted)(void *context, int fd, const struct endpoint *peer),
 				     void *context, struct listener **out_listener);
-/* Accepts who waits in its queue now, and frees it. Not inside on_accepted. */
+/* Accepts the connections that are in its queue now, and frees it. Not inside on_accepted. */
 void listener_finish(struct listener **listener);
 void listener_free(struct listener **listener); /* closes the socket */
 

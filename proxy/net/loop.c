@@ -1,7 +1,7 @@
 /*
  * The loop itself and the hooks at the end of a turn. Owns one libev loop on
- * epoll, and every descriptor that this needs is made here: a sandboxed role
- * can't make one later. Fails only at its creation.
+ * epoll. Every descriptor that it needs is made here, as a sandboxed role can't
+ * make one later. Fails only at its creation.
  */
 #include <signal.h>
 #include <stdlib.h>
@@ -11,7 +11,7 @@
 
 /* ---- hooks */
 
-static void append(struct turn_end_list *list, struct turn_end *hook)
+static void append_hook(struct turn_end_list *list, struct turn_end *hook)
 {
 	hook->list = list;
 	hook->next = NULL;
@@ -23,7 +23,7 @@ static void append(struct turn_end_list *list, struct turn_end *hook)
 	list->last = hook;
 }
 
-static void prepend(struct turn_end_list *list, struct turn_end *hook)
+static void prepend_hook(struct turn_end_list *list, struct turn_end *hook)
 {
 	hook->list = list;
 	hook->next = list->first;
@@ -56,20 +56,20 @@ void loop_at_turn_end(struct loop *loop, struct turn_end *hook)
 		return;
 	if (hook->list)
 		cut_out(hook);
-	append(&loop->ends, hook);
+	append_hook(&loop->ends, hook);
 }
 
 void loop_first_at_turn_end(struct loop *loop, struct turn_end *hook)
 {
 	if (hook->list)
 		cut_out(hook);
-	prepend(&loop->ends, hook);
+	prepend_hook(&loop->ends, hook);
 }
 
-void loop_behind_turn_end(struct loop *loop, struct turn_end *hook)
+void loop_after_turn_end(struct loop *loop, struct turn_end *hook)
 {
 	if (hook->list == NULL)
-		append(&loop->behind, hook);
+		append_hook(&loop->afterwards, hook);
 }
 
 void loop_forget_turn_end(struct loop *loop, struct turn_end *hook)
@@ -93,10 +93,10 @@ static void run_hooks(struct loop *loop)
 {
 	do {
 		run_each(&loop->ends);
-		while (loop->behind.first) {
-			struct turn_end *hook = loop->behind.first;
+		while (loop->afterwards.first) {
+			struct turn_end *hook = loop->afterwards.first;
 			cut_out(hook);
-			append(&loop->looks, hook);
+			append_hook(&loop->looks, hook);
 		}
 		run_each(&loop->looks);
 	} while (loop->ends.first);

@@ -1,6 +1,6 @@
 /*
- * The event loop of a role: libev behind four small things. Callbacks run on
- * the loop's thread, one after the other, and must never wait.
+ * The event loop of a role, on libev. Callbacks run on the loop's thread, one
+ * after the other, and must never wait.
  */
 #ifndef NET_LOOP_H
 #define NET_LOOP_H
@@ -16,11 +16,14 @@ MUST_USE enum status loop_create(struct loop **out_loop);
 void loop_run(struct loop *loop);  /* until loop_stop */
 void loop_stop(struct loop *loop); /* after the current turn, its end hooks included */
 void loop_free(struct loop *loop); /* ends its guests; all other timers, watches and wakeups must be gone */
-/* After loop_run: runs on until everything that outlives its owner, such as a stream being finished, has ended by itself, for `limit_ms` at most. */
+/*
+ * After loop_run: runs on until everything that outlives its owner, such as a stream being finished, has ended by
+ * itself, for `limit_ms` at most.
+ */
 void loop_finish(struct loop *loop, uint64_t limit_ms);
 /* Milliseconds of the monotonic clock, read once a turn. */
 uint64_t loop_now_ms(const struct loop *loop);
-/* Another number in each turn. */
+/* A different number in each turn. */
 uint64_t loop_turn(const struct loop *loop);
 
 /*
@@ -51,7 +54,7 @@ struct watch;
 MUST_USE enum status watch_create(struct loop *loop, int fd, unsigned events,
 				  void (*on_ready)(void *context, unsigned events), void *context,
 				  struct watch **out_watch);
-void watch_set(struct watch *watch, unsigned events); /* 0 rests it */
+void watch_set(struct watch *watch, unsigned events); /* 0 pauses it */
 void watch_free(struct watch **watch); /* before the descriptor is closed; allowed inside its own callback */
 
 /* ---- wakeups: how another thread reaches the loop; several sends may arrive as one */
@@ -86,10 +89,13 @@ struct turn_end {
 
 /* Runs once, before the loop waits again. Queued again by `run` itself: in the same turn's end. */
 void loop_at_turn_end(struct loop *loop, struct turn_end *hook);
-/* The same, ahead of the hooks that are queued: for what decides what they are to flush. */
+/* The same, ahead of all hooks that are queued: for what decides what those flush. */
 void loop_first_at_turn_end(struct loop *loop, struct turn_end *hook);
-/* Runs once, when no other hook of the turn's end is left: for who waits that another one changes something. Queued again by `run` itself: behind the hooks that were queued since, or in the next turn. */
-void loop_behind_turn_end(struct loop *loop, struct turn_end *hook);
+/*
+ * Runs once, when no other hook of the turn's end is left: for an owner that waits for another one's change. Queued
+ * again by `run` itself: after the hooks that were queued since, or in the next turn.
+ */
+void loop_after_turn_end(struct loop *loop, struct turn_end *hook);
 void loop_forget_turn_end(struct loop *loop, struct turn_end *hook);
 
 /* ---- guests: what outlives its owner, and ends by itself or with the loop */
@@ -103,6 +109,6 @@ struct loop_guest {
 };
 
 void loop_take_in(struct loop *loop, struct loop_guest *guest);
-void loop_guest_leave(struct loop_guest *guest); /* nothing for one who is none */
+void loop_guest_leave(struct loop_guest *guest); /* does nothing for what is no guest */
 
 #endif

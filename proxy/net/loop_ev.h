@@ -17,8 +17,8 @@ struct loop {
 	ev_check turn_begin; /* reads the clock, before any other callback of the turn */
 	ev_prepare turn_end; /* runs the hooks, before the loop waits */
 	struct turn_end_list ends;
-	struct turn_end_list behind; /* run when `ends` is empty */
-	struct turn_end_list looks;  /* those of `behind` whose time has come */
+	struct turn_end_list afterwards; /* run when `ends` is empty */
+	struct turn_end_list looks;      /* those of `afterwards` whose time has come */
 	struct loop_guest *guests;
 	void (*on_turn)(void *context, uint64_t duration_us); /* or NULL */
 	void *turn_context;

@@ -1,14 +1,14 @@
 /*
- * The memory of libev, which ends the process when an array of its can't grow. Where memory is refused rather than
- * promised twice (vm.overcommit_memory = 2, a limit on address space), that would cost a gate all of its sessions
- * for one client too many; so all else that finds no memory here refuses one client, and libev must not end the others.
+ * The memory of libev, which aborts the process when one of its arrays can't grow. Where memory is refused rather than
+ * promised twice (vm.overcommit_memory = 2, a limit on address space), one client too many would cost a gate all of its
+ * sessions. Everything else that finds no memory here refuses one client, and so must libev.
  *
- * Hence the spare blocks, for when malloc gives none: one for each array that grows with watchers and timers, and each
- * as large as any of them can become with those that there are. To make one more is refused until all spares are
- * there, and large enough for it. Nothing else makes an array outgrow a spare.
+ * Hence the spare blocks for when malloc fails: one for each array that grows with watchers and timers, each as large
+ * as any of these arrays can become with the watchers that exist. One more watcher is refused until all spares are
+ * there and large enough for it. Nothing else makes an array outgrow a spare.
  *
- * All loops of a process share them; they belong to one thread. Pages of a spare are touched once it is spent, so that
- * they cost addresses and no memory.
+ * All loops of a process share the spares, which belong to one thread. The pages of a spare are not touched before it
+ * is used, so it costs addresses and no memory.
  */
 #include <malloc.h>
 #include <stdlib.h>
@@ -21,10 +21,10 @@
 #define SPARE_LEAST 16384 /* bytes: libev rounds up to pages */
 
 static void *spares[SPARES];
-static size_t spare_size; /* bytes of each that is there, at least */
-static size_t entries;    /* watchers and timers that there are */
+static size_t spare_size; /* bytes of each spare, at least */
+static size_t entries;    /* watchers and timers that exist */
 
-static void **find(bool there)
+static void **find_place(bool there)
 {
 	for (size_t i = 0; i < SPARES; i++)
 		if ((spares[i] != NULL) == there)
@@ -32,19 +32,19 @@ static void **find(bool there)
 	return NULL;
 }
 
-/* What was spent, and is given back, is a spare again. */
+/* A block that was a spare becomes one again. */
 static void give_back(void *memory)
 {
-	void **place = memory && malloc_usable_size(memory) >= spare_size ? find(false) : NULL;
+	void **place = memory && malloc_usable_size(memory) >= spare_size ? find_place(false) : NULL;
 	if (place)
 		*place = memory;
 	else
 		free(memory);
 }
 
-static void *spend(void *former, size_t size)
+static void *spend_spare(void *former, size_t size)
 {
-	void **spare = find(true);
+	void **spare = find_place(true);
 	if (spare == NULL || size > spare_size)
 		return NULL;
 	void *memory = *spare;
@@ -57,26 +57,26 @@ static void *spend(void *former, size_t size)
 	return memory;
 }
 
-static void *provide(void *former, long size)
+static void *provide_memory(void *former, long size)
 {
 	if (size <= 0) {
 		give_back(former);
 		return NULL;
 	}
 	if (former && malloc_usable_size(former) >= (size_t)size)
-		return former; /* a spare has room for all that comes */
+		return former; /* a spare has room for any growth */
 	void *memory = realloc(former, (size_t)size);
 	if (memory == NULL)
-		return spend(former, (size_t)size);
+		return spend_spare(former, (size_t)size);
 	return memory;
 }
 
-static enum status enlarge(size_t size)
+static enum status enlarge_spares(size_t size)
 {
 	for (size_t i = 0; i < SPARES; i++) {
 		void *memory = malloc(size);
 		if (memory == NULL)
-			return STATUS_NO_MEMORY; /* those so far are only larger than they must be */
+			return STATUS_NO_MEMORY; /* those replaced so far are larger than they need to be */
 		free(spares[i]);
 		spares[i] = memory;
 	}
@@ -84,10 +84,10 @@ static enum status enlarge(size_t size)
 	return STATUS_OK;
 }
 
-static enum status refill(void)
+static enum status refill_spares(void)
 {
 	void **place;
-	while ((place = find(false)) != NULL)
+	while ((place = find_place(false)) != NULL)
 		if ((*place = malloc(spare_size)) == NULL)
 			return STATUS_NO_MEMORY;
 	return STATUS_OK;
@@ -97,7 +97,7 @@ enum status loop_memory_take(int fd)
 {
 	size_t highest = fd > 0 ? (size_t)fd : 0;
 	size_t wanted = ENTRY * ((highest > entries ? highest : entries) + 1) + SPARE_LEAST;
-	TRY(wanted > spare_size ? enlarge(2 * wanted) : refill());
+	TRY(wanted > spare_size ? enlarge_spares(2 * wanted) : refill_spares());
 	entries++;
 	return STATUS_OK;
 }
@@ -109,6 +109,6 @@ void loop_memory_give(void)
 
 enum status loop_memory_begin(void)
 {
-	ev_set_allocator(provide);
-	return spare_size ? refill() : enlarge(SPARE_LEAST);
+	ev_set_allocator(provide_memory);
+	return spare_size ? refill_spares() : enlarge_spares(SPARE_LEAST);
 }

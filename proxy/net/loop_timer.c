@@ -18,7 +18,7 @@ struct timer {
 	bool is_set;
 };
 
-static void arm(struct timer *timer, uint64_t delay_ms, uint64_t now_ms)
+static void arm_timer(struct timer *timer, uint64_t delay_ms, uint64_t now_ms)
 {
 	ev_timer_stop(timer->loop->ev, &timer->ev);
 	ev_timer_set(&timer->ev, (double)delay_ms / 1000.0, 0.0);
@@ -26,7 +26,7 @@ static void arm(struct timer *timer, uint64_t delay_ms, uint64_t now_ms)
 	timer->armed_ms = now_ms + delay_ms;
 }
 
-static void fire(struct ev_loop *ev, ev_timer *at, int events)
+static void fire_timer(struct ev_loop *ev, ev_timer *at, int events)
 {
 	struct timer *timer = at->data;
 	uint64_t now_ms = loop_now_ms(timer->loop);
@@ -35,7 +35,7 @@ static void fire(struct ev_loop *ev, ev_timer *at, int events)
 	if (!timer->is_set)
 		return;
 	if (timer->deadline_ms > now_ms) {
-		arm(timer, timer->deadline_ms - now_ms, now_ms);
+		arm_timer(timer, timer->deadline_ms - now_ms, now_ms);
 		return;
 	}
 	timer->is_set = false;
@@ -53,7 +53,7 @@ enum status timer_make(struct loop *loop, void (*on_expired)(void *context), voi
 	timer->loop = loop;
 	timer->on_expired = on_expired;
 	timer->context = context;
-	ev_init(&timer->ev, fire);
+	ev_init(&timer->ev, fire_timer);
 	timer->ev.data = timer;
 	*out_timer = timer;
 	return STATUS_OK;
@@ -68,7 +68,7 @@ void timer_set(struct timer *timer, uint64_t delay_ms)
 		return;
 	if (!timer->loop->running)
 		ev_now_update(timer->loop->ev);
-	arm(timer, delay_ms, now_ms);
+	arm_timer(timer, delay_ms, now_ms);
 }
 
 void timer_clear(struct timer *timer)

@@ -1,4 +1,4 @@
-/* The PROXY header. Owns nothing; what is not to the letter is no header. Sections are those of proxy-protocol.txt. */
+/* The PROXY header, read to the letter. Owns nothing. Section numbers are those of proxy-protocol.txt. */
 #include "net/proxy_header.h"
 
 #include <arpa/inet.h>
@@ -57,7 +57,7 @@ static enum status read_v1_address(int family, struct span text, struct in6_addr
 	return inet_pton(family, copy, out_address) == 1 ? STATUS_OK : STATUS_INVALID;
 }
 
-/* "SOURCE DESTINATION SOURCE-PORT DESTINATION-PORT": the destination must be right too, and is of no use. */
+/* "SOURCE DESTINATION SOURCE-PORT DESTINATION-PORT": the destination must be valid too, and is not used. */
 static enum status read_v1_ends(int family, struct span text, struct endpoint *out_client)
 {
 	struct span parts[4] = { 0 };
@@ -67,7 +67,7 @@ static enum status read_v1_ends(int family, struct span text, struct endpoint *o
 		if (!span_cut(&text, ' ', &parts[i]))
 			return STATUS_INVALID;
 	}
-	if (text.data != NULL) /* a fifth part, if an empty one */
+	if (text.data != NULL) /* a fifth part, even an empty one */
 		return STATUS_INVALID;
 	TRY(read_v1_address(family, parts[0], &source));
 	TRY(read_v1_address(family, parts[1], &destination));

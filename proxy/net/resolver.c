@@ -1,7 +1,7 @@
 /*
  * The resolver. Owns one c-ares channel, a watch for each of its sockets and
- * one timer for its retries. c-ares can't cancel one query: a resolution that
- * nobody waits for any longer stays until c-ares is done with it.
+ * one timer for its retries. c-ares can't cancel a single query: a resolution
+ * that was cancelled stays until c-ares is done with it.
  */
 #include "net/resolver_cache.h"
 
@@ -15,7 +15,7 @@
 #define TRY_MS 2000      /* for one server to answer */
 #define TRIES 3          /* rounds over the servers */
 
-/* From 1.31 on c-ares keeps answers itself, denials too; ours alone knows when one may stand in. */
+/* From 1.31 on c-ares caches answers itself, denials too; only our cache knows when an old one may stand in. */
 #ifdef ARES_OPT_QUERY_CACHE
 #define NO_CACHE_OF_ITS_OWN ARES_OPT_QUERY_CACHE /* with qcache_max_ttl 0 */
 #else
@@ -35,13 +35,13 @@ struct resolver {
 	ares_channel channel;
 	struct timer *retry;
 	struct query_socket *sockets;
-	struct resolution *pending; /* those that somebody waits for */
+	struct resolution *pending; /* those not cancelled */
 	struct resolver_cache cache;
 	unsigned busy; /* calls into c-ares on the stack */
 	bool freed;    /* by the owner, while busy */
 };
 
-/* The answer may come inside the question, and the resolution be gone when c-ares is back. */
+/* c-ares may answer inside the call that asks, and the resolution may be gone when it returns. */
 struct asking {
 	struct resolution **out;
 	bool is_over;
@@ -61,7 +61,7 @@ struct resolution {
 
 /* ---- c-ares on the loop */
 
-static void destroy(struct resolver *resolver)
+static void destroy_resolver(struct resolver *resolver)
 {
 	ares_destroy(resolver->channel);
 	resolver_cache_wipe(&resolver->cache);
@@ -70,19 +70,19 @@ static void destroy(struct resolver *resolver)
 	free(resolver);
 }
 
-static void enter(struct resolver *resolver)
+static void enter_ares(struct resolver *resolver)
 {
 	resolver->busy++;
 }
 
-/* Behind each call into c-ares: when does it want to be called next? */
-static void leave(struct resolver *resolver)
+/* After each call into c-ares: sets the timer to when it wants to be called next. */
+static void leave_ares(struct resolver *resolver)
 {
 	struct timeval wait;
 	if (--resolver->busy)
 		return;
 	if (resolver->freed) {
-		destroy(resolver);
+		destroy_resolver(resolver);
 		return;
 	}
 	if (ares_timeout(resolver->channel, NULL, &wait))
@@ -91,24 +91,24 @@ static void leave(struct resolver *resolver)
 		timer_clear(resolver->retry);
 }
 
-static void process(struct resolver *resolver, ares_socket_t readable, ares_socket_t writable)
+static void process_ares(struct resolver *resolver, ares_socket_t readable, ares_socket_t writable)
 {
-	enter(resolver);
+	enter_ares(resolver);
 	ares_process_fd(resolver->channel, readable, writable);
-	leave(resolver);
+	leave_ares(resolver);
 }
 
 static void on_retry(void *context)
 {
-	process(context, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
+	process_ares(context, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
 }
 
 static void on_ready(void *context, unsigned events)
 {
 	struct query_socket *socket = context;
 	ares_socket_t fd = socket->fd;
-	process(socket->resolver, events & WATCH_READ ? fd : ARES_SOCKET_BAD,
-		events & WATCH_WRITE ? fd : ARES_SOCKET_BAD);
+	process_ares(socket->resolver, events & WATCH_READ ? fd : ARES_SOCKET_BAD,
+		     events & WATCH_WRITE ? fd : ARES_SOCKET_BAD);
 }
 
 static void add_socket(struct resolver *resolver, ares_socket_t fd, unsigned events)
@@ -170,7 +170,7 @@ enum status resolver_create(struct loop *loop, struct resolver **out_resolver)
 		return STATUS_SYSTEM;
 	}
 	if (timer_make(loop, on_retry, resolver, &resolver->retry) != STATUS_OK) {
-		destroy(resolver);
+		destroy_resolver(resolver);
 		return STATUS_NO_MEMORY;
 	}
 	*out_resolver = resolver;
@@ -182,7 +182,7 @@ enum status resolver_use_servers(struct resolver *resolver, const char *servers)
 	return ares_set_servers_ports_csv(resolver->channel, servers) == ARES_SUCCESS ? STATUS_OK : STATUS_INVALID;
 }
 
-/* Nobody waits for it any longer; c-ares still may. */
+/* Its owner no longer waits for it; c-ares may still hold it. */
 static void let_go(struct resolution *resolution)
 {
 	struct resolution **at = &resolution->resolver->pending;
@@ -209,12 +209,12 @@ void resolver_free(struct resolver **resolver)
 	if (r->busy)
 		r->freed = true;
 	else
-		destroy(r);
+		destroy_resolver(r);
 }
 
 /* ---- answers */
 
-static void answer(struct resolution *resolution, const struct resolver_answer *answer)
+static void give_answer(struct resolution *resolution, const struct resolver_answer *answer)
 {
 	void (*on_answer)(void *context, const struct resolver_answer *answer) = resolution->on_answer;
 	void *context = resolution->context;
@@ -234,8 +234,8 @@ static void set_port(struct resolver_answer *answer, in_port_t port)
 }
 
 /* From the cache; false: it has none. */
-static bool recall(struct resolver *resolver, const char *host, in_port_t port, bool stale,
-		   struct resolver_answer *out_answer)
+static bool recall_answer(struct resolver *resolver, const char *host, in_port_t port, bool stale,
+			  struct resolver_answer *out_answer)
 {
 	const struct resolver_answer *kept =
 		resolver_cache_find(&resolver->cache, host, stale, loop_now_ms(resolver->loop));
@@ -247,12 +247,12 @@ static bool recall(struct resolver *resolver, const char *host, in_port_t port, 
 	return true;
 }
 
-/* No server answers: what was good before may still be. */
+/* No server answers: an earlier answer may still be right. */
 static void answer_without(struct resolution *resolution, const struct resolver_answer *failure)
 {
 	struct resolver_answer kept;
-	bool has_kept = recall(resolution->resolver, resolution->host, resolution->port, true, &kept);
-	answer(resolution, has_kept ? &kept : failure);
+	bool has_kept = recall_answer(resolution->resolver, resolution->host, resolution->port, true, &kept);
+	give_answer(resolution, has_kept ? &kept : failure);
 }
 
 static void on_limit(void *context)
@@ -310,7 +310,7 @@ static void add_in_turn(struct resolver_answer *answer, const struct ares_addrin
 	}
 }
 
-/* The shortest life of all counts. */
+/* The shortest of all. */
 static uint64_t read_ttl(const struct ares_addrinfo_node *nodes)
 {
 	uint64_t ttl_s = UINT64_MAX;
@@ -321,8 +321,8 @@ static uint64_t read_ttl(const struct ares_addrinfo_node *nodes)
 	return ttl_s == UINT64_MAX ? 0 : ttl_s;
 }
 
-static void keep(const struct resolution *resolution, const struct resolver_answer *answer,
-		 const struct ares_addrinfo_node *nodes)
+static void keep_answer(const struct resolution *resolution, const struct resolver_answer *answer,
+			const struct ares_addrinfo_node *nodes)
 {
 	struct resolver *resolver = resolution->resolver;
 	if (answer->status == STATUS_OK)
@@ -345,11 +345,11 @@ static void on_addresses(void *context, int error, int timeouts, struct ares_add
 			result.status = STATUS_NOT_FOUND;
 			result.reason = "no address";
 		}
-		keep(resolution, &result, found ? found->nodes : NULL);
+		keep_answer(resolution, &result, found ? found->nodes : NULL);
 		if (result.status == STATUS_UNAVAILABLE || result.status == STATUS_TIMEOUT)
 			answer_without(resolution, &result);
 		else
-			answer(resolution, &result);
+			give_answer(resolution, &result);
 	}
 	if (found)
 		ares_freeaddrinfo(found);
@@ -387,11 +387,11 @@ static enum status ask_dns(struct resolver *resolver, const char *host, uint64_t
 	struct asking asking = { .out = out_resolution };
 	resolution->asking = &asking;
 	*out_resolution = resolution;
-	enter(resolver);
+	enter_ares(resolver);
 	ares_getaddrinfo(resolver->channel, host, NULL, &hints, on_addresses, resolution);
 	if (!asking.is_over)
 		resolution->asking = NULL;
-	leave(resolver);
+	leave_ares(resolver);
 	return STATUS_OK;
 }
 
@@ -410,7 +410,7 @@ enum status resolver_ask(struct resolver *resolver, struct span host, uint16_t p
 		on_answer(context, &literal);
 		return STATUS_OK;
 	}
-	if (recall(resolver, name, htons(port), false, &literal)) {
+	if (recall_answer(resolver, name, htons(port), false, &literal)) {
 		*out_resolution = NULL;
 		on_answer(context, &literal);
 		return STATUS_OK;

@@ -1,6 +1,6 @@
 /*
  * DNS without waiting: c-ares on the loop. A literal address, and a name whose
- * answer is still good by its TTL, answers at once (still through the callback, in the same call).
+ * answer is still good by its TTL, is answered at once, inside the same call.
  */
 #ifndef NET_RESOLVER_H
 #define NET_RESOLVER_H
@@ -9,18 +9,18 @@
 #include "net/listener.h"
 #include "net/loop.h"
 
-#define RESOLVER_ENDPOINTS 16 /* at most so many are given */
+#define RESOLVER_ENDPOINTS 16 /* of one answer, at most */
 
 struct resolver;
 struct resolution;
 
 struct resolver_answer {
-	enum status
-		status; /* STATUS_OK with at least one address; STATUS_NOT_FOUND: no such name; STATUS_UNAVAILABLE, STATUS_TIMEOUT */
-	struct endpoint
-		endpoints[RESOLVER_ENDPOINTS]; /* in the order to try, IPv6 and IPv4 in turn, with the port asked for */
+	/* STATUS_OK with at least one address; STATUS_NOT_FOUND: no such name; STATUS_UNAVAILABLE, STATUS_TIMEOUT */
+	enum status status;
+	/* In the order to try, IPv6 and IPv4 in turn, with the port asked for. */
+	struct endpoint endpoints[RESOLVER_ENDPOINTS];
 	size_t count;
-	bool is_stale;      /* no server answers: what was good before, for a day at most */
+	bool is_stale;      /* no server answers: this was good before, a day ago at most */
 	const char *reason; /* static */
 };
 

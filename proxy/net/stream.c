@@ -16,8 +16,8 @@
 
 /* ---- life */
 
-static enum status make(struct loop *loop, int fd, const struct stream_options *options, enum stream_phase phase,
-			struct stream **out_stream)
+static enum status make_stream(struct loop *loop, int fd, const struct stream_options *options, enum stream_phase phase,
+			       struct stream **out_stream)
 {
 	struct stream *s = calloc(1, sizeof(*s));
 	unsigned events = phase == PHASE_OPEN ? WATCH_READ : phase == PHASE_CONNECTING ? WATCH_WRITE : 0;
@@ -39,7 +39,7 @@ static enum status make(struct loop *loop, int fd, const struct stream_options *
 
 enum status stream_create(struct loop *loop, int fd, const struct stream_options *options, struct stream **out_stream)
 {
-	return make(loop, fd, options, PHASE_OPEN, out_stream);
+	return make_stream(loop, fd, options, PHASE_OPEN, out_stream);
 }
 
 enum status stream_connect(struct loop *loop, const struct sockaddr *address, unsigned address_size,
@@ -52,7 +52,7 @@ enum status stream_connect(struct loop *loop, const struct sockaddr *address, un
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
 	int error = connect(fd, address, address_size) == 0 ? 0 : errno;
 	bool failed = error && error != EINPROGRESS;
-	TRY(make(loop, fd, options, failed ? PHASE_FAILING : PHASE_CONNECTING, out_stream));
+	TRY(make_stream(loop, fd, options, failed ? PHASE_FAILING : PHASE_CONNECTING, out_stream));
 	if (failed) {
 		channel_note_errno(&(*out_stream)->channel, error);
 		loop_at_turn_end(loop, &(*out_stream)->end);
@@ -99,7 +99,7 @@ void stream_finish(struct stream **stream, uint64_t limit_ms)
 
 /* ---- TLS */
 
-static enum status secure(struct stream *s, struct tls_context *context, struct span name)
+static enum status begin_tls(struct stream *s, struct tls_context *context, struct span name)
 {
 	if (s->phase != PHASE_OPEN || s->channel.ssl || buf_size(&s->input))
 		return STATUS_INVALID;
@@ -112,12 +112,12 @@ static enum status secure(struct stream *s, struct tls_context *context, struct 
 
 enum status stream_secure_server(struct stream *stream, struct tls_context *context)
 {
-	return secure(stream, context, (struct span){ NULL, 0 });
+	return begin_tls(stream, context, (struct span){ NULL, 0 });
 }
 
 enum status stream_secure_client(struct stream *stream, struct tls_context *context, struct span name)
 {
-	return secure(stream, context, name);
+	return begin_tls(stream, context, name);
 }
 
 void stream_send_ticket(struct stream *stream)

@@ -19,8 +19,8 @@
 #include "net/tls.h"
 
 enum stream_event {
-	STREAM_CONNECTED, /* connect(2) is through */
-	STREAM_SECURED,   /* the TLS handshake is through */
+	STREAM_CONNECTED, /* connect(2) has succeeded */
+	STREAM_SECURED,   /* the TLS handshake is complete */
 	STREAM_INPUT,     /* stream_input() grew */
 	STREAM_DRAINED,   /* all output is with the kernel, after it was backed up or a drain was asked for */
 	STREAM_TIMEOUT,   /* the deadline passed; nothing was closed */
@@ -35,8 +35,8 @@ struct stream_options {
 	size_t output_maximum; /* bytes: stream_write beyond it is STATUS_TOO_LARGE */
 	void (*on_event)(void *context, struct stream *stream, enum stream_event event);
 	void *context;
-	void (*on_gone)(
-		void *context); /* or NULL: its descriptor is closed, after stream_finish too; once, and the last of it */
+	/* Or NULL. Its descriptor is closed, after stream_finish too; called once, as the last thing. */
+	void (*on_gone)(void *context);
 	void *gone_context;
 };
 
@@ -49,12 +49,21 @@ MUST_USE enum status stream_connect(struct loop *loop, const struct sockaddr *ad
 				    const struct stream_options *options, struct stream **out_stream);
 /* Closes at once, output unsent dropped. NULL-safe; sets to NULL. */
 void stream_free(struct stream **stream);
-/* Hands all output to the kernel, sends close_notify, closes, and frees itself within `limit_ms`; no event follows. Sets to NULL. */
+/*
+ * Hands all output to the kernel, sends close_notify, closes, and frees itself within `limit_ms`; no event follows.
+ * Sets to NULL.
+ */
 void stream_finish(struct stream **stream, uint64_t limit_ms);
 
-/* TLS from the next byte on, behind what was written so far. STATUS_INVALID when unread input is there (bytes in front of a handshake are an attack, RFC 3207, 4.2). */
+/*
+ * TLS from the next byte on, after what was written so far. STATUS_INVALID when there is unread input (bytes before a
+ * handshake are an attack, RFC 3207, 4.2).
+ */
 MUST_USE enum status stream_secure_server(struct stream *stream, struct tls_context *context);
-/* `name`: verified against the certificate and sent as SNI; an address literal is verified as one. STATUS_INVALID, too, for no name where one is verified. */
+/*
+ * `name`: verified against the certificate and sent as SNI; an address literal is verified as one. STATUS_INVALID, too,
+ * without a name where one is to be verified.
+ */
 MUST_USE enum status stream_secure_client(struct stream *stream, struct tls_context *context, struct span name);
 /* Sends one TLS 1.3 session ticket with the next output; nothing for TLS 1.2. */
 void stream_send_ticket(struct stream *stream);
@@ -62,11 +71,14 @@ void stream_send_ticket(struct stream *stream);
 /* What came in and is unread; the owner consumes it. More arrives only in a later turn. */
 struct buf *stream_input(struct stream *stream);
 /*
- * Takes what has come by now, the kernel's and TLS's buffers included, without waiting for the loop. True: unread input
- * is there, for the caller to deal with; no STREAM_INPUT tells of it. The peer's end is told later, as ever.
+ * Takes what has come by now, the kernel's and TLS's buffers included, without waiting for the loop. True: there is
+ * unread input for the caller to deal with; no STREAM_INPUT tells of it. The peer's end is told later, as always.
  */
 bool stream_fetch(struct stream *stream);
-/* No input is read until resumed; what is unread already stays. To go on after a full input no call is needed: the stream looks itself. */
+/*
+ * No input is read until resumed; unread input stays. After a full input no call is needed: the stream notices by
+ * itself when there is room.
+ */
 void stream_pause(struct stream *stream);
 void stream_resume(struct stream *stream);
 
@@ -82,13 +94,16 @@ void stream_set_deadline(struct stream *stream, uint64_t delay_ms);
 bool stream_is_secure(const struct stream *stream);
 const char *stream_tls_version(const struct stream *stream); /* "TLSv1.3", or "" */
 const char *stream_tls_cipher(const struct stream *stream);  /* OpenSSL's name, or "" */
-/* Server: the subject (RFC 4514) of the certificate that the client showed, if it was verified; else NULL. The caller's to free. */
+/*
+ * Server: the subject (RFC 4514) of the certificate that the client showed, if it was verified; else NULL. The caller's
+ * to free.
+ */
 char *stream_tls_client_subject(const struct stream *stream);
 /* Why its TLS handshake failed. */
 enum tls_fault stream_tls_fault(const struct stream *stream);
-/* The peer did too much of what is TLS's own, so that the stream was failed: net/channel_bounds.h. */
+/* The stream was failed because the peer sent too much of TLS's own: net/channel_bounds.h. */
 bool stream_was_abused(const struct stream *stream);
-/* One readable reason why it failed, such as "certificate verify failed: self-signed certificate". Valid while the stream is. */
+/* Why it failed, such as "certificate verify failed: self-signed certificate". Valid as long as the stream. */
 const char *stream_error(const struct stream *stream);
 
 #endif

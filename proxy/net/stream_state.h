@@ -8,12 +8,12 @@
 enum stream_phase {
 	PHASE_CONNECTING,
 	PHASE_OPEN,
-	PHASE_CLEARING,  /* writes what was queued in front of the handshake */
+	PHASE_CLEARING,  /* writes what was queued before the handshake */
 	PHASE_SHAKING,   /* in the TLS handshake */
 	PHASE_FAILING,   /* failed inside a call of the owner, who hears of it at the turn's end */
 	PHASE_FAILED,    /* the owner knows */
-	PHASE_CLOSING,   /* finished by the owner, who is gone; the rest of the output goes out */
-	PHASE_LINGERING, /* all said; waits for the peer's end, or the limit */
+	PHASE_CLOSING,   /* finished by the owner; the rest of the output goes out */
+	PHASE_LINGERING, /* all is sent; waits for the peer's end, or the limit */
 };
 
 struct stream {
@@ -31,8 +31,8 @@ struct stream {
 	enum stream_phase phase;
 	bool paused;
 	bool ended; /* the peer's side */
-	bool dry;   /* the last read had to wait, and the descriptor was not ready since */
-	bool stuck; /* the last read has something to answer first (TLS), and there was no room to write since */
+	bool dry;   /* the last read would have blocked, and the descriptor has not been ready since */
+	bool stuck; /* the last read had to write first (TLS), and the descriptor has not been writable since */
 	bool blocked_on_read;  /* an operation other than input waits for the descriptor to be readable */
 	bool blocked_on_write; /* an operation waits for it to be writable */
 	bool tell_drained;

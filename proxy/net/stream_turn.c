@@ -13,7 +13,7 @@
 #define READ_PER_TURN 65536 /* bytes: so that one busy peer leaves the turn to the others */
 
 /* False: the owner freed the stream in its callback, and it is gone. */
-static bool tell(struct stream *s, enum stream_event event)
+static bool tell_owner(struct stream *s, enum stream_event event)
 {
 	s->calling = true;
 	s->options.on_event(s->options.context, s, event);
@@ -24,7 +24,7 @@ static bool tell(struct stream *s, enum stream_event event)
 	return false;
 }
 
-static bool fail(struct stream *s)
+static bool fail_stream(struct stream *s)
 {
 	if (s->phase == PHASE_CLOSING || s->phase == PHASE_LINGERING) {
 		stream_drop(s);
@@ -35,7 +35,7 @@ static bool fail(struct stream *s)
 	s->clear_left = 0;
 	buf_clear(&s->output);
 	watch_set(s->watch, 0);
-	return tell(s, STREAM_FAILED);
+	return tell_owner(s, STREAM_FAILED);
 }
 
 static void note_block(struct stream *s, enum channel_result result)
@@ -56,8 +56,11 @@ static bool wants_input(const struct stream *s)
 	return may_read(s) && !s->stuck && buf_room(&s->input) > 0;
 }
 
-/* Reads until the channel has no more, the input is full, or `budget` is used up (then CHANNEL_OK); what lies in TLS is read beyond that, as no readiness tells of it. */
-static enum channel_result fill(struct stream *s, size_t budget, size_t *out_total)
+/*
+ * Reads until the channel has no more, the input is full, or `budget` is used up (then CHANNEL_OK). What TLS has
+ * buffered is read beyond that, as no readiness tells of it.
+ */
+static enum channel_result fill_input(struct stream *s, size_t budget, size_t *out_total)
 {
 	char piece[READ_AT_ONCE];
 	size_t total = 0;
@@ -77,7 +80,7 @@ static enum channel_result fill(struct stream *s, size_t budget, size_t *out_tot
 			break;
 		}
 		total += got;
-		/* A short read was the last: to ask again would cost a system call for each line of the dialog. */
+		/* A short read is the last one: another would cost a system call for each line of the dialog. */
 		if (got < asked && !channel_has_pending(&s->channel))
 			break;
 	}
@@ -87,23 +90,23 @@ static enum channel_result fill(struct stream *s, size_t budget, size_t *out_tot
 	return result;
 }
 
-static bool receive(struct stream *s, size_t budget)
+static bool receive_input(struct stream *s, size_t budget)
 {
 	size_t got = 0;
-	enum channel_result result = fill(s, budget, &got);
+	enum channel_result result = fill_input(s, budget, &got);
 	s->dry = result == CHANNEL_WANT_READ;
 	s->stuck = result == CHANNEL_WANT_WRITE;
 	s->blocked_on_write |= s->stuck;
-	if (got && !tell(s, STREAM_INPUT))
+	if (got && !tell_owner(s, STREAM_INPUT))
 		return false;
 	if (s->phase != PHASE_OPEN)
 		return true;
 	if (result == CHANNEL_FAILED)
-		return fail(s);
+		return fail_stream(s);
 	if (result != CHANNEL_ENDED)
 		return true;
 	s->ended = true;
-	return tell(s, STREAM_ENDED);
+	return tell_owner(s, STREAM_ENDED);
 }
 
 bool stream_fetch(struct stream *s)
@@ -111,7 +114,7 @@ bool stream_fetch(struct stream *s)
 	size_t got = 0;
 	if (!wants_input(s))
 		return buf_size(&s->input) > 0;
-	enum channel_result result = fill(s, READ_AT_ONCE, &got);
+	enum channel_result result = fill_input(s, READ_AT_ONCE, &got);
 	s->dry = result == CHANNEL_WANT_READ;
 	s->blocked_on_write |= result == CHANNEL_WANT_WRITE;
 	if (result == CHANNEL_FAILED)
@@ -120,17 +123,20 @@ bool stream_fetch(struct stream *s)
 	return buf_size(&s->input) > 0;
 }
 
-/* The rest of a record that did not fit: at most one, so that a fast sender can't keep the turn from ending. */
+/* The rest of a record that did not fit; no more than one, so that a fast sender can't keep the turn from ending. */
 static bool take_rest(struct stream *s)
 {
 	while (wants_input(s) && !s->dry && channel_has_pending(&s->channel)) {
-		if (!receive(s, 0))
+		if (!receive_input(s, 0))
 			return false;
 	}
 	return true;
 }
 
-/* What nobody wants must be read: closing with bytes unread sends a reset, which takes our last words back. Returns what the last recv(2) did. */
+/*
+ * Reads and drops: closing with bytes unread sends a reset, which can make the peer lose our last words. Returns what
+ * the last recv(2) did.
+ */
 static ssize_t throw_away(struct stream *s)
 {
 	char piece[READ_AT_ONCE];
@@ -144,7 +150,7 @@ static ssize_t throw_away(struct stream *s)
 }
 
 /* After our FIN. */
-static bool discard(struct stream *s)
+static bool discard_input(struct stream *s)
 {
 	ssize_t got = throw_away(s);
 	if (got > 0 || (got < 0 && (errno == EAGAIN || errno == EINTR)))
@@ -155,20 +161,20 @@ static bool discard(struct stream *s)
 
 /* ---- output */
 
-/* The peer may have said why it hung up ("421 …"): that is worth more than "Broken pipe". */
+/* The peer may have said why it hung up ("421 …"), which is worth more than "Broken pipe". */
 static bool fail_writing(struct stream *s)
 {
 	size_t got = 0;
 	if (wants_input(s)) {
-		(void)fill(s, READ_PER_TURN, &got);
-		if (got && !tell(s, STREAM_INPUT))
+		(void)fill_input(s, READ_PER_TURN, &got);
+		if (got && !tell_owner(s, STREAM_INPUT))
 			return false;
 	}
-	return fail(s);
+	return fail_stream(s);
 }
 
 /* Writes up to `limit` bytes of the output. */
-static enum channel_result empty(struct stream *s, size_t limit)
+static enum channel_result write_output(struct stream *s, size_t limit)
 {
 	while (limit) {
 		size_t taken = 0;
@@ -182,11 +188,11 @@ static enum channel_result empty(struct stream *s, size_t limit)
 	return CHANNEL_OK;
 }
 
-static bool flush(struct stream *s)
+static bool flush_output(struct stream *s)
 {
 	size_t size = buf_size(&s->output);
 	if (size) {
-		enum channel_result result = empty(s, size);
+		enum channel_result result = write_output(s, size);
 		if (result == CHANNEL_FAILED || result == CHANNEL_ENDED)
 			return fail_writing(s);
 		note_block(s, result);
@@ -195,7 +201,7 @@ static bool flush(struct stream *s)
 	if (s->phase != PHASE_OPEN || buf_size(&s->output) || !s->tell_drained)
 		return true;
 	s->tell_drained = false;
-	return tell(s, STREAM_DRAINED);
+	return tell_owner(s, STREAM_DRAINED);
 }
 
 /* ---- phases */
@@ -208,19 +214,19 @@ static bool finish_connect(struct stream *s)
 		error = errno;
 	if (error) {
 		channel_note_errno(&s->channel, error);
-		return fail(s);
+		return fail_stream(s);
 	}
 	s->phase = PHASE_OPEN;
-	return tell(s, STREAM_CONNECTED);
+	return tell_owner(s, STREAM_CONNECTED);
 }
 
 static bool write_clear(struct stream *s)
 {
 	size_t before = buf_size(&s->output);
-	enum channel_result result = empty(s, s->clear_left);
+	enum channel_result result = write_output(s, s->clear_left);
 	s->clear_left -= before - buf_size(&s->output);
 	if (result == CHANNEL_FAILED || result == CHANNEL_ENDED)
-		return fail(s);
+		return fail_stream(s);
 	note_block(s, result);
 	if (result == CHANNEL_OK) {
 		channel_enter_tls(&s->channel);
@@ -229,19 +235,19 @@ static bool write_clear(struct stream *s)
 	return true;
 }
 
-static bool shake(struct stream *s)
+static bool shake_hands(struct stream *s)
 {
 	enum channel_result result = channel_shake(&s->channel);
 	if (result == CHANNEL_FAILED || result == CHANNEL_ENDED) {
 		(void)throw_away(s);
-		return fail(s);
+		return fail_stream(s);
 	}
 	note_block(s, result);
 	if (result != CHANNEL_OK)
 		return true;
 	s->phase = PHASE_OPEN;
 	s->dry = false;
-	return tell(s, STREAM_SECURED);
+	return tell_owner(s, STREAM_SECURED);
 }
 
 static bool say_end(struct stream *s)
@@ -269,25 +275,25 @@ static void watch_wanted(struct stream *s)
 	if (s->blocked_on_write)
 		events |= WATCH_WRITE;
 	watch_set(s->watch, events);
-	/* Full: its owner consumes some time, from wherever. */
+	/* Full: its owner consumes at some time, from anywhere. */
 	if (may_read(s) && !wants_input(s))
-		loop_behind_turn_end(s->loop, &s->end);
+		loop_after_turn_end(s->loop, &s->end);
 }
 
-/* One step of the phase that it is in; false: gone. */
-static bool step(struct stream *s)
+/* One step of its phase; false: it is gone. */
+static bool step_phase(struct stream *s)
 {
 	switch (s->phase) {
 	case PHASE_CLEARING:
 		return write_clear(s);
 	case PHASE_SHAKING:
-		return shake(s);
+		return shake_hands(s);
 	case PHASE_FAILING:
-		return fail(s);
+		return fail_stream(s);
 	case PHASE_OPEN:
-		return flush(s) && take_rest(s);
+		return flush_output(s) && take_rest(s);
 	case PHASE_CLOSING:
-		if (!flush(s))
+		if (!flush_output(s))
 			return false;
 		return buf_size(&s->output) ? true : say_end(s);
 	case PHASE_CONNECTING:
@@ -313,7 +319,7 @@ void stream_on_turn_end(void *context)
 	note_turn(s);
 	do {
 		before = s->phase;
-		if (!step(s))
+		if (!step_phase(s))
 			return;
 	} while (s->phase != before);
 	watch_wanted(s);
@@ -328,9 +334,9 @@ void stream_on_ready(void *context, unsigned events)
 	note_turn(s);
 	if (s->phase == PHASE_CONNECTING && !finish_connect(s))
 		return;
-	if (wants_input(s) && !receive(s, READ_PER_TURN))
+	if (wants_input(s) && !receive_input(s, READ_PER_TURN))
 		return;
-	if (s->phase == PHASE_LINGERING && !discard(s))
+	if (s->phase == PHASE_LINGERING && !discard_input(s))
 		return;
 	loop_at_turn_end(s->loop, &s->end);
 }
@@ -341,5 +347,5 @@ void stream_on_deadline(void *context)
 	if (s->phase == PHASE_CLOSING || s->phase == PHASE_LINGERING)
 		stream_drop(s);
 	else if (s->phase != PHASE_FAILED)
-		tell(s, STREAM_TIMEOUT);
+		tell_owner(s, STREAM_TIMEOUT);
 }

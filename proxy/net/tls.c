@@ -26,7 +26,7 @@ const char *tls_take_reason(void)
 
 /* ---- creating */
 
-static enum status fail(char **out_error, const char *what)
+static enum status fail_creating(char **out_error, const char *what)
 {
 	const char *reason = tls_take_reason();
 	if (asprintf(out_error, "%s%s%s", what, *reason ? ": " : "", reason) < 0)
@@ -39,7 +39,7 @@ static void free_openssl(SSL_CTX **context)
 	SSL_CTX_free(*context);
 }
 
-static enum status wrap(SSL_CTX **openssl, bool is_server, bool verify, struct tls_context **out_context)
+static enum status wrap_openssl(SSL_CTX **openssl, bool is_server, bool verify, struct tls_context **out_context)
 {
 	struct tls_context *context = calloc(1, sizeof(*context));
 	if (context == NULL)
@@ -72,7 +72,7 @@ static BIO *open_pem(struct span pem)
 	return pem.size && pem.size <= INT_MAX ? BIO_new_mem_buf(pem.data, (int)pem.size) : NULL;
 }
 
-/* No terminal asks for the passphrase of an encrypted key: it is refused. */
+/* An encrypted key is refused: its passphrase must not be asked for on the terminal. */
 static int refuse_passphrase(char *text, int size, int writing, void *context)
 {
 	(void)text;
@@ -138,7 +138,7 @@ static EVP_PKEY *read_key(const struct secret *key)
 
 /* ---- clients' certificates */
 
-/* Where one is asked for, what can't be verified is as good as none; channel_client_subject looks at the verdict. */
+/* A certificate that can't be verified is as good as none; channel_client_subject looks at the verdict. */
 static int take_any(int verified, X509_STORE_CTX *context)
 {
 	(void)verified;
@@ -169,7 +169,7 @@ static bool ask_clients(SSL_CTX *openssl, const struct tls_server_options *optio
 	return read_certificates(options->client_ca_pem, take_client_authority, openssl);
 }
 
-/* By its digest, which is as long as may be: names of listeners can be longer. */
+/* By its digest, as the names of listeners can be longer than OpenSSL takes. */
 static bool use_session_id(SSL_CTX *openssl, struct span name)
 {
 	unsigned char digest[HASH_SHA256_SIZE];
@@ -183,24 +183,27 @@ static enum status make_server(const struct tls_server_options *options, SSL_CTX
 	ERR_clear_error();
 	SSL_CTX *openssl __attribute__((cleanup(free_openssl))) = SSL_CTX_new(TLS_server_method());
 	if (openssl == NULL || tls_set_policy(openssl, options->allow_tls13_only) != STATUS_OK)
-		return fail(out_error, "OpenSSL can't be set up");
+		return fail_creating(out_error, "OpenSSL can't be set up");
 	tls_set_server_policy(openssl);
 	if (options->legacy && tls_set_legacy_policy(openssl) != STATUS_OK)
-		return fail(out_error, "OpenSSL can't be set up for old devices");
+		return fail_creating(out_error, "OpenSSL can't be set up for old devices");
 	struct chain chain = { .openssl = openssl };
 	if (!read_certificates(options->certificate_pem, take_chain, &chain))
-		return fail(out_error, "the certificate can't be read");
+		return fail_creating(out_error, "the certificate can't be read");
 	EVP_PKEY *key __attribute__((cleanup(free_key))) = read_key(options->private_key);
 	if (key == NULL)
-		return fail(out_error, "the private key can't be read");
+		return fail_creating(out_error, "the private key can't be read");
 	if (SSL_CTX_use_PrivateKey(openssl, key) != 1 || SSL_CTX_check_private_key(openssl) != 1)
-		return fail(out_error, "the private key does not belong to the certificate");
+		return fail_creating(out_error, "the private key does not belong to the certificate");
 	if (!ask_clients(openssl, options))
-		return fail(out_error, "the authorities of client certificates can't be read");
-	/* A ticket would outlive what a certificate was verified by: it expires, and a reload may ask for another authority's. */
+		return fail_creating(out_error, "the authorities of client certificates can't be read");
+	/*
+	 * No tickets where certificates are asked for: a ticket outlives what they were verified by, as they expire,
+	 * and a reload may name another authority.
+	 */
 	struct tls_tickets *tickets = options->client_ca_pem.size ? NULL : options->tickets;
 	if (!tls_use_tickets(openssl, tickets) || !use_session_id(openssl, options->session_id_context))
-		return fail(out_error, "OpenSSL can't be set up");
+		return fail_creating(out_error, "OpenSSL can't be set up");
 	*out_openssl = openssl;
 	openssl = NULL;
 	return STATUS_OK;
@@ -211,7 +214,7 @@ enum status tls_server_create(const struct tls_server_options *options, struct t
 {
 	SSL_CTX *openssl __attribute__((cleanup(free_openssl))) = NULL;
 	TRY(make_server(options, &openssl, out_error));
-	TRY(wrap(&openssl, true, false, out_context));
+	TRY(wrap_openssl(&openssl, true, false, out_context));
 	(*out_context)->may_shake = options->may_shake;
 	(*out_context)->shake_context = options->shake_context;
 	return STATUS_OK;
@@ -236,7 +239,7 @@ static bool take_authority(void *context, X509 *certificate)
 	return true;
 }
 
-/* The bundle is read now, whole; the folder of single files would be read in the middle of a handshake. */
+/* The bundle is read now, whole; a folder of single files would be read in the middle of a handshake. */
 static bool use_system_authorities(SSL_CTX *openssl)
 {
 	if (SSL_CTX_set_default_verify_file(openssl) != 1)
@@ -252,10 +255,10 @@ enum status tls_client_create(const struct tls_client_options *options, struct t
 	ERR_clear_error();
 	SSL_CTX *openssl __attribute__((cleanup(free_openssl))) = SSL_CTX_new(TLS_client_method());
 	if (openssl == NULL || tls_set_policy(openssl, options->tls13_only) != STATUS_OK)
-		return fail(out_error, "OpenSSL can't be set up");
+		return fail_creating(out_error, "OpenSSL can't be set up");
 	/*
-	 * Of relays one read(2) takes what is there, not two a record; of clients once they are secure. Not asked of each
-	 * connection here: OpenSSL 3.5 crashes there when it had no memory for the connection's records.
+	 * One read(2) takes what is there, instead of two a record; for clients this begins once they are secure. Not
+	 * set on each connection: OpenSSL 3.5 crashes there when it had no memory for the connection's records.
 	 */
 	SSL_CTX_set_read_ahead(openssl, 1);
 	/* No session is kept: one account's connection must not resume another's. */
@@ -263,9 +266,9 @@ enum status tls_client_create(const struct tls_client_options *options, struct t
 	SSL_CTX_set_verify(openssl, options->verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, NULL);
 	if (options->ca_pem.size) {
 		if (!read_certificates(options->ca_pem, take_authority, SSL_CTX_get_cert_store(openssl)))
-			return fail(out_error, "the CA file can't be read");
+			return fail_creating(out_error, "the CA file can't be read");
 	} else if (options->verify && !use_system_authorities(openssl)) {
-		return fail(out_error, "the system's CA store can't be read");
+		return fail_creating(out_error, "the system's CA store can't be read");
 	}
-	return wrap(&openssl, false, options->verify, out_context);
+	return wrap_openssl(&openssl, false, options->verify, out_context);
 }

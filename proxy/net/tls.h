@@ -1,5 +1,5 @@
 /*
- * TLS contexts over OpenSSL 3: one a listener and one a relay. Connections
+ * TLS contexts over OpenSSL 3: one a listener and one an upstream. Connections
  * live in net/stream. No renegotiation, no compression, no early data; TLS 1.2
  * at least (RFC 8996, RFC 9325). Automatic TLS 1.3 tickets are off; a stream
  * sends one when told to.
@@ -19,11 +19,11 @@ struct tls_context;
 enum tls_fault {
 	TLS_FAULT_OTHER,
 	TLS_FAULT_CLEAR,       /* what came was no TLS */
-	TLS_FAULT_VERSION,     /* none that both take */
-	TLS_FAULT_CIPHER,      /* no cipher, group or signature that both take */
+	TLS_FAULT_VERSION,     /* none in common */
+	TLS_FAULT_CIPHER,      /* no cipher, group or signature in common */
 	TLS_FAULT_PROTOCOL,    /* the peer wants another protocol than ours (ALPN) */
 	TLS_FAULT_CERTIFICATE, /* the peer's: none, or not verified */
-	TLS_FAULT_ALERT,       /* the peer did not want to go on, as with a certificate that it doesn't trust */
+	TLS_FAULT_ALERT,       /* the peer gave up, as with a certificate that it doesn't trust */
 	TLS_FAULT_LOST,        /* the connection ended */
 	TLS_FAULTS
 };
@@ -37,7 +37,10 @@ struct tls_server_options {
 	bool legacy;                      /* TLS 1.0 and what comes with it, for old devices */
 	struct span client_ca_pem;        /* clients are asked for a certificate of these; empty: not asked */
 	bool requires_client;             /* and none without one gets in */
-	/* Asked when the first bytes of a client's handshake are there; false: it is refused. NULL: never. Outlives the context. */
+	/*
+	 * Asked once the first bytes of a client's handshake are there; false refuses it. May be NULL. Outlives the
+	 * context.
+	 */
 	bool (*may_shake)(void *context);
 	void *shake_context;
 };
@@ -53,10 +56,10 @@ MUST_USE enum status tls_server_create(const struct tls_server_options *options,
 				       char **out_error);
 /*
  * One more certificate for a server, shown to clients that ask for one of its DNS
- * names (SNI; "*.example.com" is for one label). Of two that fit, a name goes
- * before a wildcard, then the one that was there first. All options but
- * certificate and key must be those that the server was created with. Before
- * the first connection only. STATUS_INVALID, too, for one without a DNS name.
+ * names (SNI; "*.example.com" stands for one label). Of two that fit, a name wins
+ * over a wildcard, then the one added first. All options except certificate and key
+ * must be those that the server was created with. Before the first connection
+ * only. STATUS_INVALID, too, for a certificate without a DNS name.
  */
 MUST_USE enum status tls_server_add(struct tls_context *context, const struct tls_server_options *options,
 				    char **out_error);
@@ -65,8 +68,8 @@ MUST_USE enum status tls_client_create(const struct tls_client_options *options,
 void tls_context_free(struct tls_context **context);
 
 /*
- * Bytes that OpenSSL may hold in this process for servers' connections, beyond what an idle one has: most of it
- * for handshakes under way, each of which counts as much as the largest can take.
+ * Bytes that OpenSSL may hold in this process for servers' connections, beyond what idle ones have: mostly for
+ * handshakes under way, each counted at the most that one can take.
  */
 size_t tls_memory(void);
 

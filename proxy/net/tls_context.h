@@ -1,4 +1,4 @@
-/* What a TLS context is to the streams and to tls.c and tls_names.c: OpenSSL's, with what a connection has to know of it. */
+/* A TLS context as this room knows it: OpenSSL's, and what a connection must know about it. */
 #ifndef NET_TLS_CONTEXT_H
 #define NET_TLS_CONTEXT_H
 

@@ -1,8 +1,8 @@
 /*
  * Servers with more than one certificate: which one a client sees, by the name
- * that it asks for (SNI, RFC 6066, 3). A name in a certificate goes before a
- * wildcard that fits as well; for a name that none has, and for no name, it is
- * the server's own. Owns OpenSSL's context of each certificate added.
+ * that it asks for (SNI, RFC 6066, 3). A name in a certificate wins over a
+ * wildcard that fits as well; for an unknown name, and for none, it is the
+ * server's own. Owns OpenSSL's context of each certificate added.
  */
 #include <openssl/x509v3.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /*
- * What is negotiated, with clients and with relays, by RFC 9325 (BCP 195):
+ * What is negotiated, with clients and with upstreams, by RFC 9325 (BCP 195):
  * TLS 1.2 with forward secrecy and AEAD, or TLS 1.3. Owns nothing.
  */
 #include <openssl/err.h>
@@ -7,7 +7,7 @@
 
 #include "net/tls_context.h"
 
-/* RFC 9325, 4.2. TLS 1.3's own suites are all so. */
+/* RFC 9325, 4.2. TLS 1.3's own suites all comply. */
 #define TLS12_CIPHERS "ECDHE+AESGCM:ECDHE+CHACHA20"
 /* RFC 9325, 4.4; with a key share of each of two where OpenSSL (3.5) has the hybrid one. */
 #define GROUPS "X25519:P-256:P-384"
@@ -17,15 +17,15 @@
 	"ecdsa_secp256r1_sha256:ecdsa_secp384r1_sha384:ecdsa_secp521r1_sha512:ed25519:ed448:" \
 	"rsa_pss_rsae_sha256:rsa_pss_rsae_sha384:rsa_pss_rsae_sha512:rsa_pss_pss_sha256:"     \
 	"rsa_pss_pss_sha384:rsa_pss_pss_sha512:rsa_pkcs1_sha256:rsa_pkcs1_sha384:rsa_pkcs1_sha512"
-/* Behind those above: CBC, and without forward secrecy. Neither RC4 nor 3DES. */
+/* After those above: CBC, and without forward secrecy. Neither RC4 nor 3DES. */
 #define LEGACY_CIPHERS TLS12_CIPHERS ":ECDHE+AES:RSA+AESGCM:RSA+AES"
 #define LEGACY_SIGNATURES ":ECDSA+SHA1:RSA+SHA1"
-#define CHAIN_MAXIMUM 65536 /* bytes of a relay's certificates in a handshake */
-#define RECORD_MAXIMUM \
-	4096 /* bytes that a server sends in one record: replies are short, and OpenSSL makes room for the largest */
+#define CHAIN_MAXIMUM 65536 /* bytes of an upstream's certificates in a handshake */
+/* Bytes that a server sends in one record: replies are short, and OpenSSL makes room for the largest. */
+#define RECORD_MAXIMUM 4096
 #define CLIENT_CHAIN_MAXIMUM 16384 /* of a client's */
-#define CHAIN_DEPTH 10             /* authorities between a relay's certificate and one that we know: each costs time */
-#define SERVER_SECURITY_LEVEL 2    /* of OpenSSL: 112 bits, so no RSA key below 2048 */
+#define CHAIN_DEPTH 10 /* authorities between an upstream's certificate and one that we know: each costs time */
+#define SERVER_SECURITY_LEVEL 2 /* of OpenSSL: 112 bits, so no RSA key below 2048 */
 
 static bool set_groups(SSL_CTX *openssl)
 {
@@ -39,7 +39,7 @@ enum status tls_set_policy(SSL_CTX *openssl, bool tls13_only)
 {
 	SSL_CTX_set_mode(openssl, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
 					  SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-	/* A peer that ends without close_notify is common; SMTP has ends of its own, so nothing can be cut off unseen. */
+	/* Peers often end without close_notify; SMTP marks its own ends, so nothing can be cut off unseen. */
 	SSL_CTX_set_options(openssl, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_IGNORE_UNEXPECTED_EOF |
 					     SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
 	SSL_CTX_set_session_cache_mode(openssl, SSL_SESS_CACHE_OFF);
@@ -90,13 +90,13 @@ enum tls_fault tls_fault_of(unsigned long code)
 
 /* ---- servers */
 
-/* No name is registered for SMTP; Exim takes, and so may say, these. */
+/* No name is registered for SMTP; Exim accepts these, and so may send them. */
 static bool is_ours(struct span name)
 {
 	return span_equal(name, SPAN("smtp")) || span_equal(name, SPAN("esmtp"));
 }
 
-/* A browser that was led here by another server's name must not go on (RFC 7301, 3.2; RFC 9325, 3.8: ALPACA). */
+/* A browser led here under another server's name must not go on (RFC 7301, 3.2; RFC 9325, 3.8: ALPACA). */
 static int choose_protocol(SSL *ssl, const unsigned char **out_name, unsigned char *out_size,
 			   const unsigned char *offered, unsigned size, void *context)
 {
@@ -114,7 +114,7 @@ static int choose_protocol(SSL *ssl, const unsigned char **out_name, unsigned ch
 
 void tls_set_server_policy(SSL_CTX *openssl)
 {
-	/* Clients send passwords: none stays in a read buffer that was given back. */
+	/* Clients send passwords: none may stay in a read buffer that is given back. */
 	SSL_CTX_set_options(openssl, SSL_OP_CLEANSE_PLAINTEXT);
 	SSL_CTX_set_security_level(openssl, SERVER_SECURITY_LEVEL);
 	SSL_CTX_set_max_cert_list(openssl, CLIENT_CHAIN_MAXIMUM);

@@ -1,7 +1,7 @@
 /*
- * Session tickets: OpenSSL's own format, name, IV, AES-256-CBC, HMAC-SHA-256 in
- * that order, under our keys. Owns the keys; what can't be opened makes a full
- * handshake, never a failed one.
+ * Session tickets: OpenSSL's own format (name, IV, AES-256-CBC, HMAC-SHA-256, in
+ * that order) under our keys. Owns the keys; a ticket that can't be opened leads
+ * to a full handshake, never to a failed one.
  */
 #include "net/tls_tickets.h"
 
@@ -69,8 +69,8 @@ static bool set_mac(EVP_MAC_CTX *mac, struct ticket_key *key)
 	return EVP_MAC_CTX_set_params(mac, parameters) == 1;
 }
 
-static int seal(struct tls_tickets *tickets, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher,
-		EVP_MAC_CTX *mac)
+static int seal_ticket(struct tls_tickets *tickets, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher,
+		       EVP_MAC_CTX *mac)
 {
 	struct ticket_key *key = &tickets->keys[0];
 	if (tickets->count == 0 || RAND_bytes(iv, EVP_CIPHER_get_iv_length(EVP_aes_256_cbc())) != 1)
@@ -79,8 +79,8 @@ static int seal(struct tls_tickets *tickets, unsigned char *name, unsigned char 
 	return EVP_EncryptInit_ex(cipher, EVP_aes_256_cbc(), NULL, key->cipher, iv) == 1 && set_mac(mac, key);
 }
 
-static int unseal(struct tls_tickets *tickets, const unsigned char *name, const unsigned char *iv,
-		  EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac)
+static int unseal_ticket(struct tls_tickets *tickets, const unsigned char *name, const unsigned char *iv,
+			 EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac)
 {
 	for (unsigned i = 0; i < tickets->count; i++) {
 		struct ticket_key *key = &tickets->keys[i];
@@ -97,12 +97,12 @@ static int on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHE
 		     int makes)
 {
 	struct tls_tickets *tickets = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
-	return makes ? seal(tickets, name, iv, cipher, mac) : unseal(tickets, name, iv, cipher, mac);
+	return makes ? seal_ticket(tickets, name, iv, cipher, mac) : unseal_ticket(tickets, name, iv, cipher, mac);
 }
 
 bool tls_use_tickets(SSL_CTX *openssl, struct tls_tickets *tickets)
 {
-	/* None by itself, in TLS 1.3: a stream sends one when told to. */
+	/* None automatically in TLS 1.3: a stream sends one when told to. */
 	if (SSL_CTX_set_num_tickets(openssl, 0) != 1)
 		return false;
 	if (tickets == NULL) {

@@ -108,7 +108,7 @@ void loop_at_turn_end(struct loop *loop, struct turn_end *hook)
 	loop->ends.last = hook;
 }
 
-void loop_behind_turn_end(struct loop *loop, struct turn_end *hook)
+void loop_after_turn_end(struct loop *loop, struct turn_end *hook)
 {
 	loop_at_turn_end(loop, hook);
 }

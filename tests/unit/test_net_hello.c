@@ -24,7 +24,7 @@ static const struct {
 	struct span wire;
 	bool is_old;
 	bool taken;
-	bool over; /* nothing behind it is looked at */
+	bool over; /* nothing after it is looked at */
 } cases[] = {
 	{ "a small hello", SPAN("\x16\3\1\0\6\1\0\0\2\3\3"), false, true, false },
 	{ "16 KiB are announced", SPAN("\x16\3\1\0\6\1\0\x40\0\3\3"), false, true, false },
@@ -33,7 +33,7 @@ static const struct {
 	  SPAN("\x16\3\1\0\1\1\x16\3\1\0\1\2\x16\3\1\0\1\0\x16\3\1\0\1\0"), false, false, false },
 	{ "a second message is too large", SPAN("\x16\3\1\0\5\1\0\0\1x\x16\3\3\0\4\x10\1\0\0"), true, false, false },
 	{ "and in one record with the first", SPAN("\x16\3\1\0\11\1\0\0\1x\x10\1\0\0"), true, false, false },
-	{ "a second hello of TLS 1.3, behind its change of cipher",
+	{ "a second hello of TLS 1.3, after its change of cipher",
 	  SPAN("\x16\3\1\0\5\1\0\0\1x\x14\3\3\0\1\1\x16\3\3\0\4\1\1\0\0"), false, false, false },
 	{ "what is encrypted in TLS 1.2 looks like anything",
 	  SPAN("\x16\3\1\0\5\1\0\0\1x\x14\3\3\0\1\1\x16\3\3\0\4\xff\xff\xff\xff"), true, true, true },

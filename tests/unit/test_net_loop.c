@@ -117,7 +117,7 @@ static void a_hook_that_is_to_be_first_runs_first(void **state)
 static void queue_c_behind(void *context)
 {
 	struct trace *trace = context;
-	loop_behind_turn_end(trace->loop, &trace->hooks[2]);
+	loop_after_turn_end(trace->loop, &trace->hooks[2]);
 	queue_and_stop(trace);
 }
 
@@ -135,7 +135,7 @@ static void a_hook_behind_the_end_runs_last(void **state)
 static void queue_and_forget(void *context)
 {
 	struct trace *trace = context;
-	loop_behind_turn_end(trace->loop, &trace->hooks[2]);
+	loop_after_turn_end(trace->loop, &trace->hooks[2]);
 	queue_and_stop(trace);
 	loop_forget_turn_end(trace->loop, &trace->hooks[1]);
 	loop_forget_turn_end(trace->loop, &trace->hooks[1]);

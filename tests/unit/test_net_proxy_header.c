@@ -1,4 +1,4 @@
-/* The PROXY header: each case is read whole, with more behind it, and byte by byte. */
+/* The PROXY header: each case is read whole, with more after it, and byte by byte. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -80,7 +80,7 @@ static void headers_tell_the_client(void **state)
 
 static void what_follows_a_header_is_left_to_the_client(void **state)
 {
-	static const char behind[] = "\x16\x03\x01 EHLO pc\r\nPROXY TCP4 198.51.100.1 10.0.0.1 1 2\r\n";
+	static const char more[] = "\x16\x03\x01 EHLO pc\r\nPROXY TCP4 198.51.100.1 10.0.0.1 1 2\r\n";
 	(void)state;
 	for (size_t i = 0; i < COUNT(headers); i++) {
 		char both[512];
@@ -88,8 +88,8 @@ static void what_follows_a_header_is_left_to_the_client(void **state)
 		size_t used = 0;
 		size_t size = headers[i].header.size;
 		memcpy(both, headers[i].header.data, size);
-		memcpy(both + size, behind, sizeof(behind));
-		assert_int_equal(parse((struct span){ both, size + sizeof(behind) }, &header, &used), STATUS_OK);
+		memcpy(both + size, more, sizeof(more));
+		assert_int_equal(parse((struct span){ both, size + sizeof(more) }, &header, &used), STATUS_OK);
 		assert_int_equal(used, size);
 		expect_client(&header, headers[i].address, headers[i].port);
 	}
@@ -122,7 +122,7 @@ static const struct {
 	{ "v1 without an end", SPAN("PROXY UNKNOWN " FILL FILL) },
 	{ "v1 of another protocol", SPAN("PROXY UDP4 192.0.2.7 10.0.0.1 1 2\r\n") },
 	{ "v1 with two spaces", SPAN("PROXY TCP4  192.0.2.7 10.0.0.1 1 2\r\n") },
-	{ "v1 with a space behind", SPAN("PROXY TCP4 192.0.2.7 10.0.0.1 1 2 \r\n") },
+	{ "v1 with a space after it", SPAN("PROXY TCP4 192.0.2.7 10.0.0.1 1 2 \r\n") },
 	{ "v1 with too few parts", SPAN("PROXY TCP4 192.0.2.7 10.0.0.1 1\r\n") },
 	{ "v1 with too many parts", SPAN("PROXY TCP4 192.0.2.7 10.0.0.1 1 2 3\r\n") },
 	{ "v1, IPv6 in TCP4", SPAN("PROXY TCP4 2001:db8::1 10.0.0.1 1 2\r\n") },
