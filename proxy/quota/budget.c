@@ -1,23 +1,24 @@
-/* Budgets: the block that this node holds, who waits for the next, and the one call under way. Owns copies of what it is given; borrows Redis. */
+/*
+ * Budgets: the block that this node holds, the claims that wait for the next one, and the one call under way. Owns
+ * copies of what it is given; borrows Redis.
+ */
 #include "quota/budget.h"
 
 #include <assert.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "quota/script.h"
 
-#define CALL_MS 3000        /* a call beyond it counts as unknown */
+#define CALL_MS 3000        /* the outcome of a longer call is unknown */
 #define BLOCK_MESSAGES 20   /* wanted at once */
-#define HOLD_MS 5000        /* until what is not used goes back */
-#define SPENT_LEAST_MS 1000 /* between two questions about an account that has no more */
-#define SPENT_MOST_MS 30000 /* other nodes may give back, or the limit be raised */
-#define RETURNS 8           /* of different slots, with one call; what has no room stays counted */
+#define HOLD_MS 5000        /* until the unused rest goes back */
+#define SPENT_LEAST_MS 1000 /* between two questions about a spent account */
+#define SPENT_MOST_MS 30000 /* other nodes may give back, or the limit may be raised */
+#define RETURNS 8           /* of different slots, in one call; what finds no room stays counted */
 #define KEY_MAXIMUM 1024    /* bytes */
-#define NUMBER_SIZE 24      /* bytes: a 64-bit number and its NUL */
 #define ANSWER 8            /* values in the script's answer */
 #define FIXED_ARGUMENTS 6   /* of the script, the key aside */
 
@@ -33,7 +34,7 @@ struct block {
 
 /*
  * Invariants: while `calling`, `held` is empty; claims wait only while
- * `calling`, or while the answer is being told; the timer runs whenever
+ * `calling`, or while they are being told of the answer; the timer runs whenever
  * something is held or due and no call is under way.
  */
 struct budget {
@@ -49,7 +50,7 @@ struct budget {
 	size_t due_count;
 	struct block sent[RETURNS]; /* going back with the call under way */
 	size_t sent_count;
-	struct budget_claim *asker; /* whose need the call names; NULL: nobody's, or he has left */
+	struct budget_claim *asker; /* whose need the call names; NULL: nobody's, or it was given up */
 	uint64_t spent_until_ms;
 	uint64_t messages, recipients; /* used, as Redis last said */
 	bool calling;
@@ -61,13 +62,10 @@ static void on_hold_over(void *context);
 
 /* ---- life */
 
-static enum status make(struct budget *budget, const char *prefix, struct span account)
+static enum status set_up_budget(struct budget *budget, const char *prefix, struct span account)
 {
 	TRY(redis_script_init(&budget->script, source));
-	TRY(buf_append_text(&budget->key, prefix));
-	TRY(buf_append_text(&budget->key, "budget:{"));
-	TRY(buf_append(&budget->key, account));
-	TRY(buf_append_byte(&budget->key, '}'));
+	TRY(script_write_key(&budget->key, prefix, "budget", account));
 	return timer_make(budget->loop, on_hold_over, budget, &budget->timer);
 }
 
@@ -82,7 +80,7 @@ enum status budget_create(struct loop *loop, struct redis *redis, const char *pr
 	budget->limits = *limits;
 	TAILQ_INIT(&budget->waiting);
 	buf_init(&budget->key, KEY_MAXIMUM);
-	enum status status = make(budget, prefix, account);
+	enum status status = set_up_budget(budget, prefix, account);
 	if (status != STATUS_OK) {
 		budget_free(&budget);
 		return status;
@@ -139,7 +137,7 @@ static void give_up_held(struct budget *budget)
 }
 
 /* Lets the timer run when there is something to give back. */
-static void arm(struct budget *budget)
+static void arm_timer(struct budget *budget)
 {
 	bool wanted = !budget->calling && (budget->held.messages || budget->held.recipients || budget->due_count);
 	if (wanted && !budget->armed)
@@ -154,16 +152,15 @@ static void arm(struct budget *budget)
 static void on_answer(void *context, enum status status, const struct redis_value *value);
 
 struct numbers {
-	char texts[FIXED_ARGUMENTS + 4 * RETURNS][NUMBER_SIZE];
+	char texts[FIXED_ARGUMENTS + 4 * RETURNS][SCRIPT_NUMBER_SIZE];
 	struct span *arguments;
 	size_t count;
 };
 
 static void add_number(struct numbers *numbers, uint64_t number)
 {
-	char *text = numbers->texts[numbers->count];
-	snprintf(text, NUMBER_SIZE, "%" PRIu64, number);
-	numbers->arguments[numbers->count++] = span_of(text);
+	numbers->arguments[numbers->count] = script_write_number(number, numbers->texts[numbers->count]);
+	numbers->count++;
 }
 
 static uint64_t count_waiting(const struct budget *budget)
@@ -194,7 +191,7 @@ static void write_numbers(const struct budget *budget, struct numbers *numbers)
 	}
 }
 
-static enum status call(struct budget *budget)
+static enum status call_script(struct budget *budget)
 {
 	struct span arguments[1 + FIXED_ARGUMENTS + 4 * RETURNS] = { buf_span(&budget->key) };
 	struct numbers numbers = { .arguments = arguments + 1 };
@@ -203,7 +200,7 @@ static enum status call(struct budget *budget)
 				budget);
 }
 
-/* What was not sent for certain stays due. */
+/* What was certainly not sent stays due. */
 static void take_back_sent(struct budget *budget)
 {
 	for (size_t i = 0; i < budget->sent_count; i++)
@@ -211,29 +208,23 @@ static void take_back_sent(struct budget *budget)
 	budget->sent_count = 0;
 }
 
-/* For the first who waits, and gives back what is held and due; for nobody it only does that. */
-static enum status ask(struct budget *budget)
+/* Asks for the first claim that waits, if any, and gives back what is held and due. */
+static enum status ask_redis(struct budget *budget)
 {
 	give_up_held(budget);
 	memcpy(budget->sent, budget->due, sizeof(budget->sent));
 	budget->sent_count = budget->due_count;
 	budget->due_count = 0;
 	budget->asker = TAILQ_FIRST(&budget->waiting);
-	enum status status = call(budget);
+	enum status status = call_script(budget);
 	budget->calling = status == STATUS_OK;
 	if (status != STATUS_OK)
 		take_back_sent(budget);
-	arm(budget);
+	arm_timer(budget);
 	return status;
 }
 
 /* ---- its answer */
-
-static uint64_t number_at(const struct redis_value *value, size_t index)
-{
-	int64_t number = redis_value_integer(redis_value_at(value, index));
-	return number > 0 ? (uint64_t)number : 0;
-}
 
 static void note_spent(struct budget *budget, uint64_t wait_s)
 {
@@ -265,8 +256,8 @@ static void answer_claim(struct budget *budget, struct budget_claim *claim, enum
 	claim->callback(claim->context, verdict);
 }
 
-/* Who is told may ask again at once: he then waits behind the others, or for the next call. */
-static void serve(struct budget *budget)
+/* An owner that is told may claim again at once, and then waits after the others, or for the next call. */
+static void serve_waiting(struct budget *budget)
 {
 	struct budget_claim *claim;
 	while (!budget->calling && (claim = TAILQ_FIRST(&budget->waiting)) != NULL) {
@@ -274,7 +265,7 @@ static void serve(struct budget *budget)
 			answer_claim(budget, claim, BUDGET_TAKEN);
 		else if (budget_is_spent(budget))
 			answer_claim(budget, claim, BUDGET_SPENT);
-		else if (ask(budget) != STATUS_OK)
+		else if (ask_redis(budget) != STATUS_OK)
 			answer_claim(budget, claim, BUDGET_UNKNOWN);
 	}
 }
@@ -288,19 +279,19 @@ static void fail_all(struct budget *budget)
 
 static void take_answer(struct budget *budget, const struct redis_value *value)
 {
-	uint64_t wait_s = number_at(value, 6);
+	uint64_t wait_s = script_number_at(value, 6);
 	bool for_all = redis_value_integer(redis_value_at(value, 7)) == 0;
-	budget->held = (struct block){ .messages = number_at(value, 0),
-				       .recipients = number_at(value, 1),
-				       .day_slot = number_at(value, 2),
-				       .short_slot = number_at(value, 3) };
-	budget->messages = number_at(value, 4);
-	budget->recipients = number_at(value, 5);
+	budget->held = (struct block){ .messages = script_number_at(value, 0),
+				       .recipients = script_number_at(value, 1),
+				       .day_slot = script_number_at(value, 2),
+				       .short_slot = script_number_at(value, 3) };
+	budget->messages = script_number_at(value, 4);
+	budget->recipients = script_number_at(value, 5);
 	if (wait_s && for_all)
 		note_spent(budget, wait_s);
 	else if (wait_s && budget->asker)
 		answer_claim(budget, budget->asker, BUDGET_SPENT);
-	serve(budget);
+	serve_waiting(budget);
 }
 
 static void on_answer(void *context, enum status status, const struct redis_value *value)
@@ -310,19 +301,19 @@ static void on_answer(void *context, enum status status, const struct redis_valu
 	if (status == STATUS_UNAVAILABLE || (status == STATUS_OK && redis_value_changed_nothing(value)))
 		take_back_sent(budget);
 	budget->sent_count = 0;
-	if (status == STATUS_OK && redis_value_type(value) == REDIS_ARRAY && redis_value_count(value) == ANSWER)
+	if (script_has_answered(status, value, ANSWER))
 		take_answer(budget, value);
 	else
 		fail_all(budget);
-	arm(budget);
+	arm_timer(budget);
 }
 
 static void on_hold_over(void *context)
 {
 	struct budget *budget = context;
 	budget->armed = false;
-	if (ask(budget) != STATUS_OK)
-		arm(budget);
+	if (ask_redis(budget) != STATUS_OK)
+		arm_timer(budget);
 }
 
 /* ---- claims */
@@ -343,7 +334,7 @@ enum budget_verdict budget_take(struct budget *budget, uint64_t recipients, stru
 	} else {
 		TAILQ_INSERT_TAIL(&budget->waiting, claim, in_waiting);
 		claim->waits = true;
-		if (budget->calling || ask(budget) == STATUS_OK)
+		if (budget->calling || ask_redis(budget) == STATUS_OK)
 			return BUDGET_ASKED;
 		verdict = BUDGET_UNKNOWN;
 	}
@@ -363,7 +354,7 @@ void budget_give_back(struct budget_claim *claim)
 		return;
 	add_due(budget, &block);
 	budget->spent_until_ms = 0;
-	arm(budget);
+	arm_timer(budget);
 }
 
 void budget_spend(struct budget_claim *claim)
@@ -380,8 +371,8 @@ bool budget_is_spent(const struct budget *budget)
 void budget_drain(struct budget *budget)
 {
 	budget->draining = true;
-	if (!budget->calling && (budget->held.messages || budget->due_count) && ask(budget) != STATUS_OK)
-		arm(budget);
+	if (!budget->calling && (budget->held.messages || budget->due_count) && ask_redis(budget) != STATUS_OK)
+		arm_timer(budget);
 }
 
 bool budget_is_calling(const struct budget *budget)

@@ -3,11 +3,11 @@
  * minute, counted in Redis for all nodes together, so that mail spills over to
  * the next account before the provider refuses.
  *
- * A node borrows messages and recipients in blocks: most messages cost no
- * call. A block is at most a tenth of what is left, and what is not used
- * within seconds is given back. Never over: what is lent counts as sent, and
- * what Redis may have got counts as got; a node that dies leaves its block
- * counted until its day is over.
+ * A node borrows messages and recipients in blocks, so that most messages cost
+ * no call. A block is at most a tenth of what is left, and what is not used
+ * within seconds is given back. A limit is never passed: what is lent counts as
+ * sent, and so does what Redis may or may not have been told. The block of a node
+ * that dies stays counted until its day is over.
  */
 #ifndef QUOTA_BUDGET_H
 #define QUOTA_BUDGET_H
@@ -26,10 +26,10 @@ struct budget_limits {
 };
 
 enum budget_verdict {
-	BUDGET_UNKNOWN = 0, /* Redis failed or is late: not to be sent by this account now */
+	BUDGET_UNKNOWN = 0, /* Redis failed or is late: this account must not send it now */
 	BUDGET_ASKED,       /* the callback will tell */
 	BUDGET_TAKEN,
-	BUDGET_SPENT, /* the account has no more for now */
+	BUDGET_SPENT, /* nothing is left for now */
 };
 
 /*
@@ -46,21 +46,24 @@ struct budget_claim {
 	void *context;
 };
 
-/* `account` is what all nodes call it; `redis` must outlive it. */
+/* `account` is the same name on all nodes; `redis` must outlive it. */
 MUST_USE enum status budget_create(struct loop *loop, struct redis *redis, const char *prefix, struct span account,
 				   const struct budget_limits *limits, struct budget **out_budget);
 /* Claims that wait end without a callback. Blocks still held stay counted: budget_drain first. */
 void budget_free(struct budget **budget);
 
-/* For one message to so many recipients. BUDGET_ASKED: the callback comes once, never inside this call, unless the claim is let go before. */
+/*
+ * For one message to so many recipients. BUDGET_ASKED: the callback comes once, never inside this call, unless the
+ * claim is given back or spent before.
+ */
 MUST_USE enum budget_verdict budget_take(struct budget *budget, uint64_t recipients, struct budget_claim *claim,
 					 void (*callback)(void *context, enum budget_verdict verdict), void *context);
-/* The account did not send it, for certain. Ends waiting too; nothing for a claim that holds nothing. */
+/* The account certainly did not send it. Ends waiting too; does nothing for a claim that holds nothing. */
 void budget_give_back(struct budget_claim *claim);
 /* The account sent it, or may have. */
 void budget_spend(struct budget_claim *claim);
 
-/* True while Redis said a moment ago that the account has no more for one message to one recipient. */
+/* True if Redis said a moment ago that not even one message to one recipient is left. */
 bool budget_is_spent(const struct budget *budget);
 /* Gives back what is held, and keeps none from now on: another process takes over. */
 void budget_drain(struct budget *budget);

@@ -1,14 +1,13 @@
 /* The marker: one call at a time, what Redis acknowledged, and the id on disk. Owns the state file; borrows Redis. */
 #include "quota/marker.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/buf.h"
 #include "base/hash.h"
+#include "quota/script.h"
 
 #define CALL_MS 3000
 #define LOOK_MS 5000    /* between two looks when nothing is charged */
@@ -91,7 +90,7 @@ static void on_answer(void *context, enum status status, const struct redis_valu
 {
 	struct marker *marker = context;
 	marker->calling = false;
-	if (status == STATUS_OK && redis_value_type(value) == REDIS_ARRAY && redis_value_count(value) == ANSWER) {
+	if (script_has_answered(status, value, ANSWER)) {
 		const char *loss = find_loss(marker, value);
 		keep_id(marker, redis_value_text(redis_value_at(value, 0)));
 		marker->acknowledged = marker->number;
@@ -104,13 +103,12 @@ static void on_answer(void *context, enum status status, const struct redis_valu
 
 void marker_check(struct marker *marker)
 {
-	char id[ID_SIZE], number[24];
+	char id[ID_SIZE], number[SCRIPT_NUMBER_SIZE];
 	marker->again = marker->calling;
 	if (marker->calling || !redis_is_up(marker->redis) || make_id(id) != STATUS_OK)
 		return;
-	snprintf(number, sizeof(number), "%" PRIu64, ++marker->number);
 	const struct span arguments[] = { buf_span(&marker->key), span_of(id), span_of(marker->process),
-					  span_of(number) };
+					  script_write_number(++marker->number, number) };
 	marker->calling = redis_run_script(marker->redis, &marker->script, arguments, 4, 1, CALL_MS, on_answer,
 					   marker) == STATUS_OK;
 }
@@ -125,7 +123,7 @@ static void on_time(void *context)
 
 /* ---- life */
 
-static enum status make(struct marker *marker, const char *prefix)
+static enum status set_up_marker(struct marker *marker, const char *prefix)
 {
 	TRY(make_id(marker->process));
 	TRY(redis_script_init(&marker->script, source));
@@ -147,7 +145,7 @@ enum status marker_create(struct loop *loop, struct redis *redis, const char *pr
 		.loop = loop, .redis = redis, .state_fd = state_fd, .on_loss = on_loss, .context = context
 	};
 	buf_init(&marker->key, KEY_MAXIMUM);
-	enum status status = make(marker, prefix);
+	enum status status = set_up_marker(marker, prefix);
 	if (status != STATUS_OK) {
 		marker_free(&marker);
 		return status;

@@ -4,15 +4,14 @@
  */
 #include "quota/quota.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "quota/marker.h"
 #include "quota/quota_private.h"
+#include "quota/script.h"
 
-#define NUMBER_SIZE 24                         /* bytes: a 64-bit number and its NUL */
 #define CHARGE_NUMBERS (6 + QUOTA_DAY_NUMBERS) /* recipients, bytes, four limits */
 #define ANSWER_CHARGE 8                        /* values in charge.lua's answer */
 #define ANSWER_SHOW 4                          /* values in show.lua's answer */
@@ -96,12 +95,6 @@ void quota_use_marker(struct quota *quota, struct marker *marker)
 
 /* ---- answers */
 
-static uint64_t number_at(const struct redis_value *value, size_t index)
-{
-	int64_t number = redis_value_integer(redis_value_at(value, index));
-	return number > 0 ? (uint64_t)number : 0;
-}
-
 static const char *unit_text(struct span unit)
 {
 	if (span_equal(unit, SPAN("r")))
@@ -111,21 +104,16 @@ static const char *unit_text(struct span unit)
 	return "messages";
 }
 
-static bool is_answer(enum status status, const struct redis_value *value, size_t count)
-{
-	return status == STATUS_OK && redis_value_type(value) == REDIS_ARRAY && redis_value_count(value) == count;
-}
-
 static enum quota_verdict read_charge(const struct redis_value *value, struct quota_state *state)
 {
 	struct span verdict = redis_value_text(redis_value_at(value, 0));
 	state->unit = unit_text(redis_value_text(redis_value_at(value, 1)));
-	state->used = number_at(value, 2);
-	state->limit = number_at(value, 3);
-	state->messages = number_at(value, 4);
-	state->recipients = number_at(value, 5);
-	state->bytes = number_at(value, 6);
-	state->resets_at = number_at(value, 7);
+	state->used = script_number_at(value, 2);
+	state->limit = script_number_at(value, 3);
+	state->messages = script_number_at(value, 4);
+	state->recipients = script_number_at(value, 5);
+	state->bytes = script_number_at(value, 6);
+	state->resets_at = script_number_at(value, 7);
 	if (span_equal(verdict, SPAN("granted")))
 		return QUOTA_GRANTED;
 	if (span_equal(verdict, SPAN("day")))
@@ -136,7 +124,7 @@ static enum quota_verdict read_charge(const struct redis_value *value, struct qu
 	return QUOTA_UNKNOWN;
 }
 
-/* Why there is no answer of use; empty: Redis is away, which the log says by itself. */
+/* Why there is no usable answer; empty: Redis is away, which the log tells anyway. */
 static struct span trouble_of(enum status status, const struct redis_value *value)
 {
 	if (status == STATUS_UNAVAILABLE)
@@ -146,7 +134,7 @@ static struct span trouble_of(enum status status, const struct redis_value *valu
 	return status == STATUS_OK ? SPAN("an answer that is none") : span_of(status_text(status));
 }
 
-static void answer(struct question *question, enum quota_verdict verdict, const struct quota_state *state)
+static void answer_question(struct question *question, enum quota_verdict verdict, const struct quota_state *state)
 {
 	struct quota *quota = question->quota;
 	if (verdict == QUOTA_UNKNOWN || verdict == QUOTA_NOT_CHARGED)
@@ -168,11 +156,11 @@ static void on_charged(void *context, enum status status, const struct redis_val
 	struct quota_state state = empty_state(question);
 	bool is_certain = status == STATUS_UNAVAILABLE || (status == STATUS_OK && redis_value_changed_nothing(value));
 	enum quota_verdict verdict = is_certain ? QUOTA_NOT_CHARGED : QUOTA_UNKNOWN;
-	if (is_answer(status, value, ANSWER_CHARGE))
+	if (script_has_answered(status, value, ANSWER_CHARGE))
 		verdict = read_charge(value, &state);
 	else
 		state.trouble = trouble_of(status, value);
-	answer(question, verdict, &state);
+	answer_question(question, verdict, &state);
 }
 
 static void on_shown(void *context, enum status status, const struct redis_value *value)
@@ -180,15 +168,15 @@ static void on_shown(void *context, enum status status, const struct redis_value
 	struct question *question = context;
 	struct quota_state state = empty_state(question);
 	enum quota_verdict verdict = QUOTA_UNKNOWN;
-	if (is_answer(status, value, ANSWER_SHOW)) {
+	if (script_has_answered(status, value, ANSWER_SHOW)) {
 		verdict = QUOTA_GRANTED;
-		state.used = state.messages = number_at(value, 0);
-		state.recipients = number_at(value, 1);
-		state.bytes = number_at(value, 2);
-		state.resets_at = number_at(value, 3);
+		state.used = state.messages = script_number_at(value, 0);
+		state.recipients = script_number_at(value, 1);
+		state.bytes = script_number_at(value, 2);
+		state.resets_at = script_number_at(value, 3);
 		state.limit = question->limits.messages_per_day;
 	}
-	answer(question, verdict, &state);
+	answer_question(question, verdict, &state);
 }
 
 /* ---- calls */
@@ -210,20 +198,21 @@ static struct question *make_question(struct quota *quota, struct span user, con
 }
 
 /* Writes numbers as text; the spans are views into `texts`. */
-static void write_numbers(const uint64_t *numbers, size_t count, char texts[][NUMBER_SIZE], struct span *out_spans)
+static void write_numbers(const uint64_t *numbers, size_t count, char texts[][SCRIPT_NUMBER_SIZE],
+			  struct span *out_spans)
 {
-	for (size_t i = 0; i < count; i++) {
-		snprintf(texts[i], NUMBER_SIZE, "%" PRIu64, numbers[i]);
-		out_spans[i] = span_of(texts[i]);
-	}
+	for (size_t i = 0; i < count; i++)
+		out_spans[i] = script_write_number(numbers[i], texts[i]);
 }
 
-static enum status run(struct quota *quota, const struct redis_script *script, struct span *arguments, size_t count,
-		       redis_callback *callback, struct question *question)
+static enum status run_script(struct quota *quota, const struct redis_script *script, struct span *arguments,
+			      size_t count, redis_callback *callback, struct question *question)
 {
 	struct buf key BUF_AUTO;
 	buf_init(&key, 2 * QUOTA_USER_MAXIMUM);
-	TRY(quota_key(&key, quota->prefix, question->user));
+	if (question->user.size > QUOTA_USER_MAXIMUM)
+		return STATUS_TOO_LARGE;
+	TRY(script_write_key(&key, quota->prefix, "quota", question->user));
 	arguments[0] = buf_span(&key);
 	return redis_run_script(quota->redis, script, arguments, count, 1, QUOTA_CALL_MS, callback, question);
 }
@@ -239,7 +228,7 @@ enum status quota_charge(struct quota *quota, struct span user, struct span toke
 		limits->bytes_per_day,
 		limits->messages_per_minute,
 	};
-	char texts[CHARGE_NUMBERS][NUMBER_SIZE];
+	char texts[CHARGE_NUMBERS][SCRIPT_NUMBER_SIZE];
 	struct span arguments[2 + CHARGE_NUMBERS + QUOTA_SETTLED] = { [1] = token };
 	quota_day_numbers(clock_wall_us() / 1000000, numbers + 6);
 	write_numbers(numbers, CHARGE_NUMBERS, texts, arguments + 2);
@@ -248,7 +237,7 @@ enum status quota_charge(struct quota *quota, struct span user, struct span toke
 	struct question *question = make_question(quota, user, limits, callback, context);
 	if (question == NULL)
 		return STATUS_NO_MEMORY;
-	enum status status = run(quota, &quota->charge, arguments, count, on_charged, question);
+	enum status status = run_script(quota, &quota->charge, arguments, count, on_charged, question);
 	if (status != STATUS_OK)
 		free(question);
 	else if (quota->marker)
@@ -256,18 +245,18 @@ enum status quota_charge(struct quota *quota, struct span user, struct span toke
 	return status;
 }
 
-static enum status show(struct quota *quota, struct span what, struct span user, const struct quota_limits *limits,
-			quota_callback *callback, void *context)
+static enum status run_show(struct quota *quota, struct span what, struct span user, const struct quota_limits *limits,
+			    quota_callback *callback, void *context)
 {
 	uint64_t numbers[QUOTA_DAY_NUMBERS];
-	char texts[QUOTA_DAY_NUMBERS][NUMBER_SIZE];
+	char texts[QUOTA_DAY_NUMBERS][SCRIPT_NUMBER_SIZE];
 	struct span arguments[2 + QUOTA_DAY_NUMBERS] = { [1] = what };
 	quota_day_numbers(clock_wall_us() / 1000000, numbers);
 	write_numbers(numbers, QUOTA_DAY_NUMBERS, texts, arguments + 2);
 	struct question *question = make_question(quota, user, limits, callback, context);
 	if (question == NULL)
 		return STATUS_NO_MEMORY;
-	enum status status = run(quota, &quota->show, arguments, 2 + QUOTA_DAY_NUMBERS, on_shown, question);
+	enum status status = run_script(quota, &quota->show, arguments, 2 + QUOTA_DAY_NUMBERS, on_shown, question);
 	if (status != STATUS_OK)
 		free(question);
 	return status;
@@ -276,13 +265,13 @@ static enum status show(struct quota *quota, struct span what, struct span user,
 enum status quota_show(struct quota *quota, struct span user, const struct quota_limits *limits,
 		       quota_callback *callback, void *context)
 {
-	return show(quota, SPAN("show"), user, limits, callback, context);
+	return run_show(quota, SPAN("show"), user, limits, callback, context);
 }
 
 enum status quota_reset(struct quota *quota, struct span user, const struct quota_limits *limits,
 			quota_callback *callback, void *context)
 {
-	return show(quota, SPAN("reset"), user, limits, callback, context);
+	return run_show(quota, SPAN("reset"), user, limits, callback, context);
 }
 
 void quota_settle(struct quota *quota, struct span user, struct span token)

@@ -7,7 +7,7 @@
  * does not know leaves a tombstone that refuses the late charge. A token is
  * refunded at most once. A day ends at midnight of the configured zone, by
  * Redis's clock; its end is kept with the counts, and the next one comes 22 h
- * later at the earliest, whatever clocks and other nodes' zones do.
+ * later at the earliest, whatever clocks and the zones of other nodes do.
  */
 #ifndef QUOTA_QUOTA_H
 #define QUOTA_QUOTA_H
@@ -15,7 +15,7 @@
 #include "config/config.h"
 #include "redis/redis.h"
 
-#define QUOTA_CALL_MS 3000 /* a Redis call beyond it counts as unknown */
+#define QUOTA_CALL_MS 3000 /* the outcome of a longer call is unknown */
 
 struct quota;
 
@@ -37,7 +37,7 @@ struct quota_limits {
 
 enum quota_verdict {
 	QUOTA_UNKNOWN = 0, /* Redis failed or is late: refuse with 451, and refund the token */
-	QUOTA_NOT_CHARGED, /* Redis is away or refused, and wrote nothing: refuse with 451; there is nothing to refund */
+	QUOTA_NOT_CHARGED, /* Redis is away or refused, and wrote nothing: refuse with 451, refund nothing */
 	QUOTA_GRANTED,
 	QUOTA_DAY_EXCEEDED,  /* 550 5.4.5 */
 	QUOTA_BURST_EXCEEDED /* 451 4.7.1: too many in this minute */
@@ -52,8 +52,8 @@ struct quota_state {
 	uint64_t bytes;
 	uint64_t resets_at;         /* seconds since 1970: when the day ends */
 	struct quota_limits limits; /* in force, overrides applied */
-	struct span
-		trouble; /* QUOTA_UNKNOWN, QUOTA_NOT_CHARGED: why, for the log; empty: Redis is away; lives during the callback */
+	/* QUOTA_UNKNOWN, QUOTA_NOT_CHARGED: why, for the log; empty: Redis is away. Valid during the callback. */
+	struct span trouble;
 };
 
 typedef void quota_callback(void *context, enum quota_verdict verdict, const struct quota_state *state);
@@ -65,7 +65,7 @@ typedef void quota_callback(void *context, enum quota_verdict verdict, const str
 MUST_USE enum status quota_create(struct loop *loop, struct redis *redis, const char *prefix, const char *zone,
 				  struct quota **out_quota);
 void quota_free(struct quota **quota);
-/* Every charge is followed by a look at the marker, by which a loss is noticed; NULL: none. It must outlive the charges. */
+/* Each charge is followed by a look at the marker, by which a loss is noticed; NULL: none. Must outlive the charges. */
 struct marker;
 void quota_use_marker(struct quota *quota, struct marker *marker);
 
@@ -77,14 +77,20 @@ void quota_limits_for(const struct config *config, struct span user, const struc
 MUST_USE enum status quota_charge(struct quota *quota, struct span user, struct span token,
 				  const struct quota_limits *limits, uint64_t recipients, uint64_t bytes,
 				  quota_callback *callback, void *context);
-/* The token's message was handed over, or may have been: it is never refunded, and Redis may forget the token (with the user's next charge). */
+/*
+ * The token's message was handed over, or may have been: it is never refunded, and Redis may forget the token (with the
+ * user's next charge).
+ */
 void quota_settle(struct quota *quota, struct span user, struct span token);
-/* Gives back what the token charged, whatever became of the charge. Retried while Redis is away, for as long as the charge could matter (its day). */
+/*
+ * Gives back what the token charged, whatever became of the charge. Retried while Redis is away, for as long as the
+ * charge could matter (its day).
+ */
 void quota_refund(struct quota *quota, struct span user, struct span token);
 /* Refunds that Redis has not confirmed yet. A draining relay waits for 0. */
 size_t quota_refunds_pending(const struct quota *quota);
 
-/* True when a count less than 5 s old already shows that this user is at his day's limit: refuse early. */
+/* True when a count less than 5 s old already shows that this user has reached the day's limit: refuse early. */
 bool quota_is_exhausted(struct quota *quota, struct span user, const struct quota_limits *limits,
 			struct quota_state *out_state);
 

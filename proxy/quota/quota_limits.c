@@ -1,4 +1,4 @@
-/* Which limits a user falls under, and the sentence that tells him. Pure. */
+/* Which limits a user falls under, and the sentence that tells them. Pure. */
 #include <string.h>
 
 #include "base/clock.h"

@@ -1,7 +1,7 @@
 /*
  * The inside of the quota room: quota.c makes the calls, quota_day.c knows
  * when days begin, quota_recent.c what was seen lately of each user,
- * quota_refund.c sees that refunds arrive, quota_key.c names what they are about.
+ * quota_refund.c sees that refunds arrive.
  */
 #ifndef QUOTA_QUOTA_PRIVATE_H
 #define QUOTA_QUOTA_PRIVATE_H
@@ -46,10 +46,5 @@ MUST_USE enum status quota_refunds_create(struct loop *loop, struct redis *redis
 void quota_refunds_free(struct quota_refunds **refunds);
 void quota_refunds_add(struct quota_refunds *refunds, struct span user, struct span token);
 size_t quota_refunds_count(const struct quota_refunds *refunds);
-
-/* ---- quota_key.c */
-
-/* The user's key: prefix, "quota:", the name in braces (one slot of a sharded Redis). */
-MUST_USE enum status quota_key(struct buf *b, const char *prefix, struct span user);
 
 #endif

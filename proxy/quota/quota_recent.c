@@ -1,7 +1,7 @@
 /*
- * What was seen lately of each user: his counts, for an early refusal, and
- * the tokens that Redis may forget. A table of rows of four; a full row loses its
- * oldest entry, which costs an early refusal or some bytes in Redis, never a wrong count.
+ * What was seen lately of each user: counts, for an early refusal, and the tokens
+ * that Redis may forget. A table of rows of four; a full row loses its oldest
+ * entry, which costs an early refusal or some bytes in Redis, never a wrong count.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -53,7 +53,7 @@ static size_t row_of(struct span user)
 	return (hash ^ (hash >> 32)) & (ROWS - 1);
 }
 
-static struct entry *find(const struct quota_recent *recent, struct span user)
+static struct entry *find_entry(const struct quota_recent *recent, struct span user)
 {
 	struct entry *row = recent->rows[row_of(user)];
 	for (size_t i = 0; row && i < ROW_ENTRIES; i++) {
@@ -76,9 +76,9 @@ static struct entry *oldest_of(struct entry *row)
 }
 
 /* The user's entry, made where there is none; NULL out of memory. */
-static struct entry *touch(struct quota_recent *recent, struct span user)
+static struct entry *touch_entry(struct quota_recent *recent, struct span user)
 {
-	struct entry *entry = find(recent, user);
+	struct entry *entry = find_entry(recent, user);
 	struct entry **row = &recent->rows[row_of(user)];
 	if (entry == NULL) {
 		char *name = span_to_string(user);
@@ -98,7 +98,7 @@ static struct entry *touch(struct quota_recent *recent, struct span user)
 
 void quota_recent_note(struct quota_recent *recent, struct span user, const struct quota_state *state, uint64_t now_ms)
 {
-	struct entry *entry = touch(recent, user);
+	struct entry *entry = touch_entry(recent, user);
 	if (entry) {
 		entry->state = *state;
 		entry->seen_ms = now_ms;
@@ -108,7 +108,7 @@ void quota_recent_note(struct quota_recent *recent, struct span user, const stru
 bool quota_recent_get(const struct quota_recent *recent, struct span user, uint64_t now_ms,
 		      struct quota_state *out_state)
 {
-	const struct entry *entry = find(recent, user);
+	const struct entry *entry = find_entry(recent, user);
 	if (entry == NULL || entry->seen_ms == 0 || now_ms - entry->seen_ms >= FRESH_MS)
 		return false;
 	*out_state = entry->state;
@@ -117,14 +117,14 @@ bool quota_recent_get(const struct quota_recent *recent, struct span user, uint6
 
 void quota_recent_forget(struct quota_recent *recent, struct span user)
 {
-	struct entry *entry = find(recent, user);
+	struct entry *entry = find_entry(recent, user);
 	if (entry)
 		entry->seen_ms = 0;
 }
 
 void quota_recent_settle(struct quota_recent *recent, struct span user, struct span token)
 {
-	struct entry *entry = touch(recent, user);
+	struct entry *entry = touch_entry(recent, user);
 	if (entry == NULL || entry->settled_count == QUOTA_SETTLED || token.size >= QUOTA_TOKEN_MAXIMUM)
 		return;
 	char *at = entry->settled[entry->settled_count++];
@@ -134,7 +134,7 @@ void quota_recent_settle(struct quota_recent *recent, struct span user, struct s
 
 size_t quota_recent_take_settled(struct quota_recent *recent, struct span user, struct span out_tokens[QUOTA_SETTLED])
 {
-	struct entry *entry = find(recent, user);
+	struct entry *entry = find_entry(recent, user);
 	if (entry == NULL)
 		return 0;
 	size_t count = entry->settled_count;

@@ -7,10 +7,11 @@
 #include <string.h>
 
 #include "quota/quota_private.h"
+#include "quota/script.h"
 
 #define RETRY_FIRST_MS 1000
 #define RETRY_LAST_MS 30000
-#define KEEP_MS (48U * 3600U * 1000U) /* the longest day that day.lua makes, and some */
+#define KEEP_MS (48U * 3600U * 1000U) /* the longest day that day.lua makes, and more */
 
 static const char refund_source[] =
 #include "quota/refund.lua.h"
@@ -38,7 +39,7 @@ struct quota_refunds {
 	uint64_t retry_ms;
 };
 
-static void forget(struct refund *refund)
+static void forget_refund(struct refund *refund)
 {
 	struct quota_refunds *refunds = refund->refunds;
 	*refund->link = refund->next;
@@ -55,7 +56,7 @@ static void retry_later(struct refund *refund)
 	struct quota_refunds *refunds = refund->refunds;
 	refund->calling = false;
 	if (loop_now_ms(refunds->loop) - refund->since_ms > KEEP_MS) {
-		forget(refund);
+		forget_refund(refund);
 		return;
 	}
 	timer_set(refunds->retry, refunds->retry_ms);
@@ -66,13 +67,13 @@ static void on_refunded(void *context, enum status status, const struct redis_va
 	struct refund *refund = context;
 	if (status == STATUS_OK && redis_value_type(value) == REDIS_INTEGER) {
 		refund->refunds->retry_ms = RETRY_FIRST_MS;
-		forget(refund);
+		forget_refund(refund);
 		return;
 	}
 	retry_later(refund);
 }
 
-static void call(struct refund *refund)
+static void send_refund(struct refund *refund)
 {
 	struct span arguments[2] = { buf_span(&refund->key), buf_span(&refund->token) };
 	refund->calling = true;
@@ -88,7 +89,7 @@ static void on_retry(void *context)
 	for (struct refund *refund = refunds->first, *next; refund; refund = next) {
 		next = refund->next;
 		if (!refund->calling)
-			call(refund);
+			send_refund(refund);
 	}
 }
 
@@ -115,7 +116,7 @@ void quota_refunds_free(struct quota_refunds **refunds)
 	if (*refunds == NULL)
 		return;
 	while ((*refunds)->first)
-		forget((*refunds)->first);
+		forget_refund((*refunds)->first);
 	timer_free(&(*refunds)->retry);
 	free(*refunds);
 	*refunds = NULL;
@@ -135,12 +136,13 @@ void quota_refunds_add(struct quota_refunds *refunds, struct span user, struct s
 		refund->next->link = &refund->next;
 	refunds->first = refund;
 	refunds->count++;
-	if (quota_key(&refund->key, refunds->prefix, user) != STATUS_OK ||
+	if (user.size > QUOTA_USER_MAXIMUM ||
+	    script_write_key(&refund->key, refunds->prefix, "quota", user) != STATUS_OK ||
 	    buf_append(&refund->token, token) != STATUS_OK) {
-		forget(refund);
+		forget_refund(refund);
 		return;
 	}
-	call(refund);
+	send_refund(refund);
 }
 
 size_t quota_refunds_count(const struct quota_refunds *refunds)

@@ -1,10 +1,12 @@
--- Counts recipients that a relay refused to a user, within the last hour, and says how many of them are within the limit.
+-- Counts recipients that upstreams refused to a user within the last hour, and says how many of them are within the
+-- limit.
 --
 -- KEYS[1]  the user's hash: for each minute (of Redis's clock) the refusals counted in it
 -- ARGV     1 the limit of an hour, 2 how many more; 0 asks only
 --
--- Returns {counted, refused, free_at, reached, now}: how many of them were counted, never beyond the limit; how many there
--- are now; when the oldest of them no longer count (seconds, this clock; 0: there are none); 1 when this call reached the limit.
+-- Returns {counted, refused, free_at, reached, now}: how many of them were counted, never beyond the limit; how many
+-- there are now; when the oldest of them no longer counts (seconds, this clock; 0: there are none); 1 when this call
+-- reached the limit.
 local key, limit, more = KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2])
 local now = tonumber(redis.call('TIME')[1])
 local minute = math.floor(now / 60)
