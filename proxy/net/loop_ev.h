@@ -31,9 +31,9 @@ struct loop {
 
 /* Before the first loop: libev ends no process for want of memory (loop_memory.c). STATUS_NO_MEMORY. */
 MUST_USE enum status loop_memory_begin(void);
-/* Before a watcher or timer is made; `fd`: its descriptor, or -1. STATUS_NO_MEMORY: it must not be. */
-MUST_USE enum status loop_memory_take(int fd);
-/* Once it is gone. */
-void loop_memory_give(void);
+/* A zeroed block for a watcher or timer; `fd`: its descriptor, or -1. NULL: it must not be made. */
+void *loop_memory_take(size_t size, int fd);
+/* Frees it, once libev no longer knows it. */
+void loop_memory_give(void *memory);
 
 #endif

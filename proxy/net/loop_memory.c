@@ -93,17 +93,19 @@ static enum status refill_spares(void)
 	return STATUS_OK;
 }
 
-enum status loop_memory_take(int fd)
+void *loop_memory_take(size_t size, int fd)
 {
 	size_t highest = fd > 0 ? (size_t)fd : 0;
 	size_t wanted = ENTRY * ((highest > entries ? highest : entries) + 1) + SPARE_LEAST;
-	TRY(wanted > spare_size ? enlarge_spares(2 * wanted) : refill_spares());
-	entries++;
-	return STATUS_OK;
+	enum status status = wanted > spare_size ? enlarge_spares(2 * wanted) : refill_spares();
+	void *memory = status == STATUS_OK ? calloc(1, size) : NULL;
+	entries += memory != NULL;
+	return memory;
 }
 
-void loop_memory_give(void)
+void loop_memory_give(void *memory)
 {
+	free(memory);
 	entries--;
 }
 

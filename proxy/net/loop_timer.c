@@ -3,8 +3,6 @@
  * that then fires too early is set for the rest. A session that moves its
  * deadline with each line costs nothing.
  */
-#include <stdlib.h>
-
 #include "net/loop_ev.h"
 
 /* Invariant: while is_set, the libev timer is active and fires at `armed_ms` <= deadline_ms. */
@@ -44,12 +42,9 @@ static void fire_timer(struct ev_loop *ev, ev_timer *at, int events)
 
 enum status timer_make(struct loop *loop, void (*on_expired)(void *context), void *context, struct timer **out_timer)
 {
-	TRY(loop_memory_take(-1));
-	struct timer *timer = calloc(1, sizeof(*timer));
-	if (timer == NULL) {
-		loop_memory_give();
+	struct timer *timer = loop_memory_take(sizeof(*timer), -1);
+	if (timer == NULL)
 		return STATUS_NO_MEMORY;
-	}
 	timer->loop = loop;
 	timer->on_expired = on_expired;
 	timer->context = context;
@@ -81,7 +76,6 @@ void timer_free(struct timer **timer)
 	if (*timer == NULL)
 		return;
 	ev_timer_stop((*timer)->loop->ev, &(*timer)->ev);
-	free(*timer);
-	loop_memory_give();
+	loop_memory_give(*timer);
 	*timer = NULL;
 }

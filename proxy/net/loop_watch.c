@@ -2,8 +2,6 @@
  * Watches, wakeups and signals: libev's watchers with a plain callback. A
  * callback may free the watcher it came from, so nothing is touched after it.
  */
-#include <stdlib.h>
-
 #include "net/loop_ev.h"
 
 /* ---- watches */
@@ -36,12 +34,9 @@ static int ev_events(unsigned events)
 enum status watch_create(struct loop *loop, int fd, unsigned events, void (*on_ready)(void *context, unsigned events),
 			 void *context, struct watch **out_watch)
 {
-	TRY(loop_memory_take(fd));
-	struct watch *watch = calloc(1, sizeof(*watch));
-	if (watch == NULL) {
-		loop_memory_give();
+	struct watch *watch = loop_memory_take(sizeof(*watch), fd);
+	if (watch == NULL)
 		return STATUS_NO_MEMORY;
-	}
 	watch->loop = loop;
 	watch->on_ready = on_ready;
 	watch->context = context;
@@ -70,8 +65,7 @@ void watch_free(struct watch **watch)
 	if (*watch == NULL)
 		return;
 	ev_io_stop((*watch)->loop->ev, &(*watch)->ev);
-	free(*watch);
-	loop_memory_give();
+	loop_memory_give(*watch);
 	*watch = NULL;
 }
 
@@ -94,12 +88,9 @@ static void report_woken(struct ev_loop *ev, ev_async *async, int events)
 
 enum status wakeup_create(struct loop *loop, void (*on_woken)(void *context), void *context, struct wakeup **out_wakeup)
 {
-	TRY(loop_memory_take(-1));
-	struct wakeup *wakeup = calloc(1, sizeof(*wakeup));
-	if (wakeup == NULL) {
-		loop_memory_give();
+	struct wakeup *wakeup = loop_memory_take(sizeof(*wakeup), -1);
+	if (wakeup == NULL)
 		return STATUS_NO_MEMORY;
-	}
 	wakeup->loop = loop;
 	wakeup->on_woken = on_woken;
 	wakeup->context = context;
@@ -120,8 +111,7 @@ void wakeup_free(struct wakeup **wakeup)
 	if (*wakeup == NULL)
 		return;
 	ev_async_stop((*wakeup)->loop->ev, &(*wakeup)->ev);
-	free(*wakeup);
-	loop_memory_give();
+	loop_memory_give(*wakeup);
 	*wakeup = NULL;
 }
 
@@ -145,12 +135,9 @@ static void report_signal(struct ev_loop *ev, ev_signal *at, int events)
 enum status signal_watch_create(struct loop *loop, int number, void (*on_signal)(void *context), void *context,
 				struct signal_watch **out_watch)
 {
-	TRY(loop_memory_take(-1));
-	struct signal_watch *watch = calloc(1, sizeof(*watch));
-	if (watch == NULL) {
-		loop_memory_give();
+	struct signal_watch *watch = loop_memory_take(sizeof(*watch), -1);
+	if (watch == NULL)
 		return STATUS_NO_MEMORY;
-	}
 	watch->loop = loop;
 	watch->on_signal = on_signal;
 	watch->context = context;
@@ -166,7 +153,6 @@ void signal_watch_free(struct signal_watch **watch)
 	if (*watch == NULL)
 		return;
 	ev_signal_stop((*watch)->loop->ev, &(*watch)->ev);
-	free(*watch);
-	loop_memory_give();
+	loop_memory_give(*watch);
 	*watch = NULL;
 }

@@ -16,26 +16,6 @@ static enum status read_port(struct span text, in_port_t *out_port)
 	return STATUS_OK;
 }
 
-static struct endpoint make_v4(const void *address, in_port_t port)
-{
-	struct endpoint endpoint = { .size = sizeof(struct sockaddr_in) };
-	struct sockaddr_in *v4 = (struct sockaddr_in *)&endpoint.storage;
-	v4->sin_family = AF_INET;
-	v4->sin_port = port;
-	memcpy(&v4->sin_addr, address, sizeof(v4->sin_addr));
-	return endpoint;
-}
-
-static struct endpoint make_v6(const void *address, in_port_t port)
-{
-	struct endpoint endpoint = { .size = sizeof(struct sockaddr_in6) };
-	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&endpoint.storage;
-	v6->sin6_family = AF_INET6;
-	v6->sin6_port = port;
-	memcpy(&v6->sin6_addr, address, sizeof(v6->sin6_addr));
-	return endpoint;
-}
-
 /* Whether these bytes are `wanted`, as far as they go. */
 static bool may_become(struct span bytes, struct span wanted)
 {
@@ -73,7 +53,7 @@ static enum status read_v1_ends(int family, struct span text, struct endpoint *o
 	TRY(read_v1_address(family, parts[1], &destination));
 	TRY(read_port(parts[2], &port));
 	TRY(read_port(parts[3], &destination_port));
-	*out_client = family == AF_INET ? make_v4(&source, port) : make_v6(&source, port);
+	*out_client = endpoint_make(family, &source, port);
 	return STATUS_OK;
 }
 
@@ -134,7 +114,7 @@ static struct endpoint read_v2_source(struct span addresses, bool v6)
 {
 	in_port_t port; /* in network order already */
 	memcpy(&port, addresses.data + (v6 ? 32 : 8), sizeof(port));
-	return v6 ? make_v6(addresses.data, port) : make_v4(addresses.data, port);
+	return endpoint_make(v6 ? AF_INET6 : AF_INET, addresses.data, port);
 }
 
 /* The address block's size; SIZE_MAX: a family that no mail client has. */

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 
 #include "base/span.h"
-#include "net/listener.h"
+#include "net/endpoint.h"
 
 /* Bytes. The protocol allows 64 KiB; what is sent (TLVs included) stays below 1 KiB. */
 #define PROXY_HEADER_MAXIMUM 4096

@@ -224,13 +224,8 @@ static void give_answer(struct resolution *resolution, const struct resolver_ans
 
 static void set_port(struct resolver_answer *answer, in_port_t port)
 {
-	for (size_t i = 0; i < answer->count; i++) {
-		struct sockaddr_storage *address = &answer->endpoints[i].storage;
-		if (address->ss_family == AF_INET6)
-			((struct sockaddr_in6 *)address)->sin6_port = port;
-		else
-			((struct sockaddr_in *)address)->sin_port = port;
-	}
+	for (size_t i = 0; i < answer->count; i++)
+		endpoint_set_port(&answer->endpoints[i], port);
 }
 
 /* From the cache; false: it has none. */
@@ -290,10 +285,7 @@ static void add_endpoint(struct resolver_answer *answer, const struct sockaddr *
 	struct endpoint *endpoint = &answer->endpoints[answer->count++];
 	memcpy(&endpoint->storage, address, size);
 	endpoint->size = (socklen_t)size;
-	if (address->sa_family == AF_INET6)
-		((struct sockaddr_in6 *)&endpoint->storage)->sin6_port = port;
-	else
-		((struct sockaddr_in *)&endpoint->storage)->sin_port = port;
+	endpoint_set_port(endpoint, port);
 }
 
 /* c-ares sorts by RFC 6724; the families then take turns, so that a broken one costs one attempt and not all. */
@@ -360,13 +352,12 @@ static void on_addresses(void *context, int error, int timeouts, struct ares_add
 
 static bool is_literal(const char *host, in_port_t port, struct resolver_answer *out_answer)
 {
-	struct sockaddr_in v4 = { .sin_family = AF_INET };
-	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6 };
-	if (inet_pton(AF_INET, host, &v4.sin_addr) == 1)
-		add_endpoint(out_answer, (const struct sockaddr *)&v4, sizeof(v4), port);
-	else if (inet_pton(AF_INET6, host, &v6.sin6_addr) == 1)
-		add_endpoint(out_answer, (const struct sockaddr *)&v6, sizeof(v6), port);
-	return out_answer->count > 0;
+	struct in6_addr address;
+	int family = inet_pton(AF_INET, host, &address) == 1 ? AF_INET : AF_INET6;
+	if (family == AF_INET6 && inet_pton(AF_INET6, host, &address) != 1)
+		return false;
+	out_answer->endpoints[out_answer->count++] = endpoint_make(family, &address, port);
+	return true;
 }
 
 static enum status ask_dns(struct resolver *resolver, const char *host, uint64_t limit_ms,

@@ -6,7 +6,7 @@
 #define NET_RESOLVER_H
 
 #include "base/span.h"
-#include "net/listener.h"
+#include "net/endpoint.h"
 #include "net/loop.h"
 
 #define RESOLVER_ENDPOINTS 16 /* of one answer, at most */
