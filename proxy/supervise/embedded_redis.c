@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -29,8 +30,6 @@
 
 /* Random bytes. */
 #define PASSWORD_ENTROPY 32
-/* Bytes: PATH_MAX. */
-#define PATH_ROOM 4096
 /* Bytes of its config: two paths and a page of text; a pipe takes it at once. */
 #define SETTINGS_ROOM 16384
 /* From SIGTERM to SIGKILL; everything acknowledged is on disk anyway. */
@@ -44,7 +43,7 @@ struct embedded_redis {
 	struct loop *loop;
 	struct embedded_redis_options options; /* less config */
 	int binary;
-	char folder[PATH_ROOM];
+	char folder[PATH_MAX];
 	char server[sizeof("unix:") + sizeof(((struct sockaddr_un *)0)->sun_path)];
 	struct secret password;
 	int password_fd;
@@ -73,7 +72,7 @@ static int find_binary(void)
 	static const char *const names[] = { "redis-server", "valkey-server" };
 	const char *search = getenv("PATH");
 	struct span folder;
-	char path[PATH_ROOM];
+	char path[PATH_MAX];
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		struct span rest = span_of(search ? search : "/usr/local/bin:/usr/bin:/bin");
 		while (span_cut(&rest, ':', &folder)) {
@@ -319,7 +318,7 @@ static enum status wait_for_answer(const struct embedded_redis *redis, uint64_t 
 static enum status choose_socket(const struct config *config, FILE *faults, struct embedded_redis *redis)
 {
 	const char *const bases[] = { config->global.state_dir, config->global.run_dir };
-	char folder[PATH_ROOM];
+	char folder[PATH_MAX];
 	for (size_t i = 0; i < 2; i++) {
 		int size = snprintf(redis->server, sizeof(redis->server), "unix:%s/redis/redis.sock", bases[i]);
 		if (size < 0 || size >= (int)sizeof(redis->server) - 1)

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -15,8 +16,6 @@
 #include "base/clock.h"
 #include "supervise/keys.h"
 
-/* Bytes: PATH_MAX. */
-#define PATH_ROOM 4096
 /* Nobody tells us when a lock becomes free. */
 #define LOCK_RETRY_MS 50
 
@@ -31,7 +30,7 @@ static enum status report_path(FILE *faults, const char *what, const char *path)
 /* Makes the folders above it, which anybody may pass through. */
 static enum status make_parents(const char *path)
 {
-	char part[PATH_ROOM];
+	char part[PATH_MAX];
 	if (strlen(path) >= sizeof(part))
 		return STATUS_TOO_LARGE;
 	for (const char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
@@ -95,7 +94,7 @@ static bool lock_within(int fd, uint64_t limit_ms)
 
 static enum status lock_folder(const char *folder, uint64_t limit_ms, FILE *faults, int *out_fd)
 {
-	char path[PATH_ROOM];
+	char path[PATH_MAX];
 	TRY(make_base(folder, faults));
 	if (snprintf(path, sizeof(path), "%s/lock", folder) >= (int)sizeof(path))
 		return STATUS_TOO_LARGE;
@@ -148,7 +147,7 @@ static enum status open_file(const char *path, FILE *faults, unsigned roles, con
 /* Opened without O_APPEND, as it is read and written at its beginning. */
 static enum status open_state(const char *folder, const char *name, FILE *faults, struct handover *list)
 {
-	char path[PATH_ROOM];
+	char path[PATH_MAX];
 	snprintf(path, sizeof(path), "%s/%s", folder, name);
 	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
@@ -162,7 +161,7 @@ static enum status open_state(const char *folder, const char *name, FILE *faults
  */
 static enum status open_token_files(const struct config *config, FILE *faults, struct handover *list)
 {
-	char path[PATH_ROOM];
+	char path[PATH_MAX];
 	for (size_t i = 0; i < config->oauth.count; i++) {
 		const struct config_oauth *oauth = &config->oauth.items[i];
 		if (oauth->grant != OAUTH_REFRESH_TOKEN)
@@ -179,7 +178,7 @@ static enum status open_token_files(const struct config *config, FILE *faults, s
 static enum status open_folder(const char *base, const char *name, const struct identity *owner, FILE *faults,
 			       struct handover *list)
 {
-	char path[PATH_ROOM];
+	char path[PATH_MAX];
 	snprintf(path, sizeof(path), "%s/%s", base, name);
 	if (folder_make(path, 0700, owner) != STATUS_OK)
 		return report_path(faults, "can't make this folder", path);
@@ -192,7 +191,7 @@ static enum status open_folder(const char *base, const char *name, const struct 
 static enum status open_key(const char *folder, const char *name, unsigned roles, FILE *faults, struct handover *list)
 {
 	int fd = -1;
-	char path[PATH_ROOM];
+	char path[PATH_MAX];
 	snprintf(path, sizeof(path), "%s/%s", folder, name);
 	TRY(key_file_open(path, faults, &fd));
 	return handover_give(list, roles, fd, "%s", name);

@@ -6,15 +6,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/hash.h"
 #include "supervise/memory_file.h"
-
-/* Bytes: PATH_MAX. */
-#define PATH_ROOM 4096
 
 static enum status report_key(FILE *faults, const char *path, const char *what)
 {
@@ -33,7 +31,7 @@ static bool write_key(int fd)
 
 static enum status make_key(const char *path, FILE *faults)
 {
-	char draft[PATH_ROOM];
+	char draft[PATH_MAX];
 	if (snprintf(draft, sizeof(draft), "%s.new", path) >= (int)sizeof(draft))
 		return STATUS_TOO_LARGE;
 	int fd = open(draft, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
