@@ -89,11 +89,7 @@ bool tokens_serve(const struct tokens *tokens, size_t relay)
 /* Mailboxes that the relay role may ask for: its word alone gets no one else's token. */
 static bool is_sender_of(const struct config_relay *relay, struct span mailbox)
 {
-	struct mailbox sender, account;
-	return relay->per_sender && address_read(mailbox, false, &sender) == STATUS_OK &&
-	       mailbox.size <= ADDRESS_MAXIMUM && sender.local.data[0] != '"' &&
-	       address_read(span_of(relay->user), false, &account) == STATUS_OK &&
-	       span_equal_nocase(sender.domain, account.domain);
+	return relay->per_sender && address_shares_domain(mailbox, span_of(relay->user));
 }
 
 /* Where the sender's token comes from; NULL: none can be had now. */

@@ -2,6 +2,7 @@
 #include "base/secret.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -52,6 +53,16 @@ enum status secret_from_fd(int fd, struct secret *out_secret)
 		status = secret_from_span((struct span){ bytes, size }, out_secret);
 	explicit_bzero(bytes, SECRET_MAXIMUM + 1);
 	free(bytes);
+	return status;
+}
+
+enum status secret_from_path(const char *path, struct secret *out_secret)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0)
+		return STATUS_SYSTEM;
+	enum status status = secret_from_fd(fd, out_secret);
+	close(fd);
 	return status;
 }
 

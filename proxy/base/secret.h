@@ -18,6 +18,8 @@ struct secret {
 MUST_USE enum status secret_from_span(struct span s, struct secret *out_secret);
 /* Reads `fd` from its beginning to its end with pread(2); does not close it. */
 MUST_USE enum status secret_from_fd(int fd, struct secret *out_secret);
+/* Reads the whole file. STATUS_SYSTEM: errno. */
+MUST_USE enum status secret_from_path(const char *path, struct secret *out_secret);
 /* As secret_from_fd, less one trailing line end: for password files. */
 MUST_USE enum status secret_from_line_fd(int fd, struct secret *out_secret);
 /* Random bytes from the kernel, as lower-case hexadecimal of 2 * `entropy` digits. */

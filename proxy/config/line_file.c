@@ -1,21 +1,13 @@
 /* Files of one line: what editors leave in them that no server takes for the password. Pure but for reading. */
 #include "config/line_file.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #define GROUPED_SIZE 19 /* "abcd efgh ijkl mnop": how Google shows an app password */
 
 enum status line_file_read(const char *path, struct secret *out_secret)
 {
 	if (*path == '\0')
 		return STATUS_NOT_FOUND;
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	if (fd < 0)
-		return STATUS_SYSTEM;
-	enum status status = secret_from_fd(fd, out_secret);
-	close(fd);
-	return status;
+	return secret_from_path(path, out_secret);
 }
 
 /* Less the line end that is left out where the secret is used. */

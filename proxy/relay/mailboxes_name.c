@@ -7,11 +7,9 @@
 bool mailboxes_name(const struct config *config, const struct config_relay *relay, struct span sender,
 		    char out_mailbox[ADDRESS_MAXIMUM + 1])
 {
-	struct mailbox mailbox, account;
-	if (!relay->per_sender || address_read(sender, false, &mailbox) != STATUS_OK ||
-	    mailbox.whole.size > ADDRESS_MAXIMUM || mailbox.local.data[0] == '"' ||
-	    address_read(span_of(relay->user), false, &account) != STATUS_OK ||
-	    !span_equal_nocase(mailbox.domain, account.domain))
+	struct mailbox mailbox;
+	if (!relay->per_sender || !address_shares_domain(sender, span_of(relay->user)) ||
+	    address_read(sender, false, &mailbox) != STATUS_OK)
 		return false;
 	size_t local = mailbox.local.size;
 	if (config->sender.delimiter[0])

@@ -38,6 +38,11 @@ MUST_USE enum status address_read_path(struct span text, bool utf8, struct mailb
  */
 bool address_equal(struct span a, struct span b);
 /*
+ * True when a login as `account` may also be used for the mailbox `address`: both are valid without UTF-8, `address` is
+ * not quoted, and their domain is the same.
+ */
+bool address_shares_domain(struct span address, struct span account);
+/*
  * True when `address` is one that `pattern` allows: "a@b" that address, and "a+x@b" when `delimiter` holds '+';
  * "@domain" every address in it (none below it); "*" any; a pattern without @ a bare user name, equal as a whole.
  * An `address` that address_read refuses matches "*" only.

@@ -73,6 +73,13 @@ bool address_equal(struct span a, struct span b)
 	return a.size && span_equal_nocase(a, b);
 }
 
+bool address_shares_domain(struct span address, struct span account)
+{
+	struct mailbox mailbox, own;
+	return address_read(address, false, &mailbox) == STATUS_OK && mailbox.local.data[0] != '"' &&
+	       address_read(account, false, &own) == STATUS_OK && span_equal_nocase(mailbox.domain, own.domain);
+}
+
 bool address_matches(struct span address, struct span pattern, struct span delimiter)
 {
 	struct mailbox mailbox;

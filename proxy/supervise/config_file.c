@@ -51,16 +51,6 @@ enum status config_file_load(const char *file, FILE *faults, struct buf *out_tex
 
 /* ---- checking */
 
-static enum status read_secret_file(const char *path, struct secret *out_secret)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	if (fd < 0)
-		return STATUS_NOT_FOUND;
-	enum status status = secret_from_fd(fd, out_secret);
-	close(fd);
-	return status;
-}
-
 /* A certificate and its key, and where the config names them. */
 struct pair {
 	const char *section, *name;
@@ -102,8 +92,8 @@ static enum status check_pair(const struct config *config, const struct pair *pa
 {
 	struct secret certificate SECRET_AUTO = { 0 };
 	struct secret key SECRET_AUTO = { 0 };
-	if (read_secret_file(pair->certificate, &certificate) != STATUS_OK ||
-	    read_secret_file(pair->key, &key) != STATUS_OK)
+	if (secret_from_path(pair->certificate, &certificate) != STATUS_OK ||
+	    secret_from_path(pair->key, &key) != STATUS_OK)
 		return STATUS_OK;
 	return make_context(config, pair, &certificate, &key, faults);
 }
@@ -133,7 +123,7 @@ static enum status check_accounts(const struct config *config, FILE *faults)
 		struct service_account account = { 0 };
 		const char *fault = NULL;
 		if (oauth->grant != OAUTH_SERVICE_ACCOUNT ||
-		    read_secret_file(oauth->service_account_file, &json) != STATUS_OK)
+		    secret_from_path(oauth->service_account_file, &json) != STATUS_OK)
 			continue;
 		worst = service_account_read(secret_reveal(&json), &account, &fault) == STATUS_OK ? worst
 												  : STATUS_INVALID;

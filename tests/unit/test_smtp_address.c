@@ -338,6 +338,31 @@ static void test_equal(void **state)
 	assert_false(address_equal(SPAN("a@b"), SPAN("a@b.c")));
 }
 
+static void one_login_serves_the_mailboxes_of_its_domain(void **state)
+{
+	static const struct {
+		const char *address, *account;
+		bool shares;
+	} cases[] = {
+		{ "ann@example.com", "relay@example.com", true },
+		{ "ann@Example.COM", "relay@example.com", true },
+		{ "ann@mail.example.com", "relay@example.com", false },
+		{ "ann@example.com", "relay@mail.example.com", false },
+		{ "ann@example.org", "relay@example.com", false },
+		{ "\"ann\"@example.com", "relay@example.com", false },
+		{ "\xc3\xa4nn@example.com", "relay@example.com", false },
+		{ "ann", "relay@example.com", false },
+		{ "", "relay@example.com", false },
+		{ "ann@example.com", "relay", false },
+		{ "ann@example.com", "", false },
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		if (address_shares_domain(span_of(cases[i].address), span_of(cases[i].account)) != cases[i].shares)
+			fail_msg("\"%s\" by the login of \"%s\"", cases[i].address, cases[i].account);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -351,6 +376,7 @@ int main(void)
 		cmocka_unit_test(test_matches),
 		cmocka_unit_test(test_delimiters_are_those_configured),
 		cmocka_unit_test(test_equal),
+		cmocka_unit_test(one_login_serves_the_mailboxes_of_its_domain),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
