@@ -5,19 +5,19 @@
 
 #include "base/log.h"
 
-struct command {
+struct control_command {
 	const char *name;
 	void (*run)(const struct control_call *call, const json_t *arguments);
 };
 
-static const struct command commands[] = {
+static const struct control_command commands[] = {
 #define AUTH_COMMAND(function, words, ...) { words, auth_control_##function },
 #include "door/commands.def"
 };
 
 /* ---- requests */
 
-static const struct command *find_command(const char *name)
+static const struct control_command *find_command(const char *name)
 {
 	for (size_t i = 0; name && i < sizeof(commands) / sizeof(commands[0]); i++)
 		if (strcmp(commands[i].name, name) == 0)
@@ -35,7 +35,7 @@ static enum status on_frame(void *context, struct door *door, uint16_t type, str
 	TRY(door_read_control_request(payload, &request));
 	struct control_call call = { auth, request.request, auth->admin_generation };
 	json_t *arguments = json_loadb(request.json.data, request.json.size, JSON_REJECT_DUPLICATES, NULL);
-	const struct command *command = find_command(auth_control_text(arguments, "command"));
+	const struct control_command *command = find_command(auth_control_text(arguments, "command"));
 	if (command)
 		command->run(&call, arguments);
 	else

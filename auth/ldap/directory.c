@@ -28,13 +28,13 @@ struct directory {
 struct directory_ask {
 	struct directory *directory;
 	struct jobs *pool;
-	struct question *question;
+	struct directory_job *question;
 	void (*on_answer)(void *context, const struct ldap_request *answer);
 	void *context;
 };
 
 /* The thread's half, which may outlive the other. */
-struct question {
+struct directory_job {
 	struct job job; /* first */
 	struct ldap_request request;
 };
@@ -43,14 +43,14 @@ struct question {
 
 static void run_question(struct job *job, void *worker)
 {
-	struct question *question = (struct question *)job;
+	struct directory_job *question = (struct directory_job *)job;
 	if (worker)
 		ldap_worker_ask(worker, &question->request);
 }
 
 static void destroy_question(struct job *job)
 {
-	struct question *question = (struct question *)job;
+	struct directory_job *question = (struct directory_job *)job;
 	identity_free(&question->request.identity);
 	secret_wipe(&question->request.password);
 	free(question);
@@ -64,16 +64,16 @@ static void on_done(void *context, struct job *job, enum status status)
 	};
 	struct directory_ask *ask = context;
 	struct directory *directory = ask->directory;
-	const struct ldap_request *answer = status == STATUS_OK ? &((struct question *)job)->request : &late;
+	const struct ldap_request *answer = status == STATUS_OK ? &((struct directory_job *)job)->request : &late;
 	stats_set(directory->stats, COUNTER_LDAP_UP, directory->index, atomic_load(&directory->shared.up));
 	ask->on_answer(ask->context, answer);
 	free(ask);
 }
 
 static enum status make_question(enum ldap_question kind, const char *name, const char *user,
-				 const struct secret *password, struct question **out_question)
+				 const struct secret *password, struct directory_job **out_question)
 {
-	struct question *question = calloc(1, sizeof(*question));
+	struct directory_job *question = calloc(1, sizeof(*question));
 	if (question == NULL)
 		return STATUS_NO_MEMORY;
 	question->job.run = run_question;
@@ -94,7 +94,7 @@ static enum status make_question(enum ldap_question kind, const char *name, cons
 	return status;
 }
 
-static enum status submit_question(struct directory *directory, struct jobs *pool, struct question *question,
+static enum status submit_question(struct directory *directory, struct jobs *pool, struct directory_job *question,
 				   struct directory_ask *ask)
 {
 	uint64_t timeout_ms = directory->shared.config->timeout * directory->shared.server_count + LATE_MS;
@@ -110,7 +110,7 @@ static enum status put_question(struct directory *directory, uint64_t owner, enu
 				void (*on_answer)(void *context, const struct ldap_request *answer), void *context,
 				struct directory_ask **out_ask)
 {
-	struct question *question = NULL;
+	struct directory_job *question = NULL;
 	struct directory_ask *ask = calloc(1, sizeof(*ask));
 	if (ask == NULL)
 		return STATUS_NO_MEMORY;

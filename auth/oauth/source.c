@@ -30,7 +30,7 @@ struct asked {
 
 /* Invariants: `asked_count` is 0 unless `fetch` runs; ends_ms counts only with a token. */
 struct source {
-	struct tokens *tokens;
+	struct oauth_shared *shared;
 	const struct oauth_client *client;
 	char *subject;
 	bool is_personal;
@@ -60,7 +60,7 @@ struct fetch {
 
 static uint64_t now_ms(const struct source *source)
 {
-	return loop_now_ms(tokens_role(source->tokens)->loop);
+	return loop_now_ms(source->shared->role->loop);
 }
 
 static bool has_token(const struct source *source)
@@ -75,15 +75,15 @@ static const char *name_of(const struct source *source)
 
 static void count_fetch(const struct source *source, enum stats_result result)
 {
-	stats_add(tokens_role(source->tokens)->stats, COUNTER_TOKEN_FETCHES,
-		  tokens_label(source->tokens, source->client) + result, 1);
+	stats_add(source->shared->role->stats, COUNTER_TOKEN_FETCHES,
+		  oauth_shared_label(source->shared, source->client) + result, 1);
 }
 
 /* ---- answers */
 
 static void give_token(const struct source *source, const struct asked *asked)
 {
-	const struct config_relay *relay = &tokens_role(source->tokens)->config->relay.items[asked->relay];
+	const struct config_relay *relay = &source->shared->role->config->relay.items[asked->relay];
 	const struct door_credential_reply reply = {
 		.request = asked->request,
 		.available = 1,
@@ -92,7 +92,7 @@ static void give_token(const struct source *source, const struct asked *asked)
 		.user = span_of(asked->mailbox[0] ? asked->mailbox : relay->user),
 		.secret = secret_reveal(&source->token),
 	};
-	tokens_answer(source->tokens, &reply);
+	oauth_shared_answer(source->shared, &reply);
 }
 
 static void deny_token(const struct source *source, const struct asked *asked)
@@ -100,7 +100,7 @@ static void deny_token(const struct source *source, const struct asked *asked)
 	char reason[ANSWER_REASON_SIZE + 80];
 	snprintf(reason, sizeof(reason), "oauth %s: %s", name_of(source), source->reason);
 	const struct door_credential_reply reply = { .request = asked->request, .reason = span_of(reason) };
-	tokens_answer(source->tokens, &reply);
+	oauth_shared_answer(source->shared, &reply);
 }
 
 static void answer_all(struct source *source)
@@ -143,7 +143,7 @@ static void keep_token(struct source *source, const struct token_answer *answer,
 		return; /* asked for again when it is needed */
 	secret_wipe(&source->token);
 	source->token = token;
-	source->serial = tokens_next_serial(source->tokens);
+	source->serial = oauth_shared_next_serial(source->shared);
 	source->ends_ms = begun_ms + life_ms - slack_ms;
 	source->renew_ms = begun_ms + life_ms - add_jitter(margin_ms) - slack_ms;
 	source->failures = 0;
@@ -201,7 +201,7 @@ static void on_fetched(void *context, struct job *job, enum status status)
 	else
 		fail_fetch(source, "no answer in time", false);
 	answer_all(source);
-	tokens_job_ended(source->tokens, source->client);
+	oauth_shared_job_ended(source->shared, source->client);
 }
 
 /* ---- its beginning */
@@ -251,7 +251,7 @@ void source_begin(struct source *source)
 	struct fetch *fetch = make_fetch(source);
 	/* The lock of the token file may take as long as the request itself. */
 	uint64_t limit_ms = 2 * source->client->config->timeout + JOB_SLACK_MS;
-	if (fetch && tokens_submit(source->tokens, source->client, &fetch->job, limit_ms) == STATUS_OK) {
+	if (fetch && oauth_shared_submit(source->shared, source->client, &fetch->job, limit_ms) == STATUS_OK) {
 		source->fetch = fetch;
 		timer_clear(source->timer);
 		return;
@@ -337,17 +337,17 @@ void source_drain(struct source *source)
 
 /* ---- life */
 
-enum status source_create(struct tokens *tokens, const struct oauth_client *client, const char *subject, bool personal,
-			  struct source **out_source)
+enum status source_create(struct oauth_shared *shared, const struct oauth_client *client, const char *subject,
+			  bool personal, struct source **out_source)
 {
 	struct source *source = calloc(1, sizeof(*source));
 	if (source == NULL)
 		return STATUS_NO_MEMORY;
 	*source = (struct source){
-		.tokens = tokens, .client = client, .subject = strdup(subject), .is_personal = personal
+		.shared = shared, .client = client, .subject = strdup(subject), .is_personal = personal
 	};
-	enum status status = source->subject ? timer_make(tokens_role(tokens)->loop, on_timer, source, &source->timer)
-					     : STATUS_NO_MEMORY;
+	enum status status =
+		source->subject ? timer_make(shared->role->loop, on_timer, source, &source->timer) : STATUS_NO_MEMORY;
 	if (status != STATUS_OK) {
 		free(source->subject);
 		free(source);

@@ -2,15 +2,16 @@
 #ifndef AUTH_OAUTH_SOURCE_H
 #define AUTH_OAUTH_SOURCE_H
 
-#include "auth/oauth/tokens.h"
+#include "auth/oauth/fetch.h"
+#include "auth/oauth/shared.h"
 
 struct source;
 
 /*
- * `client` lives longer; `subject`, "" where the token is for no mailbox in particular, is copied. A `personal` one is
+ * `shared` and `client` live longer; `subject`, "" where the token is for no mailbox in particular, is copied. A `personal` one is
  * a sender's: it is fetched when it is asked for, and not renewed while nobody asks.
  */
-MUST_USE enum status source_create(struct tokens *tokens, const struct oauth_client *client, const char *subject,
+MUST_USE enum status source_create(struct oauth_shared *shared, const struct oauth_client *client, const char *subject,
 				   bool personal, struct source **out_source);
 void source_free(struct source **source); /* when no job of it runs any more; NULL-safe; sets to NULL */
 const struct oauth_client *source_client(const struct source *source);
@@ -26,12 +27,5 @@ void source_refuse(struct source *source, uint64_t serial);
 void source_forget_asked(struct source *source);
 void source_install(struct source *source, const struct token_answer *answer);
 void source_drain(struct source *source);
-
-/* ---- what tokens.c has for them */
-
-const struct role_context *tokens_role(const struct tokens *tokens);
-uint64_t tokens_next_serial(struct tokens *tokens);
-unsigned tokens_label(const struct tokens *tokens, const struct oauth_client *client);
-void tokens_answer(const struct tokens *tokens, const struct door_credential_reply *reply);
 
 #endif

@@ -1,6 +1,6 @@
 /*
  * Sources, and which relay is answered by which. Owns the sections' secrets, the
- * threads and the sources; source.c is one of them.
+ * threads and the sources (source.c).
  */
 #include "auth/oauth/tokens.h"
 
@@ -15,68 +15,33 @@
 
 #define THREADS_MAXIMUM 8      /* more endpoints than that share them */
 #define JOBS_QUEUE_MAXIMUM 512 /* one fetch a source, and some administrators */
-#define PERSONAL_MAXIMUM \
-	1000 /* mailboxes of senders whose tokens are kept; more take the place of those not asked for longest */
+/* Mailboxes of senders whose tokens are kept; more take the place of those not asked for the longest. */
+#define PERSONAL_MAXIMUM 1000
 
 struct tokens {
-	const struct role_context *role;
-	const struct tokens_handler *handler;
-	void *context;
-	struct jobs *jobs;
-	struct oauth_client *clients; /* as the config's sections */
+	struct oauth_shared shared;
 	size_t client_count;
 	struct source **sources; /* of relays, then those of senders */
 	size_t source_count, relay_source_count;
 	struct source **of_relay; /* as the config's relays; NULL: a password */
-	uint64_t last_serial;
-	size_t busy; /* jobs under way that may bring a refresh token */
 };
 
-/* ---- what sources want */
-
-const struct role_context *tokens_role(const struct tokens *tokens)
-{
-	return tokens->role;
-}
-
-uint64_t tokens_next_serial(struct tokens *tokens)
-{
-	return ++tokens->last_serial;
-}
-
-unsigned tokens_label(const struct tokens *tokens, const struct oauth_client *client)
-{
-	return (unsigned)(client - tokens->clients) * STATS_SECOND_LABELS;
-}
-
-void tokens_answer(const struct tokens *tokens, const struct door_credential_reply *reply)
-{
-	tokens->handler->on_answer(tokens->context, reply);
-}
-
-/* A fetch that brings no refresh token may be lost. */
-static bool is_waited_for(const struct oauth_client *client)
-{
-	return client->state_fd >= 0;
-}
+/* ---- jobs */
 
 enum status tokens_submit(struct tokens *tokens, const struct oauth_client *client, struct job *job,
 			  uint64_t timeout_ms)
 {
-	enum status status = jobs_submit(tokens->jobs, job, timeout_ms);
-	tokens->busy += status == STATUS_OK && is_waited_for(client);
-	return status;
+	return oauth_shared_submit(&tokens->shared, client, job, timeout_ms);
 }
 
 void tokens_job_ended(struct tokens *tokens, const struct oauth_client *client)
 {
-	if (is_waited_for(client) && --tokens->busy == 0)
-		tokens->handler->on_idle(tokens->context);
+	oauth_shared_job_ended(&tokens->shared, client);
 }
 
 bool tokens_are_busy(const struct tokens *tokens)
 {
-	return tokens->busy > 0;
+	return tokens->shared.busy > 0;
 }
 
 /* ---- relays */
@@ -105,7 +70,7 @@ static struct source *find_personal(struct tokens *tokens, const struct oauth_cl
 	bool is_full = tokens->source_count == tokens->relay_source_count + PERSONAL_MAXIMUM;
 	struct source *source = NULL;
 	if ((is_full && source_asked_ms(*oldest) == UINT64_MAX) ||
-	    source_create(tokens, client, mailbox, true, &source) != STATUS_OK)
+	    source_create(&tokens->shared, client, mailbox, true, &source) != STATUS_OK)
 		return NULL;
 	if (is_full) {
 		source_free(oldest);
@@ -118,7 +83,7 @@ static struct source *find_personal(struct tokens *tokens, const struct oauth_cl
 
 static struct source *find_for(struct tokens *tokens, size_t relay, struct span mailbox)
 {
-	const struct config_relay *section = &tokens->role->config->relay.items[relay];
+	const struct config_relay *section = &tokens->shared.role->config->relay.items[relay];
 	const struct oauth_client *client = tokens_client(tokens, section->name);
 	char text[ADDRESS_MAXIMUM + 1];
 	/* An application's own token is the same for all. */
@@ -131,12 +96,12 @@ static struct source *find_for(struct tokens *tokens, size_t relay, struct span 
 static void deny_request(const struct tokens *tokens, uint64_t request, struct span reason)
 {
 	const struct door_credential_reply reply = { .request = request, .reason = reason };
-	tokens_answer(tokens, &reply);
+	oauth_shared_answer(&tokens->shared, &reply);
 }
 
 void tokens_ask(struct tokens *tokens, size_t relay, struct span mailbox, uint64_t request)
 {
-	const struct config_relay *section = &tokens->role->config->relay.items[relay];
+	const struct config_relay *section = &tokens->shared.role->config->relay.items[relay];
 	if (!span_is_empty(mailbox) && !is_sender_of(section, mailbox)) {
 		deny_request(tokens, request, SPAN("not a mailbox of this relay"));
 		return;
@@ -150,7 +115,7 @@ void tokens_ask(struct tokens *tokens, size_t relay, struct span mailbox, uint64
 
 void tokens_refuse(struct tokens *tokens, size_t relay, struct span mailbox, uint64_t serial)
 {
-	const struct config_relay *section = &tokens->role->config->relay.items[relay];
+	const struct config_relay *section = &tokens->shared.role->config->relay.items[relay];
 	if (tokens->of_relay[relay] == NULL || (!span_is_empty(mailbox) && !is_sender_of(section, mailbox)))
 		return;
 	struct source *source = find_for(tokens, relay, mailbox);
@@ -172,10 +137,11 @@ void tokens_drain(struct tokens *tokens)
 
 const struct oauth_client *tokens_client(const struct tokens *tokens, const char *relay)
 {
-	const struct config_relay *section = config_find_relay(tokens->role->config, relay);
+	const struct config_relay *section = config_find_relay(tokens->shared.role->config, relay);
 	for (size_t i = 0; section && i < tokens->client_count; i++) {
-		if (config_relay_has_tokens(section) && strcmp(tokens->clients[i].config->name, section->oauth) == 0)
-			return &tokens->clients[i];
+		if (config_relay_has_tokens(section) &&
+		    strcmp(tokens->shared.clients[i].config->name, section->oauth) == 0)
+			return &tokens->shared.clients[i];
 	}
 	return NULL;
 }
@@ -192,12 +158,12 @@ void tokens_install(struct tokens *tokens, const struct oauth_client *client, co
 
 static enum status open_clients(struct tokens *tokens)
 {
-	const struct config *config = tokens->role->config;
-	tokens->clients = calloc(config->oauth.count + 1, sizeof(*tokens->clients));
-	if (tokens->clients == NULL)
+	const struct config *config = tokens->shared.role->config;
+	tokens->shared.clients = calloc(config->oauth.count + 1, sizeof(*tokens->shared.clients));
+	if (tokens->shared.clients == NULL)
 		return STATUS_NO_MEMORY;
 	for (size_t i = 0; i < config->oauth.count; i++) {
-		TRY(oauth_client_open(tokens->role, &config->oauth.items[i], &tokens->clients[i]));
+		TRY(oauth_client_open(tokens->shared.role, &config->oauth.items[i], &tokens->shared.clients[i]));
 		tokens->client_count++;
 	}
 	return STATUS_OK;
@@ -221,14 +187,14 @@ static enum status find_source(struct tokens *tokens, const struct config_relay 
 			return STATUS_OK;
 		}
 	}
-	TRY(source_create(tokens, client, subject, false, &tokens->sources[tokens->source_count]));
+	TRY(source_create(&tokens->shared, client, subject, false, &tokens->sources[tokens->source_count]));
 	*out_source = tokens->sources[tokens->source_count++];
 	return STATUS_OK;
 }
 
 static enum status make_sources(struct tokens *tokens)
 {
-	const struct config *config = tokens->role->config;
+	const struct config *config = tokens->shared.role->config;
 	tokens->of_relay = calloc(config->relay.count + 1, sizeof(struct source *));
 	tokens->sources = calloc(config->relay.count + PERSONAL_MAXIMUM, sizeof(struct source *));
 	if (tokens->of_relay == NULL || tokens->sources == NULL)
@@ -242,7 +208,7 @@ static enum status make_sources(struct tokens *tokens)
 
 static bool has_personal(const struct tokens *tokens)
 {
-	const struct config *config = tokens->role->config;
+	const struct config *config = tokens->shared.role->config;
 	for (size_t i = 0; i < config->relay.count; i++) {
 		if (config->relay.items[i].per_sender)
 			return true;
@@ -260,7 +226,7 @@ static enum status start_threads(struct tokens *tokens)
 		.threads = wanted < THREADS_MAXIMUM ? (unsigned)wanted : THREADS_MAXIMUM,
 		.queue_maximum = JOBS_QUEUE_MAXIMUM,
 	};
-	return jobs_create(tokens->role->loop, &settings, &tokens->jobs);
+	return jobs_create(tokens->shared.role->loop, &settings, &tokens->shared.jobs);
 }
 
 static enum status set_up(struct tokens *tokens)
@@ -284,10 +250,10 @@ enum status tokens_create(const struct role_context *role, const struct tokens_h
 	struct tokens *tokens = calloc(1, sizeof(*tokens));
 	if (tokens == NULL)
 		return STATUS_NO_MEMORY;
-	tokens->role = role;
-	tokens->handler = handler;
-	tokens->context = context;
-	tokens->last_serial = clock_wall_us(); /* no serial of a process before this one comes again */
+	tokens->shared.role = role;
+	tokens->shared.handler = handler;
+	tokens->shared.context = context;
+	tokens->shared.last_serial = clock_wall_us(); /* no serial of a process before this one comes again */
 	enum status status = set_up(tokens);
 	if (status != STATUS_OK) {
 		log_error("tokens can't be got: %s", status_text(status));
@@ -304,14 +270,14 @@ void tokens_free(struct tokens **tokens)
 	*tokens = NULL;
 	if (ending == NULL)
 		return;
-	bool ended = jobs_free(&ending->jobs);
+	bool ended = jobs_free(&ending->shared.jobs);
 	for (size_t i = 0; i < ending->source_count; i++)
 		source_free(&ending->sources[i]);
 	/* What a thread that was left behind may look at stays. */
 	for (size_t i = 0; ended && i < ending->client_count; i++)
-		oauth_client_close(&ending->clients[i]);
+		oauth_client_close(&ending->shared.clients[i]);
 	if (ended)
-		free(ending->clients);
+		free(ending->shared.clients);
 	free(ending->sources);
 	free(ending->of_relay);
 	free(ending);

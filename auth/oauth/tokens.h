@@ -10,19 +10,11 @@
 #ifndef AUTH_OAUTH_TOKENS_H
 #define AUTH_OAUTH_TOKENS_H
 
-#include "auth/jobs.h"
 #include "auth/oauth/fetch.h"
-#include "door/messages.h"
+#include "auth/oauth/shared.h"
 #include "role/role.h"
 
 struct tokens;
-
-struct tokens_handler {
-	/* The answer to a tokens_ask; its texts are valid during the call. */
-	void (*on_answer)(void *context, const struct door_credential_reply *reply);
-	/* tokens_are_busy no more. */
-	void (*on_idle)(void *context);
-};
 
 /* Takes the sections' descriptors over and begins to fetch. Logs why it can't. `handler` is static. */
 MUST_USE enum status tokens_create(const struct role_context *role, const struct tokens_handler *handler, void *context,

@@ -1,7 +1,7 @@
 /* The auth role with the others: gates and relays that come, go and break the rules, administrators, and its end. */
 #include "auth_world.h"
 
-/* ---- logging in */
+/* ---- gates and relays that come, go and break the rules */
 
 static void test_a_gate_hears_the_mechanisms_first(void **state)
 {
@@ -9,8 +9,6 @@ static void test_a_gate_hears_the_mechanisms_first(void **state)
 	run_until(world.loop, has_mechanisms, NULL);
 	assert_string_equal(world.mechanism_names, "PLAIN LOGIN ");
 }
-
-/* ---- without the others */
 
 static void test_a_gate_that_goes_takes_its_exchanges_along(void **state)
 {
