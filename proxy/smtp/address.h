@@ -1,6 +1,5 @@
 /*
- * Mail addresses of the envelope (RFC 5321, 4.1.2) and the question whether a
- * user may use one as sender.
+ * Mail addresses of the envelope (RFC 5321, 4.1.2), and whether a user may use one as sender.
  */
 #ifndef SMTP_ADDRESS_H
 #define SMTP_ADDRESS_H
@@ -14,14 +13,14 @@
 struct mailbox {
 	struct span whole;  /* as it was written, without brackets and source route */
 	struct span local;  /* before the last @; may be quoted */
-	struct span domain; /* behind it: a name, or a literal in brackets; empty only for "postmaster" and <> */
+	struct span domain; /* after it: a name, or a literal in brackets; empty only for "postmaster" and <> */
 };
 
 /*
- * Parses a mailbox alone ("user@example.com", "\"a b\"@[192.0.2.1]"). No control bytes, no
- * spaces outside quotes; bytes above 127 only with `utf8`, as valid UTF-8, and no control characters
- * among it (U+0080 to U+009F). A literal is an IPv4 address, or "IPv6:" and one. "postmaster" needs no domain (RFC 5321, 4.5.1).
- * STATUS_INVALID. How long a local part may be is for the caller.
+ * Parses a mailbox alone ("user@example.com", "\"a b\"@[192.0.2.1]"). No control bytes, no spaces outside quotes; bytes
+ * above 127 only with `utf8`, as valid UTF-8, and no control characters among them (U+0080 to U+009F). A literal is an
+ * IPv4 address, or "IPv6:" and one. "postmaster" needs no domain (RFC 5321, 4.5.1). STATUS_INVALID. The caller decides
+ * how long a local part may be.
  */
 MUST_USE enum status address_read(struct span text, bool utf8, struct mailbox *out_mailbox);
 bool address_is_valid(struct span text, bool utf8); /* whether address_read takes it */

@@ -19,7 +19,7 @@ static struct content content_of(struct span local)
 	return (struct content){ quoted ? span_slice(local, 1, local.size - 1) : local, quoted };
 }
 
-static bool take(struct content *content, char *out_byte)
+static bool take_content_byte(struct content *content, char *out_byte)
 {
 	if (content->quoted && content->rest.size >= 2 && content->rest.data[0] == '\\')
 		content->rest = span_slice(content->rest, 1, content->rest.size);
@@ -39,15 +39,15 @@ static bool is_own_local(struct span whole, struct span own, struct span delimit
 	char got, wanted;
 	if (b.rest.size == 0)
 		return false;
-	while (take(&b, &wanted)) {
-		if (!take(&a, &got) || got != wanted)
+	while (take_content_byte(&b, &wanted)) {
+		if (!take_content_byte(&a, &got) || got != wanted)
 			return false;
 	}
-	return !take(&a, &got) || span_contains_byte(delimiter, got);
+	return !take_content_byte(&a, &got) || span_contains_byte(delimiter, got);
 }
 
 /* At the last @, which is never within a domain. False without one. */
-static bool split(struct span text, struct span *out_local, struct span *out_domain)
+static bool split_address(struct span text, struct span *out_local, struct span *out_domain)
 {
 	const char *at = text.size ? memrchr(text.data, '@', text.size) : NULL;
 	if (at == NULL)
@@ -58,11 +58,11 @@ static bool split(struct span text, struct span *out_local, struct span *out_dom
 	return true;
 }
 
-/* Both have an @, and it is the same address, or `whole` has a delimiter and more behind `own`. */
+/* Both have an @, and it is the same address, or `whole` has a delimiter and more after `own`. */
 static bool is_own(struct span whole, struct span own, struct span delimiter)
 {
 	struct span local_a, local_b, domain_a, domain_b;
-	return split(whole, &local_a, &domain_a) && split(own, &local_b, &domain_b) &&
+	return split_address(whole, &local_a, &domain_a) && split_address(own, &local_b, &domain_b) &&
 	       span_equal_nocase(domain_a, domain_b) && is_own_local(local_a, local_b, delimiter);
 }
 

@@ -65,7 +65,7 @@ static bool has_control(struct span text)
 	return false;
 }
 
-static struct span skip(struct author *author, size_t size)
+static struct span skip_bytes(struct author *author, size_t size)
 {
 	struct span front = span_slice(author->rest, 0, size);
 	author->rest = span_slice(author->rest, size, author->rest.size);
@@ -97,7 +97,7 @@ static bool is_bare_name(struct span text)
 	return text.size > 0 && text.size <= ADDRESS_MAXIMUM;
 }
 
-static enum status emit(struct author *author, struct span address)
+static enum status emit_address(struct author *author, struct span address)
 {
 	struct mailbox mailbox;
 	if (has_encoded_word(address))
@@ -119,7 +119,7 @@ static enum status skip_comment(struct author *author)
 	size_t end = span_find_byte(author->rest, ')');
 	if (end == author->rest.size || author->entry.has_open_dot)
 		return STATUS_INVALID;
-	struct span comment = skip(author, end + 1);
+	struct span comment = skip_bytes(author, end + 1);
 	return has_any(span_slice(comment, 1, end), "(\"@<>\\") ? STATUS_INVALID : STATUS_OK;
 }
 
@@ -129,9 +129,9 @@ static enum status read_angle(struct author *author)
 	size_t end = span_find_byte(author->rest, '>');
 	if (end == author->rest.size || author->entry.has_angle)
 		return STATUS_INVALID;
-	struct span address = span_trim(span_slice(skip(author, end + 1), 1, end));
+	struct span address = span_trim(span_slice(skip_bytes(author, end + 1), 1, end));
 	author->entry.has_angle = true;
-	return emit(author, address);
+	return emit_address(author, address);
 }
 
 /* The quoted string at the front of `text`, quotes included; 0 when it does not end. */
@@ -146,7 +146,10 @@ static size_t measure_quoted(struct span text)
 	return 0;
 }
 
-/* A word at the front of `text`: atoms and quoted strings with nothing between. *out_has_at: an @ outside quotes. 0: a quote is not closed. */
+/*
+ * The size of a word at the front of `text`: atoms and quoted strings with nothing between them. 0: a quote is not
+ * closed. *out_has_at: there is an @ outside quotes.
+ */
 static size_t measure_word(struct span text, bool *out_has_at)
 {
 	size_t at = 0;
@@ -214,10 +217,10 @@ static enum status read_word(struct author *author)
 	size_t size = measure_word(author->rest, &has_at);
 	if (size == 0 || author->entry.has_angle)
 		return STATUS_INVALID;
-	struct span word = skip(author, size);
+	struct span word = skip_bytes(author, size);
 	if (has_at) {
 		author->entry.addresses++;
-		return emit(author, word);
+		return emit_address(author, word);
 	}
 	if (is_glued(word))
 		return STATUS_INVALID;
@@ -228,7 +231,7 @@ static enum status read_word(struct author *author)
 	return STATUS_OK;
 }
 
-/* What stands in front of a bracket or a group: words, or one address. Of a mixture readers make one address or another. */
+/* Before a bracket or a group: words, or one address. From a mixture readers make one address or another. */
 static bool is_phrase(const struct entry *entry)
 {
 	if (entry->has_quoted && entry->words > 1)
@@ -245,7 +248,7 @@ static enum status finish_entry(struct author *author)
 		return STATUS_INVALID;
 	if (entry.has_angle || entry.words + entry.addresses == 0 || entry.addresses == 1)
 		return STATUS_OK;
-	return entry.words == 1 && is_bare_name(entry.word) ? emit(author, entry.word) : STATUS_INVALID;
+	return entry.words == 1 && is_bare_name(entry.word) ? emit_address(author, entry.word) : STATUS_INVALID;
 }
 
 /* "Team:", with words in front of it only. */
@@ -257,7 +260,7 @@ static enum status begin_group(struct author *author)
 	author->in_group = true;
 	author->entry.has_angle = true; /* as one: its words are a name */
 	TRY(finish_entry(author));
-	skip(author, 1);
+	skip_bytes(author, 1);
 	return STATUS_OK;
 }
 
@@ -265,7 +268,7 @@ static enum status begin_group(struct author *author)
 static enum status end_group(struct author *author)
 {
 	bool was_in_group = author->in_group;
-	skip(author, 1);
+	skip_bytes(author, 1);
 	author->in_group = false;
 	if (!was_in_group && span_trim(author->rest).size > 0)
 		return STATUS_INVALID;
@@ -277,7 +280,7 @@ static enum status read_token(struct author *author)
 	switch (author->rest.data[0]) {
 	case ' ':
 	case '\t':
-		skip(author, 1);
+		skip_bytes(author, 1);
 		return STATUS_OK;
 	case '(':
 		return skip_comment(author);
@@ -288,7 +291,7 @@ static enum status read_token(struct author *author)
 	case ';':
 		return end_group(author);
 	case ',':
-		skip(author, 1);
+		skip_bytes(author, 1);
 		return finish_entry(author);
 	default:
 		return read_word(author);
@@ -320,7 +323,10 @@ static bool skip_known(struct span *known, struct span address)
 	return false;
 }
 
-/* Those of `found` that are not among the ones since `before`, both in the field's order, or in it twice; one that is told twice does no harm. */
+/*
+ * Those of `found` that are not among the ones since `before`, or twice in it; both are in the field's order. One that
+ * is told twice does no harm.
+ */
 static enum status emit_found(struct author *author, struct span found, size_t before)
 {
 	BUF_AUTO struct buf open;
@@ -331,7 +337,7 @@ static enum status emit_found(struct author *author, struct span found, size_t b
 	while (found.size && span_cut(&found, '\n', &address)) {
 		struct span again = all;
 		if (!skip_known(&known, address) && !skip_known(&again, address))
-			TRY(emit(author, address));
+			TRY(emit_address(author, address));
 	}
 	return STATUS_OK;
 }

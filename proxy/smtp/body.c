@@ -1,10 +1,9 @@
 /*
- * The end-of-data scanner: runs of good bytes are copied whole (wire.h), and
- * only a byte that needs a look goes through the table of moves below. It owns
- * nothing; it fails when its output has no room, and stays where it was.
+ * The end-of-data scanner: runs of good bytes are copied whole (wire.h), and only a byte that needs a look goes through
+ * the table of moves below. It owns nothing; it fails when its output has no room, and stays where it was.
  *
- * What is held back (a CR, a dot that begins a line) is in the state alone, so
- * the output does not depend on how the input was cut.
+ * What is held back (a CR, a dot that begins a line) is in the state alone, so the output does not depend on how the
+ * input was cut.
  */
 #include "smtp/body.h"
 
@@ -20,12 +19,12 @@ struct move {
 	bool is_end;
 };
 
-static struct move hold(enum wire_state state)
+static struct move hold_back(enum wire_state state)
 {
 	return (struct move){ .state = state, .text = "" };
 }
 
-/* A CR was held, and no LF came. The byte behind it can't begin a line. */
+/* A CR was held back, and no LF came. The byte after it can't begin a line. */
 static struct move move_stray(char byte)
 {
 	return (struct move){ .state = byte == '\r' ? WIRE_CR : WIRE_TEXT, .text = "", .counts = 1, .is_stray = true };
@@ -35,7 +34,10 @@ static struct move move_line_feed(unsigned state)
 {
 	if (state == WIRE_DOT_CR)
 		return (struct move){ .state = WIRE_LINE, .text = "", .is_end = true };
-	/* A bare LF becomes CRLF. Behind a held dot too: the dot was stuffed (RFC 5321, 4.5.2) and is dropped, as CRLF.CRLF would be the end. */
+	/*
+	 * A bare LF becomes CRLF. After a held dot too: the dot was stuffed (RFC 5321, 4.5.2) and is dropped, as
+	 * CRLF.CRLF would be the end.
+	 */
 	return (struct move){
 		.state = state == WIRE_CR ? WIRE_LINE : WIRE_AFTER_LF, .text = "\r\n", .size = 2, .counts = 2
 	};
@@ -44,7 +46,7 @@ static struct move move_line_feed(unsigned state)
 static struct move move_text(unsigned state, char byte)
 {
 	if (byte == '.' && state == WIRE_LINE)
-		return hold(WIRE_DOT);
+		return hold_back(WIRE_DOT);
 	if (byte == '.' && (state == WIRE_AFTER_LF || state == WIRE_DOT))
 		return (struct move){ .state = WIRE_TEXT, .text = "..", .size = 2, .counts = 1 };
 	return (struct move){ .state = WIRE_TEXT, .size = 1, .counts = 1 };
@@ -57,7 +59,7 @@ static struct move move_byte(unsigned state, char byte)
 	if (state == WIRE_CR || state == WIRE_DOT_CR || byte == '\0')
 		return move_stray(byte);
 	if (byte == '\r')
-		return hold(state == WIRE_DOT ? WIRE_DOT_CR : WIRE_CR);
+		return hold_back(state == WIRE_DOT ? WIRE_DOT_CR : WIRE_CR);
 	return move_text(state, byte);
 }
 
@@ -80,7 +82,7 @@ static enum status take_byte(struct body_scanner *scanner, struct wire_cursor *c
 }
 
 /* One run, or one byte. STATUS_AGAIN: go on; anything else is the answer. */
-static enum status advance(struct body_scanner *scanner, struct wire_cursor *cursor, struct buf *out)
+static enum status advance_scanner(struct body_scanner *scanner, struct wire_cursor *cursor, struct buf *out)
 {
 	size_t room = scanner->has_cr_or_nul ? SIZE_MAX : buf_room(out);
 	if (room < BODY_ROOM_LEAST)
@@ -104,7 +106,7 @@ enum status body_scan(struct body_scanner *scanner, struct span in, struct buf *
 	struct wire_cursor cursor = wire_look(in);
 	enum status status = STATUS_AGAIN;
 	while (status == STATUS_AGAIN && cursor.at < cursor.end)
-		status = advance(scanner, &cursor, out);
+		status = advance_scanner(scanner, &cursor, out);
 	*out_used = in.size - (size_t)(cursor.end - cursor.at);
 	return status;
 }

@@ -1,6 +1,6 @@
 /*
- * Message data on its way from client to upstream, in wire form: CRLF lines,
- * dots stuffed (RFC 5321, 4.5.2). Only CRLF.CRLF ends it (promise 6).
+ * Message data on its way from client to upstream, in wire form: CRLF lines, dots stuffed (RFC 5321, 4.5.2). Only
+ * CRLF.CRLF ends it (promise 6).
  */
 #ifndef SMTP_BODY_H
 #define SMTP_BODY_H
@@ -18,14 +18,13 @@ struct body_scanner {
 };
 
 /*
- * Consumes client bytes and appends to `out` what goes on: wire form without
- * the terminator, bare LF made CRLF with dots behind it stuffed anew. A stray
- * CR or NUL is noted; it and what follows it go nowhere, the end is still found.
+ * Consumes client bytes and appends to `out` what goes on: wire form without the terminator, bare LF made CRLF with
+ * dots after it stuffed anew. A stray CR or NUL is noted; it and what follows it go nowhere, and the end is still
+ * found.
  *
- * STATUS_OK: the end was found; *out_used bytes belong to the message, what is
- * behind is the next command. STATUS_AGAIN: all of `in` is used, more is to
- * come. STATUS_TOO_LARGE or STATUS_NO_MEMORY: `out` has no room; *out_used tells how far it
- * came, and the call can be made again with the rest.
+ * STATUS_OK: the end was found; *out_used bytes belong to the message, and the next command follows them. STATUS_AGAIN:
+ * all of `in` is used, and more is to come. STATUS_TOO_LARGE or STATUS_NO_MEMORY: `out` has no room; *out_used tells
+ * how far it came, and the call can be made again with the rest.
  */
 MUST_USE enum status body_scan(struct body_scanner *scanner, struct span in, struct buf *out, size_t *out_used);
 

@@ -1,13 +1,12 @@
 /*
- * The check of wire form that another process made: the relay believes no
- * gate. Runs are walked as the scanner walks them, and what the scanner would
- * have to change is a fault here. Owns nothing; a fault is final.
+ * The check of wire form that another process made: the relay believes no gate. Runs are walked as the scanner walks
+ * them, and whatever the scanner would have to change is a fault here. Owns nothing; a fault is final.
  */
 #include "smtp/body.h"
 #include "smtp/wire.h"
 
 /* WIRE_BROKEN where `byte` may not come. */
-static enum wire_state follow(unsigned state, char byte)
+static enum wire_state follow_byte(unsigned state, char byte)
 {
 	switch ((enum wire_state)state) {
 	case WIRE_LINE:
@@ -47,7 +46,7 @@ enum status body_check_feed(struct body_check *check, struct span bytes)
 		check->size += (size_t)(cursor.at - from) - stuffed;
 		if (cursor.at == cursor.end)
 			break;
-		unsigned state = follow(check->state, *cursor.at++);
+		unsigned state = follow_byte(check->state, *cursor.at++);
 		check->size += state == WIRE_DOT ? 0 : 1;
 		check->state = state;
 	}

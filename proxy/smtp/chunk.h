@@ -1,7 +1,6 @@
 /*
- * Message octets as BDAT carries them (RFC 3030): counted, with no dots
- * stuffed and no terminator. They become wire form (smtp/body.h), in which the
- * message goes on.
+ * Message octets as BDAT carries them (RFC 3030): counted, with no dots stuffed and no terminator. They become wire
+ * form (smtp/body.h), in which the message goes on.
  */
 #ifndef SMTP_CHUNK_H
 #define SMTP_CHUNK_H
@@ -34,7 +33,10 @@ struct chunk_scanner {
  * STATUS_TOO_LARGE (not with CHUNK_GROWTH of room), STATUS_NO_MEMORY: the message is lost.
  */
 MUST_USE enum status chunk_scan(struct chunk_scanner *scanner, struct span octets, struct buf *out);
-/* Behind the last octet: a message whose last line does not end gets the CRLF without which no dot could follow. The same. */
+/*
+ * After the last octet: a message whose last line does not end gets the CRLF without which no dot could follow. Fails
+ * as chunk_scan does.
+ */
 MUST_USE enum status chunk_scan_end(struct chunk_scanner *scanner, struct buf *out);
 
 #endif

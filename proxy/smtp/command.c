@@ -1,7 +1,6 @@
 /*
- * Command lines: where one ends, its verb, and whom MAIL and RCPT name. Pure.
- * What a client may have meant is taken (spaces, case, missing brackets); what
- * could be read in two ways is STATUS_INVALID.
+ * Command lines: where one ends, its verb, and the paths of MAIL and RCPT. Pure. What a client must have meant is taken
+ * (spaces, case, missing brackets); what could be read in two ways is STATUS_INVALID.
  */
 #include "smtp/command.h"
 
@@ -50,7 +49,7 @@ struct command command_read(struct span line)
 	return command;
 }
 
-/* "FROM:" or "TO:", spaces behind it, and the path; *out_rest are the parameters. */
+/* "FROM:" or "TO:", spaces after it, and the path; *out_rest are the parameters. */
 static enum status read_path(struct span argument, struct span prefix, struct mailbox *out_mailbox,
 			     struct span *out_rest)
 {

@@ -1,6 +1,5 @@
 /*
- * Command lines (RFC 5321, 4.1.1, with what real clients send): verb and
- * argument, and whom MAIL and RCPT name.
+ * Command lines (RFC 5321, 4.1.1, with what real clients send): verb and argument, and the paths of MAIL and RCPT.
  */
 #ifndef SMTP_COMMAND_H
 #define SMTP_COMMAND_H
@@ -35,20 +34,20 @@ struct command {
 };
 
 /*
- * Takes one line off the front of `bytes`. A line ends with CRLF; a bare LF
- * ends it too, as old devices send it, for commands only, never in data.
- * STATUS_AGAIN: no whole line yet; STATUS_TOO_LARGE: longer than `maximum`;
- * STATUS_INVALID: a NUL or a stray CR in it (*out_used tells where it ends).
+ * Takes one line off the front of `bytes`. A line ends with CRLF; a bare LF ends it too, as old devices send it, for
+ * commands only, never in data. STATUS_AGAIN: no whole line yet; STATUS_TOO_LARGE: longer than `maximum`;
+ * STATUS_INVALID: there is a NUL or a stray CR in it (*out_used tells where it ends).
  */
 MUST_USE enum status command_take_line(struct span bytes, size_t maximum, struct span *out_line, size_t *out_used);
 struct command command_read(struct span line);
 
 /*
- * What MAIL names: "FROM:<a@b> SIZE=1"; *out_parameters is what follows the path, for parameters_read_mail. STATUS_NOT_FOUND: no "FROM:"
- * in front; STATUS_INVALID: no path behind it, or one that can't be a sender: without a domain.
+ * The sender that MAIL names: "FROM:<a@b> SIZE=1"; *out_parameters is what follows the path, for parameters_read_mail.
+ * STATUS_NOT_FOUND: it does not begin with "FROM:"; STATUS_INVALID: no path follows, or one without a domain, which
+ * can't be a sender.
  */
 MUST_USE enum status command_read_sender(struct span argument, struct mailbox *out_sender, struct span *out_parameters);
-/* What RCPT names: "TO:<a@b>"; the same. The empty path is no recipient; "postmaster" is one. */
+/* The recipient that RCPT names: "TO:<a@b>", in the same way. The empty path is none; "postmaster" is one. */
 MUST_USE enum status command_read_recipient(struct span argument, struct mailbox *out_recipient,
 					    struct span *out_parameters);
 

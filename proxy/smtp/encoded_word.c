@@ -97,7 +97,7 @@ static bool has_overlong(struct span text)
 	return false;
 }
 
-/* An escape sequence at the front: its size, and whether what follows it is other than ASCII (RFC 1468; ECMA-35, 13.2). */
+/* The size of an escape sequence at the front, and whether other than ASCII follows (RFC 1468; ECMA-35, 13.2). */
 static size_t measure_escape(struct span text, bool *is_wide)
 {
 	size_t size = 1;

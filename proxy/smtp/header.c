@@ -1,7 +1,7 @@
 /*
- * The header of a message: where it ends, and what it says. It is read in wire
- * form, so the dot stuffed in front of a line is taken off before the line is looked
- * at: the upstream will do so too, and ".From: you@example.com" is a From field.
+ * The header of a message: where it ends, and what it says. It is read in wire form, so the dot stuffed in front of a
+ * line is taken off before the line is looked at: the upstream will do so too, and ".From: you@example.com" is a From
+ * field.
  *
  * Pure but for the buffers given; a From: field is unfolded into a buffer of its own.
  */
@@ -16,7 +16,7 @@ static bool is_blank(char c)
 	return c == ' ' || c == '\t';
 }
 
-/* The line at the front of `bytes`, as a reader sees it: without its end and the stuffed dot. *out_used: what it takes in `bytes`. */
+/* The line at the front of `bytes`, as a reader sees it: without its end and the stuffed dot. *out_used: its bytes. */
 static struct span front_line(struct span bytes, size_t *out_used)
 {
 	size_t end = span_find_byte(bytes, '\n');
@@ -27,7 +27,10 @@ static struct span front_line(struct span bytes, size_t *out_used)
 	return line.size && line.data[0] == '.' ? span_slice(line, 1, line.size) : line;
 }
 
-/* The field's name, blanks before the colon left out (RFC 5322, 4.5). Empty: the line is no field. Bytes above 127 pass, as in mail in use. */
+/*
+ * The field's name, blanks before the colon left out (RFC 5322, 4.5). Empty: the line is no field. Bytes above 127
+ * pass, as they do in real mail.
+ */
 static struct span field_name(struct span line)
 {
 	size_t colon = span_find_byte(line, ':');
@@ -47,7 +50,10 @@ static bool is_continuation(struct span line)
 	return line.size && is_blank(line.data[0]);
 }
 
-/* "From root Mon Nov 23 08:00:00 2026", or ">From …": how mailbox files begin a message (RFC 4155). "From : me@d" is a field. */
+/*
+ * "From root Mon Nov 23 08:00:00 2026", or ">From …": how mailbox files begin a message (RFC 4155). "From : me@d" is a
+ * field.
+ */
 static bool is_mbox_line(struct span line)
 {
 	bool begins = span_starts_with(line, SPAN("From ")) || span_starts_with(line, SPAN(">From "));
@@ -198,7 +204,7 @@ static enum status check_wire_form(struct span header)
 	return body_check_finish(&check);
 }
 
-/* All fields, even behind a fault: the facts are told in any case. The first fault is the answer. */
+/* All fields, even after a fault: the facts are told in any case. The first fault is the answer. */
 static enum status read_fields(struct span header, struct header_facts *facts, struct buf *addresses)
 {
 	struct header_field field;

@@ -1,7 +1,6 @@
 /*
- * Another author for a header. Pure. From: fields were checked by the gate, so
- * that readers agree about them; where they were not (sender.header is off or
- * audit), what can't be read is left out and nothing of it goes elsewhere.
+ * Another author for a header. Pure. From: fields were checked by the gate, so that readers agree about them; where
+ * they were not (sender.header is off or audit), unreadable ones are left out and nothing of them goes elsewhere.
  */
 #include "smtp/address.h"
 #include "smtp/author.h"
@@ -47,7 +46,7 @@ static size_t count_authors(struct span list, struct span account, bool *out_for
 }
 
 /* Whether anything has to change. */
-static enum status look(struct span header, struct rewriting *rewriting, bool *out_changes)
+static enum status look_for_changes(struct span header, struct rewriting *rewriting, bool *out_changes)
 {
 	struct header_field field;
 	unsigned authors = 0;
@@ -164,7 +163,7 @@ enum status header_rewrite_sender(struct span header, struct span account, struc
 	struct rewriting rewriting = { .account = account, .out = out };
 	struct header_field field;
 	bool changes;
-	TRY(look(header, &rewriting, &changes));
+	TRY(look_for_changes(header, &rewriting, &changes));
 	if (!changes)
 		return buf_append(out, header);
 	struct span rest = header;

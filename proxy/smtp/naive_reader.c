@@ -89,8 +89,11 @@ static enum status find_in_view(const struct naive_reader *reader, struct span t
 	return is_known ? STATUS_OK : buf_append(addresses, buf_span(&found));
 }
 
-/* What the front of `text` says to a reader who takes backslashes off and signs of any width for ASCII's; *out_used: its bytes. */
-static struct span simplify(struct span text, size_t *out_used)
+/*
+ * The front of `text` as read by one that takes backslashes off, and signs of any width for those of ASCII; *out_used:
+ * its bytes.
+ */
+static struct span simplify_front(struct span text, size_t *out_used)
 {
 	static const struct {
 		const char *sign, *plain;
@@ -119,7 +122,7 @@ static enum status find_both_ways(const struct naive_reader *reader, struct span
 	buf_init(&plain, HEADER_MAXIMUM);
 	TRY(find_in_view(reader, text, addresses));
 	for (size_t at = 0, used; at < text.size; at += used)
-		TRY(buf_append(&plain, simplify(span_slice(text, at, text.size), &used)));
+		TRY(buf_append(&plain, simplify_front(span_slice(text, at, text.size), &used)));
 	return buf_size(&plain) == text.size ? STATUS_OK : find_in_view(reader, buf_span(&plain), addresses);
 }
 
@@ -132,7 +135,7 @@ static enum status end_blanks(struct naive_reader *reader)
 	return STATUS_OK;
 }
 
-/* A byte of no encoded word, and none that is not ended. *out_used: one, or two where a backslash takes the next one with it. */
+/* A byte outside encoded words, ended or not. *out_used: 1, or 2 where a backslash takes the next one with it. */
 static enum status read_plain(struct naive_reader *reader, struct span rest, size_t *out_used)
 {
 	char c = *rest.data;
@@ -166,7 +169,7 @@ static size_t measure_handle(struct span text)
 		       : 0;
 }
 
-/* Whether a reader who decodes first may find an address. */
+/* Whether a reader that decodes first may find an address. */
 static bool has_at(struct span text)
 {
 	for (size_t i = 0; i < text.size; i++) {

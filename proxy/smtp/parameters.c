@@ -1,6 +1,6 @@
 /*
- * Parameters of MAIL and RCPT. Pure. Strict: what is malformed is STATUS_INVALID,
- * and what is taken can stand in a command line for an upstream as it is.
+ * Parameters of MAIL and RCPT. Pure. Strict: what is malformed is STATUS_INVALID, and what is taken can stand in a
+ * command line for an upstream as it is.
  */
 #include "smtp/parameters.h"
 
@@ -181,7 +181,10 @@ static bool is_notify(struct span text)
 	return true;
 }
 
-/* Postfix writes addresses in UTF-8 as "rfc822;b+C3+B6b@example.net", others as "utf-8;b\x{F6}b@example.net" (RFC 6533, 3). */
+/*
+ * Postfix writes addresses in UTF-8 as "rfc822;b+C3+B6b@example.net", others as "utf-8;b\x{F6}b@example.net" (RFC 6533,
+ * 3).
+ */
 static bool is_orcpt(struct span text)
 {
 	size_t type = span_find_byte(text, ';');

@@ -1,6 +1,6 @@
 /*
- * The parameters of MAIL and RCPT (RFC 5321, 4.1.2: esmtp-param) that we know,
- * as clients write them, and as they go on from gate to relay.
+ * The parameters of MAIL and RCPT (RFC 5321, 4.1.2: esmtp-param) that we know, as clients write them, and as they go on
+ * from gate to relay.
  */
 #ifndef SMTP_PARAMETERS_H
 #define SMTP_PARAMETERS_H

@@ -1,6 +1,6 @@
 /*
- * The fields that we add. Each is made in a buffer of its own and appended
- * whole; tokens are cleaned one by one, so that none ends a line or a comment.
+ * The fields that we add. Each is made in a buffer of its own and appended whole; tokens are cleaned one by one, so
+ * that none ends a line or a comment.
  */
 #include "smtp/received.h"
 
@@ -43,7 +43,7 @@ static enum status append_name(struct folder *folder, struct span name)
 }
 
 /* `before`, the cleaned name and `after` as one token. */
-static enum status put(struct folder *folder, struct span before, struct span name, struct span after)
+static enum status put_token(struct folder *folder, struct span before, struct span name, struct span after)
 {
 	TRY(make_room(folder, before.size + name.size + after.size));
 	TRY(buf_append(&folder->text, before));
@@ -53,7 +53,7 @@ static enum status put(struct folder *folder, struct span before, struct span na
 
 static enum status put_word(struct folder *folder, struct span word)
 {
-	return put(folder, word, SPAN(""), SPAN(""));
+	return put_token(folder, word, SPAN(""), SPAN(""));
 }
 
 /* "from HELO ([192.0.2.1])" */
@@ -63,10 +63,10 @@ static enum status put_client(struct folder *folder, const struct received *rece
 	struct span client = received->client;
 	bool is_v6 = span_contains_byte(client, ':');
 	TRY(put_word(folder, SPAN("from")));
-	TRY(put(folder, SPAN(""), helo.size ? helo : SPAN("unknown"), SPAN("")));
+	TRY(put_token(folder, SPAN(""), helo.size ? helo : SPAN("unknown"), SPAN("")));
 	if (client.size == 0)
 		return STATUS_OK;
-	return put(folder, is_v6 ? SPAN("([IPv6:") : SPAN("(["), client, SPAN("])"));
+	return put_token(folder, is_v6 ? SPAN("([IPv6:") : SPAN("(["), client, SPAN("])"));
 }
 
 /* A recipient is shown only where it needs no quotes and fits. */
@@ -81,9 +81,9 @@ static enum status put_session(struct folder *folder, const struct received *rec
 {
 	if (received->tls_version.size) {
 		bool has_cipher = received->tls_cipher.size > 0;
-		TRY(put(folder, SPAN("("), received->tls_version, has_cipher ? SPAN("") : SPAN(")")));
+		TRY(put_token(folder, SPAN("("), received->tls_version, has_cipher ? SPAN("") : SPAN(")")));
 		if (has_cipher)
-			TRY(put(folder, SPAN(""), received->tls_cipher, SPAN(")")));
+			TRY(put_token(folder, SPAN(""), received->tls_cipher, SPAN(")")));
 	}
 	if (!is_showable(received->recipient))
 		return STATUS_OK;
@@ -102,11 +102,11 @@ static enum status put_received(struct folder *folder, const struct received *re
 	if (received->full)
 		TRY(put_client(folder, received));
 	TRY(put_word(folder, SPAN("by")));
-	TRY(put(folder, SPAN(""), received->by, SPAN("")));
+	TRY(put_token(folder, SPAN(""), received->by, SPAN("")));
 	TRY(put_word(folder, SPAN("(Subgate)")));
 	/* RFC 3848, RFC 6531, 4.3: TLS and AUTH, or nobody sends here */
 	TRY(put_word(folder, received->utf8 ? SPAN("with UTF8SMTPSA") : SPAN("with ESMTPSA")));
-	TRY(put(folder, SPAN("id "), received->id, SPAN("")));
+	TRY(put_token(folder, SPAN("id "), received->id, SPAN("")));
 	if (received->full)
 		TRY(put_session(folder, received));
 	TRY(buf_append(&folder->text, SPAN(";\r\n\t")));

@@ -1,10 +1,9 @@
 /*
- * The header fields that we put in front of a message: Received (RFC 5321, 4.4)
- * and those that a submission server adds where they are missing (RFC 6409, 8).
+ * The header fields that we put in front of a message: Received (RFC 5321, 4.4) and those that a submission server adds
+ * where they are missing (RFC 6409, 8).
  *
- * All write whole fields in wire form, folded below 78 columns wherever a single
- * token allows. Nothing that a client chose can break out of them: bytes that
- * are not part of a plain name become '?'. On failure `b` is as it was.
+ * All write whole fields in wire form, folded below 78 columns wherever a single token allows. Nothing that a client
+ * chose can break out of them: bytes that are not part of a plain name become '?'. On failure `b` is as it was.
  */
 #ifndef SMTP_RECEIVED_H
 #define SMTP_RECEIVED_H
@@ -25,7 +24,10 @@ struct received {
 	struct span recipient;   /* full: the only recipient, or empty: several don't learn of each other */
 };
 
-/* "Received: by HOST (Subgate) with ESMTPSA id ID; DATE", full with the from, TLS and for parts. STATUS_TOO_LARGE, STATUS_NO_MEMORY. */
+/*
+ * "Received: by HOST (Subgate) with ESMTPSA id ID; DATE", and with `full` the from, TLS and for parts.
+ * STATUS_TOO_LARGE, STATUS_NO_MEMORY.
+ */
 MUST_USE enum status received_write(struct buf *b, const struct received *received);
 /* "Date: Mon, 23 Nov 2026 08:15:30 +0000" */
 MUST_USE enum status received_write_date(struct buf *b, uint64_t wall_us);

@@ -116,7 +116,7 @@ static size_t wire_character(struct span text, bool utf8)
 }
 
 /* The part of `text` that fits into `room` bytes: cut at a space where one is, and never within a character. */
-static size_t fold(struct span text, size_t room, bool utf8)
+static size_t fold_line(struct span text, size_t room, bool utf8)
 {
 	size_t at = 0, space = 0;
 	while (at < text.size) {
@@ -147,7 +147,7 @@ static enum status append_wire_line(struct buf *b, const struct reply *reply, st
 				    bool utf8)
 {
 	size_t room = WIRE_LINE_MAXIMUM - 4 - (reply->enhanced.size ? reply->enhanced.size + 1 : 0);
-	struct span piece = span_slice(*line, 0, fold(*line, room, utf8));
+	struct span piece = span_slice(*line, 0, fold_line(*line, room, utf8));
 	*line = skip_space(span_slice(*line, piece.size, line->size));
 	bool is_end = is_last && line->size == 0;
 	TRY(buf_printf(b, "%u%c%.*s", reply->code, is_end ? ' ' : '-', SPAN_ARGS(reply->enhanced)));

@@ -42,7 +42,8 @@ MUST_USE enum status reply_parse_wire(struct span bytes, struct buf *scratch, st
 				      size_t *out_used);
 /*
  * What a reply that is STATUS_TOO_LARGE says in its first line, cut to what a line to the client may have: all lines of
- * a reply have one code (RFC 5321, 4.2.1), so this is its verdict. STATUS_INVALID: there is no code. Views into `bytes`.
+ * a reply have one code (RFC 5321, 4.2.1), so this is its verdict. STATUS_INVALID: there is no code. Views into
+ * `bytes`.
  */
 MUST_USE enum status reply_parse_begin(struct span bytes, struct reply *out_reply);
 

@@ -1,6 +1,6 @@
 /*
- * Replies as an upstream sends them. An upstream is a peer too: what is not
- * SMTP is STATUS_INVALID, and nothing of it grows without bound.
+ * Replies as an upstream sends them. An upstream is a peer too: what is not SMTP is STATUS_INVALID, and nothing of it
+ * grows without bound.
  */
 #include "smtp/reply.h"
 #include "smtp/reply_codes.h"
@@ -55,7 +55,7 @@ static bool has_other_code(struct span bytes, unsigned code)
 }
 
 /* Checks that a whole reply is there, and how far it goes. */
-static enum status measure(struct span bytes, size_t *out_used)
+static enum status measure_reply(struct span bytes, size_t *out_used)
 {
 	struct wire_line line;
 	unsigned code = 0;
@@ -78,8 +78,8 @@ static enum status measure(struct span bytes, size_t *out_used)
 	return STATUS_OK;
 }
 
-/* Takes the first line's enhanced code, and the space behind it, off a line that repeats it. */
-static struct span strip(struct span text, struct span enhanced)
+/* Takes the first line's enhanced code, and the space after it, off a line that repeats it. */
+static struct span strip_enhanced(struct span text, struct span enhanced)
 {
 	if (enhanced.size == 0 || !span_starts_with(text, enhanced))
 		return text;
@@ -93,7 +93,7 @@ enum status reply_parse_wire(struct span bytes, struct buf *scratch, struct repl
 	struct wire_line line = { 0 };
 	struct reply reply = { 0 };
 	size_t used = 0;
-	TRY(measure(bytes, &used));
+	TRY(measure_reply(bytes, &used));
 	buf_clear(scratch);
 	struct span rest = span_slice(bytes, 0, used);
 	size_t enhanced_size = 0;
@@ -107,7 +107,7 @@ enum status reply_parse_wire(struct span bytes, struct buf *scratch, struct repl
 		} else {
 			TRY(buf_append_byte(scratch, '\n'));
 		}
-		TRY(buf_append(scratch, strip(line.text, reply.enhanced)));
+		TRY(buf_append(scratch, strip_enhanced(line.text, reply.enhanced)));
 	}
 	reply.code = line.code;
 	reply.enhanced = span_slice(buf_span(scratch), 0, enhanced_size);
@@ -135,7 +135,7 @@ enum status reply_parse_begin(struct span bytes, struct reply *out_reply)
 		return STATUS_INVALID;
 	struct span text = cut_line(span_slice(bytes, 4, bytes.size));
 	reply.enhanced = reply_find_enhanced(text, reply.code);
-	reply.text = strip(text, reply.enhanced);
+	reply.text = strip_enhanced(text, reply.enhanced);
 	*out_reply = reply;
 	return STATUS_OK;
 }

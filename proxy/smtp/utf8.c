@@ -1,7 +1,7 @@
 /* UTF-8, one character at a time. Pure. */
 #include "smtp/utf8.h"
 
-/* The least second byte that keeps a form from being overlong, and the most that keeps it below U+110000 and outside the surrogates. */
+/* The second bytes between which a form is neither overlong nor a surrogate, and stays below U+110000. */
 static bool is_second(unsigned char first, unsigned char second)
 {
 	unsigned char least = first == 0xE0 ? 0xA0 : first == 0xF0 ? 0x90 : 0x80;

@@ -3,19 +3,19 @@
 
 #include <string.h>
 
-static const char *find(const char *at, const char *end, char byte)
+static const char *find_byte(const char *at, const char *end, char byte)
 {
 	const char *found = at < end ? memchr(at, byte, (size_t)(end - at)) : NULL;
 	return found ? found : end;
 }
 
-/* `known` is the answer of an earlier search, good as long as it is not behind us. */
+/* `known` is the answer of an earlier search, good as long as we have not passed it. */
 static const char *find_again(const char *known, const char *at, const char *end, char byte)
 {
-	return known >= at ? known : find(at, end, byte);
+	return known >= at ? known : find_byte(at, end, byte);
 }
 
-static const char *least(const char *a, const char *b)
+static const char *least_of(const char *a, const char *b)
 {
 	return a < b ? a : b;
 }
@@ -26,13 +26,13 @@ struct wire_cursor wire_look(struct span bytes)
 	return (struct wire_cursor){
 		.at = bytes.data,
 		.end = end,
-		.cr = find(bytes.data, end, '\r'),
-		.lf = find(bytes.data, end, '\n'),
-		.nul = find(bytes.data, end, '\0'),
+		.cr = find_byte(bytes.data, end, '\r'),
+		.lf = find_byte(bytes.data, end, '\n'),
+		.nul = find_byte(bytes.data, end, '\0'),
 	};
 }
 
-/* A dot that begins a line: goes on only behind CRLF and in front of text. */
+/* A dot that begins a line goes on only after CRLF and before text. */
 static bool is_plain_dot(const char *at, const char *limit, unsigned state)
 {
 	return state == WIRE_LINE && limit - at >= 2 && at[1] != '\r' && at[1] != '\n';
@@ -47,7 +47,7 @@ size_t wire_pass(struct wire_cursor *cursor, size_t most, unsigned *state)
 	if (most < (size_t)(limit - cursor->at))
 		limit = cursor->at + most;
 	cursor->nul = find_again(cursor->nul, cursor->at, cursor->end, '\0');
-	limit = least(limit, cursor->nul);
+	limit = least_of(limit, cursor->nul);
 
 	while (cursor->at < limit) {
 		if (*cursor->at == '.' && *state != WIRE_TEXT) {
@@ -57,7 +57,7 @@ size_t wire_pass(struct wire_cursor *cursor, size_t most, unsigned *state)
 		}
 		cursor->lf = find_again(cursor->lf, cursor->at, cursor->end, '\n');
 		cursor->cr = find_again(cursor->cr, cursor->at, cursor->end, '\r');
-		const char *stop = least(limit, least(cursor->cr, cursor->lf));
+		const char *stop = least_of(limit, least_of(cursor->cr, cursor->lf));
 		if (stop > cursor->at)
 			*state = WIRE_TEXT;
 		cursor->at = stop;

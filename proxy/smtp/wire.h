@@ -12,7 +12,7 @@
 
 enum wire_state {
 	WIRE_LINE = 0, /* at the beginning of a line, and so of the message */
-	WIRE_AFTER_LF, /* at the beginning of a line, behind a bare LF */
+	WIRE_AFTER_LF, /* at the beginning of a line, after a bare LF */
 	WIRE_TEXT,     /* within a line */
 	WIRE_CR,       /* a CR, held back until its LF comes */
 	WIRE_DOT,      /* a dot that begins a line, held back: perhaps the end */
@@ -20,7 +20,7 @@ enum wire_state {
 	WIRE_BROKEN,   /* the check found a fault */
 };
 
-/* Invariant: begin <= at <= end; cr, lf and nul are the next ones at or behind `at`, or were when last looked at. */
+/* Invariant: begin <= at <= end; cr, lf and nul are the next ones at or after `at`, or were when last looked at. */
 struct wire_cursor {
 	const char *at;
 	const char *end;
