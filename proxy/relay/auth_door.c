@@ -6,7 +6,7 @@
 
 /* ---- grants */
 
-static void confirm(struct auth_door *self, uint64_t request)
+static void confirm_grant(struct auth_door *self, uint64_t request)
 {
 	struct door_granted granted = { .request = request };
 	enum status status = door_send_granted(self->door, &granted);
@@ -14,14 +14,14 @@ static void confirm(struct auth_door *self, uint64_t request)
 		log_warning("auth does not take its answers: %s", status_text(status));
 }
 
-/* Without the answer the auth role refuses the login: so there is none where the grant is not held. */
+/* Without the answer the auth role refuses the login; so a grant that is not held gets none. */
 static enum status take_grant(struct auth_door *self, struct span payload)
 {
 	struct door_grant message;
 	struct grant *grant;
 	TRY(door_read_grant(payload, &message));
 	if (gate_doors_knew(self->gates, message.gate)) {
-		confirm(self, message.request);
+		confirm_grant(self, message.request);
 		return STATUS_OK;
 	}
 	struct grant *former = grants_find(self->grants, message.gate, message.session);
@@ -33,10 +33,10 @@ static enum status take_grant(struct auth_door *self, struct span payload)
 		return STATUS_OK;
 	}
 	users_enter(self->services->users, grant->user, &grant->limits);
-	/* Its session.open was true: who logs in uses up no ration. */
+	/* Its session.open was true: whoever logs in uses up no ration. */
 	pace_give_back(&gate_doors_ration(self->gates, message.gate)->pace, 1);
 	records_auth_success(self->services->audit, grant);
-	confirm(self, message.request);
+	confirm_grant(self, message.request);
 	return STATUS_OK;
 }
 
@@ -64,22 +64,22 @@ static enum status take_failure(struct auth_door *self, struct span payload)
 
 /* ---- credentials */
 
-static void answer(struct credential_wanted *wanted, const struct upstream_credential *credential)
+static void answer_credential(struct credential_wanted *wanted, const struct upstream_credential *credential)
 {
 	struct credential_wanted taken = *wanted;
 	*wanted = (struct credential_wanted){ 0 };
 	upstream_pool_credential(taken.pool, taken.ticket, credential);
 }
 
-static void refuse_all(struct auth_door *self, struct span reason)
+static void refuse_all_wanted(struct auth_door *self, struct span reason)
 {
 	const struct upstream_credential none = { .reason = reason };
 	for (size_t i = 0; i < CREDENTIALS_PENDING; i++)
 		if (self->wanted[i].request)
-			answer(&self->wanted[i], &none);
+			answer_credential(&self->wanted[i], &none);
 }
 
-static struct credential_wanted *find(struct auth_door *self, uint64_t request)
+static struct credential_wanted *find_wanted(struct auth_door *self, uint64_t request)
 {
 	for (size_t i = 0; i < CREDENTIALS_PENDING; i++)
 		if (self->wanted[i].request == request)
@@ -91,7 +91,7 @@ static enum status take_credential(struct auth_door *self, struct span payload)
 {
 	struct door_credential_reply message;
 	TRY(door_read_credential_reply(payload, &message));
-	struct credential_wanted *wanted = message.request ? find(self, message.request) : NULL;
+	struct credential_wanted *wanted = message.request ? find_wanted(self, message.request) : NULL;
 	if (wanted == NULL)
 		return STATUS_OK;
 	const struct upstream_credential credential = {
@@ -102,14 +102,14 @@ static enum status take_credential(struct auth_door *self, struct span payload)
 		.secret = message.secret,
 		.reason = message.reason,
 	};
-	answer(wanted, &credential);
+	answer_credential(wanted, &credential);
 	return STATUS_OK;
 }
 
-static enum status request(struct auth_door *self, const char *relay, const char *mailbox, struct upstream_pool *pool,
-			   uint64_t ticket)
+static enum status request_credential(struct auth_door *self, const char *relay, const char *mailbox,
+				      struct upstream_pool *pool, uint64_t ticket)
 {
-	struct credential_wanted *wanted = find(self, 0);
+	struct credential_wanted *wanted = find_wanted(self, 0);
 	struct door_credential_request message = { .request = ++self->last_request,
 						   .relay = span_of(relay),
 						   .mailbox = span_of(mailbox) };
@@ -125,7 +125,7 @@ static enum status request(struct auth_door *self, const char *relay, const char
 void relay_auth_door_ask(struct auth_door *self, const char *relay, const char *mailbox, struct upstream_pool *pool,
 			 uint64_t ticket)
 {
-	enum status status = request(self, relay, mailbox, pool, ticket);
+	enum status status = request_credential(self, relay, mailbox, pool, ticket);
 	if (status == STATUS_OK)
 		return;
 	const struct upstream_credential none = { .reason = status == STATUS_UNAVAILABLE
@@ -186,5 +186,5 @@ void relay_auth_door_attach(struct auth_door *self, int fd)
 void relay_auth_door_close(struct auth_door *self)
 {
 	door_free(&self->door);
-	refuse_all(self, SPAN("auth role not running"));
+	refuse_all_wanted(self, SPAN("auth role not running"));
 }

@@ -1,7 +1,6 @@
 /*
- * The auth role's door: what the auth role says about sessions, and what relays log
- * in with. Auth may come and go: grants stay, and who needs a credential
- * meanwhile hears that there is none.
+ * The auth role's door: what the auth role says about sessions, and what relays log in with. Auth may come and go:
+ * grants stay, and whoever needs a credential meanwhile hears that there is none.
  */
 #ifndef RELAY_AUTH_DOOR_H
 #define RELAY_AUTH_DOOR_H

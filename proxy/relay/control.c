@@ -56,7 +56,7 @@ static json_t *describe_quota(const struct question *question, const struct quot
 			 resets_at);
 }
 
-static void forget(struct question *question)
+static void forget_question(struct question *question)
 {
 	struct question **at = &question->control->first;
 	while (*at != question)
@@ -78,10 +78,10 @@ static void on_quota(void *context, enum quota_verdict verdict, const struct quo
 		else
 			control_refuse(control, question->request, "quota service unavailable");
 	}
-	forget(question);
+	forget_question(question);
 }
 
-static struct question *ask(struct control *control, uint64_t request, struct span user)
+static struct question *open_question(struct control *control, uint64_t request, struct span user)
 {
 	struct question *question = calloc(1, sizeof(*question) + user.size + 1);
 	if (question == NULL)
@@ -115,7 +115,7 @@ static void ask_quota(struct control *control, uint64_t request, const json_t *o
 		control_refuse(control, request, "a user is wanted");
 		return;
 	}
-	struct question *question = ask(control, request, user);
+	struct question *question = open_question(control, request, user);
 	if (question == NULL) {
 		control_refuse(control, request, "out of memory");
 		return;
@@ -125,7 +125,7 @@ static void ask_quota(struct control *control, uint64_t request, const json_t *o
 	enum status status =
 		(is_reset ? quota_reset : quota_show)(control->services->quota, user, &limits, on_quota, question);
 	if (status != STATUS_OK) {
-		forget(question);
+		forget_question(question);
 		control_refuse(control, request, "quota service unavailable");
 	}
 }
@@ -150,7 +150,7 @@ static const struct command {
 #include "door/commands.def"
 };
 
-static void run(struct control *control, uint64_t request, const json_t *object)
+static void run_command(struct control *control, uint64_t request, const json_t *object)
 {
 	struct span wanted = span_of(json_string_value(json_object_get(object, "command")));
 	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++) {
@@ -172,7 +172,7 @@ static enum status on_frame(void *context, struct door *door, uint16_t type, str
 	TRY(door_read_control_request(payload, &message));
 	json_t *object = json_loadb(message.json.data, message.json.size, JSON_REJECT_DUPLICATES, NULL);
 	if (object)
-		run(control, message.request, object);
+		run_command(control, message.request, object);
 	else
 		control_refuse(control, message.request, "not JSON");
 	json_decref(object);
@@ -205,5 +205,5 @@ void relay_control_free(struct control *control)
 {
 	control_trials_free(control);
 	while (control->first)
-		forget(control->first);
+		forget_question(control->first);
 }

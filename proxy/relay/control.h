@@ -1,4 +1,4 @@
-/* The control door: what an administrator asks of the relay role: quota show and reset, relay list, pause, resume and test. */
+/* The control door, for what administrators ask: quota show and reset, relay list, pause, resume and test. */
 #ifndef RELAY_CONTROL_H
 #define RELAY_CONTROL_H
 

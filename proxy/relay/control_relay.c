@@ -1,4 +1,4 @@
-/* relay list, pause and resume: what an administrator sees of the relays, and his hand on them. */
+/* relay list, pause and resume: what administrators see of the relays, and their hand on them. */
 #include <stdio.h>
 #include <string.h>
 
@@ -51,7 +51,7 @@ static void describe_budget(const struct budget *budget, char *out_text, size_t 
 			 (unsigned long long)state.limits.messages_per_day);
 }
 
-static json_t *describe(const struct services *services, size_t index)
+static json_t *describe_relay(const struct services *services, size_t index)
 {
 	const struct config_relay *relay = &services->config->relay.items[index];
 	struct upstream_pool_state state;
@@ -75,7 +75,7 @@ void control_list_relays(struct control *control, uint64_t request, const json_t
 	json_t *relays = json_array();
 	(void)object;
 	for (size_t i = 0; i < control->services->config->relay.count; i++)
-		json_array_append_new(relays, describe(control->services, i));
+		json_array_append_new(relays, describe_relay(control->services, i));
 	control_reply(control, request, json_pack("{s:b, s:o}", "ok", 1, "relays", relays));
 }
 

@@ -57,7 +57,7 @@ static const struct config_relay *relay_of(const struct trial *trial)
 
 /* ---- its end */
 
-static void answer(struct trial *trial, const char *error)
+static void answer_administrator(struct trial *trial, const char *error)
 {
 	if (trial->is_answered)
 		return;
@@ -91,9 +91,9 @@ static void free_if_over(struct trial *trial)
 		free_trial(trial);
 }
 
-static void finish(struct trial *trial, const char *error)
+static void finish_trial(struct trial *trial, const char *error)
 {
-	answer(trial, error);
+	answer_administrator(trial, error);
 	budget_give_back(&trial->claim);
 	upstream_trial_close(&trial->upstream_trial);
 	timer_clear(trial->timer);
@@ -101,20 +101,20 @@ static void finish(struct trial *trial, const char *error)
 }
 
 /* In front of the message: nothing of it has left. */
-static void give_up(struct trial *trial, const char *error)
+static void give_trial_up(struct trial *trial, const char *error)
 {
 	upstream_abort(&trial->upstream);
-	finish(trial, error);
+	finish_trial(trial, error);
 }
 
 static void on_late(void *context)
 {
-	answer(context, "it takes too long; the log and the audit tell how it ends");
+	answer_administrator(context, "it takes too long; the log and the audit tell how it ends");
 }
 
 /* ---- the mail */
 
-static struct record_message describe(const struct trial *trial)
+static struct record_message describe_mail(const struct trial *trial)
 {
 	return (struct record_message){ .grant = &trial->sender,
 					.id = trial->id,
@@ -128,7 +128,7 @@ static struct record_message describe(const struct trial *trial)
 
 static void record_outcome(const struct trial *trial, const struct upstream_outcome *outcome)
 {
-	struct record_message record = describe(trial);
+	struct record_message record = describe_mail(trial);
 	enum audit_type type = outcome->class == UPSTREAM_ACCEPTED  ? AUDIT_MESSAGE_SENT
 			       : outcome->class == UPSTREAM_UNKNOWN ? AUDIT_MESSAGE_UNKNOWN
 								    : AUDIT_MESSAGE_FAILED;
@@ -151,7 +151,7 @@ static void on_done(void *context, const struct upstream_outcome *outcome)
 	if (outcome->class == UPSTREAM_ACCEPTED || outcome->class == UPSTREAM_UNKNOWN)
 		budget_spend(&trial->claim);
 	snprintf(error, sizeof(error), "the test mail: %.*s", SPAN_ARGS(outcome->reason));
-	finish(trial, outcome->class == UPSTREAM_ACCEPTED ? NULL : error);
+	finish_trial(trial, outcome->class == UPSTREAM_ACCEPTED ? NULL : error);
 	free_if_over(trial);
 }
 
@@ -170,17 +170,17 @@ static void on_leaving_written(void *context, enum status written)
 	} else if (trial->upstream) {
 		const struct upstream_outcome failed = { .reason = SPAN("audit unavailable"), .host = "" };
 		record_outcome(trial, &failed);
-		give_up(trial, "the audit can't be written");
+		give_trial_up(trial, "the audit can't be written");
 	}
 	free_if_over(trial);
 }
 
-static void hand_over(struct trial *trial)
+static void hand_mail_over(struct trial *trial)
 {
-	struct record_message record = describe(trial);
+	struct record_message record = describe_mail(trial);
 	if (records_message(services_of(trial)->audit, AUDIT_MESSAGE_LEAVING, &record, on_leaving_written, trial) !=
 	    STATUS_OK) {
-		give_up(trial, "the audit can't be written");
+		give_trial_up(trial, "the audit can't be written");
 		return;
 	}
 	trial->is_leaving = trial->waits_for_audit = true;
@@ -189,10 +189,11 @@ static void hand_over(struct trial *trial)
 static void judge_budget(struct trial *trial, enum budget_verdict verdict)
 {
 	if (verdict == BUDGET_TAKEN)
-		hand_over(trial);
+		hand_mail_over(trial);
 	else if (verdict != BUDGET_ASKED)
-		give_up(trial, verdict == BUDGET_SPENT ? "its account has sent as much as it may for now"
-						       : "the budget of its account can't be counted: Redis is away");
+		give_trial_up(trial, verdict == BUDGET_SPENT
+					     ? "its account has sent as much as it may for now"
+					     : "the budget of its account can't be counted: Redis is away");
 }
 
 static void on_budget(void *context, enum budget_verdict verdict)
@@ -209,7 +210,7 @@ static void on_replies(void *context, const struct span *replies, size_t count)
 	struct budget *budget = services_of(trial)->budgets ? services_of(trial)->budgets[trial->relay] : NULL;
 	if (count != 1 || recipients_take_reply(&trial->recipients, replies[0]) != STATUS_OK ||
 	    recipients_accepted(&trial->recipients) == 0)
-		give_up(trial, "the relay does not take this recipient");
+		give_trial_up(trial, "the relay does not take this recipient");
 	else
 		judge_budget(trial, budget ? budget_take(budget, 1, &trial->claim, on_budget, trial) : BUDGET_TAKEN);
 	free_if_over(trial);
@@ -260,13 +261,13 @@ static void on_ready(void *context)
 	struct trial *trial = context;
 	enum status status = STATUS_OK;
 	if (trial->to[0] == '\0') {
-		finish(trial, NULL);
+		finish_trial(trial, NULL);
 	} else {
 		status = write_message(trial);
 		if (status == STATUS_OK)
 			status = begin_mail(trial);
 		if (status != STATUS_OK)
-			give_up(trial, status_text(status));
+			give_trial_up(trial, status_text(status));
 	}
 	free_if_over(trial);
 }
@@ -275,7 +276,7 @@ static void on_failed(void *context, const char *reason)
 {
 	struct trial *trial = context;
 	if (trial->upstream == NULL)
-		finish(trial, reason);
+		finish_trial(trial, reason);
 	free_if_over(trial);
 }
 
@@ -316,7 +317,7 @@ static const char *read_arguments(struct trial *trial, const json_t *object)
 	return NULL;
 }
 
-static struct trial *make(struct control *control, uint64_t request, size_t relay)
+static struct trial *make_trial(struct control *control, uint64_t request, size_t relay)
 {
 	struct loop *loop = control->services->loop;
 	struct trial *trial = calloc(1, sizeof(*trial));
@@ -343,12 +344,12 @@ static struct trial *make(struct control *control, uint64_t request, size_t rela
 	return trial;
 }
 
-static void begin(struct trial *trial, const json_t *object)
+static void begin_trial(struct trial *trial, const json_t *object)
 {
 	char detail[400];
 	const char *error = read_arguments(trial, object);
 	if (error) {
-		finish(trial, error);
+		finish_trial(trial, error);
 		return;
 	}
 	snprintf(detail, sizeof(detail), "relay test %.100s%s%s", relay_of(trial)->name, trial->to[0] ? " --to " : "",
@@ -356,7 +357,7 @@ static void begin(struct trial *trial, const json_t *object)
 	records_admin_command(services_of(trial)->audit, (struct span){ 0 }, span_of(detail));
 	if (upstream_trial_open(services_of(trial)->pools[trial->relay], &trial_handler, trial,
 				&trial->upstream_trial) != STATUS_OK)
-		finish(trial, "out of memory");
+		finish_trial(trial, "out of memory");
 }
 
 void control_try_relay(struct control *control, uint64_t request, const json_t *object)
@@ -364,12 +365,12 @@ void control_try_relay(struct control *control, uint64_t request, const json_t *
 	size_t index;
 	if (!control_find_relay(control, request, object, &index))
 		return;
-	struct trial *trial = make(control, request, index);
+	struct trial *trial = make_trial(control, request, index);
 	if (trial == NULL) {
 		control_refuse(control, request, "out of memory");
 		return;
 	}
-	begin(trial, object);
+	begin_trial(trial, object);
 	free_if_over(trial);
 }
 

@@ -179,8 +179,8 @@ struct delivery {
 	bool has_news;           /* of recipients: new ones, replies, counts, room to ask for more */
 
 	struct timer *timer;  /* by state: silence of the gate, the client's patience, the next try of a record */
-	uint64_t asked_ms;    /* the client waits for replies to recipients since then */
-	uint64_t complete_ms; /* and for that to his dot since then; 0: he has not said it */
+	uint64_t asked_ms;    /* since then the client waits for replies to recipients */
+	uint64_t complete_ms; /* since then it waits for the reply to its dot; 0: it has not sent it */
 	unsigned callbacks;   /* of quota and audit that will come */
 	bool is_counting;     /* refusals are counted before the client hears of them */
 	bool waits;           /* it stands in its user's list of those that may not ask a relay yet */

@@ -1,4 +1,7 @@
-/* Gates' doors. Owns them, and each gate's link to its deliveries; a gate that goes takes its grants and unfinished messages with it. */
+/*
+ * Gates' doors. Owns them, and each gate's link to its deliveries; a gate that goes takes its grants and its unfinished
+ * messages along.
+ */
 #include "relay/gate_door.h"
 
 #include <stdlib.h>
@@ -19,7 +22,7 @@ struct gate_door {
 
 /* ---- answers */
 
-static void complain(const struct delivery_gate *gate, enum status status)
+static void complain_of_gate(const struct delivery_gate *gate, enum status status)
 {
 	if (status != STATUS_OK)
 		log_warning("gate %u does not take its answers: %s", gate->instance, status_text(status));
@@ -27,12 +30,12 @@ static void complain(const struct delivery_gate *gate, enum status status)
 
 static void send_envelope_reply(struct delivery_gate *gate, const struct door_envelope_reply *reply)
 {
-	complain(gate, door_send_envelope_reply(((struct gate_door *)gate)->door, reply));
+	complain_of_gate(gate, door_send_envelope_reply(((struct gate_door *)gate)->door, reply));
 }
 
 static void send_message_reply(struct delivery_gate *gate, const struct door_message_reply *reply)
 {
-	complain(gate, door_send_message_reply(((struct gate_door *)gate)->door, reply));
+	complain_of_gate(gate, door_send_message_reply(((struct gate_door *)gate)->door, reply));
 }
 
 /* ---- frames */
@@ -52,7 +55,7 @@ static void record_ungranted(const struct gate_door *self, const struct door_env
 			     SPAN("session without a grant"));
 }
 
-/* A gate quotes a session that nobody logged in to: no recipient of it goes anywhere, and the audit tells that a gate lies. */
+/* A gate quotes a session that nobody logged in to: nothing of it goes anywhere, and the audit shows that it lies. */
 static enum status refuse_ungranted(struct gate_door *self, const struct door_envelope *envelope, size_t size)
 {
 	struct buf replies BUF_AUTO;
@@ -213,7 +216,7 @@ static struct gate_door *find_door(const struct gate_doors *doors, uint32_t inst
 	return door;
 }
 
-/* A gate has one door: who says again and again that his is lost must not pile them up here. */
+/* A gate has one door: one that says again and again that its door is lost must not pile them up here. */
 static void close_former(struct gate_doors *doors, uint32_t instance)
 {
 	struct gate_door *former = find_door(doors, instance);

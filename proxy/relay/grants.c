@@ -1,4 +1,7 @@
-/* The table of grants. Owns them together with the deliveries that hold one; a grant that can't be stored does not exist. */
+/*
+ * The table of grants. Owns them together with the deliveries that hold one; a grant that can't be stored does not
+ * exist.
+ */
 #include "relay/grants.h"
 
 #include <assert.h>
@@ -115,7 +118,7 @@ static void give_share_back(struct grants *grants, uint32_t gate)
 
 /* ---- coming and going */
 
-static enum status enter(struct grants *grants, struct grant *grant)
+static enum status enter_grant(struct grants *grants, struct grant *grant)
 {
 	uint64_t hash = map_hash_numbers(&grants->map, grant->gate, grant->session);
 	TRY(take_share(grants, grant->gate));
@@ -125,13 +128,13 @@ static enum status enter(struct grants *grants, struct grant *grant)
 	return status;
 }
 
-static enum status store(struct grants *grants, struct grant *grant, const struct door_grant *message)
+static enum status store_grant(struct grants *grants, struct grant *grant, const struct door_grant *message)
 {
 	TRY(client_facts_copy(&grant->arena, &message->client, &grant->client));
 	TRY(copy_identity(grant, message));
 	quota_limits_for(grants->config, grant->user, grant->groups.items, grant->groups.count, &grant->limits);
 	struct grant *former = grants_find(grants, message->gate, message->session);
-	TRY(enter(grants, grant));
+	TRY(enter_grant(grants, grant));
 	if (former)
 		grants_drop(grants, former);
 	return STATUS_OK;
@@ -149,7 +152,7 @@ enum status grants_add(struct grants *grants, const struct door_grant *message, 
 	grant->session = message->session;
 	grant_name_session(message->gate, message->session, grant->name);
 	arena_init(&grant->arena, GRANT_MEMORY);
-	enum status status = store(grants, grant, message);
+	enum status status = store_grant(grants, grant, message);
 	if (status != STATUS_OK) {
 		grant_release(&grant);
 		return status;

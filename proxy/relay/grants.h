@@ -45,7 +45,10 @@ struct grants;
 MUST_USE enum status grants_create(const struct config *config, struct grants **out_grants);
 void grants_free(struct grants **grants);
 
-/* Copies the message; one for the same session is replaced (drop its transaction first). STATUS_NO_MEMORY; STATUS_TOO_LARGE: so is it, or its gate has limits.connections of them already; STATUS_INVALID: no user. */
+/*
+ * Copies the message, and replaces a grant for the same session (end its transaction first). STATUS_NO_MEMORY;
+ * STATUS_TOO_LARGE: the message is, or its gate has limits.connections of them already; STATUS_INVALID: no user.
+ */
 MUST_USE enum status grants_add(struct grants *grants, const struct door_grant *message, struct grant **out_grant);
 /* The session's grant, or NULL. Borrowed. */
 struct grant *grants_find(const struct grants *grants, uint32_t gate, uint64_t session);

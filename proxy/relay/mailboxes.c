@@ -44,7 +44,7 @@ enum status mailboxes_create(struct loop *loop, struct redis *redis, const struc
 	return STATUS_OK;
 }
 
-static void drop(struct mailboxes *mailboxes, struct entry *entry)
+static void drop_entry(struct mailboxes *mailboxes, struct entry *entry)
 {
 	TAILQ_REMOVE(&mailboxes->entries, entry, in_list);
 	mailboxes->count--;
@@ -59,7 +59,7 @@ void mailboxes_free(struct mailboxes **mailboxes)
 		return;
 	*mailboxes = NULL;
 	while (!TAILQ_EMPTY(&gone->entries))
-		drop(gone, TAILQ_FIRST(&gone->entries));
+		drop_entry(gone, TAILQ_FIRST(&gone->entries));
 	free(gone);
 }
 
@@ -76,10 +76,10 @@ static void make_room(struct mailboxes *mailboxes)
 	struct entry *entry;
 	while ((entry = TAILQ_LAST(&mailboxes->entries, entries)) != NULL && now - entry->asked_ms > IDLE_MS &&
 	       !budget_is_calling(entry->budget))
-		drop(mailboxes, entry);
+		drop_entry(mailboxes, entry);
 }
 
-static struct entry *find(const struct mailboxes *mailboxes, const char *account)
+static struct entry *find_entry(const struct mailboxes *mailboxes, const char *account)
 {
 	struct entry *entry = TAILQ_FIRST(&mailboxes->entries);
 	while (entry && !span_equal(span_of(entry->account), span_of(account)))
@@ -87,7 +87,7 @@ static struct entry *find(const struct mailboxes *mailboxes, const char *account
 	return entry;
 }
 
-static struct entry *make(struct mailboxes *mailboxes, const struct config_relay *relay, const char *account)
+static struct entry *make_entry(struct mailboxes *mailboxes, const struct config_relay *relay, const char *account)
 {
 	struct budget_limits limits;
 	if (mailboxes->count >= MAILBOXES_MAXIMUM || !mailboxes_limits(relay, &limits))
@@ -110,10 +110,10 @@ struct budget *mailboxes_budget(struct mailboxes *mailboxes, const struct config
 {
 	char account[ACCOUNT_SIZE];
 	snprintf(account, sizeof(account), "%s|%.*s", relay->host, SPAN_ARGS(mailbox));
-	struct entry *entry = find(mailboxes, account);
+	struct entry *entry = find_entry(mailboxes, account);
 	if (entry == NULL) {
 		make_room(mailboxes);
-		entry = make(mailboxes, relay, account);
+		entry = make_entry(mailboxes, relay, account);
 	}
 	if (entry == NULL) {
 		log_warning("relay %s: no budget for %.*s can be kept", relay->name, SPAN_ARGS(mailbox));

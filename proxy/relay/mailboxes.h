@@ -23,7 +23,7 @@ MUST_USE enum status mailboxes_create(struct loop *loop, struct redis *redis, co
 				      struct mailboxes **out_mailboxes);
 void mailboxes_free(struct mailboxes **mailboxes); /* before `redis` */
 void mailboxes_drain(struct mailboxes *mailboxes);
-/* The budget of a mailbox, good until a later turn of the loop unless it is claimed; NULL: out of memory, or too many at once. */
+/* The budget of a mailbox, good until a later turn of the loop unless it is claimed. NULL: no memory, or too many. */
 struct budget *mailboxes_budget(struct mailboxes *mailboxes, const struct config_relay *relay, struct span mailbox);
 
 #endif

@@ -20,7 +20,7 @@ enum status message_ids_init(struct message_ids *ids, uint32_t instance)
 }
 
 /* Crockford's base32: in ASCII order, and without letters that look like digits. */
-static char *put(char *at, uint64_t value, unsigned digits)
+static char *put_digits(char *at, uint64_t value, unsigned digits)
 {
 	static const char alphabet[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 	for (unsigned i = digits; i > 0; i--) {
@@ -39,9 +39,9 @@ void message_ids_next(struct message_ids *ids, uint64_t now_ms, char out_id[MESS
 		ids->last_ms++;
 		ids->counter = 0;
 	}
-	char *at = put(out_id, ids->last_ms, TIME_DIGITS);
-	at = put(at, ids->counter, COUNTER_DIGITS);
-	at = put(at, ids->instance, INSTANCE_DIGITS);
-	at = put(at, ids->node, NODE_DIGITS);
+	char *at = put_digits(out_id, ids->last_ms, TIME_DIGITS);
+	at = put_digits(at, ids->counter, COUNTER_DIGITS);
+	at = put_digits(at, ids->instance, INSTANCE_DIGITS);
+	at = put_digits(at, ids->node, NODE_DIGITS);
 	*at = '\0';
 }

@@ -53,7 +53,7 @@ static void note_count(struct delivery *delivery, const struct refused_count *co
 		user->probing.refused = count->refused;
 }
 
-/* ---- who waits */
+/* ---- waiting */
 
 static void wait_for_others(struct delivery *delivery)
 {

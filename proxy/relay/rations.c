@@ -15,7 +15,7 @@ static const struct pace_limit *limit_of(const struct ration *ration)
 	return ration->gate ? &gate_limit : &user_limit;
 }
 
-static enum status record(struct rations *rations, const struct ration *ration, enum audit_type type)
+static enum status record_left_out(struct rations *rations, const struct ration *ration, enum audit_type type)
 {
 	char gate[32] = "";
 	if (ration->gate)
@@ -31,19 +31,19 @@ static enum status record(struct rations *rations, const struct ration *ration, 
 }
 
 /* True when it owes nothing any more. */
-static bool pay(struct rations *rations, struct ration *ration)
+static bool pay_debt(struct rations *rations, struct ration *ration)
 {
 	for (unsigned type = 0; type < AUDIT_TYPE_COUNT; type++) {
 		if (ration->left_out[type] == 0)
 			continue;
-		if (record(rations, ration, (enum audit_type)type) != STATUS_OK)
+		if (record_left_out(rations, ration, (enum audit_type)type) != STATUS_OK)
 			return false;
 		ration->left_out[type] = 0;
 	}
 	return true;
 }
 
-static void leave(struct rations *rations, struct ration *ration)
+static void leave_debtors(struct rations *rations, struct ration *ration)
 {
 	TAILQ_REMOVE(&rations->owing, ration, in_owing);
 	ration->owes = false;
@@ -55,8 +55,8 @@ static void on_minute_over(void *context)
 	struct ration *next;
 	for (struct ration *ration = TAILQ_FIRST(&rations->owing); ration; ration = next) {
 		next = TAILQ_NEXT(ration, in_owing);
-		if (pay(rations, ration))
-			leave(rations, ration);
+		if (pay_debt(rations, ration))
+			leave_debtors(rations, ration);
 	}
 	if (!TAILQ_EMPTY(&rations->owing))
 		timer_set(rations->timer, RATIONS_MINUTE);
@@ -99,8 +99,8 @@ void rations_settle(struct rations *rations, struct ration *ration)
 {
 	if (!ration->owes)
 		return;
-	if (!pay(rations, ration))
+	if (!pay_debt(rations, ration))
 		log_error("what %s%.*s caused beyond its ration of records is not recorded",
 			  ration->gate ? "a gate" : "", SPAN_ARGS(ration->user));
-	leave(rations, ration);
+	leave_debtors(rations, ration);
 }

@@ -23,7 +23,7 @@
 /* Whose records they are; of a gate or of a user. Zeroed but for its name: nothing taken. Good until rations_settle. */
 struct ration {
 	TAILQ_ENTRY(ration) in_owing;
-	bool owes; /* stands among those who owe a record */
+	bool owes; /* stands among those that owe a record */
 	struct pace pace;
 	uint64_t left_out[AUDIT_TYPE_COUNT];
 	uint32_t gate;    /* its instance; 0: a user */

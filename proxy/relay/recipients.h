@@ -3,7 +3,7 @@
  * relay that is being tried.
  *
  * They come in batches, one an ENVELOPE; the client hears a batch as a whole,
- * in order. What he has heard stands: a recipient answered with 250 must be
+ * in order. What it has heard stands: a recipient answered with 250 must be
  * accepted by whichever relay gets the message in the end (promise 3).
  */
 #ifndef RELAY_RECIPIENTS_H
@@ -89,7 +89,7 @@ size_t recipients_accepted(const struct recipients *recipients);
 /* True when the client heard 250 for one. */
 bool recipients_are_promised(const struct recipients *recipients);
 
-/* The next batch that is answered and not reported: marks it as reported and puts its replies into `out_list`. STATUS_NOT_FOUND: none. */
+/* Marks the next batch that is answered as reported, and puts its replies into `out_list`. STATUS_NOT_FOUND: none. */
 MUST_USE enum status recipients_report(struct recipients *recipients, struct buf *out_list);
 
 #endif

@@ -7,7 +7,7 @@
 #include "smtp/reply.h"
 
 /* For records that no promise hangs on: when they can't be queued the log says so. */
-static void submit(struct audit *audit, const struct audit_event *event)
+static void submit_or_log(struct audit *audit, const struct audit_event *event)
 {
 	enum status status = audit_submit(audit, event, NULL, NULL);
 	if (status != STATUS_OK)
@@ -15,7 +15,7 @@ static void submit(struct audit *audit, const struct audit_event *event)
 			  status_text(status));
 }
 
-static struct span cut(struct span text)
+static struct span cut_text(struct span text)
 {
 	return span_slice(text, 0, GATE_TEXT_MAXIMUM);
 }
@@ -51,7 +51,7 @@ void records_session_opened(struct audit *audit, uint32_t gate, const struct doo
 	grant_name_session(gate, message->session, session);
 	struct audit_event event = { .type = AUDIT_SESSION_OPEN, .session = span_of(session) };
 	event.client = cut_client(&message->client);
-	submit(audit, &event);
+	submit_or_log(audit, &event);
 }
 
 void records_session_closed(struct audit *audit, uint32_t gate, const struct door_session_closed *message,
@@ -63,40 +63,40 @@ void records_session_closed(struct audit *audit, uint32_t gate, const struct doo
 	if (grant)
 		fill_identity(&event, grant);
 	event.client = cut_client(&message->client);
-	event.reason = cut(message->reason);
+	event.reason = cut_text(message->reason);
 	event.has_duration = true;
 	event.duration_ms = message->duration_ms;
-	submit(audit, &event);
+	submit_or_log(audit, &event);
 }
 
 void records_session_refused(struct audit *audit, const struct door_session_refused *message)
 {
 	const struct audit_event event = {
 		.type = AUDIT_SESSION_REFUSED,
-		.client = { .address = cut(message->address),
+		.client = { .address = cut_text(message->address),
 			    .port = message->port,
-			    .listener = cut(message->listener) },
-		.reason = cut(message->reason),
+			    .listener = cut_text(message->listener) },
+		.reason = cut_text(message->reason),
 		.count = cap_count(message->count),
 	};
-	submit(audit, &event);
+	submit_or_log(audit, &event);
 }
 
 void records_sessions_anonymous(struct audit *audit, const struct door_sessions_anonymous *message)
 {
 	const struct audit_event event = {
 		.type = AUDIT_SESSION_ANONYMOUS,
-		.client = { .address = cut(message->network) },
+		.client = { .address = cut_text(message->network) },
 		.count = cap_count(message->count),
 	};
-	submit(audit, &event);
+	submit_or_log(audit, &event);
 }
 
 void records_auth_success(struct audit *audit, const struct grant *grant)
 {
 	struct audit_event event = { .type = AUDIT_AUTH_SUCCESS };
 	fill_grant(&event, grant);
-	submit(audit, &event);
+	submit_or_log(audit, &event);
 }
 
 void records_auth_failure(struct audit *audit, const struct door_auth_failed *message)
@@ -113,7 +113,7 @@ void records_auth_failure(struct audit *audit, const struct door_auth_failed *me
 		.reason = message->reason,
 	};
 	event.client = cut_client(&message->client);
-	submit(audit, &event);
+	submit_or_log(audit, &event);
 }
 
 void records_quota_exceeded(struct audit *audit, const struct grant *grant, const struct quota_state *state)
@@ -124,19 +124,19 @@ void records_quota_exceeded(struct audit *audit, const struct grant *grant, cons
 		.reason = span_of(state->unit),
 	};
 	fill_grant(&event, grant);
-	submit(audit, &event);
+	submit_or_log(audit, &event);
 }
 
 void records_quota_lost(struct audit *audit, struct span reason)
 {
 	const struct audit_event event = { .type = AUDIT_QUOTA_LOST, .reason = reason };
-	submit(audit, &event);
+	submit_or_log(audit, &event);
 }
 
 void records_admin_command(struct audit *audit, struct span user, struct span detail)
 {
 	struct audit_event event = { .type = AUDIT_ADMIN_COMMAND, .user = user, .detail = detail };
-	submit(audit, &event);
+	submit_or_log(audit, &event);
 }
 
 static struct audit_reply read_reply(struct span text)
@@ -154,14 +154,14 @@ void records_gate_refused(struct audit *audit, const char *session, const struct
 		.type = AUDIT_MESSAGE_REFUSED,
 		.session = span_of(session),
 		.has_mail_from = true,
-		.mail_from = cut(mail_from),
-		.response = read_reply(cut(reply)),
-		.reason = cut(reason),
+		.mail_from = cut_text(mail_from),
+		.response = read_reply(cut_text(reply)),
+		.reason = cut_text(reason),
 	};
 	if (grant) {
 		fill_grant(&event, grant);
 	}
-	submit(audit, &event);
+	submit_or_log(audit, &event);
 }
 
 static void fill_message(struct audit_event *event, const struct record_message *message)

@@ -254,9 +254,9 @@ static enum status make_tables(struct relay *relay)
 	return STATUS_OK;
 }
 
-static void stop(void *state);
+static void stop_relay(void *state);
 
-static enum status start(const struct role_context *context, void **out_state)
+static enum status start_relay(const struct role_context *context, void **out_state)
 {
 	static const struct {
 		const char *what;
@@ -284,14 +284,14 @@ static enum status start(const struct role_context *context, void **out_state)
 		if (status == STATUS_OK)
 			continue;
 		log_error("relay can't start, %s: %s", steps[i].what, status_text(status));
-		stop(relay);
+		stop_relay(relay);
 		return status;
 	}
 	*out_state = relay;
 	return STATUS_OK;
 }
 
-static void attached(void *state, enum role_kind peer, uint32_t instance, int fd)
+static void attach_peer(void *state, enum role_kind peer, uint32_t instance, int fd)
 {
 	struct relay *relay = state;
 	switch (peer) {
@@ -327,7 +327,7 @@ static bool is_drained(const struct relay *relay)
 	return true;
 }
 
-static void look(void *context)
+static void look_at_drain(void *context)
 {
 	struct relay *relay = context;
 	uint64_t now = loop_now_ms(relay->context->loop);
@@ -346,7 +346,7 @@ static void look(void *context)
 	role_finish(relay->context);
 }
 
-static void drain(void *state, uint64_t limit_ms, bool succeeded)
+static void drain_relay(void *state, uint64_t limit_ms, bool succeeded)
 {
 	(void)succeeded;
 	struct relay *relay = state;
@@ -361,7 +361,7 @@ static void drain(void *state, uint64_t limit_ms, bool succeeded)
 			budget_drain(relay->services.budgets[i]);
 	mailboxes_drain(relay->services.mailboxes);
 	if (relay->drain_timer == NULL &&
-	    timer_make(relay->context->loop, look, relay, &relay->drain_timer) != STATUS_OK) {
+	    timer_make(relay->context->loop, look_at_drain, relay, &relay->drain_timer) != STATUS_OK) {
 		log_error("relay can't drain: out of memory");
 		role_finish(relay->context);
 		return;
@@ -372,7 +372,7 @@ static void drain(void *state, uint64_t limit_ms, bool succeeded)
 /* ---- stop */
 
 /* What ends messages comes first, what they write to last. */
-static void stop(void *state)
+static void stop_relay(void *state)
 {
 	struct relay *relay = state;
 	timer_free(&relay->drain_timer);
@@ -415,8 +415,8 @@ static void stop(void *state)
 const struct role relay_role = {
 	.kind = ROLE_RELAY,
 	.name = "relay",
-	.start = start,
-	.attached = attached,
-	.drain = drain,
-	.stop = stop,
+	.start = start_relay,
+	.attached = attach_peer,
+	.drain = drain_relay,
+	.stop = stop_relay,
 };

@@ -9,8 +9,8 @@
 #include "base/buf.h"
 #include "smtp/header.h"
 
-#define GATHERED_MAXIMUM \
-	(HEADER_MAXIMUM + SPOOL_PIECE + 16384) /* bytes: the header, what the gate added, and a piece behind it */
+/* Bytes: the header, what the gate added, and a piece after it. */
+#define GATHERED_MAXIMUM (HEADER_MAXIMUM + SPOOL_PIECE + 16384)
 
 /* Invariant: while the header is gathered, `copy` is empty; `status` counts once the timer runs. */
 struct rewriting {
@@ -18,15 +18,15 @@ struct rewriting {
 	struct span account;
 	void (*on_done)(void *context, enum status status, struct spool_message *copy, int64_t growth);
 	void *context;
-	struct timer *timer; /* so that nobody is called back inside his call */
+	struct timer *timer; /* so that nobody is called back within their own call */
 	struct buf gathered;
-	bool is_behind_header;
+	bool is_past_header;
 	uint64_t offset;
 	int64_t growth;
 	enum status status;
 };
 
-static void destroy(struct rewriting *rewriting)
+static void destroy_rewriting(struct rewriting *rewriting)
 {
 	spool_message_free(&rewriting->copy);
 	timer_free(&rewriting->timer);
@@ -34,18 +34,18 @@ static void destroy(struct rewriting *rewriting)
 	free(rewriting);
 }
 
-static void tell(void *context)
+static void tell_owner(void *context)
 {
 	struct rewriting *rewriting = context;
 	struct spool_message *copy = rewriting->copy;
 	struct rewriting done = *rewriting;
 	if (done.status == STATUS_OK)
 		rewriting->copy = NULL;
-	destroy(rewriting);
+	destroy_rewriting(rewriting);
 	done.on_done(done.context, done.status, done.status == STATUS_OK ? copy : NULL, done.growth);
 }
 
-static void finish(struct rewriting *rewriting, enum status status)
+static void finish_rewriting(struct rewriting *rewriting, enum status status)
 {
 	rewriting->status = status;
 	timer_set(rewriting->timer, 0);
@@ -58,16 +58,16 @@ static enum status write_header(struct rewriting *rewriting, size_t size)
 	buf_init(&header, 2 * GATHERED_MAXIMUM);
 	TRY(header_rewrite_sender(old, rewriting->account, &header));
 	rewriting->growth = (int64_t)buf_size(&header) - (int64_t)size;
-	rewriting->is_behind_header = true;
+	rewriting->is_past_header = true;
 	TRY(spool_append(rewriting->copy, buf_span(&header)));
-	struct span behind = span_slice(buf_span(&rewriting->gathered), size, buf_size(&rewriting->gathered));
-	return behind.size ? spool_append(rewriting->copy, behind) : STATUS_OK;
+	struct span body = span_slice(buf_span(&rewriting->gathered), size, buf_size(&rewriting->gathered));
+	return body.size ? spool_append(rewriting->copy, body) : STATUS_OK;
 }
 
-static enum status take(struct rewriting *rewriting, struct span bytes, bool complete)
+static enum status take_piece(struct rewriting *rewriting, struct span bytes, bool complete)
 {
 	size_t size;
-	if (rewriting->is_behind_header)
+	if (rewriting->is_past_header)
 		return bytes.size ? spool_append(rewriting->copy, bytes) : STATUS_OK;
 	TRY(buf_append(&rewriting->gathered, bytes));
 	enum status status = header_find_end(buf_span(&rewriting->gathered), complete, &size);
@@ -82,10 +82,10 @@ static void on_read(void *context, enum status status, struct span bytes)
 	struct rewriting *rewriting = context;
 	bool is_end = status == STATUS_END;
 	if (status == STATUS_OK || is_end)
-		status = take(rewriting, is_end ? (struct span){ 0 } : bytes, is_end);
+		status = take_piece(rewriting, is_end ? (struct span){ 0 } : bytes, is_end);
 	rewriting->offset += is_end ? 0 : bytes.size;
 	if (status != STATUS_OK || is_end)
-		finish(rewriting, status);
+		finish_rewriting(rewriting, status);
 	else
 		spool_read(rewriting->original, rewriting->offset, on_read, rewriting);
 }
@@ -101,11 +101,11 @@ enum status rewriting_begin(struct loop *loop, struct spool_message *original, s
 	*rewriting =
 		(struct rewriting){ .original = original, .account = account, .on_done = on_done, .context = context };
 	buf_init(&rewriting->gathered, GATHERED_MAXIMUM);
-	enum status status = timer_make(loop, tell, rewriting, &rewriting->timer);
+	enum status status = timer_make(loop, tell_owner, rewriting, &rewriting->timer);
 	if (status == STATUS_OK)
 		status = spool_begin_copy(original, &rewriting->copy);
 	if (status != STATUS_OK) {
-		destroy(rewriting);
+		destroy_rewriting(rewriting);
 		return status;
 	}
 	*out_rewriting = rewriting;
@@ -120,5 +120,5 @@ void rewriting_cancel(struct rewriting **rewriting)
 		return;
 	*rewriting = NULL;
 	spool_cancel_read(gone->original);
-	destroy(gone);
+	destroy_rewriting(gone);
 }

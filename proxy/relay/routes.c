@@ -34,7 +34,8 @@ static bool is_for(const struct config_route *route, const struct grant *grant, 
 	return route->sender_domains.count ? has_sender(route, sender) : is_personal;
 }
 
-static const struct config_route *find(const struct config *config, const struct grant *grant, struct span sender)
+static const struct config_route *find_section(const struct config *config, const struct grant *grant,
+					       struct span sender)
 {
 	const struct config_route *fallback = NULL;
 	for (size_t i = 0; i < config->route.count; i++) {
@@ -47,7 +48,7 @@ static const struct config_route *find(const struct config *config, const struct
 	return fallback;
 }
 
-static void add(const struct config *config, const char *name, struct route *route)
+static void add_relay(const struct config *config, const char *name, struct route *route)
 {
 	for (size_t i = 0; i < config->relay.count && route->count < ROUTE_MAXIMUM; i++) {
 		if (strcmp(config->relay.items[i].name, name) == 0) {
@@ -66,9 +67,9 @@ enum status routes_choose(const struct config *config, const struct grant *grant
 			return STATUS_NOT_FOUND;
 		route.count = 1;
 	} else {
-		const struct config_route *section = find(config, grant, sender);
+		const struct config_route *section = find_section(config, grant, sender);
 		for (size_t i = 0; section && i < section->relays.count; i++)
-			add(config, section->relays.items[i], &route);
+			add_relay(config, section->relays.items[i], &route);
 	}
 	if (route.count == 0)
 		return STATUS_NOT_FOUND;

@@ -1,4 +1,7 @@
-/* Which relays a message goes to, in order: the first route whose users, groups and sender domains fit, else the route `default`. */
+/*
+ * Which relays a message goes to, in order: those of the first route whose users, groups and sender domains fit, else
+ * of the route `default`.
+ */
 #ifndef RELAY_ROUTES_H
 #define RELAY_ROUTES_H
 

@@ -3,7 +3,7 @@
 
 #include "smtp/address.h"
 
-static bool owns(const struct grant *grant, struct span sender, struct span delimiter)
+static bool owns_sender(const struct grant *grant, struct span sender, struct span delimiter)
 {
 	for (size_t i = 0; i < grant->senders.count; i++)
 		if (address_matches(sender, grant->senders.items[i], delimiter))
@@ -14,7 +14,7 @@ static bool owns(const struct grant *grant, struct span sender, struct span deli
 enum senders_verdict senders_check(const struct config *config, const struct grant *grant, struct span sender)
 {
 	if (config->sender.envelope == SENDER_OFF || span_is_empty(sender) ||
-	    owns(grant, sender, span_of(config->sender.delimiter)))
+	    owns_sender(grant, sender, span_of(config->sender.delimiter)))
 		return SENDERS_ALLOWED;
 	return config->sender.envelope == SENDER_AUDIT ? SENDERS_FOREIGN : SENDERS_REFUSED;
 }

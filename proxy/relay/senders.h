@@ -1,4 +1,4 @@
-/* Which senders a user may put into MAIL FROM: those of his grant. */
+/* Which senders a user may put into MAIL FROM: those of their grant. */
 #ifndef RELAY_SENDERS_H
 #define RELAY_SENDERS_H
 
@@ -8,7 +8,7 @@
 enum senders_verdict {
 	SENDERS_REFUSED = 0, /* 553 5.7.1 */
 	SENDERS_ALLOWED,
-	SENDERS_FOREIGN, /* not his, and let pass as the configuration says: sender.envelope = "audit" */
+	SENDERS_FOREIGN, /* not theirs, and let pass as the configuration says: sender.envelope = "audit" */
 };
 
 /*

@@ -47,7 +47,7 @@ static void read_ahead(struct spool_message *message, uint64_t offset)
 		start_read(message, offset);
 }
 
-/* Calls the reader, who may free the message within. */
+/* Calls the reader, which may free the message in that call. */
 static void answer_reader(struct spool_message *message, enum status status, struct span bytes)
 {
 	void (*on_read)(void *context, enum status status, struct span bytes) = message->on_read;
@@ -70,7 +70,7 @@ static struct span slice_piece(const struct buf *b, uint64_t from)
 	return span_slice(buf_span(b), (size_t)from, (size_t)from + SPOOL_PIECE);
 }
 
-/* Gives the reader what he waits for, or sees to it that it comes. */
+/* Gives the reader the piece it waits for, or has it fetched. */
 static void serve_reader(struct spool_message *message)
 {
 	uint64_t offset = message->offset;
@@ -124,7 +124,7 @@ static void take_read(struct spool_message *message)
 
 /* ---- writing */
 
-/* `wanted` more of a maximum, for an owner who has `held` in other messages or in this one. */
+/* `wanted` more of a maximum, for an owner that holds `held` in other messages or in this one. */
 static enum status find_room(uint64_t maximum, uint64_t used, uint64_t held, bool is_only_message, uint64_t wanted)
 {
 	uint64_t left = maximum - used;
@@ -169,7 +169,7 @@ static enum status hand_over_tail(struct spool_message *message)
 }
 
 /* Takes as much as `b` has room for off the front of *bytes. */
-static enum status fill(struct buf *b, struct span *bytes)
+static enum status fill_buffer(struct buf *b, struct span *bytes)
 {
 	size_t room = buf_room(b);
 	TRY(buf_append(b, span_slice(*bytes, 0, room)));
@@ -188,9 +188,9 @@ enum status spool_append(struct spool_message *message, struct span bytes)
 	if (message->share)
 		message->share->used += bytes.size;
 	message->size += bytes.size;
-	TRY(fill(&message->head, &bytes));
+	TRY(fill_buffer(&message->head, &bytes));
 	while (bytes.size) {
-		TRY(fill(&message->tail, &bytes));
+		TRY(fill_buffer(&message->tail, &bytes));
 		if (buf_room(&message->tail) == 0)
 			TRY(hand_over_tail(message));
 	}

@@ -18,8 +18,8 @@ struct spool;
 struct spool_message;
 
 /*
- * What messages of one owner hold, embedded in it; zeroed before its first use, and kept until it is free. One message may
- * take all the room there is; several of one owner no more than they leave to others.
+ * What messages of one owner hold, embedded in it; zeroed before its first use, and kept until it is free. One message
+ * may take all the room there is; several of one owner take no more than they leave to others.
  */
 struct spool_share {
 	uint64_t used; /* bytes */
@@ -27,7 +27,7 @@ struct spool_share {
 	size_t messages, copies;
 };
 
-/* `folder`: where unlinked files are made (O_TMPFILE); owned. `files`: how many at once; `maximum`: bytes of all messages. */
+/* `folder`: where unlinked files are made (O_TMPFILE); owned. `files`: how many at once; `maximum`: bytes in all. */
 MUST_USE enum status spool_create(struct loop *loop, int folder, uint64_t maximum, uint64_t files,
 				  struct spool **out_spool);
 void spool_free(struct spool **spool); /* all messages are gone */
@@ -37,7 +37,10 @@ MUST_USE enum status spool_begin(struct spool *spool, struct spool_share *share,
 /* A copy of that one's is to be made: of the same owner, and no further message. */
 MUST_USE enum status spool_begin_copy(const struct spool_message *original, struct spool_message **out_copy);
 bool spool_share_is_free(const struct spool_share *share);
-/* Copies. STATUS_TOO_LARGE: the spool is full, or has no more files; STATUS_REFUSED: its owner's share is; STATUS_SYSTEM: the disk failed (may be told at a later call). The message is then only good to be freed. */
+/*
+ * Copies. STATUS_TOO_LARGE: the spool is full, or has no more files; STATUS_REFUSED: its owner's share is full;
+ * STATUS_SYSTEM: the disk failed (a later call may be the one that tells). After that the message can only be freed.
+ */
 MUST_USE enum status spool_append(struct spool_message *message, struct span bytes);
 uint64_t spool_size(const struct spool_message *message);
 /* Cancels a read under way. NULL-safe; sets to NULL. */
@@ -45,8 +48,8 @@ void spool_message_free(struct spool_message **message);
 
 /*
  * Reads from `offset`; `on_read` is called exactly once, at once where the bytes are in memory, else in a later turn:
- * STATUS_OK with 1 to SPOOL_PIECE bytes valid during the call; STATUS_END at the end; STATUS_SYSTEM. One read a message at a time; a message can
- * be read any number of times (failover).
+ * STATUS_OK with 1 to SPOOL_PIECE bytes valid during the call; STATUS_END at the end; STATUS_SYSTEM. One read a message
+ * at a time; a message can be read any number of times (failover).
  */
 void spool_read(struct spool_message *message, uint64_t offset,
 		void (*on_read)(void *context, enum status status, struct span bytes), void *context);

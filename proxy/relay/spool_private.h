@@ -6,8 +6,8 @@
  *
  *   0 … head … file_end (handed over, written or in the queue) … tail … size
  *
- * Jobs of all messages stand in one queue, done in order; so a read that was
- * queued behind the writes sees what they wrote.
+ * Jobs of all messages stand in one queue and are done in order; so a read that
+ * was queued after the writes sees what they wrote.
  */
 #ifndef RELAY_SPOOL_PRIVATE_H
 #define RELAY_SPOOL_PRIVATE_H
@@ -37,7 +37,7 @@ struct spool_job {
 
 TAILQ_HEAD(spool_queue, spool_job);
 
-/* The thread's half: everything behind `lock` is shared. */
+/* The thread's half: everything below `lock` is shared. */
 struct spool_thread {
 	pthread_t thread;
 	pthread_mutex_t lock;

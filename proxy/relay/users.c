@@ -29,14 +29,14 @@ static void unlink_user(struct users *users, struct user *user)
 	user->older = user->newer = NULL;
 }
 
-static void append(struct users *users, struct user *user)
+static void append_user(struct users *users, struct user *user)
 {
 	user->older = users->newest;
 	*(users->newest ? &users->newest->newer : &users->oldest) = user;
 	users->newest = user;
 }
 
-static void forget(struct users *users, struct user *user)
+static void forget_user(struct users *users, struct user *user)
 {
 	map_remove(&users->map, &user->link);
 	unlink_user(users, user);
@@ -48,7 +48,7 @@ void users_free(struct users **users)
 	if (*users == NULL)
 		return;
 	while ((*users)->oldest)
-		forget(*users, (*users)->oldest);
+		forget_user(*users, (*users)->oldest);
 	map_free(&(*users)->map);
 	free(*users);
 	*users = NULL;
@@ -71,11 +71,11 @@ static void make_room(struct users *users)
 	for (struct user *user = users->oldest; user && users->map.count >= USERS_MAXIMUM; user = newer) {
 		newer = user->newer;
 		if (user->transactions == 0 && spool_share_is_free(&user->spool) && !user->ration.owes)
-			forget(users, user);
+			forget_user(users, user);
 	}
 }
 
-static struct user *add(struct users *users, struct span name)
+static struct user *add_user(struct users *users, struct span name)
 {
 	make_room(users);
 	struct user *user = calloc(1, sizeof(*user) + name.size);
@@ -88,7 +88,7 @@ static struct user *add(struct users *users, struct span name)
 		free(user);
 		return NULL;
 	}
-	append(users, user);
+	append_user(users, user);
 	return user;
 }
 
@@ -96,7 +96,7 @@ struct user *users_enter(struct users *users, struct span name, const struct quo
 {
 	struct user *user = users_find(users, name);
 	if (user == NULL)
-		user = add(users, name);
+		user = add_user(users, name);
 	if (user)
 		user->limits = *limits;
 	return user;

@@ -11,8 +11,8 @@
 #include "relay/rations.h"
 #include "relay/spool.h"
 
-#define USERS_MAXIMUM \
-	100000 /* remembered; beyond it users without a transaction, or a record to come, are forgotten, the oldest first */
+/* Remembered; beyond it users without a transaction, or a record to come, are forgotten, the oldest first. */
+#define USERS_MAXIMUM 100000
 
 struct delivery;
 
@@ -42,7 +42,10 @@ struct users;
 
 MUST_USE enum status users_create(struct users **out_users);
 void users_free(struct users **users);
-/* The user, made with these limits if he is new. NULL out of memory. Good until a later users_enter, or longer while `transactions` is not 0 or `spool` not free. */
+/*
+ * The user, made with these limits if new. NULL out of memory. Good until a later users_enter, or longer while
+ * `transactions` is not 0 or `spool` not free.
+ */
 struct user *users_enter(struct users *users, struct span name, const struct quota_limits *limits);
 /* The user, or NULL. */
 struct user *users_find(const struct users *users, struct span name);
