@@ -1,4 +1,4 @@
-/* The relay's tables: grants by gate and session, what is remembered of users, message ids that sort and never repeat. */
+/* The relay's tables: grants by gate and session, what is remembered of users, message ids that never repeat. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

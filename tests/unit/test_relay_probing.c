@@ -1,4 +1,4 @@
-/* Refused recipients: counted before anybody hears of them, and no relay is asked for more than may still be refused. */
+/* Refused recipients: counted before the client hears; no relay is asked for more than may still be refused. */
 #include "relay_world.h"
 
 #define SENDER "ann@example.com"

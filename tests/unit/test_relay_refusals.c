@@ -1,4 +1,4 @@
-/* What is refused before anything leaves: who, as whom, to whom, how much, and what a gate that was taken over might try. */
+/* What is refused before anything leaves: who, as whom, to whom, how much, and what a gate taken over might try. */
 #include "relay_world.h"
 
 static void expect_refusal(const char *from, const char *recipients, const char *replies)
