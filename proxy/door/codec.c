@@ -1,6 +1,6 @@
 /*
- * The codec of payloads, in the machine's byte order: both ends are processes
- * of one binary on one machine. Owns nothing; what is read are views.
+ * The codec of payloads, in the machine's byte order, as both ends are processes of one binary on one machine. Owns
+ * nothing; what is read are views.
  */
 #include "door/codec.h"
 
@@ -8,7 +8,7 @@
 
 /* ---- reading */
 
-static bool take(struct codec_reader *reader, size_t size, struct span *out_bytes)
+static bool take_bytes(struct codec_reader *reader, size_t size, struct span *out_bytes)
 {
 	if (reader->failed || reader->rest.size < size) {
 		reader->failed = true;
@@ -22,7 +22,7 @@ static bool take(struct codec_reader *reader, size_t size, struct span *out_byte
 static void take_number(struct codec_reader *reader, void *out_value, size_t size)
 {
 	struct span bytes;
-	if (take(reader, size, &bytes))
+	if (take_bytes(reader, size, &bytes))
 		memcpy(out_value, bytes.data, size);
 }
 
@@ -51,7 +51,7 @@ void codec_read_span(struct codec_reader *reader, struct span *out_value)
 	uint32_t size = 0;
 	codec_read_u32(reader, &size);
 	struct span value;
-	if (take(reader, size, &value))
+	if (take_bytes(reader, size, &value))
 		*out_value = value;
 }
 

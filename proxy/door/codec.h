@@ -1,7 +1,6 @@
 /*
- * Reading and writing the payload of a frame. The reader is bounded and
- * sticky: after one fault everything reads as nothing, and
- * codec_reader_finish() says STATUS_INVALID, as it does for leftovers.
+ * Reading and writing the payload of a frame. The reader is bounded, and remembers a fault: after it everything reads
+ * as nothing, and codec_reader_finish() returns STATUS_INVALID, as it does for leftovers.
  */
 #ifndef DOOR_CODEC_H
 #define DOOR_CODEC_H

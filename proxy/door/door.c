@@ -1,9 +1,8 @@
 /*
- * Doors: framing and pacing. Owns the socket, its buffers (wiped: frames may
- * carry passwords) and the descriptors on the way (passage.h). The buffers keep
- * some memory, so that want of it neither breaks a door nor loses a frame on most days.
- * Whatever goes wrong, the door is broken as a whole and its owner is told
- * once, by on_closed; a door freed in its own callback goes when that is back.
+ * Doors: framing and pacing. Owns the socket, its buffers (wiped, as frames may carry passwords) and the descriptors on
+ * their way (passage.h). The buffers keep some memory, so that a shortage rarely breaks a door or loses a frame.
+ * Whatever goes wrong breaks the door as a whole, and its owner is told once, by on_closed. A door that is freed in its
+ * own callback goes when the callback returns.
  */
 #include "door/door.h"
 
@@ -18,9 +17,9 @@
 #define HEADER_SIZE 6U             /* bytes: length and type */
 #define WITH_FD 0x8000U            /* bit of the type: a descriptor belongs to this frame */
 #define READ_AT_ONCE (64U << 10)   /* bytes */
-#define READ_PER_TURN (256U << 10) /* bytes: one door leaves the turn to the others; more than a socket holds */
-#define KEPT_OUTPUT (32U << 10)    /* bytes: what one turn says, but for large frames */
-#define KEPT_PAYLOAD (8U << 10)    /* bytes: a frame of any kind that has no message or long list in it */
+#define READ_PER_TURN (256U << 10) /* bytes, more than a socket holds: one door leaves time to the others */
+#define KEPT_OUTPUT (32U << 10)    /* bytes: what one turn says, large frames aside */
+#define KEPT_PAYLOAD (8U << 10)    /* bytes: any frame without a message or a long list in it */
 #define INPUT_MAXIMUM (HEADER_SIZE + DOOR_FRAME_MAXIMUM + READ_AT_ONCE)
 
 struct door {
@@ -36,7 +35,7 @@ struct door {
 	uint64_t sent;      /* bytes, ever: the position of the output's first */
 	struct passage passage;
 	int frame_fd;       /* of the frame being handled, or -1 */
-	bool was_backed_up; /* the backlog reached DOOR_PACE, and on_drained was not told since */
+	bool was_backed_up; /* the backlog reached DOOR_PACE, and on_drained was not called since */
 	bool broken;
 	bool closed;  /* and the owner knows */
 	bool calling; /* inside a callback */
@@ -89,7 +88,7 @@ enum status door_create(struct loop *loop, int fd, const struct door_handler *ha
 	return STATUS_OK;
 }
 
-static void shut(struct door *door)
+static void close_socket(struct door *door)
 {
 	loop_forget_turn_end(door->loop, &door->end);
 	watch_free(&door->watch);
@@ -99,7 +98,7 @@ static void shut(struct door *door)
 	buf_free(&door->payload);
 }
 
-static void drop(struct door *door)
+static void release_door(struct door *door)
 {
 	passage_close_fd(&door->frame_fd);
 	buf_free(&door->input);
@@ -112,12 +111,12 @@ void door_free(struct door **door)
 	*door = NULL;
 	if (d == NULL)
 		return;
-	shut(d);
+	close_socket(d);
 	/* The payload being handled stays valid to the end of its call. */
 	if (d->calling)
 		d->freed = true;
 	else
-		drop(d);
+		release_door(d);
 }
 
 /* ---- callbacks; each says whether the door still exists */
@@ -127,7 +126,7 @@ static bool came_back(struct door *door)
 	door->calling = false;
 	if (!door->freed)
 		return true;
-	drop(door);
+	release_door(door);
 	return false;
 }
 
@@ -193,7 +192,7 @@ static bool handle_frames(struct door *door)
 }
 
 /* One read. STATUS_AGAIN: nothing there now. STATUS_END: the peer is gone. */
-static enum status fill(struct door *door, size_t *out_got)
+static enum status read_some(struct door *door, size_t *out_got)
 {
 	union passage_control control;
 	struct iovec part = { .iov_len = READ_AT_ONCE };
@@ -216,12 +215,12 @@ static enum status fill(struct door *door, size_t *out_got)
 	return passage_keep(&door->passage, &message);
 }
 
-static bool receive(struct door *door)
+static bool receive_frames(struct door *door)
 {
 	size_t got = 0;
 	enum status status = STATUS_OK;
 	for (size_t total = 0; total < READ_PER_TURN && !door->broken; total += got) {
-		status = fill(door, &got);
+		status = read_some(door, &got);
 		if (status != STATUS_OK)
 			break;
 		if (!handle_frames(door))
@@ -237,7 +236,7 @@ static bool receive(struct door *door)
 static void on_ready(void *context, unsigned events)
 {
 	struct door *door = context;
-	if ((events & WATCH_READ) && !receive(door))
+	if ((events & WATCH_READ) && !receive_frames(door))
 		return;
 	if (events & WATCH_WRITE)
 		loop_at_turn_end(door->loop, &door->end);
@@ -318,7 +317,7 @@ size_t door_backlog(const struct door *door)
 	return buf_size(&door->output);
 }
 
-/* By sendmsg(2) only with a descriptor: gates have none to send, and may not call it. */
+/* sendmsg(2) only with a descriptor: gates, which may not call it, have none to send. */
 static ssize_t send_some(struct door *door)
 {
 	union passage_control control;
@@ -336,7 +335,7 @@ static ssize_t send_some(struct door *door)
 }
 
 /* STATUS_AGAIN: the socket is full. */
-static enum status flush(struct door *door)
+static enum status write_output(struct door *door)
 {
 	while (buf_size(&door->output)) {
 		ssize_t taken = send_some(door);
@@ -353,10 +352,10 @@ static void on_turn_end(void *context)
 	struct door *door = context;
 	if (door->closed)
 		return;
-	enum status status = door->broken ? STATUS_END : flush(door);
+	enum status status = door->broken ? STATUS_END : write_output(door);
 	if (status == STATUS_END) {
 		/* What the peer said before it went still counts. */
-		if (!door->broken && !receive(door))
+		if (!door->broken && !receive_frames(door))
 			return;
 		tell_closed(door);
 		return;

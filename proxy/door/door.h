@@ -1,11 +1,9 @@
 /*
- * A door: a local stream socket between two roles. Frames are a 32-bit
- * payload length, a 16-bit type and the payload, in the machine's byte order.
- * What is sent in one turn of the loop goes out in one write at its end.
+ * A door: a local stream socket between two roles. A frame is a 32-bit payload length, a 16-bit type and the payload,
+ * in the machine's byte order. What is sent in one turn of the loop goes out in one write at its end.
  *
- * Payloads are the messages declared in the .def files of this folder, read by
- * bounded readers that reject leftovers. A peer that breaks the framing or
- * sends what can't be read loses its door: `on_closed` follows.
+ * Payloads are the messages declared in the .def files of this folder, read by bounded readers that reject leftovers. A
+ * peer that breaks the framing, or sends what can't be read, loses its door: `on_closed` follows.
  */
 #ifndef DOOR_DOOR_H
 #define DOOR_DOOR_H
@@ -16,9 +14,12 @@
 #include "base/span.h"
 #include "net/loop.h"
 
-#define DOOR_FRAME_MAXIMUM (1U << 20)   /* bytes of payload: an envelope of 1,000 long recipients fits */
-#define DOOR_BACKLOG_MAXIMUM (8U << 20) /* bytes unsent, beyond which a door is broken: pace by door_backlog() */
-#define DOOR_PACE (256U << 10)          /* bytes unsent, from which a sender of bulk waits for on_drained */
+/* Bytes of payload: an envelope of 1,000 long recipients fits. */
+#define DOOR_FRAME_MAXIMUM (1U << 20)
+/* Unsent bytes beyond which a door is broken; door_backlog() tells how many there are. */
+#define DOOR_BACKLOG_MAXIMUM (8U << 20)
+/* Unsent bytes at which a sender of bulk waits for on_drained. */
+#define DOOR_PACE (256U << 10)
 
 struct door;
 
@@ -27,7 +28,7 @@ struct door_handler {
 	enum status (*on_frame)(void *context, struct door *door, uint16_t type, struct span payload);
 	/* The backlog fell below DOOR_PACE after it was above. May be NULL. */
 	void (*on_drained)(void *context, struct door *door);
-	/* The peer is gone, or the door broke. Called once; the door is still valid and wants door_free. */
+	/* The peer is gone, or the door broke. Called once; the door is still valid, and its owner frees it. */
 	void (*on_closed)(void *context, struct door *door);
 };
 
@@ -36,16 +37,22 @@ MUST_USE enum status door_create(struct loop *loop, int fd, const struct door_ha
 				 struct door **out_door);
 void door_free(struct door **door); /* NULL-safe; sets to NULL; allowed inside its callbacks */
 
-/* Queues one frame of a type below 0x8000. STATUS_TOO_LARGE or STATUS_NO_MEMORY: the door is broken, on_closed follows at the turn's end. STATUS_UNAVAILABLE: it was. */
+/*
+ * Queues one frame of a type below 0x8000. STATUS_TOO_LARGE or STATUS_NO_MEMORY: the door is broken, and on_closed
+ * follows at the end of the turn. STATUS_UNAVAILABLE: it was broken before.
+ */
 MUST_USE enum status door_send_frame(struct door *door, uint16_t type, struct span payload);
-/* For messages.h: where the next payload is written, empty, and sends it, unless it could not be written: then the door is broken too. */
+/*
+ * For messages.h. door_payload is where the next payload is written, empty at first; door_send_payload sends it. If it
+ * could not be written, that breaks the door too.
+ */
 struct buf *door_payload(struct door *door);
 MUST_USE enum status door_send_payload(struct door *door, uint16_t type, enum status written);
 size_t door_backlog(const struct door *door);
 
-/* A descriptor travels with the next frame sent; the door owns and closes it. Only the supervisor's door passes descriptors. */
+/* The descriptor leaves with the next frame; the door owns and closes it. Only supervisor.def passes descriptors. */
 void door_attach_fd(struct door *door, int fd);
-/* The descriptor that came with the frame being handled, or -1. Taking it makes the caller its owner; one not taken is closed. */
+/* The descriptor that came with the frame being handled, or -1. The caller owns what it takes; the rest is closed. */
 int door_take_fd(struct door *door);
 
 #endif

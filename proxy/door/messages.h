@@ -1,6 +1,5 @@
 /*
- * The messages of all doors, generated from the .def files: for each MESSAGE a
- * number, a struct, a sender and a reader.
+ * The messages of all doors, generated from the .def files: for each MESSAGE a number, a struct, a sender and a reader.
  *
  *   enum door_type        DOOR_SASL_START, …        (all doors share one number space)
  *   struct door_sasl_start     the fields

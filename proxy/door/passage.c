@@ -1,7 +1,6 @@
 /*
- * Descriptors through a stream socket (unix(7)). The kernel ends a read behind
- * the bytes that a descriptor was sent with, so those that arrive do so in the
- * order of their frames, and at most one frame ahead.
+ * Descriptors through a stream socket (unix(7)). The kernel ends a read after the bytes that a descriptor was sent
+ * with, so descriptors arrive in the order of their frames, and at most one frame ahead.
  */
 #include "door/passage.h"
 
@@ -112,7 +111,7 @@ static enum status keep_one(struct passage *passage, int fd)
 
 enum status passage_keep(struct passage *passage, struct msghdr *message)
 {
-	/* MSG_CTRUNC: there were more than our control part holds; the kernel has closed those. */
+	/* MSG_CTRUNC: there were more than our control part holds, and the kernel has closed those. */
 	enum status status = message->msg_flags & MSG_CTRUNC ? STATUS_INVALID : STATUS_OK;
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c; c = CMSG_NXTHDR(message, c)) {
 		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)

@@ -1,7 +1,6 @@
 /*
- * Descriptors on their way through a door: those that wait to leave with a
- * frame, and those that came and wait for their frame to be complete. Private
- * to this room. It owns them all until they are sent or taken.
+ * Descriptors on their way through a door: those that wait to leave with a frame, and those that came and wait for
+ * their frame to be complete. Private to this room. It owns them all until they are sent or taken.
  */
 #ifndef DOOR_PASSAGE_H
 #define DOOR_PASSAGE_H
@@ -41,7 +40,7 @@ void passage_attach(struct passage *passage, int fd);
 bool passage_has_next(const struct passage *passage);
 /* The attached descriptor belongs to the frame at this position. STATUS_NO_MEMORY. */
 MUST_USE enum status passage_assign(struct passage *passage, uint64_t position);
-/* How many of `size` bytes at this position may go out in one message; the descriptor that must go with them is put into it. */
+/* How many of `size` bytes at this position may go out in one message. It gets the descriptor that goes with them. */
 size_t passage_prepare(const struct passage *passage, uint64_t position, size_t size, struct msghdr *message,
 		       union passage_control *control);
 /* That message went out, in part at least. */
