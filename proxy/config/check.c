@@ -1,8 +1,7 @@
 /*
- * What only looking at the machine can tell: files are there, are files, and
- * keep their secrets; users, groups and time zones are known. Changes nothing.
- * Whether certificates and keys parse and match is found by who may use OpenSSL:
- * the supervisor's --check, by making the TLS contexts.
+ * What only a look at the machine can tell: files are there, are files, and keep their secrets; users, groups and time
+ * zones are known. Changes nothing. Whether certificates and keys parse and match, the supervisor's --check finds out
+ * by making the TLS contexts, as it may use OpenSSL.
  */
 #include <errno.h>
 #include <string.h>
@@ -46,7 +45,7 @@ static void add_fault(struct check *check, struct spot spot, const char *format,
 
 /* ---- files */
 
-/* False, and a fault: it is not there or is no regular file. */
+/* False, and a fault: it is not there, or is not a regular file. */
 static bool find_file(struct check *check, struct spot spot, const char *path, struct stat *out_info)
 {
 	if (stat(path, out_info) != 0) {
@@ -78,7 +77,7 @@ static void check_secret(struct check *check, struct spot spot, const char *path
 		add_fault(check, spot, "%s: mode %04o lets others at a secret; expected 0600: chmod 600 '%s'", path,
 			  (unsigned)info.st_mode & 07777U, path);
 	if (info.st_uid != 0 && info.st_uid != geteuid())
-		add_fault(check, spot, "%s: belongs to user %u; expected root or who starts subgate", path,
+		add_fault(check, spot, "%s: belongs to user %u; expected root or whoever starts subgate", path,
 			  (unsigned)info.st_uid);
 	if (info.st_size == 0)
 		add_fault(check, spot, "%s: empty; expected a secret", path);
@@ -131,7 +130,7 @@ static void check_files(struct check *check)
 /* ---- names */
 
 /* Started as root, each role runs as a user of its own, and the control socket belongs to a group. */
-/* A machine without the database (tzdata) knows UTC alone. */
+/* A machine without the database (tzdata) knows only UTC. */
 static void check_timezone(struct check *check)
 {
 	char path[512];
@@ -139,9 +138,10 @@ static void check_timezone(struct check *check)
 	snprintf(path, sizeof(path), "%s%s", ZONE_FOLDER, name);
 	struct stat info;
 	if (strcmp(name, "UTC") != 0 && (stat(path, &info) != 0 || !S_ISREG(info.st_mode)))
-		faults_add(&check->faults, check->config->quota_day.line,
-			   "quota_day.timezone: this machine knows no \"%.80s\"; expected a name below " ZONE_FOLDER,
-			   name);
+		faults_add(
+			&check->faults, check->config->quota_day.line,
+			"quota_day.timezone: this machine does not know \"%.80s\"; expected a name below " ZONE_FOLDER,
+			name);
 }
 
 enum status config_check(const struct config *config, FILE *faults)

@@ -1,6 +1,6 @@
 /*
- * The configuration, typed, as options.def declares it. Made once by
- * config_load, constant after. Texts are NUL-terminated, never NULL.
+ * The configuration, typed, as options.def declares it. Made once by config_load, constant afterwards. Texts are
+ * NUL-terminated, never NULL.
  */
 #ifndef CONFIG_CONFIG_H
 #define CONFIG_CONFIG_H
@@ -45,8 +45,8 @@ enum config_audit_sync { AUDIT_SYNC_NONE, AUDIT_SYNC_INTERVAL, AUDIT_SYNC_ALWAYS
 enum config_log_level { CONFIG_LOG_ERROR, CONFIG_LOG_WARNING, CONFIG_LOG_INFO, CONFIG_LOG_DEBUG };
 
 /*
- * struct config_SECTION for each section: `name` (its title, "" where it has
- * none), `line`, and a field an option. Durations are milliseconds, sizes bytes.
+ * struct config_SECTION for each section: `name` (its title, "" where it has none), `line`, and a field for each
+ * option. Durations are in milliseconds, sizes in bytes.
  */
 #define TEXT(name, value, help) char *name;
 #define PATH(name, base, value, help) char *name; /* made absolute */
@@ -89,38 +89,35 @@ struct config {
 #undef LIST
 
 /*
- * Parses `text` (a whole file) as the file `file` would have it. Every fault
- * goes to `faults` as "FILE:LINE: what is wrong and what was expected", one a line;
- * STATUS_INVALID when there was one. Opens no file; asks the machine for its name,
- * and for the working folder when `file` is relative. What the file does not say
- * is implied: a quota `default` with the defaults of options.def, and, with exactly
- * one relay, a route `default` to it; without an ldap section auth.backends does not
- * name ldap by default. One thread at a time.
+ * Parses `text`, the whole of the file `file`. Every fault goes to `faults` as "FILE:LINE: what is wrong and what was
+ * expected", one a line; STATUS_INVALID if there was one. Opens no file; asks the machine for its name, and for the
+ * working folder if `file` is relative. What the file does not say is implied: a quota `default` with the defaults of
+ * options.def; with exactly one relay, a route `default` to it; without an ldap section, auth.backends does not name
+ * ldap by default. One thread at a time.
  */
 MUST_USE enum status config_load(struct span text, const char *file, FILE *faults, struct config **out_config);
 void config_free(struct config **config);
 
 /*
- * What only looking at the machine can tell: files exist, secret ones are not
- * readable by others, users and time zones are known. Whether certificates and
- * keys parse and match is left to who makes the TLS contexts. Faults as above,
+ * What only a look at the machine can tell: files exist, secret ones are not readable by others, users and time zones
+ * are known. Whether certificates and keys parse and match is left to whoever makes the TLS contexts. Faults as above,
  * at the lines of their sections.
  */
 MUST_USE enum status config_check(const struct config *config, FILE *faults);
 
-/* "FILE:LINE: warning: …", a line for each thing that is allowed and may not be meant. */
+/* "FILE:LINE: warning: …", a line for each thing that is allowed but may not be meant. */
 void config_warn(const struct config *config, FILE *out);
 
 /*
  * How many descriptors a process of ours may spend on what comes from outside (clients; upstream connections and files
- * of the spool): of those that it may open, all but the 256 that stay free for itself and for the doors that a
- * neighbour which was replaced brings, or half of them where there are few.
+ * of the spool). Of those that it may open, 256 stay free, for itself and for the doors that replaced neighbours bring;
+ * or half of them, where there are few.
  */
 uint64_t config_descriptors_to_spend(void);
 /* How many the upstream connections of all relays take, at most. */
 uint64_t config_descriptors_of_relays(const struct config *config);
 
-/* The effective configuration in the same syntax, defaults included, secrets (which it never holds) left out. */
+/* The effective configuration in the same syntax, defaults included. Secrets are not in it, as it never holds any. */
 void config_dump(const struct config *config, FILE *out);
 /* The option reference, as Markdown, from options.def. */
 void config_reference(FILE *out);
@@ -129,10 +126,10 @@ void config_reference(FILE *out);
 const struct config_relay *config_find_relay(const struct config *config, const char *name);
 /* The oauth section of that name, or NULL. */
 const struct config_oauth *config_find_oauth(const struct config *config, const char *name);
-/* Whether this relay is logged in at with tokens. */
+/* Whether we log in at this relay with tokens. */
 bool config_relay_has_tokens(const struct config_relay *relay);
 
-/* True when a section's users name this user, or its groups one of his: names and groups without case. */
+/* True if a section's users name this user, or its groups one of theirs; in either case of letters. */
 bool config_names_user(const struct config_list *users, const struct config_list *groups, struct span user,
 		       const struct span *user_groups, size_t group_count);
 

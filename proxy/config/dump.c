@@ -1,7 +1,6 @@
 /*
- * --dump: the configuration as it is in force, in the syntax it is read in.
- * Loading what was written gives the same configuration; there are no secrets
- * in it, only the names of their files.
+ * --dump: the configuration that is in force, in the syntax that it is read in. Loading what was written gives the same
+ * configuration. There are no secrets in it, only the names of their files.
  */
 #include <inttypes.h>
 #include <string.h>

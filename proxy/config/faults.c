@@ -26,7 +26,7 @@ void faults_add(struct faults *faults, unsigned line, const char *format, ...)
 	va_end(args);
 }
 
-static int compare(const void *left, const void *right)
+static int compare_lines(const void *left, const void *right)
 {
 	const struct fault *a = left;
 	const struct fault *b = right;
@@ -40,7 +40,7 @@ enum status faults_report(struct faults *faults, const char *file, FILE *out)
 	if (faults->found == 0)
 		return STATUS_OK;
 	if (faults->items)
-		qsort(faults->items, faults->kept, sizeof(*faults->items), compare);
+		qsort(faults->items, faults->kept, sizeof(*faults->items), compare_lines);
 	for (unsigned i = 0; i < faults->kept; i++)
 		fprintf(out, "%s:%u: %s\n", file, faults->items[i].line, faults->items[i].text);
 	if (faults->found > faults->kept)

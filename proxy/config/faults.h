@@ -1,7 +1,6 @@
 /*
- * The faults found in one configuration, gathered while it is read and
- * written in the order of their lines, so that one run shows them all.
- * Private to this room.
+ * The faults found in one configuration, gathered while it is read and written in the order of their lines, so that one
+ * run shows them all. Private to this room.
  */
 #ifndef CONFIG_FAULTS_H
 #define CONFIG_FAULTS_H
@@ -11,7 +10,7 @@
 
 #include "base/status.h"
 
-#define FAULTS_MAXIMUM 100    /* more help nobody; the rest is only counted */
+#define FAULTS_MAXIMUM 100    /* more help nobody; others are only counted */
 #define FAULT_TEXT_SIZE 512   /* bytes, the NUL included; longer ones are cut */
 #define FAULT_QUOTED_BYTES 80 /* of a value shown in a fault: "%.80s" */
 

@@ -174,7 +174,7 @@ enum status fill_folder_of(const char *file, char **out_folder)
 	return status;
 }
 
-/* ---- and all of it back */
+/* ---- freeing */
 
 static void free_field(const struct config_option *option, void *field)
 {

@@ -1,7 +1,4 @@
-/*
- * One field of a config struct: filled from its text, and freed. Private to
- * this room.
- */
+/* One field of a config struct: filled from its text, and freed. Private to this room. */
 #ifndef CONFIG_FILL_H
 #define CONFIG_FILL_H
 

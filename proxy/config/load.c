@@ -1,7 +1,6 @@
 /*
- * config_load: scan, parse, then fill the structs of config.h row by row.
- * Each value that can't be read is a fault and leaves the default in its place,
- * so that the rules still have something to judge.
+ * config_load: scan, parse, then fill the structs of config.h row by row. Each value that can't be read is a fault and
+ * leaves the default in its place, so that the rules still have something to judge.
  */
 #include "config/load.h"
 
@@ -13,8 +12,8 @@
 
 /* ---- names: known, and given once */
 
-static void suggest(struct load *load, const struct place *place, const struct config_section *section,
-		    const char *what)
+static void suggest_name(struct load *load, const struct place *place, const struct config_section *section,
+			 const char *what)
 {
 	struct span name = span_slice(place->name, 0, FAULT_QUOTED_BYTES);
 	const char *nearest = table_find_nearest(section, place->name);
@@ -30,7 +29,7 @@ static void check_section_name(struct load *load, const struct place *place)
 	const struct config_section *section = table_find_section(place->name);
 	struct span title = span_slice(place->title, 0, FAULT_QUOTED_BYTES);
 	if (!section)
-		suggest(load, place, &config_sections[SECTION_GLOBAL], "section");
+		suggest_name(load, place, &config_sections[SECTION_GLOBAL], "section");
 	else if (!section->titled && title.size)
 		faults_add(&load->faults, place->line, "%s: there is only one; expected no name before the {",
 			   section->name);
@@ -46,7 +45,7 @@ static void check_option_name(struct load *load, const struct place *place)
 	if (place->within != PLACE_TOP)
 		section = table_find_section(load->scan.places[place->within].name);
 	if (section && !table_find_option(section, place->name))
-		suggest(load, place, section, "option");
+		suggest_name(load, place, section, "option");
 }
 
 static bool is_same(const struct place *a, const struct place *b)
@@ -178,7 +177,7 @@ static bool is_given(const struct load *load, const char *section, const char *o
 	return scan_find_option(&load->scan, load_find_block(load, section, ""), span_of(option));
 }
 
-/* Asking a directory is the default only where there is one. */
+/* A directory is asked by default only if there is one. */
 static void drop_default_ldap(struct config *config)
 {
 	struct config_list *backends = &config->auth.backends;
@@ -192,7 +191,9 @@ static void drop_default_ldap(struct config *config)
 	}
 }
 
-/* Users whom no quota section names have the limits of options.def; the only relay is the default route. */
+/*
+ * Users that no quota section names have the limits of options.def; a relay that is the only one is the default route.
+ */
 static enum status imply_rest(struct load *load)
 {
 	struct config *config = load->config;

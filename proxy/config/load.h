@@ -1,7 +1,4 @@
-/*
- * A configuration being loaded: what reading, defaults and rules share.
- * Private to this room.
- */
+/* A configuration being loaded: what reading, defaults and rules share. Private to this room. */
 #ifndef CONFIG_LOAD_H
 #define CONFIG_LOAD_H
 
@@ -18,8 +15,8 @@ struct load {
 };
 
 /*
- * A fault of an option (NULL: of the section), at its own line, or where it was
- * not given at its section's, or at the file's first.
+ * A fault of an option (NULL: of the section). It is at the option's line; if that was not given, at its section's; or
+ * else at the file's first.
  */
 void load_fault(struct load *load, const char *section, const char *title, const char *option, const char *format, ...)
 	__attribute__((format(printf, 5, 6)));

@@ -1,4 +1,4 @@
-/* Where in the file a fault is, and what it is a fault of. */
+/* Where in the file a fault is, and which option or section it is about. */
 #include <string.h>
 
 #include "config/load.h"

@@ -1,4 +1,4 @@
-/* Sections by name, and what they come to. Pure. */
+/* Sections by name, and what follows from them. Pure. */
 #include <string.h>
 
 #include "config/config.h"

@@ -1,6 +1,6 @@
 /*
- * libconfuse, told of every option as a text or a list of texts. It owns the
- * tree of values; its errors become faults.
+ * libconfuse, which is told that every option is a text or a list of texts. Owns the tree of values; errors become
+ * faults.
  */
 #include "config/parse.h"
 

@@ -1,6 +1,6 @@
 /*
- * libconfuse behind a small face: text without comments in, the values of
- * each section out, as texts. Private to this room.
+ * A small interface to libconfuse: text without comments in, the values of each section out, as texts. Private to this
+ * room.
  */
 #ifndef CONFIG_PARSE_H
 #define CONFIG_PARSE_H
@@ -12,9 +12,8 @@
 struct parsed;
 
 /*
- * Parses `text`, NUL-terminated, as the scanner left it. The first fault goes
- * to `faults`: STATUS_INVALID. libconfuse's lexer is one for the whole process:
- * only one thread may parse.
+ * Parses `text`, NUL-terminated, as the scanner left it. STATUS_INVALID: the first fault went to `faults`. Only one
+ * thread may parse, as the whole process has a single libconfuse lexer.
  */
 MUST_USE enum status parse_text(const char *text, struct faults *faults, struct parsed **out_parsed);
 void parse_free(struct parsed **parsed);

@@ -10,12 +10,12 @@ static const char introduction[] =
 	"\n"
 	"Every option of `subgate.conf`, with its default. This page is made from `proxy/config/options.def`.\n"
 	"\n"
-	"A section is `NAME { option = value … }`; one with a title, such as `relay gmail { … }`, may be there "
+	"A section is `NAME { option = value … }`; one with a title, such as `relay gmail { … }`, may appear "
 	"several\n"
-	"times under different titles. Texts stand in double quotes (`\\\"` and `\\\\` inside), lists in braces:\n"
+	"times with different titles. Texts stand in double quotes (`\\\"` and `\\\\` inside), lists in braces:\n"
 	"`{\"a\", \"b\"}`. Durations are a number with `ms`, `s`, `m`, `h` or `d`, sizes one with `K`, `M`, `G` or `T` "
 	"(of\n"
-	"1024). `#`, `//` and `/* */` are comments. An option that is not known, or given twice, is an error, and so "
+	"1024). `#`, `//` and `/* */` are comments. An unknown option, or one given twice, is an error, and so "
 	"is\n"
 	"`${`: nothing is expanded. Relative paths are below the folder named in the table.\n";
 

@@ -1,6 +1,6 @@
 /*
- * What no single value shows: whether sections name each other rightly, and
- * whether what is asked for is safe. Adds faults, changes nothing.
+ * What no single value shows: whether sections name each other correctly, and whether what is asked for is safe. Adds
+ * faults, changes nothing.
  */
 #include <string.h>
 
@@ -30,11 +30,10 @@ static void check_global(struct load *load)
 	const struct config_global *global = &load->config->global;
 	if (!value_is_host(span_of(global->hostname)))
 		load_fault(load, "global", "", "hostname",
-			   "\"%.80s\" is not a host's name; expected one such as \"mail.example.com\"",
-			   global->hostname);
+			   "\"%.80s\" is not a host name; expected one such as \"mail.example.com\"", global->hostname);
 	if (is_given(global->user) && !value_is_name(span_of(global->user)))
 		load_fault(load, "global", "", "user",
-			   "\"%.80s\" is not a user's name; expected letters and digits, or \"\"", global->user);
+			   "\"%.80s\" is not a user name; expected letters and digits, or \"\"", global->user);
 	if (!is_given(global->state_dir))
 		load_fault(load, "global", "", "state_dir", "\"\" is no folder; expected a path");
 	if (!is_given(global->run_dir))
@@ -48,7 +47,7 @@ static void check_limits(struct load *load)
 		load_fault(load, "limits", "", "spool", "smaller than one message; expected at least message_size");
 }
 
-/* The name's form only: whether the machine knows it, config_check tells. */
+/* Only the form of the name: config_check finds out whether the machine knows it. */
 static void check_timezone(struct load *load)
 {
 	const char *name = load->config->quota_day.timezone;
@@ -96,7 +95,8 @@ static void check_networks(struct load *load, const struct config_listener *list
 		struct network network;
 		if (network_parse(span_of(list->items[i]), &network) != STATUS_OK)
 			load_fault(load, "listener", listener->name, option,
-				   "\"%.80s\" is not a network; expected one such as \"10.0.0.0/8\", no bit set behind "
+				   "\"%.80s\" is not a network; expected one such as \"10.0.0.0/8\", with no bit set "
+				   "after "
 				   "the prefix, or an address",
 				   list->items[i]);
 	}
@@ -123,7 +123,8 @@ static void check_listener(struct load *load, size_t index)
 	check_networks(load, listener, "proxy_protocol_from", &listener->proxy_protocol_from);
 	if (listener->legacy && listener->networks.count == 0)
 		load_fault(load, "listener", listener->name, "legacy",
-			   "TLS of old devices for everybody; expected networks = {\"…\"} with their addresses too");
+			   "this would offer old TLS to everybody; expected networks = {\"…\"} with the devices' "
+			   "addresses too");
 }
 
 static void check_listeners(struct load *load)
@@ -180,8 +181,7 @@ static void check_uri(struct load *load, const struct config_ldap *ldap, const c
 		load_fault(load, "ldap", ldap->name, "uri",
 			   "\"%.80s\" would send passwords unprotected; expected ldaps://, or starttls = true", uri);
 	else if (secure && ldap->starttls)
-		load_fault(load, "ldap", ldap->name, "starttls",
-			   "TLS is there already with ldaps://; expected false, or ldap://");
+		load_fault(load, "ldap", ldap->name, "starttls", "ldaps:// is TLS already; expected false, or ldap://");
 }
 
 static void check_directory(struct load *load, const struct config_ldap *ldap)
@@ -248,7 +248,7 @@ static void check_redis(struct load *load)
 		load_fault(load, "redis", "", "user", "no password for it; expected password_file");
 }
 
-/* ---- who may what */
+/* ---- who may do what */
 
 static void check_sender(struct load *load)
 {
@@ -257,7 +257,7 @@ static void check_sender(struct load *load)
 			   load->config->sender.delimiter);
 }
 
-/* A section that names nobody matches nobody; only `default` is for the others. */
+/* A section that names nobody matches nobody; `default` alone is for all others. */
 static void check_members(struct load *load, const char *section, const char *title, bool has_default,
 			  const struct config_list *users, const struct config_list *groups)
 {
@@ -314,7 +314,7 @@ static void check_relay_login(struct load *load, const struct config_relay *rela
 		rules_check_token_login(load, relay);
 	else if (is_given(relay->oauth))
 		load_fault(load, "relay", relay->name, "oauth",
-			   "tokens are no passwords; expected auth = \"xoauth2\" or \"oauthbearer\"");
+			   "a token is not a password; expected auth = \"xoauth2\" or \"oauthbearer\"");
 	else if (!is_given(relay->password_file))
 		load_fault(load, "relay", relay->name, "password_file",
 			   "no password to log in with; expected password_file, or auth = \"none\"");

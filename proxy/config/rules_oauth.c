@@ -1,6 +1,6 @@
 /*
- * Whether tokens can be got as configured: each grant has what it needs, and
- * nothing that it would ignore. Adds faults, changes nothing.
+ * Whether tokens can be obtained as configured: each grant has what it needs, and nothing that it would ignore. Adds
+ * faults, changes nothing.
  */
 #include <string.h>
 
@@ -27,7 +27,7 @@ void rules_check_token_login(struct load *load, const struct config_relay *relay
 			   "there is no oauth section \"%.80s\"; expected the name of one", relay->oauth);
 }
 
-/* One token for every mailbox is what a consent of one mailbox's owner is not. */
+/* The consent of one mailbox's owner gives no token for every mailbox. */
 void rules_check_per_sender(struct load *load, const struct config_relay *relay)
 {
 	const struct config_oauth *oauth =
@@ -45,20 +45,20 @@ void rules_check_per_sender(struct load *load, const struct config_relay *relay)
 			   relay->user);
 	if (is_given(relay->rewrite_sender))
 		load_fault(load, "relay", relay->name, "rewrite_sender",
-			   "the sender has a mailbox of his own with per_sender; expected one of both");
+			   "with per_sender, senders have mailboxes of their own; expected only one of the two");
 }
 
 /* ---- sections */
 
-static void want(struct load *load, const struct config_oauth *oauth, const char *option, const char *value,
-		 const char *what)
+static void require_option(struct load *load, const struct config_oauth *oauth, const char *option, const char *value,
+			   const char *what)
 {
 	if (!is_given(value))
 		load_fault(load, "oauth", oauth->name, option, "none; expected %s", what);
 }
 
-static void refuse(struct load *load, const struct config_oauth *oauth, const char *option, const char *value,
-		   const char *grant)
+static void refuse_option(struct load *load, const struct config_oauth *oauth, const char *option, const char *value,
+			  const char *grant)
 {
 	if (is_given(value))
 		load_fault(load, "oauth", oauth->name, option, "not used with grant = \"%s\"; expected \"\"", grant);
@@ -75,11 +75,11 @@ static void check_url(struct load *load, const struct config_oauth *oauth, const
 static void check_refresh_token(struct load *load, const struct config_oauth *oauth)
 {
 	static const char grant[] = "refresh_token";
-	want(load, oauth, "client_id", oauth->client_id, "the application's id");
+	require_option(load, oauth, "client_id", oauth->client_id, "the application's id");
 	if (oauth->provider == OAUTH_GOOGLE)
-		want(load, oauth, "client_secret_file", oauth->client_secret_file,
-		     "the application's secret, which Google wants");
-	refuse(load, oauth, "service_account_file", oauth->service_account_file, grant);
+		require_option(load, oauth, "client_secret_file", oauth->client_secret_file,
+			       "the application's secret, which Google requires");
+	refuse_option(load, oauth, "service_account_file", oauth->service_account_file, grant);
 	if (oauth->provider == OAUTH_CUSTOM && !is_given(oauth->refresh_token_file) && !is_given(oauth->device_url) &&
 	    !is_given(oauth->authorize_url))
 		load_fault(load, "oauth", oauth->name, "refresh_token_file",
@@ -93,10 +93,10 @@ static void check_client_credentials(struct load *load, const struct config_oaut
 	if (oauth->provider == OAUTH_GOOGLE)
 		load_fault(load, "oauth", oauth->name, "grant",
 			   "Google has none for mail; expected \"refresh_token\" or \"service_account\"");
-	want(load, oauth, "client_id", oauth->client_id, "the application's id");
-	want(load, oauth, "client_secret_file", oauth->client_secret_file, "the application's secret");
-	refuse(load, oauth, "service_account_file", oauth->service_account_file, grant);
-	refuse(load, oauth, "refresh_token_file", oauth->refresh_token_file, grant);
+	require_option(load, oauth, "client_id", oauth->client_id, "the application's id");
+	require_option(load, oauth, "client_secret_file", oauth->client_secret_file, "the application's secret");
+	refuse_option(load, oauth, "service_account_file", oauth->service_account_file, grant);
+	refuse_option(load, oauth, "refresh_token_file", oauth->refresh_token_file, grant);
 }
 
 static void check_service_account(struct load *load, const struct config_oauth *oauth)
@@ -105,22 +105,22 @@ static void check_service_account(struct load *load, const struct config_oauth *
 	if (oauth->provider == OAUTH_MICROSOFT)
 		load_fault(load, "oauth", oauth->name, "grant",
 			   "Microsoft has none; expected \"client_credentials\" or \"refresh_token\"");
-	want(load, oauth, "service_account_file", oauth->service_account_file, "the service account's key");
-	refuse(load, oauth, "client_id", oauth->client_id, grant);
-	refuse(load, oauth, "client_secret_file", oauth->client_secret_file, grant);
-	refuse(load, oauth, "refresh_token_file", oauth->refresh_token_file, grant);
+	require_option(load, oauth, "service_account_file", oauth->service_account_file, "the service account's key");
+	refuse_option(load, oauth, "client_id", oauth->client_id, grant);
+	refuse_option(load, oauth, "client_secret_file", oauth->client_secret_file, grant);
+	refuse_option(load, oauth, "refresh_token_file", oauth->refresh_token_file, grant);
 }
 
 static void check_provider(struct load *load, const struct config_oauth *oauth)
 {
 	if (oauth->provider == OAUTH_CUSTOM)
-		want(load, oauth, "token_url", oauth->token_url, "the address of the token endpoint");
+		require_option(load, oauth, "token_url", oauth->token_url, "the address of the token endpoint");
 	if (oauth->provider == OAUTH_MICROSOFT && !value_is_name(span_of(oauth->tenant)))
 		load_fault(load, "oauth", oauth->name, "tenant",
-			   "\"%.80s\" is no tenant; expected the directory's id, or a domain of it", oauth->tenant);
+			   "\"%.80s\" is not a tenant; expected the directory's id, or a domain of it", oauth->tenant);
 	if (oauth->provider != OAUTH_MICROSOFT && is_given(oauth->tenant))
 		load_fault(load, "oauth", oauth->name, "tenant",
-			   "Microsoft alone has tenants; expected \"\", or provider = \"microsoft\"");
+			   "only Microsoft has tenants; expected \"\", or provider = \"microsoft\"");
 }
 
 static void check_oauth(struct load *load, const struct config_oauth *oauth)

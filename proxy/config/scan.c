@@ -1,7 +1,6 @@
 /*
- * The scanner: bytes to tokens (comments and carriage returns become blanks
- * on the way), tokens to places. It owns the blanked text and the places, and
- * stops at the first fault.
+ * The scanner: bytes become tokens (comments and carriage returns become blanks on the way), and tokens become places.
+ * It owns the blanked text and the places, and stops at the first fault.
  */
 #include "config/scan.h"
 
@@ -30,10 +29,10 @@ struct scanner {
 	size_t capacity; /* of scan.places */
 };
 
-static enum status refuse(struct scanner *s, unsigned line, const char *format, ...)
+static enum status refuse_token(struct scanner *s, unsigned line, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
-static enum status refuse(struct scanner *s, unsigned line, const char *format, ...)
+static enum status refuse_token(struct scanner *s, unsigned line, const char *format, ...)
 {
 	va_list args;
 	va_start(args, format);
@@ -71,7 +70,7 @@ static enum status blank_block(struct scanner *s)
 	while (s->at < s->size && !looks_at(s, "*/"))
 		blank_byte(s);
 	if (s->at == s->size)
-		return refuse(s, line, "the comment that begins here has no end; expected \"*/\"");
+		return refuse_token(s, line, "the comment that begins here has no end; expected \"*/\"");
 	blank_byte(s);
 	blank_byte(s);
 	return STATUS_OK;
@@ -95,7 +94,7 @@ static enum status skip_blanks(struct scanner *s)
 
 /* ---- tokens */
 
-/* What a value may hold without quotes; libconfuse would take more, and drop some of it. */
+/* What a value may hold without quotes; libconfuse would accept more, and drop some of it. */
 static bool is_word_byte(char c)
 {
 	return ascii_is_alphanumeric(c) || (c != '\0' && strchr("-_.:", c));
@@ -110,19 +109,19 @@ static enum status read_quoted(struct scanner *s, struct token *token)
 		if (c == '\n' || c == '\r')
 			break;
 		if (ascii_is_control(c))
-			return refuse(s, s->line, "byte 0x%02x in a text; expected printable characters",
-				      (unsigned char)c);
+			return refuse_token(s, s->line, "byte 0x%02x in a text; expected printable characters",
+					    (unsigned char)c);
 		if (looks_at(s, "${"))
-			return refuse(s, s->line,
-				      "\"${\" in a text; variables are not expanded, expected the value itself");
+			return refuse_token(s, s->line,
+					    "\"${\" in a text; variables are not expanded, expected the value itself");
 		if (c != '\\')
 			continue;
 		s->at++;
 		if (s->at == s->size || (s->text[s->at] != '\\' && s->text[s->at] != quote))
-			return refuse(s, s->line, "a lone backslash in a text; expected \\\\ or \\%c", quote);
+			return refuse_token(s, s->line, "a lone backslash in a text; expected \\\\ or \\%c", quote);
 	}
 	if (s->at == s->size || s->text[s->at] != quote)
-		return refuse(s, s->line, "a text without an end; expected %c before the line ends", quote);
+		return refuse_token(s, s->line, "a text without an end; expected %c before the line ends", quote);
 	*token = (struct token){ TOKEN_QUOTED, { s->text + start, s->at - start }, s->line };
 	s->at++;
 	return STATUS_OK;
@@ -151,11 +150,11 @@ static enum status read_token(struct scanner *s, struct token *token)
 		return STATUS_OK;
 	}
 	if (s->at == 0 && strchr("\xEF\xFE\xFF", c) && c != '\0')
-		return refuse(s, s->line, "begins with a byte order mark; expected UTF-8, saved without one");
+		return refuse_token(s, s->line, "begins with a byte order mark; expected UTF-8, saved without one");
 	if (c == '\0' || !strchr("{}=,", c)) {
 		if (ascii_is_control(c) || (unsigned char)c >= 0x80)
-			return refuse(s, s->line, "byte 0x%02x has no place here", (unsigned char)c);
-		return refuse(s, s->line, "\"%c\" has no place here; a value that holds it wants quotes", c);
+			return refuse_token(s, s->line, "byte 0x%02x has no place here", (unsigned char)c);
+		return refuse_token(s, s->line, "\"%c\" has no place here; a value that holds it needs quotes", c);
 	}
 	*token = (struct token){ TOKEN_MARK, { s->text + s->at, 1 }, s->line };
 	s->at++;
@@ -172,12 +171,12 @@ static bool is_value(const struct token *token)
 	return token->kind == TOKEN_WORD || token->kind == TOKEN_QUOTED;
 }
 
-static enum status expect(struct scanner *s, const struct token *got, const char *expected)
+static enum status expect_token(struct scanner *s, const struct token *got, const char *expected)
 {
 	struct span shown = span_slice(got->text, 0, FAULT_QUOTED_BYTES);
-	return refuse(s, got->line,
-		      got->kind == TOKEN_END ? "%.*s; expected %s" : "\"%.*s\" is not expected here; expected %s",
-		      SPAN_ARGS(shown), expected);
+	return refuse_token(s, got->line,
+			    got->kind == TOKEN_END ? "%.*s; expected %s" : "\"%.*s\" is not expected here; expected %s",
+			    SPAN_ARGS(shown), expected);
 }
 
 /* ---- places */
@@ -185,7 +184,7 @@ static enum status expect(struct scanner *s, const struct token *got, const char
 static enum status add_place(struct scanner *s, const struct place *place)
 {
 	if (s->scan.count == PLACES_MAXIMUM)
-		return refuse(s, place->line, "more than %d options and sections", PLACES_MAXIMUM);
+		return refuse_token(s, place->line, "more than %d options and sections", PLACES_MAXIMUM);
 	if (s->scan.count == s->capacity) {
 		size_t capacity = s->capacity ? 2 * s->capacity : 64;
 		struct place *places = reallocarray(s->scan.places, capacity, sizeof(*places));
@@ -198,31 +197,31 @@ static enum status add_place(struct scanner *s, const struct place *place)
 	return STATUS_OK;
 }
 
-/* Behind "NAME = {". */
+/* After "NAME = {". */
 static enum status read_list(struct scanner *s)
 {
 	struct token token;
 	TRY(read_token(s, &token));
 	while (!is_mark(&token, '}')) {
 		if (!is_value(&token))
-			return expect(s, &token, "a value or } in the list");
+			return expect_token(s, &token, "a value or } in the list");
 		TRY(read_token(s, &token));
 		if (is_mark(&token, ','))
 			TRY(read_token(s, &token));
 		else if (!is_mark(&token, '}'))
-			return expect(s, &token, "a comma or } in the list");
+			return expect_token(s, &token, "a comma or } in the list");
 	}
 	return STATUS_OK;
 }
 
-/* Behind "NAME =". */
+/* After "NAME =". */
 static enum status read_value(struct scanner *s)
 {
 	struct token token;
 	TRY(read_token(s, &token));
 	if (is_mark(&token, '{'))
 		return read_list(s);
-	return is_value(&token) ? STATUS_OK : expect(s, &token, "a value");
+	return is_value(&token) ? STATUS_OK : expect_token(s, &token, "a value");
 }
 
 static enum status read_entry(struct scanner *s, const struct token *name, size_t within, bool *out_opened)
@@ -230,9 +229,9 @@ static enum status read_entry(struct scanner *s, const struct token *name, size_
 	struct place place = { .name = name->text, .line = name->line, .within = within };
 	struct token token;
 	if (name->kind != TOKEN_WORD)
-		return expect(s, name,
-			      within == PLACE_TOP ? "the name of an option or a section"
-						  : "the name of an option or }");
+		return expect_token(s, name,
+				    within == PLACE_TOP ? "the name of an option or a section"
+							: "the name of an option or }");
 	TRY(read_token(s, &token));
 	if (is_mark(&token, '=')) {
 		TRY(add_place(s, &place));
@@ -243,7 +242,7 @@ static enum status read_entry(struct scanner *s, const struct token *name, size_
 		TRY(read_token(s, &token));
 	}
 	if (!is_mark(&token, '{') || within != PLACE_TOP)
-		return expect(s, &token, within == PLACE_TOP ? "= or {" : "=");
+		return expect_token(s, &token, within == PLACE_TOP ? "= or {" : "=");
 	place.is_section = true;
 	*out_opened = true;
 	return add_place(s, &place);
@@ -257,8 +256,8 @@ static enum status read_all(struct scanner *s)
 		bool opened = false;
 		TRY(read_token(s, &token));
 		if (token.kind == TOKEN_END && within != PLACE_TOP)
-			return refuse(s, s->scan.places[within].line,
-				      "the section that begins here has no end; expected }");
+			return refuse_token(s, s->scan.places[within].line,
+					    "the section that begins here has no end; expected }");
 		if (token.kind == TOKEN_END)
 			return STATUS_OK;
 		if (is_mark(&token, '}') && within != PLACE_TOP) {
@@ -275,7 +274,7 @@ enum status scan_text(struct span text, struct faults *faults, struct scan *out_
 {
 	struct scanner s = { .size = text.size, .line = 1, .faults = faults };
 	if (text.size > SCAN_TEXT_MAXIMUM)
-		return refuse(&s, 1, "the file is too large; expected at most 1M");
+		return refuse_token(&s, 1, "the file is too large; expected at most 1M");
 	s.text = calloc(1, text.size + 1);
 	if (!s.text)
 		return STATUS_NO_MEMORY;

@@ -1,8 +1,7 @@
 /*
- * What comes before libconfuse: comments blanked out, everything refused
- * that libconfuse 3.3 would take in silence (a text or section without an end,
- * "${NAME}", stray bytes), and the place of each name, for messages and to find
- * what is given twice. Private to this room.
+ * What comes before libconfuse. Comments are blanked out; everything is refused that libconfuse 3.3 would accept in
+ * silence (a text or section without an end, "${NAME}", stray bytes); and the place of each name is noted, for messages
+ * and to find what is given twice. Private to this room.
  */
 #ifndef CONFIG_SCAN_H
 #define CONFIG_SCAN_H

@@ -35,7 +35,7 @@
 #define LIST(field, default_value, text) \
 	{ .name = #field, .kind = OPTION_LIST, .offset = offsetof(here, field), .value = default_value, .help = text },
 
-/* `here` tells the rows above which struct they are fields of. */
+/* `here` tells the rows above which struct their fields are in. */
 #define SECTION(section, plurality, text, options)                           \
 	static const struct config_option *options_of_##section(void)        \
 	{                                                                    \
@@ -85,10 +85,10 @@ const struct config_option *table_find_option(const struct config_section *secti
 	return NULL;
 }
 
-#define NEAR_NAME_BYTES 40 /* longer names are near to nothing */
-#define NEAR_DISTANCE 3    /* edits from which two names are strangers */
+#define NEAR_NAME_BYTES 40 /* longer names resemble nothing */
+#define NEAR_DISTANCE 3    /* from this many edits on, two names don't resemble each other */
 
-static size_t least(size_t a, size_t b)
+static size_t smaller_of(size_t a, size_t b)
 {
 	return a < b ? a : b;
 }
@@ -105,13 +105,13 @@ static size_t measure_distance(struct span a, struct span b)
 		for (size_t j = 1; j <= b.size; j++) {
 			size_t change = diagonal + (a.data[i - 1] == b.data[j - 1] ? 0 : 1);
 			diagonal = row[j];
-			row[j] = least(change, least(row[j], row[j - 1]) + 1);
+			row[j] = smaller_of(change, smaller_of(row[j], row[j - 1]) + 1);
 		}
 	}
 	return row[b.size];
 }
 
-static void consider(const char *candidate, struct span name, size_t *best, const char **nearest)
+static void consider_name(const char *candidate, struct span name, size_t *best, const char **nearest)
 {
 	if (strlen(candidate) > NEAR_NAME_BYTES)
 		return;
@@ -129,10 +129,10 @@ const char *table_find_nearest(const struct config_section *section, struct span
 	if (name.size > NEAR_NAME_BYTES)
 		return NULL;
 	for (const struct config_option *option = section->options(); option->name; option++)
-		consider(option->name, name, &best, &nearest);
+		consider_name(option->name, name, &best, &nearest);
 	if (section != &config_sections[SECTION_GLOBAL])
 		return nearest;
 	for (const struct config_section *other = &config_sections[SECTION_GLOBAL + 1]; other->name; other++)
-		consider(other->name, name, &best, &nearest);
+		consider_name(other->name, name, &best, &nearest);
 	return nearest;
 }

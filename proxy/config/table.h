@@ -1,7 +1,4 @@
-/*
- * options.def as rows: what the parser, the dump and the reference walk
- * over. Private to this room.
- */
+/* options.def as rows, for the parser, the dump and the reference. Private to this room. */
 #ifndef CONFIG_TABLE_H
 #define CONFIG_TABLE_H
 
@@ -66,7 +63,9 @@ extern const struct config_section config_sections[];
 /* NULL when there is none. */
 const struct config_section *table_find_section(struct span name);
 const struct config_option *table_find_option(const struct config_section *section, struct span name);
-/* The option of this section (at the top level: or the section) whose name is nearest to `name`, or NULL when none is near. */
+/*
+ * The option of this section (at the top level, or the section) with the name most like `name`; NULL: none is like it.
+ */
 const char *table_find_nearest(const struct config_section *section, struct span name);
 
 #endif

@@ -154,7 +154,7 @@ bool value_is_https_url(struct span text)
 	return rest.size > 0 && rest.data[0] != '/' && rest.data[0] != '?' && rest.data[0] != ':';
 }
 
-/* An address as bytes: family AF_INET or AF_INET6; 0 when it is none. */
+/* An address as bytes. The family is AF_INET or AF_INET6, or 0 if it is not an address. */
 static int parse_address(struct span text, unsigned char out_bytes[16])
 {
 	char copy[INET6_ADDRSTRLEN];

@@ -1,6 +1,6 @@
 /*
- * Values as text: our own readers for numbers, sizes, durations and the
- * like, as libconfuse reads "-010" as minus eight. Pure.
+ * Values as text. The readers of numbers, sizes, durations and the like are ours: libconfuse reads "-010" as minus
+ * eight. Pure.
  */
 #ifndef CONFIG_VALUES_H
 #define CONFIG_VALUES_H
@@ -25,7 +25,7 @@ struct span value_choice_name(const char *choices, unsigned index);
 
 /* A name for sections, users of the system and the like: 1 to 64 letters, digits, "-", "_" and ".". */
 bool value_is_name(struct span text);
-/* "https://HOST/PATH": printable ASCII, with neither user nor fragment in it. */
+/* "https://HOST/PATH": printable ASCII, without a user or a fragment. */
 bool value_is_https_url(struct span text);
 /* A host's name or address: letters, digits, ".", "-", "_" and ":". */
 bool value_is_host(struct span text);

@@ -1,4 +1,4 @@
-/* What is allowed, and may not be meant: told, and no fault. */
+/* What is allowed but may not be meant: a warning, not a fault. */
 #include <inttypes.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -20,9 +20,8 @@ static void warn_of_legacy(const struct config *config, FILE *out)
 		const struct config_listener *listener = &config->listener.items[i];
 		if (listener->legacy)
 			fprintf(out,
-				"%s:%u: warning: listener %s: legacy = true takes TLS 1.0 and 1.1, which are broken "
-				"(RFC "
-				"8996); passwords of its clients should be app passwords of theirs alone\n",
+				"%s:%u: warning: listener %s: legacy = true accepts TLS 1.0 and 1.1, which are broken "
+				"(RFC 8996); its clients should have app passwords of their own\n",
 				config->file, listener->line, listener->name);
 	}
 }
@@ -106,11 +105,11 @@ static void warn_of_networks(const struct config *config, FILE *out)
 	for (size_t i = 0; i < config->listener.count; i++) {
 		const struct config_listener *listener = &config->listener.items[i];
 		warn_of_strangers(config, listener, &listener->proxy_protocol_from, "proxy_protocol_from",
-				  "whoever connects may claim any client address; expected the load balancers alone",
+				  "whoever connects may claim any client address; expected only the load balancers",
 				  out);
 		if (listener->legacy)
 			warn_of_strangers(config, listener, &listener->networks, "networks",
-					  "TLS of old devices is for all of them; expected the devices' own", out);
+					  "old TLS is offered to all of them; expected only the devices'", out);
 	}
 }
 
@@ -119,8 +118,8 @@ static void warn_of_delimiter(const struct config *config, FILE *out)
 	char c = config->sender.delimiter[0];
 	if (c != '\0' && (ascii_is_alphanumeric(c) || c == '.' || c == '_' || (unsigned char)c >= 0x80))
 		fprintf(out,
-			"%s:%u: warning: sender.delimiter: \"%c\" stands in names too, so that the owner of ann@ may "
-			"send as ann%c… of any kind; expected \"+\"\n",
+			"%s:%u: warning: sender.delimiter: \"%c\" occurs in names, too: the owner of ann@ may then "
+			"send as any ann%c…; expected \"+\"\n",
 			config->file, config->sender.line, c, c);
 }
 

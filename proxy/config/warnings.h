@@ -6,7 +6,9 @@
 
 #include "config/config.h"
 
-/* "FILE:LINE: warning: …" of files and folders that others can write, and of secrets that may have been saved wrongly. */
+/*
+ * "FILE:LINE: warning: …" of files and folders that others can write, and of secrets that may have been saved wrongly.
+ */
 void warn_of_files(const struct config *config, FILE *out);
 
 #endif

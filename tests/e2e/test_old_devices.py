@@ -52,7 +52,7 @@ def test_check_warns_of_it_and_demands_networks(upstream, start):
     subgate.config.write_text(text + listener(free_port()))
     done = subgate.check()
     assert done.returncode == 0
-    assert ": warning: listener printers: legacy = true takes TLS 1.0" in done.stderr
+    assert ": warning: listener printers: legacy = true accepts TLS 1.0" in done.stderr
     subgate.config.write_text(text + listener(free_port(), networks=""))
     done = subgate.check()
     assert done.returncode == 1 and "expected networks" in done.stderr, done.stderr

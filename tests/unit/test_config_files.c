@@ -289,7 +289,7 @@ static void a_time_zone_must_be_known_here(void **state)
 {
 	(void)state;
 	assert_int_equal(check(CHECKED "quota_day { timezone = \"Europe/Nowhere\" }\n"), STATUS_INVALID);
-	assert_fault("8: quota_day.timezone: this machine knows no \"Europe/Nowhere\"; "
+	assert_fault("8: quota_day.timezone: this machine does not know \"Europe/Nowhere\"; "
 		     "expected a name below /usr/share/zoneinfo/");
 }
 

@@ -184,14 +184,14 @@ static const struct {
 	{ "hostname = 'x\n", "4: a text without an end; expected ' before the line ends\n" },
 	{ "hostname = \"a\\n\"\n", "4: a lone backslash in a text; expected \\\\ or \\\"\n" },
 	{ "hostname = \"${HOME}\"\n", "4: \"${\" in a text; variables are not expanded, expected the value itself\n" },
-	{ "hostname = ${HOME}\n", "4: \"$\" has no place here; a value that holds it wants quotes\n" },
+	{ "hostname = ${HOME}\n", "4: \"$\" has no place here; a value that holds it needs quotes\n" },
 	{ "hostname = \"a\tb\"\n", "4: byte 0x09 in a text; expected printable characters\n" },
 	{ "\n/* no end\n\n", "5: the comment that begins here has no end; expected \"*/\"\n" },
 	{ "limits {\n errors = 1\n", "4: the section that begins here has no end; expected }\n" },
 	{ "}\n", "4: \"}\" is not expected here; expected the name of an option or a section\n" },
 	{ "limits { limits { } }\n", "4: \"{\" is not expected here; expected =\n" },
-	{ "limits { errors += 1 }\n", "4: \"+\" has no place here; a value that holds it wants quotes\n" },
-	{ "include(\"/etc/passwd\")\n", "4: \"(\" has no place here; a value that holds it wants quotes\n" },
+	{ "limits { errors += 1 }\n", "4: \"+\" has no place here; a value that holds it needs quotes\n" },
+	{ "include(\"/etc/passwd\")\n", "4: \"(\" has no place here; a value that holds it needs quotes\n" },
 	{ "\"hostname\" = \"x\"\n",
 	  "4: \"hostname\" is not expected here; expected the name of an option or a section\n" },
 	{ "auth_ { a = {\"x\" \"y\"} }\n", "4: \"y\" is not expected here; expected a comma or } in the list\n" },
@@ -211,7 +211,7 @@ static const struct {
 	{ "relay \"a b\" { }\n",
 	  "4: relay: \"a b\" is not a name; expected 1 to 64 letters, digits, \"-\", \"_\" and \".\"\n" },
 	{ "relay { }\n", "4: relay: \"\" is not a name; expected 1 to 64 letters, digits, \"-\", \"_\" and \".\"\n" },
-	{ "tls|certificate = \"x\"\n", "4: \"|\" has no place here; a value that holds it wants quotes\n" },
+	{ "tls|certificate = \"x\"\n", "4: \"|\" has no place here; a value that holds it needs quotes\n" },
 	/* values: all of them, each at its own line */
 	{ "gates = -010\ndrain_timeout = 5\nlimits {\n/*\n*/ message_size = \"35X\"\n spool = 1\n}\n",
 	  "4: gates: \"-010\" is not a number from 0 to 256; expected digits alone\n"
@@ -230,7 +230,7 @@ static const struct {
 	  "4: audit.sync: \"always1\" is not known; expected \"none\", \"interval\" or \"always\"\n" },
 	/* what makes no sense together */
 	{ "hostname = \"a b\"\n",
-	  "4: hostname: \"a b\" is not a host's name; expected one such as \"mail.example.com\"\n" },
+	  "4: hostname: \"a b\" is not a host name; expected one such as \"mail.example.com\"\n" },
 	{ "limits { message_size = \"1G\" spool = \"1M\" }\n",
 	  "4: limits.spool: smaller than one message; expected at least message_size\n" },
 	{ "quota_day { timezone = \"../etc/passwd\" }\n",
@@ -244,10 +244,12 @@ static const struct {
 	  "4: listener b.address: \"127.0.0.1:465\" is listened on already\n" },
 	{ "listener b { address = {\"0.0.0.0:1\"} proxy_protocol_from = {\"10.0.0.0/8\", \"::1\", \"10.0.0.1/8\", "
 	  "\"lb\"} }\n",
-	  "4: listener b.proxy_protocol_from: \"10.0.0.1/8\" is not a network; expected one such as \"10.0.0.0/8\", no "
-	  "bit set behind the prefix, or an address\n"
-	  "4: listener b.proxy_protocol_from: \"lb\" is not a network; expected one such as \"10.0.0.0/8\", no bit set "
-	  "behind the prefix, or an address\n" },
+	  "4: listener b.proxy_protocol_from: \"10.0.0.1/8\" is not a network; expected one such as \"10.0.0.0/8\", "
+	  "with no "
+	  "bit set after the prefix, or an address\n"
+	  "4: listener b.proxy_protocol_from: \"lb\" is not a network; expected one such as \"10.0.0.0/8\", with no "
+	  "bit set "
+	  "after the prefix, or an address\n" },
 	{ "admin { http = \"0.0.0.0:80\" }\n", "4: admin.http: \"0.0.0.0:80\" is not a loopback address and port; "
 					       "expected one such as \"127.0.0.1:8587\"\n" },
 	{ "redis { server = \"rediss://h:1\" }\n", "4: redis.server: \"rediss://h:1\" is not a server; expected "
@@ -265,7 +267,7 @@ static const struct {
 	{ "ldap d { uri = {\"ldap://h\"}\nbase = \"dc=x\" }\n",
 	  "4: ldap d.uri: \"ldap://h\" would send passwords unprotected; expected ldaps://, or starttls = true\n" },
 	{ "ldap d { uri = {\"ldaps://h\"} base = \"dc=x\"\nstarttls = true }\n",
-	  "5: ldap d.starttls: TLS is there already with ldaps://; expected false, or ldap://\n" },
+	  "5: ldap d.starttls: ldaps:// is TLS already; expected false, or ldap://\n" },
 	{ "ldap d { uri = {\"http://h\"} base = \"dc=x\" filter = \"(uid=x)\"\nbind_dn = \"cn=a\" }\n",
 	  "4: ldap d.uri: \"http://h\" is not a directory's address; expected \"ldaps://HOST\"\n"
 	  "4: ldap d.filter: without %u it finds the same entry for everyone; expected %u\n"
@@ -301,7 +303,7 @@ static const struct {
 	  "5: relay b.password_file: a token takes its place; expected \"\", or auth = \"plain\"\n"
 	  "5: relay b.oauth: there is no oauth section \"o\"; expected the name of one\n"
 	  "6: relay c.oauth: no tokens to log in with; expected the name of an oauth section\n"
-	  "7: relay d.oauth: tokens are no passwords; expected auth = \"xoauth2\" or \"oauthbearer\"\n" },
+	  "7: relay d.oauth: a token is not a password; expected auth = \"xoauth2\" or \"oauthbearer\"\n" },
 	{ "oauth a { tenant = \"x\" client_id = \"id\" }\n"
 	  "oauth b { provider = \"microsoft\" grant = \"client_credentials\" refresh_token_file = \"f\" }\n"
 	  "oauth c { provider = \"custom\" client_id = \"id\" }\n"
@@ -309,9 +311,9 @@ static const struct {
 	  "oauth e { grant = \"client_credentials\" client_id = \"id\" client_secret_file = \"f\" }\n"
 	  "oauth f { client_id = \"id\" client_secret_file = \"f\" token_url = \"http://x/\" device_url = "
 	  "\"https://u@x/\" authorize_url = \"https:///x\" }\n",
-	  "4: oauth a.tenant: Microsoft alone has tenants; expected \"\", or provider = \"microsoft\"\n"
-	  "4: oauth a.client_secret_file: none; expected the application's secret, which Google wants\n"
-	  "5: oauth b.tenant: \"\" is no tenant; expected the directory's id, or a domain of it\n"
+	  "4: oauth a.tenant: only Microsoft has tenants; expected \"\", or provider = \"microsoft\"\n"
+	  "4: oauth a.client_secret_file: none; expected the application's secret, which Google requires\n"
+	  "5: oauth b.tenant: \"\" is not a tenant; expected the directory's id, or a domain of it\n"
 	  "5: oauth b.client_id: none; expected the application's id\n"
 	  "5: oauth b.client_secret_file: none; expected the application's secret\n"
 	  "5: oauth b.refresh_token_file: not used with grant = \"client_credentials\"; expected \"\"\n"
