@@ -4,7 +4,7 @@
 
 #include "relay/upstream/private.h"
 
-static struct upstream_account *make(struct upstream_pool *pool, struct span mailbox)
+static struct upstream_account *make_account(struct upstream_pool *pool, struct span mailbox)
 {
 	const struct config_relay *relay = pool->relay;
 	struct upstream_account *account = calloc(1, sizeof(*account) + mailbox.size + 1);
@@ -28,7 +28,7 @@ struct upstream_account *upstream_account_hold(struct upstream_pool *pool, struc
 			break;
 	}
 	if (account == NULL)
-		account = make(pool, mailbox);
+		account = make_account(pool, mailbox);
 	if (account)
 		account->users++;
 	return account;

@@ -100,7 +100,7 @@ void upstream_backoff_make_keys(struct upstream_account *account)
 }
 
 /* What is this process's own fault is no other's concern. */
-static struct backoffs *backoffs_for(const struct upstream_account *account, enum upstream_backoff backoff)
+static struct backoffs *memory_of(const struct upstream_account *account, enum upstream_backoff backoff)
 {
 	const struct upstream_pool *pool = account->pool;
 	return kinds[backoff].scope == SCOPE_PROCESS ? pool->own_backoffs : pool->options.backoffs;
@@ -108,10 +108,10 @@ static struct backoffs *backoffs_for(const struct upstream_account *account, enu
 
 static uint64_t left_ms(const struct upstream_account *account, enum upstream_backoff backoff)
 {
-	return backoffs_left_ms(backoffs_for(account, backoff), account->keys[backoff]);
+	return backoffs_left_ms(memory_of(account, backoff), account->keys[backoff]);
 }
 
-static struct upstream_account *configured(const struct upstream_pool *pool)
+static struct upstream_account *configured_account(const struct upstream_pool *pool)
 {
 	return TAILQ_FIRST(&pool->accounts);
 }
@@ -119,8 +119,8 @@ static struct upstream_account *configured(const struct upstream_pool *pool)
 /* ---- what we back off from now */
 
 /* The one of [from, to) that ends last. */
-static enum upstream_backoff find(const struct upstream_account *account, enum upstream_backoff from,
-				  enum upstream_backoff to)
+static enum upstream_backoff find_longest(const struct upstream_account *account, enum upstream_backoff from,
+					  enum upstream_backoff to)
 {
 	enum upstream_backoff found = UPSTREAM_BACKOFF_NONE;
 	uint64_t longest_ms = 0;
@@ -139,7 +139,7 @@ static enum upstream_backoff find_unproven(const struct upstream_account *accoun
 					   enum upstream_backoff to)
 {
 	for (enum upstream_backoff backoff = from; backoff < to; backoff++) {
-		if (backoffs_length_ms(backoffs_for(account, backoff), account->keys[backoff]))
+		if (backoffs_length_ms(memory_of(account, backoff), account->keys[backoff]))
 			return backoff;
 	}
 	return UPSTREAM_BACKOFF_NONE;
@@ -147,8 +147,8 @@ static enum upstream_backoff find_unproven(const struct upstream_account *accoun
 
 void upstream_backoff_survey(struct upstream_account *account)
 {
-	account->opening_backoff = find(account, UPSTREAM_BACKOFF_CONNECT, FIRST_SENDING);
-	account->sending_backoff = find(account, FIRST_SENDING, UPSTREAM_BACKOFF_KINDS);
+	account->opening_backoff = find_longest(account, UPSTREAM_BACKOFF_CONNECT, FIRST_SENDING);
+	account->sending_backoff = find_longest(account, FIRST_SENDING, UPSTREAM_BACKOFF_KINDS);
 	account->on_probation = account->sending_backoff == UPSTREAM_BACKOFF_NONE &&
 				find_unproven(account, FIRST_SENDING, UPSTREAM_BACKOFF_PAUSED) != UPSTREAM_BACKOFF_NONE;
 }
@@ -164,7 +164,7 @@ enum upstream_class upstream_backoff_explain(const struct upstream_account *acco
 {
 	const struct upstream_pool *pool = account->pool;
 	char reason[BACKOFF_REASON_SIZE];
-	backoffs_reason(backoffs_for(account, backoff), account->keys[backoff], reason);
+	backoffs_reason(memory_of(account, backoff), account->keys[backoff], reason);
 	if (pool->backoff_is_news && pool->last_error[0])
 		snprintf(out_reason, UPSTREAM_REASON_SIZE, "%s", pool->last_error);
 	else
@@ -174,13 +174,13 @@ enum upstream_class upstream_backoff_explain(const struct upstream_account *acco
 
 void upstream_backoff_show(const struct upstream_pool *pool, struct upstream_pool_state *state)
 {
-	const struct upstream_account *account = configured(pool);
+	const struct upstream_account *account = configured_account(pool);
 	state->paused = left_ms(account, UPSTREAM_BACKOFF_PAUSED) != 0;
-	state->backoff = find(account, UPSTREAM_BACKOFF_CONNECT, UPSTREAM_BACKOFF_PAUSED);
+	state->backoff = find_longest(account, UPSTREAM_BACKOFF_CONNECT, UPSTREAM_BACKOFF_PAUSED);
 	if (state->backoff == UPSTREAM_BACKOFF_NONE)
 		state->backoff = find_unproven(account, UPSTREAM_BACKOFF_CONNECT, UPSTREAM_BACKOFF_PAUSED);
 	state->backoff_left_ms = left_ms(account, state->backoff);
-	backoffs_reason(backoffs_for(account, state->backoff), account->keys[state->backoff], state->backoff_reason);
+	backoffs_reason(memory_of(account, state->backoff), account->keys[state->backoff], state->backoff_reason);
 	for (account = TAILQ_FIRST(&pool->accounts); account; account = TAILQ_NEXT(account, in_pool)) {
 		if (account->mailbox[0] == '\0')
 			continue;
@@ -190,7 +190,7 @@ void upstream_backoff_show(const struct upstream_pool *pool, struct upstream_poo
 
 /* ---- how a back-off begins and ends */
 
-static void note(struct upstream_pool *pool, const char *reason)
+static void note_error(struct upstream_pool *pool, const char *reason)
 {
 	snprintf(pool->last_error, sizeof(pool->last_error), "%s", reason);
 	upstream_pool_wake(pool);
@@ -203,15 +203,15 @@ static void begin_backoff(struct upstream_account *account, enum upstream_backof
 	struct upstream_pool *pool = account->pool;
 	uint64_t ms = hint_ms < kinds[kind].hint_ms ? hint_ms : kinds[kind].hint_ms;
 	if (ms == 0)
-		ms = backoffs_begin_longer(backoffs_for(account, kind), account->keys[kind], kinds[kind].first_ms,
+		ms = backoffs_begin_longer(memory_of(account, kind), account->keys[kind], kinds[kind].first_ms,
 					   kinds[kind].most_ms, reason);
 	else if (left_ms(account, kind) == 0)
-		backoffs_begin(backoffs_for(account, kind), account->keys[kind], ms, reason);
+		backoffs_begin(memory_of(account, kind), account->keys[kind], ms, reason);
 	else
 		ms = 0;
 	if (ms == 0)
 		return; /* what was under way fails for the same reason, and is no other failure */
-	note(pool, reason);
+	note_error(pool, reason);
 	if (kind < FIRST_SENDING) {
 		pool->proven = false;
 		pool->backoff_is_news = true;
@@ -223,12 +223,12 @@ static void begin_backoff(struct upstream_account *account, enum upstream_backof
 
 void upstream_backoff_connecting(struct upstream_pool *pool, const char *reason)
 {
-	begin_backoff(configured(pool), UPSTREAM_BACKOFF_CONNECT, 0, reason);
+	begin_backoff(configured_account(pool), UPSTREAM_BACKOFF_CONNECT, 0, reason);
 }
 
 void upstream_backoff_ours(struct upstream_pool *pool, const char *reason)
 {
-	begin_backoff(configured(pool), UPSTREAM_BACKOFF_OURS, 0, reason);
+	begin_backoff(configured_account(pool), UPSTREAM_BACKOFF_OURS, 0, reason);
 }
 
 void upstream_backoff_login(struct upstream_account *account, const char *reason)
@@ -241,18 +241,18 @@ bool upstream_backoff_allows_login(const struct upstream_account *account)
 	return left_ms(account, UPSTREAM_BACKOFF_LOGIN) == 0;
 }
 
-static void end(const struct upstream_account *account, enum upstream_backoff kind)
+static void end_backoff(const struct upstream_account *account, enum upstream_backoff kind)
 {
-	backoffs_end(backoffs_for(account, kind), account->keys[kind]);
+	backoffs_end(memory_of(account, kind), account->keys[kind]);
 }
 
 void upstream_backoff_on_login(struct upstream_account *account)
 {
 	account->pool->proven = true;
 	account->pool->last_error[0] = '\0';
-	end(account, UPSTREAM_BACKOFF_CONNECT);
-	end(account, UPSTREAM_BACKOFF_OURS);
-	end(account, UPSTREAM_BACKOFF_LOGIN);
+	end_backoff(account, UPSTREAM_BACKOFF_CONNECT);
+	end_backoff(account, UPSTREAM_BACKOFF_OURS);
+	end_backoff(account, UPSTREAM_BACKOFF_LOGIN);
 }
 
 static enum upstream_backoff kind_of(enum upstream_class class, unsigned code)
@@ -313,13 +313,13 @@ void upstream_backoff_on_accepted(struct upstream_account *account)
 	for (size_t i = 0; i < sizeof(proven) / sizeof(proven[0]); i++) {
 		/* One that begins while this message was under way stands. */
 		if (left_ms(account, proven[i]) == 0)
-			end(account, proven[i]);
+			end_backoff(account, proven[i]);
 	}
 }
 
 void upstream_pool_pause(struct upstream_pool *pool)
 {
-	const struct upstream_account *account = configured(pool);
+	const struct upstream_account *account = configured_account(pool);
 	backoffs_begin(pool->options.backoffs, account->keys[UPSTREAM_BACKOFF_PAUSED], BACKOFF_UNTIL_ENDED,
 		       "paused by an administrator");
 	upstream_pool_wake(pool);
@@ -331,7 +331,7 @@ void upstream_pool_resume(struct upstream_pool *pool)
 	pool->silences = 0;
 	for (account = TAILQ_FIRST(&pool->accounts); account; account = TAILQ_NEXT(account, in_pool)) {
 		for (enum upstream_backoff kind = UPSTREAM_BACKOFF_CONNECT; kind < UPSTREAM_BACKOFF_KINDS; kind++)
-			end(account, kind);
+			end_backoff(account, kind);
 	}
 	upstream_pool_wake(pool);
 }

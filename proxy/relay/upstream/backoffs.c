@@ -50,7 +50,7 @@ static uint64_t now_ms(const struct backoffs *backoffs)
 /* ---- the mapping */
 
 /* Room on disk first: a hole that can't be filled would be a bus error. */
-static enum status map(struct backoffs *backoffs, int fd)
+static enum status map_file(struct backoffs *backoffs, int fd)
 {
 	size_t size = ENTRIES * sizeof(struct entry);
 	struct stat info;
@@ -71,7 +71,7 @@ static enum status map(struct backoffs *backoffs, int fd)
 enum status backoffs_create(struct loop *loop, int fd, struct backoffs **out_backoffs)
 {
 	struct backoffs *backoffs = calloc(1, sizeof(*backoffs));
-	enum status status = backoffs ? map(backoffs, fd) : STATUS_NO_MEMORY;
+	enum status status = backoffs ? map_file(backoffs, fd) : STATUS_NO_MEMORY;
 	if (fd >= 0)
 		close(fd);
 	if (status != STATUS_OK) {
@@ -109,15 +109,15 @@ uint64_t backoffs_key(const char *fact, const char *host, const char *name)
 	return key > MAGIC || key < MAGIC ? key : 0;
 }
 
-static struct entry *place(const struct backoffs *backoffs, uint64_t key, size_t probe)
+static struct entry *entry_at(const struct backoffs *backoffs, uint64_t key, size_t probe)
 {
 	return &backoffs->entries[1 + (key + probe) % (ENTRIES - 1)];
 }
 
-static struct entry *find(const struct backoffs *backoffs, uint64_t key)
+static struct entry *find_entry(const struct backoffs *backoffs, uint64_t key)
 {
 	for (size_t i = 0; key && i < PROBES; i++) {
-		struct entry *entry = place(backoffs, key, i);
+		struct entry *entry = entry_at(backoffs, key, i);
 		if (atomic_load(&entry->key) == key)
 			return entry;
 	}
@@ -129,7 +129,7 @@ static struct entry *make_room(struct backoffs *backoffs, uint64_t key)
 {
 	struct entry *first = NULL;
 	for (size_t i = 0; i < PROBES; i++) {
-		struct entry *entry = place(backoffs, key, i);
+		struct entry *entry = entry_at(backoffs, key, i);
 		uint64_t none = 0;
 		if (atomic_compare_exchange_strong(&entry->key, &none, key))
 			return entry;
@@ -146,7 +146,7 @@ static struct entry *make_room(struct backoffs *backoffs, uint64_t key)
 
 uint64_t backoffs_left_ms(const struct backoffs *backoffs, uint64_t key)
 {
-	const struct entry *entry = find(backoffs, key);
+	const struct entry *entry = find_entry(backoffs, key);
 	uint64_t until_ms = entry ? atomic_load(&entry->until_ms) : 0;
 	uint64_t now = now_ms(backoffs);
 	if (until_ms == BACKOFF_UNTIL_ENDED)
@@ -156,14 +156,14 @@ uint64_t backoffs_left_ms(const struct backoffs *backoffs, uint64_t key)
 
 uint64_t backoffs_length_ms(const struct backoffs *backoffs, uint64_t key)
 {
-	const struct entry *entry = find(backoffs, key);
+	const struct entry *entry = find_entry(backoffs, key);
 	uint64_t length_ms = entry ? atomic_load(&entry->length_ms) : 0;
 	return length_ms < BACKOFF_MAXIMUM_MS ? length_ms : BACKOFF_MAXIMUM_MS;
 }
 
 void backoffs_reason(const struct backoffs *backoffs, uint64_t key, char out_reason[BACKOFF_REASON_SIZE])
 {
-	const struct entry *entry = find(backoffs, key);
+	const struct entry *entry = find_entry(backoffs, key);
 	size_t i = 0;
 	for (; entry && i < BACKOFF_REASON_SIZE - 1 && entry->reason[i]; i++)
 		out_reason[i] = entry->reason[i] < ' ' || entry->reason[i] > '~' ? ' ' : entry->reason[i];
@@ -172,7 +172,7 @@ void backoffs_reason(const struct backoffs *backoffs, uint64_t key, char out_rea
 
 void backoffs_begin(struct backoffs *backoffs, uint64_t key, uint64_t ms, const char *reason)
 {
-	struct entry *entry = find(backoffs, key);
+	struct entry *entry = find_entry(backoffs, key);
 	if (entry == NULL && key)
 		entry = make_room(backoffs, key);
 	if (entry == NULL)
@@ -186,7 +186,7 @@ void backoffs_begin(struct backoffs *backoffs, uint64_t key, uint64_t ms, const 
 
 void backoffs_end(struct backoffs *backoffs, uint64_t key)
 {
-	struct entry *entry = find(backoffs, key);
+	struct entry *entry = find_entry(backoffs, key);
 	if (entry == NULL)
 		return;
 	atomic_store(&entry->until_ms, 0);

@@ -72,7 +72,7 @@ void upstream_connection_unequipped(struct upstream_connection *c, const char *r
 static void connect_next(struct upstream_connection *c);
 
 /* The address that was tried goes to the end for a while: one that hangs would cost each connection its share of the time. */
-static void shun(const struct upstream_connection *c)
+static void shun_address(const struct upstream_connection *c)
 {
 	c->pool->shunned = c->addresses.endpoints[c->next_address - 1];
 	c->pool->shunned_until_ms = loop_now_ms(c->pool->loop) + SHUN_MS;
@@ -97,7 +97,7 @@ void upstream_connection_lost(struct upstream_connection *c, const char *reason)
 	} else if (!was_greeted && c->next_address < c->addresses.count) {
 		log_info("relay %s: %s: %s; trying its next address", c->pool->relay->name, c->host, reason);
 		upstream_trial_trace(c, "* %s", reason);
-		shun(c);
+		shun_address(c);
 		stream_free(&c->stream);
 		connect_next(c);
 	} else {
@@ -401,7 +401,7 @@ static void on_resolved(void *context, const struct resolver_answer *answer)
 	upstream_connection_unusable(c, reason);
 }
 
-static enum status resolve(struct upstream_connection *c)
+static enum status resolve_host(struct upstream_connection *c)
 {
 	const struct config_relay *relay = c->pool->relay;
 	struct resolution *resolution = NULL;
@@ -429,7 +429,7 @@ struct upstream_connection *upstream_connection_open_for(struct upstream_account
 		c->slot = slot;
 		c->trial = trial;
 		account->users++;
-		if (resolve(c) == STATUS_OK)
+		if (resolve_host(c) == STATUS_OK)
 			return c;
 		account->users--;
 	}

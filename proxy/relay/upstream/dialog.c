@@ -74,19 +74,11 @@ static enum status write_rcpt(const struct upstream *u, const struct upstream_rc
 	return buf_append_text(out, "\r\n");
 }
 
-/* ---- what the relay said it takes (RFC 9422) */
-
-/* Decides about the next one. */
-static void note_surplus(struct upstream *u, struct upstream_rcpt *rcpt)
-{
-	const struct upstream_features *features = &u->connection->features;
-	rcpt->surplus = features->rcpt_limit && u->asked >= features->rcpt_limit;
-}
-
 /* As many commands as the relay may have unanswered. */
 static enum status write_window(struct upstream *u, struct buf *out)
 {
-	size_t window = u->connection->features.pipelining ? PIPELINE_WINDOW : 1;
+	const struct upstream_features *features = &u->connection->features;
+	size_t window = features->pipelining ? PIPELINE_WINDOW : 1;
 	if (!u->mail_written) {
 		TRY(write_mail(u, out));
 		u->mail_written = true;
@@ -94,7 +86,7 @@ static enum status write_window(struct upstream *u, struct buf *out)
 	}
 	while (u->outstanding < window && (u->written = next_rcpt(u, u->written)) < u->count) {
 		struct upstream_rcpt *rcpt = &u->rcpts[u->written];
-		note_surplus(u, rcpt);
+		rcpt->surplus = features->rcpt_limit && u->asked >= features->rcpt_limit;
 		if (!rcpt->surplus) {
 			TRY(write_rcpt(u, rcpt, out));
 			u->asked++;

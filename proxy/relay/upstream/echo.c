@@ -53,7 +53,7 @@ static void take_out_half(struct upstream_plain *plain, struct span half)
 }
 
 /* Without quotes and backslashes, as servers keep it (RFC 5321, 4.1.2). */
-static struct span unquote(struct span local_part, char *out_bytes)
+static struct span unquote_local_part(struct span local_part, char *out_bytes)
 {
 	size_t size = 0;
 	bool is_quoted = local_part.size > 1 && local_part.data[0] == '"';
@@ -76,7 +76,7 @@ void upstream_plain_take_out(struct upstream_plain *plain, struct span address)
 	struct span local_part = span_slice(address, 0, at ? at - 1 : address.size);
 	struct span domain = span_slice(address, at ? at : address.size, address.size);
 	take_out(plain, address);
-	struct span name = unquote(local_part, unquoted);
+	struct span name = unquote_local_part(local_part, unquoted);
 	size_t rest = address.size - local_part.size; /* the @ and the domain */
 	memcpy(unquoted + name.size, address.data + local_part.size, rest);
 	take_out(plain, (struct span){ unquoted, name.size + rest });

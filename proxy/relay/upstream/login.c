@@ -20,7 +20,7 @@
 #define RESPONSE_MAXIMUM 12288 /* bytes of a line within AUTH, its end included: RFC 4954, 4 */
 #define AUTH_MAXIMUM 131072    /* bytes: the largest secret in base64 */
 
-static void fail(struct upstream_connection *c, const char *what, const struct reply *reply)
+static void fail_with_reason(struct upstream_connection *c, const char *what, const struct reply *reply)
 {
 	char reason[UPSTREAM_REASON_SIZE];
 	upstream_describe(reason, what, reply);
@@ -46,7 +46,7 @@ void upstream_login_on_greeting(struct upstream_connection *c, const struct repl
 	if (reply->code == 220)
 		upstream_login_say_ehlo(c);
 	else
-		fail(c, "greeting", reply);
+		fail_with_reason(c, "greeting", reply);
 }
 
 static void become_ready(struct upstream_connection *c)
@@ -93,13 +93,13 @@ void upstream_login_on_ehlo(struct upstream_connection *c, const struct reply *r
 {
 	const struct config_relay *relay = c->pool->relay;
 	if (reply->code != 250) {
-		fail(c, "EHLO refused", reply);
+		fail_with_reason(c, "EHLO refused", reply);
 		return;
 	}
 	upstream_features_read(reply->text, &c->features);
 	if (relay->tls == RELAY_TLS_STARTTLS && !stream_is_secure(c->stream)) {
 		if (!c->features.starttls) {
-			fail(c, "STARTTLS is not offered, and nothing goes without it", NULL);
+			fail_with_reason(c, "STARTTLS is not offered, and nothing goes without it", NULL);
 			return;
 		}
 		upstream_connection_set_state(c, CONNECTION_STARTTLS);
@@ -107,7 +107,8 @@ void upstream_login_on_ehlo(struct upstream_connection *c, const struct reply *r
 	} else if (relay->auth == RELAY_AUTH_NONE) {
 		become_ready(c);
 	} else if (!may_send_secrets(c)) {
-		fail(c, "tls_verify = false: no password goes to a relay whose certificate is not verified", NULL);
+		fail_with_reason(c, "tls_verify = false: no password goes to a relay whose certificate is not verified",
+				 NULL);
 	} else {
 		upstream_login_ask_credential(c);
 	}
@@ -117,17 +118,17 @@ void upstream_login_on_starttls(struct upstream_connection *c, const struct repl
 {
 	const struct config_relay *relay = c->pool->relay;
 	if (reply->code != 220) {
-		fail(c, "STARTTLS refused", reply);
+		fail_with_reason(c, "STARTTLS refused", reply);
 		return;
 	}
 	if (buf_size(stream_input(c->stream))) {
-		fail(c, "bytes behind the reply to STARTTLS: somebody tampers with this connection", NULL);
+		fail_with_reason(c, "bytes behind the reply to STARTTLS: somebody tampers with this connection", NULL);
 		return;
 	}
 	const char *name = relay->tls_name[0] ? relay->tls_name : relay->host;
 	upstream_connection_set_state(c, CONNECTION_SECURING);
 	if (stream_secure_client(c->stream, c->pool->tls, span_of(name)) != STATUS_OK)
-		fail(c, "TLS can't begin", NULL);
+		fail_with_reason(c, "TLS can't begin", NULL);
 }
 
 /* ---- AUTH */
@@ -139,17 +140,12 @@ void upstream_login_wipe(struct upstream_connection *c)
 	secret_wipe(&c->blob);
 }
 
-static enum status make_secret(const struct buf *b, struct secret *out_secret)
-{
-	return secret_from_span(buf_span(b), out_secret);
-}
-
 static enum status make_base64(struct span bytes, struct secret *out_secret)
 {
 	BUF_AUTO struct buf text;
 	buf_init_sensitive(&text, AUTH_MAXIMUM);
 	TRY(base64_encode(bytes, &text));
-	return make_secret(&text, out_secret);
+	return secret_from_span(buf_span(&text), out_secret);
 }
 
 /* RFC 4616: authorization identity (none), NUL, user, NUL, password. */
@@ -306,7 +302,7 @@ static void take_refusal(struct upstream_connection *c, const struct reply *repl
 	/* RFC 5321, 3.8: 421 is about the connection, whatever was said before; what is no refusal answers something else. */
 	if (reply->code == 421 || reply->code < 400) {
 		upstream_pool_count_login(c->pool, STATS_RESULT_FAILED);
-		fail(c, "login", &shown);
+		fail_with_reason(c, "login", &shown);
 		return;
 	}
 	if (upstream_oauth_begin_anew(c, &shown))

@@ -55,7 +55,7 @@ static void count_by_account(struct upstream_pool *pool)
 	}
 }
 
-static void survey(struct upstream_pool *pool)
+static void survey_accounts(struct upstream_pool *pool)
 {
 	struct upstream_account *account;
 	for (account = TAILQ_FIRST(&pool->accounts); account; account = TAILQ_NEXT(account, in_pool)) {
@@ -66,7 +66,7 @@ static void survey(struct upstream_pool *pool)
 	upstream_neighbours_survey(pool);
 }
 
-static void publish(const struct upstream_pool *pool)
+static void publish_counts(const struct upstream_pool *pool)
 {
 	struct upstream_tally tally = count_connections(pool);
 	unsigned label = pool->options.relay_index * 8;
@@ -92,7 +92,7 @@ void upstream_pool_distrust_idle(struct upstream_pool *pool)
 
 /* ---- the turn */
 
-static void reap(struct upstream_pool *pool)
+static void reap_closed(struct upstream_pool *pool)
 {
 	struct upstream_connection *c = TAILQ_FIRST(&pool->connections);
 	while (c) {
@@ -318,8 +318,8 @@ static void run_turn(void *context)
 {
 	struct upstream_pool *pool = context;
 	uint64_t next_ms = UINT64_MAX;
-	reap(pool);
-	survey(pool);
+	reap_closed(pool);
+	survey_accounts(pool);
 	refuse_in_backoff(pool);
 	upstream_neighbours_give(pool);
 	place_waiting(pool);
@@ -334,7 +334,7 @@ static void run_turn(void *context)
 	upstream_neighbours_ask(pool);
 	pool->backoff_is_news = false;
 	set_timer(pool, next_ms);
-	publish(pool);
+	publish_counts(pool);
 	tell_owners(pool);
 	upstream_trials_tell(pool);
 }
@@ -412,8 +412,8 @@ void upstream_pool_free(struct upstream_pool **pool)
 		upstream_connection_close(c);
 	while (!TAILQ_EMPTY(&gone->attempts))
 		upstream_free(TAILQ_FIRST(&gone->attempts));
-	reap(gone);
-	publish(gone);
+	reap_closed(gone);
+	publish_counts(gone);
 	struct upstream_account *configured = TAILQ_FIRST(&gone->accounts);
 	upstream_account_release(&configured);
 	loop_forget_turn_end(gone->loop, &gone->turn);

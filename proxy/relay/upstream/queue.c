@@ -16,7 +16,7 @@ static uint64_t next_turn(const struct upstream *u)
 	return u->pool->turn_now;
 }
 
-static void count(struct upstream *u)
+static void count_waiting(struct upstream *u)
 {
 	u->pool->waiting_count++;
 	u->account->waiting++;
@@ -26,7 +26,7 @@ void upstream_queue_enter(struct upstream *u)
 {
 	struct upstream *other;
 	u->turn = next_turn(u);
-	count(u);
+	count_waiting(u);
 	for (other = TAILQ_LAST(&u->pool->waiting, upstreams); other;
 	     other = TAILQ_PREV(other, upstreams, in_waiting)) {
 		if (other->turn <= u->turn) {
@@ -40,7 +40,7 @@ void upstream_queue_enter(struct upstream *u)
 void upstream_queue_enter_first(struct upstream *u)
 {
 	u->turn = 0;
-	count(u);
+	count_waiting(u);
 	TAILQ_INSERT_HEAD(&u->pool->waiting, u, in_waiting);
 }
 

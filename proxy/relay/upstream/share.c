@@ -57,7 +57,7 @@ void upstream_share_give(struct upstream *u)
 		u->share->carried--;
 }
 
-static bool allows(size_t held, size_t connections, size_t carried)
+static bool may_hold_more(size_t held, size_t connections, size_t carried)
 {
 	size_t left = carried < connections ? connections - carried : 0;
 	return held == 0 || (left >= 2 && held < 2 * left);
@@ -66,7 +66,7 @@ static bool allows(size_t held, size_t connections, size_t carried)
 bool upstream_share_allows(const struct upstream *u)
 {
 	const struct upstream_pool *pool = u->pool;
-	return u->share == NULL || allows(u->share->carried, pool->relay->connections, pool->carried);
+	return u->share == NULL || may_hold_more(u->share->carried, pool->relay->connections, pool->carried);
 }
 
 void upstream_share_plan(struct upstream_pool *pool)
@@ -85,7 +85,7 @@ void upstream_share_plan(struct upstream_pool *pool)
 			share->planned = 0;
 		}
 		if (u->account->placeable + u->account->tally.busy >= upstream_account_limit(u->account) ||
-		    (share && !allows(share->carried + share->planned, connections, pool->carried + planned)))
+		    (share && !may_hold_more(share->carried + share->planned, connections, pool->carried + planned)))
 			continue;
 		u->account->placeable++;
 		planned++;

@@ -76,7 +76,7 @@ static struct flock byte_at(short type, off_t at)
 }
 
 /* F_WRLCK or F_UNLCK on its byte. */
-static enum status lock(const struct slots *slots, short type, uint64_t key, unsigned slot)
+static enum status lock_byte(const struct slots *slots, short type, uint64_t key, unsigned slot)
 {
 	struct flock range = byte_at(type, (off_t)((key & ACCOUNT_MASK) * SLOTS_MAXIMUM + slot));
 	if (slots->fd < 0 || fcntl(slots->fd, F_OFD_SETLK, &range) == 0)
@@ -84,7 +84,7 @@ static enum status lock(const struct slots *slots, short type, uint64_t key, uns
 	return errno == EAGAIN || errno == EACCES ? STATUS_AGAIN : STATUS_SYSTEM;
 }
 
-static struct held *find(const struct slots *slots, uint64_t key, unsigned slot)
+static struct held *find_held(const struct slots *slots, uint64_t key, unsigned slot)
 {
 	for (size_t i = 0; i < slots->count; i++) {
 		if (slots->held[i].key == key && slots->held[i].slot == slot)
@@ -93,7 +93,7 @@ static struct held *find(const struct slots *slots, uint64_t key, unsigned slot)
 	return NULL;
 }
 
-static enum status grow(struct slots *slots)
+static enum status grow_held(struct slots *slots)
 {
 	size_t capacity = slots->capacity ? 2 * slots->capacity : 16;
 	if (slots->count < slots->capacity)
@@ -109,11 +109,11 @@ static enum status grow(struct slots *slots)
 enum status slots_take(struct slots *slots, uint64_t key, unsigned limit, unsigned *out_slot)
 {
 	enum status status = STATUS_AGAIN;
-	TRY(grow(slots));
+	TRY(grow_held(slots));
 	for (unsigned i = 0; i < limit && i < SLOTS_MAXIMUM && status == STATUS_AGAIN; i++) {
-		if (find(slots, key, i))
+		if (find_held(slots, key, i))
 			continue;
-		status = lock(slots, F_WRLCK, key, i);
+		status = lock_byte(slots, F_WRLCK, key, i);
 		if (status != STATUS_OK)
 			continue;
 		slots->held[slots->count++] = (struct held){ key, i };
@@ -124,11 +124,11 @@ enum status slots_take(struct slots *slots, uint64_t key, unsigned limit, unsign
 
 void slots_give(struct slots *slots, uint64_t key, unsigned slot)
 {
-	struct held *held = find(slots, key, slot);
+	struct held *held = find_held(slots, key, slot);
 	if (held == NULL)
 		return;
 	*held = slots->held[--slots->count];
-	(void)lock(slots, F_UNLCK, key, slot);
+	(void)lock_byte(slots, F_UNLCK, key, slot);
 }
 
 /* A lock for reading: several processes may hold it. Nobody locks this byte for writing, so it is never in the way. */

@@ -37,7 +37,7 @@ static bool may_be_chunk(const struct upstream *u)
 }
 
 /* Without the dots that DATA wants in front of lines that begin with one. */
-static enum status gather(struct upstream *u, struct span bytes)
+static enum status gather_chunk(struct upstream *u, struct span bytes)
 {
 	while (bytes.size) {
 		const char *end = memchr(bytes.data, '\n', bytes.size);
@@ -54,7 +54,7 @@ static enum status gather(struct upstream *u, struct span bytes)
 
 /* ---- the body */
 
-static void hold(struct upstream *u)
+static void hold_end(struct upstream *u)
 {
 	if (u->as_chunk && buf_size(&u->chunk) != u->size) {
 		upstream_dialog_give_up(u, UPSTREAM_TRANSPORT, "the message is not of the size it was said to be",
@@ -73,7 +73,7 @@ static void take_piece(struct upstream *u, struct span bytes)
 {
 	u->offset += bytes.size;
 	if (u->as_chunk) {
-		if (gather(u, bytes) == STATUS_OK)
+		if (gather_chunk(u, bytes) == STATUS_OK)
 			read_next(u);
 		else
 			upstream_dialog_give_up(u, UPSTREAM_TRANSPORT, "out of memory", NULL);
@@ -90,7 +90,7 @@ static void on_read(void *context, enum status status, struct span bytes)
 	struct upstream *u = context;
 	u->reading = false;
 	if (status == STATUS_END)
-		hold(u);
+		hold_end(u);
 	else if (status != STATUS_OK)
 		upstream_dialog_give_up(u, UPSTREAM_TRANSPORT, "the spool can't be read", NULL);
 	else
@@ -223,7 +223,7 @@ static void note_unknown_command(struct upstream *u, const struct reply *reply)
 	u->pool->lacks_chunking = true;
 }
 
-static enum upstream_class classify(struct upstream *u, const struct reply *reply)
+static enum upstream_class classify_verdict(struct upstream *u, const struct reply *reply)
 {
 	/* BDAT is answered with what else would be said to DATA, too. */
 	enum upstream_stage stage = u->as_chunk ? STAGE_DATA | STAGE_DOT : STAGE_DOT;
@@ -244,7 +244,7 @@ static void on_verdict(struct upstream *u, const struct reply *reply)
 	}
 	note_unknown_command(u, reply);
 	upstream_describe(reason, is_accepted ? "accepted" : "message refused", reply);
-	upstream_finish(u, is_accepted ? UPSTREAM_ACCEPTED : classify(u, reply), reply, reason);
+	upstream_finish(u, is_accepted ? UPSTREAM_ACCEPTED : classify_verdict(u, reply), reply, reason);
 	if (reply->code == 421 || (was_chunk && !is_accepted))
 		upstream_connection_close(c);
 	else

@@ -69,7 +69,7 @@ void upstream_trial_trace_reply(const struct upstream_connection *c, const struc
 
 /* ---- its end */
 
-static void fail(struct upstream_trial *trial, const char *reason)
+static void fail_trial(struct upstream_trial *trial, const char *reason)
 {
 	if (!trial->has_failed)
 		snprintf(trial->reason, sizeof(trial->reason), "%s", reason);
@@ -81,7 +81,7 @@ void upstream_trial_note(const struct upstream_connection *c, const char *reason
 {
 	if (c->trial && !c->trial->has_failed) {
 		upstream_trial_trace(c, "* %s", reason);
-		fail(c->trial, reason);
+		fail_trial(c->trial, reason);
 	}
 }
 
@@ -92,7 +92,7 @@ void upstream_trial_on_closed(struct upstream_connection *c)
 		return;
 	c->trial = NULL;
 	trial->connection = NULL;
-	fail(trial, "closed");
+	fail_trial(trial, "closed");
 }
 
 void upstream_trials_tell(struct upstream_pool *pool)
@@ -136,13 +136,13 @@ static void try_to_connect(void *context)
 		end_idle(pool);
 		timer_set(trial->timer, SLOT_RETRY_MS);
 	} else if (status == STATUS_AGAIN) {
-		fail(trial, "all connections of this account are in use");
+		fail_trial(trial, "all connections of this account are in use");
 	} else if (status != STATUS_OK) {
-		fail(trial, "no lock can be had for a connection");
+		fail_trial(trial, "no lock can be had for a connection");
 	} else {
 		trial->connection = upstream_connection_open_for(account, slot, trial);
 		if (trial->connection == NULL)
-			fail(trial, "no connection can be opened");
+			fail_trial(trial, "no connection can be opened");
 		else
 			TAILQ_INSERT_TAIL(&pool->connections, trial->connection, in_pool);
 	}

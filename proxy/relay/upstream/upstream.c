@@ -183,7 +183,7 @@ void upstream_tell(struct upstream *u)
 
 /* ---- the envelope */
 
-static enum status grow(struct upstream *u, size_t count)
+static enum status grow_recipients(struct upstream *u, size_t count)
 {
 	if (u->count + count <= u->capacity)
 		return STATUS_OK;
@@ -212,7 +212,7 @@ static enum status copy_rcpt(struct upstream *u, const struct upstream_recipient
 /* All or none. */
 static enum status take_recipients(struct upstream *u, const struct upstream_recipient *recipients, size_t count)
 {
-	TRY(grow(u, count));
+	TRY(grow_recipients(u, count));
 	for (size_t i = 0; i < count; i++)
 		TRY(copy_rcpt(u, &recipients[i], &u->rcpts[u->count + i]));
 	u->count += count;
@@ -235,7 +235,7 @@ static enum status take_envelope(struct upstream *u, const struct upstream_envel
 
 /* ---- its owner's calls */
 
-static struct upstream *make(struct upstream_pool *pool, const struct upstream_envelope *envelope)
+static struct upstream *make_attempt(struct upstream_pool *pool, const struct upstream_envelope *envelope)
 {
 	struct upstream *u = calloc(1, sizeof(*u));
 	if (u == NULL)
@@ -282,7 +282,7 @@ enum status upstream_begin(struct upstream_pool *pool, const struct upstream_env
 			   const struct upstream_recipient *recipients, size_t count, uint64_t limit_ms,
 			   const struct upstream_handler *handler, void *context, struct upstream **out_upstream)
 {
-	struct upstream *u = make(pool, envelope);
+	struct upstream *u = make_attempt(pool, envelope);
 	if (u == NULL)
 		return STATUS_NO_MEMORY;
 	u->handler = handler;
@@ -358,7 +358,7 @@ void upstream_release(struct upstream *u, uint64_t limit_ms)
 }
 
 /* What becomes of the connection of an attempt that is given up. */
-static void dispose(struct upstream_connection *c, enum upstream_state state, size_t outstanding)
+static void dispose_of_connection(struct upstream_connection *c, enum upstream_state state, size_t outstanding)
 {
 	if (state == UPSTREAM_ENVELOPE || state == UPSTREAM_OPEN)
 		upstream_connection_reset(c, outstanding);
@@ -378,7 +378,7 @@ void upstream_abort(struct upstream **upstream)
 	struct upstream_connection *c = u->connection;
 	upstream_leave_connection(u);
 	if (c)
-		dispose(c, u->state, u->outstanding);
+		dispose_of_connection(c, u->state, u->outstanding);
 	upstream_pool_wake(u->pool); /* what was on its way for it may be for nobody now */
 	upstream_free(u);
 }

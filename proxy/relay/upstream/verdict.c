@@ -73,15 +73,15 @@ uint64_t upstream_hint_ms(struct span text, uint64_t wall_ms)
 
 /* ---- the verdict */
 
-static bool contains(struct span text, struct span part)
+static bool contains_part(struct span text, struct span part)
 {
 	return !span_is_empty(part) && find_words(part, text) != 0;
 }
 
 /* A piece of an address may be repeated alone: a code that stands in one is none, and one that is quoted could hold words. */
-static void distrust(struct span address, struct reply *said)
+static void distrust_pieces(struct span address, struct reply *said)
 {
-	if (contains(address, said->enhanced))
+	if (contains_part(address, said->enhanced))
 		said->enhanced = (struct span){ 0 };
 	if (span_starts_with(address, SPAN("\"")))
 		said->text = (struct span){ 0 };
@@ -96,9 +96,9 @@ static struct reply read_plainly(const struct upstream *u, const struct upstream
 	for (size_t i = 0; i < count; i++)
 		upstream_plain_take_out(plain, rcpts[i].address);
 	struct reply said = upstream_plain_reply(plain, reply->code);
-	distrust(u->mail_from, &said);
+	distrust_pieces(u->mail_from, &said);
 	for (size_t i = 0; i < count; i++)
-		distrust(rcpts[i].address, &said);
+		distrust_pieces(rcpts[i].address, &said);
 	return said;
 }
 
