@@ -1,4 +1,4 @@
-/* The accounts of a relay. Owns them; the configured one is held by the pool itself. */
+/* The accounts at an upstream. Owns them; the pool itself holds the configured one. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -15,7 +15,7 @@
 #include "base/log.h"
 #include "relay/upstream/private.h"
 
-#define SILENCES 5 /* transactions in a row: one may have been its message's own fault */
+#define SILENCES 5 /* transactions in a row: a single one may be its message's fault */
 
 #define SECONDS 1000U
 #define MINUTES (60 * SECONDS)
@@ -24,23 +24,23 @@
 
 enum scope { SCOPE_RELAY, SCOPE_ACCOUNT, SCOPE_TENANT, SCOPE_SECTION, SCOPE_PROCESS };
 
-/* What becomes of attempts, and for how long; the lengths are those of the first and of the longest. */
+/* What attempts hear, and for how long: the first back-off's length, and the longest. */
 static const struct kind {
 	const char *name;
 	enum scope scope;
 	enum upstream_class class;
 	uint64_t first_ms, most_ms;
-	uint64_t hint_ms; /* the longest it is believed, where the relay itself says how long */
+	uint64_t hint_ms; /* the longest we believe, if the upstream itself says how long */
 	const char *words;
 } kinds[UPSTREAM_BACKOFF_KINDS] = {
 	[UPSTREAM_BACKOFF_NONE] = { "none", SCOPE_RELAY, UPSTREAM_TRANSPORT, 0, 0, 0, "" },
-	/* A restart takes about a second, and mail flows again soon after it does. */
+	/* A restart takes about a second, and mail should flow again soon after. */
 	[UPSTREAM_BACKOFF_CONNECT] = { "connect", SCOPE_RELAY, UPSTREAM_TRANSPORT, 1 * SECONDS, 30 * SECONDS, 0,
 				       "resting after connect failure: " },
-	/* An auth role that died is back within a second. A relay process left by a reload has none once its gates are gone. */
+	/* An auth role that died is back within a second. A relay left by a reload has none once its gates are gone. */
 	[UPSTREAM_BACKOFF_OURS] = { "ours", SCOPE_PROCESS, UPSTREAM_TRANSPORT, 1 * SECONDS, 30 * SECONDS, 0,
 				    "no new connection, by a fault of our own: " },
-	/* Gmail answers 454 for minutes to who logs in too often. */
+	/* Gmail answers 454 for minutes to anybody who logs in too often. */
 	[UPSTREAM_BACKOFF_LOGIN] = { "login", SCOPE_ACCOUNT, UPSTREAM_LOGIN, 5 * SECONDS, 5 * MINUTES, 10 * MINUTES,
 				     "account resting after login failure: " },
 	[UPSTREAM_BACKOFF_CROWDED] = { "crowded", SCOPE_ACCOUNT, UPSTREAM_THROTTLED, 5 * SECONDS, 1 * MINUTES,
@@ -49,7 +49,10 @@ static const struct kind {
 				      "resting after messages without a reply: " },
 	[UPSTREAM_BACKOFF_THROTTLED] = { "throttled", SCOPE_ACCOUNT, UPSTREAM_THROTTLED, 5 * SECONDS, 2 * MINUTES,
 					 10 * MINUTES, "account throttled: " },
-	/* Days are rolling, and nobody says where they end: one message an hour finds out, and goes to the next relay if it was too early. */
+	/*
+	 * Days are rolling, and nothing says when they end. So one message an hour finds out, and goes to the next
+	 * relay if it was too early.
+	 */
 	[UPSTREAM_BACKOFF_ACCOUNT] = { "account", SCOPE_ACCOUNT, UPSTREAM_ACCOUNT, 5 * MINUTES, 60 * MINUTES,
 				       24 * HOURS, "account has sent enough: " },
 	[UPSTREAM_BACKOFF_TENANT] = { "tenant", SCOPE_TENANT, UPSTREAM_TENANT, 5 * MINUTES, 60 * MINUTES, 24 * HOURS,
@@ -99,7 +102,7 @@ void upstream_backoff_make_keys(struct upstream_account *account)
 	}
 }
 
-/* What is this process's own fault is no other's concern. */
+/* This process's own faults are no concern of others. */
 static struct backoffs *memory_of(const struct upstream_account *account, enum upstream_backoff backoff)
 {
 	const struct upstream_pool *pool = account->pool;
@@ -118,7 +121,7 @@ static struct upstream_account *configured_account(const struct upstream_pool *p
 
 /* ---- what we back off from now */
 
-/* The one of [from, to) that ends last. */
+/* The back-off of [from, to) that ends last. */
 static enum upstream_backoff find_longest(const struct upstream_account *account, enum upstream_backoff from,
 					  enum upstream_backoff to)
 {
@@ -134,7 +137,7 @@ static enum upstream_backoff find_longest(const struct upstream_account *account
 	return found;
 }
 
-/* One that is over, while nothing went well since. */
+/* One that is over, but nothing has gone well since. */
 static enum upstream_backoff find_unproven(const struct upstream_account *account, enum upstream_backoff from,
 					   enum upstream_backoff to)
 {
@@ -196,7 +199,7 @@ static void note_error(struct upstream_pool *pool, const char *reason)
 	upstream_pool_wake(pool);
 }
 
-/* `hint_ms`: as long as the relay itself said; 0: it did not. */
+/* `hint_ms`: how long it should last, by the upstream's own words; 0: it didn't say. */
 static void begin_backoff(struct upstream_account *account, enum upstream_backoff kind, uint64_t hint_ms,
 			  const char *reason)
 {
@@ -210,7 +213,7 @@ static void begin_backoff(struct upstream_account *account, enum upstream_backof
 	else
 		ms = 0;
 	if (ms == 0)
-		return; /* what was under way fails for the same reason, and is no other failure */
+		return; /* what was under way failed for the same reason: that is not another failure */
 	note_error(pool, reason);
 	if (kind < FIRST_SENDING) {
 		pool->proven = false;
@@ -311,7 +314,7 @@ void upstream_backoff_on_accepted(struct upstream_account *account)
 							UPSTREAM_BACKOFF_TENANT };
 	account->pool->silences = 0;
 	for (size_t i = 0; i < sizeof(proven) / sizeof(proven[0]); i++) {
-		/* One that begins while this message was under way stands. */
+		/* One that began while this message was under way stays. */
 		if (left_ms(account, proven[i]) == 0)
 			end_backoff(account, proven[i]);
 	}

@@ -20,8 +20,8 @@
 #include "base/clock.h"
 #include "base/hash.h"
 
-#define ENTRIES 4096              /* accounts and relays with something to remember: a mebibyte */
-#define PROBES 32                 /* places a key may stand in */
+#define ENTRIES 4096              /* upstreams and accounts with something to remember: a mebibyte */
+#define PROBES 32                 /* places where a key may be */
 #define MAGIC 0x3173747365725f67U /* the format's name and version, in place of a key */
 #define KEY_TEXT_MAXIMUM 1024
 
@@ -49,7 +49,7 @@ static uint64_t now_ms(const struct backoffs *backoffs)
 
 /* ---- the mapping */
 
-/* Room on disk first: a hole that can't be filled would be a bus error. */
+/* Allocates the file on disk first: a hole that can't be filled would be a bus error. */
 static enum status map_file(struct backoffs *backoffs, int fd)
 {
 	size_t size = ENTRIES * sizeof(struct entry);
@@ -124,7 +124,7 @@ static struct entry *find_entry(const struct backoffs *backoffs, uint64_t key)
 	return NULL;
 }
 
-/* A free one, else the one that ends, or ended, first. */
+/* A free entry, or else the one that ends, or ended, first. */
 static struct entry *make_room(struct backoffs *backoffs, uint64_t key)
 {
 	struct entry *first = NULL;

@@ -1,5 +1,5 @@
 /* The classes of refusals, from class.def. Pure. */
-#include "relay/upstream/private.h"
+#include "relay/upstream/class.h"
 
 struct class_row {
 	enum upstream_profile profile;
@@ -39,7 +39,7 @@ static bool has_enhanced(struct span wanted, struct span enhanced)
 	return span_equal(enhanced, wanted);
 }
 
-/* The client's address and a number, which Gmail puts in front: "[192.0.2.1      15] ". */
+/* Skips our address and a number, which Gmail puts in front: "[192.0.2.1      15] ". */
 static struct span skip_client(struct span text)
 {
 	size_t end = 1;
@@ -50,7 +50,7 @@ static struct span skip_client(struct span text)
 	return end < text.size && text.data[end] == ']' ? span_slice(text, end + 1, text.size) : text;
 }
 
-/* Behind the echo that many servers begin with: "<address>: ", "address... ". */
+/* Skips the echo that many servers begin with: "<address>: ", "address... ". */
 static struct span skip_echo(struct span text)
 {
 	size_t at = span_starts_with(text, SPAN("<"));
@@ -62,7 +62,7 @@ static struct span skip_echo(struct span text)
 	return span_slice(text, at, text.size);
 }
 
-/* At the front: what comes later may be somebody else's words. */
+/* Only at the front: what comes later may be somebody else's words. */
 static bool has_words(struct span wanted, struct span text)
 {
 	return span_is_empty(wanted) ||

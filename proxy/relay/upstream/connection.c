@@ -1,10 +1,11 @@
 /*
- * One connection to a relay: resolved, connected, secured, and then replies
- * taken off it one by one for whoever waits for one. It owns its stream.
+ * One connection to an upstream: it is resolved, connected and secured, and then
+ * hands on replies one by one to what waits for them. It owns its stream.
  *
- * How it fails: before it is logged in, the next address of the relay gets its
- * share of the time, and then we back off from the upstream. Later, its attempt is told. What
- * it was not asked for, and what is no SMTP, closes it.
+ * How it fails: before it is logged in, the upstream's next address gets its
+ * share of the time, and after the last one we back off. Once it is logged in,
+ * its attempt is told. A reply that nothing asked for, or that isn't SMTP, closes
+ * the connection.
  */
 #include <assert.h>
 #include <stdio.h>
@@ -14,13 +15,18 @@
 #include "base/log.h"
 #include "relay/upstream/private.h"
 
-#define INPUT_MAXIMUM \
-	(REPLY_SIZE_MAXIMUM + 4096) /* bytes: the largest reply, so that its parser says when it is too large */
-#define OUTPUT_MAXIMUM (1U << 20)   /* bytes: 1,000 recipients at once, or a body's backlog */
-#define RESET_MS 5000  /* for the reply to RSET: it costs the relay nothing, and somebody may wait for the connection */
-#define QUIT_MS 2000   /* for the reply to QUIT; nothing but a slot depends on it */
-#define SHUN_MS 600000 /* an address that could not be reached is tried last for so long */
-#define FAREWELL_MS 500 /* for the relay to close behind it */
+/* bytes: more than the largest reply, so that the parser can say that one is too large */
+#define INPUT_MAXIMUM (REPLY_SIZE_MAXIMUM + 4096)
+/* bytes: 1,000 recipients at once, or a body's backlog */
+#define OUTPUT_MAXIMUM (1U << 20)
+/* for the reply to RSET, which costs the upstream nothing, while some attempt may wait for the connection */
+#define RESET_MS 5000
+/* for the reply to QUIT, on which only a slot depends */
+#define QUIT_MS 2000
+/* how long an address that could not be reached is tried last */
+#define SHUN_MS 600000
+/* for the upstream to close after its reply to QUIT */
+#define FAREWELL_MS 500
 
 void upstream_connection_set_state(struct upstream_connection *c, enum connection_state state)
 {
@@ -71,7 +77,7 @@ void upstream_connection_unequipped(struct upstream_connection *c, const char *r
 
 static void connect_next(struct upstream_connection *c);
 
-/* The address that was tried goes to the end for a while: one that hangs would cost each connection its share of the time. */
+/* The address just tried is tried last for a while: if it hangs, it would cost each connection a share of its time. */
 static void shun_address(const struct upstream_connection *c)
 {
 	c->pool->shunned = c->addresses.endpoints[c->next_address - 1];
@@ -88,7 +94,7 @@ void upstream_connection_lost(struct upstream_connection *c, const char *reason)
 		upstream_dialog_on_lost(c->attempt, reason);
 		upstream_connection_close(c);
 	} else if (c->state == CONNECTION_IDLE && c->transactions == 0 && c->pool->waiting_count) {
-		/* Good for nothing, and opened for somebody: the next one at once would fare no better. */
+		/* It was opened for some attempt and carried none: another one now would fare no better. */
 		snprintf(text, sizeof(text), "%s: %s", c->host, reason);
 		upstream_connection_unusable(c, text);
 	} else if (c->state >= CONNECTION_IDLE) {
@@ -123,7 +129,7 @@ void upstream_connection_become_idle(struct upstream_connection *c)
 		upstream_connection_quit(c);
 		return;
 	}
-	/* To the front: the one used last is used next. */
+	/* To the front, so that the one used last is used next. */
 	TAILQ_REMOVE(&pool->connections, c, in_pool);
 	TAILQ_INSERT_HEAD(&pool->connections, c, in_pool);
 	stream_set_deadline(c->stream, pool->relay->idle_timeout);
@@ -156,7 +162,7 @@ static void on_reset_reply(struct upstream_connection *c, const struct reply *re
 	}
 }
 
-/* It closes first (RFC 5321, 4.1.1.10); until then it counts this connection, and the slot is not free. */
+/* The upstream closes first (RFC 5321, 4.1.1.10). Until then it counts this connection, so the slot isn't free. */
 static void on_quit_reply(struct upstream_connection *c, const struct reply *reply)
 {
 	(void)reply;
@@ -206,7 +212,7 @@ static void (*const reply_handlers[CONNECTION_STATE_COUNT])(struct upstream_conn
 	[CONNECTION_QUITTING] = on_quit_reply,
 };
 
-/* Takes one reply off the input, if it is there, to its handler. */
+/* Takes one whole reply off the input, and gives it to its handler. */
 static enum status take_reply(struct upstream_connection *c)
 {
 	struct buf *input = stream_input(c->stream);
@@ -224,7 +230,7 @@ static enum status take_reply(struct upstream_connection *c)
 	return STATUS_OK;
 }
 
-/* The verdict on a message stands in its reply's first line: the relay has it, or has it not, however much it goes on to say. */
+/* The first line of a verdict decides whether the upstream has the message, however much it goes on to say. */
 static bool take_large_verdict(struct upstream_connection *c)
 {
 	struct reply reply;
@@ -275,7 +281,7 @@ static void on_secured(struct upstream_connection *c)
 	if (relay->tls == RELAY_TLS_IMPLICIT)
 		upstream_connection_set_state(c, CONNECTION_GREETING);
 	else
-		upstream_login_say_ehlo(c); /* RFC 3207, 4.2: what was offered before does not count */
+		upstream_login_say_ehlo(c); /* RFC 3207, 4.2: whatever was offered before doesn't count */
 }
 
 static void on_timeout(struct upstream_connection *c)
@@ -285,7 +291,7 @@ static void on_timeout(struct upstream_connection *c)
 		return;
 	}
 	if (c->state == CONNECTION_BUSY)
-		c->attempt->replaced = REPLACED_MAXIMUM; /* a second wait would be too much for its client */
+		c->attempt->replaced = REPLACED_MAXIMUM; /* its client would not wait a second time */
 	if (c->state == CONNECTION_CREDENTIAL)
 		upstream_connection_unequipped(c, "no credentials in time");
 	else

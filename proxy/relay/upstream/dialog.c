@@ -1,18 +1,18 @@
 /*
  * The envelope of one attempt on its connection (RFC 5321, 3.3 and 4.1.1, RFC
- * 2920): MAIL and RCPTs in one write where the relay takes pipelined commands.
+ * 2920): MAIL and RCPTs in one write, if the upstream offers PIPELINING.
  *
- * How it fails: a refusal before the dot leaves the relay nothing, and the
- * connection is RSET, or closed where it is in the midst of data. When it
- * breaks, an attempt that sent no byte of its message may go on elsewhere, one
- * with the dot out is UNKNOWN, and any other is over for certain.
+ * How it fails: after a refusal before the dot the upstream has nothing. The
+ * connection is RSET or, in the middle of data, closed. When a connection
+ * breaks, an attempt that has sent no byte of its message may go on with another
+ * one, an attempt that has sent the dot is UNKNOWN, and any other has failed.
  */
 #include <assert.h>
 #include <stdio.h>
 
 #include "relay/upstream/private.h"
 
-#define PIPELINE_WINDOW 100           /* commands without reply: enough for most messages, and no peer drowns in them */
+#define PIPELINE_WINDOW 100           /* commands without a reply: enough for most messages, too few to drown a peer */
 #define COMMANDS_MAXIMUM (256U << 10) /* bytes of one such window */
 #define RECIPIENT_REPLY_MAXIMUM 1024  /* bytes kept of the reply to one recipient */
 
@@ -24,7 +24,7 @@ uint64_t upstream_dialog_step_ms(const struct upstream *u)
 
 /* ---- the envelope goes out */
 
-/* The next recipient that this connection has to hear of, from `from` on: in a replay only those who were accepted. */
+/* The next recipient to be said on this connection, from `from` on: in a replay only the accepted ones are. */
 static size_t next_rcpt(const struct upstream *u, size_t from)
 {
 	while (from < u->told && !u->rcpts[from].accepted)
@@ -74,7 +74,7 @@ static enum status write_rcpt(const struct upstream *u, const struct upstream_rc
 	return buf_append_text(out, "\r\n");
 }
 
-/* As many commands as the relay may have unanswered. */
+/* As many commands as may be without a reply. */
 static enum status write_window(struct upstream *u, struct buf *out)
 {
 	const struct upstream_features *features = &u->connection->features;
@@ -97,7 +97,7 @@ static enum status write_window(struct upstream *u, struct buf *out)
 	return STATUS_OK;
 }
 
-/* False: the attempt is over, as one of them was accepted before. */
+/* Answers for the upstream. False: the attempt is over, as one of these recipients was accepted before. */
 static bool answer_surplus(struct upstream *u)
 {
 	static const struct reply too_many = { .code = 452,
@@ -132,10 +132,10 @@ void upstream_dialog_write_commands(struct upstream *u)
 				      u->connection, buf_span(&out), upstream_dialog_step_ms(u)))
 		return;
 	if (answer_surplus(u) && u->outstanding == 0 && u->answered == u->count)
-		finish_envelope(u); /* all that was new is surplus */
+		finish_envelope(u); /* all the new ones are surplus */
 }
 
-/* What the message needs, and the relay has not; nothing was said, so the connection is good for others. */
+/* True if the upstream lacks what the message needs. Nothing was said yet, so the connection is good for others. */
 static bool refuse_unable(struct upstream *u, const struct upstream_features *features)
 {
 	const struct reply not_utf8 = { .code = 553,
@@ -155,7 +155,7 @@ void upstream_dialog_begin(struct upstream *u, struct upstream_connection *c)
 {
 	uint64_t now = loop_now_ms(u->pool->loop);
 	if (stream_fetch(c->stream)) {
-		upstream_connection_close(c); /* a reply, or half of one, that nothing was asked for */
+		upstream_connection_close(c); /* a reply, or part of one, that nothing asked for */
 		return;
 	}
 	if (refuse_unable(u, &c->features))
@@ -182,8 +182,9 @@ void upstream_dialog_refuse(struct upstream *u, enum upstream_class class, const
 	upstream_describe(reason, what, reply);
 	upstream_finish(u, class, reply, reason);
 	/*
-	 * 421: it closes too, RFC 5321, 3.8. What is not logged in, or one too many, is of no use to the next either,
-	 * unless a recipient's server may have said so: then each such recipient would cost a login.
+	 * 421: the upstream closes too (RFC 5321, 3.8). A connection that isn't logged in, or is one too many, is of no
+	 * use to the next attempt either. But if a recipient's server may have said so, we keep it: otherwise each such
+	 * recipient would cost a login.
 	 */
 	bool is_useless = u->verdict.may_back_off && (reply->code == 432 || class == UPSTREAM_LOGIN);
 	if (reply->code == 421 || is_useless)
@@ -267,8 +268,8 @@ static void on_rcpt_reply(struct upstream *u, const struct reply *reply)
 		rcpt->accepted = accepted;
 }
 
-/* Behind each reply: the end of the envelope, or more of it. */
-static void go_on(struct upstream *u)
+/* After each reply: ends the envelope, or writes more of it. */
+static void continue_envelope(struct upstream *u)
 {
 	u->answered = next_rcpt(u, u->answered);
 	if (!answer_surplus(u))
@@ -293,7 +294,7 @@ static void on_envelope_reply(struct upstream *u, const struct reply *reply)
 	if (u->state != UPSTREAM_ENVELOPE)
 		return;
 	stream_set_deadline(u->connection->stream, upstream_dialog_step_ms(u));
-	go_on(u);
+	continue_envelope(u);
 }
 
 /* ---- what the connection tells */

@@ -3,14 +3,14 @@
  * transaction in their replies, and whoever chose an address must not choose
  * the words, or the code, that the reply is judged by. Pure.
  *
- * An address is taken out whole, and by halves, as it was sent and with its
- * quoting undone; a half that is one plain word stays, as the relay may have
- * said that word by itself. In its place stands UPSTREAM_ECHO.
+ * An address is taken out whole and by halves, as it was sent and with its
+ * quoting undone. A half that is one plain word stays, as the upstream may have
+ * said that word by itself. UPSTREAM_ECHO takes the place of what is taken out.
  */
 #include <string.h>
 
 #include "base/ascii.h"
-#include "relay/upstream/private.h"
+#include "relay/upstream/class.h"
 #include "smtp/address.h"
 
 static bool is_plain_word(struct span s)
@@ -22,7 +22,7 @@ static bool is_plain_word(struct span s)
 	return true;
 }
 
-/* Neither end of [at, end) is within a word. */
+/* True if neither end of [at, end) is within a word. */
 static bool stands_alone(struct span text, size_t at, size_t end)
 {
 	bool joins_before = at > 0 && ascii_is_alphanumeric(text.data[at - 1]) && ascii_is_alphanumeric(text.data[at]);
@@ -85,7 +85,7 @@ void upstream_plain_take_out(struct upstream_plain *plain, struct span address)
 	take_out_half(plain, domain);
 }
 
-/* "5.1.1 text": one line, cut to what is looked at. */
+/* "5.1.1 text": one line, cut to PLAIN_SIZE. */
 void upstream_plain_begin(struct upstream_plain *plain, const struct reply *reply)
 {
 	struct span parts[] = { reply->enhanced, span_is_empty(reply->enhanced) ? SPAN("") : SPAN(" "), reply->text };

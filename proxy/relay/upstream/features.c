@@ -1,4 +1,4 @@
-/* What a relay offers (RFC 5321, 4.1.1.1), read from its reply to EHLO. Pure; what makes no sense counts as not offered. */
+/* What an upstream offers, read from its reply to EHLO (RFC 5321, 4.1.1.1). Pure; nonsense counts as not offered. */
 #include "relay/upstream/private.h"
 
 #define LIMIT_DIGITS 6 /* RFC 9422, 4: at most */
@@ -14,7 +14,7 @@ static void read_mechanisms(struct span list, struct upstream_features *features
 	}
 }
 
-/* 0, none, or nonsense is no limit. */
+/* 0, nothing or nonsense means no limit. */
 static void read_size(struct span value, struct upstream_features *features)
 {
 	uint64_t size;
@@ -22,7 +22,7 @@ static void read_size(struct span value, struct upstream_features *features)
 	features->size_limit = span_to_u64(span_trim(value), &size) == STATUS_OK ? size : 0;
 }
 
-/* "RCPTMAX=100 MAILMAX=50": what is not known is left alone. */
+/* "RCPTMAX=100 MAILMAX=50": unknown names are ignored. */
 static void read_limits(struct span list, struct upstream_features *features)
 {
 	const struct {
@@ -47,7 +47,7 @@ static void read_line(struct span line, struct upstream_features *features)
 {
 	struct span rest = line, keyword;
 	if (span_starts_with_nocase(line, SPAN("AUTH="))) {
-		/* what old servers say besides or instead */
+		/* old servers say this too, or instead */
 		read_mechanisms(span_slice(line, 5, line.size), features);
 		return;
 	}
@@ -71,7 +71,7 @@ void upstream_features_read(struct span text, struct upstream_features *out_feat
 {
 	struct upstream_features features = { 0 };
 	struct span line;
-	(void)span_cut(&text, '\n', &line); /* the relay's name and greeting */
+	(void)span_cut(&text, '\n', &line); /* its name and greeting */
 	while (span_cut(&text, '\n', &line))
 		read_line(span_trim(line), &features);
 	*out_features = features;

@@ -1,13 +1,13 @@
 /*
  * From the banner to being logged in: EHLO, STARTTLS, AUTH (RFC 5321, 3207,
  * 4954, 4616). A secret goes out only over TLS whose certificate was verified,
- * or where tls = "none" was configured; it is wiped as soon as the relay has
- * answered. EHLO refused is a failure: HELO offers no AUTH.
+ * or if tls = "none" is configured, and is wiped as soon as the upstream has
+ * answered. A refused EHLO is a failure, as HELO offers no AUTH.
  *
- * How it fails: we back off from an account whose login is refused, what this
- * process lacks keeps this process alone from opening connections, and
- * anything else keeps every process of the node from it. No reason given
- * anywhere quotes a secret, even if the relay does.
+ * How it fails: we back off from an account whose login is refused. If this
+ * process lacks something, it alone opens no connections for a while; after any
+ * other failure, no process of the node does. No reason that we give quotes a
+ * secret, even if the upstream does.
  */
 #include <stdio.h>
 
@@ -64,7 +64,7 @@ static void become_ready(struct upstream_connection *c)
 	upstream_connection_become_idle(c);
 }
 
-/* An administrator's trial is one login, whenever he wants it. */
+/* An administrator's trial is a single login, and always allowed. */
 static bool may_log_in(const struct upstream_connection *c)
 {
 	return c->trial || upstream_backoff_allows_login(c->account);
@@ -185,23 +185,23 @@ void upstream_login_say_blob(struct upstream_connection *c, struct span command,
 	}
 	bool fits = command.size + 1 + blob.size + 2 <= COMMAND_MAXIMUM;
 	c->auth_step = fits ? next : AUTH_WANTS_BLOB;
-	c->behind_blob = next;
+	c->after_blob = next;
 	say_auth_line(c, command, fits ? SPAN(" ") : SPAN(""), fits ? blob : SPAN(""));
 }
 
-/* The mechanism configured where it is offered, else the other one: both show the relay the same password. */
+/* The configured mechanism if it is offered, else the other one: both show the upstream the same password. */
 static bool choose_plain(const struct upstream_connection *c, struct span mechanism)
 {
 	return c->features.auth_plain && !(span_equal_nocase(mechanism, SPAN("login")) && c->features.auth_login);
 }
 
-static void take_none(struct upstream_connection *c, struct span why)
+static void take_no_credential(struct upstream_connection *c, struct span why)
 {
 	char reason[UPSTREAM_REASON_SIZE];
 	snprintf(reason, sizeof(reason), "no credentials: %.*s", SPAN_ARGS(why));
 	upstream_pool_count_login(c->pool, STATS_RESULT_FAILED);
 	upstream_trial_note(c, reason);
-	if (c->has_new_token) { /* the one there was is refused: the account's fault, not the auth role's */
+	if (c->has_new_token) { /* the previous one was refused: the account's fault, not the auth role's */
 		upstream_connection_close(c);
 		upstream_backoff_login(c->account, reason);
 	} else {
@@ -235,7 +235,7 @@ void upstream_login_with(struct upstream_connection *c, const struct upstream_cr
 	if (!may_log_in(c))
 		upstream_connection_close(c);
 	else if (!credential->available)
-		take_none(c, credential->reason);
+		take_no_credential(c, credential->reason);
 	else if (span_equal_nocase(credential->mechanism, SPAN("none")))
 		become_ready(c);
 	else if (upstream_oauth_is_mechanism(credential->mechanism))
@@ -249,7 +249,7 @@ static void say_next_step(struct upstream_connection *c, const struct reply *rep
 	struct secret SECRET_AUTO encoded = { 0 };
 	switch (c->auth_step) {
 	case AUTH_WANTS_BLOB:
-		c->auth_step = c->behind_blob;
+		c->auth_step = c->after_blob;
 		say_auth_line(c, SPAN(""), SPAN(""), secret_reveal(&c->blob));
 		return;
 	case AUTH_WANTS_USER:
@@ -272,7 +272,7 @@ static void say_next_step(struct upstream_connection *c, const struct reply *rep
 	upstream_connection_unusable(c, "login: it asks for more than was agreed");
 }
 
-/* Servers that do not know a command tend to say it back. */
+/* Servers that don't know a command tend to repeat it. */
 static bool quotes_secret(const struct upstream_connection *c, struct span text)
 {
 	struct secret SECRET_AUTO encoded = { 0 };
@@ -299,7 +299,7 @@ static void take_refusal(struct upstream_connection *c, const struct reply *repl
 	struct reply shown = *reply;
 	if (quotes_secret(c, reply->text))
 		shown.text = SPAN("(its text quotes our password and is left out)");
-	/* RFC 5321, 3.8: 421 is about the connection, whatever was said before; what is no refusal answers something else. */
+	/* 421 is about the connection (RFC 5321, 3.8), and what isn't a refusal answers something else. */
 	if (reply->code == 421 || reply->code < 400) {
 		upstream_pool_count_login(c->pool, STATS_RESULT_FAILED);
 		fail_with_reason(c, "login", &shown);

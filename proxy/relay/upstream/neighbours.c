@@ -1,15 +1,15 @@
 /*
- * The other relay processes of this node, left by a reload or two: they share
- * the slots of each account with us (slots.h). A process without a connection
- * says that it wants a slot, and one that has some lets one go, so that nobody
+ * The other relay processes of this node, which a reload or two left over: they
+ * share each account's slots with us (slots.h). A process without a connection
+ * says that it wants a slot, and one that has some gives one up, so that none
  * starves while the newest process has all the work. Owns nothing.
  */
 #include "relay/upstream/private.h"
 
-#define GIVE_MS 300  /* from one slot given to the next, or to taking one anew: the first must have been found */
-#define KEEP_MS 1000 /* an account's only connection is kept so long, or logins would outnumber messages */
+#define GIVE_MS 300  /* after giving one, before giving or taking another: the first must have been found */
+#define KEEP_MS 1000 /* how long an account keeps its only connection: otherwise logins would outnumber messages */
 
-/* Alone, it asks the kernel for nothing. */
+/* A process without neighbours need not ask the kernel. */
 static bool may_have_neighbours(const struct upstream_pool *pool)
 {
 	return pool->draining || loop_now_ms(pool->loop) < pool->neighbours_until_ms;
@@ -51,7 +51,7 @@ void upstream_neighbours_note_opened(struct upstream_account *account)
 		account->got_ms = loop_now_ms(account->pool->loop);
 }
 
-/* The idle one that was busy longest ago; NULL: none can be spared now. */
+/* The idle connection that was busy longest ago; NULL: none can be spared now. */
 static struct upstream_connection *find_to_give(const struct upstream_account *account)
 {
 	uint64_t now = loop_now_ms(account->pool->loop);

@@ -1,12 +1,12 @@
 /*
  * Logging in with a token: XOAUTH2, as Google and Microsoft have it, and
- * OAUTHBEARER (RFC 7628). Both carry it in one response; a relay that does not
- * take it says why in a challenge, which is answered so that the verdict comes
- * (RFC 7628, 3.2.3).
+ * OAUTHBEARER (RFC 7628). Both carry it in one response. An upstream that
+ * doesn't take it says why in a challenge, which must be answered before the
+ * verdict comes (RFC 7628, 3.2.3).
  *
  * How it fails: a token refused for good (5xx) may have been revoked, or have
- * ended early: its owner is told, and asked for another one, once. Refused
- * again, or when there is no other one, we back off from the account.
+ * expired early. Its owner is told, and asked for another one, once. If there is
+ * none, or it is refused too, we back off from the account.
  */
 #include <string.h>
 
@@ -15,7 +15,7 @@
 #include "base/mask.h"
 #include "relay/upstream/private.h"
 
-#define EXPLANATION_MAXIMUM 8192 /* bytes: of a challenge; those seen have some 200 */
+#define EXPLANATION_MAXIMUM 8192 /* bytes of a challenge; those seen have some 200 */
 
 bool upstream_oauth_is_mechanism(struct span mechanism)
 {
@@ -24,7 +24,7 @@ bool upstream_oauth_is_mechanism(struct span mechanism)
 
 /* ---- the response */
 
-/* RFC 5801, 4: "," and "=" are not themselves within a name. */
+/* RFC 5801, 4: within a name, "," and "=" are written otherwise. */
 static enum status append_name(struct buf *b, struct span name)
 {
 	for (size_t i = 0; i < name.size; i++) {
@@ -75,7 +75,7 @@ static enum status make_response(const struct upstream_connection *c, const stru
 
 /* ---- the login */
 
-/* The mechanism configured where it is offered, else the other one: both take the same token. */
+/* The configured mechanism if it is offered, else the other one: both take the same token. */
 static bool choose_bearer(const struct upstream_connection *c, struct span mechanism)
 {
 	bool wants_bearer = span_equal_nocase(mechanism, SPAN("oauthbearer"));

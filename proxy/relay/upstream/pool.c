@@ -1,6 +1,6 @@
 /*
- * The pool of one relay: its connections and the attempts that wait for one.
- * It owns both, and everything they have in common is decided in its turn, at
+ * The pool of one upstream: its connections, and the attempts that wait for one.
+ * It owns both. Everything that concerns both is decided in the pool's turn, at
  * the end of the loop's.
  *
  * How it fails: we back off from an upstream that can't be reached or refuses
@@ -14,8 +14,7 @@
 #include "base/log.h"
 #include "relay/upstream/private.h"
 
-#define SILENT_MS 2000   /* then an attempt gives its connection to one that waits */
-#define LOGINS_AT_ONCE 4 /* providers take many at a time for an attack */
+#define LOGINS_AT_ONCE 4 /* providers take more of them for an attack */
 
 /* ---- counting */
 
@@ -123,7 +122,7 @@ static void refuse_in_backoff(struct upstream_pool *pool)
 	}
 }
 
-/* The one that was busy last, so that those too many grow old. */
+/* The one that was busy last, so that surplus ones grow old. */
 static struct upstream_connection *find_idle(const struct upstream_account *account)
 {
 	struct upstream_connection *c;
@@ -169,11 +168,11 @@ static void place_waiting(struct upstream_pool *pool)
 		while (u->state == UPSTREAM_WAITING && (c = find_idle(u->account)) != NULL)
 			upstream_dialog_begin(u, c);
 		if (u->state == UPSTREAM_WAITING)
-			u->account->tally.idle = 0; /* all of them are gone; counted anew behind this */
+			u->account->tally.idle = 0; /* all of them are gone; counted again after this */
 	}
 }
 
-/* A draining pool keeps no connection that nobody waits for, and makes none ready: whoever it was for has left. */
+/* A draining pool keeps no connection that no attempt waits for, and makes none ready whose attempt has left. */
 static void end_unwanted(struct upstream_pool *pool)
 {
 	struct upstream_connection *c;
@@ -185,7 +184,7 @@ static void end_unwanted(struct upstream_pool *pool)
 	}
 }
 
-/* Enough are on their way already, or none may be. */
+/* False: enough are on their way already, or none may be opened. */
 static bool wants_connection(const struct upstream_account *account)
 {
 	const struct upstream_tally *tally = &account->tally;
@@ -202,7 +201,7 @@ bool upstream_pool_has_room(const struct upstream_account *account)
 	       !upstream_neighbours_come_first(account) && count_connections(pool).all < pool->relay->connections;
 }
 
-/* False: none is on its way now, and another would fare no better in this turn. */
+/* False: it failed, and another would fare no better in this turn. */
 static bool open_one(struct upstream_account *account)
 {
 	struct upstream_pool *pool = account->pool;
@@ -219,7 +218,7 @@ static bool open_one(struct upstream_account *account)
 		upstream_neighbours_note_opened(account);
 		count_by_account(pool);
 	}
-	upstream_backoff_survey(account); /* it may have failed within the call */
+	upstream_backoff_survey(account); /* the call itself may have begun a back-off */
 	return c != NULL && c->state != CONNECTION_CLOSED;
 }
 
@@ -238,7 +237,7 @@ static void open_connections(struct upstream_pool *pool, uint64_t *out_next_ms)
 	}
 }
 
-/* One that no attempt of its account waits for, idle for longest. */
+/* The one that is idle for longest, of those that no attempt of their account waits for. */
 static struct upstream_connection *find_spare(const struct upstream_pool *pool)
 {
 	struct upstream_connection *c;
@@ -260,7 +259,7 @@ static bool is_quitting(const struct upstream_pool *pool)
 	return false;
 }
 
-/* Mailboxes make room for each other, one connection at a time. */
+/* Mailboxes make room for one another, one connection at a time. */
 static void make_room(struct upstream_pool *pool)
 {
 	struct upstream_connection *c;
@@ -275,7 +274,7 @@ static void make_room(struct upstream_pool *pool)
 	}
 }
 
-/* Nobody waits for what can't come. */
+/* No attempt waits for a connection that can't come. */
 static void fail_hopeless(struct upstream_pool *pool)
 {
 	struct upstream *next;

@@ -1,7 +1,8 @@
 /*
- * Who waits for a connection. A list sorted by turns: an attempt's turn is one
- * behind the last of its user's that waits, or the current one when none does,
- * so that users share connections evenly, whatever each of them asks for.
+ * The attempts that wait for a connection. A list sorted by turns: an attempt's
+ * turn is the one after that of its user's last waiting attempt or, if there is
+ * none, the current one. So users share connections evenly, however many each
+ * of them wants.
  */
 #include "relay/upstream/private.h"
 

@@ -1,9 +1,9 @@
 /*
- * How many of a relay's connections one user may have: never so many that
- * others find none. A user without one may always take one. A user with some
- * may take one more while two or more are free, and while the user has fewer
- * than twice as many as are free: about two thirds of all for one user alone,
- * and less the more the others have.
+ * How many connections to an upstream one user may have: never so many that
+ * others find none. A user without one may always take one. A user with some may
+ * take one more while at least two are free and the user has fewer than twice as
+ * many as are free. That makes about two thirds of all for a user who is alone,
+ * and the fewer the more the others have.
  *
  * Owns an entry for each user with an attempt in the pool.
  */

@@ -1,7 +1,8 @@
 /*
- * Slots. Owns the file and knows which bytes it holds. Locks belong to the
- * open file, so another process that opened it by itself can't have them, but
- * this one would get its own a second time: what it holds is kept in a list.
+ * Slots. Owns the file and knows which of its bytes we have locked. A lock
+ * belongs to the open file: another process, which opened the file by itself,
+ * can't get it, but this one would get it a second time. So a list keeps what
+ * we hold.
  */
 #include "relay/upstream/slots.h"
 
@@ -14,7 +15,7 @@
 #define FILE_NAME "connections"
 #define ACCOUNT_MASK ((UINT64_C(1) << 52) - 1) /* of a key: accounts SLOTS_MAXIMUM bytes apart, within an off_t */
 
-#define WANTED (INT64_C(1) << 62) /* from here on an account has one byte, behind those of all slots */
+#define WANTED (INT64_C(1) << 62) /* from here on, after all slots, each account has one byte */
 
 struct held {
 	uint64_t key;
@@ -27,7 +28,7 @@ struct slots {
 	size_t count, capacity;
 };
 
-/* A file that another user left in our folder (`user` was changed) gives way: who held locks on it has ended. */
+/* A file that another user left in our folder (`user` was changed) is replaced: its locks have ended. */
 static int open_file(int folder)
 {
 	const int flags = O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW;
@@ -75,7 +76,7 @@ static struct flock byte_at(short type, off_t at)
 	return (struct flock){ .l_type = type, .l_whence = SEEK_SET, .l_start = at, .l_len = 1 };
 }
 
-/* F_WRLCK or F_UNLCK on its byte. */
+/* `type`: F_WRLCK or F_UNLCK, on the slot's byte. */
 static enum status lock_byte(const struct slots *slots, short type, uint64_t key, unsigned slot)
 {
 	struct flock range = byte_at(type, (off_t)((key & ACCOUNT_MASK) * SLOTS_MAXIMUM + slot));
@@ -131,7 +132,7 @@ void slots_give(struct slots *slots, uint64_t key, unsigned slot)
 	(void)lock_byte(slots, F_UNLCK, key, slot);
 }
 
-/* A lock for reading: several processes may hold it. Nobody locks this byte for writing, so it is never in the way. */
+/* A lock for reading, which several processes may hold. Nothing locks this byte for writing, so it always succeeds. */
 void slots_want(struct slots *slots, uint64_t key, bool wanted)
 {
 	struct flock range = byte_at(wanted ? F_RDLCK : F_UNLCK, (off_t)(WANTED | (int64_t)(key & ACCOUNT_MASK)));

@@ -1,9 +1,9 @@
 /*
- * Slots: each connection to an upstream holds one of its account's, so that
- * all relay processes of a node, the old and the new one of a reload too,
- * together keep to `connections`. A slot is a lock on one byte of a file in
- * run_dir, which the kernel frees when its process ends. One more byte of each
- * account is locked by whoever wants a slot and has none.
+ * Each connection to an upstream holds a slot of its account, so that all relay
+ * processes of a node, such as the old and the new one of a reload, together
+ * keep to `connections`. A slot is a lock on one byte of a file in run_dir,
+ * which the kernel frees when the process ends. A process that wants a slot and
+ * has none locks one more byte of the account.
  */
 #ifndef RELAY_SLOTS_H
 #define RELAY_SLOTS_H
@@ -17,20 +17,23 @@
 
 struct slots;
 
-/* `folder`: where the file of locks is, or is to be, taken over; -1: this process alone counts. STATUS_SYSTEM: no file can be had. */
+/*
+ * `folder`, which is taken over, has the file of locks, or will have it; -1: only this process counts. STATUS_SYSTEM:
+ * the file can't be opened.
+ */
 MUST_USE enum status slots_create(int folder, struct slots **out_slots);
 void slots_free(struct slots **slots); /* frees them all */
 
 /*
- * Takes one of the `limit` slots of the account with this key. STATUS_AGAIN: all are taken (nobody tells when one is
- * free again: ask later); STATUS_SYSTEM: no lock can be had; STATUS_NO_MEMORY.
+ * Takes one of the `limit` slots of the account with this key. STATUS_AGAIN: all are taken, and nothing tells when one
+ * is free, so ask again later; STATUS_SYSTEM: the kernel gives no lock; STATUS_NO_MEMORY.
  */
 MUST_USE enum status slots_take(struct slots *slots, uint64_t key, unsigned limit, unsigned *out_slot);
 void slots_give(struct slots *slots, uint64_t key, unsigned slot);
 
-/* Says to the other processes that this one has none and wants one, or takes it back. Not being heard costs time alone. */
+/* Tells the other processes that this one has no slot and wants one, or no longer does. A failure only costs time. */
 void slots_want(struct slots *slots, uint64_t key, bool wanted);
-/* Whether another process says so. */
+/* True if another process says so. */
 bool slots_are_wanted(const struct slots *slots, uint64_t key);
 
 #endif

@@ -1,20 +1,21 @@
 /*
- * The message of an attempt whose envelope stands: DATA, the body from the
- * spool in step with what the relay takes, and the dot (RFC 5321, 4.1.1.4).
+ * The message of an attempt whose envelope was taken: DATA, the body from the
+ * spool as fast as the upstream takes it, and the dot (RFC 5321, 4.1.1.4).
  *
- * A small message goes in one BDAT (RFC 3030) to a relay that offers CHUNKING:
- * that saves the wait for 354. It is gathered first and nothing of it is sent
- * before the release, so the release means the same. A larger one costs more
- * time than a round trip, and a relay that was silent for long is asked by DATA
- * first whether it is still there: without an answer to BDAT nobody knows.
+ * A small message goes in one BDAT (RFC 3030) to an upstream that offers
+ * CHUNKING, which saves the wait for 354. It is gathered first, and nothing of
+ * it is sent before the release, so the release means the same. For a larger
+ * message a round trip doesn't matter. An upstream that was silent for long is
+ * asked by DATA first, to see whether it is still there: if BDAT goes without an
+ * answer, nobody knows whether it has the message.
  *
- * A reply too many, from whenever, must not become the verdict. 354 tells that
- * the two sides are in step. BDAT has no such reply, and so goes only to a
- * relay that answered MAIL and RCPT with codes that no verdict has; and before
- * the end goes out nothing may be there to be read.
+ * A reply too many, however old, must not become the verdict. 354 shows that the
+ * two sides are in step. BDAT has no such reply, and so goes only to an upstream
+ * that answered MAIL and RCPT with codes that no verdict has; and nothing may be
+ * there to read when the end goes out.
  *
- * How it fails: as in dialog.c. A connection on which BDAT was refused
- * is closed: a relay that did not take the octets may take them for commands.
+ * How it fails: as in dialog.c. A connection on which BDAT was refused is
+ * closed, as the upstream may take the octets that it refused for commands.
  */
 #include <assert.h>
 #include <inttypes.h>
@@ -24,8 +25,8 @@
 #include "base/log.h"
 #include "relay/upstream/private.h"
 
-#define BODY_BACKLOG (64U << 10) /* bytes: less is with the stream, then the next piece is read */
-#define CHUNK_FRESH_MS 2000      /* since the relay spoke last */
+#define BODY_BACKLOG (64U << 10) /* bytes: the next piece is read once the stream has fewer to send */
+#define CHUNK_FRESH_MS 2000      /* how recently the upstream must have spoken */
 
 /* ---- one chunk */
 
@@ -36,7 +37,7 @@ static bool may_be_chunk(const struct upstream *u)
 	       spool_size(u->message) <= SPOOL_MEMORY && now - u->connection->spoke_ms < CHUNK_FRESH_MS;
 }
 
-/* Without the dots that DATA wants in front of lines that begin with one. */
+/* Leaves out the dots that DATA needs in front of lines that begin with one. */
 static enum status gather_chunk(struct upstream *u, struct span bytes)
 {
 	while (bytes.size) {
@@ -97,7 +98,7 @@ static void on_read(void *context, enum status status, struct span bytes)
 		take_piece(u, bytes);
 }
 
-/* The pool's turn goes ahead of the stream's: a dot released in it leaves with the body's last bytes. */
+/* The pool's turn comes before the stream's, so that a dot released in it leaves with the body's last bytes. */
 static void read_next(struct upstream *u)
 {
 	upstream_pool_wake(u->pool);
@@ -120,9 +121,9 @@ void upstream_transfer_on_drained(struct upstream *u)
 		read_next(u);
 }
 
-/* ---- its begin and its end */
+/* ---- its beginning and its end */
 
-/* What the message needs, now that it is known; the envelope's own needs were looked at before (dialog.c). */
+/* True if the upstream lacks what the message, known now, needs. dialog.c saw to the envelope's needs. */
 static bool refuse_unable(struct upstream *u)
 {
 	static const struct reply too_large = { .code = 552,
@@ -165,7 +166,7 @@ static enum status write_end(struct upstream *u)
 	return stream_write(u->connection->stream, buf_span(&u->chunk));
 }
 
-/* Something came before the end went out: it is about what was sent up to now, or about nothing. */
+/* True if something came before the end went out: it is about what was sent so far, or about nothing. */
 static bool hears_early(struct upstream *u)
 {
 	if (!stream_fetch(u->connection->stream))
@@ -203,7 +204,7 @@ static void on_data_reply(struct upstream *u, const struct reply *reply)
 		upstream_dialog_refuse(u, upstream_judge(u, STAGE_DATA, NULL, reply), "DATA refused", reply);
 }
 
-/* Without its end no message is whole: whatever this says, the relay does not have it. */
+/* A message without its end isn't whole: whatever this reply says, the upstream doesn't have it. */
 static void on_early_reply(struct upstream *u, const struct reply *reply)
 {
 	if (reply->code / 100 < 4)
@@ -213,7 +214,7 @@ static void on_early_reply(struct upstream *u, const struct reply *reply)
 					reply);
 }
 
-/* A command that is not known is no verdict on the message. */
+/* That a command is unknown says nothing about the message. */
 static void note_unknown_command(struct upstream *u, const struct reply *reply)
 {
 	if (!u->as_chunk || (reply->code != 500 && reply->code != 502))
@@ -225,7 +226,7 @@ static void note_unknown_command(struct upstream *u, const struct reply *reply)
 
 static enum upstream_class classify_verdict(struct upstream *u, const struct reply *reply)
 {
-	/* BDAT is answered with what else would be said to DATA, too. */
+	/* The reply to BDAT may also be what DATA would have heard. */
 	enum upstream_stage stage = u->as_chunk ? STAGE_DATA | STAGE_DOT : STAGE_DOT;
 	if (u->as_chunk && (reply->code == 500 || reply->code == 502))
 		return UPSTREAM_TRANSPORT;

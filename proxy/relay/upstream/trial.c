@@ -1,6 +1,6 @@
 /*
- * Trials: a connection of their own, and its dialog as an administrator reads
- * it. The pool owns a trial until its owner closes it.
+ * Trials: each has a connection of its own, whose dialog an administrator
+ * reads. The pool owns a trial until its owner closes it.
  *
  * How it fails: with a reason, told once, in the pool's turn.
  */
@@ -12,8 +12,7 @@
 #include "base/text.h"
 #include "relay/upstream/private.h"
 
-#define LINE_SIZE 1100     /* bytes: a line of a reply and what stands in front */
-#define SLOT_RETRY_MS 100  /* as in the pool */
+#define LINE_SIZE 1100     /* bytes: a line of a reply and what we put in front */
 #define SLOT_LIMIT_MS 5000 /* for one of the account's connections to end */
 
 /* ---- the dialog */
@@ -41,7 +40,7 @@ void upstream_trial_trace_said(const struct upstream_connection *c, struct span 
 	struct span line;
 	bool is_body = c->attempt && c->attempt->state == UPSTREAM_BODY;
 	if (c->trial == NULL || c->state == CONNECTION_AUTH || is_body)
-		return; /* a login tells its lines itself */
+		return; /* login.c tells the lines of AUTH, masked */
 	while (span_cut(&bytes, '\n', &line)) {
 		if (line.size && line.data[line.size - 1] == '\r')
 			line.size--;
@@ -113,7 +112,7 @@ void upstream_trials_tell(struct upstream_pool *pool)
 
 /* ---- its beginning */
 
-/* Whoever is idle makes room. */
+/* An idle connection makes room. */
 static void end_idle(const struct upstream_pool *pool)
 {
 	struct upstream_connection *c;
@@ -134,7 +133,7 @@ static void try_to_connect(void *context)
 	enum status status = slots_take(pool->options.slots, account->slot_key, upstream_account_limit(account), &slot);
 	if (status == STATUS_AGAIN && loop_now_ms(pool->loop) < trial->until_ms) {
 		end_idle(pool);
-		timer_set(trial->timer, SLOT_RETRY_MS);
+		timer_set(trial->timer, UPSTREAM_SLOT_RETRY_MS);
 	} else if (status == STATUS_AGAIN) {
 		fail_trial(trial, "all connections of this account are in use");
 	} else if (status != STATUS_OK) {

@@ -1,9 +1,9 @@
 /*
  * An attempt, as its owner calls it: what it carries, its wait for a
  * connection, its outcome, and the calls back. It owns copies of the envelope;
- * the message stays its owner's.
+ * the message belongs to its owner.
  *
- * How it fails: with an outcome, always told in the pool's turn.
+ * How it fails: with an outcome, which is always told in the pool's turn.
  */
 #include <assert.h>
 #include <stdio.h>
@@ -14,8 +14,8 @@
 #include "smtp/address.h"
 
 #define ENVELOPE_MAXIMUM (4U << 20) /* bytes: 1,000 recipients and their replies */
-#define WAIT_MS 25000 /* for a free connection: then the next relay may have one, in time for its client */
-#define NO_REPLY ((struct span){ NULL, 0 })
+/* for a free connection: after that, the next relay may have one while the client still waits */
+#define WAIT_MS 25000
 
 /* ---- outcomes */
 
@@ -120,7 +120,7 @@ void upstream_park(struct upstream *u)
 	upstream_connection_reset(c, 0);
 }
 
-/* Its time goes on: it gets no more of it for having to begin anew. */
+/* Its time runs on, although it begins again. */
 void upstream_give_way(struct upstream *u)
 {
 	struct upstream_connection *c = u->connection;
@@ -176,7 +176,7 @@ void upstream_tell(struct upstream *u)
 	if (u->state == UPSTREAM_OVER)
 		tell_outcome(u);
 	else if (replies && u->state != UPSTREAM_WAITING && u->state != UPSTREAM_ENVELOPE)
-		tell_replies(u); /* else more were added meanwhile: told with them */
+		tell_replies(u); /* else more were added meanwhile, and all are told together */
 	else if (held)
 		u->handler->on_held(u->context);
 }
@@ -196,11 +196,11 @@ static enum status grow_recipients(struct upstream *u, size_t count)
 	return STATUS_OK;
 }
 
-/* Whoever is behind the gate: none of their bytes becomes a command of ours. */
+/* Whoever may hold the gate: no byte from there becomes a command of ours. */
 static enum status copy_rcpt(struct upstream *u, const struct upstream_recipient *recipient,
 			     struct upstream_rcpt *out_rcpt)
 {
-	struct upstream_rcpt rcpt = { .reply = NO_REPLY };
+	struct upstream_rcpt rcpt = { 0 };
 	if (!address_is_valid(recipient->address, u->smtputf8) || !span_is_printable(recipient->parameters))
 		return STATUS_INVALID;
 	TRY(arena_copy(&u->arena, recipient->address, &rcpt.address));
@@ -300,7 +300,7 @@ enum status upstream_begin(struct upstream_pool *pool, const struct upstream_env
 	return STATUS_OK;
 }
 
-/* PARKED instead of OPEN, where the relay spoke meanwhile. */
+/* OPEN becomes PARKED if the upstream spoke meanwhile. */
 static void leave_if_ahead(struct upstream *u)
 {
 	if (u->state == UPSTREAM_OPEN)
@@ -379,6 +379,6 @@ void upstream_abort(struct upstream **upstream)
 	upstream_leave_connection(u);
 	if (c)
 		dispose_of_connection(c, u->state, u->outstanding);
-	upstream_pool_wake(u->pool); /* what was on its way for it may be for nobody now */
+	upstream_pool_wake(u->pool); /* a connection on its way for it may have no attempt now */
 	upstream_free(u);
 }

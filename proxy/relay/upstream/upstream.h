@@ -1,7 +1,8 @@
 /*
- * The upstream side: a pool of connections to one relay (its account and TLS
- * policy), and the dialog of one transaction on one of them. It knows SMTP and
- * TLS, and neither users nor quota nor audit: delivery.h decides, this does.
+ * The side of the remote servers. A pool has the connections to one upstream
+ * (a `relay` section of the configuration: its account and TLS policy), and an
+ * attempt gives one message to it. This room knows SMTP and TLS, but neither
+ * users nor quota nor audit: relay/delivery.h decides, this does.
  *
  * The life of an attempt:
  *
@@ -14,39 +15,44 @@
  *
  * on_done may come at any time instead of the expected call. Exactly one
  * on_done follows upstream_begin, unless upstream_abort. The attempt is gone
- * when on_done returns. A connection kept from before that turns out dead
- * before the upstream answered DATA is replaced without a word; one that is silent is not.
+ * when on_done returns. A kept connection that turns out to be dead before the
+ * upstream answered DATA is replaced without a word; a silent one is not.
  *
  * An attempt whose recipients were all refused stays open, as more of them may
  * be added; its owner ends it with upstream_abort. A refusal of a RCPT that is
  * about the account and not about the recipient ends the attempt with
  * UPSTREAM_TRANSPORT or UPSTREAM_SENDER instead of on_replies.
  *
- * Waiting has an end: an attempt that got no connection in time ends with UPSTREAM_BUSY. Users take turns, and none may
- * have so many connections that others find none.
+ * Waiting has an end: an attempt that got no connection in time ends with
+ * UPSTREAM_BUSY. Users take turns, and no user may have so many connections
+ * that others find none.
  *
  * We back off from an upstream, or an account at it, that refuses or fails in
  * ways that are not the message's (enum upstream_backoff): for a while, attempts
  * end at once with the class of the failure. After that, one connection or one
  * transaction finds out whether all is well again.
  *
- * While others wait for a connection, an attempt that was silent for 2 s
- * between its replies and upstream_send is RSET and gives its connection away.
- * So does one that waits for its replies for 2 s, and longer with each try, where its user has other connections and
- * the one that waits has none, or where it alone holds an account on probation.
- * MAIL and the recipients that were accepted are said again when it goes on;
- * when one of them is not accepted again it ends with UPSTREAM_TRANSPORT.
+ * While others wait for a connection, an attempt gives its own away (after
+ * RSET) once its owner has said nothing for 2 s between on_replies and
+ * upstream_send. So does an attempt that has waited 2 s for its replies, if its
+ * user has other connections and the waiting user has none, or if it alone
+ * holds an account on probation; with each try it may wait longer. MAIL and the
+ * accepted recipients are said again when it goes on, and if one of them is not
+ * accepted again, the attempt ends with UPSTREAM_TRANSPORT.
  *
- * RET, ENVID and the recipients' parameters (NOTIFY and ORCPT, RFC 3461) go to a relay whose option says that it has
- * DSN and whose EHLO says so too, and are dropped for others.
+ * RET, ENVID and the recipients' parameters (NOTIFY and ORCPT, RFC 3461) go to
+ * an upstream that offers DSN in EHLO and is configured to have it, and are
+ * dropped for others.
  *
- * A message with SMTPUTF8 goes only to a relay whose EHLO offers it: even with addresses in ASCII its header may need it
- * (RFC 6531, 3.6).
+ * A message with SMTPUTF8 goes only to an upstream whose EHLO offers it: even if
+ * all addresses are ASCII, its header may need it (RFC 6531, 3.6).
  *
- * BODY=8BITMIME and SIZE go to an upstream that offers them. A message with 8-bit bytes, in its body or its header,
- * is UPSTREAM_UNABLE for one without 8BITMIME (RFC 6152, 3), whatever BODY said: a conversion would change what was
- * sent. So is one larger than the SIZE it offers. Recipients beyond what it offers by LIMITS (RFC 9422) are answered
- * 452 4.5.3 without asking it, so that the client sends them in a message of their own.
+ * BODY=8BITMIME and SIZE go to an upstream that offers them. A message with
+ * 8-bit bytes, in its body or its header, is UPSTREAM_UNABLE for one without
+ * 8BITMIME (RFC 6152, 3), whatever BODY said: a conversion would change what was
+ * sent. So is a message larger than the SIZE it offers. Recipients beyond what
+ * it offers by LIMITS (RFC 9422) are answered 452 4.5.3 without asking it, so
+ * that the client sends them in a message of their own.
  */
 #ifndef RELAY_UPSTREAM_H
 #define RELAY_UPSTREAM_H
@@ -63,15 +69,16 @@
 
 /* What an outcome means, by code and enhanced code; FIELD.md. */
 enum upstream_class {
-	UPSTREAM_TRANSPORT = 0, /* the way to the relay, the relay itself, and whatever is in doubt */
+	UPSTREAM_TRANSPORT = 0, /* the way to the upstream, the upstream itself, and whatever is in doubt */
 	UPSTREAM_ACCEPTED,      /* 250 to the final dot */
-	UPSTREAM_RECIPIENTS,    /* refused at DATA because it holds no recipient as valid, whatever it said before */
+	UPSTREAM_RECIPIENTS,    /* refused at DATA: it considers no recipient valid, whatever it said before */
 	UPSTREAM_SENDER,        /* it does not take this sender: may reach the client as it is */
 	UPSTREAM_MESSAGE,       /* it does not take this message: may reach the client as it is */
-	UPSTREAM_UNABLE, /* it has not what this message needs (SMTPUTF8, 8BITMIME, its size): another relay may; `reply` is ours */
-	UPSTREAM_ACCOUNT,   /* the account has sent enough for its day, or is blocked */
-	UPSTREAM_TENANT,    /* all accounts of its tenant have */
-	UPSTREAM_THROTTLED, /* it wants less at a time */
+	/* it lacks what this message needs (SMTPUTF8, 8BITMIME, its size), which another may have; `reply` is ours */
+	UPSTREAM_UNABLE,
+	UPSTREAM_ACCOUNT,   /* the account has sent enough for the day, or is blocked */
+	UPSTREAM_TENANT,    /* so have all accounts of its tenant */
+	UPSTREAM_THROTTLED, /* it wants less mail at a time */
 	UPSTREAM_LOGIN,     /* our authentication */
 	UPSTREAM_BUSY,      /* no connection was free in time, or it is paused */
 	UPSTREAM_UNKNOWN,   /* gone between the final dot and its reply */
@@ -80,9 +87,10 @@ enum upstream_class {
 struct upstream_outcome {
 	enum upstream_class class;
 	struct span reply; /* the upstream's last reply in our text form (smtp/reply.h), or empty */
-	struct span reason; /* for log and audit: "connection refused", "login refused: 535 5.7.8 …", without secrets */
+	/* for log and audit: "connection refused", "login refused: 535 5.7.8 …", without secrets */
+	struct span reason;
 	bool dot_released; /* the final dot was handed to TLS */
-	const char *host;  /* address it spoke to, or "" */
+	const char *host;  /* the address it was sent to, or "" */
 };
 
 struct upstream_recipient {
@@ -92,7 +100,7 @@ struct upstream_recipient {
 
 struct upstream_envelope {
 	struct span user;      /* whose message it is: users take turns when connections are short */
-	struct span mailbox;   /* the sender's own account at the relay; empty: the relay's `user` */
+	struct span mailbox;   /* the sender's own account at the upstream; empty: the relay's `user` */
 	struct span mail_from; /* without brackets */
 	bool eight_bit;        /* BODY=8BITMIME was given, or the message is known to need it */
 	bool smtputf8;         /* SMTPUTF8 was given: addresses may hold UTF-8 */
@@ -102,24 +110,27 @@ struct upstream_envelope {
 };
 
 struct upstream_handler {
-	/* `replies`: of the recipients given since the last call, in order, our text form. A class other than ACCEPTED for MAIL itself comes as on_done. */
+	/*
+	 * `replies`: those of the recipients given since the last call, in order, in our text form. A refusal of MAIL
+	 * comes as on_done.
+	 */
 	void (*on_replies)(void *context, const struct span *replies, size_t count);
 	void (*on_held)(void *context);
 	void (*on_done)(void *context, const struct upstream_outcome *outcome);
 };
 
-/* How the pool gets what it logs in with: asked for each login, answered later (or at once) by upstream_credential. */
+/* What the pool logs in with: asked for at each login, answered at once or later by upstream_pool_credential. */
 struct upstream_credential {
 	bool available;
 	struct span mechanism; /* "plain", "login", "xoauth2", "oauthbearer", "none" */
-	uint64_t serial;       /* of a token; 0: it is none */
+	uint64_t serial;       /* of a token; 0: it is a password */
 	struct span user;
 	struct span secret; /* wiped after use by the pool's copy */
 	struct span reason; /* why not available */
 };
 /* `mailbox`: the sender's, or "" for the relay's `user`. */
 typedef void upstream_ask_credential(void *context, const char *relay, const char *mailbox, uint64_t ticket);
-/* The token of that serial was refused: it is not to be given again. Another one is asked for behind this call. */
+/* The token of that serial was refused, and must not be given again. Another one is asked for after this call. */
 typedef void upstream_refuse_credential(void *context, const char *relay, const char *mailbox, uint64_t serial);
 
 struct upstream_pool;
@@ -134,7 +145,7 @@ struct upstream_options {
 	struct stats *stats;
 	struct backoffs *backoffs; /* borrowed, like the slots */
 	struct slots *slots;
-	uint64_t neighbours_ms; /* for so long after its beginning former processes of the node may have slots */
+	uint64_t neighbours_ms; /* how long after our start the node's former processes may have slots */
 	upstream_ask_credential *ask_credential;
 	upstream_refuse_credential *refuse_credential;
 	void *context;
@@ -148,7 +159,7 @@ void upstream_pool_free(struct upstream_pool **pool);
 /* The answer to one ask_credential; late or unknown tickets are dropped. */
 void upstream_pool_credential(struct upstream_pool *pool, uint64_t ticket,
 			      const struct upstream_credential *credential);
-/* Idle connections QUIT at once, and every other when its attempt is over. */
+/* Idle connections QUIT at once, the others when their attempts are over. */
 void upstream_pool_drain(struct upstream_pool *pool);
 /* Open connections, idle and busy. */
 size_t upstream_pool_size(const struct upstream_pool *pool);
@@ -156,11 +167,11 @@ size_t upstream_pool_size(const struct upstream_pool *pool);
 /* Why we back off from an upstream, or from an account at it. */
 enum upstream_backoff {
 	UPSTREAM_BACKOFF_NONE,
-	/* no connection is opened; those there are go on */
+	/* no connection is opened; those that are open go on */
 	UPSTREAM_BACKOFF_CONNECT, /* it could not be reached, or made no sense */
-	UPSTREAM_BACKOFF_OURS,    /* this process has no credentials, no socket or no memory; others may */
+	UPSTREAM_BACKOFF_OURS,    /* this process lacks credentials, a socket or memory; others may not */
 	UPSTREAM_BACKOFF_LOGIN,   /* it refused our login */
-	UPSTREAM_BACKOFF_CROWDED, /* it has enough connections of ours */
+	UPSTREAM_BACKOFF_CROWDED, /* we have too many connections there */
 	/* no transaction is begun */
 	UPSTREAM_BACKOFF_SILENT,    /* it left transactions without a reply */
 	UPSTREAM_BACKOFF_THROTTLED, /* it wants less at a time */
@@ -179,22 +190,21 @@ struct upstream_pool_state {
 	const char *last_error;     /* or "" */
 	bool paused;
 	enum upstream_backoff backoff; /* of its configured account, the one that ends last; not PAUSED */
-	uint64_t
-		backoff_left_ms; /* 0: it is over, and one connection or transaction finds out whether all is well again */
+	uint64_t backoff_left_ms;      /* 0: it is over, and one connection or transaction finds out if all is well */
 	char backoff_reason[BACKOFF_REASON_SIZE];
 	size_t mailboxes; /* of senders, in use now */
 };
 void upstream_pool_show(const struct upstream_pool *pool, struct upstream_pool_state *out_state);
 
-/* A paused relay begins no transaction; those begun go on. Kept until it is resumed, in whichever process. */
+/* No transaction begins until it is resumed, by whichever process; those begun go on. */
 void upstream_pool_pause(struct upstream_pool *pool);
 /* Ends that, and every back-off: an administrator knows better. */
 void upstream_pool_resume(struct upstream_pool *pool);
 
 /*
  * Copies what it is given. `handler` is static. The callbacks come at the end of the turn or later, never inside these
- * calls. `limit_ms` bounds the wait for a connection together with MAIL and the RCPTs, anew for each group of them.
- * STATUS_INVALID: an address or a parameter that could not stand in a command line.
+ * calls. `limit_ms` bounds the wait for a connection together with MAIL and the RCPTs, for each group of them again.
+ * STATUS_INVALID: an address or a parameter that can't be part of a command line.
  */
 MUST_USE enum status upstream_begin(struct upstream_pool *pool, const struct upstream_envelope *envelope,
 				    const struct upstream_recipient *recipients, size_t count, uint64_t limit_ms,
@@ -203,33 +213,39 @@ MUST_USE enum status upstream_begin(struct upstream_pool *pool, const struct ups
 MUST_USE enum status upstream_add_recipients(struct upstream *upstream, const struct upstream_recipient *recipients,
 					     size_t count);
 /*
- * After on_replies gave at least one accepted recipient. `size` is the message's without its stuffed dots (RFC 1870), `eight_bit`: it has
- * bytes above 127. `step_ms` bounds, besides reply_timeout, the wait for each reply
- * and for each piece of the body to go out, and the wait for a connection where it needs a new one. The message
- * stays its owner's, who keeps it until on_done or upstream_abort.
+ * After on_replies gave at least one accepted recipient. `size` is the message's without its stuffed dots (RFC 1870);
+ * `eight_bit`: it has bytes above 127. `step_ms` bounds, besides reply_timeout, the wait for each reply and for each
+ * piece of the body to go out, and, if the attempt needs a new connection, the wait for that. The caller still owns
+ * the message, and keeps it until on_done or upstream_abort.
  */
 void upstream_send(struct upstream *upstream, struct spool_message *message, uint64_t size, bool eight_bit,
 		   uint64_t step_ms);
-/* Only after on_held, once. Nothing is sent when on_done is due already, or the relay spoke meanwhile (`dot_released` tells). `limit_ms` bounds the wait for the verdict. */
+/*
+ * Only after on_held, once. Nothing is sent if on_done is due already, or if the upstream spoke meanwhile
+ * (`dot_released` tells). `limit_ms` bounds the wait for the verdict.
+ */
 void upstream_release(struct upstream *upstream, uint64_t limit_ms);
 /*
- * Ends it without on_done: RSET before DATA, else the connection is closed (never after upstream_release: then it is an
- * error of ours). NULL-safe; sets to NULL; within its own on_done it does no more than that.
+ * Ends it without on_done: by RSET before DATA, later by closing the connection. Never after upstream_release: that
+ * would be an error of ours. NULL-safe; sets to NULL; within its own on_done it does no more than that.
  */
 void upstream_abort(struct upstream **upstream);
 
 /*
- * A trial of a relay, for an administrator: a new connection that nobody else
- * gets, whose dialog is told line by line. It takes a slot as any other (an
- * idle connection ends for it), logs in once even while the relay or the
- * account is backed off from, and what it finds out counts: a login that goes well ends the back-off.
+ * A trial of an upstream, for an administrator: a new connection that nothing
+ * else uses, whose dialog is told line by line. It takes a slot like any other
+ * (an idle connection ends to make room) and logs in once, even while we back
+ * off. What it finds out counts: a login that goes well ends the back-off.
  */
 struct upstream_trial;
 
 struct upstream_trial_handler {
-	/* "C: EHLO us.example.com", "S: 250 …", "* TLSv1.3": what was said and done, without secrets; it calls nothing here. */
+	/*
+	 * "C: EHLO us.example.com", "S: 250 …", "* TLSv1.3": what was said and done, without secrets. The handler must
+	 * not call us from here.
+	 */
 	void (*on_line)(void *context, const char *line);
-	/* One of both comes, in the pool's turn: it is logged in, or over. */
+	/* One of these two comes, in the pool's turn: it is logged in, or over. */
 	void (*on_ready)(void *context);
 	void (*on_failed)(void *context, const char *reason);
 };
@@ -241,7 +257,7 @@ MUST_USE enum status upstream_trial_begin(struct upstream_trial *trial, const st
 					  const struct upstream_recipient *recipients, size_t count, uint64_t limit_ms,
 					  const struct upstream_handler *handler, void *context,
 					  struct upstream **out_upstream);
-/* Its connection, if there still is one, is any other from now on. NULL-safe; sets to NULL. */
+/* Its connection, if it still has one, becomes one of the pool's. NULL-safe; sets to NULL. */
 void upstream_trial_close(struct upstream_trial **trial);
 
 #endif

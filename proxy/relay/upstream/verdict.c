@@ -1,17 +1,17 @@
 /*
- * What a refusal means for the attempt that hears it: its class, judged by
- * what the relay says by itself (echo.c), whether more than this attempt may
- * suffer for it, and for how long it says so.
+ * What a refusal means for the attempt that hears it: its class, judged by what
+ * the upstream says by itself (echo.c); whether we may back off for it; and how
+ * long it says that it will last.
  */
 #include "base/clock.h"
 #include "relay/upstream/private.h"
 
-#define HINT_MAXIMUM_MS \
-	172800000 /* two days: no provider's day is longer; each kind of back-off has a limit of its own */
+/* two days: no provider's day is longer, and each kind of back-off has a limit of its own */
+#define HINT_MAXIMUM_MS 172800000
 
 /* ---- hints */
 
-/* Where `words` end in the text; 0: they are not there. */
+/* Where `words` end in the text; 0: they aren't in it. */
 static size_t find_words(struct span words, struct span text)
 {
 	for (size_t i = 0; i + words.size <= text.size; i++) {
@@ -43,7 +43,7 @@ static uint64_t read_delay(struct span text)
 	return 0;
 }
 
-/* "2026-11-23T00:00:00Z": until then. */
+/* "2026-11-23T00:00:00Z": the milliseconds until then. */
 static uint64_t read_time(struct span text, uint64_t wall_ms)
 {
 	uint64_t wall_s;
@@ -78,7 +78,10 @@ static bool contains_part(struct span text, struct span part)
 	return !span_is_empty(part) && find_words(part, text) != 0;
 }
 
-/* A piece of an address may be repeated alone: a code that stands in one is none, and one that is quoted could hold words. */
+/*
+ * A server may repeat a mere piece of an address. So a code that is part of an address doesn't count, and if an address
+ * is quoted, and could hold words, no words do.
+ */
 static void distrust_pieces(struct span address, struct reply *said)
 {
 	if (contains_part(address, said->enhanced))
@@ -87,7 +90,7 @@ static void distrust_pieces(struct span address, struct reply *said)
 		said->text = (struct span){ 0 };
 }
 
-/* What the reply says by itself. */
+/* The reply as the upstream itself says it, without the addresses. */
 static struct reply read_plainly(const struct upstream *u, const struct upstream_rcpt *rcpts, size_t count,
 				 const struct reply *reply, struct upstream_plain *plain)
 {

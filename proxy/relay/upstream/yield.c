@@ -1,15 +1,16 @@
 /*
  * Which attempt gives its connection to one that waits: an attempt whose owner
- * is silent, and one whose envelope takes long, either because its user has
- * several connections and the one that waits has none, or because it alone
- * holds an account on probation. Its envelope is said again later.
+ * is silent, or whose envelope takes long while its user has several connections
+ * and the waiting user has none, or while it alone holds an account on
+ * probation. Its envelope is said again later.
  *
  * How it fails: an envelope that is slow by nature would never end if it were
- * cut off each time, so it is given twice as long with each try.
+ * cut off each time, so it gets twice as long with each try.
  */
 #include "relay/upstream/private.h"
 
-#define CONSIDERED_MAXIMUM 64 /* waiting attempts in one turn: as users take turns, the first ones are of many users */
+/* waiting attempts in one turn: as users take turns, the first ones belong to many users */
+#define CONSIDERED_MAXIMUM 64
 
 static bool is_stuck(const struct upstream_account *account)
 {
@@ -17,7 +18,7 @@ static bool is_stuck(const struct upstream_account *account)
 	       !upstream_pool_has_room(account);
 }
 
-/* When the connection's attempt has had it for long enough, were somebody in need: of the loop's clock; UINT64_MAX: never. */
+/* When the connection's attempt must give way if some other needs it, by the loop's clock; UINT64_MAX: never. */
 static uint64_t patience_ends_ms(const struct upstream_connection *c)
 {
 	const struct upstream *v = c->attempt;
@@ -28,7 +29,7 @@ static uint64_t patience_ends_ms(const struct upstream_connection *c)
 	return v->state == UPSTREAM_ENVELOPE ? v->asked_ms + v->patience_ms : UINT64_MAX;
 }
 
-/* `w` may if its user has none, or if it is the same user's and silent; on probation anybody may. */
+/* `w` may if its user has no connection, or if `v` is the same user's and silent; on probation any attempt may. */
 static bool may_displace(const struct upstream *w, const struct upstream *v)
 {
 	const struct upstream_account *account = w->account;
@@ -42,7 +43,7 @@ static bool may_displace(const struct upstream *w, const struct upstream *v)
 	return has_none && v->share && w->share != v->share && v->share->carried > 1;
 }
 
-/* The one whose patience ended first. */
+/* The attempt whose patience ended first. */
 static struct upstream *find_to_yield(const struct upstream *w)
 {
 	uint64_t now = loop_now_ms(w->pool->loop), first_ms = UINT64_MAX;
@@ -109,7 +110,7 @@ void upstream_yield(struct upstream_pool *pool, uint64_t *out_next_ms)
 			yield_connection(v);
 	}
 	if (first_ms <= now)
-		first_ms = now + UPSTREAM_PATIENCE_MS / 4; /* nobody in need may displace that one yet */
+		first_ms = now + UPSTREAM_PATIENCE_MS / 4; /* no attempt in need may displace that one yet */
 	if (first_ms < *out_next_ms)
 		*out_next_ms = first_ms;
 }
