@@ -1,4 +1,4 @@
-/* Rests: shared by two that map one file, kept behind them, bounded, and never believed where they can't be true. */
+/* Back-offs: two that map one file share them, they outlive both, are bounded, and impossible ones aren't believed. */
 #include "with_loop.h"
 
 #include <fcntl.h>
@@ -127,12 +127,12 @@ static void more_than_there_is_room_for_forgets_the_first_to_end(void **state)
 }
 
 /* As another program, or a broken disk, may leave it. */
-static void write_all(uint64_t word, size_t behind)
+static void write_all(uint64_t word, size_t from)
 {
 	FILE *file = fopen(path, "r+");
 	assert_non_null(file);
-	assert_int_equal(fseek(file, (long)behind, SEEK_SET), 0);
-	for (size_t i = behind; i < 4096 * 256; i += sizeof(word))
+	assert_int_equal(fseek(file, (long)from, SEEK_SET), 0);
+	for (size_t i = from; i < 4096 * 256; i += sizeof(word))
 		assert_int_equal(fwrite(&word, sizeof(word), 1, file), 1);
 	fclose(file);
 }
@@ -144,8 +144,8 @@ static void a_damaged_file_keeps_nobody_away_for_long(void **state)
 	char reason[BACKOFF_REASON_SIZE];
 	(void)state;
 	for (size_t i = 0; i < 3; i++) {
-		for (size_t behind = 0; behind <= 256; behind += 256) {
-			write_all(words[i], behind);
+		for (size_t from = 0; from <= 256; from += 256) {
+			write_all(words[i], from);
 			struct backoffs *backoffs = open_backoffs();
 			assert_int_equal(backoffs_left_ms(backoffs, words[i]), 0);
 			assert_true(backoffs_length_ms(backoffs, words[i]) <= BACKOFF_MAXIMUM_MS);

@@ -1,4 +1,4 @@
-/* Turns, back-offs and what they share with another process: who is served next, and when nobody is. */
+/* Turns, back-offs and what other processes share of them: which user is served next, and when none is. */
 #include "with_upstream.h"
 
 #include <sys/resource.h>
@@ -86,7 +86,7 @@ static void users_take_turns(void **state)
 	end();
 }
 
-static void who_comes_late_does_not_wait_behind_who_took_many_turns(void **state)
+static void a_late_user_does_not_wait_for_one_who_took_many_turns(void **state)
 {
 	struct sending many[6], late;
 	(void)state;
@@ -465,7 +465,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(users_take_turns),
-		cmocka_unit_test(who_comes_late_does_not_wait_behind_who_took_many_turns),
+		cmocka_unit_test(a_late_user_does_not_wait_for_one_who_took_many_turns),
 		cmocka_unit_test(slots_of_another_process_are_waited_for),
 		cmocka_unit_test(a_refusal_about_the_account_backs_off_from_it),
 		cmocka_unit_test(what_a_recipient_says_backs_off_from_nobody),

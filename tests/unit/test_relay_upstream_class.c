@@ -1,4 +1,4 @@
-/* What refusals mean: every row of class.def by its example, and replies as Gmail, Microsoft, Postfix and Exim give them. */
+/* What refusals mean: each row of class.def by its example, and replies that Gmail, Microsoft, Postfix and Exim give. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

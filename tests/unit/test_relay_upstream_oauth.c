@@ -1,4 +1,4 @@
-/* Logging in with a token: how it goes out, why it is not taken, and the one new token before we back off from the account. */
+/* Logging in with a token: how it is sent, why it is refused, and the one new token before we back off. */
 #include "with_upstream.h"
 
 #include "base/base64.h"
@@ -17,13 +17,6 @@ static void begin(const char *mechanism)
 	t.mechanism = mechanism;
 	t.serial = 7;
 	t.relay.features = "250-PIPELINING\r\n250 AUTH LOGIN XOAUTH2 OAUTHBEARER\r\n";
-}
-
-static void end(struct sending *s)
-{
-	upstream_abort(&s->upstream);
-	spool_message_free(&s->message);
-	upstream_test_end(&t);
 }
 
 static void assert_record_begins(const char *text)
@@ -53,7 +46,7 @@ static void a_short_token_goes_with_its_command(void **state)
 	assert_accepted(&s);
 	assert_record_begins(HELLO "AUTH XOAUTH2 " XOAUTH2 "\nMAIL");
 	assert_int_equal(stats_sum(t.stats, 1, COUNTER_RELAY_LOGINS, 8 + STATS_RESULT_OK), 1);
-	end(&s);
+	upstream_test_end_with(&t, &s);
 }
 
 static void a_long_token_goes_in_two_steps(void **state)
@@ -69,7 +62,7 @@ static void a_long_token_goes_in_two_steps(void **state)
 	send_whole(&t, &s);
 	assert_accepted(&s);
 	assert_record_begins(HELLO "AUTH XOAUTH2\ndXNlcj11c0BleGFtcGxlLmNvbQFhdXRoPUJlYXJlciB4eHh4");
-	end(&s);
+	upstream_test_end_with(&t, &s);
 }
 
 static void a_token_longer_than_a_line_is_not_sent(void **state)
@@ -83,7 +76,7 @@ static void a_token_longer_than_a_line_is_not_sent(void **state)
 	upstream_test_open(&t);
 	assert_fails(&s, "longer than a line of AUTH may be");
 	assert_int_equal(fake_relay_heard(&t.relay, "AUTH"), 0);
-	end(&s);
+	upstream_test_end_with(&t, &s);
 }
 
 static void bearer_names_user_and_host(void **state)
@@ -110,7 +103,7 @@ static void bearer_names_user_and_host(void **state)
 	assert_int_equal(buf_printf(&line, HELLO "AUTH OAUTHBEARER %.*s\nMAIL%c", SPAN_ARGS(buf_span(&expected)), 0),
 			 STATUS_OK);
 	assert_record_begins(buf_span(&line).data);
-	end(&s);
+	upstream_test_end_with(&t, &s);
 }
 
 static void the_mechanism_that_is_offered_stands_in(void **state)
@@ -123,14 +116,14 @@ static void the_mechanism_that_is_offered_stands_in(void **state)
 	send_whole(&t, &s);
 	assert_accepted(&s);
 	assert_record_begins(HELLO "AUTH XOAUTH2 " XOAUTH2 "\nMAIL");
-	end(&s);
+	upstream_test_end_with(&t, &s);
 
 	begin("xoauth2");
 	t.relay.features = "250 AUTH OAUTHBEARER PLAIN\r\n";
 	upstream_test_open(&t);
 	send_whole(&t, &s);
 	assert_int_equal(fake_relay_heard(&t.relay, "AUTH OAUTHBEARER "), 1);
-	end(&s);
+	upstream_test_end_with(&t, &s);
 }
 
 static void a_token_is_no_password(void **state)
@@ -142,7 +135,7 @@ static void a_token_is_no_password(void **state)
 	upstream_test_open(&t);
 	assert_fails(&s, "neither AUTH XOAUTH2 nor AUTH OAUTHBEARER is offered");
 	assert_int_equal(fake_relay_heard(&t.relay, "AUTH"), 0);
-	end(&s);
+	upstream_test_end_with(&t, &s);
 }
 
 static void a_refused_token_is_replaced_once(void **state)
@@ -160,7 +153,7 @@ static void a_refused_token_is_replaced_once(void **state)
 	assert_int_equal(t.refused_serial, 7);
 	assert_int_equal(t.asked, 2);
 	assert_int_equal(t.relay.connected, 1);
-	end(&s);
+	upstream_test_end_with(&t, &s);
 }
 
 static void bearer_answers_a_reason_with_its_own_byte(void **state)
@@ -175,7 +168,7 @@ static void bearer_answers_a_reason_with_its_own_byte(void **state)
 	send_whole(&t, &s);
 	assert_accepted(&s);
 	assert_int_equal(fake_relay_heard(&t.relay, "AQ=="), 1);
-	end(&s);
+	upstream_test_end_with(&t, &s);
 }
 
 static void a_second_refusal_backs_off_from_the_account(void **state)
@@ -191,7 +184,7 @@ static void a_second_refusal_backs_off_from_the_account(void **state)
 	assert_fails(&s, "account resting after login failure");
 	assert_int_equal(t.asked, 2);
 	assert_int_equal(fake_relay_heard(&t.relay, "AUTH"), 2);
-	end(&s);
+	upstream_test_end_with(&t, &s);
 }
 
 static void without_another_token_it_backs_off_from_the_account(void **state)
@@ -205,7 +198,7 @@ static void without_another_token_it_backs_off_from_the_account(void **state)
 	assert_fails(&s, "no credentials: the vault is shut");
 	assert_fails(&s, "account resting after login failure");
 	assert_int_equal(t.refused_serial, 7);
-	end(&s);
+	upstream_test_end_with(&t, &s);
 }
 
 static void a_refusal_for_now_keeps_the_token(void **state)
@@ -218,7 +211,7 @@ static void a_refusal_for_now_keeps_the_token(void **state)
 	assert_fails(&s, "login refused: 454 4.7.0 Too many login attempts");
 	assert_int_equal(t.refused_serial, 0);
 	assert_int_equal(t.asked, 1);
-	end(&s);
+	upstream_test_end_with(&t, &s);
 }
 
 static void reasons_without_end_end(void **state)
@@ -230,7 +223,7 @@ static void reasons_without_end_end(void **state)
 	fake_relay_rule(&t.relay, "AUTH XOAUTH2", REASON, 0);
 	fake_relay_rule(&t.relay, "AUTH-STEP", "334 not base64\r\n", 0);
 	assert_fails(&s, "it asks for more than was agreed");
-	end(&s);
+	upstream_test_end_with(&t, &s);
 }
 
 static void a_reply_that_quotes_the_token_is_not_shown(void **state)
@@ -242,7 +235,7 @@ static void a_reply_that_quotes_the_token_is_not_shown(void **state)
 	upstream_test_open(&t);
 	fake_relay_rule(&t.relay, "AUTH XOAUTH2", "535 5.7.8 wrong: " XOAUTH2 "\r\n", 0);
 	assert_fails(&s, "(its text quotes our password and is left out)");
-	end(&s);
+	upstream_test_end_with(&t, &s);
 }
 
 int main(void)

@@ -15,13 +15,6 @@ static void begin(const char *features)
 	upstream_test_open(&t);
 }
 
-static void end(struct sending *s)
-{
-	upstream_abort(&s->upstream);
-	spool_message_free(&s->message);
-	upstream_test_end(&t);
-}
-
 /* ---- the reply to EHLO */
 
 static void what_makes_no_sense_is_not_offered(void **state)
@@ -90,7 +83,7 @@ static void a_message_larger_than_size_goes_elsewhere(void **state)
 	run_until(t.loop, is_held, &s);
 	assert_int_equal(s.done, 0);
 	assert_int_equal(t.relay.connected, 1);
-	end(&s);
+	upstream_test_end_with(&t, &s);
 }
 
 static void a_size_that_is_declared_too_large_is_not_even_asked_for(void **state)
@@ -105,7 +98,7 @@ static void a_size_that_is_declared_too_large_is_not_even_asked_for(void **state
 	run_until(t.loop, is_done, &s);
 	assert_int_equal(s.class, UPSTREAM_UNABLE);
 	assert_int_equal(fake_relay_heard(&t.relay, "MAIL"), 0);
-	end(&s);
+	upstream_test_end_with(&t, &s);
 }
 
 /* ---- 8BITMIME */
@@ -149,7 +142,7 @@ static void eight_bit_content_goes_where_it_is_taken(void **state)
 	run_until(t.loop, is_done, &s);
 	assert_accepted(&s); /* it said BODY=8BITMIME, and has no such byte */
 	assert_int_equal(t.relay.connected, 1);
-	end(&s);
+	upstream_test_end_with(&t, &s);
 }
 
 /* ---- LIMITS */
@@ -191,7 +184,7 @@ static void recipients_beyond_rcptmax_are_for_another_message(void **state)
 	spool_message_free(&s.message);
 	send_to(recipients + 2, 2, &s); /* the next message has room again */
 	assert_replies(&s, "22");
-	end(&s);
+	upstream_test_end_with(&t, &s);
 }
 
 static void a_connection_ends_after_mailmax_messages(void **state)
@@ -204,7 +197,7 @@ static void a_connection_ends_after_mailmax_messages(void **state)
 		assert_accepted(&s);
 	}
 	assert_int_equal(t.relay.connected, 2);
-	end(&s);
+	upstream_test_end_with(&t, &s);
 }
 
 /* ---- CHUNKING */
@@ -227,10 +220,10 @@ static void a_small_message_goes_in_one_chunk(void **state)
 	send_whole(&t, &s);
 	assert_accepted(&s);
 	assert_int_equal(t.relay.connected, 1);
-	end(&s);
+	upstream_test_end_with(&t, &s);
 }
 
-/* MAIL's or RCPT's reply, late, is no verdict; who gives them no codes of their own is asked by DATA. */
+/* A late reply to MAIL or RCPT is no verdict; an upstream that gives them no codes of their own is asked by DATA. */
 static void a_chunk_goes_where_replies_are_told_apart(void **state)
 {
 	static const struct {
@@ -256,7 +249,7 @@ static void a_chunk_goes_where_replies_are_told_apart(void **state)
 		send_whole(&t, &s);
 		assert_int_equal(s.class, cases[i].class);
 		assert_int_equal(t.relay.chunks, cases[i].is_chunk);
-		end(&s);
+		upstream_test_end_with(&t, &s);
 	}
 }
 
@@ -277,7 +270,7 @@ static void a_larger_message_goes_by_data(void **state)
 	assert_int_equal(t.relay.dots, 1);
 	assert_int_equal(t.relay.chunks, 0);
 	free(text);
-	end(&s);
+	upstream_test_end_with(&t, &s);
 }
 
 static void a_relay_silent_for_long_is_asked_first(void **state)
@@ -290,7 +283,7 @@ static void a_relay_silent_for_long_is_asked_first(void **state)
 	send_text(&t, &s, BODY);
 	run_until(t.loop, is_held, &s);
 	assert_int_equal(fake_relay_heard(&t.relay, "DATA"), 1);
-	end(&s);
+	upstream_test_end_with(&t, &s);
 }
 
 static void each_answer_to_a_chunk_leads_to_its_outcome(void **state)
@@ -320,7 +313,7 @@ static void each_answer_to_a_chunk_leads_to_its_outcome(void **state)
 		assert_true(s.dot_released);
 		run_for(t.loop, 10);
 		assert_int_equal(upstream_pool_size(t.pool), 0); /* it may not know where the octets end */
-		end(&s);
+		upstream_test_end_with(&t, &s);
 	}
 }
 
@@ -335,7 +328,7 @@ static void a_relay_that_does_not_know_bdat_gets_data_from_then_on(void **state)
 	send_whole(&t, &s);
 	assert_accepted(&s);
 	assert_int_equal(t.relay.dots, 1);
-	end(&s);
+	upstream_test_end_with(&t, &s);
 }
 
 int main(void)

@@ -1,4 +1,4 @@
-/* The pool: who gets which connection, when one is replaced, when one is given back, and when it ends. */
+/* The pool: which attempt gets which connection, when one is replaced, when one is given back, and when it ends. */
 #include "with_upstream.h"
 
 static struct upstream_test t;
@@ -8,13 +8,6 @@ static void begin(uint64_t connections)
 	upstream_test_begin(&t);
 	t.config.connections = connections;
 	upstream_test_open(&t);
-}
-
-static void end(struct sending *s)
-{
-	upstream_abort(&s->upstream);
-	spool_message_free(&s->message);
-	upstream_test_end(&t);
 }
 
 static void finish_sending(struct sending *s)
@@ -48,7 +41,7 @@ static void one_login_serves_many_messages(void **state)
 	assert_string_equal(shown.last_error, "");
 	assert_int_equal(stats_sum(t.stats, 1, COUNTER_RELAY_CONNECTIONS, 8), 1);
 	assert_int_equal(stats_sum(t.stats, 1, COUNTER_RELAY_CONNECTIONS, 9), 0);
-	end(&s);
+	upstream_test_end_with(&t, &s);
 }
 
 static void a_refused_message_leaves_the_connection_in_use(void **state)
@@ -68,7 +61,7 @@ static void a_refused_message_leaves_the_connection_in_use(void **state)
 	send_whole(&t, &s);
 	assert_accepted(&s);
 	assert_int_equal(t.relay.connected, 1);
-	end(&s);
+	upstream_test_end_with(&t, &s);
 }
 
 static void a_connection_ends_with_quit_after_its_share_of_messages(void **state)
@@ -84,7 +77,7 @@ static void a_connection_ends_with_quit_after_its_share_of_messages(void **state
 	}
 	assert_int_equal(t.relay.connected, 3);
 	assert_int_equal(fake_relay_heard(&t.relay, "QUIT"), 2);
-	end(&s);
+	upstream_test_end_with(&t, &s);
 }
 
 static void an_idle_connection_ends_with_quit(void **state)
@@ -98,7 +91,7 @@ static void an_idle_connection_ends_with_quit(void **state)
 	run_for(t.loop, 150);
 	assert_int_equal(fake_relay_heard(&t.relay, "QUIT"), 1);
 	assert_int_equal(upstream_pool_size(t.pool), 0);
-	end(&s);
+	upstream_test_end_with(&t, &s);
 }
 
 static void a_drained_pool_quits(void **state)
@@ -116,7 +109,7 @@ static void a_drained_pool_quits(void **state)
 	run_for(t.loop, 50);
 	assert_int_equal(upstream_pool_size(t.pool), 0);
 	assert_int_equal(fake_relay_heard(&t.relay, "QUIT"), 2);
-	end(&busy);
+	upstream_test_end_with(&t, &busy);
 }
 
 /* ---- the cap, and the queue */
@@ -158,7 +151,7 @@ static void waiting_has_its_limit(void **state)
 	run_until(t.loop, is_done, &s);
 	assert_int_equal(s.class, UPSTREAM_BUSY);
 	assert_string_equal(s.reason, "no free connection in time");
-	end(&busy);
+	upstream_test_end_with(&t, &busy);
 }
 
 static void the_limit_holds_for_mail_and_rcpt_too(void **state)
@@ -173,7 +166,7 @@ static void the_limit_holds_for_mail_and_rcpt_too(void **state)
 	run_until(t.loop, is_done, &s);
 	assert_string_equal(s.reason, "no reply to MAIL and RCPT in time");
 	assert_int_equal(s.class, UPSTREAM_TRANSPORT);
-	end(&s);
+	upstream_test_end_with(&t, &s);
 }
 
 /* A relay that takes one connection only: the others wait for it instead of failing. */
@@ -192,7 +185,7 @@ static void a_connection_too_many_does_not_fail_those_who_can_wait(void **state)
 	assert_int_equal(second.done, 0);
 	finish_sending(&second);
 	assert_accepted(&second);
-	end(&second);
+	upstream_test_end_with(&t, &second);
 }
 
 /* ---- dead connections */
@@ -211,7 +204,7 @@ static void a_kept_connection_found_dead_is_replaced(void **state)
 		assert_accepted(&s);
 		assert_int_equal(t.relay.connected, 2);
 		assert_int_equal(t.relay.dots, 2);
-		end(&s);
+		upstream_test_end_with(&t, &s);
 	}
 }
 
@@ -227,7 +220,7 @@ static void one_closed_while_idle_is_not_even_tried(void **state)
 	send_whole(&t, &s);
 	assert_accepted(&s);
 	assert_int_equal(fake_relay_heard(&t.relay, "MAIL"), 2);
-	end(&s);
+	upstream_test_end_with(&t, &s);
 }
 
 static void one_that_speaks_unasked_is_closed(void **state)
@@ -239,7 +232,7 @@ static void one_that_speaks_unasked_is_closed(void **state)
 	fake_relay_say(&t.relay.callers[0], "250 2.0.0 hello?\r\n");
 	run_for(t.loop, 50);
 	assert_int_equal(upstream_pool_size(t.pool), 0);
-	end(&s);
+	upstream_test_end_with(&t, &s);
 }
 
 static void a_connection_is_replaced_once_only(void **state)
@@ -252,7 +245,7 @@ static void a_connection_is_replaced_once_only(void **state)
 	open_sending(&t, &s);
 	assert_int_equal(s.class, UPSTREAM_TRANSPORT);
 	assert_int_equal(t.relay.connected, 2);
-	end(&s);
+	upstream_test_end_with(&t, &s);
 }
 
 static void one_that_dies_at_data_is_replaced_with_all_it_was_told(void **state)
@@ -271,7 +264,7 @@ static void one_that_dies_at_data_is_replaced_with_all_it_was_told(void **state)
 	assert_int_equal(fake_relay_heard(&t.relay, "RCPT TO:<one"), 2);
 	assert_int_equal(fake_relay_heard(&t.relay, "RCPT TO:<two"), 3);
 	assert_int_equal(t.relay.dots, 2);
-	end(&s);
+	upstream_test_end_with(&t, &s);
 }
 
 static void one_that_dies_within_the_message_is_not_replaced(void **state)
@@ -286,7 +279,7 @@ static void one_that_dies_within_the_message_is_not_replaced(void **state)
 	run_until(t.loop, is_done, &s);
 	assert_int_equal(s.class, UPSTREAM_TRANSPORT);
 	assert_int_equal(t.relay.connected, 1);
-	end(&s);
+	upstream_test_end_with(&t, &s);
 }
 
 /* ---- silent attempts */
@@ -303,7 +296,7 @@ static void a_connection_lost_between_rcpt_and_data_is_made_again(void **state)
 	finish_sending(&s);
 	assert_accepted(&s);
 	assert_int_equal(s.replies, 1);
-	end(&s);
+	upstream_test_end_with(&t, &s);
 }
 
 static void a_silent_attempt_gives_its_connection_to_one_that_waits(void **state)
@@ -322,7 +315,7 @@ static void a_silent_attempt_gives_its_connection_to_one_that_waits(void **state
 	assert_int_equal(silent.replies, 1);
 	assert_int_equal(t.relay.connected, 1);
 	assert_int_equal(fake_relay_heard(&t.relay, "MAIL"), 3);
-	end(&silent);
+	upstream_test_end_with(&t, &silent);
 }
 
 static void a_replay_that_loses_a_recipient_fails(void **state)
@@ -340,10 +333,10 @@ static void a_replay_that_loses_a_recipient_fails(void **state)
 	assert_false(s.dot_released);
 	assert_non_null(strstr(s.reason, "a recipient accepted before is refused now"));
 	assert_int_equal(t.relay.dots, 0);
-	end(&s);
+	upstream_test_end_with(&t, &s);
 }
 
-static void recipients_added_to_a_parked_attempt_are_asked_behind_the_replay(void **state)
+static void recipients_added_to_a_parked_attempt_are_asked_after_the_replay(void **state)
 {
 	struct upstream_recipient third = { .address = SPAN("three@example.net") };
 	struct sending s;
@@ -360,7 +353,7 @@ static void recipients_added_to_a_parked_attempt_are_asked_behind_the_replay(voi
 	assert_string_equal(s.reply[2], "550 5.1.1 no");
 	finish_sending(&s);
 	assert_accepted(&s);
-	end(&s);
+	upstream_test_end_with(&t, &s);
 }
 
 static void a_pool_freed_with_work_in_it_calls_nobody(void **state)
@@ -400,7 +393,7 @@ int main(void)
 		cmocka_unit_test(a_connection_lost_between_rcpt_and_data_is_made_again),
 		cmocka_unit_test(a_silent_attempt_gives_its_connection_to_one_that_waits),
 		cmocka_unit_test(a_replay_that_loses_a_recipient_fails),
-		cmocka_unit_test(recipients_added_to_a_parked_attempt_are_asked_behind_the_replay),
+		cmocka_unit_test(recipients_added_to_a_parked_attempt_are_asked_after_the_replay),
 		cmocka_unit_test(a_pool_freed_with_work_in_it_calls_nobody),
 	};
 	return cmocka_run_group_tests_name("relay: upstream pool", tests, NULL, NULL);

@@ -1,7 +1,7 @@
 /*
- * For tests of the upstream side: a relay in the same loop that does as it is
- * told. It answers each command by the first rule that fits, or as a friendly
- * relay would, and keeps a record of all that was said to it.
+ * For tests of the upstream side: an upstream in the same loop that does as it
+ * is told. It answers each command by the first rule that fits, or as a friendly
+ * server would, and keeps a record of all that it heard.
  */
 #ifndef TESTS_WITH_FAKE_RELAY_H
 #define TESTS_WITH_FAKE_RELAY_H
@@ -18,7 +18,7 @@
 #define RULES 16
 #define CALLERS 32
 #define RECORD_SIZE (8U << 20) /* bytes */
-#define HANG_UP "!"            /* at a reply's end: and closes the connection */
+#define HANG_UP "!"            /* at the end of a reply: then it closes the connection */
 
 /*
  * `command`: how the line begins; also "GREETING", "BODY" (the first piece of
@@ -46,7 +46,7 @@ struct fake_relay {
 	uint16_t port;
 	struct tls_context *tls;
 	bool is_implicit;
-	const char *features; /* what EHLO answers behind the name, on the wire: "250-SIZE\r\n250 HELP\r\n" */
+	const char *features; /* what EHLO answers after the name, on the wire: "250-SIZE\r\n250 HELP\r\n" */
 	struct rule rules[RULES];
 	struct caller callers[CALLERS];
 

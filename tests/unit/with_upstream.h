@@ -1,4 +1,4 @@
-/* For tests of the upstream side: a pool in front of a fake relay, and attempts that note what they are told. */
+/* For tests of the upstream side: a pool with a fake upstream, and attempts that note what they are told. */
 #ifndef TESTS_WITH_UPSTREAM_H
 #define TESTS_WITH_UPSTREAM_H
 
@@ -13,6 +13,8 @@
 #define LIMIT_MS 5000
 #define TEXT_SIZE 600
 #define BODY "Subject: hello\r\n\r\n..dots\r\nbye\r\n"
+#define SECRET "b3BlbiBzZXNhbWU="                         /* open sesame */
+#define PLAIN_BLOB "AHVzQGV4YW1wbGUuY29tAG9wZW4gc2VzYW1l" /* NUL us@example.com NUL open sesame */
 
 struct upstream_test {
 	struct loop *loop;
@@ -175,6 +177,14 @@ static inline void upstream_test_end(struct upstream_test *t)
 	loop_free(t->loop);
 }
 
+/* The same, with an attempt that may still be under way. */
+static inline void upstream_test_end_with(struct upstream_test *t, struct sending *s)
+{
+	upstream_abort(&s->upstream);
+	spool_message_free(&s->message);
+	upstream_test_end(t);
+}
+
 static inline void begin_envelope(struct upstream_test *t, struct sending *s, const struct upstream_envelope *envelope,
 				  const char *const *recipients, size_t count)
 {
@@ -239,6 +249,27 @@ static inline void open_sending(struct upstream_test *t, struct sending *s)
 {
 	begin_sending(t, s);
 	run_until(t->loop, is_answered, s);
+}
+
+/* Up to its early end, of which the client hears nothing but that. */
+static inline void open_in_vain(struct upstream_test *t, struct sending *s, enum upstream_class class,
+				const char *reason)
+{
+	open_sending(t, s);
+	assert_int_equal(s->done, 1);
+	assert_int_equal(s->class, class);
+	assert_string_equal(s->last_reply, ""); /* the client never hears our login's replies */
+	if (strstr(s->reason, reason) == NULL)
+		fail_msg("\"%s\" is not in \"%s\"", reason, s->reason);
+}
+
+/* No form of the password was sent, in the clear or to anyone. */
+static inline void assert_no_secret_was_sent(const struct upstream_test *t)
+{
+	static const char *const forms[] = { "AUTH", SECRET, PLAIN_BLOB };
+	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++)
+		assert_false(buf_size(&t->relay.record) &&
+			     memmem(t->relay.record.data, buf_size(&t->relay.record), forms[i], strlen(forms[i])));
 }
 
 /* Up to the held dot, or an early end. */
