@@ -1,29 +1,33 @@
-/* The control door, for what administrators ask: quota show and reset, relay list, pause, resume and test. */
+/*
+ * What administrators ask of the relay role: one file a kind of command. The door (admin_door.c) calls them, and they
+ * answer by control_reply.c.
+ *
+ *   control_quota.c  quota show, reset
+ *   control_relay.c  relay list, pause, resume
+ *   control_trial.c  relay test
+ */
 #ifndef RELAY_CONTROL_H
 #define RELAY_CONTROL_H
 
-#include "door/door.h"
-#include "relay/services.h"
+#include <jansson.h>
 
-struct question;
-struct trial;
+#include "relay/admin_door.h"
 
-/* Embedded in the role's state. */
-struct control {
-	struct services *services;
-	struct door *door;      /* NULL while the admin role is away */
-	uint64_t generation;    /* of the door: an answer to a former one is dropped */
-	struct question *first; /* waiting for Redis */
-	struct trial *trials;   /* relay test, under way */
-};
+/* Takes over `answer`, which may be NULL when there was no memory for it. */
+void control_reply(struct control *control, uint64_t request, json_t *answer);
+void control_refuse(struct control *control, uint64_t request, const char *error);
 
-/* A new admin role takes the place of the old one. Logs why it can't; `fd` is owned, also on failure. */
-void relay_control_attach(struct control *control, int fd);
-/* No answer goes out any more; questions under way are answered to nobody. */
-void relay_control_close(struct control *control);
-/* Trials let go of their pools, which are to be freed: at the end of the process. */
-void relay_control_drop_trials(struct control *control);
-/* After quota_free and audit_free, when no answer comes any more. */
-void relay_control_free(struct control *control);
+/* The number of the relay that the request names; false: there is none, and the request is answered. */
+bool control_find_relay(struct control *control, uint64_t request, const json_t *object, size_t *out_index);
+
+void control_show_quota(struct control *control, uint64_t request, const json_t *object);
+void control_reset_quota(struct control *control, uint64_t request, const json_t *object);
+void control_questions_free(struct control *control);
+
+void control_list_relays(struct control *control, uint64_t request, const json_t *object);
+void control_pause_relay(struct control *control, uint64_t request, const json_t *object);
+void control_resume_relay(struct control *control, uint64_t request, const json_t *object);
+void control_try_relay(struct control *control, uint64_t request, const json_t *object);
+void control_trials_free(struct control *control);
 
 #endif

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "relay/control_private.h"
+#include "relay/control.h"
 #include "relay/records.h"
 
 bool control_find_relay(struct control *control, uint64_t request, const json_t *object, size_t *out_index)

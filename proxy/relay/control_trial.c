@@ -13,7 +13,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "relay/control_private.h"
+#include "relay/control.h"
 #include "relay/records.h"
 #include "role/role.h"
 #include "smtp/address.h"
@@ -376,7 +376,7 @@ void control_try_relay(struct control *control, uint64_t request, const json_t *
 
 /* ---- the end of the process */
 
-void relay_control_drop_trials(struct control *control)
+void relay_admin_door_drop_trials(struct control *control)
 {
 	for (struct trial *trial = control->trials; trial; trial = trial->next) {
 		budget_give_back(&trial->claim);

@@ -9,8 +9,8 @@
 
 #include "base/log.h"
 #include "quota/marker.h"
+#include "relay/admin_door.h"
 #include "relay/auth_door.h"
-#include "relay/control.h"
 #include "relay/records.h"
 #include "role/role.h"
 
@@ -302,7 +302,7 @@ static void attach_peer(void *state, enum role_kind peer, uint32_t instance, int
 		relay_auth_door_attach(&relay->auth, fd);
 		break;
 	case ROLE_ADMIN:
-		relay_control_attach(&relay->control, fd);
+		relay_admin_door_attach(&relay->control, fd);
 		break;
 	case ROLE_SUPERVISOR:
 	case ROLE_RELAY:
@@ -381,8 +381,8 @@ static void stop_relay(void *state)
 	if (relay->grants)
 		gate_doors_close(&relay->gates);
 	relay_auth_door_close(&relay->auth);
-	relay_control_close(&relay->control);
-	relay_control_drop_trials(&relay->control);
+	relay_admin_door_close(&relay->control);
+	relay_admin_door_drop_trials(&relay->control);
 	for (size_t i = 0; relay->services.pools && i < relay->context->config->relay.count; i++)
 		upstream_pool_free(&relay->services.pools[i]);
 	for (size_t i = 0; relay->accounts && i < relay->context->config->relay.count; i++)
@@ -400,7 +400,7 @@ static void stop_relay(void *state)
 	refused_free(&relay->services.refused);
 	rations_end(&relay->services.rations);
 	audit_free(&relay->services.audit);
-	relay_control_free(&relay->control);
+	relay_admin_door_free(&relay->control);
 	deliveries_free(&relay->deliveries);
 	spool_free(&relay->services.spool);
 	grants_free(&relay->grants);

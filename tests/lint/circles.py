@@ -17,8 +17,6 @@ from rooms import room_of
 
 # Room, the units of one circle in alphabetical order, and why they stay in one.
 CIRCLES = [
-    ("relay", "control control_relay control_trial",
-     "a command's answer goes through control.c, which has the table of commands"),
     ("relay", "upstream/account upstream/backoff upstream/connection upstream/dialog upstream/login "
      "upstream/neighbours upstream/oauth upstream/pool upstream/share upstream/transfer upstream/trial "
      "upstream/upstream upstream/yield",

@@ -12,8 +12,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "relay/admin_door.h"
 #include "relay/auth_door.h"
-#include "relay/control.h"
 #include "relay/records.h"
 
 #define TEXT_SIZE 8192
@@ -298,7 +298,7 @@ static inline int begin(void **state)
 	control = (struct control){ .services = &services };
 	gate_doors_attach(&gates, 7, open_door(&gate_peer));
 	relay_auth_door_attach(&auth, open_door(&auth_peer));
-	relay_control_attach(&control, open_door(&admin_peer));
+	relay_admin_door_attach(&control, open_door(&admin_peer));
 	return 0;
 }
 
@@ -307,8 +307,8 @@ static inline int end(void **state)
 	(void)state;
 	gate_doors_close(&gates);
 	relay_auth_door_close(&auth);
-	relay_control_close(&control);
-	relay_control_free(&control);
+	relay_admin_door_close(&control);
+	relay_admin_door_free(&control);
 	door_free(&gate_peer);
 	door_free(&auth_peer);
 	door_free(&admin_peer);

@@ -51,7 +51,7 @@ static void an_answer_for_an_admin_role_that_left_is_dropped(void **state)
 	(void)state;
 	command("{\"command\":\"quota show\",\"user\":\"ann@x\"}");
 	expect("show ann@x");
-	relay_control_attach(&control, open_door(&admin_peer));
+	relay_admin_door_attach(&control, open_door(&admin_peer));
 	forget();
 	redis_says(QUOTA_GRANTED);
 	run_for(services.loop, 20);

@@ -1,14 +1,9 @@
-/*
- * The control door. Owns it and the questions that wait for Redis. Every
- * request is answered: what can't be understood or done with {"ok": false, "error": …}.
- */
-#include "relay/control_private.h"
-
+/* quota show and quota reset. Owns the questions that wait for Redis. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
-#include "base/log.h"
-#include "door/messages.h"
+#include "relay/control.h"
 #include "relay/records.h"
 
 #define CONTROL_USER_MAXIMUM 320 /* bytes: no address is longer */
@@ -21,28 +16,6 @@ struct question {
 	size_t user_size;
 	char user[];
 };
-
-/* ---- answers; they take over `answer`, which may be NULL when there was no memory for it */
-
-void control_reply(struct control *control, uint64_t request, json_t *answer)
-{
-	char *text = answer ? json_dumps(answer, JSON_COMPACT) : NULL;
-	json_decref(answer);
-	struct door_control_reply message = {
-		.request = request,
-		.json = text ? span_of(text) : SPAN("{\"ok\":false,\"error\":\"out of memory\"}"),
-	};
-	if (control->door && door_send_control_reply(control->door, &message) != STATUS_OK)
-		log_warning("the admin role does not take its answers");
-	free(text);
-}
-
-void control_refuse(struct control *control, uint64_t request, const char *error)
-{
-	control_reply(control, request, json_pack("{s:b, s:s}", "ok", 0, "error", error));
-}
-
-/* ---- quota show, quota reset */
 
 static json_t *describe_quota(const struct question *question, const struct quota_state *state)
 {
@@ -130,80 +103,18 @@ static void ask_quota(struct control *control, uint64_t request, const json_t *o
 	}
 }
 
-static void control_show_quota(struct control *control, uint64_t request, const json_t *object)
+void control_show_quota(struct control *control, uint64_t request, const json_t *object)
 {
 	ask_quota(control, request, object, false);
 }
 
-static void control_reset_quota(struct control *control, uint64_t request, const json_t *object)
+void control_reset_quota(struct control *control, uint64_t request, const json_t *object)
 {
 	ask_quota(control, request, object, true);
 }
 
-/* ---- requests: our rows of door/commands.def */
-
-static const struct command {
-	const char *name;
-	void (*run)(struct control *control, uint64_t request, const json_t *object);
-} commands[] = {
-#define RELAY_COMMAND(function, words, ...) { words, control_##function },
-#include "door/commands.def"
-};
-
-static void run_command(struct control *control, uint64_t request, const json_t *object)
+void control_questions_free(struct control *control)
 {
-	struct span wanted = span_of(json_string_value(json_object_get(object, "command")));
-	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++) {
-		if (span_equal(span_of(commands[i].name), wanted)) {
-			commands[i].run(control, request, object);
-			return;
-		}
-	}
-	control_refuse(control, request, "unknown command");
-}
-
-static enum status on_frame(void *context, struct door *door, uint16_t type, struct span payload)
-{
-	struct control *control = context;
-	struct door_control_request message;
-	(void)door;
-	if (type != DOOR_CONTROL_REQUEST)
-		return STATUS_INVALID;
-	TRY(door_read_control_request(payload, &message));
-	json_t *object = json_loadb(message.json.data, message.json.size, JSON_REJECT_DUPLICATES, NULL);
-	if (object)
-		run_command(control, message.request, object);
-	else
-		control_refuse(control, message.request, "not JSON");
-	json_decref(object);
-	return STATUS_OK;
-}
-
-static void on_closed(void *context, struct door *door)
-{
-	(void)door;
-	relay_control_close(context);
-}
-
-static const struct door_handler handler = { .on_frame = on_frame, .on_closed = on_closed };
-
-void relay_control_attach(struct control *control, int fd)
-{
-	relay_control_close(control);
-	enum status status = door_create(control->services->loop, fd, &handler, control, &control->door);
-	if (status != STATUS_OK)
-		log_error("the admin role can't be served: %s", status_text(status));
-}
-
-void relay_control_close(struct control *control)
-{
-	door_free(&control->door);
-	control->generation++;
-}
-
-void relay_control_free(struct control *control)
-{
-	control_trials_free(control);
 	while (control->first)
 		forget_question(control->first);
 }
