@@ -1,6 +1,6 @@
 /*
- * The gate's ends of its doors, without sessions: answers go to the handlers, unless nobody waits for them any more, and
- * a role that says what no honest one says loses its door.
+ * The gate's ends of its doors, without sessions: answers go to the handlers, unless nobody waits for them any more,
+ * and a role that says what no honest one says loses its door.
  */
 #include <setjmp.h>
 #include <stdarg.h>
