@@ -105,7 +105,7 @@ enum step bdat_step(struct session *s)
 	if (s->chunk.left == 0)
 		return end_chunk(s);
 	if (span_is_empty(input))
-		return session_wait_for_data(s);
+		return intake_wait(s);
 	if (goes_on && relay_door_is_full(&s->gate->relay))
 		return session_wait_for_room(s);
 	input = span_slice(input, 0, INTAKE_OCTETS_MAXIMUM);

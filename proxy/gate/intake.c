@@ -228,13 +228,20 @@ static void end_without_memory(struct session *s)
 	session_farewell(s, SPAN("421 4.3.0 Out of memory, please try again"), "out of memory");
 }
 
+enum step intake_wait(struct session *s)
+{
+	if (s->peer_ended)
+		session_drop(s, "client closed within a message");
+	return STEP_WAIT;
+}
+
 enum step intake_step(struct session *s)
 {
 	struct intake *in = s->transaction->intake;
 	struct buf *input = stream_input(s->stream);
 	size_t used = 0;
 	if (buf_size(input) == 0)
-		return session_wait_for_data(s);
+		return intake_wait(s);
 	if (!in->is_refused && relay_door_is_full(&s->gate->relay))
 		return session_wait_for_room(s);
 	enum status status = body_scan(&in->scanner, buf_span(input), &s->transaction->bytes, &used);

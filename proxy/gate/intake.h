@@ -15,6 +15,8 @@
 
 /* DATA or the first BDAT was accepted. STATUS_NO_MEMORY: nothing has begun. */
 MUST_USE enum status intake_begin(struct session *s);
+/* No more of it has come in: that is waited for, unless the client is gone. */
+enum step intake_wait(struct session *s);
 /* SESSION_DATA: one piece of input. */
 enum step intake_step(struct session *s);
 

@@ -48,13 +48,6 @@ void session_drop(struct session *s, const char *reason)
 	session_set_state(s, SESSION_CLOSED);
 }
 
-enum step session_wait_for_data(struct session *s)
-{
-	if (s->peer_ended)
-		session_drop(s, "client closed within a message");
-	return STEP_WAIT;
-}
-
 /* ---- the relay door */
 
 bool session_has_grant(const struct session *s)

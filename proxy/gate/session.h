@@ -125,8 +125,6 @@ void session_set_state(struct session *s, enum session_state next);
 /* Ends it at once, without a word. */
 void session_drop(struct session *s, const char *reason);
 
-/* No more of a message has come in; without a client that sends it the session ends. */
-enum step session_wait_for_data(struct session *s);
 /* The relay door is full: it is driven again when there is room. */
 enum step session_wait_for_room(struct session *s);
 /* It no longer waits for that. Does nothing for one that did not. */
