@@ -1,4 +1,4 @@
-/* Functions that have no bounded use; included by the compiler in front of every file (see Makefile). */
+/* Functions that can't be used within bounds; the compiler includes this before every file (see Makefile). */
 #ifndef BASE_BANNED_H
 #define BASE_BANNED_H
 

@@ -74,7 +74,7 @@ static size_t write_quantum(struct span bytes, const char *digits, char out_text
 	return count;
 }
 
-static enum status encode(struct span bytes, const char *digits, bool pads, struct buf *out)
+static enum status encode_with(struct span bytes, const char *digits, bool pads, struct buf *out)
 {
 	char *at = NULL;
 	if (bytes.size == 0)
@@ -91,10 +91,10 @@ static enum status encode(struct span bytes, const char *digits, bool pads, stru
 
 enum status base64_encode(struct span bytes, struct buf *out)
 {
-	return encode(bytes, alphabet, true, out);
+	return encode_with(bytes, alphabet, true, out);
 }
 
 enum status base64url_encode(struct span bytes, struct buf *out)
 {
-	return encode(bytes, url_alphabet, false, out);
+	return encode_with(bytes, url_alphabet, false, out);
 }

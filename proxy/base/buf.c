@@ -60,8 +60,8 @@ enum status buf_init_keeping(struct buf *b, size_t maximum, size_t kept)
 	return STATUS_OK;
 }
 
-/* Back to what is kept; where no memory is to be had for that, the larger piece stays. */
-static void shrink(struct buf *b)
+/* Back to what is kept; the larger piece stays when there is no memory for that. */
+static void shrink_memory(struct buf *b)
 {
 	char *data = b->capacity > b->kept ? take_memory(b->kept) : NULL;
 	if (b->sensitive)
@@ -83,7 +83,7 @@ void buf_free(struct buf *b)
 void buf_clear(struct buf *b)
 {
 	if (b->kept)
-		shrink(b);
+		shrink_memory(b);
 	else
 		drop_memory(b);
 }
@@ -113,7 +113,7 @@ static void move_to_front(struct buf *b)
 	b->end = size;
 }
 
-static enum status grow(struct buf *b, size_t wanted)
+static enum status grow_memory(struct buf *b, size_t wanted)
 {
 	size_t capacity = b->capacity ? b->capacity : BUF_LEAST;
 	while (capacity < wanted)
@@ -142,7 +142,7 @@ enum status buf_reserve(struct buf *b, size_t size, char **out_at)
 		if (b->start && wanted <= b->capacity) {
 			move_to_front(b);
 		} else {
-			TRY(grow(b, wanted));
+			TRY(grow_memory(b, wanted));
 		}
 	}
 	*out_at = b->data + b->end;

@@ -9,7 +9,7 @@
 
 #define SHA1_SIZE 20 /* bytes */
 
-static enum status digest(const EVP_MD *kind, struct span bytes, unsigned char out_digest[EVP_MAX_MD_SIZE])
+static enum status compute_digest(const EVP_MD *kind, struct span bytes, unsigned char out_digest[EVP_MAX_MD_SIZE])
 {
 	/* OpenSSL wants a pointer even for no bytes. */
 	const void *data = bytes.size ? bytes.data : "";
@@ -20,7 +20,7 @@ static enum status digest(const EVP_MD *kind, struct span bytes, unsigned char o
 enum status hash_sha1_hex(struct span bytes, char out_hex[HASH_SHA1_HEX_SIZE])
 {
 	unsigned char whole[EVP_MAX_MD_SIZE];
-	TRY(digest(EVP_sha1(), bytes, whole));
+	TRY(compute_digest(EVP_sha1(), bytes, whole));
 	hash_to_hex(whole, SHA1_SIZE, out_hex);
 	return STATUS_OK;
 }
@@ -28,7 +28,7 @@ enum status hash_sha1_hex(struct span bytes, char out_hex[HASH_SHA1_HEX_SIZE])
 enum status hash_sha256(struct span bytes, unsigned char out_digest[HASH_SHA256_SIZE])
 {
 	unsigned char whole[EVP_MAX_MD_SIZE];
-	TRY(digest(EVP_sha256(), bytes, whole));
+	TRY(compute_digest(EVP_sha256(), bytes, whole));
 	memcpy(out_digest, whole, HASH_SHA256_SIZE);
 	return STATUS_OK;
 }

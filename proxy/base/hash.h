@@ -1,6 +1,6 @@
 /*
- * Digests and random bytes: with sign.h the one place below the network that calls
- * OpenSSL. Everything fails with STATUS_SYSTEM when OpenSSL can't (out of
+ * Digests and random bytes: with sign.h the only place below the network that
+ * calls OpenSSL. Everything fails with STATUS_SYSTEM when OpenSSL does (out of
  * memory, no entropy), and with STATUS_TOO_LARGE past its bounds.
  */
 #ifndef BASE_HASH_H

@@ -17,8 +17,8 @@ enum log_level {
 /* `who` is the role as it shows in the log, such as "gate 1"; copied. Before this, lines go to stderr. */
 void log_open(int fd, enum log_level level, const char *who);
 /*
- * From now on `note` is called for each line that the descriptor did not take, by whichever thread logged it. NULL: nobody
- * is told, as at first. Set while there is one thread.
+ * From now on `note` is called for each line that the descriptor did not take, on the thread that logged it. NULL:
+ * nobody is told, as at first. Set while there is one thread.
  */
 void log_on_dropped(void (*note)(void *context), void *context);
 

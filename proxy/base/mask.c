@@ -10,7 +10,7 @@ static bool is_blank(char c)
 	return (unsigned char)c <= ' ' || c == 0x7f;
 }
 
-/* Bytes at the front of `text` that are the secret; 0: they are not. */
+/* How many bytes at the front of `text` are the secret; 0: none. */
 static size_t measure_quote(struct span text, struct span secret)
 {
 	size_t at = 0;
@@ -41,7 +41,7 @@ static bool is_token_byte(char c)
 	return ascii_is_alphanumeric(c) || c == '-' || c == '.' || c == '_' || c == '~' || c == '+' || c == '=';
 }
 
-/* Bytes at the front of `rest` that must not be seen; 0: none. */
+/* How many bytes at the front of `rest` must not be seen. */
 static size_t measure_hidden(struct span rest, const struct span *secrets, size_t count)
 {
 	size_t hidden = 0;
@@ -56,7 +56,7 @@ static size_t measure_hidden(struct span rest, const struct span *secrets, size_
 	return run >= MASK_RUN && run > hidden ? run : hidden;
 }
 
-static char printable(char c)
+static char show_byte(char c)
 {
 	return (unsigned char)c < 0x20 || (unsigned char)c >= 0x7f ? '?' : c;
 }
@@ -72,7 +72,7 @@ void mask_text(struct span text, const struct span *secrets, size_t count, char 
 			used += (size_t)snprintf(out_text + used, size - used, "%s", stars);
 			at += hidden;
 		} else {
-			out_text[used++] = printable(text.data[at++]);
+			out_text[used++] = show_byte(text.data[at++]);
 		}
 	}
 	out_text[used] = '\0';

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define IPV4_OFFSET 12 /* bytes of ::ffff:0:0/96 in front of an IPv4 address */
+#define IPV4_OFFSET 12 /* bytes of ::ffff:0:0/96 before an IPv4 address */
 
 static const unsigned char mapped_prefix[IPV4_OFFSET] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff };
 

@@ -20,8 +20,9 @@ MUST_USE enum status network_parse(struct span text, struct network *out_network
 /* Whether the address in `text` belongs to it; false for what is no address. */
 bool network_contains(const struct network *network, struct span address);
 /*
- * What failures of an address are counted under: an IPv4 address, or the /64
- * of an IPv6 one, as one customer holds a whole /64. What is no address stays as it is, cut.
+ * The name that an address's failures are counted under: an IPv4 address, or the
+ * /64 of an IPv6 one, as one customer holds a whole /64. What is no address stays
+ * as it is, cut.
  */
 void network_of_client(struct span address, char out_text[NETWORK_TEXT_SIZE]);
 

@@ -5,7 +5,7 @@
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 
-/* A key that asks for a password is not for a daemon, and OpenSSL would ask the terminal. */
+/* A daemon can't use a key with a password, and OpenSSL would ask for it on the terminal. */
 static int refuse_password(char *text, int size, int writes, void *context)
 {
 	(void)text, (void)size, (void)writes, (void)context;
@@ -29,7 +29,7 @@ static enum status read_key(struct span pem, EVP_PKEY **out_key)
 	return STATUS_OK;
 }
 
-static enum status sign(EVP_MD_CTX *digest, EVP_PKEY *key, struct span bytes, struct buf *out_signature)
+static enum status sign_digest(EVP_MD_CTX *digest, EVP_PKEY *key, struct span bytes, struct buf *out_signature)
 {
 	const unsigned char *data = (const unsigned char *)bytes.data;
 	size_t size = 0;
@@ -50,7 +50,7 @@ enum status sign_rs256(const struct secret *key_pem, struct span bytes, struct b
 	enum status status = read_key(secret_reveal(key_pem), &key);
 	if (status == STATUS_OK) {
 		EVP_MD_CTX *digest = EVP_MD_CTX_new();
-		status = digest ? sign(digest, key, bytes, out_signature) : STATUS_NO_MEMORY;
+		status = digest ? sign_digest(digest, key, bytes, out_signature) : STATUS_NO_MEMORY;
 		EVP_MD_CTX_free(digest);
 	}
 	EVP_PKEY_free(key);

@@ -39,7 +39,10 @@ bool span_contains_byte(struct span s, char byte);
 size_t span_find_byte(struct span s, char byte);
 /* Without spaces and tabs at both ends. */
 struct span span_trim(struct span s);
-/* Cuts the part before `separator` off the front of *rest and gives it; the whole of *rest when there is none. False when *rest is exhausted. */
+/*
+ * Cuts the part before `separator`, or the whole where there is none, off the front of *rest. False: *rest is
+ * exhausted.
+ */
 bool span_cut(struct span *rest, char separator, struct span *out_part);
 /* Decimal digits only, no sign, no space, no overflow: else STATUS_INVALID. */
 MUST_USE enum status span_to_u64(struct span s, uint64_t *out_value);
