@@ -157,7 +157,7 @@ static void begin_page(const struct control_call *call, const json_t *arguments)
 {
 	struct consent *consent = &call->auth->consent;
 	json_int_t port = json_integer_value(json_object_get(arguments, "port"));
-	BUF_AUTO struct buf url;
+	struct buf url BUF_AUTO;
 	buf_init(&url, CONSENT_URL_MAXIMUM);
 	consent->ends_ms = now_ms(call->auth) + PAGE_LIFETIME_MS;
 	if (port < 1 || port > 65535 || consent_begin_page(consent, (unsigned)port, &url) != STATUS_OK ||
@@ -200,7 +200,7 @@ static void begin_consent(const struct control_call *call, const json_t *argumen
 static void redeem_consent(const struct control_call *call, const json_t *arguments)
 {
 	struct consent *consent = &call->auth->consent;
-	BUF_AUTO struct buf code;
+	struct buf code BUF_AUTO;
 	buf_init_sensitive(&code, CONSENT_URL_MAXIMUM);
 	enum status status = consent_read_answer(consent, span_of(auth_control_text(arguments, "answer")), &code);
 	if (status == STATUS_OK)

@@ -25,7 +25,7 @@ static enum status make_challenge(const struct secret *verifier, struct buf *cha
 
 static enum status add_all(const struct consent *consent, struct buf *query)
 {
-	BUF_AUTO struct buf challenge;
+	struct buf challenge BUF_AUTO;
 	buf_init(&challenge, 64);
 	TRY(make_challenge(&consent->verifier, &challenge));
 	TRY(form_add(query, "response_type", SPAN("code")));
@@ -46,7 +46,7 @@ static enum status add_all(const struct consent *consent, struct buf *query)
 enum status consent_begin_page(struct consent *consent, unsigned port, struct buf *out_url)
 {
 	const char *page = consent->client->provider.authorize_url;
-	BUF_AUTO struct buf query;
+	struct buf query BUF_AUTO;
 	buf_init(&query, CONSENT_URL_MAXIMUM);
 	snprintf(consent->redirect_uri, sizeof(consent->redirect_uri), "http://127.0.0.1:%u/", port);
 	TRY(secret_random_hex(VERIFIER_ENTROPY, &consent->verifier));
@@ -60,8 +60,8 @@ enum status consent_begin_page(struct consent *consent, unsigned port, struct bu
 /* From "…?code=…&state=…", or from the query alone. */
 static enum status read_query(const struct consent *consent, struct span query, struct buf *out_code)
 {
-	BUF_AUTO struct buf state;
-	BUF_AUTO struct buf error;
+	struct buf state BUF_AUTO;
+	struct buf error BUF_AUTO;
 	buf_init_sensitive(&state, CONSENT_URL_MAXIMUM);
 	buf_init(&error, CONSENT_URL_MAXIMUM);
 	if (form_find(query, "state", &state) != STATUS_OK ||

@@ -64,7 +64,7 @@ static enum status post_form(const struct request *request, const char *url, lon
 
 static void ask_token(const struct request *request, struct token_answer *out_answer)
 {
-	BUF_AUTO struct buf body;
+	struct buf body BUF_AUTO;
 	char reason[HTTPS_REASON_SIZE];
 	long status = 0;
 	const struct answer_secrets secrets = { request->secrets, request->count };
@@ -186,7 +186,7 @@ static enum status write_assertion(struct request *request, const char *subject,
 static void ask_by_itself(const struct oauth_client *client, const char *subject, struct token_answer *out_answer)
 {
 	struct request request;
-	BUF_AUTO struct buf jwt;
+	struct buf jwt BUF_AUTO;
 	buf_init_sensitive(&jwt, FORM_MAXIMUM);
 	begin_request(&request, client);
 	enum status status = client->config->grant == OAUTH_SERVICE_ACCOUNT ? write_assertion(&request, subject, &jwt)
@@ -275,7 +275,7 @@ static enum status write_device(struct request *request)
 void oauth_begin_device(const struct oauth_client *client, struct device_answer *out_answer)
 {
 	struct request request;
-	BUF_AUTO struct buf body;
+	struct buf body BUF_AUTO;
 	char reason[HTTPS_REASON_SIZE] = "the request can't be made";
 	long status = 0;
 	*out_answer = (struct device_answer){ 0 };

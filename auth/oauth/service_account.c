@@ -24,7 +24,7 @@ static enum status copy_text(const json_t *object, const char *name, char out_te
 
 static enum status try_key(const struct service_account *account)
 {
-	BUF_AUTO struct buf signature;
+	struct buf signature BUF_AUTO;
 	buf_init(&signature, SECRET_MAXIMUM);
 	return sign_rs256(&account->key, SPAN("try"), &signature);
 }
@@ -99,7 +99,7 @@ static json_t *make_claims(const struct service_account *account, const struct a
 enum status service_account_assert(const struct service_account *account, const struct assertion_claims *claims,
 				   struct buf *out_jwt)
 {
-	BUF_AUTO struct buf signature;
+	struct buf signature BUF_AUTO;
 	buf_init(&signature, SECRET_MAXIMUM);
 	TRY(append_object(make_header(account), out_jwt));
 	TRY(buf_append_byte(out_jwt, '.'));

@@ -49,7 +49,7 @@ static enum status digest_record(uint64_t number, const char *origin, struct spa
 				 char out_hex[HASH_SHA256_HEX_SIZE])
 {
 	unsigned char bytes[HASH_SHA256_SIZE];
-	BUF_AUTO struct buf text;
+	struct buf text BUF_AUTO;
 	buf_init_sensitive(&text, SLOT_SIZE);
 	TRY(write_digested(&text, number, origin, token));
 	TRY(buf_append(&text, token));
@@ -101,7 +101,7 @@ static enum status read_slot(struct span slot, struct token_record *out_record)
 static enum status load_slot(int fd, unsigned index, struct token_record *out_record)
 {
 	char *at = NULL;
-	BUF_AUTO struct buf slot;
+	struct buf slot BUF_AUTO;
 	buf_init_sensitive(&slot, SLOT_SIZE);
 	TRY(buf_reserve(&slot, SLOT_SIZE, &at));
 	ssize_t got = pread(fd, at, SLOT_SIZE, (off_t)index * SLOT_SIZE);
@@ -139,7 +139,7 @@ enum status token_file_read(int fd, struct token_record *out_record)
 enum status token_file_write(int fd, const struct token_record *former, struct span token, const char *origin)
 {
 	uint64_t number = former->number + 1;
-	BUF_AUTO struct buf text;
+	struct buf text BUF_AUTO;
 	buf_init_sensitive(&text, SLOT_SIZE);
 	TRY(write_slot(&text, number, origin, token));
 	struct span slot = buf_span(&text);

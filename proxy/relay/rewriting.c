@@ -53,7 +53,7 @@ static void finish_rewriting(struct rewriting *rewriting, enum status status)
 
 static enum status write_header(struct rewriting *rewriting, size_t size)
 {
-	BUF_AUTO struct buf header;
+	struct buf header BUF_AUTO;
 	struct span old = span_slice(buf_span(&rewriting->gathered), 0, size);
 	buf_init(&header, 2 * GATHERED_MAXIMUM);
 	TRY(header_rewrite_sender(old, rewriting->account, &header));

@@ -58,7 +58,7 @@ static void answer_reader(struct spool_message *message, enum status status, str
 /* Hands over the piece read ahead, and has the next one read meanwhile. */
 static void answer_from_ahead(struct spool_message *message)
 {
-	BUF_AUTO struct buf piece = message->ahead;
+	struct buf piece BUF_AUTO = message->ahead;
 	message->has_ahead = false;
 	buf_init(&message->ahead, SPOOL_PIECE);
 	read_ahead(message, message->ahead_at + buf_size(&piece));

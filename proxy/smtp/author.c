@@ -329,7 +329,7 @@ static bool skip_known(struct span *known, struct span address)
  */
 static enum status emit_found(struct author *author, struct span found, size_t before)
 {
-	BUF_AUTO struct buf open;
+	struct buf open BUF_AUTO;
 	struct span address, known, all;
 	buf_init(&open, HEADER_MAXIMUM);
 	TRY(buf_append(&open, span_slice(buf_span(author->addresses), before, buf_size(author->addresses))));
@@ -344,7 +344,7 @@ static enum status emit_found(struct author *author, struct span found, size_t b
 
 static enum status read_as_naive(struct author *author, struct span value, size_t before)
 {
-	BUF_AUTO struct buf found;
+	struct buf found BUF_AUTO;
 	buf_init(&found, FOUND_MAXIMUM);
 	enum status status = naive_reader_find(value, &found);
 	if (status == STATUS_OK)

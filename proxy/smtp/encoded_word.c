@@ -183,7 +183,7 @@ enum status encoded_word_take(struct span *rest, struct encoded_word *out_word)
 
 enum status encoded_word_decode(const struct encoded_word *word, struct buf *out)
 {
-	BUF_AUTO struct buf raw;
+	struct buf raw BUF_AUTO;
 	buf_init(&raw, WORD_MAXIMUM);
 	if (!shows_ascii(word->charset))
 		return STATUS_INVALID;

@@ -152,7 +152,7 @@ enum status header_field_unfold(const struct header_field *field, struct buf *va
 
 static enum status read_addresses(const struct header_field *field, struct buf *addresses)
 {
-	BUF_AUTO struct buf value;
+	struct buf value BUF_AUTO;
 	buf_init(&value, HEADER_MAXIMUM);
 	TRY(header_field_unfold(field, &value));
 	return author_read(buf_span(&value), addresses);
@@ -230,7 +230,7 @@ static enum status append_list(struct buf *addresses, const struct buf *found)
 
 enum status header_read(struct span header, struct header_facts *out_facts, struct buf *addresses)
 {
-	BUF_AUTO struct buf found; /* each address followed by LF */
+	struct buf found BUF_AUTO; /* each address followed by LF */
 	struct header_facts facts = { .is_8bit = has_high_byte(header) };
 	buf_init(&found, HEADER_MAXIMUM);
 	enum status status = read_fields(header, &facts, &found);
@@ -247,7 +247,7 @@ static bool is_sender(struct span name)
 
 enum status header_read_senders(struct span header, struct buf *addresses)
 {
-	BUF_AUTO struct buf found;
+	struct buf found BUF_AUTO;
 	struct header_field field;
 	enum status status;
 	buf_init(&found, HEADER_MAXIMUM);

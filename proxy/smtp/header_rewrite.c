@@ -26,7 +26,7 @@ static bool is_from(const struct header_field *field)
 
 static enum status read_authors(const struct header_field *field, struct buf *addresses)
 {
-	BUF_AUTO struct buf value;
+	struct buf value BUF_AUTO;
 	buf_init(&value, HEADER_MAXIMUM);
 	TRY(header_field_unfold(field, &value));
 	return author_read(buf_span(&value), addresses);
@@ -52,7 +52,7 @@ static enum status look_for_changes(struct span header, struct rewriting *rewrit
 	unsigned authors = 0;
 	bool changes = false;
 	while (header_field_take(&header, &field) == STATUS_OK) {
-		BUF_AUTO struct buf addresses;
+		struct buf addresses BUF_AUTO;
 		bool is_foreign;
 		buf_init(&addresses, HEADER_MAXIMUM);
 		rewriting->has_reply_to |= header_field_is(field.name, SPAN("Reply-To"));
@@ -100,8 +100,8 @@ static struct span name_of(struct span value, size_t authors)
 /* Leaves out a name that readers would dispute about in front of the account. */
 static enum status keep_readable(struct span account, struct span *name)
 {
-	BUF_AUTO struct buf value;
-	BUF_AUTO struct buf addresses;
+	struct buf value BUF_AUTO;
+	struct buf addresses BUF_AUTO;
 	buf_init(&value, HEADER_MAXIMUM);
 	buf_init(&addresses, HEADER_MAXIMUM);
 	TRY(buf_append(&value, *name));
@@ -138,8 +138,8 @@ static enum status write_reply_to(struct rewriting *rewriting, const struct head
 
 static enum status replace_author(struct rewriting *rewriting, const struct header_field *field)
 {
-	BUF_AUTO struct buf value;
-	BUF_AUTO struct buf addresses;
+	struct buf value BUF_AUTO;
+	struct buf addresses BUF_AUTO;
 	bool is_foreign;
 	buf_init(&value, HEADER_MAXIMUM);
 	buf_init(&addresses, HEADER_MAXIMUM);

@@ -81,7 +81,7 @@ static enum status find_addresses(struct span text, bool without_dots, struct bu
 /* Appends the addresses in `text`, unless they are the very ones that `addresses` holds already, of another view. */
 static enum status find_in_view(const struct naive_reader *reader, struct span text, struct buf *addresses)
 {
-	BUF_AUTO struct buf found;
+	struct buf found BUF_AUTO;
 	buf_init(&found, ADDRESSES_MAXIMUM);
 	TRY(find_addresses(text, reader->has_open_at, &found));
 	size_t size = buf_size(&found);
@@ -118,7 +118,7 @@ static struct span simplify_front(struct span text, size_t *out_used)
 /* As it stands, and simplified, as some readers do and others don't. */
 static enum status find_both_ways(const struct naive_reader *reader, struct span text, struct buf *addresses)
 {
-	BUF_AUTO struct buf plain;
+	struct buf plain BUF_AUTO;
 	buf_init(&plain, HEADER_MAXIMUM);
 	TRY(find_in_view(reader, text, addresses));
 	for (size_t at = 0, used; at < text.size; at += used)
@@ -213,7 +213,7 @@ static enum status take_decoded(struct naive_reader *reader, struct span text)
 
 static enum status read_encoded(struct naive_reader *reader, const struct encoded_word *word)
 {
-	BUF_AUTO struct buf decoded;
+	struct buf decoded BUF_AUTO;
 	buf_init(&decoded, HEADER_MAXIMUM);
 	TRY(encoded_word_decode(word, &decoded));
 	return take_decoded(reader, buf_span(&decoded));
@@ -281,7 +281,7 @@ static size_t measure_blanks(struct span text)
  */
 static enum status find_spaced(struct naive_reader *reader, struct buf *addresses)
 {
-	BUF_AUTO struct buf dense;
+	struct buf dense BUF_AUTO;
 	struct span rest = buf_span(&reader->joined);
 	buf_init(&dense, HEADER_MAXIMUM);
 	while (rest.size) {

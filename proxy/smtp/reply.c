@@ -86,7 +86,7 @@ static enum status append_clean(struct buf *b, struct span text)
 
 enum status reply_write(struct buf *b, const struct reply *reply)
 {
-	BUF_AUTO struct buf line;
+	struct buf line BUF_AUTO;
 	buf_init(&line, REPLY_SIZE_MAXIMUM);
 	if (reply->code < 200 || reply->code > 599)
 		return STATUS_INVALID;
@@ -173,7 +173,7 @@ static enum status append_wire(struct buf *b, const struct reply *reply, bool ut
 
 enum status reply_write_wire(struct buf *b, struct span text, bool utf8)
 {
-	BUF_AUTO struct buf lines;
+	struct buf lines BUF_AUTO;
 	struct reply reply;
 	TRY(reply_read(text, &reply));
 	buf_init(&lines, SIZE_MAX);

@@ -32,7 +32,7 @@ static void expect_written_again(const struct mail_parameters *mail, const struc
 {
 	struct mail_parameters mail_again;
 	struct rcpt_parameters rcpt_again;
-	BUF_AUTO struct buf text;
+	struct buf text BUF_AUTO;
 	buf_init(&text, PARAMETERS_MAIL_TEXT_MAXIMUM);
 	assert(parameters_write_mail(&text, mail) == STATUS_OK);
 	assert(parameters_read_mail(buf_span(&text), &mail_again) == STATUS_OK);

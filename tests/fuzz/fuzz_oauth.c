@@ -58,7 +58,7 @@ static void play_paste(struct span text)
 {
 	static char state[] = "state-1";
 	const struct consent consent = { .state = { state, sizeof(state) - 1 } };
-	BUF_AUTO struct buf code;
+	struct buf code BUF_AUTO;
 	buf_init(&code, CONSENT_URL_MAXIMUM);
 	(void)(consent_read_answer(&consent, text, &code) == STATUS_OK);
 }

@@ -13,7 +13,7 @@
 /* Whether all authors of `header` are `own`. */
 static bool is_taken(struct span header, struct span own)
 {
-	BUF_AUTO struct buf addresses;
+	struct buf addresses BUF_AUTO;
 	struct header_facts facts;
 	struct span address, rest;
 	buf_init(&addresses, HEADER_MAXIMUM);

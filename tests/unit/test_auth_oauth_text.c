@@ -22,8 +22,8 @@
 
 static void a_form_holds_any_bytes(void **state)
 {
-	BUF_AUTO struct buf form;
-	BUF_AUTO struct buf value;
+	struct buf form BUF_AUTO;
+	struct buf value BUF_AUTO;
 	char bytes[256];
 	(void)state;
 	for (unsigned i = 0; i < sizeof(bytes); i++)
@@ -56,7 +56,7 @@ static void forms_are_read_strictly(void **state)
 	};
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		BUF_AUTO struct buf value;
+		struct buf value BUF_AUTO;
 		buf_init(&value, TEXT);
 		assert_int_equal(form_find(span_of(rows[i].form), "code", &value), rows[i].status);
 		if (rows[i].status == STATUS_OK)
@@ -245,7 +245,7 @@ static void a_service_account_asserts(void **state)
 {
 	struct service_account account;
 	const char *fault = NULL;
-	BUF_AUTO struct buf jwt;
+	struct buf jwt BUF_AUTO;
 	(void)state;
 	char *key = make_key();
 	char *file = make_file("service_account", "bot@p.example", key);
@@ -295,7 +295,7 @@ static void a_page_is_bound_to_its_consent(void **state)
 	struct oauth_client client = { .config = &config, .provider = provider };
 	struct consent consent = { .client = &client };
 	char pasted[256];
-	BUF_AUTO struct buf url;
+	struct buf url BUF_AUTO;
 	(void)state;
 	buf_init(&url, CONSENT_URL_MAXIMUM);
 	assert_int_equal(consent_begin_page(&consent, 8080, &url), STATUS_OK);
@@ -317,7 +317,7 @@ static void a_page_is_bound_to_its_consent(void **state)
 		{ "", STATUS_INVALID },
 	};
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		BUF_AUTO struct buf code;
+		struct buf code BUF_AUTO;
 		buf_init(&code, 100);
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
@@ -327,7 +327,7 @@ static void a_page_is_bound_to_its_consent(void **state)
 		if (rows[i].status == STATUS_OK)
 			assert_true(span_equal(buf_span(&code), SPAN("4/x")));
 	}
-	BUF_AUTO struct buf bare;
+	struct buf bare BUF_AUTO;
 	buf_init(&bare, 100);
 	assert_int_equal(consent_read_answer(&consent, SPAN(" 4/x "), &bare), STATUS_OK);
 	assert_true(span_equal(buf_span(&bare), SPAN("4/x")));

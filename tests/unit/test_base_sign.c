@@ -36,7 +36,7 @@ static bool verifies(EVP_PKEY *key, struct span bytes, struct span signature)
 static void what_is_signed_verifies(void **state)
 {
 	struct secret SECRET_AUTO pem = { 0 };
-	BUF_AUTO struct buf signature;
+	struct buf signature BUF_AUTO;
 	(void)state;
 	EVP_PKEY *key = EVP_RSA_gen(2048);
 	buf_init(&signature, 1024);
@@ -51,7 +51,7 @@ static void what_is_signed_verifies(void **state)
 static void assert_refused(EVP_PKEY *key, const char *password)
 {
 	struct secret SECRET_AUTO pem = { 0 };
-	BUF_AUTO struct buf signature;
+	struct buf signature BUF_AUTO;
 	buf_init(&signature, 1024);
 	export_key(key, password, &pem);
 	assert_int_equal(sign_rs256(&pem, SPAN("x"), &signature), STATUS_INVALID);
@@ -62,7 +62,7 @@ static void assert_refused(EVP_PKEY *key, const char *password)
 static void other_keys_are_refused(void **state)
 {
 	struct secret SECRET_AUTO garbage = { 0 };
-	BUF_AUTO struct buf signature;
+	struct buf signature BUF_AUTO;
 	(void)state;
 	buf_init(&signature, 1024);
 	assert_refused(EVP_RSA_gen(1024), NULL);

@@ -82,9 +82,9 @@ static void a_token_longer_than_a_line_is_not_sent(void **state)
 static void bearer_names_user_and_host(void **state)
 {
 	struct sending s;
-	BUF_AUTO struct buf response;
-	BUF_AUTO struct buf expected;
-	BUF_AUTO struct buf line;
+	struct buf response BUF_AUTO;
+	struct buf expected BUF_AUTO;
+	struct buf line BUF_AUTO;
 	(void)state;
 	begin("oauthbearer");
 	t.user = "o=us,a@example.com";

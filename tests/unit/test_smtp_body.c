@@ -69,7 +69,7 @@ static void expect_result(const struct scan_case *c, const struct body_scanner *
 static void scan_in_pieces(const struct scan_case *c, size_t first, size_t piece)
 {
 	struct body_scanner scanner = { 0 };
-	BUF_AUTO struct buf out;
+	struct buf out BUF_AUTO;
 	size_t at = 0, used = 0;
 	buf_init(&out, 4096);
 	for (size_t size = first; at < c->in.size; size = piece) {
@@ -102,7 +102,7 @@ static void test_cases(void **state)
 static void scan_through(const struct scan_case *c, size_t room)
 {
 	struct body_scanner scanner = { 0 };
-	BUF_AUTO struct buf narrow, all;
+	struct buf narrow BUF_AUTO, all BUF_AUTO;
 	size_t at = 0, used = 0;
 	enum status status;
 	buf_init(&narrow, room);
@@ -130,7 +130,7 @@ static void test_a_full_output_takes_nothing(void **state)
 {
 	(void)state;
 	struct body_scanner scanner = { 0 };
-	BUF_AUTO struct buf out;
+	struct buf out BUF_AUTO;
 	size_t used = 99;
 	buf_init(&out, 1);
 	assert_int_equal(body_scan(&scanner, SPAN("abc\r\n"), &out, &used), STATUS_TOO_LARGE);
@@ -142,7 +142,7 @@ static void test_nothing_in_is_not_the_end(void **state)
 {
 	(void)state;
 	struct body_scanner scanner = { 0 };
-	BUF_AUTO struct buf out;
+	struct buf out BUF_AUTO;
 	size_t used = 99;
 	buf_init(&out, 10);
 	assert_int_equal(body_scan(&scanner, (struct span){ NULL, 0 }, &out, &used), STATUS_AGAIN);
@@ -154,7 +154,7 @@ static void scan_many(const char *pattern, size_t size, bool stray)
 {
 	static char in[1U << 20];
 	struct body_scanner scanner = { 0 };
-	BUF_AUTO struct buf out;
+	struct buf out BUF_AUTO;
 	size_t used = 0;
 	buf_init(&out, 2 * sizeof(in) + 2);
 	for (size_t i = 0; i < sizeof(in); i++)

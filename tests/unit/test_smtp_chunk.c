@@ -47,7 +47,7 @@ static void expect_taken_by_the_check(const struct scan_case *c, struct span out
 static void scan_in_pieces(const struct scan_case *c, size_t first, size_t piece)
 {
 	struct chunk_scanner scanner = { 0 };
-	BUF_AUTO struct buf out;
+	struct buf out BUF_AUTO;
 	size_t at = 0;
 	buf_init(&out, 4096);
 	for (size_t size = first; at < c->in.size; size = piece) {
@@ -80,7 +80,7 @@ static void octets_become_wire_form_however_they_are_cut(void **state)
 static void what_follows_a_stray_byte_goes_nowhere_and_counts(void **state)
 {
 	struct chunk_scanner scanner = { 0 };
-	BUF_AUTO struct buf out;
+	struct buf out BUF_AUTO;
 	(void)state;
 	buf_init(&out, 100);
 	assert_int_equal(chunk_scan(&scanner, SPAN("a\r\nb\rc\r\nd\r\n"), &out), STATUS_OK);
@@ -94,7 +94,7 @@ static void what_follows_a_stray_byte_goes_nowhere_and_counts(void **state)
 static void an_output_without_room_is_told(void **state)
 {
 	struct chunk_scanner scanner = { 0 };
-	BUF_AUTO struct buf out;
+	struct buf out BUF_AUTO;
 	(void)state;
 	buf_init(&out, 5);
 	assert_int_equal(chunk_scan(&scanner, SPAN("\n\n\n"), &out), STATUS_TOO_LARGE);

@@ -129,7 +129,7 @@ static void test_an_endless_header_is_too_large(void **state)
 static void test_facts(void **state)
 {
 	(void)state;
-	BUF_AUTO struct buf addresses;
+	struct buf addresses BUF_AUTO;
 	struct header_facts facts;
 	struct span header = SPAN("received: one\r\nReceived : two\r\n\tthree\r\nDATE: now\r\n"
 				  "Message-Id:\r\n <1@d>\r\nX: \xFF\r\nFrom: me@d\r\n");
@@ -145,7 +145,7 @@ static void test_facts(void **state)
 static void test_facts_of_an_empty_header(void **state)
 {
 	(void)state;
-	BUF_AUTO struct buf addresses;
+	struct buf addresses BUF_AUTO;
 	struct header_facts facts;
 	buf_init(&addresses, 1000);
 	assert_int_equal(header_read(SPAN(""), &facts, &addresses), STATUS_OK);
@@ -156,7 +156,7 @@ static void test_facts_of_an_empty_header(void **state)
 static void test_facts_are_told_even_where_from_is_refused(void **state)
 {
 	(void)state;
-	BUF_AUTO struct buf addresses;
+	struct buf addresses BUF_AUTO;
 	struct header_facts facts;
 	buf_init(&addresses, 1000);
 	assert_int_equal(header_read(SPAN("From: <<x>\r\nFrom: me@d\r\nDate: x\r\n"), &facts, &addresses),
@@ -168,7 +168,7 @@ static void test_facts_are_told_even_where_from_is_refused(void **state)
 
 static void expect_message_id(const char *header, const char *wanted)
 {
-	BUF_AUTO struct buf addresses;
+	struct buf addresses BUF_AUTO;
 	struct header_facts facts;
 	buf_init(&addresses, 1000);
 	assert_int_equal(header_read(span_of(header), &facts, &addresses), STATUS_OK);
@@ -419,7 +419,7 @@ static void test_authors(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(author_cases) / sizeof(*author_cases); i++) {
 		const struct author_case *c = &author_cases[i];
-		BUF_AUTO struct buf addresses;
+		struct buf addresses BUF_AUTO;
 		struct header_facts facts;
 		buf_init(&addresses, 1000);
 		enum status status = header_read(span_of(c->header), &facts, &addresses);
@@ -438,7 +438,7 @@ static void test_a_nul_is_refused(void **state)
 		SPAN("From\0: you@e\r\nFrom: me@d\r\n"), SPAN("X: \0\r\nFrom: me@d\r\n"),
 	};
 	for (size_t i = 0; i < sizeof(headers) / sizeof(*headers); i++) {
-		BUF_AUTO struct buf addresses;
+		struct buf addresses BUF_AUTO;
 		struct header_facts facts;
 		buf_init(&addresses, 1000);
 		assert_int_equal(header_read(headers[i], &facts, &addresses), STATUS_INVALID);
@@ -449,7 +449,7 @@ static void test_a_nul_is_refused(void **state)
 static void test_a_thousand_authors_are_all_given(void **state)
 {
 	(void)state;
-	BUF_AUTO struct buf header, addresses;
+	struct buf header BUF_AUTO, addresses BUF_AUTO;
 	struct header_facts facts;
 	buf_init(&header, HEADER_MAXIMUM);
 	buf_init(&addresses, HEADER_MAXIMUM);
@@ -485,7 +485,7 @@ static void test_other_senders(void **state)
 	};
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		BUF_AUTO struct buf addresses;
+		struct buf addresses BUF_AUTO;
 		buf_init(&addresses, HEADER_MAXIMUM);
 		print_message("  %s\n", cases[i].what);
 		assert_int_equal(header_read_senders(span_of(cases[i].header), &addresses), cases[i].status);
@@ -496,7 +496,7 @@ static void test_other_senders(void **state)
 static void test_addresses_that_do_not_fit_are_an_error(void **state)
 {
 	(void)state;
-	BUF_AUTO struct buf addresses;
+	struct buf addresses BUF_AUTO;
 	struct header_facts facts;
 	buf_init(&addresses, 3);
 	assert_int_equal(header_read(SPAN("From: me@d\r\n"), &facts, &addresses), STATUS_TOO_LARGE);
@@ -510,7 +510,7 @@ static void test_cut_headers(void **state)
 	for (size_t i = 0; i < sizeof(author_cases) / sizeof(*author_cases); i++) {
 		struct span header = span_of(author_cases[i].header);
 		for (size_t size = 0; size < header.size; size++) {
-			BUF_AUTO struct buf addresses;
+			struct buf addresses BUF_AUTO;
 			struct header_facts facts;
 			buf_init(&addresses, 1000);
 			enum status status = header_read(span_slice(header, 0, size), &facts, &addresses);

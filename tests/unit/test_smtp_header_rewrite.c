@@ -61,7 +61,7 @@ static void each_header_is_rewritten_as_it_must(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		BUF_AUTO struct buf out;
+		struct buf out BUF_AUTO;
 		char text[2000];
 		print_message("  %s\n", cases[i].what);
 		buf_init(&out, HEADER_MAXIMUM);
@@ -74,7 +74,7 @@ static void each_header_is_rewritten_as_it_must(void **state)
 /* As Outlook writes: the recipient still sees who it was. */
 static void an_address_as_name_is_kept(void **state)
 {
-	BUF_AUTO struct buf out;
+	struct buf out BUF_AUTO;
 	(void)state;
 	buf_init(&out, HEADER_MAXIMUM);
 	assert_int_equal(
@@ -87,9 +87,9 @@ static void what_was_rewritten_has_one_author_and_stays(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		BUF_AUTO struct buf once;
-		BUF_AUTO struct buf twice;
-		BUF_AUTO struct buf addresses;
+		struct buf once BUF_AUTO;
+		struct buf twice BUF_AUTO;
+		struct buf addresses BUF_AUTO;
 		struct header_facts facts;
 		buf_init(&once, HEADER_MAXIMUM);
 		buf_init(&twice, HEADER_MAXIMUM);
@@ -105,7 +105,7 @@ static void what_was_rewritten_has_one_author_and_stays(void **state)
 
 static void what_has_no_room_says_so(void **state)
 {
-	BUF_AUTO struct buf out;
+	struct buf out BUF_AUTO;
 	(void)state;
 	buf_init(&out, 20);
 	assert_int_equal(header_rewrite_sender(SPAN("From: ann@example.com\r\n"), ACCOUNT, &out), STATUS_TOO_LARGE);

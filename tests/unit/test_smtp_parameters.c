@@ -107,7 +107,7 @@ static void those_of_mail(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(mail_cases) / sizeof(*mail_cases); i++) {
 		struct mail_parameters parameters;
-		BUF_AUTO struct buf text;
+		struct buf text BUF_AUTO;
 		buf_init(&text, PARAMETERS_MAIL_TEXT_MAXIMUM);
 		enum status status = parameters_read_mail(span_of(mail_cases[i].text), &parameters);
 		if (status == STATUS_OK)
@@ -121,7 +121,7 @@ static void those_of_rcpt(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(rcpt_cases) / sizeof(*rcpt_cases); i++) {
 		struct rcpt_parameters parameters;
-		BUF_AUTO struct buf text;
+		struct buf text BUF_AUTO;
 		buf_init(&text, PARAMETERS_RCPT_TEXT_MAXIMUM);
 		enum status status = parameters_read_rcpt(span_of(rcpt_cases[i].text), &parameters);
 		if (status == STATUS_OK)

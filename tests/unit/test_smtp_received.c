@@ -27,7 +27,7 @@ static struct received a_session(void)
 
 static void expect_field(const struct received *received, const char *wanted)
 {
-	BUF_AUTO struct buf b;
+	struct buf b BUF_AUTO;
 	buf_init(&b, 4096);
 	assert_int_equal(received_write(&b, received), STATUS_OK);
 	if (!span_equal(buf_span(&b), span_of(wanted)))
@@ -86,7 +86,7 @@ static void test_nothing_breaks_out(void **state)
 	};
 	for (size_t i = 0; i < sizeof(hostile) / sizeof(*hostile); i++) {
 		struct received received = a_session();
-		BUF_AUTO struct buf b, addresses;
+		struct buf b BUF_AUTO, addresses BUF_AUTO;
 		struct header_facts facts;
 		buf_init(&b, 4096);
 		buf_init(&addresses, 100);
@@ -110,7 +110,7 @@ static void test_recipients_that_are_not_shown(void **state)
 						  SPAN("x") };
 	for (size_t i = 0; i < sizeof(recipients) / sizeof(*recipients); i++) {
 		struct received received = a_session();
-		BUF_AUTO struct buf b;
+		struct buf b BUF_AUTO;
 		buf_init(&b, 4096);
 		received.full = true;
 		received.recipient = recipients[i];
@@ -122,7 +122,7 @@ static void test_recipients_that_are_not_shown(void **state)
 static void test_the_other_fields(void **state)
 {
 	(void)state;
-	BUF_AUTO struct buf b;
+	struct buf b BUF_AUTO;
 	buf_init(&b, 4096);
 	assert_int_equal(received_write_date(&b, NOON), STATUS_OK);
 	assert_int_equal(received_write_message_id(&b, SPAN("4f2a"), SPAN("mail.example.com")), STATUS_OK);
@@ -135,7 +135,7 @@ static void test_the_other_fields(void **state)
 static void test_a_from_that_is_no_address_is_not_written(void **state)
 {
 	(void)state;
-	BUF_AUTO struct buf b;
+	struct buf b BUF_AUTO;
 	buf_init(&b, 4096);
 	assert_int_equal(received_write_from(&b, SPAN("me")), STATUS_INVALID);
 	assert_int_equal(received_write_from(&b, SPAN("postmaster")), STATUS_INVALID);
@@ -147,7 +147,7 @@ static void test_a_full_buffer_gets_nothing(void **state)
 {
 	(void)state;
 	struct received received = a_session();
-	BUF_AUTO struct buf b;
+	struct buf b BUF_AUTO;
 	buf_init(&b, 20);
 	assert_int_equal(received_write(&b, &received), STATUS_TOO_LARGE);
 	assert_int_equal(received_write_date(&b, NOON), STATUS_TOO_LARGE);

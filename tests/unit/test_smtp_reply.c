@@ -58,7 +58,7 @@ static void test_reading_our_form(void **state)
 
 static void expect_written(struct reply reply, const char *wanted)
 {
-	BUF_AUTO struct buf b;
+	struct buf b BUF_AUTO;
 	buf_init(&b, 1000);
 	assert_int_equal(reply_write(&b, &reply), STATUS_OK);
 	if (!span_equal(buf_span(&b), span_of(wanted)))
@@ -77,7 +77,7 @@ static void test_writing_our_form(void **state)
 static void test_writing_nonsense_is_refused(void **state)
 {
 	(void)state;
-	BUF_AUTO struct buf b;
+	struct buf b BUF_AUTO;
 	buf_init(&b, 1000);
 	assert_int_equal(reply_write(&b, &(struct reply){ 0, SPAN(""), SPAN("x") }), STATUS_INVALID);
 	assert_int_equal(reply_write(&b, &(struct reply){ 250, SPAN("2.0.0\r\n"), SPAN("x") }), STATUS_INVALID);
@@ -111,7 +111,7 @@ static void test_to_the_wire(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(wire_cases) / sizeof(*wire_cases); i++) {
 		const struct wire_case *c = &wire_cases[i];
-		BUF_AUTO struct buf b;
+		struct buf b BUF_AUTO;
 		buf_init(&b, 1000);
 		assert_int_equal(reply_write_wire(&b, span_of(c->text), c->utf8), STATUS_OK);
 		if (!span_equal(buf_span(&b), span_of(c->wire)))
@@ -122,7 +122,7 @@ static void test_to_the_wire(void **state)
 static void test_a_full_buffer_gets_nothing(void **state)
 {
 	(void)state;
-	BUF_AUTO struct buf b;
+	struct buf b BUF_AUTO;
 	buf_init(&b, 20);
 	assert_int_equal(reply_write_wire(&b, SPAN("250 2.0.0 one\ntwo"), false), STATUS_TOO_LARGE);
 	assert_int_equal(buf_size(&b), 0);
@@ -134,7 +134,7 @@ static void test_a_full_buffer_gets_nothing(void **state)
 /* Folds `size` bytes of `unit`, and reads the wire form back as a client would. */
 static void fold_and_parse(const char *unit, size_t size, bool utf8, const char *joint)
 {
-	BUF_AUTO struct buf text, wire, scratch, joined;
+	struct buf text BUF_AUTO, wire BUF_AUTO, scratch BUF_AUTO, joined BUF_AUTO;
 	struct reply reply;
 	size_t used;
 	buf_init(&text, 70000);
@@ -208,7 +208,7 @@ static void test_from_the_wire(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(parse_cases) / sizeof(*parse_cases); i++) {
 		const struct parse_case *c = &parse_cases[i];
-		BUF_AUTO struct buf scratch;
+		struct buf scratch BUF_AUTO;
 		struct reply reply;
 		size_t used = 0;
 		buf_init(&scratch, REPLY_SIZE_MAXIMUM);
@@ -230,7 +230,7 @@ static void test_an_upstream_cannot_fill_our_memory(void **state)
 {
 	(void)state;
 	static char bytes[2 * REPLY_SIZE_MAXIMUM];
-	BUF_AUTO struct buf scratch;
+	struct buf scratch BUF_AUTO;
 	struct reply reply;
 	size_t used;
 	buf_init(&scratch, REPLY_SIZE_MAXIMUM);

@@ -216,7 +216,7 @@ static void (*const reply_handlers[CONNECTION_STATE_COUNT])(struct upstream_conn
 static enum status take_reply(struct upstream_connection *c)
 {
 	struct buf *input = stream_input(c->stream);
-	BUF_AUTO struct buf scratch;
+	struct buf scratch BUF_AUTO;
 	struct reply reply;
 	size_t used;
 	buf_init(&scratch, REPLY_SIZE_MAXIMUM);

@@ -121,7 +121,7 @@ static void finish_envelope(struct upstream *u);
 
 void upstream_dialog_write_commands(struct upstream *u)
 {
-	BUF_AUTO struct buf out;
+	struct buf out BUF_AUTO;
 	bool is_in_step = u->outstanding == 0;
 	buf_init(&out, COMMANDS_MAXIMUM);
 	if (write_window(u, &out) != STATUS_OK) {
@@ -239,7 +239,7 @@ static void on_mail_reply(struct upstream *u, const struct reply *reply)
 
 static enum status keep_reply(struct upstream *u, struct upstream_rcpt *rcpt, const struct reply *reply)
 {
-	BUF_AUTO struct buf text;
+	struct buf text BUF_AUTO;
 	struct reply shortened = *reply;
 	buf_init(&text, REPLY_SIZE_MAXIMUM);
 	shortened.text = span_slice(reply->text, 0, RECIPIENT_REPLY_MAXIMUM);

@@ -31,7 +31,7 @@ static void fail_with_reason(struct upstream_connection *c, const char *what, co
 
 void upstream_login_say_ehlo(struct upstream_connection *c)
 {
-	BUF_AUTO struct buf line;
+	struct buf line BUF_AUTO;
 	buf_init(&line, COMMAND_MAXIMUM);
 	if (buf_printf(&line, "EHLO %s\r\n", c->pool->options.helo) != STATUS_OK) {
 		upstream_connection_unequipped(c, "no EHLO line can be made");
@@ -142,7 +142,7 @@ void upstream_login_wipe(struct upstream_connection *c)
 
 static enum status make_base64(struct span bytes, struct secret *out_secret)
 {
-	BUF_AUTO struct buf text;
+	struct buf text BUF_AUTO;
 	buf_init_sensitive(&text, AUTH_MAXIMUM);
 	TRY(base64_encode(bytes, &text));
 	return secret_from_span(buf_span(&text), out_secret);
@@ -151,7 +151,7 @@ static enum status make_base64(struct span bytes, struct secret *out_secret)
 /* RFC 4616: authorization identity (none), NUL, user, NUL, password. */
 static enum status make_plain(const struct upstream_credential *credential, struct secret *out_blob)
 {
-	BUF_AUTO struct buf plain;
+	struct buf plain BUF_AUTO;
 	buf_init_sensitive(&plain, AUTH_MAXIMUM);
 	TRY(buf_append_byte(&plain, '\0'));
 	TRY(buf_append(&plain, credential->user));
@@ -162,7 +162,7 @@ static enum status make_plain(const struct upstream_credential *credential, stru
 
 static void say_auth_line(struct upstream_connection *c, struct span command, struct span space, struct span secret)
 {
-	BUF_AUTO struct buf line;
+	struct buf line BUF_AUTO;
 	buf_init_sensitive(&line, AUTH_MAXIMUM);
 	if (buf_append(&line, command) != STATUS_OK || buf_append(&line, space) != STATUS_OK ||
 	    buf_append(&line, secret) != STATUS_OK || buf_append_text(&line, "\r\n") != STATUS_OK) {

@@ -64,8 +64,8 @@ static enum status make_bearer(const struct config_relay *relay, const struct up
 static enum status make_response(const struct upstream_connection *c, const struct upstream_credential *credential,
 				 struct secret *out_blob)
 {
-	BUF_AUTO struct buf response;
-	BUF_AUTO struct buf text;
+	struct buf response BUF_AUTO;
+	struct buf text BUF_AUTO;
 	buf_init_sensitive(&response, SECRET_MAXIMUM);
 	buf_init_sensitive(&text, SECRET_MAXIMUM);
 	TRY(c->is_bearer ? make_bearer(c->pool->relay, credential, &response) : make_xoauth2(credential, &response));
@@ -104,7 +104,7 @@ void upstream_oauth_begin(struct upstream_connection *c, const struct upstream_c
 void upstream_oauth_on_explanation(struct upstream_connection *c, const struct reply *reply)
 {
 	char shown[UPSTREAM_REASON_SIZE];
-	BUF_AUTO struct buf text;
+	struct buf text BUF_AUTO;
 	const struct span secrets[] = { secret_reveal(&c->password), secret_reveal(&c->blob) };
 	buf_init_sensitive(&text, EXPLANATION_MAXIMUM);
 	if (base64_decode(span_trim(reply->text), &text) == STATUS_OK) {
