@@ -56,7 +56,7 @@ static void a_long_name_is_cut(void **state)
 	assert_string_equal(run_thread("a-name-of-24-bytes-there").name, "a-name-of-24-by");
 }
 
-static void signals_are_left_to_the_one_who_starts_it(void **state)
+static void a_thread_leaves_signals_to_its_maker(void **state)
 {
 	sigset_t after;
 	(void)state;
@@ -82,7 +82,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_thread_has_its_name_and_its_stack),
 		cmocka_unit_test(a_long_name_is_cut),
-		cmocka_unit_test(signals_are_left_to_the_one_who_starts_it),
+		cmocka_unit_test(a_thread_leaves_signals_to_its_maker),
 		cmocka_unit_test(a_thread_that_cannot_be_had_says_why),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -198,7 +198,7 @@ static void a_listener_may_be_freed_while_it_accepts(void **state)
 	end(&keeper);
 }
 
-static void one_that_goes_lets_in_who_waits(void **state)
+static void a_listener_that_goes_lets_in_those_that_wait(void **state)
 {
 	struct door_keeper keeper;
 	(void)state;
@@ -252,7 +252,7 @@ int main(void)
 		cmocka_unit_test(several_gates_share_a_port),
 		cmocka_unit_test(an_address_of_somebody_else_is_a_system_error),
 		cmocka_unit_test(a_listener_may_be_freed_while_it_accepts),
-		cmocka_unit_test(one_that_goes_lets_in_who_waits),
+		cmocka_unit_test(a_listener_that_goes_lets_in_those_that_wait),
 		cmocka_unit_test(out_of_descriptors_it_rests_and_comes_back),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

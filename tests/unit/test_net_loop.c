@@ -75,7 +75,7 @@ static void run_with(struct trace *trace, void (*first)(void *context))
 	timer_free(&timer);
 }
 
-static void hooks_run_once_in_order_behind_the_callback_even_when_the_loop_stops(void **state)
+static void hooks_run_once_in_order_after_the_callback_even_when_the_loop_stops(void **state)
 {
 	struct trace trace;
 	(void)state;
@@ -114,20 +114,20 @@ static void a_hook_that_is_to_be_first_runs_first(void **state)
 	loop_free(trace.loop);
 }
 
-static void queue_c_behind(void *context)
+static void queue_c_afterwards(void *context)
 {
 	struct trace *trace = context;
 	loop_after_turn_end(trace->loop, &trace->hooks[2]);
 	queue_and_stop(trace);
 }
 
-static void a_hook_behind_the_end_runs_last(void **state)
+static void a_hook_after_the_end_runs_last(void **state)
 {
 	struct trace trace;
 	(void)state;
 	begin_trace(&trace);
 	trace.again = 2;
-	run_with(&trace, queue_c_behind);
+	run_with(&trace, queue_c_afterwards);
 	assert_string_equal(trace.text, "!baaac");
 	loop_free(trace.loop);
 }
@@ -453,10 +453,10 @@ static void sigpipe_kills_nobody(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(hooks_run_once_in_order_behind_the_callback_even_when_the_loop_stops),
+		cmocka_unit_test(hooks_run_once_in_order_after_the_callback_even_when_the_loop_stops),
 		cmocka_unit_test(a_hook_queued_by_a_hook_runs_in_the_same_end),
 		cmocka_unit_test(a_hook_that_is_to_be_first_runs_first),
-		cmocka_unit_test(a_hook_behind_the_end_runs_last),
+		cmocka_unit_test(a_hook_after_the_end_runs_last),
 		cmocka_unit_test(a_forgotten_hook_does_not_run),
 		cmocka_unit_test(a_loop_runs_again_after_a_stop),
 		cmocka_unit_test(a_turn_is_measured_with_its_end_and_without_the_wait),

@@ -78,7 +78,7 @@ static void a_paused_stream_reads_nothing(void **state)
 	end(&f);
 }
 
-static void the_end_comes_behind_the_last_input(void **state)
+static void the_end_comes_after_the_last_input(void **state)
 {
 	struct fixture f;
 	(void)state;
@@ -194,7 +194,7 @@ int main(void)
 		cmocka_unit_test(what_has_come_can_be_fetched_at_once),
 		cmocka_unit_test(a_full_input_rests_and_goes_on_by_itself),
 		cmocka_unit_test(a_paused_stream_reads_nothing),
-		cmocka_unit_test(the_end_comes_behind_the_last_input),
+		cmocka_unit_test(the_end_comes_after_the_last_input),
 		cmocka_unit_test(an_empty_input_holds_no_memory),
 		cmocka_unit_test(what_is_written_in_a_turn_goes_out_once_at_its_end),
 		cmocka_unit_test(output_past_the_maximum_is_refused_whole),

@@ -1,4 +1,4 @@
-/* TLS contexts: what an administrator may get wrong, and the text that he then reads. */
+/* TLS contexts: what an administrator may get wrong, and the text that says so. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -65,7 +65,7 @@ static void a_few_key_updates_and_tickets_are_taken(void **state)
 	end(&f);
 }
 
-static void who_sends_much_may_renew_keys_again_and_again(void **state)
+static void a_peer_that_sends_much_may_renew_keys_again_and_again(void **state)
 {
 	static const char bulk[128 << 10];
 	struct fixture f;
@@ -108,7 +108,7 @@ static bool goes_on(void *context)
 	return f->told[STREAM_FAILED] || f->received > 0;
 }
 
-/* Who reads nothing and wants an answer of TLS itself: no turn waits for room, and the loop does not go round and round. */
+/* A peer reads nothing and wants an answer of TLS itself: no turn waits for room, and the loop does not spin. */
 static void a_key_update_that_finds_no_room_for_its_answer_waits(void **state)
 {
 	static const char bulk[4096];
@@ -172,7 +172,7 @@ int main(void)
 		cmocka_unit_test(key_updates_without_end_end_the_connection),
 		cmocka_unit_test(tickets_without_end_end_the_connection),
 		cmocka_unit_test(a_few_key_updates_and_tickets_are_taken),
-		cmocka_unit_test(who_sends_much_may_renew_keys_again_and_again),
+		cmocka_unit_test(a_peer_that_sends_much_may_renew_keys_again_and_again),
 		cmocka_unit_test(a_client_that_renegotiates_is_cut_off),
 		cmocka_unit_test(a_key_update_that_finds_no_room_for_its_answer_waits),
 		cmocka_unit_test(records_of_one_byte_leave_the_turn_to_others),

@@ -1,4 +1,4 @@
-/* What a peer may make TLS hold: handshakes of a bounded size, counted as what they take, and refused without memory. */
+/* What a peer may make TLS hold: handshakes are bounded, counted as what they take, and refused without memory. */
 #include "with_tls_attacker.h"
 
 #include <malloc.h>

@@ -257,7 +257,10 @@ static void a_client_of_another_protocol_is_not_served(void **state)
 
 /* ---- clients' certificates */
 
-/* The fixture's own certificate, with its key, and without a subject: whom it is of is in subjectAltName alone (RFC 5280, 4.1.2.6). */
+/*
+ * The fixture's own certificate, with its key, and without a subject: its owner stands in subjectAltName alone (RFC
+ * 5280, 4.1.2.6).
+ */
 static void make_nameless(const struct fixture *f, X509 **out_certificate, EVP_PKEY **out_key)
 {
 	struct span key_pem = secret_reveal(&f->certificate.key);

@@ -1,4 +1,4 @@
-/* Budgets against a real redis-server: nodes that share an account never pass its limit, and what they don't use comes back. */
+/* Budgets against a real redis-server: nodes that share an account never pass its limit, and return the unused rest. */
 #include "quota/budget.h"
 #include "tests/unit/with_redis.h"
 
@@ -220,7 +220,7 @@ static void two_hundred_at_once_share_what_there_is(void **state)
 	free(mails);
 }
 
-static void who_left_while_waiting_is_not_called(void **state)
+static void a_claim_given_up_while_it_waits_is_not_called(void **state)
 {
 	struct bench *bench = *state;
 	struct mail gone, stays;
@@ -298,7 +298,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(recipients_and_minutes_count_too, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_minute_has_a_limit_of_its_own, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(two_hundred_at_once_share_what_there_is, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(who_left_while_waiting_is_not_called, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_claim_given_up_while_it_waits_is_not_called, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_clock_of_redis_that_steps_makes_no_second_budget, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(without_redis_nothing_is_taken, set_up, tear_down),
 	};

@@ -1,4 +1,4 @@
-/* One quota a day, against a real redis-server whose clock steps, beside nodes in other zones and of an older program. */
+/* One quota a day, against a real redis-server whose clock steps, with nodes in other zones and of an older program. */
 #include <time.h>
 
 #include "quota/quota_private.h"

@@ -131,7 +131,7 @@ static void a_marker_that_another_node_made_anew_is_a_loss_too(void **state)
 	assert_non_null(strstr(bench->what, "has changed"));
 }
 
-static void what_falls_back_behind_what_it_acknowledged_is_told(void **state)
+static void a_redis_that_lost_what_it_acknowledged_is_told(void **state)
 {
 	struct bench *bench = *state;
 	check(bench);
@@ -187,7 +187,7 @@ int main(void)
 		WITH_BENCH(an_emptied_redis_is_told_once),
 		WITH_BENCH(it_is_told_without_a_charge),
 		WITH_BENCH(a_marker_that_another_node_made_anew_is_a_loss_too),
-		WITH_BENCH(what_falls_back_behind_what_it_acknowledged_is_told),
+		WITH_BENCH(a_redis_that_lost_what_it_acknowledged_is_told),
 		WITH_BENCH(what_was_lost_between_two_processes_is_told),
 		WITH_BENCH(two_processes_are_no_loss_to_each_other),
 	};

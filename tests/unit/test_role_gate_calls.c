@@ -1,7 +1,7 @@
 /*
  * Every system call there is, tried from within a gate's sandbox on all that a gate has, with all arguments that mean
  * something. After each the others are looked at: whoever has the listening socket next, a gate that shares its port,
- * the counts of others, the parent. What may be called at all must be in gate_calls.def, beside what it can do to others.
+ * the counts of others, the parent. Whatever may be called must be in gate_calls.def, with what it can do to others.
  */
 #include <arpa/inet.h>
 #include <errno.h>

@@ -51,7 +51,7 @@ static void odd_texts_are_refused(void **state)
 		{ "the standard descriptors", "2 config\n" },
 		{ "a number no descriptor has", "2147483648 config\n" },
 		{ "no name", "5 \n" },
-		{ "nothing behind the number", "5\n" },
+		{ "nothing after the number", "5\n" },
 		{ "an empty line", "\n" },
 		{ "one number twice", "5 config\n5 control\n" },
 	};

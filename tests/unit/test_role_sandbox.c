@@ -193,7 +193,7 @@ static void a_gate_can_do_its_work(void **state)
 		close(descriptors[i]);
 }
 
-/* ---- counts of a gate that came later, behind the end of what was mapped */
+/* ---- counts of a gate that came later, past the end of what was mapped */
 
 static int count_all(void *context)
 {

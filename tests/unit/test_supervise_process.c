@@ -174,7 +174,10 @@ static void freeing_a_process_kills_it(void **state)
 	child_close(&child);
 }
 
-/* A debugger keeps it: to its parent it is not gone, however often it is killed. Ends when the other end of `done` is closed. */
+/*
+ * A debugger holds the child: to its parent it is not gone, however often it is killed. Ends when the other end of
+ * `done` is closed.
+ */
 static pid_t keep_alive(pid_t pid, const int done[2])
 {
 	int ready[2];

@@ -1,4 +1,4 @@
-/* For tests of what peers may cost over TLS: a stream as victim, and an attacker who sends what it likes. */
+/* For tests of what peers may cost over TLS: a stream as victim, and an attacker that sends what it likes. */
 #ifndef TESTS_WITH_TLS_ATTACKER_H
 #define TESTS_WITH_TLS_ATTACKER_H
 
