@@ -16,7 +16,7 @@
 #define INPUT_MAXIMUM (256U << 10) /* bytes unread; the reader takes them every turn */
 #define OUTPUT_MAXIMUM (4U << 20)  /* bytes unsent */
 
-static void lose(struct redis *redis, const char *reason);
+static void lose_connection(struct redis *redis, const char *reason);
 
 static void log_in(struct redis *redis)
 {
@@ -24,7 +24,7 @@ static void log_in(struct redis *redis)
 	redis_clear_deadline(redis);
 	enum status status = redis_log_in(redis);
 	if (status != STATUS_OK)
-		lose(redis, status_text(status));
+		lose_connection(redis, status_text(status));
 }
 
 static void take_input(struct redis *redis)
@@ -32,18 +32,18 @@ static void take_input(struct redis *redis)
 	struct buf *input = stream_input(redis->stream);
 	struct span bytes = buf_span(input);
 	if (redisReaderFeed(redis->reader, bytes.data, bytes.size) != REDIS_OK) {
-		lose(redis, "out of memory for a reply");
+		lose_connection(redis, "out of memory for a reply");
 		return;
 	}
 	redis->reply_bytes += bytes.size;
 	buf_consume(input, bytes.size);
 	enum status status = redis_take_replies(redis);
 	if (status == STATUS_INVALID)
-		lose(redis, "what answers there is not Redis");
+		lose_connection(redis, "what answers there is not Redis");
 	else if (status == STATUS_TOO_LARGE)
-		lose(redis, "reply too large");
+		lose_connection(redis, "reply too large");
 	else if (redis->state == REDIS_LEAVING && redis->pending.first == NULL)
-		lose(redis, redis->reason);
+		lose_connection(redis, redis->reason);
 }
 
 static void on_event(void *context, struct stream *stream, enum stream_event event)
@@ -57,10 +57,10 @@ static void on_event(void *context, struct stream *stream, enum stream_event eve
 		take_input(redis);
 		return;
 	case STREAM_ENDED:
-		lose(redis, "closed by Redis");
+		lose_connection(redis, "closed by Redis");
 		return;
 	case STREAM_FAILED:
-		lose(redis, stream_error(stream));
+		lose_connection(redis, stream_error(stream));
 		return;
 	case STREAM_SECURED:
 	case STREAM_DRAINED:
@@ -79,13 +79,13 @@ static void connect_to(struct redis *redis, const struct sockaddr *address, unsi
 	};
 	redis->reader = redisReaderCreate();
 	if (redis->reader == NULL) {
-		lose(redis, "out of memory");
+		lose_connection(redis, "out of memory");
 		return;
 	}
 	redis->state = REDIS_CONNECTING;
 	redis_start_deadline(redis, CONNECT_MS);
 	if (stream_connect(redis->loop, address, size, &options, &redis->stream) != STATUS_OK)
-		lose(redis, "can't connect");
+		lose_connection(redis, "can't connect");
 }
 
 static void connect_to_next(struct redis *redis)
@@ -99,7 +99,7 @@ static void on_resolved(void *context, const struct resolver_answer *answer)
 	struct redis *redis = context;
 	redis->resolution = NULL;
 	if (answer->status != STATUS_OK) {
-		lose(redis, answer->reason);
+		lose_connection(redis, answer->reason);
 		return;
 	}
 	redis->addresses = *answer;
@@ -111,7 +111,7 @@ static void connect_unix(struct redis *redis, struct span path)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	if (path.size >= sizeof(address.sun_path)) {
-		lose(redis, "the socket's path is too long");
+		lose_connection(redis, "the socket's path is too long");
 		return;
 	}
 	memcpy(address.sun_path, path.data, path.size);
@@ -142,23 +142,23 @@ static enum status split_host(struct span text, struct span *out_host, uint16_t 
 	return STATUS_OK;
 }
 
-static void resolve(struct redis *redis, struct span server)
+static void resolve_server(struct redis *redis, struct span server)
 {
 	struct span host;
 	uint16_t port;
 	redis->state = REDIS_RESOLVING;
 	if (split_host(server, &host, &port) != STATUS_OK ||
 	    resolver_ask(redis->resolver, host, port, CONNECT_MS, on_resolved, redis, &redis->resolution) != STATUS_OK)
-		lose(redis, "can't resolve the server's name");
+		lose_connection(redis, "can't resolve the server's name");
 }
 
-/* Of the name's, that have not been tried since it was resolved. */
+/* Whether addresses of the name are left that have not been tried since it was resolved. */
 static bool has_more_addresses(const struct redis *redis)
 {
 	return redis->next_address < redis->addresses.count;
 }
 
-static void start(void *context)
+static void start_connecting(void *context)
 {
 	struct redis *redis = context;
 	struct span server = span_of(redis->options.server);
@@ -167,7 +167,7 @@ static void start(void *context)
 	else if (span_starts_with(server, SPAN("unix:")))
 		connect_unix(redis, span_slice(server, 5, server.size));
 	else
-		resolve(redis, span_slice(server, sizeof("redis://") - 1, server.size));
+		resolve_server(redis, span_slice(server, sizeof("redis://") - 1, server.size));
 }
 
 static void close_connection(struct redis *redis)
@@ -181,7 +181,7 @@ static void close_connection(struct redis *redis)
 	redis_clear_deadline(redis);
 }
 
-/* Of several addresses' faults one is told: that of a Redis which answered, rather than of an address where none did. */
+/* When several addresses fail, the reason told is that of a Redis that answered, rather than of one that did not. */
 static void note_reason(struct redis *redis, const char *reason)
 {
 	bool has_answered = redis->state == REDIS_LOGGING_IN || redis->state == REDIS_LEAVING;
@@ -191,7 +191,7 @@ static void note_reason(struct redis *redis, const char *reason)
 }
 
 /* Drops the connection; what was pending may still run. The name's next address is tried at once. */
-static void lose(struct redis *redis, const char *reason)
+static void lose_connection(struct redis *redis, const char *reason)
 {
 	note_reason(redis, reason);
 	close_connection(redis);
@@ -206,7 +206,7 @@ static void lose(struct redis *redis, const char *reason)
 	redis_queue_fail(&redis->pending, STATUS_TIMEOUT);
 }
 
-/* The earliest deadline passed, unless its call has been answered since: then the next one is found. */
+/* The earliest deadline has passed; if its call was answered since, the next deadline is set. */
 static void on_deadline(void *context)
 {
 	struct redis *redis = context;
@@ -214,16 +214,16 @@ static void on_deadline(void *context)
 	uint64_t next = 0;
 	redis->deadline_at = 0;
 	if (redis->state == REDIS_CONNECTING) {
-		lose(redis, "connecting took too long");
+		lose_connection(redis, "connecting took too long");
 		return;
 	}
 	if (redis->state == REDIS_LEAVING && redis->pending.first == NULL) {
-		lose(redis, redis->reason);
+		lose_connection(redis, redis->reason);
 		return;
 	}
 	for (const struct redis_call *call = redis->pending.first; call; call = call->next) {
 		if (call->deadline_ms <= now) {
-			lose(redis, "no answer in time");
+			lose_connection(redis, "no answer in time");
 			return;
 		}
 		if (next == 0 || call->deadline_ms < next)
@@ -239,7 +239,7 @@ static void tell_refused(void *context)
 	redis_queue_fail(&redis->refused, STATUS_UNAVAILABLE);
 }
 
-static enum status prepare(struct redis *redis)
+static enum status prepare_client(struct redis *redis)
 {
 	struct span server = span_of(redis->options.server);
 	if (span_starts_with(server, SPAN("redis://")))
@@ -248,7 +248,7 @@ static enum status prepare(struct redis *redis)
 		return STATUS_INVALID;
 	TRY(timer_make(redis->loop, on_deadline, redis, &redis->deadline));
 	TRY(timer_make(redis->loop, redis_watch, redis, &redis->watch));
-	return timer_make(redis->loop, start, redis, &redis->retry);
+	return timer_make(redis->loop, start_connecting, redis, &redis->retry);
 }
 
 enum status redis_create(struct loop *loop, const struct redis_options *options, struct redis **out_redis)
@@ -262,7 +262,7 @@ enum status redis_create(struct loop *loop, const struct redis_options *options,
 	redis->tell_refused = (struct turn_end){ .run = tell_refused, .context = redis };
 	redis_queue_init(&redis->pending);
 	redis_queue_init(&redis->refused);
-	enum status status = prepare(redis);
+	enum status status = prepare_client(redis);
 	if (status != STATUS_OK) {
 		redis_free(&redis);
 		return status;

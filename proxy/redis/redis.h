@@ -41,9 +41,9 @@ struct redis_value;
 enum redis_type redis_value_type(const struct redis_value *value);
 int64_t redis_value_integer(const struct redis_value *value);  /* 0 unless REDIS_INTEGER */
 struct span redis_value_text(const struct redis_value *value); /* REDIS_TEXT, REDIS_ERROR; else empty */
-/* An error's text from its code on, out of the words that Redis before 7 put round a script's; empty: it is none. */
+/* An error's text from its code on, without the words that Redis before 7 puts around a script's; empty: no error. */
 struct span redis_value_error(const struct redis_value *value);
-/* True for errors that are said before anything is written; CLOCK is that of our own scripts. */
+/* True for errors that come before anything is written; CLOCK is that of our own scripts. */
 bool redis_value_changed_nothing(const struct redis_value *value);
 size_t redis_value_count(const struct redis_value *value);
 const struct redis_value *redis_value_at(const struct redis_value *value, size_t index); /* NULL past the end */

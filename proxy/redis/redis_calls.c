@@ -14,13 +14,13 @@ void redis_queue_init(struct redis_queue *queue)
 	queue->last = &queue->first;
 }
 
-static void put(struct redis_queue *queue, struct redis_call *call)
+static void queue_call(struct redis_queue *queue, struct redis_call *call)
 {
 	*queue->last = call;
 	queue->last = &call->next;
 }
 
-static struct redis_call *take(struct redis_queue *queue)
+static struct redis_call *take_first_call(struct redis_queue *queue)
 {
 	struct redis_call *call = queue->first;
 	if (call) {
@@ -46,7 +46,7 @@ void redis_queue_fail(struct redis_queue *queue, enum status status)
 void redis_queue_drop(struct redis_queue *queue)
 {
 	struct redis_call *call;
-	while ((call = take(queue)) != NULL) {
+	while ((call = take_first_call(queue)) != NULL) {
 		if (call->handler.on_dropped)
 			call->handler.on_dropped(call->handler.context);
 		free(call);
@@ -102,7 +102,7 @@ enum status redis_send(struct redis *redis, const struct span *arguments, size_t
 		free(call);
 		return status;
 	}
-	put(&redis->pending, call);
+	queue_call(&redis->pending, call);
 	mind_deadline(redis, call->deadline_ms);
 	return STATUS_OK;
 }
@@ -115,7 +115,7 @@ enum status redis_submit(struct redis *redis, const struct span *arguments, size
 	struct redis_call *call = make_call(handler, 0);
 	if (call == NULL)
 		return STATUS_NO_MEMORY;
-	put(&redis->refused, call);
+	queue_call(&redis->refused, call);
 	loop_at_turn_end(redis->loop, &redis->tell_refused);
 	return STATUS_OK;
 }
@@ -127,7 +127,7 @@ enum status redis_call(struct redis *redis, const struct span *arguments, size_t
 	return redis_submit(redis, arguments, count, limit_ms, handler);
 }
 
-/* True for what a replica and a Redis that has just started say: the name may lead to another one by now. */
+/* What a replica says, and a Redis that has just started: the name may lead to another one by now. */
 static bool is_not_the_primary(const struct redis_value *value)
 {
 	static const struct span codes[] = { SPAN("READONLY"), SPAN("MASTERDOWN"), SPAN("LOADING") };
@@ -138,7 +138,7 @@ static bool is_not_the_primary(const struct redis_value *value)
 	return false;
 }
 
-static void leave(struct redis *redis, const struct redis_value *value)
+static void leave_with_error(struct redis *redis, const struct redis_value *value)
 {
 	char reason[REDIS_REASON_SIZE];
 	struct span error = redis_value_error(value);
@@ -146,13 +146,13 @@ static void leave(struct redis *redis, const struct redis_value *value)
 	redis_leave(redis, reason);
 }
 
-/* Tells the first pending call its reply. False when the callback lost the connection. */
-static bool tell(struct redis *redis, void *reply)
+/* Gives the first pending call its reply. False when the callback lost the connection. */
+static bool tell_reply(struct redis *redis, void *reply)
 {
 	struct stream *stream = redis->stream;
-	struct redis_call *call = take(&redis->pending);
+	struct redis_call *call = take_first_call(&redis->pending);
 	if (redis->state == REDIS_UP && is_not_the_primary(reply))
-		leave(redis, reply);
+		leave_with_error(redis, reply);
 	call->handler.callback(call->handler.context, STATUS_OK, reply);
 	free(call);
 	freeReplyObject(reply);
@@ -172,7 +172,7 @@ enum status redis_take_replies(struct redis *redis)
 			freeReplyObject(reply);
 			return STATUS_INVALID;
 		}
-		if (!tell(redis, reply))
+		if (!tell_reply(redis, reply))
 			return STATUS_END;
 	}
 }

@@ -1,6 +1,7 @@
 /*
- * What makes a connection one to use: it is logged in, Redis takes commands,
- * is no replica, and drops no keys of its own accord. Asked at the beginning, and again every few seconds.
+ * What makes a connection usable: it is logged in, and Redis takes commands, is
+ * no replica, and drops no keys of its own accord. Asked at the beginning, and
+ * again every few seconds.
  */
 #include <string.h>
 
@@ -36,7 +37,7 @@ static struct span find_line(struct span text, struct span name)
 	return (struct span){ 0 };
 }
 
-/* An error is no fault: it may be forbidden. What must be known then shows when a command is refused. */
+/* An error is no fault, as INFO may be forbidden. A replica then shows when it refuses a command. */
 static void on_info(void *context, enum status status, const struct redis_value *value)
 {
 	struct redis *redis = context;
@@ -78,7 +79,7 @@ static void on_login(void *context, enum status status, const struct redis_value
 {
 	struct redis *redis = context;
 	if (status != STATUS_OK || redis->state != REDIS_LOGGING_IN)
-		return; /* the connection is gone, and that was told */
+		return; /* the connection is gone, and its owner knows */
 	if (redis_value_type(value) == REDIS_ERROR) {
 		char reason[REDIS_REASON_SIZE];
 		struct span text = redis_value_text(value);

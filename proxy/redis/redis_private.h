@@ -1,7 +1,8 @@
 /*
  * The inside of the Redis client: redis.c keeps the connection, redis_login.c
- * sees that it is one to use, redis_calls.c keeps the calls pending on it, redis_state.c whether any may be made,
- * redis_script.c scripts, redis_value.c answers.
+ * sees that it can be used, redis_calls.c keeps the calls pending on it,
+ * redis_state.c says whether any may be made; redis_script.c has scripts,
+ * redis_value.c answers.
  */
 #ifndef REDIS_REDIS_PRIVATE_H
 #define REDIS_REDIS_PRIVATE_H
@@ -12,7 +13,7 @@
 #include "net/stream.h"
 #include "redis/redis.h"
 
-/* Whom a call belongs to. */
+/* The owner of a call. */
 struct redis_handler {
 	redis_callback *callback;
 	void *context;
@@ -41,10 +42,10 @@ enum redis_state {
 	REDIS_CONNECTING,
 	REDIS_LOGGING_IN, /* AUTH and PING are under way: proof that it takes commands */
 	REDIS_UP,
-	REDIS_LEAVING, /* it is of no use, and takes no new calls: the answers to pending ones are awaited, then it closes */
+	REDIS_LEAVING, /* of no use: takes no new calls, and closes once the pending ones are answered */
 };
 
-/* Invariant: stream != NULL iff state is CONNECTING, LOGGING_IN, UP or LEAVING; `pending` is empty in all other states. */
+/* Invariant: stream != NULL iff state is CONNECTING, LOGGING_IN, UP or LEAVING; else `pending` is empty. */
 struct redis {
 	struct loop *loop;
 	struct redis_options options;
@@ -93,7 +94,7 @@ void redis_queue_init(struct redis_queue *queue);
 void redis_queue_fail(struct redis_queue *queue, enum status status);
 /* Without a callback. */
 void redis_queue_drop(struct redis_queue *queue);
-/* As redis_call, whose inside it is. */
+/* What redis_call does. */
 MUST_USE enum status redis_submit(struct redis *redis, const struct span *arguments, size_t count, uint64_t limit_ms,
 				  struct redis_handler handler);
 /* Writes one command to the stream, in whatever state, and queues its call. */

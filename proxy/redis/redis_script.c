@@ -41,7 +41,7 @@ static enum status send_run(struct script_run *run, struct span verb, struct spa
 	return redis_submit(run->redis, arguments, run->count + 3, limit_ms, handler);
 }
 
-static void finish(struct script_run *run, enum status status, const struct redis_value *value)
+static void finish_run(struct script_run *run, enum status status, const struct redis_value *value)
 {
 	run->callback(run->context, status, value);
 	free(run);
@@ -49,7 +49,7 @@ static void finish(struct script_run *run, enum status status, const struct redi
 
 static void on_eval(void *context, enum status status, const struct redis_value *value)
 {
-	finish(context, status, value);
+	finish_run(context, status, value);
 }
 
 static void on_evalsha(void *context, enum status status, const struct redis_value *value)
@@ -61,10 +61,10 @@ static void on_evalsha(void *context, enum status status, const struct redis_val
 		uint64_t limit_ms = run->deadline_ms > now ? run->deadline_ms - now : 1;
 		if (send_run(run, SPAN("EVAL"), span_of(run->script->source), limit_ms, on_eval) == STATUS_OK)
 			return;
-		finish(run, STATUS_UNAVAILABLE, NULL);
+		finish_run(run, STATUS_UNAVAILABLE, NULL);
 		return;
 	}
-	finish(run, status, value);
+	finish_run(run, status, value);
 }
 
 static struct script_run *make_run(const struct span *arguments, size_t count)

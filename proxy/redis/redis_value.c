@@ -1,4 +1,4 @@
-/* Answers: hiredis' reply objects behind our own names. */
+/* Answers: hiredis's reply objects under our own names. */
 #include <string.h>
 
 #include "redis/redis_private.h"
