@@ -32,7 +32,7 @@ struct trial {
 	json_t *lines;
 	struct timer *timer;
 	struct upstream_trial *upstream_trial;
-	struct upstream *upstream;
+	struct upstream_attempt *upstream;
 	struct spool_message *message;
 	struct budget_claim claim;
 	struct arena arena;

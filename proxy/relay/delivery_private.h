@@ -107,9 +107,9 @@ struct attempt_end {
 /* One relay of the route being tried. */
 struct attempt {
 	struct delivery *delivery;
-	size_t relay;              /* index into config->relay */
-	unsigned number;           /* 1, 2, … */
-	struct upstream *upstream; /* NULL before and after */
+	size_t relay;                      /* index into config->relay */
+	unsigned number;                   /* 1, 2, … */
+	struct upstream_attempt *upstream; /* NULL before and after */
 	enum leaving leaving;
 	bool held;
 	bool released;

@@ -21,7 +21,7 @@ struct spool_message {
 };
 
 struct attempt {
-	struct upstream *upstream; /* NULL: over */
+	struct upstream_attempt *upstream; /* NULL: over */
 	struct spool_message message;
 	size_t asked, told, accepted, dots;
 	bool is_sent, is_held, is_released;

@@ -124,10 +124,10 @@ enum status upstream_trial_open(struct upstream_pool *pool, const struct upstrea
 enum status upstream_trial_begin(struct upstream_trial *trial, const struct upstream_envelope *envelope,
 				 const struct upstream_recipient *recipients, size_t count, uint64_t limit_ms,
 				 const struct upstream_handler *upstream_handler, void *context,
-				 struct upstream **out_upstream)
+				 struct upstream_attempt **out_attempt)
 {
 	(void)trial, (void)envelope, (void)recipients, (void)count, (void)limit_ms, (void)upstream_handler;
-	(void)context, (void)out_upstream;
+	(void)context, (void)out_attempt;
 	return STATUS_NO_MEMORY;
 }
 
@@ -136,18 +136,18 @@ void upstream_trial_close(struct upstream_trial **trial)
 	assert_null(*trial);
 }
 
-void upstream_send(struct upstream *upstream, struct spool_message *message, uint64_t size, bool eight_bit,
+void upstream_send(struct upstream_attempt *upstream, struct spool_message *message, uint64_t size, bool eight_bit,
 		   uint64_t step_ms)
 {
 	(void)upstream, (void)message, (void)size, (void)eight_bit, (void)step_ms;
 }
 
-void upstream_release(struct upstream *upstream, uint64_t limit_ms)
+void upstream_release(struct upstream_attempt *upstream, uint64_t limit_ms)
 {
 	(void)upstream, (void)limit_ms;
 }
 
-void upstream_abort(struct upstream **upstream)
+void upstream_abort(struct upstream_attempt **upstream)
 {
 	assert_null(*upstream);
 }

@@ -19,7 +19,7 @@
 #define TEXT_SIZE 8192
 #define RECORDS_WAITING 8
 
-struct upstream {
+struct upstream_attempt {
 	const struct upstream_handler *handler;
 	void *context;
 };
@@ -42,7 +42,7 @@ static struct {
 	unsigned outcomes, leavings;    /* records of these kinds */
 	uint64_t now;
 	struct timer *timers;
-	struct upstream *upstream; /* the last attempt begun, while it lives */
+	struct upstream_attempt *upstream; /* the last attempt begun, while it lives */
 	uint64_t begin_limit_ms, send_size, step_ms, verdict_ms, begin_size;
 	bool send_eight_bit, begin_eight_bit;
 	const char *mail_parameters,

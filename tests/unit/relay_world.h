@@ -22,7 +22,7 @@ static inline void trace_asked(const char *verb, const struct upstream_recipient
 
 enum status upstream_begin(struct upstream_pool *pool, const struct upstream_envelope *envelope,
 			   const struct upstream_recipient *recipients, size_t count, uint64_t limit_ms,
-			   const struct upstream_handler *handler, void *context, struct upstream **out_upstream)
+			   const struct upstream_handler *handler, void *context, struct upstream_attempt **out_attempt)
 {
 	const char *name = (const char *)pool;
 	assert_null(world.upstream);
@@ -39,12 +39,12 @@ enum status upstream_begin(struct upstream_pool *pool, const struct upstream_env
 	snprintf(world.begin_parameters, sizeof(world.begin_parameters), "%.*s|%.*s|%.*s", SPAN_ARGS(envelope->ret),
 		 SPAN_ARGS(envelope->envid), SPAN_ARGS(recipients[0].parameters));
 	world.upstream = calloc(1, sizeof(*world.upstream));
-	*world.upstream = (struct upstream){ handler, context };
-	*out_upstream = world.upstream;
+	*world.upstream = (struct upstream_attempt){ handler, context };
+	*out_attempt = world.upstream;
 	return STATUS_OK;
 }
 
-enum status upstream_add_recipients(struct upstream *upstream, const struct upstream_recipient *recipients,
+enum status upstream_add_recipients(struct upstream_attempt *upstream, const struct upstream_recipient *recipients,
 				    size_t count)
 {
 	assert_ptr_equal(upstream, world.upstream);
@@ -52,7 +52,7 @@ enum status upstream_add_recipients(struct upstream *upstream, const struct upst
 	return STATUS_OK;
 }
 
-void upstream_send(struct upstream *upstream, struct spool_message *message, uint64_t size, bool eight_bit,
+void upstream_send(struct upstream_attempt *upstream, struct spool_message *message, uint64_t size, bool eight_bit,
 		   uint64_t step_ms)
 {
 	world.send_size = size;
@@ -63,7 +63,7 @@ void upstream_send(struct upstream *upstream, struct spool_message *message, uin
 	trace("send");
 }
 
-void upstream_release(struct upstream *upstream, uint64_t limit_ms)
+void upstream_release(struct upstream_attempt *upstream, uint64_t limit_ms)
 {
 	world.verdict_ms = limit_ms;
 	assert_ptr_equal(upstream, world.upstream);
@@ -76,7 +76,7 @@ static inline void drop_upstream(void)
 	world.upstream = NULL;
 }
 
-void upstream_abort(struct upstream **upstream)
+void upstream_abort(struct upstream_attempt **upstream)
 {
 	assert_ptr_equal(*upstream, world.upstream);
 	trace("abort");
@@ -105,7 +105,7 @@ static inline void upstream_holds(void)
 
 static inline void upstream_ends_with(enum upstream_class class, const char *reply, bool dot_released)
 {
-	struct upstream ended = *world.upstream;
+	struct upstream_attempt ended = *world.upstream;
 	struct upstream_outcome outcome = {
 		.class = class,
 		.reply = span_of(reply),

@@ -195,7 +195,7 @@ static void an_address_that_is_a_command_is_refused(void **state)
 	static const char *const bad[] = { "a@b>\r\nRCPT TO:<c@d", "a@b\nQUIT", "a@b> SIZE=1", "", "a b@c" };
 	struct upstream_envelope good = { .mail_from = SPAN("us@example.com") };
 	struct upstream_recipient ok = { .address = SPAN("one@example.net") };
-	struct upstream *u = NULL;
+	struct upstream_attempt *u = NULL;
 	(void)state;
 	begin();
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {

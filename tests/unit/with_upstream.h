@@ -40,7 +40,7 @@ struct upstream_test {
 
 /* One attempt, and what it was told. */
 struct sending {
-	struct upstream *upstream;
+	struct upstream_attempt *upstream;
 	struct spool_message *message;
 	unsigned replies, held, done;
 	char reply[8][TEXT_SIZE];

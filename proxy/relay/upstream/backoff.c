@@ -291,7 +291,7 @@ void upstream_backoff_on_refusal(struct upstream_account *account, enum upstream
 		begin_backoff(account, kind, verdict->hint_ms, reason);
 }
 
-void upstream_backoff_on_silence(const struct upstream *u, const char *reason)
+void upstream_backoff_on_silence(const struct upstream_attempt *u, const char *reason)
 {
 	struct upstream_pool *pool = u->pool;
 	bool on_probation = backoffs_length_ms(pool->options.backoffs, u->account->keys[UPSTREAM_BACKOFF_SILENT]) != 0;

@@ -16,7 +16,7 @@
 #define COMMANDS_MAXIMUM (256U << 10) /* bytes of one such window */
 #define RECIPIENT_REPLY_MAXIMUM 1024  /* bytes kept of the reply to one recipient */
 
-uint64_t upstream_dialog_step_ms(const struct upstream *u)
+uint64_t upstream_dialog_step_ms(const struct upstream_attempt *u)
 {
 	uint64_t reply_ms = u->pool->relay->reply_timeout;
 	return u->step_ms && u->step_ms < reply_ms ? u->step_ms : reply_ms;
@@ -25,14 +25,14 @@ uint64_t upstream_dialog_step_ms(const struct upstream *u)
 /* ---- the envelope goes out */
 
 /* The next recipient to be said on this connection, from `from` on: in a replay only the accepted ones are. */
-static size_t next_rcpt(const struct upstream *u, size_t from)
+static size_t next_rcpt(const struct upstream_attempt *u, size_t from)
 {
 	while (from < u->told && !u->rcpts[from].accepted)
 		from++;
 	return from;
 }
 
-static bool passes_dsn(const struct upstream *u)
+static bool passes_dsn(const struct upstream_attempt *u)
 {
 	return u->pool->relay->dsn && u->connection->features.dsn;
 }
@@ -45,7 +45,7 @@ static enum status write_parameter(const char *keyword, struct span value, struc
 	return buf_append(out, value);
 }
 
-static enum status write_mail(const struct upstream *u, struct buf *out)
+static enum status write_mail(const struct upstream_attempt *u, struct buf *out)
 {
 	const struct upstream_features *features = &u->connection->features;
 	TRY(buf_append_text(out, "MAIL FROM:<"));
@@ -64,7 +64,7 @@ static enum status write_mail(const struct upstream *u, struct buf *out)
 	return buf_append_text(out, "\r\n");
 }
 
-static enum status write_rcpt(const struct upstream *u, const struct upstream_rcpt *rcpt, struct buf *out)
+static enum status write_rcpt(const struct upstream_attempt *u, const struct upstream_rcpt *rcpt, struct buf *out)
 {
 	TRY(buf_append_text(out, "RCPT TO:<"));
 	TRY(buf_append(out, rcpt->address));
@@ -75,7 +75,7 @@ static enum status write_rcpt(const struct upstream *u, const struct upstream_rc
 }
 
 /* As many commands as may be without a reply. */
-static enum status write_window(struct upstream *u, struct buf *out)
+static enum status write_window(struct upstream_attempt *u, struct buf *out)
 {
 	const struct upstream_features *features = &u->connection->features;
 	size_t window = features->pipelining ? PIPELINE_WINDOW : 1;
@@ -98,7 +98,7 @@ static enum status write_window(struct upstream *u, struct buf *out)
 }
 
 /* Answers for the upstream. False: the attempt is over, as one of these recipients was accepted before. */
-static bool answer_surplus(struct upstream *u)
+static bool answer_surplus(struct upstream_attempt *u)
 {
 	static const struct reply too_many = { .code = 452,
 					       .enhanced = { "4.5.3", 5 },
@@ -117,9 +117,9 @@ static bool answer_surplus(struct upstream *u)
 	return true;
 }
 
-static void finish_envelope(struct upstream *u);
+static void finish_envelope(struct upstream_attempt *u);
 
-void upstream_dialog_write_commands(struct upstream *u)
+void upstream_dialog_write_commands(struct upstream_attempt *u)
 {
 	struct buf out BUF_AUTO;
 	bool is_in_step = u->outstanding == 0;
@@ -136,7 +136,7 @@ void upstream_dialog_write_commands(struct upstream *u)
 }
 
 /* True if the upstream lacks what the message needs. Nothing was said yet, so the connection is good for others. */
-static bool refuse_unable(struct upstream *u, const struct upstream_features *features)
+static bool refuse_unable(struct upstream_attempt *u, const struct upstream_features *features)
 {
 	const struct reply not_utf8 = { .code = 553,
 					.enhanced = SPAN("5.6.7"),
@@ -151,7 +151,7 @@ static bool refuse_unable(struct upstream *u, const struct upstream_features *fe
 	return u->state == UPSTREAM_OVER;
 }
 
-void upstream_dialog_begin(struct upstream *u, struct upstream_connection *c)
+void upstream_dialog_begin(struct upstream_attempt *u, struct upstream_connection *c)
 {
 	uint64_t now = loop_now_ms(u->pool->loop);
 	if (stream_fetch(c->stream)) {
@@ -174,7 +174,8 @@ void upstream_dialog_begin(struct upstream *u, struct upstream_connection *c)
 
 /* ---- refusals */
 
-void upstream_dialog_refuse(struct upstream *u, enum upstream_class class, const char *what, const struct reply *reply)
+void upstream_dialog_refuse(struct upstream_attempt *u, enum upstream_class class, const char *what,
+			    const struct reply *reply)
 {
 	char reason[UPSTREAM_REASON_SIZE];
 	struct upstream_connection *c = u->connection;
@@ -193,7 +194,8 @@ void upstream_dialog_refuse(struct upstream *u, enum upstream_class class, const
 		upstream_connection_reset(c, outstanding);
 }
 
-void upstream_dialog_give_up(struct upstream *u, enum upstream_class class, const char *what, const struct reply *reply)
+void upstream_dialog_give_up(struct upstream_attempt *u, enum upstream_class class, const char *what,
+			     const struct reply *reply)
 {
 	char reason[UPSTREAM_REASON_SIZE];
 	struct upstream_connection *c = u->connection;
@@ -204,7 +206,7 @@ void upstream_dialog_give_up(struct upstream *u, enum upstream_class class, cons
 
 /* ---- the envelope's replies */
 
-static void finish_envelope(struct upstream *u)
+static void finish_envelope(struct upstream_attempt *u)
 {
 	u->state = UPSTREAM_OPEN;
 	u->silent_since_ms = loop_now_ms(u->pool->loop);
@@ -223,7 +225,7 @@ static bool is_farewell(const struct reply *reply)
 	return reply->code == 421 || span_equal(reply->enhanced, SPAN("4.4.2"));
 }
 
-static void on_mail_reply(struct upstream *u, const struct reply *reply)
+static void on_mail_reply(struct upstream_attempt *u, const struct reply *reply)
 {
 	u->mail_answered = true;
 	u->is_told_apart &= span_equal(reply->enhanced, SPAN("2.1.0"));
@@ -237,7 +239,7 @@ static void on_mail_reply(struct upstream *u, const struct reply *reply)
 		upstream_dialog_refuse(u, upstream_judge(u, STAGE_MAIL, NULL, reply), "MAIL refused", reply);
 }
 
-static enum status keep_reply(struct upstream *u, struct upstream_rcpt *rcpt, const struct reply *reply)
+static enum status keep_reply(struct upstream_attempt *u, struct upstream_rcpt *rcpt, const struct reply *reply)
 {
 	struct buf text BUF_AUTO;
 	struct reply shortened = *reply;
@@ -247,7 +249,7 @@ static enum status keep_reply(struct upstream *u, struct upstream_rcpt *rcpt, co
 	return arena_copy(&u->arena, buf_span(&text), &rcpt->reply);
 }
 
-static void on_rcpt_reply(struct upstream *u, const struct reply *reply)
+static void on_rcpt_reply(struct upstream_attempt *u, const struct reply *reply)
 {
 	size_t index = next_rcpt(u, u->answered);
 	assert(index < u->written);
@@ -269,7 +271,7 @@ static void on_rcpt_reply(struct upstream *u, const struct reply *reply)
 }
 
 /* After each reply: ends the envelope, or writes more of it. */
-static void continue_envelope(struct upstream *u)
+static void continue_envelope(struct upstream_attempt *u)
 {
 	u->answered = next_rcpt(u, u->answered);
 	if (!answer_surplus(u))
@@ -280,7 +282,7 @@ static void continue_envelope(struct upstream *u)
 		upstream_dialog_write_commands(u);
 }
 
-static void on_envelope_reply(struct upstream *u, const struct reply *reply)
+static void on_envelope_reply(struct upstream_attempt *u, const struct reply *reply)
 {
 	if (u->outstanding == 0) {
 		upstream_dialog_give_up(u, UPSTREAM_TRANSPORT, "reply out of step", reply);
@@ -299,7 +301,7 @@ static void on_envelope_reply(struct upstream *u, const struct reply *reply)
 
 /* ---- what the connection tells */
 
-void upstream_dialog_on_reply(struct upstream *u, const struct reply *reply)
+void upstream_dialog_on_reply(struct upstream_attempt *u, const struct reply *reply)
 {
 	switch (u->state) {
 	case UPSTREAM_ENVELOPE:
@@ -322,7 +324,7 @@ void upstream_dialog_on_reply(struct upstream *u, const struct reply *reply)
 	assert(!"an attempt without a connection hears no replies");
 }
 
-void upstream_dialog_on_lost(struct upstream *u, const char *reason)
+void upstream_dialog_on_lost(struct upstream_attempt *u, const char *reason)
 {
 	enum upstream_state state = u->state;
 	bool was_kept = u->connection->transactions > 0;

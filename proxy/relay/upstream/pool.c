@@ -105,7 +105,7 @@ static void reap_closed(struct upstream_pool *pool)
 }
 
 /* Ends a waiting attempt, as we back off from what it waits for. */
-static void refuse_waiting(struct upstream *u, enum upstream_backoff backoff)
+static void refuse_waiting(struct upstream_attempt *u, enum upstream_backoff backoff)
 {
 	char reason[UPSTREAM_REASON_SIZE];
 	enum upstream_class class = upstream_backoff_explain(u->account, backoff, reason);
@@ -114,8 +114,8 @@ static void refuse_waiting(struct upstream *u, enum upstream_backoff backoff)
 
 static void refuse_in_backoff(struct upstream_pool *pool)
 {
-	struct upstream *next;
-	for (struct upstream *u = TAILQ_FIRST(&pool->waiting); u; u = next) {
+	struct upstream_attempt *next;
+	for (struct upstream_attempt *u = TAILQ_FIRST(&pool->waiting); u; u = next) {
 		next = TAILQ_NEXT(u, in_waiting);
 		if (u->account->sending_backoff != UPSTREAM_BACKOFF_NONE && u->trial == NULL)
 			refuse_waiting(u, u->account->sending_backoff);
@@ -143,7 +143,7 @@ static bool is_busy(const struct upstream_account *account)
 	return false;
 }
 
-static void place_on_trial(struct upstream *u)
+static void place_on_trial(struct upstream_attempt *u)
 {
 	struct upstream_connection *c = u->trial->connection;
 	if (c && c->state == CONNECTION_IDLE)
@@ -155,8 +155,8 @@ static void place_on_trial(struct upstream *u)
 static void place_waiting(struct upstream_pool *pool)
 {
 	struct upstream_connection *c;
-	struct upstream *next;
-	for (struct upstream *u = TAILQ_FIRST(&pool->waiting); u; u = next) {
+	struct upstream_attempt *next;
+	for (struct upstream_attempt *u = TAILQ_FIRST(&pool->waiting); u; u = next) {
 		next = TAILQ_NEXT(u, in_waiting);
 		if (u->trial) {
 			place_on_trial(u);
@@ -225,7 +225,7 @@ static bool open_one(struct upstream_account *account)
 static void open_connections(struct upstream_pool *pool, uint64_t *out_next_ms)
 {
 	size_t at_once = pool->proven ? LOGINS_AT_ONCE : 1;
-	struct upstream *u;
+	struct upstream_attempt *u;
 	for (u = TAILQ_FIRST(&pool->waiting); u; u = TAILQ_NEXT(u, in_waiting)) {
 		struct upstream_account *account = u->account;
 		bool goes_on = true;
@@ -263,7 +263,7 @@ static bool is_quitting(const struct upstream_pool *pool)
 static void make_room(struct upstream_pool *pool)
 {
 	struct upstream_connection *c;
-	const struct upstream *u;
+	const struct upstream_attempt *u;
 	if (count_connections(pool).all < pool->relay->connections || is_quitting(pool))
 		return;
 	for (u = TAILQ_FIRST(&pool->waiting); u; u = TAILQ_NEXT(u, in_waiting)) {
@@ -277,9 +277,9 @@ static void make_room(struct upstream_pool *pool)
 /* No attempt waits for a connection that can't come. */
 static void fail_hopeless(struct upstream_pool *pool)
 {
-	struct upstream *next;
+	struct upstream_attempt *next;
 	count_by_account(pool);
-	for (struct upstream *u = TAILQ_FIRST(&pool->waiting); u; u = next) {
+	for (struct upstream_attempt *u = TAILQ_FIRST(&pool->waiting); u; u = next) {
 		const struct upstream_tally *tally = &u->account->tally;
 		next = TAILQ_NEXT(u, in_waiting);
 		if (u->account->opening_backoff != UPSTREAM_BACKOFF_NONE &&
@@ -290,7 +290,7 @@ static void fail_hopeless(struct upstream_pool *pool)
 
 static void tell_owners(struct upstream_pool *pool)
 {
-	struct upstream *u;
+	struct upstream_attempt *u;
 	while ((u = TAILQ_FIRST(&pool->due)) != NULL)
 		upstream_tell(u);
 }
@@ -298,7 +298,7 @@ static void tell_owners(struct upstream_pool *pool)
 static void set_timer(struct upstream_pool *pool, uint64_t next_ms)
 {
 	uint64_t now = loop_now_ms(pool->loop);
-	const struct upstream *u;
+	const struct upstream_attempt *u;
 	timer_clear(pool->timer);
 	for (u = TAILQ_FIRST(&pool->waiting); u; u = TAILQ_NEXT(u, in_waiting)) {
 		uint64_t left_ms = upstream_backoff_left_ms(u->account);

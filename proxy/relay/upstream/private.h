@@ -145,7 +145,7 @@ struct upstream_connection {
 	bool is_bearer;     /* OAUTHBEARER, else XOAUTH2 */
 	bool has_new_token; /* asked for because the first one was refused */
 
-	struct upstream *attempt;
+	struct upstream_attempt *attempt;
 	uint64_t transactions; /* that it has carried */
 	uint64_t spoke_ms;     /* when its last reply came */
 	size_t unanswered;     /* RESETTING: replies that come before RSET's */
@@ -230,10 +230,10 @@ struct upstream_rcpt {
 };
 
 /* Invariants: `connection` iff ENVELOPE, OPEN, DATA, BODY, HELD, DOT; once OPEN, told <= answered, written <= count. */
-struct upstream {
-	TAILQ_ENTRY(upstream) in_pool;
-	TAILQ_ENTRY(upstream) in_waiting; /* iff WAITING */
-	TAILQ_ENTRY(upstream) in_due;     /* iff is_due */
+struct upstream_attempt {
+	TAILQ_ENTRY(upstream_attempt) in_pool;
+	TAILQ_ENTRY(upstream_attempt) in_waiting; /* iff WAITING */
+	TAILQ_ENTRY(upstream_attempt) in_due;     /* iff is_due */
 	struct upstream_pool *pool;
 	struct upstream_account *account;
 	struct upstream_trial *trial; /* whose connection it uses; or NULL */
@@ -286,49 +286,51 @@ struct upstream {
 };
 
 /* How long one step of the dialog may take. */
-uint64_t upstream_dialog_step_ms(const struct upstream *u);
+uint64_t upstream_dialog_step_ms(const struct upstream_attempt *u);
 /* `c` takes the attempt off the queue and begins its envelope. */
-void upstream_dialog_begin(struct upstream *u, struct upstream_connection *c);
+void upstream_dialog_begin(struct upstream_attempt *u, struct upstream_connection *c);
 /* More recipients: in pace with what the upstream takes. */
-void upstream_dialog_write_commands(struct upstream *u);
-void upstream_dialog_on_reply(struct upstream *u, const struct reply *reply);
+void upstream_dialog_write_commands(struct upstream_attempt *u);
+void upstream_dialog_on_reply(struct upstream_attempt *u, const struct reply *reply);
 /* The connection is gone (its `attempt` is cleared by this). */
-void upstream_dialog_on_lost(struct upstream *u, const char *reason);
+void upstream_dialog_on_lost(struct upstream_attempt *u, const char *reason);
 /* Over for certain, before the message was sent: the connection is good for the next one. */
-void upstream_dialog_refuse(struct upstream *u, enum upstream_class class, const char *what, const struct reply *reply);
+void upstream_dialog_refuse(struct upstream_attempt *u, enum upstream_class class, const char *what,
+			    const struct reply *reply);
 /* Over, and the two sides may not agree on where they are. `reply` may be NULL. */
-void upstream_dialog_give_up(struct upstream *u, enum upstream_class class, const char *what,
+void upstream_dialog_give_up(struct upstream_attempt *u, enum upstream_class class, const char *what,
 			     const struct reply *reply);
 
 /* OPEN, with a message. */
-void upstream_transfer_send(struct upstream *u);
-void upstream_transfer_release(struct upstream *u, uint64_t limit_ms);
-void upstream_transfer_on_drained(struct upstream *u);
+void upstream_transfer_send(struct upstream_attempt *u);
+void upstream_transfer_release(struct upstream_attempt *u, uint64_t limit_ms);
+void upstream_transfer_on_drained(struct upstream_attempt *u);
 /* DATA, BODY, HELD and DOT. */
-void upstream_transfer_on_reply(struct upstream *u, const struct reply *reply);
+void upstream_transfer_on_reply(struct upstream_attempt *u, const struct reply *reply);
 
 /*
  * What a 4xx or 5xx is about; what else it says is noted in `verdict`. `rcpt`: the recipient it answers. Then only that
  * address and the sender's are taken out, as there may be a thousand such replies at once; NULL: all addresses are.
  */
-enum upstream_class upstream_judge(struct upstream *u, enum upstream_stage stage, const struct upstream_rcpt *rcpt,
-				   const struct reply *reply);
+enum upstream_class upstream_judge(struct upstream_attempt *u, enum upstream_stage stage,
+				   const struct upstream_rcpt *rcpt, const struct reply *reply);
 
 /* Notes the outcome. The attempt leaves its connection, which is then the caller's concern. `reply` may be NULL. */
-void upstream_finish(struct upstream *u, enum upstream_class class, const struct reply *reply, const char *reason);
+void upstream_finish(struct upstream_attempt *u, enum upstream_class class, const struct reply *reply,
+		     const char *reason);
 /* "what: 550 5.1.1 text", on one line, cut to the room. */
 void upstream_describe(char out_reason[UPSTREAM_REASON_SIZE], const char *what, const struct reply *reply);
-void upstream_wait(struct upstream *u, bool first_in_line);
+void upstream_wait(struct upstream_attempt *u, bool first_in_line);
 /* OPEN: gives its connection away, and replays the envelope later. */
-void upstream_park(struct upstream *u);
+void upstream_park(struct upstream_attempt *u);
 /* ENVELOPE: the same, and it waits for another connection. */
-void upstream_give_way(struct upstream *u);
-void upstream_leave_connection(struct upstream *u);
+void upstream_give_way(struct upstream_attempt *u);
+void upstream_leave_connection(struct upstream_attempt *u);
 /* Its owner must be told something in the pool's turn. */
-void upstream_is_due(struct upstream *u);
+void upstream_is_due(struct upstream_attempt *u);
 /* Calls the owner; afterwards the attempt may be gone. */
-void upstream_tell(struct upstream *u);
-void upstream_free(struct upstream *u);
+void upstream_tell(struct upstream_attempt *u);
+void upstream_free(struct upstream_attempt *u);
 
 /* ---- trials */
 
@@ -362,14 +364,14 @@ void upstream_login_mask(const struct upstream_connection *c, struct span text, 
 
 /* ---- the queue */
 
-TAILQ_HEAD(upstreams, upstream);
+TAILQ_HEAD(upstream_attempts, upstream_attempt);
 
 /* After those that wait; but each user has one turn a round, so that one who wants many connections delays nobody. */
-void upstream_queue_enter(struct upstream *u);
+void upstream_queue_enter(struct upstream_attempt *u);
 /* Ahead of all others: it had its turn already. */
-void upstream_queue_enter_first(struct upstream *u);
+void upstream_queue_enter_first(struct upstream_attempt *u);
 /* Only if it waits. */
-void upstream_queue_leave(struct upstream *u);
+void upstream_queue_leave(struct upstream_attempt *u);
 
 /* ---- the pool */
 
@@ -386,7 +388,7 @@ struct upstream_pool {
 	struct tls_context *tls; /* NULL with tls = "none" */
 	struct upstream_accounts accounts;
 	struct upstream_connections connections;
-	struct upstreams attempts, waiting, due;
+	struct upstream_attempts attempts, waiting, due;
 	struct upstream_trials trials;
 	size_t waiting_count;
 	struct upstream_shares shares[UPSTREAM_SHARE_BUCKETS]; /* by user */
@@ -447,7 +449,7 @@ void upstream_backoff_on_login(struct upstream_account *account);
 void upstream_backoff_on_refusal(struct upstream_account *account, enum upstream_class class, unsigned code,
 				 const struct upstream_verdict *verdict, const char *reason);
 /* A transaction broke off, or was left without a reply. */
-void upstream_backoff_on_silence(const struct upstream *u, const char *reason);
+void upstream_backoff_on_silence(const struct upstream_attempt *u, const char *reason);
 void upstream_backoff_on_accepted(struct upstream_account *account);
 void upstream_backoff_show(const struct upstream_pool *pool, struct upstream_pool_state *state);
 

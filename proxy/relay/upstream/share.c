@@ -43,14 +43,14 @@ void upstream_share_release(struct upstream_pool *pool, struct upstream_share **
 	free(released);
 }
 
-void upstream_share_take(struct upstream *u)
+void upstream_share_take(struct upstream_attempt *u)
 {
 	u->pool->carried++;
 	if (u->share)
 		u->share->carried++;
 }
 
-void upstream_share_give(struct upstream *u)
+void upstream_share_give(struct upstream_attempt *u)
 {
 	u->pool->carried--;
 	if (u->share)
@@ -63,7 +63,7 @@ static bool may_hold_more(size_t held, size_t connections, size_t carried)
 	return held == 0 || (left >= 2 && held < 2 * left);
 }
 
-bool upstream_share_allows(const struct upstream *u)
+bool upstream_share_allows(const struct upstream_attempt *u)
 {
 	const struct upstream_pool *pool = u->pool;
 	return u->share == NULL || may_hold_more(u->share->carried, pool->relay->connections, pool->carried);
@@ -72,7 +72,7 @@ bool upstream_share_allows(const struct upstream *u)
 void upstream_share_plan(struct upstream_pool *pool)
 {
 	struct upstream_account *account;
-	const struct upstream *u;
+	const struct upstream_attempt *u;
 	size_t planned = 0, connections = pool->relay->connections;
 	pool->plan++;
 	for (account = TAILQ_FIRST(&pool->accounts); account; account = TAILQ_NEXT(account, in_pool))

@@ -10,7 +10,7 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
-struct upstream;
+struct upstream_attempt;
 struct upstream_account;
 struct upstream_pool;
 
@@ -34,10 +34,10 @@ TAILQ_HEAD(upstream_shares, upstream_share);
 struct upstream_share *upstream_share_hold(struct upstream_pool *pool, uint64_t user);
 void upstream_share_release(struct upstream_pool *pool, struct upstream_share **share); /* NULL-safe */
 /* The attempt has a connection from now on; it has none any more. */
-void upstream_share_take(struct upstream *u);
-void upstream_share_give(struct upstream *u);
+void upstream_share_take(struct upstream_attempt *u);
+void upstream_share_give(struct upstream_attempt *u);
 /* True while its user may have one connection more. */
-bool upstream_share_allows(const struct upstream *u);
+bool upstream_share_allows(const struct upstream_attempt *u);
 /* Notes on each account for how many of its attempts a connection is wanted. In the pool's turn. */
 void upstream_share_plan(struct upstream_pool *pool);
 

@@ -30,7 +30,7 @@
 
 /* ---- one chunk */
 
-static bool may_be_chunk(const struct upstream *u)
+static bool may_be_chunk(const struct upstream_attempt *u)
 {
 	uint64_t now = loop_now_ms(u->pool->loop);
 	return u->connection->features.chunking && !u->pool->lacks_chunking && u->is_told_apart && u->size &&
@@ -38,7 +38,7 @@ static bool may_be_chunk(const struct upstream *u)
 }
 
 /* Leaves out the dots that DATA needs in front of lines that begin with one. */
-static enum status gather_chunk(struct upstream *u, struct span bytes)
+static enum status gather_chunk(struct upstream_attempt *u, struct span bytes)
 {
 	while (bytes.size) {
 		const char *end = memchr(bytes.data, '\n', bytes.size);
@@ -55,7 +55,7 @@ static enum status gather_chunk(struct upstream *u, struct span bytes)
 
 /* ---- the body */
 
-static void hold_end(struct upstream *u)
+static void hold_end(struct upstream_attempt *u)
 {
 	if (u->as_chunk && buf_size(&u->chunk) != u->size) {
 		upstream_dialog_give_up(u, UPSTREAM_TRANSPORT, "the message is not of the size it was said to be",
@@ -68,9 +68,9 @@ static void hold_end(struct upstream *u)
 	upstream_is_due(u);
 }
 
-static void read_next(struct upstream *u);
+static void read_next(struct upstream_attempt *u);
 
-static void take_piece(struct upstream *u, struct span bytes)
+static void take_piece(struct upstream_attempt *u, struct span bytes)
 {
 	u->offset += bytes.size;
 	if (u->as_chunk) {
@@ -88,7 +88,7 @@ static void take_piece(struct upstream *u, struct span bytes)
 
 static void on_read(void *context, enum status status, struct span bytes)
 {
-	struct upstream *u = context;
+	struct upstream_attempt *u = context;
 	u->reading = false;
 	if (status == STATUS_END)
 		hold_end(u);
@@ -99,14 +99,14 @@ static void on_read(void *context, enum status status, struct span bytes)
 }
 
 /* The pool's turn comes before the stream's, so that a dot released in it leaves with the body's last bytes. */
-static void read_next(struct upstream *u)
+static void read_next(struct upstream_attempt *u)
 {
 	upstream_pool_wake(u->pool);
 	u->reading = true;
 	spool_read(u->message, u->offset, on_read, u);
 }
 
-static void begin_body(struct upstream *u)
+static void begin_body(struct upstream_attempt *u)
 {
 	u->state = UPSTREAM_BODY;
 	u->offset = 0;
@@ -115,7 +115,7 @@ static void begin_body(struct upstream *u)
 	read_next(u);
 }
 
-void upstream_transfer_on_drained(struct upstream *u)
+void upstream_transfer_on_drained(struct upstream_attempt *u)
 {
 	if (u->state == UPSTREAM_BODY && !u->reading && !u->as_chunk)
 		read_next(u);
@@ -124,7 +124,7 @@ void upstream_transfer_on_drained(struct upstream *u)
 /* ---- its beginning and its end */
 
 /* True if the upstream lacks what the message, known now, needs. dialog.c saw to the envelope's needs. */
-static bool refuse_unable(struct upstream *u)
+static bool refuse_unable(struct upstream_attempt *u)
 {
 	static const struct reply too_large = { .code = 552,
 						.enhanced = { "5.3.4", 5 },
@@ -142,7 +142,7 @@ static bool refuse_unable(struct upstream *u)
 	return u->state == UPSTREAM_OVER;
 }
 
-void upstream_transfer_send(struct upstream *u)
+void upstream_transfer_send(struct upstream_attempt *u)
 {
 	assert(u->state == UPSTREAM_OPEN);
 	if (refuse_unable(u) || upstream_connection_lose_if_ahead(u->connection))
@@ -156,7 +156,7 @@ void upstream_transfer_send(struct upstream *u)
 	(void)upstream_connection_say(u->connection, SPAN("DATA\r\n"), upstream_dialog_step_ms(u));
 }
 
-static enum status write_end(struct upstream *u)
+static enum status write_end(struct upstream_attempt *u)
 {
 	char command[64];
 	if (!u->as_chunk)
@@ -167,7 +167,7 @@ static enum status write_end(struct upstream *u)
 }
 
 /* True if something came before the end went out: it is about what was sent so far, or about nothing. */
-static bool hears_early(struct upstream *u)
+static bool hears_early(struct upstream_attempt *u)
 {
 	if (!stream_fetch(u->connection->stream))
 		return false;
@@ -177,7 +177,7 @@ static bool hears_early(struct upstream *u)
 	return true;
 }
 
-void upstream_transfer_release(struct upstream *u, uint64_t limit_ms)
+void upstream_transfer_release(struct upstream_attempt *u, uint64_t limit_ms)
 {
 	struct stream *stream = u->connection->stream;
 	if (hears_early(u))
@@ -194,7 +194,7 @@ void upstream_transfer_release(struct upstream *u, uint64_t limit_ms)
 
 /* ---- replies */
 
-static void on_data_reply(struct upstream *u, const struct reply *reply)
+static void on_data_reply(struct upstream_attempt *u, const struct reply *reply)
 {
 	if (reply->code == 354)
 		begin_body(u);
@@ -205,7 +205,7 @@ static void on_data_reply(struct upstream *u, const struct reply *reply)
 }
 
 /* A message without its end isn't whole: whatever this reply says, the upstream doesn't have it. */
-static void on_early_reply(struct upstream *u, const struct reply *reply)
+static void on_early_reply(struct upstream_attempt *u, const struct reply *reply)
 {
 	if (reply->code / 100 < 4)
 		upstream_dialog_give_up(u, UPSTREAM_TRANSPORT, "reply out of step within the message", reply);
@@ -215,7 +215,7 @@ static void on_early_reply(struct upstream *u, const struct reply *reply)
 }
 
 /* That a command is unknown says nothing about the message. */
-static void note_unknown_command(struct upstream *u, const struct reply *reply)
+static void note_unknown_command(struct upstream_attempt *u, const struct reply *reply)
 {
 	if (!u->as_chunk || (reply->code != 500 && reply->code != 502))
 		return;
@@ -224,7 +224,7 @@ static void note_unknown_command(struct upstream *u, const struct reply *reply)
 	u->pool->lacks_chunking = true;
 }
 
-static enum upstream_class classify_verdict(struct upstream *u, const struct reply *reply)
+static enum upstream_class classify_verdict(struct upstream_attempt *u, const struct reply *reply)
 {
 	/* The reply to BDAT may also be what DATA would have heard. */
 	enum upstream_stage stage = u->as_chunk ? STAGE_DATA | STAGE_DOT : STAGE_DOT;
@@ -233,7 +233,7 @@ static enum upstream_class classify_verdict(struct upstream *u, const struct rep
 	return upstream_judge(u, stage, NULL, reply);
 }
 
-static void on_verdict(struct upstream *u, const struct reply *reply)
+static void on_verdict(struct upstream_attempt *u, const struct reply *reply)
 {
 	char reason[UPSTREAM_REASON_SIZE];
 	struct upstream_connection *c = u->connection;
@@ -252,7 +252,7 @@ static void on_verdict(struct upstream *u, const struct reply *reply)
 		upstream_connection_become_idle(c);
 }
 
-void upstream_transfer_on_reply(struct upstream *u, const struct reply *reply)
+void upstream_transfer_on_reply(struct upstream_attempt *u, const struct reply *reply)
 {
 	if (u->state == UPSTREAM_DATA)
 		on_data_reply(u, reply);

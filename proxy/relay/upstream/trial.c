@@ -170,17 +170,18 @@ enum status upstream_trial_open(struct upstream_pool *pool, const struct upstrea
 
 enum status upstream_trial_begin(struct upstream_trial *trial, const struct upstream_envelope *envelope,
 				 const struct upstream_recipient *recipients, size_t count, uint64_t limit_ms,
-				 const struct upstream_handler *handler, void *context, struct upstream **out_upstream)
+				 const struct upstream_handler *handler, void *context,
+				 struct upstream_attempt **out_attempt)
 {
-	TRY(upstream_begin(trial->pool, envelope, recipients, count, limit_ms, handler, context, out_upstream));
-	(*out_upstream)->trial = trial;
+	TRY(upstream_begin(trial->pool, envelope, recipients, count, limit_ms, handler, context, out_attempt));
+	(*out_attempt)->trial = trial;
 	return STATUS_OK;
 }
 
 void upstream_trial_close(struct upstream_trial **trial)
 {
 	struct upstream_trial *gone = *trial;
-	struct upstream *u;
+	struct upstream_attempt *u;
 	if (gone == NULL)
 		return;
 	*trial = NULL;

@@ -33,7 +33,7 @@ void upstream_describe(char out_reason[UPSTREAM_REASON_SIZE], const char *what, 
 	}
 }
 
-void upstream_is_due(struct upstream *u)
+void upstream_is_due(struct upstream_attempt *u)
 {
 	if (!u->is_due)
 		TAILQ_INSERT_TAIL(&u->pool->due, u, in_due);
@@ -41,14 +41,14 @@ void upstream_is_due(struct upstream *u)
 	upstream_pool_wake(u->pool);
 }
 
-static void stop_reading(struct upstream *u)
+static void stop_reading(struct upstream_attempt *u)
 {
 	if (u->reading)
 		spool_cancel_read(u->message);
 	u->reading = false;
 }
 
-void upstream_leave_connection(struct upstream *u)
+void upstream_leave_connection(struct upstream_attempt *u)
 {
 	struct upstream_connection *c = u->connection;
 	if (c == NULL)
@@ -61,7 +61,8 @@ void upstream_leave_connection(struct upstream *u)
 	stop_reading(u);
 }
 
-void upstream_finish(struct upstream *u, enum upstream_class class, const struct reply *reply, const char *reason)
+void upstream_finish(struct upstream_attempt *u, enum upstream_class class, const struct reply *reply,
+		     const char *reason)
 {
 	assert(u->state != UPSTREAM_OVER);
 	upstream_queue_leave(u);
@@ -85,7 +86,7 @@ void upstream_finish(struct upstream *u, enum upstream_class class, const struct
 
 static void on_limit(void *context)
 {
-	struct upstream *u = context;
+	struct upstream_attempt *u = context;
 	struct upstream_connection *c = u->connection;
 	if (c == NULL) {
 		upstream_finish(u, UPSTREAM_BUSY, NULL, "no free connection in time");
@@ -96,7 +97,7 @@ static void on_limit(void *context)
 	upstream_connection_close(c);
 }
 
-void upstream_wait(struct upstream *u, bool first_in_line)
+void upstream_wait(struct upstream_attempt *u, bool first_in_line)
 {
 	u->state = UPSTREAM_WAITING;
 	u->mail_written = u->mail_answered = false;
@@ -112,7 +113,7 @@ void upstream_wait(struct upstream *u, bool first_in_line)
 	upstream_pool_wake(u->pool);
 }
 
-void upstream_park(struct upstream *u)
+void upstream_park(struct upstream_attempt *u)
 {
 	struct upstream_connection *c = u->connection;
 	upstream_leave_connection(u);
@@ -121,7 +122,7 @@ void upstream_park(struct upstream *u)
 }
 
 /* Its time runs on, although it begins again. */
-void upstream_give_way(struct upstream *u)
+void upstream_give_way(struct upstream_attempt *u)
 {
 	struct upstream_connection *c = u->connection;
 	size_t outstanding = u->outstanding;
@@ -137,7 +138,7 @@ void upstream_give_way(struct upstream *u)
 
 /* ---- what the owner is told */
 
-static void tell_replies(struct upstream *u)
+static void tell_replies(struct upstream_attempt *u)
 {
 	size_t count = u->answered - u->told;
 	struct span *replies = arena_alloc(&u->arena, count * sizeof(*replies));
@@ -155,7 +156,7 @@ static void tell_replies(struct upstream *u)
 	u->handler->on_replies(u->context, replies, count);
 }
 
-static void tell_outcome(struct upstream *u)
+static void tell_outcome(struct upstream_attempt *u)
 {
 	struct upstream_outcome outcome = { .class = u->class,
 					    .reply = buf_span(&u->reply),
@@ -167,7 +168,7 @@ static void tell_outcome(struct upstream *u)
 	upstream_free(u);
 }
 
-void upstream_tell(struct upstream *u)
+void upstream_tell(struct upstream_attempt *u)
 {
 	bool replies = u->tell_replies, held = u->tell_held;
 	TAILQ_REMOVE(&u->pool->due, u, in_due);
@@ -183,7 +184,7 @@ void upstream_tell(struct upstream *u)
 
 /* ---- the envelope */
 
-static enum status grow_recipients(struct upstream *u, size_t count)
+static enum status grow_recipients(struct upstream_attempt *u, size_t count)
 {
 	if (u->count + count <= u->capacity)
 		return STATUS_OK;
@@ -197,7 +198,7 @@ static enum status grow_recipients(struct upstream *u, size_t count)
 }
 
 /* Whoever may hold the gate: no byte from there becomes a command of ours. */
-static enum status copy_rcpt(struct upstream *u, const struct upstream_recipient *recipient,
+static enum status copy_rcpt(struct upstream_attempt *u, const struct upstream_recipient *recipient,
 			     struct upstream_rcpt *out_rcpt)
 {
 	struct upstream_rcpt rcpt = { 0 };
@@ -210,7 +211,8 @@ static enum status copy_rcpt(struct upstream *u, const struct upstream_recipient
 }
 
 /* All or none. */
-static enum status take_recipients(struct upstream *u, const struct upstream_recipient *recipients, size_t count)
+static enum status take_recipients(struct upstream_attempt *u, const struct upstream_recipient *recipients,
+				   size_t count)
 {
 	TRY(grow_recipients(u, count));
 	for (size_t i = 0; i < count; i++)
@@ -219,7 +221,7 @@ static enum status take_recipients(struct upstream *u, const struct upstream_rec
 	return STATUS_OK;
 }
 
-static enum status take_envelope(struct upstream *u, const struct upstream_envelope *envelope)
+static enum status take_envelope(struct upstream_attempt *u, const struct upstream_envelope *envelope)
 {
 	u->eight_bit = envelope->eight_bit;
 	u->smtputf8 = envelope->smtputf8;
@@ -235,9 +237,9 @@ static enum status take_envelope(struct upstream *u, const struct upstream_envel
 
 /* ---- its owner's calls */
 
-static struct upstream *make_attempt(struct upstream_pool *pool, const struct upstream_envelope *envelope)
+static struct upstream_attempt *make_attempt(struct upstream_pool *pool, const struct upstream_envelope *envelope)
 {
-	struct upstream *u = calloc(1, sizeof(*u));
+	struct upstream_attempt *u = calloc(1, sizeof(*u));
 	if (u == NULL)
 		return NULL;
 	bool is_users = !span_is_empty(envelope->user);
@@ -261,7 +263,7 @@ static struct upstream *make_attempt(struct upstream_pool *pool, const struct up
 	return u;
 }
 
-void upstream_free(struct upstream *u)
+void upstream_free(struct upstream_attempt *u)
 {
 	upstream_queue_leave(u);
 	upstream_leave_connection(u);
@@ -280,9 +282,9 @@ void upstream_free(struct upstream *u)
 
 enum status upstream_begin(struct upstream_pool *pool, const struct upstream_envelope *envelope,
 			   const struct upstream_recipient *recipients, size_t count, uint64_t limit_ms,
-			   const struct upstream_handler *handler, void *context, struct upstream **out_upstream)
+			   const struct upstream_handler *handler, void *context, struct upstream_attempt **out_attempt)
 {
-	struct upstream *u = make_attempt(pool, envelope);
+	struct upstream_attempt *u = make_attempt(pool, envelope);
 	if (u == NULL)
 		return STATUS_NO_MEMORY;
 	u->handler = handler;
@@ -296,18 +298,19 @@ enum status upstream_begin(struct upstream_pool *pool, const struct upstream_env
 		return status;
 	}
 	upstream_wait(u, false);
-	*out_upstream = u;
+	*out_attempt = u;
 	return STATUS_OK;
 }
 
 /* OPEN becomes PARKED if the upstream spoke meanwhile. */
-static void leave_if_ahead(struct upstream *u)
+static void leave_if_ahead(struct upstream_attempt *u)
 {
 	if (u->state == UPSTREAM_OPEN)
 		(void)upstream_connection_lose_if_ahead(u->connection);
 }
 
-enum status upstream_add_recipients(struct upstream *u, const struct upstream_recipient *recipients, size_t count)
+enum status upstream_add_recipients(struct upstream_attempt *u, const struct upstream_recipient *recipients,
+				    size_t count)
 {
 	assert(u->message == NULL);
 	TRY(take_recipients(u, recipients, count));
@@ -325,7 +328,7 @@ enum status upstream_add_recipients(struct upstream *u, const struct upstream_re
 	return STATUS_OK;
 }
 
-static bool has_accepted(const struct upstream *u)
+static bool has_accepted(const struct upstream_attempt *u)
 {
 	for (size_t i = 0; i < u->told; i++) {
 		if (u->rcpts[i].accepted)
@@ -334,7 +337,8 @@ static bool has_accepted(const struct upstream *u)
 	return false;
 }
 
-void upstream_send(struct upstream *u, struct spool_message *message, uint64_t size, bool eight_bit, uint64_t step_ms)
+void upstream_send(struct upstream_attempt *u, struct spool_message *message, uint64_t size, bool eight_bit,
+		   uint64_t step_ms)
 {
 	assert(u->message == NULL && u->told == u->count && has_accepted(u));
 	leave_if_ahead(u);
@@ -349,7 +353,7 @@ void upstream_send(struct upstream *u, struct spool_message *message, uint64_t s
 		upstream_transfer_send(u);
 }
 
-void upstream_release(struct upstream *u, uint64_t limit_ms)
+void upstream_release(struct upstream_attempt *u, uint64_t limit_ms)
 {
 	if (u->state == UPSTREAM_OVER)
 		return;
@@ -366,12 +370,12 @@ static void dispose_of_connection(struct upstream_connection *c, enum upstream_s
 		upstream_connection_close(c);
 }
 
-void upstream_abort(struct upstream **upstream)
+void upstream_abort(struct upstream_attempt **attempt)
 {
-	struct upstream *u = *upstream;
+	struct upstream_attempt *u = *attempt;
 	if (u == NULL)
 		return;
-	*upstream = NULL;
+	*attempt = NULL;
 	if (u->telling_done)
 		return;
 	assert(u->state != UPSTREAM_DOT);

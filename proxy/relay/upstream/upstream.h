@@ -134,7 +134,7 @@ typedef void upstream_ask_credential(void *context, const char *relay, const cha
 typedef void upstream_refuse_credential(void *context, const char *relay, const char *mailbox, uint64_t serial);
 
 struct upstream_pool;
-struct upstream; /* one attempt */
+struct upstream_attempt;
 
 struct upstream_options {
 	const struct config_relay *relay;
@@ -209,27 +209,27 @@ void upstream_pool_resume(struct upstream_pool *pool);
 MUST_USE enum status upstream_begin(struct upstream_pool *pool, const struct upstream_envelope *envelope,
 				    const struct upstream_recipient *recipients, size_t count, uint64_t limit_ms,
 				    const struct upstream_handler *handler, void *context,
-				    struct upstream **out_upstream);
-MUST_USE enum status upstream_add_recipients(struct upstream *upstream, const struct upstream_recipient *recipients,
-					     size_t count);
+				    struct upstream_attempt **out_attempt);
+MUST_USE enum status upstream_add_recipients(struct upstream_attempt *attempt,
+					     const struct upstream_recipient *recipients, size_t count);
 /*
  * After on_replies gave at least one accepted recipient. `size` is the message's without its stuffed dots (RFC 1870);
  * `eight_bit`: it has bytes above 127. `step_ms` bounds, besides reply_timeout, the wait for each reply and for each
  * piece of the body to go out, and, if the attempt needs a new connection, the wait for that. The caller still owns
  * the message, and keeps it until on_done or upstream_abort.
  */
-void upstream_send(struct upstream *upstream, struct spool_message *message, uint64_t size, bool eight_bit,
+void upstream_send(struct upstream_attempt *attempt, struct spool_message *message, uint64_t size, bool eight_bit,
 		   uint64_t step_ms);
 /*
  * Only after on_held, once. Nothing is sent if on_done is due already, or if the upstream spoke meanwhile
  * (`dot_released` tells). `limit_ms` bounds the wait for the verdict.
  */
-void upstream_release(struct upstream *upstream, uint64_t limit_ms);
+void upstream_release(struct upstream_attempt *attempt, uint64_t limit_ms);
 /*
  * Ends it without on_done: by RSET before DATA, later by closing the connection. Never after upstream_release: that
  * would be an error of ours. NULL-safe; sets to NULL; within its own on_done it does no more than that.
  */
-void upstream_abort(struct upstream **upstream);
+void upstream_abort(struct upstream_attempt **attempt);
 
 /*
  * A trial of an upstream, for an administrator: a new connection that nothing
@@ -256,7 +256,7 @@ MUST_USE enum status upstream_trial_open(struct upstream_pool *pool, const struc
 MUST_USE enum status upstream_trial_begin(struct upstream_trial *trial, const struct upstream_envelope *envelope,
 					  const struct upstream_recipient *recipients, size_t count, uint64_t limit_ms,
 					  const struct upstream_handler *handler, void *context,
-					  struct upstream **out_upstream);
+					  struct upstream_attempt **out_attempt);
 /* Its connection, if it still has one, becomes one of the pool's. NULL-safe; sets to NULL. */
 void upstream_trial_close(struct upstream_trial **trial);
 

@@ -91,7 +91,7 @@ static void distrust_pieces(struct span address, struct reply *said)
 }
 
 /* The reply as the upstream itself says it, without the addresses. */
-static struct reply read_plainly(const struct upstream *u, const struct upstream_rcpt *rcpts, size_t count,
+static struct reply read_plainly(const struct upstream_attempt *u, const struct upstream_rcpt *rcpts, size_t count,
 				 const struct reply *reply, struct upstream_plain *plain)
 {
 	upstream_plain_begin(plain, reply);
@@ -105,8 +105,8 @@ static struct reply read_plainly(const struct upstream *u, const struct upstream
 	return said;
 }
 
-enum upstream_class upstream_judge(struct upstream *u, enum upstream_stage stage, const struct upstream_rcpt *rcpt,
-				   const struct reply *reply)
+enum upstream_class upstream_judge(struct upstream_attempt *u, enum upstream_stage stage,
+				   const struct upstream_rcpt *rcpt, const struct reply *reply)
 {
 	struct upstream_plain plain;
 	struct reply said = read_plainly(u, rcpt ? rcpt : u->rcpts, rcpt ? 1 : u->count, reply, &plain);

@@ -21,7 +21,7 @@ static bool is_stuck(const struct upstream_account *account)
 /* When the connection's attempt must give way if some other needs it, by the loop's clock; UINT64_MAX: never. */
 static uint64_t patience_ends_ms(const struct upstream_connection *c)
 {
-	const struct upstream *v = c->attempt;
+	const struct upstream_attempt *v = c->attempt;
 	if (v == NULL || v->trial)
 		return UINT64_MAX;
 	if (v->state == UPSTREAM_OPEN && !v->is_due)
@@ -30,7 +30,7 @@ static uint64_t patience_ends_ms(const struct upstream_connection *c)
 }
 
 /* `w` may if its user has no connection, or if `v` is the same user's and silent; on probation any attempt may. */
-static bool may_displace(const struct upstream *w, const struct upstream *v)
+static bool may_displace(const struct upstream_attempt *w, const struct upstream_attempt *v)
 {
 	const struct upstream_account *account = w->account;
 	bool has_none = w->share == NULL || w->share->carried == 0;
@@ -44,11 +44,11 @@ static bool may_displace(const struct upstream *w, const struct upstream *v)
 }
 
 /* The attempt whose patience ended first. */
-static struct upstream *find_to_yield(const struct upstream *w)
+static struct upstream_attempt *find_to_yield(const struct upstream_attempt *w)
 {
 	uint64_t now = loop_now_ms(w->pool->loop), first_ms = UINT64_MAX;
 	const struct upstream_connection *c;
-	struct upstream *found = NULL;
+	struct upstream_attempt *found = NULL;
 	for (c = TAILQ_FIRST(&w->pool->connections); c; c = TAILQ_NEXT(c, in_pool)) {
 		uint64_t ends_ms = patience_ends_ms(c);
 		if (ends_ms > now || ends_ms >= first_ms || !may_displace(w, c->attempt))
@@ -83,7 +83,7 @@ static bool is_any_stuck(struct upstream_pool *pool)
 	return any;
 }
 
-static void yield_connection(struct upstream *v)
+static void yield_connection(struct upstream_attempt *v)
 {
 	if (v->state == UPSTREAM_OPEN)
 		upstream_park(v);
@@ -94,7 +94,7 @@ static void yield_connection(struct upstream *v)
 void upstream_yield(struct upstream_pool *pool, uint64_t *out_next_ms)
 {
 	uint64_t now = loop_now_ms(pool->loop), first_ms;
-	struct upstream *w, *next, *v;
+	struct upstream_attempt *w, *next, *v;
 	unsigned considered = 0;
 	if (!is_any_stuck(pool) || (first_ms = first_patience_ends_ms(pool)) == UINT64_MAX)
 		return;
