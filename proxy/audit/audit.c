@@ -1,7 +1,6 @@
 /*
- * The audit as the loop's thread sees it: records of one turn are gathered in
- * a batch, put to the writer at the turn's end, and who waits is told when the
- * batch comes back. Owns file, state file, journal and thread.
+ * The audit as the loop's thread sees it. The records of one turn are gathered in a batch, which goes to the writer at
+ * the end of the turn; whoever waits is told when the batch comes back. Owns file, state file, journal and thread.
  */
 #include "audit/audit.h"
 
@@ -27,7 +26,7 @@ struct audit {
 
 /* ---- waiters and notes of the batch */
 
-static enum status grow(void **items, size_t count, size_t *room, size_t size)
+static enum status grow_list(void **items, size_t count, size_t *room, size_t size)
 {
 	if (count < *room)
 		return STATUS_OK;
@@ -50,11 +49,11 @@ static bool is_outcome(enum audit_type type)
 	return type == AUDIT_MESSAGE_SENT || type == AUDIT_MESSAGE_FAILED || type == AUDIT_MESSAGE_UNKNOWN;
 }
 
-/* Room for one more of each, so that adding them can't fail half way. */
+/* Room for one more of each, so that adding both can't fail half-way. */
 static enum status make_room(struct audit_batch *batch)
 {
-	TRY(grow((void **)&batch->waiters, batch->waiter_count, &batch->waiter_room, sizeof(*batch->waiters)));
-	return grow((void **)&batch->notes, batch->note_count, &batch->note_room, sizeof(*batch->notes));
+	TRY(grow_list((void **)&batch->waiters, batch->waiter_count, &batch->waiter_room, sizeof(*batch->waiters)));
+	return grow_list((void **)&batch->notes, batch->note_count, &batch->note_room, sizeof(*batch->notes));
 }
 
 static void add_note(struct audit_batch *batch, const struct audit_event *event)
@@ -108,7 +107,7 @@ enum status audit_submit(struct audit *audit, const struct audit_event *event, a
 
 /* ---- batches out and back */
 
-static void flush(void *context)
+static void flush_batch(void *context)
 {
 	struct audit *audit = context;
 	struct audit_batch *batch = audit->batch;
@@ -163,7 +162,7 @@ struct search {
 	struct audit_file file;
 };
 
-/* Written at once, so that its place in the journal can be freed after it. */
+/* Written at once, so that its place in the journal can be freed afterwards. */
 static enum status on_orphan(void *context, const struct audit_event *event)
 {
 	struct search *search = context;
@@ -184,7 +183,7 @@ static enum status on_dead(void *context, const char *chain_id, uint64_t offset)
 	return audit_orphans_find(search->audit->options.fd, chain_id, offset, on_orphan, search);
 }
 
-static enum status begin(struct audit *audit, struct audit_chain *chain)
+static enum status begin_chain(struct audit *audit, struct audit_chain *chain)
 {
 	struct search search = { audit, chain, { .fd = audit->options.fd } };
 	TRY(audit_chain_begin(chain, audit->options.key));
@@ -192,10 +191,10 @@ static enum status begin(struct audit *audit, struct audit_chain *chain)
 				  &audit->journal);
 }
 
-static enum status start(struct audit *audit)
+static enum status start_writer(struct audit *audit)
 {
 	struct audit_chain chain = { 0 };
-	TRY(begin(audit, &chain));
+	TRY(begin_chain(audit, &chain));
 	TRY(wakeup_create(audit->loop, on_woken, audit, &audit->wakeup));
 	struct audit_writer_options options = {
 		.fd = audit->options.fd,
@@ -214,8 +213,8 @@ enum status audit_create(struct loop *loop, const struct audit_options *options,
 		return STATUS_NO_MEMORY;
 	audit->loop = loop;
 	audit->options = *options;
-	audit->flush = (struct turn_end){ .run = flush, .context = audit };
-	enum status status = start(audit);
+	audit->flush = (struct turn_end){ .run = flush_batch, .context = audit };
+	enum status status = start_writer(audit);
 	if (status != STATUS_OK) {
 		audit_free(&audit);
 		return status;
@@ -230,7 +229,7 @@ void audit_free(struct audit **audit_at)
 	if (audit == NULL)
 		return;
 	if (audit->writer) {
-		flush(audit);
+		flush_batch(audit);
 		if (audit_writer_stop(&audit->writer) != STATUS_OK && audit->options.on_trouble)
 			audit->options.on_trouble(audit->options.context,
 						  "some records could not be written at the end");

@@ -1,11 +1,10 @@
 /*
- * The audit: one JSON object a line, appended by one writer thread of the
- * relay role, linked by a keyed hash (promise 5). Records are submitted on the
- * loop's thread and written in batches; who must know that a record is written
+ * The audit: one JSON object a line, appended by a writer thread of the relay role and linked by a keyed hash (promise
+ * 5). Records are submitted on the loop's thread and written in batches; whoever must know that a record is written
  * gives a callback.
  *
- * Nothing is dropped: when the file can't be written, records wait in memory up
- * to a bound, then audit_submit refuses; records with a callback are told so.
+ * Nothing is dropped: if the file can't be written, records wait in memory up to a bound, and then audit_submit
+ * refuses. Callbacks are told so.
  */
 #ifndef AUDIT_AUDIT_H
 #define AUDIT_AUDIT_H
@@ -43,7 +42,7 @@ struct audit_quota {
 };
 
 /*
- * One record; fields left zero don't appear. Spans need live only during
+ * One record; fields left zero don't appear. Spans must live only during
  * audit_submit. Text that is not UTF-8 is recorded with U+FFFD for each bad byte.
  */
 struct audit_event {
@@ -65,7 +64,7 @@ struct audit_event {
 	struct span reason;
 	bool has_duration;
 	uint64_t duration_ms;
-	uint64_t count;     /* how many it stands for, where a record may stand for several */
+	uint64_t count;     /* how many it stands for, if it may stand for several */
 	struct span detail; /* admin.command: the command */
 };
 
@@ -99,7 +98,7 @@ typedef void audit_callback(void *context, enum status written);
  */
 MUST_USE enum status audit_submit(struct audit *audit, const struct audit_event *event, audit_callback *callback,
 				  void *context);
-/* True while records can't be written: refuse messages early. */
+/* True while records can't be written: then refuse messages early. */
 bool audit_is_stuck(const struct audit *audit);
 
 #endif

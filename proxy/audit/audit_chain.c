@@ -1,8 +1,8 @@
 /*
  * The chain: every record ends with ,"chain":{"id":…,"seq":…,"mac":…}. The mac
  * is HMAC-SHA256, under the node's audit key, of the mac before (32 bytes; zeros
- * for the first) and the line up to and with the seq. A record changed, taken
- * out, put in or moved breaks every mac behind it.
+ * for the first) and the line up to and including the seq. A record changed,
+ * taken out, put in or moved breaks every mac after it.
  */
 #include <string.h>
 
@@ -17,7 +17,8 @@ enum status audit_chain_begin(struct audit_chain *chain, const struct secret *ke
 	return STATUS_OK;
 }
 
-static enum status compute(const struct audit_chain *chain, struct span line, unsigned char out_mac[HASH_SHA256_SIZE])
+static enum status compute_mac(const struct audit_chain *chain, struct span line,
+			       unsigned char out_mac[HASH_SHA256_SIZE])
 {
 	struct buf input BUF_AUTO;
 	buf_init(&input, HASH_SHA256_SIZE + line.size);
@@ -35,7 +36,7 @@ enum status audit_chain_link(struct audit_chain *chain, struct span record, stru
 	TRY(buf_append(&line, record));
 	TRY(buf_printf(&line, ",\"chain\":{\"id\":\"%s\",\"seq\":%llu", chain->id, (unsigned long long)chain->next));
 	if (chain->key) {
-		TRY(compute(chain, buf_span(&line), mac));
+		TRY(compute_mac(chain, buf_span(&line), mac));
 		hash_to_hex(mac, sizeof(mac), hex);
 		TRY(buf_printf(&line, ",\"mac\":\"%s\"", hex));
 	}

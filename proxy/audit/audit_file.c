@@ -1,8 +1,7 @@
 /*
- * The end of the audit file, which the old and the new relay of a reload share:
- * who writes there holds a lock on the file, and keeps it for as long as the
- * line is not whole (a full disk), so that no line ever holds bytes of two.
- * The kernel drops the lock with its process; whoever has it next ends the line that was left.
+ * The end of the audit file, which the old and the new relay of a reload share. Whoever writes there holds a lock on
+ * the file, and keeps it as long as the line is not whole (a full disk), so that no line ever holds bytes of two
+ * processes. The kernel drops the lock with its process; whoever has it next ends the line that was left.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -51,7 +50,7 @@ static void drop_lock(struct audit_file *file)
 	errno = before;
 }
 
-/* A line that a dead process left torn gets an end, so that ours stands alone. `size`: of the file. */
+/* A line that a dead process left torn gets an end, so that ours begins a new one. `size`: of the file. */
 static enum status end_torn_line(const struct audit_file *file, uint64_t size)
 {
 	char last;

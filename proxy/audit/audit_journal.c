@@ -1,8 +1,7 @@
 /*
- * The journal: which messages are leaving, and from where on the audit file
- * must be searched should this process die. The state file has a place for
- * each relay process that lives (after some reloads with sessions held there are many of them), and grows with them; a
- * place is held by a record lock, which the kernel drops with the process.
+ * The journal: which messages are leaving, and from where on the audit file must be searched if this process dies. The
+ * state file has a place for each living relay process, and grows with them (after some reloads with sessions held
+ * there are many). A place is held by a record lock, which the kernel drops with the process.
  */
 #include <assert.h>
 #include <errno.h>
@@ -15,13 +14,13 @@
 #include "audit/audit_private.h"
 
 #define PLACES_MAXIMUM \
-	65536 /* more than processes of a node: without a bound a file system that knows no locks would hang us */
+	65536 /* more than a node has processes; without a bound, a file system without locks would hang us */
 
-/* As it stands in the file. Zeroed: free. */
+/* As it is in the file. Zeroed: free. */
 struct place {
 	char chain_id[AUDIT_CHAIN_ID_SIZE];
 	uint64_t offset; /* where a search begins */
-	uint64_t inode;  /* of the audit file; another one now: it was rotated away */
+	uint64_t inode;  /* of the audit file; if that has another one now, it was rotated */
 };
 
 struct leaving {
@@ -81,8 +80,9 @@ static enum status write_place(int fd, int index, const struct place *place)
 }
 
 /* Closes what a dead process left in this place, which we hold, and frees it. */
-static enum status bury(int fd, int index, uint64_t inode,
-			enum status (*on_dead)(void *context, const char *chain_id, uint64_t offset), void *context)
+static enum status bury_process(int fd, int index, uint64_t inode,
+				enum status (*on_dead)(void *context, const char *chain_id, uint64_t offset),
+				void *context)
 {
 	struct place place;
 	TRY(read_place(fd, index, &place));
@@ -92,8 +92,9 @@ static enum status bury(int fd, int index, uint64_t inode,
 	return write_place(fd, index, &(struct place){ 0 });
 }
 
-static enum status claim(struct audit_journal *journal,
-			 enum status (*on_dead)(void *context, const char *chain_id, uint64_t offset), void *context)
+static enum status claim_place(struct audit_journal *journal,
+			       enum status (*on_dead)(void *context, const char *chain_id, uint64_t offset),
+			       void *context)
 {
 	struct stat file;
 	if (fstat(journal->fd, &file) != 0)
@@ -102,7 +103,7 @@ static enum status claim(struct audit_journal *journal,
 	for (int i = 0; i < PLACES_MAXIMUM && (i < written || journal->mine < 0); i++) {
 		if (!lock_place(journal->fd, i))
 			continue; /* its process lives */
-		TRY(bury(journal->fd, i, journal->place.inode, on_dead, context));
+		TRY(bury_process(journal->fd, i, journal->place.inode, on_dead, context));
 		if (journal->mine < 0)
 			journal->mine = i;
 		else
@@ -125,7 +126,7 @@ enum status audit_journal_open(int fd, int audit_fd, const char *chain_id,
 	journal->mine = -1;
 	journal->last = &journal->first;
 	journal->place.inode = (uint64_t)file.st_ino;
-	enum status status = claim(journal, on_dead, context);
+	enum status status = claim_place(journal, on_dead, context);
 	if (status == STATUS_OK) {
 		snprintf(journal->place.chain_id, sizeof(journal->place.chain_id), "%s", chain_id);
 		status = audit_journal_save(journal, (uint64_t)file.st_size);

@@ -1,7 +1,6 @@
 /*
- * What a dead process left: messages that were leaving and have no outcome.
- * Reads the file once, line by line, from where its journal says; lines that
- * are no records are passed over.
+ * What a dead process left: messages that were leaving and have no outcome. Reads the file once, line by line, from
+ * where the journal says; lines that are not records are skipped.
  */
 #include <errno.h>
 #include <jansson.h>
@@ -31,7 +30,7 @@ static unsigned attempt_of(const json_t *record)
 	return (unsigned)json_integer_value(json_object_get(record, "attempt"));
 }
 
-static void drop(struct orphan **at)
+static void drop_orphan(struct orphan **at)
 {
 	struct orphan *orphan = *at;
 	*at = orphan->next;
@@ -39,7 +38,7 @@ static void drop(struct orphan **at)
 	free(orphan);
 }
 
-static enum status remember(struct orphan **orphans, const char *key, json_t *record)
+static enum status remember_leaving(struct orphan **orphans, const char *key, json_t *record)
 {
 	struct orphan *orphan = calloc(1, sizeof(*orphan));
 	if (orphan == NULL)
@@ -51,11 +50,11 @@ static enum status remember(struct orphan **orphans, const char *key, json_t *re
 	return STATUS_OK;
 }
 
-static void settle(struct orphan **orphans, const char *key)
+static void settle_orphan(struct orphan **orphans, const char *key)
 {
 	for (struct orphan **at = orphans; *at; at = &(*at)->next) {
 		if (strcmp((*at)->key, key) == 0) {
-			drop(at);
+			drop_orphan(at);
 			return;
 		}
 	}
@@ -77,15 +76,15 @@ static enum status weigh_record(struct orphan **orphans, json_t *record, const c
 		return STATUS_OK;
 	audit_journal_key(message, attempt_of(record), key);
 	if (span_equal(type, SPAN("message.leaving")) && span_equal(chain, span_of(chain_id)))
-		return remember(orphans, key, record);
+		return remember_leaving(orphans, key, record);
 	if (is_outcome(type)) /* in whatever chain: an earlier search may have written it */
-		settle(orphans, key);
+		settle_orphan(orphans, key);
 	return STATUS_OK;
 }
 
 static enum status weigh_line(struct orphan **orphans, struct span line, const char *chain_id)
 {
-	/* Most lines are of other types: parsing those is not needed. */
+	/* Most lines are of other types, and need no parsing. */
 	if (memmem(line.data, line.size, "\"type\":\"message.", 16) == NULL)
 		return STATUS_OK;
 	json_t *record = json_loadb(line.data, line.size, 0, NULL);
@@ -120,7 +119,7 @@ static enum status read_lines(int fd, uint64_t offset, struct orphan **orphans, 
 	for (;;) {
 		char *at;
 		if (buf_room(&pending) < READ_SIZE)
-			buf_clear(&pending); /* no record is so long: this is none */
+			buf_clear(&pending); /* too long for a record: it is not one */
 		TRY(buf_reserve(&pending, READ_SIZE, &at));
 		ssize_t got = pread(fd, at, READ_SIZE, (off_t)offset);
 		if (got < 0 && errno == EINTR)
@@ -156,8 +155,9 @@ static struct audit_event event_of(const json_t *record)
 	};
 }
 
-static enum status report(const json_t *record,
-			  enum status (*on_orphan)(void *context, const struct audit_event *event), void *context)
+static enum status report_orphan(const json_t *record,
+				 enum status (*on_orphan)(void *context, const struct audit_event *event),
+				 void *context)
 {
 	struct audit_event event = event_of(record);
 	const json_t *list = json_object_get(record, "rcpt_to");
@@ -182,12 +182,12 @@ enum status audit_orphans_find(int fd, const char *chain_id, uint64_t offset,
 	if (fstat(fd, &file) != 0)
 		return STATUS_SYSTEM;
 	if (offset > (uint64_t)file.st_size)
-		offset = 0; /* it was cut or replaced since: all of it is searched */
+		offset = 0; /* it was cut or replaced meanwhile: all of it is searched */
 	enum status status = read_lines(fd, offset, &orphans, chain_id);
 	while (orphans) {
 		if (status == STATUS_OK)
-			status = report(orphans->record, on_orphan, context);
-		drop(&orphans);
+			status = report_orphan(orphans->record, on_orphan, context);
+		drop_orphan(&orphans);
 	}
 	return status;
 }

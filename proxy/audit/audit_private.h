@@ -26,7 +26,7 @@
 
 /*
  * Appends the event as a JSON object without its last brace, so that the chain
- * can be put behind it. STATUS_TOO_LARGE, STATUS_NO_MEMORY.
+ * can follow. STATUS_TOO_LARGE, STATUS_NO_MEMORY.
  */
 MUST_USE enum status audit_record_write(struct buf *b, const struct audit_event *event, const char *node);
 const char *audit_type_text(enum audit_type type); /* "message.sent" */
@@ -57,10 +57,10 @@ MUST_USE enum status audit_journal_open(int fd, int audit_fd, const char *chain_
 					enum status (*on_dead)(void *context, const char *chain_id, uint64_t offset),
 					void *context, struct audit_journal **out_journal);
 void audit_journal_free(struct audit_journal **journal); /* an empty one gives its place back; closes `fd` */
-/* A message.leaving is about to be written at or behind `offset`. STATUS_NO_MEMORY. */
+/* A message.leaving is about to be written at or after `offset`. STATUS_NO_MEMORY. */
 MUST_USE enum status audit_journal_leave(struct audit_journal *journal, const char *message, uint64_t offset);
 void audit_journal_settle(struct audit_journal *journal, const char *message);
-/* Writes where a search must begin: the oldest open message, or `offset` when none is. */
+/* Writes where a search must begin: the oldest open message, or `offset` if none is open. */
 MUST_USE enum status audit_journal_save(struct audit_journal *journal, uint64_t offset);
 /* Message and attempt as one key. */
 void audit_journal_key(struct span message, unsigned attempt, char out_key[AUDIT_MESSAGE_SIZE]);
@@ -70,7 +70,7 @@ void audit_journal_key(struct span message, unsigned attempt, char out_key[AUDIT
 struct audit_file {
 	int fd;
 	bool is_locked;      /* from the first byte of some lines to audit_file_rest, or to a fault between lines */
-	bool is_within_line; /* what was written last is no whole line yet */
+	bool is_within_line; /* what was written last is not a whole line yet */
 	uint64_t end;        /* bytes: where we left it whole; 0: unknown */
 };
 
@@ -79,19 +79,22 @@ struct audit_file {
  * the midst of a line, and has been for a second.
  */
 MUST_USE ssize_t audit_file_write(struct audit_file *file, struct span text);
-/* Lets others write; after a line that is not whole they end it. */
+/* Lets others write; they end a line that is not whole. */
 void audit_file_rest(struct audit_file *file);
 
 /* ---- audit_orphans.c */
 
-/* Calls back for every message.leaving of that chain without an outcome, from `offset` of the file on; the event's spans live during the call. */
+/*
+ * Calls back for every message.leaving of that chain without an outcome, from `offset` of the file on; the event's
+ * spans live during the call.
+ */
 MUST_USE enum status audit_orphans_find(int fd, const char *chain_id, uint64_t offset,
 					enum status (*on_orphan)(void *context, const struct audit_event *event),
 					void *context);
 
 /* ---- audit_writer.c: the thread */
 
-/* Who waits for a record, or what the journal must hear of it. */
+/* A callback that waits for a record, or what the journal must learn from it. */
 struct audit_waiter {
 	audit_callback *callback; /* NULL: nobody waits */
 	void *context;
@@ -123,7 +126,7 @@ struct audit_writer_options {
 	enum config_audit_sync sync;
 	struct audit_chain chain;
 	struct audit_journal *journal;
-	struct wakeup *wakeup; /* sent when somebody hears of his record, many came back, or trouble comes or goes */
+	struct wakeup *wakeup; /* sent if a callback is due, many came back, or trouble begins or ends */
 };
 
 MUST_USE enum status audit_writer_start(const struct audit_writer_options *options, struct audit_writer **out_writer);
@@ -133,7 +136,7 @@ void audit_writer_put(struct audit_writer *writer, struct audit_batch *batch);
 struct audit_batch *audit_writer_take_done(struct audit_writer *writer);
 /* The error of the last write, 0 while all is well. */
 int audit_writer_trouble(struct audit_writer *writer);
-/* Writes what it has (what can't be written is lost, and said by the returned status), syncs, ends the thread. */
+/* Writes what it has, syncs, and ends the thread. What can't be written is lost, and the status says so. */
 enum status audit_writer_stop(struct audit_writer **writer);
 
 #endif

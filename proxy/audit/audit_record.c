@@ -1,7 +1,7 @@
 /*
- * An event as JSON, in the order in which people read it. jansson does the
- * quoting; bytes that are not UTF-8, and controls that it would not quote, become
- * U+FFFD first, so that a record is valid and harmless whatever a client sent. Pure but for the clock.
+ * An event as JSON, in the order in which people read it. jansson does the quoting; bytes that are not UTF-8, and
+ * controls that it would not quote, become U+FFFD first, so that a record is valid and harmless whatever a client sent.
+ * Pure but for the clock.
  */
 #include <jansson.h>
 #include <stdlib.h>
@@ -69,7 +69,7 @@ struct filling {
 	bool failed;
 };
 
-static void put(struct filling *filling, const char *name, json_t *value)
+static void put_member(struct filling *filling, const char *name, json_t *value)
 {
 	if (value == NULL || json_object_set_new(filling->object, name, value) != 0)
 		filling->failed = true;
@@ -78,13 +78,13 @@ static void put(struct filling *filling, const char *name, json_t *value)
 static void put_text(struct filling *filling, const char *name, struct span value)
 {
 	if (value.size)
-		put(filling, name, text_of(value));
+		put_member(filling, name, text_of(value));
 }
 
 static void put_number(struct filling *filling, const char *name, uint64_t value)
 {
 	if (value)
-		put(filling, name, json_integer((json_int_t)value));
+		put_member(filling, name, json_integer((json_int_t)value));
 }
 
 static void put_reply(struct filling *filling, const struct audit_reply *reply)
@@ -97,7 +97,7 @@ static void put_reply(struct filling *filling, const struct audit_reply *reply)
 static json_t *recipient_of(const struct audit_recipient *recipient)
 {
 	struct filling filling = { .object = json_object() };
-	put(&filling, "address", text_of(recipient->address));
+	put_member(&filling, "address", text_of(recipient->address));
 	put_reply(&filling, &recipient->reply);
 	if (filling.failed) {
 		json_decref(filling.object);
@@ -113,14 +113,14 @@ static void put_recipients(struct filling *filling, const struct audit_event *ev
 		if (json_array_append_new(list, recipient_of(&event->recipients[i])) != 0)
 			filling->failed = true;
 	}
-	put(filling, "rcpt_to", list);
+	put_member(filling, "rcpt_to", list);
 }
 
 static void put_response(struct filling *filling, const struct audit_reply *reply)
 {
 	struct filling inner = { .object = json_object() };
 	put_reply(&inner, reply);
-	put(filling, "response", inner.object);
+	put_member(filling, "response", inner.object);
 	filling->failed |= inner.failed;
 }
 
@@ -128,9 +128,9 @@ static void put_quota(struct filling *filling, const struct audit_quota *quota)
 {
 	char resets_at[CLOCK_TEXT_SIZE];
 	clock_format_seconds(quota->resets_at, resets_at);
-	put(filling, "quota",
-	    json_pack("{s:I, s:I, s:s}", "used", (json_int_t)quota->used, "limit", (json_int_t)quota->limit,
-		      "resets_at", resets_at));
+	put_member(filling, "quota",
+		   json_pack("{s:I, s:I, s:s}", "used", (json_int_t)quota->used, "limit", (json_int_t)quota->limit,
+			     "resets_at", resets_at));
 }
 
 static void put_client(struct filling *filling, const struct audit_event *event)
@@ -152,7 +152,7 @@ static void put_message(struct filling *filling, const struct audit_event *event
 {
 	put_number(filling, "attempt", event->attempt);
 	if (event->has_mail_from)
-		put(filling, "mail_from", text_of(event->mail_from));
+		put_member(filling, "mail_from", text_of(event->mail_from));
 	put_text(filling, "header_from", event->header_from);
 	if (event->recipient_count)
 		put_recipients(filling, event);
@@ -167,7 +167,7 @@ static void put_message(struct filling *filling, const struct audit_event *event
 		put_quota(filling, &event->quota);
 }
 
-static void fill(struct filling *filling, const struct audit_event *event, const char *node)
+static void fill_record(struct filling *filling, const struct audit_event *event, const char *node)
 {
 	char now[CLOCK_TEXT_SIZE];
 	clock_format_us(clock_wall_us(), now);
@@ -182,10 +182,10 @@ static void fill(struct filling *filling, const struct audit_event *event, const
 	put_number(filling, "count", event->count);
 	put_text(filling, "detail", event->detail);
 	if (event->has_duration)
-		put(filling, "duration_ms", json_integer((json_int_t)event->duration_ms));
+		put_member(filling, "duration_ms", json_integer((json_int_t)event->duration_ms));
 }
 
-/* A message may leave only if its outcome will fit too: that one repeats what the first record says, and tells the reply. */
+/* A message may leave only if its outcome will fit, too, which repeats the first record and adds the reply. */
 static size_t maximum_of(enum audit_type type)
 {
 	return type == AUDIT_MESSAGE_LEAVING ? AUDIT_RECORD_MAXIMUM - AUDIT_OUTCOME_ROOM : AUDIT_RECORD_MAXIMUM;
@@ -194,7 +194,7 @@ static size_t maximum_of(enum audit_type type)
 enum status audit_record_write(struct buf *b, const struct audit_event *event, const char *node)
 {
 	struct filling filling = { .object = json_object() };
-	fill(&filling, event, node);
+	fill_record(&filling, event, node);
 	char *text = filling.failed ? NULL : json_dumps(filling.object, JSON_COMPACT);
 	json_decref(filling.object);
 	if (text == NULL)

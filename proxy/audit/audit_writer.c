@@ -1,8 +1,7 @@
 /*
- * The writer thread: takes batches, links their records, writes each batch
- * with as few write(2) as the kernel allows, syncs as configured, and hands it
- * back. A failing disk makes it try again every second, from the byte it came
- * to; nothing is dropped. Journal and chain are used by this thread alone.
+ * The writer thread: takes batches, links their records, writes each batch with as few write(2) as the kernel allows,
+ * syncs as configured, and hands it back. With a failing disk it tries again every second, from the byte that it got
+ * to; nothing is dropped. Only this thread uses journal and chain.
  */
 #include <assert.h>
 #include <errno.h>
@@ -21,7 +20,7 @@
 #define SYNC_MS 1000                /* sync = "interval" */
 #define SAVE_BYTES (1U << 20)       /* the journal is saved once so much was written */
 #define UNCLAIMED_BYTES (64U << 10) /* of records written without waking the loop; far below its backlog's maximum */
-#define DISK_LIMIT_MS 10000         /* for one batch, one sync: a disk that takes longer hangs, and is shown so */
+#define DISK_LIMIT_MS 10000         /* for one batch, one sync: a disk that takes longer is shown as hanging */
 #define STACK_SIZE (256U << 10)     /* bytes */
 
 /* Shared with the loop's thread, under `mutex`: from `waiting` to `stop`. */
@@ -41,7 +40,7 @@ struct audit_writer {
 	size_t unclaimed; /* bytes of records, since the loop was last woken */
 	uint64_t synced_at_ms;
 	bool dirty;         /* written since the thread was last idle for a second */
-	bool journal_rests; /* it lacks a leaving: never saved again */
+	bool journal_rests; /* a leaving is missing in it: never saved again */
 	enum status ended;
 };
 
@@ -88,7 +87,7 @@ static bool wait_for_retry(struct audit_writer *writer)
 	return stop;
 }
 
-/* Who waits for records of this batch hears now that they are not written; the records stay. */
+/* Whoever waits for records of this batch hears now that they are not written; the records stay. */
 static void give_up_waiters(struct audit_writer *writer, struct audit_batch *batch)
 {
 	struct audit_batch *news = calloc(1, sizeof(*news));
@@ -109,7 +108,7 @@ static void give_up_waiters(struct audit_writer *writer, struct audit_batch *bat
 	wakeup_send(writer->options.wakeup);
 }
 
-/* Writes all of `text`, trying again for as long as it takes. STATUS_SYSTEM: told to stop, and the last try failed. */
+/* Writes all of `text`, trying as long as it takes. STATUS_SYSTEM: told to stop, and the last try failed. */
 static enum status write_all(struct audit_writer *writer, struct audit_batch *batch, struct span text)
 {
 	bool is_last_try = false;
@@ -155,10 +154,10 @@ static bool has_leaving(const struct audit_batch *batch)
 	return false;
 }
 
-/* What can't be noted, out of memory, keeps the journal where it is: a search then begins before it. */
+/* What can't be noted, out of memory, leaves the journal as it is: a search then begins earlier. */
 static void note_leavings(struct audit_writer *writer, const struct audit_batch *batch)
 {
-	/* Another process may append too: the size now is never behind where our records will stand. */
+	/* Another process may append, too: our records will be at this size or after it. */
 	uint64_t offset = has_leaving(batch) ? file_size(writer->options.fd) : 0;
 	for (size_t i = 0; i < batch->note_count; i++) {
 		if (batch->notes[i].leaving &&
@@ -194,7 +193,7 @@ static void save_journal(struct audit_writer *writer)
 		set_trouble(writer, errno ? errno : EIO);
 }
 
-/* Nothing came for a second: what was written is made safe. */
+/* Nothing came for a second: make safe what was written. */
 static void settle_down(struct audit_writer *writer)
 {
 	writer->dirty = false;
@@ -203,7 +202,10 @@ static void settle_down(struct audit_writer *writer)
 	save_journal(writer);
 }
 
-/* Wakes the loop for who waits; records that nobody waits for come back with the next batch, or when there are many. */
+/*
+ * Wakes the loop for whoever waits. Records that nobody waits for come back with the next batch, or once there are
+ * many.
+ */
 static void finish_batch(struct audit_writer *writer, struct audit_batch *batch, enum status written)
 {
 	writer->unclaimed += buf_size(&batch->records);
@@ -320,7 +322,7 @@ void audit_writer_put(struct audit_writer *writer, struct audit_batch *batch)
 	*writer->waiting_last = batch;
 	writer->waiting_last = &batch->next;
 	pthread_mutex_unlock(&writer->mutex);
-	/* Behind the lock, else the thread wakes only to wait for it. */
+	/* After the lock is released; otherwise the thread wakes only to wait for it. */
 	pthread_cond_signal(&writer->changed);
 }
 

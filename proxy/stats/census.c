@@ -1,9 +1,9 @@
 /*
- * The census as a gate sees it: its own table, and all others' for reading.
- * Owns its mappings and the descriptor for reading, with which the view follows the memory when it grows.
+ * The census as a gate sees it: its own table, and all others' for reading. Owns its mappings and the descriptor for
+ * reading, with which the view follows the memory when it grows.
  *
- * All loads and stores are sequentially consistent: that is what makes one of
- * two who count at once see the other.
+ * All loads and stores are sequentially consistent, so that of two gates that count at once, at least one sees the
+ * other.
  */
 #include "stats/census.h"
 
@@ -14,9 +14,9 @@
 
 #include "stats/census_layout.h"
 
-#define APART 4U                   /* of a limit, one part is divided by the gates */
+#define APART 4U                   /* one such part of a limit is divided among the gates */
 #define STEPS_MAXIMUM 512U         /* slots looked at in one search */
-#define COUNT_MAXIMUM (1ULL << 32) /* what another table adds at most, where no limit says less: sums can't overflow */
+#define COUNT_MAXIMUM (1ULL << 32) /* what another table adds at most, unless a limit says less: sums can't overflow */
 
 struct census {
 	int reading_fd;
@@ -118,7 +118,7 @@ void census_leave(struct census **census)
 
 /* ---- tables of others */
 
-/* NULL: nobody is there. The view is made anew when a table lies behind its end; a table that can't be seen counts as full. */
+/* NULL: nobody is there. A table after the end of the view makes a new view; one that can't be seen counts as full. */
 static enum status find_table(struct census *census, unsigned place, const struct census_table **out_table,
 			      uint64_t *out_word)
 {
@@ -133,7 +133,7 @@ static enum status find_table(struct census *census, unsigned place, const struc
 	return STATUS_OK;
 }
 
-static uint64_t clamp(uint64_t count, uint64_t least, uint64_t most)
+static uint64_t clamp_count(uint64_t count, uint64_t least, uint64_t most)
 {
 	if (count < least)
 		return least;
@@ -179,7 +179,7 @@ static uint64_t add_up(struct census *c, uint64_t network, uint64_t least, uint6
 		if (find_table(c, place, &table, &word) != STATUS_OK)
 			return COUNT_MAXIMUM;
 		if (table)
-			sum += clamp(network ? count_in(c, table, word, network) : table->total, least, most);
+			sum += clamp_count(network ? count_in(c, table, word, network) : table->total, least, most);
 	}
 	return sum;
 }
@@ -198,7 +198,7 @@ uint64_t census_weigh(struct census *census, uint64_t network, uint64_t limit)
 	uint64_t own = count_own(census, network);
 	if (part && own <= part)
 		return own;
-	return add_up(census, network, part, clamp(limit, part, COUNT_MAXIMUM));
+	return add_up(census, network, part, clamp_count(limit, part, COUNT_MAXIMUM));
 }
 
 /* ---- its own */
@@ -248,7 +248,7 @@ enum status census_raise(struct census *census, uint64_t network)
 	return STATUS_OK;
 }
 
-/* Behind this slot nothing was ever put: it, and those before it that hold no count, can be as new. */
+/* Nothing was ever put after this slot, so it, and those before it that count nothing, can be as new. */
 static void clear_slots(struct census *census, size_t at)
 {
 	size_t mask = census_slots(census->own_word) - 1;

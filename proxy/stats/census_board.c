@@ -1,6 +1,6 @@
 /*
- * The census as its supervisor sees it: who has a place. Owns the memory. A
- * place keeps its piece of it, and gets a larger one at the end when a config asks for more connections.
+ * The census as the supervisor sees it: which gates have a place. Owns the memory. A place keeps its piece of it, and
+ * gets a larger one at the end if a configuration asks for more connections.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,7 +22,7 @@ struct census_board {
 	uint64_t pieces[CENSUS_PLACES]; /* as words; 0: none yet */
 };
 
-/* Read only whatever its holder tries: a mapping of it can't be made writable later. */
+/* Read only, whatever its holder tries: no mapping of it can be made writable later. */
 static enum status open_for_reading(int fd, int *out_fd)
 {
 	char path[32];
@@ -34,7 +34,7 @@ static enum status open_for_reading(int fd, int *out_fd)
 	return STATUS_OK;
 }
 
-static enum status prepare(struct census_board *board)
+static enum status prepare_board(struct census_board *board)
 {
 	board->pages = HEAD_PAGES;
 	board->fd = memfd_create("census", MFD_CLOEXEC);
@@ -57,7 +57,7 @@ enum status census_board_create(struct census_board **out_board)
 	if (board == NULL)
 		return STATUS_NO_MEMORY;
 	board->fd = board->reading_fd = -1;
-	enum status status = prepare(board);
+	enum status status = prepare_board(board);
 	if (status == STATUS_OK)
 		*out_board = board;
 	else
@@ -84,7 +84,9 @@ void census_board_free(struct census_board **board)
 
 /* ---- places */
 
-/* Half of the slots at most are taken, so that searches are short: each connection may count for three networks and for a user. */
+/*
+ * Each connection may count for three networks and a user. At most half of the slots are taken, so searches are short.
+ */
 static uint64_t order_for(uint64_t connections)
 {
 	uint64_t order = CENSUS_ORDER_LEAST;
@@ -93,7 +95,7 @@ static uint64_t order_for(uint64_t connections)
 	return order;
 }
 
-static enum status enlarge(struct census_board *board, unsigned place, uint64_t order)
+static enum status enlarge_table(struct census_board *board, unsigned place, uint64_t order)
 {
 	uint64_t word = board->pages << 8 | order;
 	uint64_t pages = board->pages + census_table_size(word) / CENSUS_PAGE;
@@ -105,7 +107,7 @@ static enum status enlarge(struct census_board *board, unsigned place, uint64_t 
 	return STATUS_OK;
 }
 
-static enum status clear(const struct census_board *board, uint64_t word)
+static enum status clear_table(const struct census_board *board, uint64_t word)
 {
 	off_t at = (off_t)census_table_at(word);
 	off_t size = (off_t)census_table_size(word);
@@ -120,8 +122,8 @@ enum status census_board_open(struct census_board *board, unsigned place, uint64
 		return STATUS_TOO_LARGE;
 	census_board_close(board, place);
 	if (board->pieces[place] == 0 || (board->pieces[place] & 0xffU) < order)
-		TRY(enlarge(board, place, order));
-	TRY(clear(board, board->pieces[place]));
+		TRY(enlarge_table(board, place, order));
+	TRY(clear_table(board, board->pieces[place]));
 	if (place >= board->head->places)
 		board->head->places = place + 1;
 	board->head->words[place] = board->pieces[place];
@@ -134,7 +136,7 @@ void census_board_close(struct census_board *board, unsigned place)
 		return;
 	uint64_t word = board->head->words[place];
 	board->head->words[place] = 0;
-	(void)!clear(board, word); /* else it is cleared when the place is opened again, or that fails */
+	(void)!clear_table(board, word); /* else it is cleared when the place is opened again, or that fails */
 }
 
 int census_board_fd(const struct census_board *board)

@@ -1,4 +1,4 @@
-/* What lies where in the census' memory. Private to this room. */
+/* What is where in the memory of the census. Private to this room. */
 #ifndef STATS_CENSUS_LAYOUT_H
 #define STATS_CENSUS_LAYOUT_H
 
@@ -13,11 +13,11 @@
 #define CENSUS_ORDER_MOST 23U /* a table for what 1,000,000 connections count for: 128 MiB, taken as it is used */
 
 /*
- * A network that has no connection any more leaves its number behind, with a
- * count of 0, where one that came later may stand behind it: a search goes on over it.
+ * A network without connections keeps its slot, with a count of 0, while one that came later may be after it: a search
+ * must go on over it.
  */
 struct census_slot {
-	_Atomic uint64_t network; /* 0: nothing was here, and nothing is behind */
+	_Atomic uint64_t network; /* 0: nothing was ever here, or after this */
 	_Atomic uint64_t count;
 };
 
@@ -27,7 +27,7 @@ struct census_table {
 	struct census_slot slots[];
 };
 
-/* A place's word: 0 when it is not open, else the table's page << 8 | the binary logarithm of its slots. */
+/* A place's word: 0 if it is not open, else the table's page << 8 | the binary logarithm of its slots. */
 struct census_head {
 	uint64_t seeds[2];
 	_Atomic uint64_t size;   /* of all the memory, bytes */

@@ -1,6 +1,6 @@
 /*
- * The slabs as Prometheus' text format 0.0.4. A series is written for each
- * value that a label can have, so that it is there before it first counts.
+ * The slabs in Prometheus' text format 0.0.4. There is a series for each value that a label can have, so that it exists
+ * before it first counts.
  */
 #include <inttypes.h>
 #include <string.h>
@@ -21,7 +21,7 @@ struct exporter {
 struct label {
 	struct span key;
 	struct span values;          /* fixed: "a|b|c" */
-	const struct config *config; /* sections of it, when there are no fixed values */
+	const struct config *config; /* sections of it, if there are no fixed values */
 	unsigned count;
 	unsigned kept; /* of count: this many have a number of their own */
 };
@@ -90,7 +90,7 @@ static struct span label_value(const struct label *label, unsigned index)
 	return value;
 }
 
-/* The name the world sees: an ldap section is a server to it. */
+/* The name that is exported: to the world, an ldap section is a server. */
 static struct span label_key(const struct label *label)
 {
 	return span_equal(label->key, SPAN("ldap")) ? SPAN("server") : label->key;
@@ -120,7 +120,7 @@ static void write_name(const struct exporter *e, const char *name, const char *s
 	fprintf(e->out, *labels ? "%s%s{%s} " : "%s%s ", name, suffix, labels);
 }
 
-/* What the supervisor alone knows stands in its slab, the first: what other processes write there in theirs is no word of its. */
+/* What only the supervisor knows is in its slab, the first; what others write of that in theirs doesn't count. */
 static unsigned count_witnesses(const struct exporter *e, enum stats_counter counter)
 {
 	return counter == COUNTER_ROLE_RESTARTS || counter == COUNTER_ROLE_HUNG ? 1 : e->seats;
@@ -129,7 +129,7 @@ static unsigned count_witnesses(const struct exporter *e, enum stats_counter cou
 static void write_value(const struct exporter *e, enum stats_counter counter, unsigned number, const char *labels)
 {
 	uint64_t value = stats_sum(e->first, count_witnesses(e, counter), counter, number);
-	/* A gauge is read while others write it: between a minus here and a plus there it may fall below nothing. */
+	/* A gauge is read while others write it: between a minus here and a plus there, the sum may be below zero. */
 	if (stats_rows[counter].kind == STATS_KIND_GAUGE && (int64_t)value < 0)
 		value = 0;
 	write_name(e, stats_rows[counter].name, "", labels);

@@ -1,6 +1,5 @@
 /*
- * Life signs. Relaxed atomics suffice: a sign seen a moment later is a sign.
- * Giving them never fails and never waits.
+ * Life signs. Relaxed atomics suffice, as a sign seen a moment later is a sign. Giving one never fails and never waits.
  */
 #include "stats/life.h"
 
@@ -90,7 +89,7 @@ void life_watch_begin(struct life_watch *watch, uint64_t now_ms)
 	*watch = (struct life_watch){ .looked_ms = now_ms };
 }
 
-/* Late counts from the first look that finds it so. */
+/* It is late from the first look that finds it so. */
 static void look_at_call(struct life_call *call, uint64_t until_ms, uint64_t now_ms, uint64_t elapsed_ms)
 {
 	bool same = until_ms == call->until_ms && until_ms != 0;

@@ -1,10 +1,9 @@
 /*
- * Life signs: in its slab of shared memory a process shows that its loop turns,
- * and each of its helper threads until when the call it makes may take. The supervisor looks at
- * them from outside, with a clock of its own.
+ * Life signs. In its slab of shared memory a process shows that its loop turns, and each of its helper threads shows by
+ * when its current call should be over. The supervisor looks at them from outside, with a clock of its own.
  *
- * A slab is written by its process alone, so that one that is taken over can
- * speak for itself only; what it writes is read as hostile: nothing in it is trusted as a time or a size.
+ * Only its process writes a slab, so one that was taken over can speak only for itself. What it writes is read as
+ * hostile: nothing in it is trusted as a time or a size.
  */
 #ifndef STATS_LIFE_H
 #define STATS_LIFE_H
@@ -43,15 +42,17 @@ struct life_thread;
 struct life *stats_life(struct stats *stats);
 /* No sign was ever given. */
 void life_clear(struct life *life);
-/* The loop turns: to be called each LIFE_BEAT_MS. */
+/* The loop turns. Call it every LIFE_BEAT_MS. */
 #define LIFE_BEAT_MS 1000
 void life_beat(struct life *life);
-/* The loop turns no more, as it should: the process finishes what is left. */
+/* The loop has stopped, as it should: the process finishes what is left. */
 void life_end(struct life *life);
 
-/* Where the threads of this process give their signs from now on; NULL, as at first: nowhere. Before the first of them starts. */
+/*
+ * Where the threads of this process give their signs; NULL, as at first: nowhere. Set before the first thread starts.
+ */
 void life_use(struct life *life);
-/* From the thread itself, once. NULL (which the rest takes): too many, or nowhere. */
+/* From the thread itself, once. NULL, which the functions below accept: too many threads, or nowhere to give signs. */
 struct life_thread *life_join(enum life_kind kind);
 /* A call begins that should be over within limit_ms; it is over. */
 void life_begin(struct life_thread *thread, uint64_t limit_ms);
@@ -62,7 +63,10 @@ void life_rest(struct life_thread *thread);
 /* The signs in slab number `seat` of those mapped by stats_map_all. */
 const struct life *stats_life_at(const struct stats *first, unsigned seat);
 
-/* What is known of one process. Times are sums over looks, each of which counts for LIFE_LOOK_MOST_MS at most: whoever did not look does not know. */
+/*
+ * What is known of one process. Times are sums over looks. Each look counts for LIFE_LOOK_MOST_MS at most, as nobody
+ * knows what happened while nobody looked.
+ */
 #define LIFE_LOOK_MOST_MS 1000
 struct life_watch {
 	uint64_t looked_ms;
@@ -78,13 +82,13 @@ struct life_watch {
 	uint64_t latest_ms;              /* the largest late_ms */
 };
 
-/* Past its limit for so long a call counts as stuck: a busy machine makes many a little late. */
+/* A call this much past its limit counts as stuck: on a busy machine many are a little late. */
 #define LIFE_STUCK_MS 4000
 
 /* A process begins its life. */
 void life_watch_begin(struct life_watch *watch, uint64_t now_ms);
 void life_watch_look(struct life_watch *watch, const struct life *life, uint64_t now_ms);
-/* A kind of which every thread is stuck, so that nothing of that kind goes on; LIFE_KIND_COUNT: none. */
+/* A kind whose threads are all stuck, so that nothing of that kind goes on; LIFE_KIND_COUNT: none. */
 enum life_kind life_watch_lost_kind(const struct life_watch *watch);
 
 #endif

@@ -1,7 +1,4 @@
-/*
- * A slab's layout, and what counters.def says of each counter. Private to
- * this room.
- */
+/* A slab's layout, and what counters.def says of each counter. Private to this room. */
 #ifndef STATS_SLAB_H
 #define STATS_SLAB_H
 
@@ -23,7 +20,7 @@ struct stats_row {
 
 extern const struct stats_row stats_rows[COUNTER_COUNT];
 
-/* Histograms alone have buckets: their numbers among themselves. */
+/* Only histograms have buckets: these are their numbers among themselves. */
 enum stats_histogram {
 #define SLOT_COUNTER(NUMBER)
 #define SLOT_GAUGE(NUMBER)
@@ -65,14 +62,16 @@ struct stats {
 	_Atomic uint64_t values[COUNTER_COUNT][STATS_LABELS]; /* of LONGEST in microseconds */
 	struct stats_buckets buckets[HISTOGRAM_COUNT][STATS_LABELS];
 	_Atomic uint8_t gate_seats
-		[STATS_SEATS]; /* in the first slab, which is the supervisor's: 1 where a gate sits, or sat last */
+		[STATS_SEATS]; /* in the first slab, the supervisor's: 1 if a gate has this seat, or had it last */
 };
 
-/* HISTOGRAM_COUNT for what is none. */
+/* HISTOGRAM_COUNT: it is not a histogram. */
 enum stats_histogram stats_histogram_of(enum stats_counter counter);
-/* Slab number `seat` behind the first. */
+/* Slab number `seat`, counted from the first. */
 const struct stats *stats_at(const struct stats *first, unsigned seat);
-/* Whether this seat has a word about it: a gate, which may be an attacker's, has one about what gates count, and no other. */
+/*
+ * Whether this seat is believed about it: a gate, which may be an attacker's, is believed only about what gates count.
+ */
 bool stats_has_word(const struct stats *first, unsigned seat, enum stats_counter counter, unsigned label);
 
 #endif

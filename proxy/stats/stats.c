@@ -1,6 +1,6 @@
 /*
- * Slabs of counters in shared memory. A slab is a multiple of the page size,
- * so that each process maps its own alone. Adding never fails and never waits.
+ * Slabs of counters in shared memory. A slab is a multiple of the page size, so that each process maps only its own.
+ * Adding never fails and never waits.
  */
 #include "stats/stats.h"
 
@@ -82,7 +82,7 @@ void stats_clear(struct stats *stats)
 	memset(stats->buckets, 0, sizeof(stats->buckets));
 }
 
-/* ---- whose word */
+/* ---- who is believed */
 
 void stats_mark_seat(struct stats *supervisor, unsigned seat, bool is_gate)
 {
@@ -121,7 +121,7 @@ enum status stats_map(int fd, unsigned seat, struct stats **out_stats)
 	void *memory = mmap(NULL, slab_size(), PROT_READ | PROT_WRITE, MAP_SHARED, fd, at);
 	if (memory == MAP_FAILED)
 		return STATUS_SYSTEM;
-	stats_clear_gauges(memory); /* who sat here before took its sessions and connections along */
+	stats_clear_gauges(memory); /* the former process took its sessions and connections along */
 	*out_stats = memory;
 	return STATUS_OK;
 }
@@ -152,7 +152,7 @@ void stats_free_private(struct stats **stats)
 
 /* ---- counting */
 
-/* Of too many sections, the last ones are counted as one; the second label of a pair is never lost. */
+/* If there are too many sections, the last ones count as one; the second label of a pair is never lost. */
 static unsigned cap_label(enum stats_counter counter, unsigned label)
 {
 	if (label < STATS_LABELS)
@@ -195,7 +195,7 @@ void stats_observe_us(struct stats *stats, enum stats_counter histogram, unsigne
 	atomic_fetch_add_explicit(&buckets->sum_us, duration_us, memory_order_relaxed);
 }
 
-/* Nobody else writes it: no exchange is needed. */
+/* Nobody else writes it, so no exchange is needed. */
 void stats_note_longest_us(struct stats *stats, enum stats_counter longest, unsigned label, uint64_t duration_us)
 {
 	assert(stats_rows[longest].kind == STATS_KIND_LONGEST);

@@ -1,8 +1,7 @@
 /*
- * Counters, declared once in counters.def, kept in slabs of shared memory:
- * one slab a process, written by it alone, read by the admin role. A slab
- * belongs to a seat (gate 1, gate 2, auth, relay, admin) and outlives the
- * processes that sit in it, so that counters never fall back.
+ * Counters, declared once in counters.def and kept in slabs of shared memory. Each process has a slab, which only it
+ * writes, and the admin role reads them all. A slab belongs to a seat (gate 1, gate 2, auth, relay, admin) and outlives
+ * the processes that have that seat, so that counters never fall back.
  */
 #ifndef STATS_STATS_H
 #define STATS_STATS_H
@@ -16,8 +15,8 @@
 #include "stats/refusals.h"
 
 #define SUPERVISOR_SEAT 0     /* the supervisor's own */
-#define STATS_LABELS 256      /* label values a counter at most; later ones share the last */
-#define STATS_SECOND_LABELS 8 /* values of a second label at most: leaves 32 relays of a name each */
+#define STATS_LABELS 256      /* values of a counter's label, at most; later ones share the last */
+#define STATS_SECOND_LABELS 8 /* values of a second label, at most: leaves 32 relays with a label of their own */
 #define STATS_SEATS 4096      /* of which gates' are told apart; as many as in the census */
 #define STATS_BUCKETS 12      /* of a histogram, the last is +Inf */
 
@@ -36,13 +35,16 @@ struct stats;
 
 /* The size of one slab, and of the memory for `seats` of them. */
 size_t stats_memory_size(unsigned seats);
-/* Maps seat number `seat` of the memory `fd` (shared, size as above), writable; its gauges begin at 0. The mapping lives until exit. STATUS_SYSTEM. */
+/*
+ * Maps seat number `seat` of the shared memory `fd` (of that size), writable; its gauges begin at 0. The mapping lives
+ * until exit. STATUS_SYSTEM.
+ */
 MUST_USE enum status stats_map(int fd, unsigned seat, struct stats **out_stats);
 /* Maps all seats for reading, until exit. STATUS_SYSTEM. */
 MUST_USE enum status stats_map_all(int fd, unsigned seats, const struct stats **out_first);
-/* Told in the supervisor's own slab: a gate takes this seat, or another role does. */
+/* Notes in the supervisor's own slab whether a gate takes this seat, or another role. */
 void stats_mark_seat(struct stats *supervisor, unsigned seat, bool is_gate);
-/* Everything counted is forgotten. */
+/* Forgets everything that was counted. */
 void stats_clear(struct stats *stats);
 /* A slab of its own, in private memory: for tests. */
 MUST_USE enum status stats_create_private(struct stats **out_stats);
@@ -60,7 +62,7 @@ void stats_note_longest_us(struct stats *stats, enum stats_counter longest, unsi
 uint64_t stats_sum(const struct stats *first, unsigned seats, enum stats_counter counter, unsigned label);
 /* In microseconds. */
 uint64_t stats_longest_us(const struct stats *first, unsigned seats, enum stats_counter longest, unsigned label);
-/* What a process had that is no more: gauges, and the longest durations, go to 0. */
+/* Forgets what the process had that is gone: gauges and longest durations go to 0. */
 void stats_clear_gauges(struct stats *stats);
 
 /* All counters of all seats, summed, in Prometheus' text format 0.0.4. */
