@@ -53,6 +53,17 @@ static inline void field_list(struct codec_list value)
 	expect_list_within(value);
 }
 
+static inline void field_client_facts(struct client_facts value)
+{
+	field_span(value.address);
+	field_u16(value.port);
+	field_span(value.listener);
+	field_span(value.tls_version);
+	field_span(value.tls_cipher);
+	field_span(value.tls_client_subject);
+	field_span(value.helo);
+}
+
 #define MESSAGE(NUMBER, name, fields)                                   \
 	static void look_at_##name(const struct door_##name *message)   \
 	{                                                               \
