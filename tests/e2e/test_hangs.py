@@ -1,5 +1,6 @@
 """A process that hangs (SIGSTOP) is shown within seconds, killed and replaced; commands are answered whatever a process does."""
 
+import contextlib
 import os
 import pathlib
 import signal
@@ -143,8 +144,10 @@ def test_a_reload_whose_new_processes_hang_is_answered(subgate):
     assert b"not ready yet" in answer and seconds < ANSWERED + SLACK, (answer, seconds)
     print(f"reload with a stopped new process: answered after {seconds:.1f} s")
     assert set(gates) <= set(subgate.pids("gate")) and ask(subgate)[0] == 200  # a new one may be there, and waits
-    os.kill(new, signal.SIGCONT)
-    wait_until(lambda: set(subgate.pids("gate")).isdisjoint(gates), "the reload to be done", 30)
+    with contextlib.suppress(ProcessLookupError):  # it has been killed by then, where the machine is slow
+        os.kill(new, signal.SIGCONT)
+    wait_until(lambda: set(subgate.pids("gate")).isdisjoint(gates) or "the old processes go on" in subgate.log,
+               "the reload to be done, or to fail")
 
 
 def test_a_successor_that_never_gets_ready_is_replaced_too(subgate, upstream):
