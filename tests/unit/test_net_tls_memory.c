@@ -99,9 +99,11 @@ static void a_large_hello_that_nothing_follows_takes_no_more_than_is_counted(voi
 {
 	static const int versions[] = { TLS1_2_VERSION, TLS1_3_VERSION };
 	(void)state;
-	for (unsigned i = 0; i < 4; i++) {
+	for (unsigned i = 0; i < 8; i++) {
+		bool is_measured = i >= 4; /* the first of each kind brings what OpenSSL keeps for all connections */
+		bool with_certificate = i % 4 >= 2;
 		struct fixture f;
-		begin_with(&f, false, versions[i % 2], i >= 2);
+		begin_with(&f, false, versions[i % 2], with_certificate);
 		assert_int_equal(SSL_CTX_add_custom_ext(f.openssl, 60000, SSL_EXT_CLIENT_HELLO, add_padding, NULL, NULL,
 							NULL, NULL),
 				 1);
@@ -118,7 +120,9 @@ static void a_large_hello_that_nothing_follows_takes_no_more_than_is_counted(voi
 		run_for(f.loop, 2);
 		assert_int_equal(f.told[STREAM_FAILED], 0);
 		f.before = before - IDLE_MEMORY / 2; /* the object itself was made before */
-		assert_counted(&f, i >= 2 ? "a large hello, and a certificate is asked for" : "a large hello");
+		if (is_measured)
+			assert_counted(&f, with_certificate ? "a large hello, and a certificate is asked for"
+							    : "a large hello");
 		end(&f);
 	}
 }
