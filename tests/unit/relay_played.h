@@ -52,7 +52,7 @@ static struct {
 	void *rewriting_context;
 	char begin_parameters[512]; /* RET, ENVID and the first recipient's, as the upstream gets them */
 	bool relay_is_down[3];      /* upstream_begin refuses */
-	audit_callback *written;    /* of the oldest record that waits; of those behind it */
+	audit_callback *written;    /* of the oldest record that waits; of those after it */
 	void *written_context;
 	audit_callback *written_later[RECORDS_WAITING];
 	void *written_later_context[RECORDS_WAITING];

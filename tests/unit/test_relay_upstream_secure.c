@@ -161,7 +161,7 @@ static void bytes_after_starttls_end_it(void **state)
 	begin_tls(RELAY_TLS_STARTTLS, "IP:127.0.0.1");
 	upstream_test_open(&t);
 	fake_relay_rule(&t.relay, "STARTTLS", "220 go\r\n250 AUTH PLAIN\r\n", 0);
-	assert_fails(&s, "bytes behind the reply to STARTTLS");
+	assert_fails(&s, "bytes after the reply to STARTTLS");
 	assert_no_secret_was_sent(&t);
 	end_tls(&s);
 }

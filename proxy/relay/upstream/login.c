@@ -122,7 +122,7 @@ void upstream_login_on_starttls(struct upstream_connection *c, const struct repl
 		return;
 	}
 	if (buf_size(stream_input(c->stream))) {
-		fail_with_reason(c, "bytes behind the reply to STARTTLS: somebody tampers with this connection", NULL);
+		fail_with_reason(c, "bytes after the reply to STARTTLS: somebody tampers with this connection", NULL);
 		return;
 	}
 	const char *name = relay->tls_name[0] ? relay->tls_name : relay->host;
