@@ -8,51 +8,131 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "auth/control.h"
+#include "auth/control/app_password.h"
+#include "auth/control/control.h"
+#include "auth/control/search.h"
 #include "auth/drain.h"
+#include "auth/endings.h"
 #include "auth/exchange.h"
+#include "auth/key_mark.h"
+#include "auth/recheck.h"
 #include "base/log.h"
 
-#define KEY_ENTROPY 32         /* bytes of a key made here, where no key was handed over */
-#define LOGINS_MAXIMUM 65536   /* successful LDAP logins remembered: about 40 MB */
-#define ENTRIES_MAXIMUM 32768  /* directory entries remembered */
-#define DISK_QUEUE_MAXIMUM 256 /* changes of app passwords waiting for the disk */
+#define KEY_ENTROPY 32        /* bytes of a key made here, where no key was handed over */
+#define LOGINS_MAXIMUM 65536  /* successful LDAP logins remembered: about 40 MB */
+#define ENTRIES_MAXIMUM 32768 /* directory entries remembered */
+#define LEASE_LEAST_MS 2000   /* of a try: what its way takes beside its directories */
+#define TOKENS_MAXIMUM 16384  /* tokens whose issuer was asked */
 
 /* ---- start */
 
 static enum status take_key(struct auth *auth)
 {
 	enum status status = role_take_secret(auth->role, "auth-key", &auth->key);
-	if (status == STATUS_NOT_FOUND) /* what is hashed with it never leaves this process: any key will do */
+	bool is_shared = auth->role->config->app_password.store == STORE_REDIS;
+	if (status == STATUS_NOT_FOUND && !is_shared) /* nothing that it seals has to outlive this process */
 		status = secret_random_hex(KEY_ENTROPY, &auth->key);
 	if (status != STATUS_OK)
 		log_error("no key for keyed hashes: %s", status_text(status));
 	return status;
 }
 
-static enum status load_store(struct auth *auth, int fd)
+static void on_redis_change(void *context, bool up, const char *reason)
 {
-	uint64_t cut = 0;
-	TRY(store_create(fd, &auth->store));
-	enum status status = store_load(auth->store, &cut);
-	if (status == STATUS_INVALID)
-		log_error("app passwords: line %llu of the file can't be read; mend or remove it",
-			  (unsigned long long)store_line(auth->store) + 1);
-	if (status == STATUS_OK && cut > 0)
-		log_warning("app passwords: cut off an unfinished last line of %llu bytes", (unsigned long long)cut);
+	struct auth *auth = context;
+	if (up) { /* the relay role has the gauge */
+		log_info("Redis answers");
+		key_mark_compare(auth->redis, auth->role->config->redis.prefix, &auth->key);
+	} else {
+		log_warning("Redis is away: %s; logins go on with what is known here", reason);
+	}
+}
+
+/* One that wasn't handed over stays empty. */
+static enum status take_if_given(const struct role_context *role, const char *name, struct secret *out_secret)
+{
+	enum status status = role_take_secret(role, name, out_secret);
+	return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+}
+
+static enum status connect_redis(struct auth *auth)
+{
+	const struct role_context *role = auth->role;
+	struct redis_options options;
+	struct secret ca = { 0 };
+	redis_options_read(&role->config->redis, role->redis_server, &options);
+	TRY(take_if_given(role, "redis-password", &auth->redis_password));
+	TRY(take_if_given(role, "sentinel-password", &auth->sentinel_password));
+	TRY(take_if_given(role, "redis-ca", &ca));
+	options.password = &auth->redis_password;
+	options.sentinel_password = &auth->sentinel_password;
+	options.ca_pem = secret_reveal(&ca);
+	options.on_change = on_redis_change;
+	options.context = auth;
+	enum status status = redis_open(role->loop, &options, &auth->redis);
+	secret_wipe(&ca);
 	return status;
 }
 
+static enum status open_redis(struct auth *auth)
+{
+	const struct role_context *role = auth->role;
+	TRY(connect_redis(auth));
+	TRY(locks_create(role->loop, auth->redis, role->config->redis.prefix, &auth->locks));
+	locks_by_hand(auth->locks)->replicas = role->config->redis.replicas;
+	return events_create(role->loop, auth->redis, role->config->redis.prefix, &endings_handler, auth,
+			     &auth->events);
+}
+
+/* Sessions of a revoked one end with it. */
+static void on_revoked(void *context, const struct app_password *password)
+{
+	struct auth *auth = context;
+	uses_forget(auth->uses, password->id);
+	endings_tell(auth, EVENT_REVOKE, (struct span){ 0 }, span_of(password->id));
+	log_info("app passwords: %s was revoked", password->id);
+}
+
+static const struct store_handler store_handler = { .on_revoked = on_revoked };
+
 static enum status open_store(struct auth *auth)
 {
-	const struct jobs_settings settings = {
-		.name = "disk", .kind = LIFE_DISK, .threads = 1, .queue_maximum = DISK_QUEUE_MAXIMUM
+	const struct store_settings settings = {
+		.loop = auth->role->loop,
+		.fd = role_take_fd(auth->role, "app-passwords"),
+		.redis = auth->redis,
+		.prefix = auth->role->config->redis.prefix,
+		.key = &auth->key,
+		.handler = &store_handler,
+		.context = auth,
 	};
-	int fd = role_take_fd(auth->role, "app-passwords");
-	if (fd < 0)
-		return STATUS_OK;
-	TRY(load_store(auth, fd));
-	return jobs_create(auth->role->loop, &settings, &auth->disk);
+	bool is_shared = auth->role->config->app_password.store == STORE_REDIS;
+	return settings.fd < 0 && !is_shared ? STATUS_OK : store_create(&settings, &auth->store);
+}
+
+/* -1: none. */
+static int take_file_of(struct auth *auth, const char *kind, const char *title)
+{
+	char name[256];
+	snprintf(name, sizeof(name), "%s:%s", kind, title);
+	return role_take_fd(auth->role, name);
+}
+
+static enum status create_directory(struct auth *auth, const struct config_ldap *config, const struct secret *password)
+{
+	const struct directory_proof proof = {
+		.bind_password = password,
+		.client = { .certificate = take_file_of(auth, "ldap-certificate", config->name),
+			    .key = take_file_of(auth, "ldap-key", config->name) },
+	};
+	enum status status =
+		directory_create(auth->role->loop, config, &proof, auth->role->stats, (unsigned)auth->directory_count,
+				 &auth->directories[auth->directory_count]);
+	if (proof.client.certificate >= 0)
+		close(proof.client.certificate);
+	if (proof.client.key >= 0)
+		close(proof.client.key);
+	return status;
 }
 
 static enum status open_directory(struct auth *auth, const struct config_ldap *config)
@@ -67,8 +147,7 @@ static enum status open_directory(struct auth *auth, const struct config_ldap *c
 		log_error("ldap %s: bind_dn needs a password", config->name);
 		return STATUS_NOT_FOUND;
 	}
-	TRY(directory_create(auth->role->loop, config, &password, auth->role->stats, (unsigned)auth->directory_count,
-			     &auth->directories[auth->directory_count]));
+	TRY(create_directory(auth, config, &password));
 	auth->directory_count++;
 	return STATUS_OK;
 }
@@ -102,15 +181,31 @@ static enum status fill_vault(struct auth *auth)
 	return STATUS_OK;
 }
 
-static enum status open_throttle(struct auth *auth)
+/* By when a try has ended, whichever directories know the user. */
+static uint64_t find_lease_ms(const struct config *config)
 {
-	const struct config_auth *config = &auth->role->config->auth;
-	const struct throttle_limits limits = {
-		.per_address = config->failures_per_address,
-		.per_user = config->failures_per_user,
-		.window_ms = config->failure_window,
+	uint64_t lease_ms = LEASE_LEAST_MS;
+	for (size_t i = 0; i < config->ldap.count; i++)
+		lease_ms += LDAP_WAITS * config->ldap.items[i].timeout;
+	return lease_ms;
+}
+
+static enum status open_guesses(struct auth *auth)
+{
+	const struct config *config = auth->role->config;
+	const struct guesses_settings settings = {
+		.loop = auth->role->loop,
+		.key = &auth->key,
+		.redis = auth->redis,
+		.prefix = config->redis.prefix,
+		.limits = {
+			.per_address = config->auth.failures_per_address,
+			.per_user = config->auth.failures_per_user,
+			.window_ms = config->auth.failure_window,
+			.lease_ms = find_lease_ms(config),
+		},
 	};
-	return throttle_create(&limits, &auth->key, &auth->throttle);
+	return guesses_create(&settings, &auth->guesses);
 }
 
 static enum status build_chain(struct auth *auth)
@@ -120,11 +215,16 @@ static enum status build_chain(struct auth *auth)
 		.config = auth->role->config,
 		.key = &auth->key,
 		.store = auth->store,
+		.uses = auth->uses,
 		.directories = auth->directories,
 		.directory_count = auth->directory_count,
 		.logins = auth->logins,
 		.entries = auth->entries,
-		.throttle = auth->throttle,
+		.guesses = auth->guesses,
+		.last_words = auth->last_words,
+		.bearers = auth->bearers,
+		.tokens = auth->tokens_known,
+		.sign_in = auth->sign_in,
 	};
 	enum status status = chain_init(&auth->chain, &parts);
 	if (status == STATUS_INVALID)
@@ -141,13 +241,21 @@ static void finish_role(void *context)
 static enum status set_up(struct auth *auth)
 {
 	TRY(take_key(auth));
+	TRY(open_redis(auth));
 	TRY(map_init(&auth->granting));
 	TRY(timer_make(auth->role->loop, finish_role, auth, &auth->drain_timer));
 	TRY(cache_create(LOGINS_MAXIMUM, &auth->logins));
 	TRY(cache_create(ENTRIES_MAXIMUM, &auth->entries));
-	TRY(open_throttle(auth));
+	TRY(open_guesses(auth));
 	TRY(fill_vault(auth));
+	TRY(bearers_create(auth->role, &auth->bearers));
+	TRY(sign_in_create(auth->role, &auth->sign_in));
+	TRY(cache_create(TOKENS_MAXIMUM, &auth->tokens_known));
+	TRY(holders_create(auth->role, &auth->holders));
 	TRY(tokens_create(auth->role, &auth_tokens_handler, auth, &auth->tokens));
+	TRY(last_words_create(auth->redis, auth->role->config->redis.prefix, &auth->key,
+			      auth->role->config->app_password.directory_grace, &auth->last_words));
+	TRY(uses_create(auth->role->loop, auth->redis, auth->role->config->redis.prefix, &auth->uses));
 	TRY(open_store(auth));
 	TRY(open_directories(auth));
 	return build_chain(auth);
@@ -159,20 +267,35 @@ static void stop_role(void *state)
 	auth_detach_gates(auth);
 	auth_detach_relay(auth);
 	auth_detach_admin(auth);
-	bool disk_ended = jobs_free(&auth->disk);
+	chain_stop(&auth->chain);
+	store_close(&auth->store);
+	app_password_drop_makings(auth);
+	app_password_drop_searches(auth);
+	auth_control_drop_user_commands(auth);
+	auth_control_drop_test(auth);
+	recheck_drop_all(auth);
 	for (size_t i = 0; i < auth->directory_count; i++)
 		directory_free(&auth->directories[i]);
 	free(auth->directories);
-	if (disk_ended)
-		store_close(&auth->store);
 	vault_free(&auth->vault);
+	bearers_free(&auth->bearers);
+	sign_in_free(&auth->sign_in);
+	cache_free(&auth->tokens_known);
+	holders_free(&auth->holders);
 	tokens_free(&auth->tokens);
 	consent_end(&auth->consent);
-	throttle_free(&auth->throttle);
+	guesses_free(&auth->guesses);
 	cache_free(&auth->logins);
 	cache_free(&auth->entries);
 	map_free(&auth->granting);
 	timer_free(&auth->drain_timer);
+	uses_free(&auth->uses);
+	redis_free(&auth->redis);
+	events_free(&auth->events);
+	locks_free(&auth->locks);
+	last_words_free(&auth->last_words);
+	secret_wipe(&auth->redis_password);
+	secret_wipe(&auth->sentinel_password);
 	secret_wipe(&auth->key);
 	free(auth);
 }
@@ -208,10 +331,11 @@ static void attach_peer(void *state, enum role_kind peer, uint32_t instance, int
 		auth_attach_relay(auth, instance, fd);
 		break;
 	case ROLE_ADMIN:
-		auth_attach_admin(auth, fd);
+		auth_attach_admin(auth, instance, fd);
 		break;
 	case ROLE_SUPERVISOR:
 	case ROLE_AUTH:
+	case ROLE_CONSOLE:
 	case ROLE_KINDS:
 	default:
 		log_error("a door to a role that auth does not talk to: %s", role_kind_text(peer));
@@ -220,9 +344,20 @@ static void attach_peer(void *state, enum role_kind peer, uint32_t instance, int
 	}
 }
 
-static void drain_role(void *state, uint64_t limit_ms, bool succeeded)
+static enum status take_file(void *state, struct span name, int fd)
 {
-	(void)succeeded;
+	struct auth *auth = state;
+	if (auth->store && span_equal(name, SPAN("app-passwords"))) {
+		store_take_file(auth->store, fd);
+		return STATUS_OK;
+	}
+	close(fd);
+	return STATUS_INVALID;
+}
+
+static void drain_role(void *state, uint64_t limit_ms, enum role_drain how)
+{
+	(void)how;
 	auth_drain(state, limit_ms);
 }
 
@@ -232,5 +367,6 @@ const struct role auth_role = {
 	.start = start_role,
 	.attached = attach_peer,
 	.drain = drain_role,
+	.take_file = take_file,
 	.stop = stop_role,
 };

@@ -5,21 +5,24 @@
 #include <string.h>
 
 #include "base/map.h"
+#include "redis/events.h"
 
 #define KEY_INPUT_MAXIMUM 8192 /* bytes: a name, a password, an address */
 
 struct entry {
 	struct map_link link;
+	struct map_link of_user;
 	struct entry *older, *newer;
 	struct cache_key key;
 	uint64_t put_ms;
-	uint64_t origin;
+	struct cache_proof proof;
 	struct identity identity;
 };
 
-/* Invariant: every entry stands in the table and in the list oldest..newest. */
+/* Invariant: every entry stands in the table, in `users` (by id) and in the list oldest..newest. */
 struct cache {
 	struct map table;
+	struct map users;
 	struct entry *oldest, *newest;
 	size_t maximum;
 };
@@ -46,6 +49,11 @@ enum status cache_create(size_t maximum, struct cache **out_cache)
 	if (cache == NULL)
 		return STATUS_NO_MEMORY;
 	cache->maximum = maximum;
+	enum status status = map_init(&cache->users);
+	if (status != STATUS_OK) {
+		free(cache);
+		return status;
+	}
 	*out_cache = cache;
 	return STATUS_OK;
 }
@@ -55,6 +63,7 @@ static void unlink_entry(struct cache *cache, struct entry *entry)
 	*(entry->older ? &entry->older->newer : &cache->oldest) = entry->newer;
 	*(entry->newer ? &entry->newer->older : &cache->newest) = entry->older;
 	map_remove(&cache->table, &entry->link);
+	map_remove(&cache->users, &entry->of_user);
 }
 
 static void free_entry(struct entry *entry)
@@ -77,6 +86,7 @@ void cache_free(struct cache **cache)
 	while ((*cache)->oldest)
 		drop_entry(*cache, (*cache)->oldest);
 	map_free(&(*cache)->table);
+	map_free(&(*cache)->users);
 	free(*cache);
 	*cache = NULL;
 }
@@ -92,9 +102,19 @@ static struct entry *find_entry(const struct cache *cache, const struct cache_ke
 	return NULL;
 }
 
+static uint64_t hash_of_user(const struct cache *cache, const char *id)
+{
+	return map_hash_text(&cache->users, span_of(id));
+}
+
 static enum status insert_entry(struct cache *cache, struct entry *entry)
 {
 	TRY(map_add(&cache->table, &entry->link, hash_of(&entry->key)));
+	enum status status = map_add(&cache->users, &entry->of_user, hash_of_user(cache, entry->identity.id));
+	if (status != STATUS_OK) {
+		map_remove(&cache->table, &entry->link);
+		return status;
+	}
 	entry->older = cache->newest;
 	*(cache->newest ? &cache->newest->newer : &cache->oldest) = entry;
 	cache->newest = entry;
@@ -102,7 +122,7 @@ static enum status insert_entry(struct cache *cache, struct entry *entry)
 }
 
 enum status cache_put(struct cache *cache, const struct cache_key *key, const struct identity *identity,
-		      uint64_t origin, uint64_t now_ms)
+		      const struct cache_proof *proof, uint64_t now_ms)
 {
 	cache_drop(cache, key);
 	if (cache->table.count >= cache->maximum && cache->oldest)
@@ -112,7 +132,7 @@ enum status cache_put(struct cache *cache, const struct cache_key *key, const st
 		return STATUS_NO_MEMORY;
 	entry->key = *key;
 	entry->put_ms = now_ms;
-	entry->origin = origin;
+	entry->proof = *proof;
 	identity_init(&entry->identity);
 	enum status status = identity_copy(identity, &entry->identity);
 	if (status == STATUS_OK)
@@ -129,7 +149,7 @@ const struct identity *cache_find(struct cache *cache, const struct cache_key *k
 	if (entry == NULL || now_ms - entry->put_ms >= max_age_ms)
 		return NULL;
 	if (out_origin)
-		*out_origin = entry->origin;
+		*out_origin = entry->proof.origin;
 	return &entry->identity;
 }
 
@@ -138,4 +158,32 @@ void cache_drop(struct cache *cache, const struct cache_key *key)
 	struct entry *entry = find_entry(cache, key);
 	if (entry)
 		drop_entry(cache, entry);
+}
+
+static struct entry *find_entry_of_user(const struct cache *cache, const char *id, uint64_t but_password)
+{
+	struct map_link *link = map_first(&cache->users, hash_of_user(cache, id));
+	for (; link; link = map_next(link)) {
+		struct entry *entry = MAP_OWNER(link, struct entry, of_user);
+		bool is_kept = but_password != 0 && entry->proof.password == but_password;
+		if (!is_kept && strcmp(entry->identity.id, id) == 0)
+			return entry;
+	}
+	return NULL;
+}
+
+void cache_drop_user(struct cache *cache, const char *id, uint64_t password)
+{
+	for (struct entry *entry; (entry = find_entry_of_user(cache, id, password)) != NULL;)
+		drop_entry(cache, entry);
+}
+
+void cache_forget(struct cache *cache, struct span user_id)
+{
+	struct entry *newer;
+	for (struct entry *entry = cache->oldest; entry; entry = newer) {
+		newer = entry->newer;
+		if (event_means_user(user_id, span_of(entry->identity.id), span_of(entry->identity.user)))
+			drop_entry(cache, entry);
+	}
 }

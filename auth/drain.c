@@ -3,7 +3,8 @@
 
 void auth_check_drained(struct auth *auth)
 {
-	if (auth->draining && auth->gates == NULL && auth->changes == 0 && !tokens_are_busy(auth->tokens))
+	bool is_changing = auth->makings || auth->searches;
+	if (auth->draining && auth->gates == NULL && !is_changing && !tokens_are_busy(auth->tokens))
 		role_finish(auth->role);
 }
 
@@ -12,6 +13,7 @@ void auth_drain(struct auth *auth, uint64_t limit_ms)
 {
 	auth->draining = true;
 	tokens_drain(auth->tokens);
+	uses_write(auth->uses);
 	timer_set(auth->drain_timer, limit_ms);
 	auth_check_drained(auth);
 }

@@ -9,12 +9,22 @@ static enum status make_entry_key(const struct chain_ask *ask, struct cache_key 
 	return cache_make_key(ask->chain->parts.key, parts, 2, out_key);
 }
 
-void entries_remember(struct chain_ask *ask, const struct identity *identity)
+static enum status keep_entry(struct chain_ask *ask, const struct identity *identity)
 {
 	struct chain_parts *parts = &ask->chain->parts;
 	struct cache_key key;
-	if (make_entry_key(ask, &key) != STATUS_OK ||
-	    cache_put(parts->entries, &key, identity, 0, loop_now_ms(parts->loop)) != STATUS_OK)
+	struct identity kept IDENTITY_AUTO;
+	identity_init(&kept);
+	TRY(identity_copy(identity, &kept));
+	TRY(identity_keep_groups_of(parts->config, &kept));
+	last_words_keep(parts->last_words, ask->credentials->name, &kept);
+	TRY(make_entry_key(ask, &key));
+	return cache_put(parts->entries, &key, &kept, &(struct cache_proof){ 0 }, loop_now_ms(parts->loop));
+}
+
+void entries_remember(struct chain_ask *ask, const struct identity *identity)
+{
+	if (keep_entry(ask, identity) != STATUS_OK)
 		log_debug("a directory entry was not kept");
 }
 
@@ -32,4 +42,5 @@ void entries_forget(struct chain_ask *ask)
 	struct cache_key key;
 	if (make_entry_key(ask, &key) == STATUS_OK)
 		cache_drop(ask->chain->parts.entries, &key);
+	last_words_drop(ask->chain->parts.last_words, ask->credentials->name);
 }

@@ -1,9 +1,13 @@
-/* The life of an exchange. Owns the client's credentials and wipes them. */
+/* The life of an exchange: its steps, and what doors and time bring. Owns the client's credentials and wipes them. */
 #include "auth/exchange.h"
 
 #include <stdlib.h>
 
+#include "auth/credentials.h"
+#include "auth/exchange_judge.h"
+#include "auth/exchange_talk.h"
 #include "auth/grant.h"
+#include "auth/replies.h"
 #include "base/base64.h"
 #include "base/log.h"
 
@@ -11,62 +15,28 @@
 #define CLIENT_TEXT_MAXIMUM 512                              /* bytes of one text about a client; longer ones are cut */
 #define CLIENT_MEMORY (8 * CLIENT_TEXT_MAXIMUM)              /* bytes: all of them, and what is left of blocks */
 
-/* The replies, of RFC 4954, 6 and RFC 3463. Clients show the text to people. */
-#define REPLY_GRANTED "235 2.7.0 Authentication successful"
-#define REPLY_WRONG "535 5.7.8 Username or password not accepted"
-#define REPLY_DISABLED "525 5.7.13 This account is disabled"
-#define REPLY_UNAVAILABLE "454 4.7.0 Temporary authentication failure, try again later"
-#define REPLY_THROTTLED "454 4.7.0 Too many failed logins, try again later"
-#define REPLY_BASE64 "501 5.5.2 Invalid base64 in the authentication response"
-#define REPLY_MALFORMED "501 5.5.2 Invalid authentication response"
-#define REPLY_TOO_LONG "500 5.5.6 Authentication response too long"
-#define REPLY_MECHANISM "504 5.5.4 Unrecognized authentication mechanism"
+/* ---- challenges and refusals */
 
-static struct auth *auth_of(const struct exchange *exchange)
+/* Some mechanisms tell by a challenge that the evidence was refused; a reply to try again later is said at once. */
+static void tell_refusal(struct exchange *exchange)
 {
-	return exchange->gate->auth;
-}
-
-static uint64_t now_ms(const struct exchange *exchange)
-{
-	return loop_now_ms(auth_of(exchange)->role->loop);
-}
-
-/* ---- the end */
-
-/* Drops it without a word to the gate. NULL-safe; sets to NULL. */
-static void exchange_free(struct exchange **exchange)
-{
-	struct exchange *ending = *exchange;
-	*exchange = NULL;
-	if (ending == NULL)
+	const char *refusal = exchange->mechanism->refusal;
+	struct buf text BUF_AUTO;
+	buf_init(&text, SASL_CHALLENGE_MAXIMUM);
+	if (refusal == NULL || exchange->reply[0] != '5' || buf_append_text(&text, refusal) != STATUS_OK) {
+		exchange_finish(exchange, exchange->reply);
 		return;
-	if (ending->state == EXCHANGE_GRANTING)
-		map_remove(&auth_of(ending)->granting, &ending->by_grant);
-	map_remove(&ending->gate->exchanges, &ending->by_request);
-	chain_end(&ending->ask);
-	timer_free(&ending->timer);
-	sasl_state_wipe(&ending->sasl);
-	secret_wipe(&ending->credentials.password);
-	arena_reset(&ending->texts);
-	free(ending);
+	}
+	exchange->state = EXCHANGE_REGRETS;
+	exchange_challenge(exchange, &text);
 }
 
-static void finish_exchange(struct exchange *exchange, const char *reply)
+static void tell_salt(struct exchange *exchange)
 {
-	auth_gate_refuse(exchange->gate, exchange->request, reply);
-	exchange_free(&exchange);
-}
-
-/* The reply is sent at the next whole FAILURE_STEP_MS. */
-static void refuse_login(struct exchange *exchange, const char *reply)
-{
-	uint64_t elapsed_ms = now_ms(exchange) - exchange->checked_from_ms;
-	if (exchange->state == EXCHANGE_GRANTING)
-		map_remove(&auth_of(exchange)->granting, &exchange->by_grant);
-	exchange->state = EXCHANGE_REFUSED;
-	exchange->reply = reply;
-	timer_set(exchange->timer, FAILURE_STEP_MS - elapsed_ms % FAILURE_STEP_MS);
+	struct buf challenge BUF_AUTO = exchange->challenge;
+	buf_init(&exchange->challenge, 0);
+	exchange->state = EXCHANGE_STEPS;
+	exchange_challenge(exchange, &challenge);
 }
 
 static void on_timer(void *context)
@@ -74,136 +44,26 @@ static void on_timer(void *context)
 	struct exchange *exchange = context;
 	switch (exchange->state) {
 	case EXCHANGE_REFUSED:
-		finish_exchange(exchange, exchange->reply);
+		tell_refusal(exchange);
+		break;
+	case EXCHANGE_REGRETS:
+		exchange_finish(exchange, exchange->reply);
 		break;
 	case EXCHANGE_GRANTING:
-		log_warning("the relay does not answer: a login is refused for now");
+		auth_grant_note_unheard(exchange->gate->auth, "the relay does not answer: a login is refused for now");
 		auth_grant_withdraw(exchange);
-		finish_exchange(exchange, REPLY_UNAVAILABLE);
+		exchange_finish(exchange, REPLY_UNAVAILABLE);
+		break;
+	case EXCHANGE_SALTED:
+		tell_salt(exchange);
 		break;
 	case EXCHANGE_STEPS:
 	case EXCHANGE_CHECKING:
+	case EXCHANGE_PROVED:
 	default:
-		finish_exchange(exchange, REPLY_UNAVAILABLE);
+		exchange_finish(exchange, REPLY_UNAVAILABLE);
 		break;
 	}
-}
-
-/* ---- the verdict */
-
-static enum stats_result result_of(enum verdict verdict)
-{
-	if (verdict == VERDICT_GRANTED)
-		return STATS_RESULT_OK;
-	return verdict == VERDICT_UNAVAILABLE ? STATS_RESULT_FAILED : STATS_RESULT_REFUSED;
-}
-
-static void count_login(const struct exchange *exchange, const struct decision *decision)
-{
-	struct stats *stats = auth_of(exchange)->role->stats;
-	stats_add(stats, COUNTER_AUTH, (unsigned)decision->method * 8 + (unsigned)result_of(decision->verdict), 1);
-	stats_observe_ms(stats, COUNTER_AUTH_TIME, (unsigned)decision->method,
-			 now_ms(exchange) - exchange->checked_from_ms);
-}
-
-static const char *reply_of(enum verdict verdict)
-{
-	switch (verdict) {
-	case VERDICT_WRONG:
-		return REPLY_WRONG;
-	case VERDICT_DISABLED:
-		return REPLY_DISABLED;
-	case VERDICT_THROTTLED:
-		return REPLY_THROTTLED;
-	case VERDICT_NONE:
-	case VERDICT_GRANTED:
-	case VERDICT_UNAVAILABLE:
-	default:
-		return REPLY_UNAVAILABLE;
-	}
-}
-
-static void ask_relay(struct exchange *exchange)
-{
-	if (auth_grant_ask(exchange) == STATUS_OK) {
-		exchange->state = EXCHANGE_GRANTING;
-		timer_set(exchange->timer, GRANT_TIMEOUT_MS);
-		return;
-	}
-	log_warning("there is no relay to grant a session to: a login is refused for now");
-	refuse_login(exchange, REPLY_UNAVAILABLE);
-}
-
-/* A list too long is cut: the user may use less than the configuration says, and hears so when they try. */
-static void lend_senders(struct exchange *exchange)
-{
-	const struct config *config = auth_of(exchange)->role->config;
-	enum status status = identity_lend_senders(config, &exchange->ask.decision.identity);
-	if (status != STATUS_OK)
-		log_warning("senders of %s are left out: %s", exchange->credentials.name, status_text(status));
-}
-
-static void on_decided(void *context)
-{
-	struct exchange *exchange = context;
-	const struct decision *decision = &exchange->ask.decision;
-	count_login(exchange, decision);
-	if (decision->verdict == VERDICT_GRANTED) {
-		lend_senders(exchange);
-		ask_relay(exchange);
-		return;
-	}
-	auth_grant_report_failure(exchange, span_of(exchange->credentials.name), decision->reason);
-	refuse_login(exchange, reply_of(decision->verdict));
-}
-
-static void confirm_grant(struct exchange *exchange)
-{
-	const struct identity *identity = &exchange->ask.decision.identity;
-	struct door_sasl_done done = {
-		.request = exchange->request,
-		.granted = 1,
-		.reply = SPAN(REPLY_GRANTED),
-		.user = span_of(identity->user),
-		.senders = codec_list_of(&identity->senders),
-	};
-	if (door_send_sasl_done(exchange->gate->door, &done) != STATUS_OK)
-		log_debug("a gate is gone before its client heard of its login");
-	exchange_free(&exchange);
-}
-
-/* ---- credentials */
-
-/* An impossible name is treated as an unknown user. */
-static void reject_credentials(struct exchange *exchange, const char *reason)
-{
-	struct span given = span_slice(secret_reveal(&exchange->sasl.name), 0, NAME_MAXIMUM);
-	const struct decision decision = { .verdict = VERDICT_WRONG, .method = STATS_METHOD_NONE };
-	count_login(exchange, &decision);
-	auth_grant_report_failure(exchange, given, reason);
-	refuse_login(exchange, REPLY_WRONG);
-}
-
-static void check_credentials(struct exchange *exchange, enum sasl_result result)
-{
-	struct credentials *credentials = &exchange->credentials;
-	exchange->checked_from_ms = now_ms(exchange);
-	exchange->state = EXCHANGE_CHECKING;
-	timer_clear(exchange->timer);
-	if (result == SASL_FORBIDDEN) {
-		reject_credentials(exchange, "acting for another user");
-		return;
-	}
-	if (name_canonical(secret_reveal(&exchange->sasl.name), credentials->name) != STATUS_OK) {
-		reject_credentials(exchange, "not a user name");
-		return;
-	}
-	credentials->gate = exchange->gate->instance;
-	credentials->password = exchange->sasl.password;
-	exchange->sasl.password = (struct secret){ 0 };
-	snprintf(credentials->address, sizeof(credentials->address), "%.*s",
-		 SPAN_ARGS(span_slice(exchange->client.address, 0, sizeof(credentials->address) - 1)));
-	chain_begin(&auth_of(exchange)->chain, &exchange->ask, credentials, on_decided, exchange);
 }
 
 /* ---- steps */
@@ -212,22 +72,7 @@ static void check_credentials(struct exchange *exchange, enum sasl_result result
 static void reject_form(struct exchange *exchange, const char *reply, const char *reason)
 {
 	auth_grant_report_failure(exchange, (struct span){ 0 }, reason);
-	finish_exchange(exchange, reply);
-}
-
-static void send_challenge(struct exchange *exchange, const struct buf *bytes)
-{
-	struct buf text BUF_AUTO;
-	buf_init(&text, 2 * SASL_CHALLENGE_MAXIMUM);
-	struct door_sasl_challenge message = { .request = exchange->request };
-	if (base64_encode(buf_span(bytes), &text) != STATUS_OK) {
-		finish_exchange(exchange, REPLY_UNAVAILABLE);
-		return;
-	}
-	message.challenge = buf_span(&text);
-	if (door_send_sasl_challenge(exchange->gate->door, &message) != STATUS_OK)
-		log_debug("a gate is gone in the middle of a login");
-	timer_set(exchange->timer, auth_of(exchange)->role->config->limits.auth_timeout);
+	exchange_finish(exchange, reply);
 }
 
 /* May free the exchange. */
@@ -238,18 +83,22 @@ static void advance_mechanism(struct exchange *exchange, const struct span *resp
 	enum sasl_result result = exchange->mechanism->advance(&exchange->sasl, response, &bytes);
 	switch (result) {
 	case SASL_CHALLENGE:
-		send_challenge(exchange, &bytes);
+		exchange_challenge(exchange, &bytes);
 		break;
 	case SASL_COMPLETE:
+	case SASL_NAMED:
 	case SASL_FORBIDDEN:
-		check_credentials(exchange, result);
+		if (result == SASL_COMPLETE && exchange->mechanism->evidence == SASL_PROOF)
+			exchange_judge_proof(exchange);
+		else
+			exchange_judge(exchange, result);
 		break;
 	case SASL_MALFORMED:
 		reject_form(exchange, REPLY_MALFORMED, "malformed response");
 		break;
 	case SASL_OUT_OF_MEMORY:
 	default:
-		finish_exchange(exchange, REPLY_UNAVAILABLE);
+		exchange_finish(exchange, REPLY_UNAVAILABLE);
 		break;
 	}
 }
@@ -269,14 +118,26 @@ static void take_response(struct exchange *exchange, struct span text)
 	else if (status == STATUS_INVALID)
 		reject_form(exchange, REPLY_BASE64, "invalid base64");
 	else
-		finish_exchange(exchange, REPLY_UNAVAILABLE);
+		exchange_finish(exchange, REPLY_UNAVAILABLE);
 }
 
 /* ---- the beginning */
 
-static const struct sasl_mechanism *offered(const struct auth *auth, struct span name)
+/* The console has ways of its own, whatever mail clients are offered. */
+static const struct sasl_mechanism *find_of_console(const struct config *config, struct span name)
 {
-	const struct config_list *names = &auth->role->config->auth.mechanisms;
+	bool is_code = span_equal(name, SPAN("OIDC"));
+	if (!is_code && !span_equal(name, SPAN("PLAIN")))
+		return NULL;
+	return config_console_has_login(config, is_code ? "oidc" : "password") ? sasl_find(name) : NULL;
+}
+
+static const struct sasl_mechanism *find_offered(const struct gate_door *gate, struct span name)
+{
+	const struct config *config = gate->auth->role->config;
+	const struct config_list *names = &config->auth.mechanisms;
+	if (gate->is_console)
+		return find_of_console(config, name);
 	for (size_t i = 0; i < names->count; i++)
 		if (span_equal_nocase(span_of(names->items[i]), name))
 			return sasl_find(name);
@@ -329,7 +190,7 @@ static struct exchange *find_by_request(const struct gate_door *gate, uint64_t r
 static enum status start_exchange(struct gate_door *gate, const struct door_sasl_start *message)
 {
 	struct exchange *exchange = NULL;
-	const struct sasl_mechanism *mechanism = offered(gate->auth, message->mechanism);
+	const struct sasl_mechanism *mechanism = find_offered(gate, message->mechanism);
 	if (find_by_request(gate, message->request))
 		return STATUS_INVALID; /* a number used twice: no gate of ours */
 	if (mechanism == NULL) {
@@ -346,7 +207,9 @@ static enum status start_exchange(struct gate_door *gate, const struct door_sasl
 		return STATUS_OK;
 	}
 	exchange->mechanism = mechanism;
-	if (!message->has_initial)
+	if (credentials_prepare(exchange, message) != STATUS_OK)
+		exchange_finish(exchange, REPLY_UNAVAILABLE);
+	else if (!message->has_initial)
 		advance_mechanism(exchange, NULL);
 	else
 		take_response(exchange,
@@ -362,6 +225,10 @@ static void take_step(struct gate_door *gate, uint64_t request, struct span resp
 	struct exchange *exchange = find_by_request(gate, request);
 	if (exchange && exchange->state == EXCHANGE_STEPS)
 		take_response(exchange, response);
+	else if (exchange && exchange->state == EXCHANGE_PROVED)
+		exchange_take_proof_answer(exchange);
+	else if (exchange && exchange->state == EXCHANGE_REGRETS)
+		exchange_finish(exchange, exchange->reply);
 }
 
 static void cancel_exchange(struct gate_door *gate, uint64_t request)
@@ -391,7 +258,7 @@ static void take_granted(struct auth *auth, uint64_t grant)
 		struct exchange *exchange = MAP_OWNER(link, struct exchange, by_grant);
 		if (exchange->grant != grant)
 			continue;
-		confirm_grant(exchange);
+		exchange_confirm_grant(exchange);
 		break;
 	}
 }
@@ -399,7 +266,7 @@ static void take_granted(struct auth *auth, uint64_t grant)
 static void refuse_unconfirmed(void *context, struct map_link *link)
 {
 	(void)context;
-	refuse_login(MAP_OWNER(link, struct exchange, by_grant), REPLY_UNAVAILABLE);
+	exchange_refuse(MAP_OWNER(link, struct exchange, by_grant), REPLY_UNAVAILABLE);
 }
 
 static void refuse_all_unconfirmed(struct auth *auth)

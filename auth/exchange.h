@@ -3,10 +3,9 @@
  * the chain judges them, the relay confirms that it holds the grant, and only
  * then does the client hear 235.
  *
- * Every refusal is answered at a whole number of FAILURE_STEP_MS after the
- * credentials were there, so that neither the text nor the time tells an
- * unknown user from a wrong password. An exchange ends by SASL_DONE, by the
- * gate's cancel, or with the gate's door.
+ * Every refusal is answered at a time that was drawn before the verdict was known (reply_time.h), so that neither the
+ * text nor the time tells an unknown user from a wrong password. An exchange ends by SASL_DONE, by the gate's cancel,
+ * or with the gate's door.
  */
 #ifndef AUTH_EXCHANGE_H
 #define AUTH_EXCHANGE_H
@@ -17,14 +16,16 @@
 #include "base/client_facts.h"
 #include "base/map.h"
 
-#define FAILURE_STEP_MS 1000   /* what a wrong guess costs; a directory's answer takes a few ms */
 #define GRANT_TIMEOUT_MS 10000 /* the relay answers at once, or hangs */
 
 enum exchange_state {
 	EXCHANGE_STEPS,    /* the client's turn */
 	EXCHANGE_CHECKING, /* the chain's turn */
+	EXCHANGE_SALTED,   /* the challenge with the salt waits for its time */
+	EXCHANGE_PROVED,   /* the client's turn: it hears our proof, and the relay's turn follows */
 	EXCHANGE_GRANTING, /* the relay's turn */
 	EXCHANGE_REFUSED,  /* the reply waits for its time */
+	EXCHANGE_REGRETS,  /* the client's turn: it is told of the refusal, and its answer brings the reply */
 };
 
 /*
@@ -43,10 +44,14 @@ struct exchange {
 	struct arena texts;
 	const struct sasl_mechanism *mechanism;
 	struct sasl_state sasl;
+	char *holder;          /* EXTERNAL: whom the client's certificate names; NULL: nobody */
+	const char *no_holder; /* static: why */
 	struct credentials credentials;
 	struct chain_ask ask;
-	uint64_t checked_from_ms; /* when the credentials were there */
-	const char *reply;        /* while EXCHANGE_REFUSED */
+	struct reply_draw draw; /* since the credentials were there */
+	struct buf challenge;   /* while EXCHANGE_SALTED */
+	const char *reply;      /* while EXCHANGE_REFUSED */
+	uint64_t rights;        /* of whom it was granted to, as the directory has them */
 	struct timer *timer;
 };
 

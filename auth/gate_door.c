@@ -97,12 +97,17 @@ static enum status offer_mechanisms(struct gate_door *gate)
 	const struct config_list *names = &gate->auth->role->config->auth.mechanisms;
 	struct buf list BUF_AUTO;
 	buf_init(&list, MECHANISM_NAMES_MAXIMUM);
+	TRY(hash_random(gate->challenge.bytes, sizeof(gate->challenge.bytes)));
+	gate->challenge.is_set = true;
 	for (size_t i = 0; i < names->count; i++) {
 		const struct sasl_mechanism *mechanism = sasl_find(span_of(names->items[i]));
 		if (mechanism)
 			TRY(codec_list_add(&list, span_of(mechanism->name)));
 	}
-	struct door_mechanisms message = { .names = codec_list_of(&list) };
+	struct door_mechanisms message = {
+		.names = codec_list_of(&list),
+		.challenge = { (const char *)gate->challenge.bytes, sizeof(gate->challenge.bytes) },
+	};
 	return door_send_mechanisms(gate->door, &message);
 }
 

@@ -13,14 +13,16 @@
 
 #define EXCHANGES_A_SECOND 1000 /* of a gate in the long run: more than it has handshakes; more hear 454 */
 
-/* Invariant: stands in auth->gates. */
+/* Invariant: stands in auth->gates; but for auth->console, the door of the admin role, by which the console logs in. */
 struct gate_door {
 	struct auth *auth;
 	struct gate_door *next;
 	struct door *door;
-	uint32_t instance;    /* as the supervisor numbered its process: the only name a session's gate has */
-	struct map exchanges; /* by request */
-	struct pace begun;    /* exchanges */
+	bool is_console;
+	uint32_t instance;              /* as the supervisor numbered its process: the only name a session's gate has */
+	struct map exchanges;           /* by request */
+	struct pace begun;              /* exchanges */
+	struct tls_challenge challenge; /* of this door: handshakes of its clients with a certificate must hold it */
 };
 
 struct gate_door_handler {

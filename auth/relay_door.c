@@ -1,7 +1,9 @@
 /* The door to the relay: grants are confirmed and credentials for upstreams asked for from there. */
 #include "auth/relay_door.h"
 
+#include "auth/control/user.h"
 #include "auth/drain.h"
+#include "auth/recheck.h"
 #include "base/log.h"
 
 #define BACKLOG_MAXIMUM (DOOR_BACKLOG_MAXIMUM / 2) /* bytes unsent of logins: the rest is for credentials */
@@ -70,6 +72,22 @@ static void on_tokens_idle(void *context)
 
 const struct tokens_handler auth_tokens_handler = { .on_answer = on_token_answer, .on_idle = on_tokens_idle };
 
+static enum status take_sessions(struct auth *auth, struct span payload)
+{
+	struct door_sessions_told message;
+	TRY(door_read_sessions_told(payload, &message));
+	user_show_take_sessions(auth, &message);
+	return STATUS_OK;
+}
+
+static enum status take_recheck(struct auth *auth, struct span payload)
+{
+	struct door_recheck message;
+	TRY(door_read_recheck(payload, &message));
+	recheck_begin(auth, &message);
+	return STATUS_OK;
+}
+
 static enum status on_frame(void *context, struct door *door, uint16_t type, struct span payload)
 {
 	struct auth *auth = context;
@@ -80,6 +98,10 @@ static enum status on_frame(void *context, struct door *door, uint16_t type, str
 		return take_credential_request(auth, door, payload);
 	case DOOR_CREDENTIAL_REFUSED:
 		return take_credential_refused(auth, payload);
+	case DOOR_SESSIONS_TOLD:
+		return take_sessions(auth, payload);
+	case DOOR_RECHECK:
+		return take_recheck(auth, payload);
 	default:
 		log_warning("the relay sends what it may not: %s", door_type_text(type));
 		return STATUS_INVALID;
@@ -93,6 +115,8 @@ void auth_detach_relay(struct auth *auth)
 	door_free(&auth->relay);
 	if (auth->tokens)
 		tokens_forget_asked(auth->tokens);
+	recheck_drop_relays(auth);
+	user_show_lose_relay(auth);
 	auth->relay_handler->on_gone(auth);
 }
 

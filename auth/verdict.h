@@ -7,10 +7,12 @@
 enum verdict {
 	VERDICT_NONE, /* not mine to judge: the next one is asked */
 	VERDICT_GRANTED,
-	VERDICT_WRONG,       /* unknown user or wrong password; nobody is told which */
-	VERDICT_DISABLED,    /* the right password of an account that may not be used */
-	VERDICT_UNAVAILABLE, /* can't be known now */
-	VERDICT_THROTTLED,   /* not looked at: too many wrong guesses before */
+	VERDICT_WRONG,        /* unknown user or wrong password; nobody is told which */
+	VERDICT_DISABLED,     /* the right password of an account that may not be used */
+	VERDICT_MUST_CHANGE,  /* the right password, which has to be changed before it is good for anything */
+	VERDICT_APP_PASSWORD, /* the right password of somebody who has to use an app password */
+	VERDICT_UNAVAILABLE,  /* can't be known now */
+	VERDICT_THROTTLED,    /* not looked at: too many wrong guesses before */
 };
 
 #define REASON_SIZE 128 /* bytes of a reason for the audit, the NUL included */

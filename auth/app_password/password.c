@@ -144,8 +144,8 @@ enum status app_password_normalize(struct span typed, struct secret *out_normal)
 	return status;
 }
 
-static enum status digest_password(const unsigned char *salt, const struct secret *normal,
-				   unsigned char out[HASH_SHA256_SIZE])
+enum status app_password_digest(const unsigned char *salt, const struct secret *normal,
+				unsigned char out_digest[HASH_SHA256_SIZE])
 {
 	char input[APP_PASSWORD_SALT_SIZE + APP_PASSWORD_SIZE];
 	struct span digits = secret_reveal(normal);
@@ -153,27 +153,53 @@ static enum status digest_password(const unsigned char *salt, const struct secre
 		return STATUS_INVALID;
 	memcpy(input, salt, APP_PASSWORD_SALT_SIZE);
 	memcpy(input + APP_PASSWORD_SALT_SIZE, digits.data, digits.size);
-	enum status status = hash_sha256((struct span){ input, sizeof(input) }, out);
+	enum status status = hash_sha256((struct span){ input, sizeof(input) }, out_digest);
 	explicit_bzero(input, sizeof(input));
 	return status;
 }
 
-enum status app_password_make_hash(const struct secret *normal, struct app_password_hash *out_hash)
+enum status app_password_make_salt(struct span key, struct span owner, unsigned char out_salt[APP_PASSWORD_SALT_SIZE])
 {
-	struct app_password_hash hash;
-	TRY(hash_random(hash.salt, sizeof(hash.salt)));
-	TRY(digest_password(hash.salt, normal, hash.digest));
-	*out_hash = hash;
-	return STATUS_OK;
+	unsigned char inner[HASH_SHA256_SIZE], mac[HASH_SHA256_SIZE];
+	TRY(hash_hmac_sha256(key, SPAN("salts of app passwords"), inner));
+	enum status status = hash_hmac_sha256((struct span){ (const char *)inner, sizeof(inner) }, owner, mac);
+	explicit_bzero(inner, sizeof(inner));
+	if (status == STATUS_OK)
+		memcpy(out_salt, mac, APP_PASSWORD_SALT_SIZE);
+	return status;
 }
 
-enum status app_password_verify(const struct app_password_hash *hash, const struct secret *normal)
+/* The two keys that a server keeps: RFC 5802, 3. */
+static enum status derive_keys(const unsigned char salted[HASH_SHA256_SIZE], struct app_password_hash *hash)
 {
-	unsigned char given[HASH_SHA256_SIZE];
-	TRY(digest_password(hash->salt, normal, given));
-	bool is_equal = secret_equal((struct span){ (const char *)given, sizeof(given) },
-				     (struct span){ (const char *)hash->digest, sizeof(hash->digest) });
-	return is_equal ? STATUS_OK : STATUS_NOT_FOUND;
+	const struct span key = { (const char *)salted, HASH_SHA256_SIZE };
+	unsigned char client_key[HASH_SHA256_SIZE];
+	TRY(hash_hmac_sha256(key, SPAN("Server Key"), hash->server_key));
+	TRY(hash_hmac_sha256(key, SPAN("Client Key"), client_key));
+	enum status status =
+		hash_sha256((struct span){ (const char *)client_key, sizeof(client_key) }, hash->stored_key);
+	explicit_bzero(client_key, sizeof(client_key));
+	return status;
+}
+
+static enum status make_keys(const struct secret *normal, struct app_password_hash *hash)
+{
+	struct secret shown SECRET_AUTO = { 0 };
+	unsigned char salted[HASH_SHA256_SIZE];
+	const struct span salt = { (const char *)hash->salt, sizeof(hash->salt) };
+	TRY(app_password_show(normal, &shown));
+	TRY(hash_pbkdf2_sha256(secret_reveal(&shown), salt, APP_PASSWORD_ITERATIONS, salted));
+	enum status status = derive_keys(salted, hash);
+	explicit_bzero(salted, sizeof(salted));
+	return status;
+}
+
+enum status app_password_make_hash(const struct secret *normal, struct app_password_hash *hash)
+{
+	TRY(app_password_digest(hash->salt, normal, hash->digest));
+	TRY(make_keys(normal, hash));
+	hash->iterations = APP_PASSWORD_ITERATIONS;
+	return STATUS_OK;
 }
 
 enum status app_password_make_id(char out_id[APP_PASSWORD_ID_SIZE])

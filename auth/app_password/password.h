@@ -19,10 +19,15 @@
 #define APP_PASSWORD_SALT_SIZE 16                  /* bytes */
 #define APP_PASSWORD_ID_SIZE 9                     /* 8 characters of base32 and a NUL */
 
-/* What is kept of one. */
+#define APP_PASSWORD_ITERATIONS 4096 /* RFC 7677, 4: for 115 random bits as good as any number */
+
+/* What is kept of one. The keys are those of RFC 5802, 3 with SHA-256, of the password as it is shown. */
 struct app_password_hash {
-	unsigned char salt[APP_PASSWORD_SALT_SIZE];
-	unsigned char digest[HASH_SHA256_SIZE];
+	unsigned char salt[APP_PASSWORD_SALT_SIZE]; /* one for all of a user's, so that SCRAM has one to send */
+	unsigned char digest[HASH_SHA256_SIZE];     /* of the salt and the normal form */
+	uint32_t iterations;                        /* 0: a line of version 1, which has no keys */
+	unsigned char stored_key[HASH_SHA256_SIZE];
+	unsigned char server_key[HASH_SHA256_SIZE];
 };
 
 /* A new one, normal. */
@@ -35,10 +40,17 @@ MUST_USE enum status app_password_show(const struct secret *normal, struct secre
  */
 MUST_USE enum status app_password_normalize(struct span typed, struct secret *out_normal);
 
-/* With a new salt. */
-MUST_USE enum status app_password_make_hash(const struct secret *normal, struct app_password_hash *out_hash);
-/* In constant time. STATUS_NOT_FOUND: it is another password; any other: it can't be hashed now. */
-MUST_USE enum status app_password_verify(const struct app_password_hash *hash, const struct secret *normal);
+/*
+ * The salt of an owner's passwords where they have none yet, and the false one of whoever has none: the same on all
+ * nodes that share the key. STATUS_SYSTEM.
+ */
+MUST_USE enum status app_password_make_salt(struct span key, struct span owner,
+					    unsigned char out_salt[APP_PASSWORD_SALT_SIZE]);
+/* With hash->salt; fills the rest. For a thread: it takes milliseconds. */
+MUST_USE enum status app_password_make_hash(const struct secret *normal, struct app_password_hash *hash);
+/* As `digest` of a hash with this salt. */
+MUST_USE enum status app_password_digest(const unsigned char *salt, const struct secret *normal,
+					 unsigned char out_digest[HASH_SHA256_SIZE]);
 
 /* A short random name for one, to be shown and revoked by. */
 MUST_USE enum status app_password_make_id(char out_id[APP_PASSWORD_ID_SIZE]);

@@ -1,290 +1,489 @@
-/* The file store of app passwords: loading, looking up, appending. */
+/* The store: looking, following the file, changes by a thread. */
 #include "auth/app_password/store.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include "auth/app_password/line.h"
+#include "auth/app_password/file.h"
+#include "auth/app_password/list.h"
+#include "base/log.h"
 
-#define READ_SIZE 65536 /* bytes a pread; a whole line always fits */
+#define DISK_QUEUE_MAXIMUM 256 /* changes waiting for the disk */
+#define DISK_TIMEOUT_MS 30000  /* then the disk is broken, and nobody knows whether the change is on it */
+#define LOAD_TIMEOUT_MS 60000  /* a million lines take five seconds */
+#define LOOK_MS 500            /* what another process changed is known then: a revocation holds within a second */
 
-/* Invariant: every record stands in both tables; `offset` is after the last line applied. */
+/* Invariant: either `file` or `list` is there; `loading` says that another file is being read by the thread. */
 struct app_password_store {
-	int fd;
-	uint64_t offset; /* bytes of the file applied */
-	uint64_t lines;
-	bool stopped; /* a line could not be read */
-	struct map by_id;
-	struct map by_user;
+	struct loop *loop;
+	struct password_file *file;
+	struct password_list *list;
+	struct jobs *disk; /* one thread: changes reach the file in order */
+	struct timer *timer;
+	struct store_handler handler;
+	void *context;
+	struct store_waiter *waiters; /* a list */
+	struct store_waiter *lookers; /* who waits for a look: a list */
+	bool is_late;                 /* nobody waits any more */
+	uint64_t skipped;             /* lines, as far as they were told of */
+	uint64_t replaced;            /* how often another file came into the place of the former one */
+	bool loading;
 };
 
-static struct app_password_record *record_by_id(const struct app_password_store *store, const char *id)
+/* NULL: nothing is known yet, as Redis was away all the time. */
+static const struct password_table *table_of(const struct app_password_store *store)
 {
-	struct map_link *link = map_first(&store->by_id, map_hash_text(&store->by_id, span_of(id)));
-	for (; link; link = map_next(link)) {
-		struct app_password_record *record = MAP_OWNER(link, struct app_password_record, by_id);
-		if (span_equal(span_of(record->id), span_of(id)))
-			return record;
+	return store->list ? list_table(store->list) : file_table(store->file);
+}
+
+/* ---- what is told */
+
+static void tell_skipped(struct app_password_store *store)
+{
+	uint64_t line = 0;
+	uint64_t skipped = store->list ? list_skipped(store->list, &line) : file_skipped(store->file, &line);
+	if (skipped != store->skipped)
+		log_error("app passwords: line %llu can't be read, and is skipped (%llu such lines)",
+			  (unsigned long long)line, (unsigned long long)skipped);
+	if (skipped != store->skipped && store->list && list_unsealed(store->list) > 0)
+		log_error("app passwords: %llu lines in Redis are not sealed with this node's auth.key_file: they are "
+			  "forged, or of a node with another key",
+			  (unsigned long long)list_unsealed(store->list));
+	store->skipped = skipped;
+}
+
+static void on_change(void *context, enum change_operation operation, const struct app_password *password)
+{
+	struct app_password_store *store = context;
+	if (operation == CHANGE_REVOKE)
+		store->handler.on_revoked(store->context, password);
+}
+
+/* ---- another file */
+
+/* The reading of a whole file, by the thread. */
+struct load {
+	struct job job; /* first */
+	struct password_file *file;
+	bool is_other; /* in the place of the former one */
+	enum status status;
+};
+
+static void run_load(struct job *job, void *local)
+{
+	struct load *load = (struct load *)job;
+	(void)local;
+	load->status = file_load(load->file);
+}
+
+static void free_load(struct load *load)
+{
+	file_close(&load->file);
+	free(load);
+}
+
+static void destroy_load(struct job *job)
+{
+	free_load((struct load *)job);
+}
+
+/* Those that are not in the new file or list, or revoked there, were revoked. */
+static void tell_revoked(void *context, const struct password_table *before)
+{
+	struct app_password_store *store = context;
+	const struct password_table *now = table_of(store);
+	for (size_t i = 0; i < table_count(before); i++) {
+		const struct app_password *password = table_at(before, i);
+		const struct app_password *same = table_find(now, span_of(password->id));
+		if (!password->is_revoked && (same == NULL || same->is_revoked))
+			store->handler.on_revoked(store->context, password);
 	}
-	return NULL;
 }
 
-static void free_record(struct app_password_record *record)
+static enum status submit_load(struct app_password_store *store, int fd, bool is_other);
+
+/* It may be edited while it is read. */
+static void load_again(struct app_password_store *store, const struct load *load)
 {
-	explicit_bzero(record, sizeof(*record));
-	free(record);
+	int fd = file_duplicate(load->file);
+	if (fd < 0 || submit_load(store, fd, load->is_other) != STATUS_OK)
+		log_error("app passwords: the file was edited again, and can't be read");
 }
 
-static void forget_record(struct app_password_store *store, struct app_password_record *record)
+static void replace_file(struct app_password_store *store, struct load *load)
 {
-	map_remove(&store->by_id, &record->by_id);
-	map_remove(&store->by_user, &record->by_user);
-	free_record(record);
+	struct password_file *before = store->file;
+	store->file = load->file;
+	load->file = before; /* closed with the job */
+	store->replaced += load->is_other;
+	store->skipped = 0;
+	tell_skipped(store);
+	tell_revoked(store, file_table(before));
+	log_info("app passwords: read a changed file, with %zu of them", table_count(file_table(store->file)));
 }
 
-static enum status insert_record(struct app_password_store *store, const struct app_password_record *from)
+/* What was appended while the thread read is known by the former one, and would count as revoked. */
+static void on_loaded(void *context, struct job *job, enum status status)
 {
-	if (record_by_id(store, from->id))
-		return STATUS_INVALID;
-	struct app_password_record *record = malloc(sizeof(*record));
-	if (record == NULL)
+	struct app_password_store *store = context;
+	struct load *load = (struct load *)job;
+	store->loading = false;
+	if (status == STATUS_OK)
+		status = load->status;
+	if (status == STATUS_OK)
+		status = file_read_on(load->file, NULL, NULL);
+	if (status == STATUS_OK)
+		replace_file(store, load);
+	else if (status == STATUS_INVALID)
+		load_again(store, load);
+	else
+		log_error("app passwords: the file can't be read: %s", status_text(status));
+}
+
+static enum status submit_load(struct app_password_store *store, int fd, bool is_other)
+{
+	struct load *load = calloc(1, sizeof(*load));
+	if (load == NULL) {
+		close(fd);
 		return STATUS_NO_MEMORY;
-	*record = *from;
-	enum status status = map_add(&store->by_id, &record->by_id, map_hash_text(&store->by_id, span_of(record->id)));
-	if (status != STATUS_OK) {
-		free_record(record);
-		return status;
 	}
-	status = map_add(&store->by_user, &record->by_user, map_hash_text(&store->by_user, span_of(record->user)));
-	if (status != STATUS_OK) {
-		map_remove(&store->by_id, &record->by_id);
-		free_record(record);
-	}
+	load->job = (struct job){ .run = run_load, .destroy = destroy_load, .on_done = on_loaded, .context = store };
+	load->is_other = is_other;
+	enum status status = file_open(fd, &load->file);
+	if (status == STATUS_OK)
+		status = jobs_submit(store->disk, &load->job, LOAD_TIMEOUT_MS);
+	if (status != STATUS_OK)
+		free_load(load);
+	store->loading = status == STATUS_OK;
 	return status;
 }
 
-static enum status apply_line(struct app_password_store *store, struct span line)
+void store_take_file(struct app_password_store *store, int fd)
 {
-	enum store_operation operation = STORE_REVOKE;
-	struct app_password_record parsed;
-	TRY(store_parse_line(line, &operation, &parsed));
-	if (operation == STORE_CREATE)
-		return insert_record(store, &parsed);
-	struct app_password_record *record = record_by_id(store, parsed.id);
-	if (record)
-		forget_record(store, record); /* else two processes revoked it at once */
-	return STATUS_OK;
+	enum status status = submit_load(store, fd, true);
+	if (status != STATUS_OK)
+		log_error("app passwords: the new file can't be read: %s", status_text(status));
 }
 
-/* Applies the whole lines of `bytes`; *out_used bytes belong to them. */
-static enum status apply_lines(struct app_password_store *store, struct span bytes, size_t *out_used)
+/* The same file, which somebody has edited. */
+static enum status read_anew(struct app_password_store *store)
 {
-	size_t used = 0;
-	for (;;) {
-		struct span rest = span_slice(bytes, used, bytes.size);
-		size_t end = span_find_byte(rest, '\n');
-		if (end == rest.size)
-			break;
-		TRY(apply_line(store, span_slice(rest, 0, end)));
-		store->lines++;
-		used += end + 1;
-	}
-	*out_used = used;
-	return STATUS_OK;
+	if (store->loading)
+		return STATUS_OK;
+	int fd = file_duplicate(store->file);
+	return fd < 0 ? STATUS_SYSTEM : submit_load(store, fd, false);
 }
 
-static enum status read_on(struct app_password_store *store, char *bytes, size_t *out_used)
-{
-	ssize_t got = pread(store->fd, bytes, READ_SIZE, (off_t)store->offset);
-	if (got < 0)
-		return STATUS_SYSTEM;
-	size_t used = 0;
-	TRY(apply_lines(store, (struct span){ bytes, (size_t)got }, &used));
-	if (used == 0 && got == READ_SIZE)
-		return STATUS_INVALID; /* a line longer than any of ours */
-	store->offset += used;
-	*out_used = used;
-	return STATUS_OK;
-}
+/* ---- looking */
 
 enum status store_refresh(struct app_password_store *store)
 {
-	struct stat file;
-	if (store->stopped)
-		return STATUS_INVALID;
-	if (fstat(store->fd, &file) != 0)
-		return STATUS_SYSTEM;
-	if ((uint64_t)file.st_size == store->offset)
-		return STATUS_OK;
-	char *bytes = malloc(READ_SIZE);
-	if (bytes == NULL)
-		return STATUS_NO_MEMORY;
-	size_t used = 0;
-	enum status status = (uint64_t)file.st_size < store->offset ? STATUS_INVALID : STATUS_OK; /* it only grows */
-	do {
-		if (status == STATUS_OK)
-			status = read_on(store, bytes, &used);
-	} while (status == STATUS_OK && used > 0);
-	store->stopped = status == STATUS_INVALID;
-	explicit_bzero(bytes, READ_SIZE);
-	free(bytes);
+	if (store->list) { /* which looks by itself */
+		tell_skipped(store);
+		if (table_of(store))
+			return STATUS_OK;
+		return store->is_late ? STATUS_UNAVAILABLE : STATUS_AGAIN;
+	}
+	enum status status = file_read_on(store->file, on_change, store);
+	if (status == STATUS_INVALID)
+		status = read_anew(store);
+	tell_skipped(store);
+	if (status != STATUS_OK)
+		log_error("app passwords: the file can't be read: %s", status_text(status));
 	return status;
 }
 
-uint64_t store_line(const struct app_password_store *store)
+/* It is told when it fails, and tried again next time. */
+static void on_timer(void *context)
 {
-	return store->lines;
+	struct app_password_store *store = context;
+	timer_set(store->timer, LOOK_MS);
+	if (store_refresh(store) != STATUS_OK)
+		return;
 }
 
-/* Locks the file against other processes, or releases it. */
-static enum status lock_file(int fd, short type)
+/* ---- waiting for the first reading */
+
+static void add_waiter(struct store_waiter **list, void (*on_known)(void *context, bool is_known), void *context,
+		       struct store_waiter *waiter)
 {
-	struct flock range = { .l_type = type, .l_whence = SEEK_SET };
-	int result;
-	do
-		result = fcntl(fd, F_SETLKW, &range);
-	while (result != 0 && errno == EINTR);
-	return result == 0 ? STATUS_OK : STATUS_SYSTEM;
+	*waiter = (struct store_waiter){ .next = *list, .at = list, .on_known = on_known, .context = context };
+	if (waiter->next)
+		waiter->next->at = &waiter->next;
+	*list = waiter;
 }
 
-/* Under the lock nobody is in the middle of a line: one without an end now will never get one. */
-static enum status cut_torn_line(struct app_password_store *store, uint64_t *out_cut)
+void store_wait(struct app_password_store *store, void (*on_known)(void *context, bool is_known), void *context,
+		struct store_waiter *waiter)
 {
-	struct stat file;
-	TRY(store_refresh(store));
-	if (fstat(store->fd, &file) != 0)
-		return STATUS_SYSTEM;
-	uint64_t torn = (uint64_t)file.st_size - store->offset;
-	if (torn > 0 && ftruncate(store->fd, (off_t)store->offset) != 0)
-		return STATUS_SYSTEM;
-	*out_cut = torn;
+	add_waiter(&store->waiters, on_known, context, waiter);
+}
+
+void store_forget_waiter(struct store_waiter *waiter)
+{
+	if (waiter->at == NULL)
+		return;
+	*waiter->at = waiter->next;
+	if (waiter->next)
+		waiter->next->at = waiter->at;
+	*waiter = (struct store_waiter){ 0 };
+}
+
+static void tell_waiters(struct app_password_store *store, bool is_known)
+{
+	store->is_late = true;
+	while (store->waiters) {
+		const struct store_waiter waiter = *store->waiters;
+		store_forget_waiter(store->waiters);
+		waiter.on_known(waiter.context, is_known);
+	}
+}
+
+static void on_known(void *context)
+{
+	tell_waiters(context, true);
+}
+
+static void on_late(void *context)
+{
+	tell_waiters(context, false);
+}
+
+/* ---- a look before somebody is refused */
+
+bool store_look(struct app_password_store *store, void (*on_looked)(void *context, bool has_news), void *context,
+		struct store_waiter *waiter)
+{
+	uint64_t look = store->list && table_of(store) ? list_look(store->list) : 0;
+	if (look == 0)
+		return false;
+	add_waiter(&store->lookers, on_looked, context, waiter);
+	waiter->look = look;
+	waiter->changes = list_changes(store->list);
+	return true;
+}
+
+static struct store_waiter *find_ready_looker(const struct app_password_store *store)
+{
+	struct store_waiter *waiter = store->lookers;
+	while (waiter && waiter->look > list_looked(store->list))
+		waiter = waiter->next;
+	return waiter;
+}
+
+static void on_looked(void *context)
+{
+	struct app_password_store *store = context;
+	struct store_waiter *ready;
+	while ((ready = find_ready_looker(store)) != NULL) {
+		const struct store_waiter waiter = *ready;
+		store_forget_waiter(ready);
+		waiter.on_known(waiter.context, list_changes(store->list) != waiter.changes);
+	}
+}
+
+/* ---- looking up */
+
+enum status store_match(struct app_password_store *store, struct span owner, const struct secret *normal,
+			const struct app_password **out_password)
+{
+	unsigned char digest[HASH_SHA256_SIZE];
+	const struct app_password *salted = NULL; /* the one whose salt the digest was made with */
+	const struct app_password *password = table_of(store) ? table_first(table_of(store), owner) : NULL;
+	for (; password; password = table_next(password)) {
+		if (salted == NULL || memcmp(salted->salt, password->salt, sizeof(salted->salt)) != 0)
+			TRY(app_password_digest(password->salt, normal, digest));
+		salted = password;
+		if (secret_equal((struct span){ (const char *)digest, sizeof(password->digest) },
+				 (struct span){ (const char *)password->digest, sizeof(password->digest) })) {
+			*out_password = password;
+			return STATUS_OK;
+		}
+	}
+	return STATUS_NOT_FOUND;
+}
+
+const struct app_password *store_find(const struct app_password_store *store, struct span id)
+{
+	return table_of(store) ? table_find(table_of(store), id) : NULL;
+}
+
+static const struct app_password *skip_revoked(const struct app_password *password)
+{
+	while (password && password->is_revoked)
+		password = table_next(password);
+	return password;
+}
+
+const struct app_password *store_first(const struct app_password_store *store, struct span owner)
+{
+	return skip_revoked(table_of(store) ? table_first(table_of(store), owner) : NULL);
+}
+
+const struct app_password *store_next(const struct app_password *password)
+{
+	return skip_revoked(table_next(password));
+}
+
+size_t store_count(const struct app_password_store *store)
+{
+	return table_of(store) ? table_count(table_of(store)) : 0;
+}
+
+const struct app_password *store_at(const struct app_password_store *store, size_t number)
+{
+	return table_at(table_of(store), number);
+}
+
+/* ---- changes */
+
+struct submission {
+	struct job job; /* first */
+	int fd;
+	uint64_t replaced; /* how often the file was, when this began */
+	struct buf line;
+	enum status status;
+	store_done *on_done;
+	void *context;
+};
+
+static void run_submission(struct job *job, void *local)
+{
+	struct submission *submission = (struct submission *)job;
+	(void)local;
+	submission->status = file_append(submission->fd, buf_span(&submission->line));
+}
+
+static void free_submission(struct submission *submission)
+{
+	buf_free(&submission->line);
+	if (submission->fd >= 0)
+		close(submission->fd);
+	free(submission);
+}
+
+static void destroy_submission(struct job *job)
+{
+	free_submission((struct submission *)job);
+}
+
+static void on_written(void *context, struct job *job, enum status status)
+{
+	struct app_password_store *store = context;
+	const struct submission *submission = (const struct submission *)job;
+	if (status == STATUS_OK)
+		status = submission->status;
+	if (status == STATUS_OK && submission->replaced != store->replaced)
+		status = STATUS_NOT_FOUND;
+	if (status == STATUS_OK)
+		status = store_refresh(store);
+	submission->on_done(submission->context, status);
+}
+
+enum status store_submit(struct app_password_store *store, struct span line, store_done *on_done, void *context)
+{
+	if (store->list)
+		return list_append(store->list, line, on_done, context);
+	struct submission *submission = calloc(1, sizeof(*submission));
+	if (submission == NULL)
+		return STATUS_NO_MEMORY;
+	submission->job = (struct job){
+		.run = run_submission, .destroy = destroy_submission, .on_done = on_written, .context = store
+	};
+	submission->fd = file_duplicate(store->file);
+	submission->replaced = store->replaced;
+	submission->on_done = on_done;
+	submission->context = context;
+	buf_init_sensitive(&submission->line, CHANGE_LINE_MAXIMUM);
+	enum status status = submission->fd < 0 ? STATUS_SYSTEM : buf_append(&submission->line, line);
+	if (status == STATUS_OK)
+		status = jobs_submit(store->disk, &submission->job, DISK_TIMEOUT_MS);
+	if (status != STATUS_OK)
+		free_submission(submission);
+	return status;
+}
+
+struct jobs *store_jobs(struct app_password_store *store)
+{
+	return store->disk;
+}
+
+/* ---- life */
+
+static enum status open_file(struct app_password_store *store, int fd)
+{
+	TRY(file_open(fd, &store->file));
+	enum status status = file_load(store->file);
+	if (status != STATUS_OK) {
+		log_error("app passwords: the file can't be read: %s", status_text(status));
+		return status;
+	}
+	tell_skipped(store);
+	TRY(timer_make(store->loop, on_timer, store, &store->timer));
+	timer_set(store->timer, LOOK_MS);
 	return STATUS_OK;
 }
 
-enum status store_create(int fd, struct app_password_store **out_store)
+static enum status open_list(struct app_password_store *store, const struct store_settings *settings)
+{
+	const struct password_list_handler handler = {
+		.on_known = on_known,
+		.on_change = on_change,
+		.on_replaced = tell_revoked,
+		.on_looked = on_looked,
+	};
+	TRY(timer_make(store->loop, on_late, store, &store->timer));
+	timer_set(store->timer, STORE_WAIT_MS);
+	return list_create(store->loop, settings->redis, settings->prefix, settings->key, &handler, store,
+			   &store->list);
+}
+
+static enum status set_up(struct app_password_store *store, const struct store_settings *settings)
+{
+	const struct jobs_settings disk = {
+		.name = "disk", .kind = LIFE_DISK, .threads = 1, .queue_maximum = DISK_QUEUE_MAXIMUM
+	};
+	if (settings->fd >= 0)
+		TRY(open_file(store, settings->fd));
+	else
+		TRY(open_list(store, settings));
+	return jobs_create(store->loop, &disk, &store->disk);
+}
+
+enum status store_create(const struct store_settings *settings, struct app_password_store **out_store)
 {
 	struct app_password_store *store = calloc(1, sizeof(*store));
-	if (store == NULL)
+	if (store == NULL) {
+		if (settings->fd >= 0)
+			close(settings->fd);
 		return STATUS_NO_MEMORY;
-	store->fd = fd;
-	enum status status = map_init(&store->by_id);
-	if (status == STATUS_OK)
-		status = map_init(&store->by_user);
+	}
+	store->loop = settings->loop;
+	store->handler = *settings->handler;
+	store->context = settings->context;
+	enum status status = set_up(store, settings);
 	if (status != STATUS_OK) {
-		free(store);
+		store_close(&store);
 		return status;
 	}
 	*out_store = store;
 	return STATUS_OK;
 }
 
-enum status store_load(struct app_password_store *store, uint64_t *out_cut)
+void store_close(struct app_password_store **store_at)
 {
-	TRY(lock_file(store->fd, F_WRLCK));
-	enum status status = cut_torn_line(store, out_cut);
-	if (lock_file(store->fd, F_UNLCK) != STATUS_OK && status == STATUS_OK)
-		return STATUS_SYSTEM;
-	return status;
-}
-
-static void free_visited(void *context, struct map_link *link)
-{
-	struct map *by_id = context;
-	map_remove(by_id, link);
-	free_record(MAP_OWNER(link, struct app_password_record, by_id));
-}
-
-void store_close(struct app_password_store **store)
-{
-	if (*store == NULL)
+	struct app_password_store *store = *store_at;
+	*store_at = NULL;
+	if (store == NULL)
 		return;
-	map_free(&(*store)->by_user);
-	map_visit(&(*store)->by_id, free_visited, &(*store)->by_id);
-	map_free(&(*store)->by_id);
-	close((*store)->fd);
-	free(*store);
-	*store = NULL;
-}
-
-enum status store_match(struct app_password_store *store, const char *user, const struct secret *normal,
-			struct app_password_record **out_record)
-{
-	struct map_link *link = map_first(&store->by_user, map_hash_text(&store->by_user, span_of(user)));
-	for (; link; link = map_next(link)) {
-		struct app_password_record *record = MAP_OWNER(link, struct app_password_record, by_user);
-		if (!span_equal(span_of(record->user), span_of(user)))
-			continue;
-		enum status status = app_password_verify(&record->hash, normal);
-		if (status == STATUS_NOT_FOUND)
-			continue;
-		if (status == STATUS_OK)
-			*out_record = record;
-		return status;
-	}
-	return STATUS_NOT_FOUND;
-}
-
-struct app_password_record *store_find(struct app_password_store *store, const char *id)
-{
-	return record_by_id(store, id);
-}
-
-/* ---- listing */
-
-struct listing {
-	const char *user;
-	void (*visit)(void *context, const struct app_password_record *record);
-	void *context;
-};
-
-static void visit_record(void *context, struct map_link *link)
-{
-	const struct listing *listing = context;
-	const struct app_password_record *record = MAP_OWNER(link, struct app_password_record, by_id);
-	if (listing->user == NULL || span_equal(span_of(record->user), span_of(listing->user)))
-		listing->visit(listing->context, record);
-}
-
-void store_list(struct app_password_store *store, const char *user,
-		void (*visit)(void *context, const struct app_password_record *record), void *context)
-{
-	struct listing listing = { user, visit, context };
-	map_visit(&store->by_id, visit_record, &listing);
-}
-
-/* ---- appending */
-
-static enum status write_line(int fd, struct span line)
-{
-	struct stat before;
-	if (fstat(fd, &before) != 0)
-		return STATUS_SYSTEM;
-	if (before.st_size + (off_t)line.size > STORE_FILE_MAXIMUM)
-		return STATUS_TOO_LARGE;
-	ssize_t wrote;
-	do
-		wrote = write(fd, line.data, line.size);
-	while (wrote < 0 && errno == EINTR);
-	if (wrote == (ssize_t)line.size && fdatasync(fd) == 0)
-		return STATUS_OK;
-	int error = errno;
-	if (wrote > 0 && ftruncate(fd, before.st_size) != 0)
-		error = errno;
-	errno = error;
-	return STATUS_SYSTEM;
-}
-
-enum status store_append(const struct app_password_store *store, struct span line)
-{
-	TRY(lock_file(store->fd, F_WRLCK));
-	enum status status = write_line(store->fd, line);
-	int error = errno;
-	if (lock_file(store->fd, F_UNLCK) != STATUS_OK && status == STATUS_OK)
-		return STATUS_SYSTEM;
-	errno = error;
-	return status;
+	jobs_free(&store->disk); /* one that hangs keeps what it uses, which is none of the store's */
+	timer_free(&store->timer);
+	while (store->waiters)
+		store_forget_waiter(store->waiters);
+	while (store->lookers)
+		store_forget_waiter(store->lookers);
+	file_close(&store->file);
+	list_free(&store->list);
+	free(store);
 }

@@ -1,78 +1,93 @@
 /*
- * Where app passwords are kept: a file of JSON lines that only grows, read
- * into a table. The file is the truth: a change is appended and forced to
- * disk by a job's thread, and then read back by whoever looks next, so that two
- * auth roles that live at once during a reload see each other's changes.
+ * The app passwords as the role sees them: a table that follows the file, or the list in Redis, and changes on their
+ * way to it. Nothing here waits: the disk is waited for by one thread, which also reads a file anew that was put in the
+ * place of the former one, or was edited; until it has, what was known before holds.
  *
- *   {"op":"create","id":…,"user":…,"label":…,"salt":hex,"hash":hex,"created":seconds,"expires":…,"from":…}
- *   {"op":"revoke","id":…}
- *
- * A torn last line, left by a crash, is cut off at start. Any other line that
- * can't be read stops the store, as it might be a revocation: from then on
- * everybody is refused for now (STATUS_INVALID), until the file is mended.
+ * Passwords belong to an owner, which is an identity's id.
  */
 #ifndef AUTH_APP_PASSWORD_STORE_H
 #define AUTH_APP_PASSWORD_STORE_H
 
-#include "auth/app_password/password.h"
-#include "auth/name.h"
-#include "base/buf.h"
-#include "base/map.h"
-#include "base/network.h"
-
-#define STORE_LABEL_MAXIMUM 100        /* bytes */
-#define STORE_LINE_MAXIMUM 2048        /* bytes of one line of the file */
-#define STORE_FILE_MAXIMUM (256 << 20) /* bytes: about 800,000 app passwords */
-
-/* One app password; owned by the store. */
-struct app_password_record {
-	struct map_link by_id;
-	struct map_link by_user;
-	char id[APP_PASSWORD_ID_SIZE];
-	char user[NAME_SIZE]; /* canonical */
-	char label[STORE_LABEL_MAXIMUM + 1];
-	struct app_password_hash hash;
-	uint64_t created_s;
-	uint64_t expires_s;                /* 0: never */
-	char from_text[NETWORK_TEXT_SIZE]; /* "": from anywhere */
-	struct network from;
-	uint64_t last_used_s; /* since this process started; 0: not */
-};
+#include "auth/app_password/table.h"
+#include "net/jobs.h"
+#include "net/loop.h"
+#include "redis/redis.h"
 
 struct app_password_store;
 
-/* Takes over the descriptor (read-write, append). Empty until store_load. */
-MUST_USE enum status store_create(int fd, struct app_password_store **out_store);
-/*
- * Reads the whole file; *out_cut is how many bytes of a torn last line were cut off. May wait for another process's
- * append.
- */
-MUST_USE enum status store_load(struct app_password_store *store, uint64_t *out_cut);
-void store_close(struct app_password_store **store); /* NULL-safe; sets to NULL; no append may be under way */
+struct store_handler {
+	/* Read of this process or another one; `password` is valid during the call. */
+	void (*on_revoked)(void *context, const struct app_password *password);
+};
 
-/* Reads what was appended since, by us or by another process. STATUS_INVALID: the store is stopped. */
+struct store_settings {
+	struct loop *loop;
+	int fd;              /* of the file: read-write, append; taken over, also on failure; -1: they are in Redis */
+	struct redis *redis; /* with that, and the prefix of keys there */
+	const char *prefix;
+	const struct secret *key; /* what is kept there is sealed with it; lives longer */
+	const struct store_handler *handler;
+	void *context;
+};
+
+/* Reads the whole file, before the loop runs; from Redis it is read once that is there. Logs what is wrong. */
+MUST_USE enum status store_create(const struct store_settings *settings, struct app_password_store **out_store);
+/* NULL-safe; sets to NULL. Changes under way end without a callback. */
+void store_close(struct app_password_store **store);
+
+/*
+ * Reads what was appended since: called before looking. It fails, and logs, when what is known may be outdated.
+ * STATUS_AGAIN: nothing is known yet, as this process has begun just now; store_wait tells when.
+ */
 MUST_USE enum status store_refresh(struct app_password_store *store);
-/* Lines applied so far: a fault is in the next one. */
-uint64_t store_line(const struct app_password_store *store);
+
+/* Somebody who waits; embedded in its owner, zeroed before. */
+struct store_waiter {
+	struct store_waiter *next, **at;
+	uint64_t look, changes; /* store_look: the one that they wait for, and what was known then */
+	void (*on_known)(void *context, bool is_known);
+	void *context;
+};
+/* `on_known` is called once, later, within STORE_WAIT_MS, unless it is forgotten before. */
+#define STORE_WAIT_MS 5000
+void store_wait(struct app_password_store *store, void (*on_known)(void *context, bool is_known), void *context,
+		struct store_waiter *waiter);
+void store_forget_waiter(struct store_waiter *waiter); /* safe on a zeroed one, and twice */
 
 /*
- * The record of this user that the password belongs to, whether or not it may be used now. STATUS_NOT_FOUND: the
- * password is wrong; any other: it can't be known.
+ * Before somebody is refused: another node may have made their password just now. `on_looked` is called once, later,
+ * unless it is forgotten before; `has_news`: something was changed since this call. All who wait share a look, and
+ * there are at most 50 a second. False: there is nothing to be looked at; what is known holds.
  */
-MUST_USE enum status store_match(struct app_password_store *store, const char *user, const struct secret *normal,
-				 struct app_password_record **out_record);
-struct app_password_record *store_find(struct app_password_store *store, const char *id);
-/* Every record of the user, or of all with NULL, in no order. */
-void store_list(struct app_password_store *store, const char *user,
-		void (*visit)(void *context, const struct app_password_record *record), void *context);
+bool store_look(struct app_password_store *store, void (*on_looked)(void *context, bool has_news), void *context,
+		struct store_waiter *waiter);
 
-/* The lines of changes, LF included. */
-MUST_USE enum status store_format_create(const struct app_password_record *record, struct buf *line);
-MUST_USE enum status store_format_revoke(const char *id, struct buf *line);
+/* Another file is in the place of the former one. Takes the descriptor over. */
+void store_take_file(struct app_password_store *store, int fd);
+
 /*
- * Appends one line and forces it to disk. For a job's thread: it waits for the
- * disk. All or nothing: if it fails, the part that was written is cut off again.
+ * The owner's password that this is; also one that is revoked, or expired. STATUS_NOT_FOUND: it is none of theirs; any
+ * other: it can't be known. Valid until the loop turns.
  */
-MUST_USE enum status store_append(const struct app_password_store *store, struct span line);
+MUST_USE enum status store_match(struct app_password_store *store, struct span owner, const struct secret *normal,
+				 const struct app_password **out_password);
+/* NULL: there is none; it may be revoked. */
+const struct app_password *store_find(const struct app_password_store *store, struct span id);
+/* An owner's, in no order; revoked ones are left out. NULL at the end. */
+const struct app_password *store_first(const struct app_password_store *store, struct span owner);
+const struct app_password *store_next(const struct app_password *password);
+/* All in the order of creation, revoked ones too: numbers are 0 to store_count() - 1. */
+size_t store_count(const struct app_password_store *store);
+const struct app_password *store_at(const struct app_password_store *store, size_t number);
+
+/*
+ * Makes a change last; `line` is copied. `on_done` is told once what became of it, after it was read back.
+ * STATUS_UNAVAILABLE: too many wait, and it is not called.
+ */
+typedef void store_done(void *context, enum status status);
+MUST_USE enum status store_submit(struct app_password_store *store, struct span line, store_done *on_done,
+				  void *context);
+/* The thread that waits for the disk: whoever makes a change may have it hash there. */
+struct jobs *store_jobs(struct app_password_store *store);
 
 #endif

@@ -2,12 +2,31 @@
 #include "auth/ldap/link.h"
 
 #include <lber.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
 #include <sys/time.h>
 
-#define ENTRIES_WANTED 2 /* a second one is enough to see that a name is not unique */
+#include "base/log.h"
+
+#define ANSWER_MAXIMUM (16U << 20) /* bytes of one message of a server: 100,000 values of 100 bytes and more */
+#define SUBJECT_SIZE 1024          /* bytes of whose rights are asked for */
+#define ENTRIES_WANTED 2           /* a second one is enough to see that a name is not unique */
 
 /* ---- the socket */
+
+/* So that firewalls see that a connection is in use, and a dead one shows. */
+static void keep_alive(int fd)
+{
+	static const int on = 1, idle_s = 30, interval_s = 10, unanswered = 3;
+	if (setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on)) != 0 ||
+	    setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof(idle_s)) != 0 ||
+	    setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval_s, sizeof(interval_s)) != 0 ||
+	    setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &unanswered, sizeof(unanswered)) != 0)
+		log_debug("a connection to a directory goes without keepalive");
+}
 
 /*
  * Connected: from here on only the watchdog keeps time. With a network time-out of its own libldap would make the
@@ -19,10 +38,13 @@ static int add_socket(LDAP *handle, Sockbuf *socket, LDAPURLDesc *server, struct
 	(void)server, (void)address;
 	static const struct timeval none = { .tv_sec = -1 };
 	struct ldap_link *link = callback->lc_arg;
+	ber_len_t answer_maximum = ANSWER_MAXIMUM;
 	int fd = -1;
 	if (ber_sockbuf_ctrl(socket, LBER_SB_OPT_GET_FD, &fd) < 0 ||
+	    ber_sockbuf_ctrl(socket, LBER_SB_OPT_SET_MAX_INCOMING, &answer_maximum) < 0 ||
 	    ldap_set_option(handle, LDAP_OPT_NETWORK_TIMEOUT, &none) != LDAP_OPT_SUCCESS)
 		return -1;
+	keep_alive(fd);
 	return ldap_guard_set_socket(link->guard, link->slot, fd) ? 0 : -1;
 }
 
@@ -41,36 +63,56 @@ static struct timeval time_left(const struct ldap_link *link)
 	return (struct timeval){ .tv_sec = (time_t)(left_ms / 1000), .tv_usec = (suseconds_t)(left_ms % 1000) * 1000 };
 }
 
-static int set_options(struct ldap_link *link, void *tls)
+static int set_options(struct ldap_link *link, int certificates)
 {
 	int version = LDAP_VERSION3;
-	int demand = LDAP_OPT_X_TLS_DEMAND;
 	struct timeval left = time_left(link);
 	link->callback = (struct ldap_conncb){ .lc_add = add_socket, .lc_del = remove_socket, .lc_arg = link };
 	if (ldap_set_option(link->handle, LDAP_OPT_PROTOCOL_VERSION, &version) != LDAP_OPT_SUCCESS ||
 	    ldap_set_option(link->handle, LDAP_OPT_REFERRALS, LDAP_OPT_OFF) != LDAP_OPT_SUCCESS ||
 	    ldap_set_option(link->handle, LDAP_OPT_NETWORK_TIMEOUT, &left) != LDAP_OPT_SUCCESS ||
 	    ldap_set_option(link->handle, LDAP_OPT_TIMEOUT, &left) != LDAP_OPT_SUCCESS ||
-	    ldap_set_option(link->handle, LDAP_OPT_X_TLS_REQUIRE_CERT, &demand) != LDAP_OPT_SUCCESS ||
+	    ldap_set_option(link->handle, LDAP_OPT_X_TLS_REQUIRE_CERT, &certificates) != LDAP_OPT_SUCCESS ||
 	    ldap_set_option(link->handle, LDAP_OPT_CONNECT_CB, &link->callback) != LDAP_OPT_SUCCESS)
-		return LDAP_LOCAL_ERROR;
-	if (tls && ldap_set_option(link->handle, LDAP_OPT_X_TLS_CTX, tls) != LDAP_OPT_SUCCESS)
 		return LDAP_LOCAL_ERROR;
 	return LDAP_SUCCESS;
 }
 
-int ldap_link_open(struct ldap_link *link, const struct config_ldap *config, void *tls, const char *uri,
-		   struct ldap_guard *guard, unsigned slot)
+static int make_handle(struct ldap_link *link, const char *uri, struct ldap_guard *guard, unsigned slot,
+		       int certificates)
 {
 	ldap_link_close(link);
 	link->guard = guard;
 	link->slot = slot;
 	int code = ldap_initialize(&link->handle, uri);
-	if (code == LDAP_SUCCESS)
-		code = set_options(link, tls);
+	return code == LDAP_SUCCESS ? set_options(link, certificates) : code;
+}
+
+static int connect_handle(struct ldap_link *link, const struct config_ldap *config, const char *uri)
+{
+	int code = ldap_connect(link->handle);
 	if (code == LDAP_SUCCESS && config->starttls && !span_starts_with_nocase(span_of(uri), SPAN("ldaps:")))
 		code = ldap_start_tls_s(link->handle, NULL, NULL);
 	return code;
+}
+
+int ldap_link_open(struct ldap_link *link, const struct config_ldap *config, void *tls, const char *uri,
+		   struct ldap_guard *guard, unsigned slot)
+{
+	int code = make_handle(link, uri, guard, slot, LDAP_OPT_X_TLS_DEMAND);
+	if (code == LDAP_SUCCESS && tls && ldap_set_option(link->handle, LDAP_OPT_X_TLS_CTX, tls) != LDAP_OPT_SUCCESS)
+		code = LDAP_LOCAL_ERROR;
+	return code == LDAP_SUCCESS ? connect_handle(link, config, uri) : code;
+}
+
+int ldap_link_open_unverified(struct ldap_link *link, const struct config_ldap *config, const char *uri,
+			      struct ldap_guard *guard, unsigned slot)
+{
+	int client = 0;
+	int code = make_handle(link, uri, guard, slot, LDAP_OPT_X_TLS_NEVER);
+	if (code == LDAP_SUCCESS && ldap_set_option(link->handle, LDAP_OPT_X_TLS_NEWCTX, &client) != LDAP_OPT_SUCCESS)
+		code = LDAP_LOCAL_ERROR;
+	return code == LDAP_SUCCESS ? connect_handle(link, config, uri) : code;
 }
 
 void ldap_link_close(struct ldap_link *link)
@@ -96,13 +138,29 @@ void ldap_link_describe(const struct ldap_link *link, int code, char fault[LDAP_
 
 /* ---- bind */
 
-static bool says_locked(LDAP *handle, LDAPControl **controls)
+#define PASSWORD_EXPIRED "2.16.840.1.113730.3.4.4" /* a control of Netscape's servers, and of their descendants */
+
+static enum ldap_policy policy_of(LDAPPasswordPolicyError error, ber_int_t grace)
+{
+	if (error == PP_accountLocked)
+		return LDAP_POLICY_LOCKED;
+	if (error == PP_passwordExpired || grace >= 0)
+		return LDAP_POLICY_EXPIRED;
+	return error == PP_changeAfterReset ? LDAP_POLICY_MUST_CHANGE : LDAP_POLICY_SILENT;
+}
+
+/* What the server says of the password besides its result: draft-behera-ldap-password-policy, 6.2. */
+static enum ldap_policy read_policy(LDAP *handle, LDAPControl **controls)
 {
 	LDAPPasswordPolicyError error = PP_noError;
-	ber_int_t expire = 0, grace = 0;
+	ber_int_t expire = -1, grace = -1;
+	enum ldap_policy policy = LDAP_POLICY_SILENT;
 	LDAPControl *control = ldap_control_find(LDAP_CONTROL_PASSWORDPOLICYRESPONSE, controls, NULL);
-	return control && ldap_parse_passwordpolicy_control(handle, control, &expire, &grace, &error) == LDAP_SUCCESS &&
-	       error == PP_accountLocked;
+	if (control && ldap_parse_passwordpolicy_control(handle, control, &expire, &grace, &error) == LDAP_SUCCESS)
+		policy = policy_of(error, grace);
+	if (policy == LDAP_POLICY_SILENT && ldap_control_find(PASSWORD_EXPIRED, controls, NULL))
+		policy = LDAP_POLICY_MUST_CHANGE;
+	return policy;
 }
 
 static int send_bind(struct ldap_link *link, const char *dn, struct span password, int *out_id)
@@ -137,7 +195,7 @@ static int receive_bind(struct ldap_link *link, int id, char fault[LDAP_FAULT_SI
 	*out_answer = (struct ldap_bind_answer){
 		.code = code,
 		.diagnostic = fault,
-		.policy_locked = says_locked(link->handle, controls),
+		.policy = read_policy(link->handle, controls),
 	};
 	ldap_memfree(diagnostic);
 	ldap_controls_free(controls);
@@ -162,16 +220,95 @@ void ldap_link_bind(struct ldap_link *link, const char *dn, struct span password
 	*out_answer = (struct ldap_bind_answer){ .code = code > 0 ? LDAP_UNAVAILABLE : code, .diagnostic = fault };
 }
 
-int ldap_link_search(struct ldap_link *link, const char *base, int scope, const char *filter, char **attributes,
-		     LDAPMessage **out_result)
+static int search_entries(struct ldap_link *link, const char *base, int scope, const char *filter, char **attributes,
+			  LDAPControl **controls, LDAPMessage **out_result)
 {
 	struct timeval left = time_left(link);
 	LDAPMessage *result = NULL;
-	int code = ldap_search_ext_s(link->handle, base, scope, filter, attributes, 0, NULL, NULL, &left,
+	int code = ldap_search_ext_s(link->handle, base, scope, filter, attributes, 0, controls, NULL, &left,
 				     ENTRIES_WANTED, &result);
 	if (code == LDAP_SUCCESS)
 		*out_result = result;
 	else
 		ldap_msgfree(result);
 	return code;
+}
+
+int ldap_link_search(struct ldap_link *link, const char *base, int scope, const char *filter, char **attributes,
+		     LDAPMessage **out_result)
+{
+	return search_entries(link, base, scope, filter, attributes, NULL, out_result);
+}
+
+int ldap_link_search_rights(struct ldap_link *link, const char *dn, const char *subject, char **attributes,
+			    LDAPMessage **out_result)
+{
+	char id[SUBJECT_SIZE], oid[] = LDAP_EFFECTIVE_RIGHTS;
+	int size = snprintf(id, sizeof(id), "dn:%s", subject);
+	if ((size_t)size >= sizeof(id))
+		return LDAP_PARAM_ERROR;
+	LDAPControl control = {
+		.ldctl_oid = oid,
+		.ldctl_value = { .bv_len = (ber_len_t)size, .bv_val = id },
+		.ldctl_iscritical = 1,
+	};
+	LDAPControl *controls[] = { &control, NULL };
+	return search_entries(link, dn, LDAP_SCOPE_BASE, "(objectClass=*)", attributes, controls, out_result);
+}
+
+int ldap_link_compare(struct ldap_link *link, const char *dn, const char *attribute, const char *value)
+{
+	struct berval wanted = { .bv_len = strlen(value), .bv_val = (char *)value };
+	return ldap_compare_ext_s(link->handle, dn, attribute, &wanted, NULL, NULL);
+}
+
+/* ---- pages */
+
+#define PAGE_ENTRIES 500 /* Active Directory gives up to 1,000 */
+
+/* Whether there is another page: the server's cookie says so. */
+static void read_cookie(LDAP *handle, LDAPMessage *result, struct ldap_pages *pages)
+{
+	LDAPControl **controls = NULL;
+	struct berval cookie = { .bv_len = 0 };
+	ber_int_t estimate = 0;
+	int code = LDAP_SUCCESS;
+	ldap_pages_free(pages);
+	pages->done = true;
+	if (ldap_parse_result(handle, result, &code, NULL, NULL, NULL, &controls, 0) != LDAP_SUCCESS)
+		return;
+	LDAPControl *control = ldap_control_find(LDAP_CONTROL_PAGEDRESULTS, controls, NULL);
+	if (control && ldap_parse_pageresponse_control(handle, control, &estimate, &cookie) == LDAP_SUCCESS) {
+		pages->cookie = cookie.bv_len ? ber_dupbv(NULL, &cookie) : NULL;
+		pages->done = pages->cookie == NULL;
+		ber_memfree(cookie.bv_val);
+	}
+	ldap_controls_free(controls);
+}
+
+int ldap_link_search_page(struct ldap_link *link, struct ldap_pages *pages, char **attributes, LDAPMessage **out_result)
+{
+	struct timeval left = time_left(link);
+	LDAPMessage *result = NULL;
+	LDAPControl *control = NULL;
+	int code = ldap_create_page_control(link->handle, PAGE_ENTRIES, pages->cookie, 0, &control);
+	if (code != LDAP_SUCCESS)
+		return code;
+	LDAPControl *controls[] = { control, NULL };
+	code = ldap_search_ext_s(link->handle, pages->base, LDAP_SCOPE_SUBTREE, pages->filter, attributes, 0, controls,
+				 NULL, &left, 0, &result);
+	ldap_control_free(control);
+	if (code != LDAP_SUCCESS) {
+		ldap_msgfree(result);
+		return code;
+	}
+	read_cookie(link->handle, result, pages);
+	*out_result = result;
+	return LDAP_SUCCESS;
+}
+
+void ldap_pages_free(struct ldap_pages *pages)
+{
+	ber_bvfree(pages->cookie);
+	pages->cookie = NULL;
 }

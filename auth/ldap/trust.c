@@ -6,6 +6,8 @@
 #include "auth/ldap/trust.h"
 
 #include <ldap.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/span.h"
@@ -15,6 +17,7 @@
 struct context {
 	struct context *next;
 	char *ca_file;
+	bool shows_certificate; /* which is one directory's alone */
 	void *tls;
 };
 
@@ -23,12 +26,20 @@ static struct context *contexts; /* of this process; never freed */
 static bool wants_tls(const struct config_ldap *config)
 {
 	for (size_t i = 0; i < config->uri.count; i++)
-		if (span_starts_with_nocase(span_of(config->uri.items[i]), SPAN("ldaps:")))
-			return true;
+		if (!span_starts_with_nocase(span_of(config->uri.items[i]), SPAN("ldap:")))
+			return true; /* ldaps: or srv: */
 	return config->starttls;
 }
 
-static enum status set_up(LDAP *handle, const char *ca_file, void **out_tls)
+/* libldap takes files by name alone. */
+static bool set_file(LDAP *handle, int option, int fd)
+{
+	char path[32];
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return fd < 0 || ldap_set_option(handle, option, path) == LDAP_OPT_SUCCESS;
+}
+
+static enum status set_up(LDAP *handle, const char *ca_file, const struct ldap_client *shown, void **out_tls)
 {
 	int demand = LDAP_OPT_X_TLS_DEMAND;
 	int oldest = LDAP_OPT_X_TLS_PROTOCOL_TLS1_2; /* RFC 8996 */
@@ -36,6 +47,8 @@ static enum status set_up(LDAP *handle, const char *ca_file, void **out_tls)
 	void *tls = NULL;
 	if (ldap_set_option(handle, LDAP_OPT_X_TLS_REQUIRE_CERT, &demand) != LDAP_OPT_SUCCESS ||
 	    ldap_set_option(handle, LDAP_OPT_X_TLS_CACERTFILE, ca_file) != LDAP_OPT_SUCCESS ||
+	    !set_file(handle, LDAP_OPT_X_TLS_CERTFILE, shown->certificate) ||
+	    !set_file(handle, LDAP_OPT_X_TLS_KEYFILE, shown->key) ||
 	    ldap_set_option(handle, LDAP_OPT_X_TLS_PROTOCOL_MIN, &oldest) != LDAP_OPT_SUCCESS ||
 	    ldap_set_option(handle, LDAP_OPT_X_TLS_NEWCTX, &client) != LDAP_OPT_SUCCESS ||
 	    ldap_get_option(handle, LDAP_OPT_X_TLS_CTX, &tls) != LDAP_OPT_SUCCESS || tls == NULL)
@@ -44,35 +57,36 @@ static enum status set_up(LDAP *handle, const char *ca_file, void **out_tls)
 	return STATUS_OK;
 }
 
-static enum status read_certificates(const char *ca_file, void **out_tls)
+static enum status read_certificates(const char *ca_file, const struct ldap_client *shown, void **out_tls)
 {
 	LDAP *handle = NULL;
 	if (ldap_initialize(&handle, NULL) != LDAP_SUCCESS)
 		return STATUS_NO_MEMORY;
-	enum status status = set_up(handle, ca_file, out_tls);
+	enum status status = set_up(handle, ca_file, shown, out_tls);
 	ldap_unbind_ext(handle, NULL, NULL);
 	return status;
 }
 
-static enum status make_context(const char *ca_file, void **out_tls)
+static enum status make_context(const char *ca_file, const struct ldap_client *shown, void **out_tls)
 {
 	struct context *context = calloc(1, sizeof(*context));
 	if (context == NULL)
 		return STATUS_NO_MEMORY;
 	context->ca_file = span_to_string(span_of(ca_file));
-	enum status status = context->ca_file ? read_certificates(ca_file, &context->tls) : STATUS_NO_MEMORY;
+	enum status status = context->ca_file ? read_certificates(ca_file, shown, &context->tls) : STATUS_NO_MEMORY;
 	if (status != STATUS_OK) {
 		free(context->ca_file);
 		free(context);
 		return status;
 	}
+	context->shows_certificate = shown->certificate >= 0;
 	context->next = contexts;
 	contexts = context;
 	*out_tls = context->tls;
 	return STATUS_OK;
 }
 
-enum status ldap_trust_get(const struct config_ldap *config, void **out_tls)
+enum status ldap_trust_get(const struct config_ldap *config, const struct ldap_client *client, void **out_tls)
 {
 	const char *ca_file = config->ca_file[0] ? config->ca_file : SYSTEM_CERTIFICATES;
 	/* The configuration is ours alone: no ldap.conf, no ldaprc, no LDAP… variables. */
@@ -82,11 +96,11 @@ enum status ldap_trust_get(const struct config_ldap *config, void **out_tls)
 		*out_tls = NULL;
 		return STATUS_OK;
 	}
-	for (const struct context *context = contexts; context; context = context->next) {
-		if (!span_equal(span_of(context->ca_file), span_of(ca_file)))
+	for (const struct context *context = contexts; context && client->certificate < 0; context = context->next) {
+		if (context->shows_certificate || !span_equal(span_of(context->ca_file), span_of(ca_file)))
 			continue;
 		*out_tls = context->tls;
 		return STATUS_OK;
 	}
-	return make_context(ca_file, out_tls);
+	return make_context(ca_file, client, out_tls);
 }

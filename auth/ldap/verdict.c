@@ -17,19 +17,23 @@ struct directory_code {
 
 static const struct directory_code directory_codes[] = {
 	/* said only to clients that gave the right password */
-	{ "data 532,", VERDICT_DISABLED, "password expired" },
+	{ "data 532,", VERDICT_MUST_CHANGE, "password expired" },
 	{ "data 533,", VERDICT_DISABLED, "account disabled" },
 	{ "data 701,", VERDICT_DISABLED, "account expired" },
-	{ "data 773,", VERDICT_DISABLED, "password must be changed" },
+	{ "data 773,", VERDICT_MUST_CHANGE, "password must be changed" },
 	/* said to anyone */
 	{ "data 775,", VERDICT_WRONG, "account locked" },
 };
 
 static enum verdict judge_refusal(const struct ldap_bind_answer *answer, const char **out_reason)
 {
-	if (answer->policy_locked) {
+	if (answer->policy == LDAP_POLICY_LOCKED) {
 		*out_reason = "account locked";
 		return VERDICT_WRONG;
+	}
+	if (answer->policy == LDAP_POLICY_EXPIRED) { /* OpenLDAP, 389: after they found it right */
+		*out_reason = "password expired";
+		return VERDICT_MUST_CHANGE;
 	}
 	for (size_t i = 0; i < sizeof(directory_codes) / sizeof(directory_codes[0]); i++) {
 		if (strstr(answer->diagnostic, directory_codes[i].data) == NULL)
@@ -41,12 +45,30 @@ static enum verdict judge_refusal(const struct ldap_bind_answer *answer, const c
 	return VERDICT_WRONG;
 }
 
+static enum verdict judge_success(const struct ldap_bind_answer *answer, const char **out_reason)
+{
+	switch (answer->policy) {
+	case LDAP_POLICY_SILENT:
+		*out_reason = "";
+		return VERDICT_GRANTED;
+	case LDAP_POLICY_EXPIRED:
+		*out_reason = "password expired";
+		return VERDICT_MUST_CHANGE;
+	case LDAP_POLICY_MUST_CHANGE:
+		*out_reason = "password must be changed";
+		return VERDICT_MUST_CHANGE;
+	case LDAP_POLICY_LOCKED:
+	default:
+		*out_reason = "account locked";
+		return VERDICT_DISABLED;
+	}
+}
+
 enum verdict ldap_judge_bind(const struct ldap_bind_answer *answer, const char **out_reason)
 {
 	switch (answer->code) {
 	case LDAP_SUCCESS:
-		*out_reason = "";
-		return VERDICT_GRANTED;
+		return judge_success(answer, out_reason);
 	case LDAP_INVALID_CREDENTIALS:
 		return judge_refusal(answer, out_reason);
 	case LDAP_UNWILLING_TO_PERFORM: /* 389: inactivated, said before the password is looked at */

@@ -112,6 +112,13 @@ void ldap_guard_arm(struct ldap_guard *guard, uint64_t timeout_ms)
 	pthread_mutex_unlock(&watchdog->lock);
 }
 
+void ldap_guard_extend(struct ldap_guard *guard, uint64_t timeout_ms)
+{
+	pthread_mutex_lock(&guard->watchdog->lock);
+	guard->deadline_ms = clock_monotonic_ms() + timeout_ms;
+	pthread_mutex_unlock(&guard->watchdog->lock);
+}
+
 void ldap_guard_disarm(struct ldap_guard *guard)
 {
 	struct ldap_watchdog *watchdog = guard->watchdog;

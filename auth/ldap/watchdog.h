@@ -35,6 +35,8 @@ void ldap_watchdog_free(struct ldap_watchdog **watchdog);
 
 void ldap_guard_init(struct ldap_guard *guard, struct ldap_watchdog *watchdog);
 void ldap_guard_arm(struct ldap_guard *guard, uint64_t timeout_ms);
+/* An armed one: from now on. It stays as it is if its deadline has passed. */
+void ldap_guard_extend(struct ldap_guard *guard, uint64_t timeout_ms);
 void ldap_guard_disarm(struct ldap_guard *guard);
 /* Whether the deadline has passed since it was armed. */
 bool ldap_guard_fired(struct ldap_guard *guard);

@@ -1,31 +1,15 @@
 /*
- * Asking the directory. Each server has two connections a thread: one bound as
- * the searcher, which is kept, and one that users' passwords are tried on, so
- * that a search never runs with a user's rights.
+ * Which server a question goes to, for how long it is waited for, and what a failure says of the server. Each server
+ * has two connections a thread: one bound as the searcher, which is kept, and one that users' passwords are tried on,
+ * so that a search never runs with a user's rights.
  */
 #include "auth/ldap/worker.h"
 
 #include <stdlib.h>
-#include <string.h>
 
-#include "auth/ldap/entry.h"
-#include "auth/ldap/filter.h"
+#include "auth/ldap/diagnosis.h"
+#include "auth/ldap/question.h"
 #include "base/clock.h"
-#include "base/log.h"
-
-enum { SLOT_SEARCHER, SLOT_USER };
-
-struct links {
-	struct ldap_link searcher; /* open: bound as bind_dn */
-	struct ldap_link user;
-};
-
-struct ldap_worker {
-	struct ldap_shared *shared;
-	struct ldap_guard guard;
-	struct links *links;         /* one each server */
-	char fault[LDAP_FAULT_SIZE]; /* why the last attempt failed */
-};
 
 struct ldap_worker *ldap_worker_create(struct ldap_shared *shared)
 {
@@ -62,180 +46,171 @@ void ldap_worker_free(struct ldap_worker **worker)
 	*worker = NULL;
 }
 
-static enum verdict answer_request(struct ldap_request *request, enum verdict verdict, const char *reason)
+/* ---- which server */
+
+static bool is_unanswered(const struct ldap_worker *worker, enum verdict verdict)
 {
-	request->verdict = verdict;
-	request->reason = reason;
-	return verdict;
+	return verdict == VERDICT_UNAVAILABLE && worker->blame != BLAME_ENTRY;
 }
 
-static enum verdict give_up(struct ldap_worker *worker, struct ldap_request *request, const struct ldap_link *link,
-			    int code)
+/* Whether there are connections, and they are not too old to be trusted. */
+static bool may_keep_links(const struct links *links, struct ldap_server *server)
 {
-	ldap_link_describe(link, code, worker->fault);
-	return answer_request(request, VERDICT_UNAVAILABLE, "directory unavailable");
+	return (links->searcher.handle || links->user.handle) && links->epoch == ldap_server_epoch(server) &&
+	       clock_monotonic_ms() - links->used_ms <= LDAP_IDLE_MS;
 }
 
-/* A searcher's connection, bound. LDAP_SUCCESS, or why not is in worker->fault. */
-static int open_searcher(struct ldap_worker *worker, struct ldap_link *link, const char *uri)
+static bool has_other(const struct ldap_worker *worker, size_t index)
 {
-	const struct ldap_shared *shared = worker->shared;
-	struct ldap_bind_answer bound;
-	if (link->handle)
-		return LDAP_SUCCESS;
-	int code = ldap_link_open(link, shared->config, shared->tls, uri, &worker->guard, SLOT_SEARCHER);
-	if (code != LDAP_SUCCESS) {
-		ldap_link_describe(link, code, worker->fault);
-		return code;
-	}
-	ldap_link_bind(link, shared->config->bind_dn, secret_reveal(&shared->bind_password), worker->fault, &bound);
-	if (bound.code > 0)
-		snprintf(worker->fault, sizeof(worker->fault), "bind_dn is refused: %s", ldap_err2string(bound.code));
-	return bound.code;
+	for (size_t i = 0; i < worker->shared->server_count; i++)
+		if (i != index && !worker->links[i].given_up && ldap_server_uri(&worker->shared->servers[i]) &&
+		    ldap_server_health(&worker->shared->servers[i]) == LDAP_HEALTH_UP)
+			return true;
+	return false;
 }
 
-static enum verdict probe_server(struct ldap_worker *worker, struct links *links, struct ldap_request *request)
+/*
+ * How long to wait now. The first wait of a login is a short one if it is on an old connection, or for the first of
+ * several servers: a silent one then holds nobody up for long.
+ */
+static uint64_t choose_wait(struct ldap_worker *worker, size_t index, bool kept, bool is_probe)
 {
-	static char no_attributes[] = LDAP_NO_ATTRS;
-	char *attributes[] = { no_attributes, NULL };
-	LDAPMessage *result = NULL;
-	int code = ldap_link_search(&links->searcher, "", LDAP_SCOPE_BASE, "(objectClass=*)", attributes, &result);
-	ldap_msgfree(result);
-	if (code < 0 || code == LDAP_BUSY || code == LDAP_UNAVAILABLE)
-		return give_up(worker, request, &links->searcher, code);
-	return answer_request(request, VERDICT_GRANTED, "");
+	struct ldap_server *server = &worker->shared->servers[index];
+	uint64_t now_ms = clock_monotonic_ms();
+	uint64_t left_ms = worker->ends_ms > now_ms ? worker->ends_ms - now_ms : 0;
+	uint64_t timeout_ms = worker->shared->config->timeout;
+	worker->hasty = worker->waits == 0 && (kept || (!is_probe && has_other(worker, index)));
+	if (worker->hasty)
+		timeout_ms = ldap_server_patience_ms(server, timeout_ms);
+	return left_ms < timeout_ms ? left_ms : timeout_ms;
 }
 
-static int search_user(struct ldap_worker *worker, struct ldap_link *link, const char *name, LDAPMessage **out_result)
+static void note_lateness(struct ldap_worker *worker, struct ldap_server *server, const struct links *links, bool kept)
 {
-	const struct ldap_shared *shared = worker->shared;
-	struct buf filter BUF_AUTO;
-	buf_init(&filter, LDAP_FILTER_MAXIMUM);
-	if (ldap_filter_expand(shared->config->filter, span_of(name), &filter) != STATUS_OK ||
-	    buf_append_byte(&filter, '\0') != STATUS_OK)
-		return LDAP_FILTER_ERROR;
-	return ldap_link_search(link, shared->config->base, LDAP_SCOPE_SUBTREE, buf_span(&filter).data,
-				shared->attributes, out_result);
+	snprintf(worker->fault, sizeof(worker->fault), "no answer in time");
+	worker->blame = BLAME_SERVER;
+	worker->waits++;
+	if (worker->hasty)
+		ldap_server_suspect(server);
+	if (kept)
+		ldap_server_end_epoch(server, links->epoch);
 }
 
-/* A bind on the user's connection says whether the password is theirs. */
-static enum verdict try_password(struct ldap_worker *worker, struct links *links, const char *uri, const char *dn,
-				 struct ldap_request *request)
-{
-	const struct ldap_shared *shared = worker->shared;
-	struct ldap_bind_answer bound;
-	const char *reason = "";
-	if (links->user.handle == NULL) {
-		int code = ldap_link_open(&links->user, shared->config, shared->tls, uri, &worker->guard, SLOT_USER);
-		if (code != LDAP_SUCCESS)
-			return give_up(worker, request, &links->user, code);
-	}
-	ldap_link_bind(&links->user, dn, secret_reveal(&request->password), worker->fault, &bound);
-	enum verdict verdict = ldap_judge_bind(&bound, &reason);
-	if (verdict == VERDICT_GRANTED && request->identity.disabled)
-		return answer_request(request, VERDICT_DISABLED, "account disabled");
-	return answer_request(request, verdict, reason);
-}
-
-static enum verdict judge_entry(struct ldap_worker *worker, struct links *links, const char *uri, LDAPMessage *entry,
-				struct ldap_request *request)
-{
-	LDAP *handle = links->searcher.handle;
-	enum status status = ldap_entry_read(handle, entry, worker->shared->config, request->name, &request->identity);
-	if (status == STATUS_INVALID || status == STATUS_TOO_LARGE)
-		return answer_request(request, VERDICT_NONE, "no usable name in the directory");
-	if (status != STATUS_OK)
-		return give_up(worker, request, &links->searcher, LDAP_NO_MEMORY);
-	if (request->question == LDAP_LOOK_UP)
-		return request->identity.disabled ? answer_request(request, VERDICT_DISABLED, "account disabled")
-						  : answer_request(request, VERDICT_GRANTED, "");
-	if (request->user[0] && strcmp(request->user, request->identity.user) != 0) {
-		request->is_other = true;
-		return answer_request(request, VERDICT_NONE, "known by another name");
-	}
-	char *dn = ldap_get_dn(handle, entry);
-	enum verdict verdict = VERDICT_NONE;
-	if (dn == NULL || dn[0] == '\0')
-		answer_request(request, VERDICT_NONE, "an entry without a name");
-	else
-		verdict = try_password(worker, links, uri, dn, request);
-	ldap_memfree(dn);
-	return verdict;
-}
-
-static enum verdict find_user(struct ldap_worker *worker, struct links *links, const char *uri,
-			      struct ldap_request *request)
-{
-	LDAPMessage *result = NULL;
-	int code = search_user(worker, &links->searcher, request->name, &result);
-	if (code == LDAP_SIZELIMIT_EXCEEDED)
-		return answer_request(request, VERDICT_NONE, "several users of that name");
-	if (code != LDAP_SUCCESS)
-		return give_up(worker, request, &links->searcher, code);
-	int count = ldap_count_entries(links->searcher.handle, result);
-	enum verdict verdict = VERDICT_NONE;
-	if (count == 1)
-		verdict = judge_entry(worker, links, uri, ldap_first_entry(links->searcher.handle, result), request);
-	else
-		answer_request(request, VERDICT_NONE, count == 0 ? "unknown user" : "several users of that name");
-	ldap_msgfree(result);
-	return verdict;
-}
-
-static enum verdict ask_over_links(struct ldap_worker *worker, struct links *links, const char *uri,
-				   struct ldap_request *request)
-{
-	identity_free(&request->identity);
-	request->is_other = false;
-	if (open_searcher(worker, &links->searcher, uri) != LDAP_SUCCESS)
-		return answer_request(request, VERDICT_UNAVAILABLE, "directory unavailable");
-	if (request->question == LDAP_PROBE)
-		return probe_server(worker, links, request);
-	return find_user(worker, links, uri, request);
-}
-
-/* One server, within one time-out. The server may have closed a kept connection: then once more on a new one. */
-static enum verdict ask_server(struct ldap_worker *worker, size_t index, struct ldap_request *request)
+/* A short wait, or one on a connection that was kept, says little of the server: it may be asked again. */
+static void note_failure(struct ldap_worker *worker, size_t index, bool kept, bool late)
 {
 	struct links *links = &worker->links[index];
-	const char *uri = worker->shared->servers[index].uri;
-	ldap_guard_arm(&worker->guard, worker->shared->config->timeout);
-	bool kept = links->searcher.handle || links->user.handle;
-	enum verdict verdict = ask_over_links(worker, links, uri, request);
-	if (verdict == VERDICT_UNAVAILABLE) {
+	struct ldap_server *server = &worker->shared->servers[index];
+	close_links(links);
+	if (late)
+		note_lateness(worker, server, links, kept);
+	else if (worker->unconnected && ldap_server_health(server) == LDAP_HEALTH_UP)
+		ldap_diagnose(worker->shared->config, ldap_server_uri(server), &worker->guard, SLOT_SEARCHER,
+			      worker->fault);
+	links->given_up = !(late && (kept || worker->hasty));
+	ldap_step("no answer: %s", worker->fault);
+	if (worker->blame == BLAME_SERVER)
+		ldap_server_doubt(server, worker->fault);
+	else if (worker->blame == BLAME_QUESTION)
+		ldap_server_complain(server, worker->fault);
+}
+
+/* One server, within one time-out. It may have closed a kept connection, which shows at once: then on a new one. */
+static enum verdict ask_server(struct ldap_worker *worker, size_t index, struct ldap_request *request, bool fresh)
+{
+	struct links *links = &worker->links[index];
+	struct ldap_server *server = &worker->shared->servers[index];
+	bool kept = !fresh && may_keep_links(links, server);
+	ldap_guard_arm(&worker->guard, choose_wait(worker, index, kept, request->question == LDAP_PROBE));
+	if (!kept)
 		close_links(links);
-		if (kept && !ldap_guard_fired(&worker->guard))
-			verdict = ask_over_links(worker, links, uri, request);
+	links->epoch = ldap_server_epoch(server);
+	links->used_ms = clock_monotonic_ms();
+	worker->unconnected = false;
+	const char *uri = ldap_server_uri(server);
+	if (uri == NULL) { /* it has just left */
+		ldap_guard_disarm(&worker->guard);
+		worker->blame = BLAME_QUESTION;
+		return VERDICT_UNAVAILABLE;
 	}
-	if (verdict == VERDICT_UNAVAILABLE)
+	ldap_step("asks %s", uri);
+	enum verdict verdict = ldap_question_ask(worker, links, uri, request);
+	if (is_unanswered(worker, verdict) && kept && !ldap_guard_fired(&worker->guard)) {
 		close_links(links);
-	if (ldap_guard_fired(&worker->guard))
-		snprintf(worker->fault, sizeof(worker->fault), "no answer in time");
+		kept = false;
+		verdict = ldap_question_ask(worker, links, uri, request);
+	}
+	if (is_unanswered(worker, verdict))
+		note_failure(worker, index, kept, ldap_guard_fired(&worker->guard));
 	ldap_guard_disarm(&worker->guard);
 	return verdict;
 }
 
-static void note_state(struct ldap_worker *worker, struct ldap_server *server, bool down)
+static enum verdict ask_those(struct ldap_worker *worker, enum ldap_health health, struct ldap_request *request)
 {
-	atomic_store(&server->down_until_ms, down ? clock_monotonic_ms() + LDAP_DOWN_MS : 0);
-	if (atomic_exchange(&server->down, down) == down)
+	struct ldap_shared *shared = worker->shared;
+	enum verdict verdict = VERDICT_UNAVAILABLE;
+	for (size_t i = 0; i < shared->server_count && is_unanswered(worker, verdict); i++) {
+		struct ldap_server *server = &shared->servers[i];
+		if (ldap_server_uri(server) == NULL || worker->links[i].given_up || worker->waits >= LDAP_WAITS ||
+		    ldap_server_health(server) != health)
+			continue;
+		verdict = ask_server(worker, i, request, worker->waits > 0 || request->explains);
+		if (!is_unanswered(worker, verdict))
+			ldap_server_note_answer(server);
+	}
+	return verdict;
+}
+
+/* ---- questions */
+
+static void begin_question(struct ldap_worker *worker, struct ldap_request *request)
+{
+	worker->waits = 0;
+	worker->blame = BLAME_SERVER;
+	worker->ends_ms = clock_monotonic_ms() + LDAP_WAITS * worker->shared->config->timeout;
+	for (size_t i = 0; i < worker->shared->server_count; i++)
+		worker->links[i].given_up = false;
+	ldap_question_answer(request, VERDICT_UNAVAILABLE, "directory unavailable");
+}
+
+/* Servers that are not asked, and why. */
+static void step_through_servers(const struct ldap_shared *shared)
+{
+	for (size_t i = 0; i < shared->server_count; i++) {
+		enum ldap_health health = ldap_server_health(&shared->servers[i]);
+		const char *uri = ldap_server_uri(&shared->servers[i]);
+		if (uri && health != LDAP_HEALTH_UP)
+			ldap_step("%s is away, and asked %s", uri,
+				  health == LDAP_HEALTH_SILENT ? "by probes alone" : "if no other answers");
+	}
+}
+
+static void probe_server(struct ldap_worker *worker, struct ldap_request *request)
+{
+	struct ldap_server *server = &worker->shared->servers[request->server];
+	const struct links *links = &worker->links[request->server];
+	if (ldap_server_uri(server) == NULL)
 		return;
-	if (down)
-		log_warning("ldap %s: %s is away: %s", worker->shared->config->name, server->uri, worker->fault);
-	else
-		log_info("ldap %s: %s answers again", worker->shared->config->name, server->uri);
+	enum verdict verdict = ask_server(worker, request->server, request, false);
+	if (verdict == VERDICT_UNAVAILABLE && !links->given_up)
+		verdict = ask_server(worker, request->server, request, true);
+	if (verdict != VERDICT_UNAVAILABLE)
+		ldap_server_note_answered_probe(server);
+	else if (worker->blame == BLAME_SERVER)
+		ldap_server_note_failed_probe(server, worker->waits ? LDAP_HEALTH_SILENT : LDAP_HEALTH_DOUBTED,
+					      worker->fault);
 }
 
 void ldap_worker_ask(struct ldap_worker *worker, struct ldap_request *request)
 {
-	struct ldap_shared *shared = worker->shared;
-	enum verdict verdict = answer_request(request, VERDICT_UNAVAILABLE, "directory unavailable");
-	for (size_t i = 0; i < shared->server_count && verdict == VERDICT_UNAVAILABLE; i++) {
-		struct ldap_server *server = &shared->servers[i];
-		if (clock_monotonic_ms() < atomic_load(&server->down_until_ms))
-			continue;
-		verdict = ask_server(worker, i, request);
-		note_state(worker, server, verdict == VERDICT_UNAVAILABLE);
-	}
-	atomic_store(&shared->up, verdict != VERDICT_UNAVAILABLE);
+	ldap_steps_collect(request->explains ? &request->steps : NULL);
+	ldap_finder_refresh(&worker->shared->finder, request->question != LDAP_PROBE);
+	begin_question(worker, request);
+	if (request->explains)
+		step_through_servers(worker->shared);
+	if (request->question == LDAP_PROBE)
+		probe_server(worker, request);
+	else if (is_unanswered(worker, ask_those(worker, LDAP_HEALTH_UP, request)))
+		ask_those(worker, LDAP_HEALTH_DOUBTED, request);
 }

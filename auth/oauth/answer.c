@@ -4,6 +4,7 @@
 #include <jansson.h>
 #include <string.h>
 
+#include "base/json_text.h"
 #include "base/mask.h"
 
 #define LIFETIME_UNTOLD_S 300    /* RFC 6749, 5.1 only recommends to tell it */
@@ -82,7 +83,7 @@ static enum answer_result describe_refusal(long http_status, const json_t *objec
 
 static json_t *load_object(struct span body)
 {
-	return body.size ? json_loadb(body.data, body.size, JSON_REJECT_DUPLICATES, NULL) : NULL;
+	return body.size ? json_read(body) : NULL;
 }
 
 /* ---- tokens */

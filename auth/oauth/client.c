@@ -20,7 +20,9 @@ static void wipe_and_free(void *memory)
 
 void oauth_client_wipe_json(void)
 {
-	json_set_alloc_funcs(malloc, wipe_and_free);
+	json_malloc_t allocate = malloc;
+	json_get_alloc_funcs(&allocate, NULL); /* base/json_text.h's */
+	json_set_alloc_funcs(allocate, wipe_and_free);
 }
 
 static enum status take_secret(const struct role_context *role, const char *kind, const char *section,

@@ -1,7 +1,7 @@
 /* The installed-app flow: a page to open (RFC 8252), bound to us by PKCE (RFC 7636) and a state. Pure, chance aside. */
 #include "auth/oauth/consent.h"
 
-#include "auth/oauth/form.h"
+#include "auth/form.h"
 #include "base/base64.h"
 
 #define VERIFIER_ENTROPY 32 /* bytes: 64 letters, RFC 7636, 4.1 wants 43 to 128 */

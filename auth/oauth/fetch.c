@@ -7,10 +7,10 @@
 
 #include <stdio.h>
 
-#include "auth/oauth/form.h"
-#include "auth/oauth/https.h"
+#include "auth/form.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "net/https.h"
 
 #define FORM_MAXIMUM 65536 /* bytes */
 #define SECRETS_MAXIMUM 4
@@ -59,7 +59,7 @@ static enum status post_form(const struct request *request, const char *url, lon
 		.timeout_ms = request->client->config->timeout,
 	};
 	buf_init_sensitive(body, HTTPS_BODY_MAXIMUM);
-	return https_post(&https, out_status, body, out_reason);
+	return https_ask(&https, out_status, body, out_reason);
 }
 
 static void ask_token(const struct request *request, struct token_answer *out_answer)

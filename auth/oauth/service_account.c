@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/base64.h"
+#include "base/json_text.h"
 #include "base/sign.h"
 
 #define LIFETIME_S 3600 /* the longest that Google takes */
@@ -49,7 +50,7 @@ static const char *read_object(const json_t *object, struct service_account *acc
 enum status service_account_read(struct span json, struct service_account *out_account, const char **out_fault)
 {
 	struct service_account account = { 0 };
-	json_t *object = json_loadb(json.data, json.size, JSON_REJECT_DUPLICATES, NULL);
+	json_t *object = json_read(json);
 	const char *fault = read_object(object, &account);
 	json_decref(object);
 	if (fault) {

@@ -2,9 +2,9 @@
 #ifndef AUTH_OAUTH_SHARED_H
 #define AUTH_OAUTH_SHARED_H
 
-#include "auth/jobs.h"
 #include "auth/oauth/client.h"
 #include "door/messages.h"
+#include "net/jobs.h"
 
 struct tokens_handler {
 	/* The answer to a tokens_ask; its texts are valid during the call. */

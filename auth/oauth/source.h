@@ -8,8 +8,8 @@
 struct source;
 
 /*
- * `shared` and `client` live longer; `subject`, "" where the token is for no mailbox in particular, is copied. A `personal` one is
- * a sender's: it is fetched when it is asked for, and not renewed while nobody asks.
+ * `shared` and `client` live longer; `subject`, "" where the token is for no mailbox in particular, is copied. A
+ * `personal` one is a sender's: it is fetched when it is asked for, and not renewed while nobody asks.
  */
 MUST_USE enum status source_create(struct oauth_shared *shared, const struct oauth_client *client, const char *subject,
 				   bool personal, struct source **out_source);

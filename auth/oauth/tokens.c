@@ -7,10 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "auth/oauth/https.h"
 #include "auth/oauth/source.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "net/https.h"
 #include "smtp/address.h"
 
 #define THREADS_MAXIMUM 8      /* more endpoints than that share them */

@@ -2,8 +2,8 @@
 #include "auth/sasl/mechanism.h"
 
 static const struct sasl_mechanism *const mechanisms[] = {
-	&sasl_plain,
-	&sasl_login,
+	&sasl_plain,       &sasl_login,   &sasl_scram_sha_256, &sasl_scram_sha_256_plus,
+	&sasl_oauthbearer, &sasl_xoauth2, &sasl_external,      &sasl_oidc,
 };
 
 const struct sasl_mechanism *sasl_find(struct span name)
@@ -18,5 +18,7 @@ void sasl_state_wipe(struct sasl_state *state)
 {
 	secret_wipe(&state->name);
 	secret_wipe(&state->password);
+	secret_wipe(&state->authority);
+	scram_free(&state->scram);
 	state->step = 0;
 }

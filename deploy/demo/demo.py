@@ -60,8 +60,9 @@ def send_with_curl(subgate, password, mail):
 
 def send_with_swaks(subgate, password):
     say(f"swaks, STARTTLS, port {subgate.starttls}, AUTH LOGIN as {USER}:")
-    done = subprocess.run(["swaks", "--server", "127.0.0.1", "--port", str(subgate.starttls), "--tls", "--auth", "LOGIN",
-                           "--auth-user", USER, "--auth-password", password, "--from", USER, "--to", "carol@example.net",
+    done = subprocess.run(["swaks", "--server", "127.0.0.1", "--port", str(subgate.starttls), "--tls",
+                           "--auth", "LOGIN", "--auth-user", USER, "--auth-password", password,
+                           "--from", USER, "--to", "carol@example.net",
                            "--header", "Subject: The second mail", "--body", "Sent by swaks over STARTTLS.",
                            "--protect-prompt", "--auth-hide-password"], capture_output=True, text=True)
     for line in done.stdout.splitlines():
@@ -76,14 +77,17 @@ def show_upstream(upstream):
     for message in upstream.wait_for(2):
         say(f"-- from {message.mail_from} to {', '.join(message.rcpt_to)}")
         say(message.content.decode().replace("\r\n", "\n"))
-    say(f"The upstream saw {len(upstream.logins)} login, as {upstream.logins[0][1]}: Alice's password never reached it, "
-        "and she never sees the relay's.")
+    say(f"The upstream saw {len(upstream.logins)} login, as {upstream.logins[0][1]}: Alice's password never reached "
+        "it, and she never sees the relay's.")
 
 
 def show_audit(subgate):
-    step("The audit: every step of every message, linked by a keyed hash so that a change shows")
+    step("The audit: every step of every message, linked by hashes that are signed each second, so that a change shows")
     explanations = {
-        "session.open": "a client is about to log in", "session.close": "and gone", "auth.success": "a user proved who he is",
+        "audit.begin": "a process begins to write", "audit.checkpoint": "all up to here is signed, and the key erased",
+        "admin.command": "an administrator asked for something, and what came of it",
+        "session.open": "a client is about to log in", "session.close": "and gone",
+        "auth.success": "a user proved who they are",
         "message.leaving": "written before the final dot goes out", "message.sent": "the upstream accepted it",
     }
     subgate.wait_for_audit("session.close", 2)

@@ -3,13 +3,14 @@
 
 #include <string.h>
 
-#define NEED_NEEDED true
-#define NEED_OPTIONAL false
+#define NEED_NEEDED true, false
+#define NEED_OPTIONAL false, false
+#define NEED_RESERVED false, true
 #define WORD(name, type, value, need, text) \
 	{ #name, ARGUMENT_FORM_WORD, ARGUMENT_KIND_##type, NEED_##need, value, text },
 #define OPTION(name, type, value, need, text) \
 	{ #name, ARGUMENT_FORM_OPTION, ARGUMENT_KIND_##type, NEED_##need, value, text },
-#define ADDED(name, type) { #name, ARGUMENT_FORM_ADDED, ARGUMENT_KIND_##type, false, "", "" },
+#define ADDED(name, type) { #name, ARGUMENT_FORM_ADDED, ARGUMENT_KIND_##type, false, false, "", "" },
 
 /* The arguments of each command first: rows of different lengths. */
 #define ARGUMENTS(function, words, effect, text, line, rows) \
@@ -17,16 +18,18 @@
 #define SUPERVISOR_COMMAND ARGUMENTS
 #define AUTH_COMMAND ARGUMENTS
 #define RELAY_COMMAND ARGUMENTS
+#define ADMIN_COMMAND ARGUMENTS
+#define LOCAL_COMMAND ARGUMENTS
 #include "door/commands.def"
 
-#define EFFECT_SHOWS false
-#define EFFECT_CHANGES true
 #define ROW(kind, function, words, effect, text, line) \
-	{ words, kind, EFFECT_##effect, text, line, arguments_of_##function },
+	{ words, kind, COMMAND_EFFECT_##effect, text, line, arguments_of_##function },
 #define SUPERVISOR_COMMAND(function, words, effect, text, line, rows) \
 	ROW(ROLE_SUPERVISOR, function, words, effect, text, line)
 #define AUTH_COMMAND(function, words, effect, text, line, rows) ROW(ROLE_AUTH, function, words, effect, text, line)
 #define RELAY_COMMAND(function, words, effect, text, line, rows) ROW(ROLE_RELAY, function, words, effect, text, line)
+#define ADMIN_COMMAND(function, words, effect, text, line, rows) ROW(ROLE_ADMIN, function, words, effect, text, line)
+#define LOCAL_COMMAND(function, words, effect, text, line, rows) ROW(ROLE_KINDS, function, words, effect, text, line)
 const struct admin_command admin_commands[] = {
 #include "door/commands.def"
 	{ 0 },

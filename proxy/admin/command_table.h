@@ -21,24 +21,31 @@ enum argument_form {
 /* As door/commands.def explains them. */
 enum argument_kind {
 	ARGUMENT_KIND_TEXT,
+	ARGUMENT_KIND_TEXTS,
+	ARGUMENT_KIND_OWNER,
 	ARGUMENT_KIND_USER_OR_ADDRESS,
 	ARGUMENT_KIND_EXPIRY,
+	ARGUMENT_KIND_AGE,
 	ARGUMENT_KIND_NUMBER,
+	ARGUMENT_KIND_FLAG,
 };
+
+enum command_effect { COMMAND_EFFECT_SHOWS, COMMAND_EFFECT_TESTS, COMMAND_EFFECT_CHANGES };
 
 struct admin_argument {
 	const char *field; /* in the request; an option is "--" and this */
 	enum argument_form form;
 	enum argument_kind kind;
 	bool needed;
+	bool reserved;     /* not for somebody who asks about themselves */
 	const char *shown; /* what stands for the value in help texts */
 	const char *help;
 };
 
 struct admin_command {
-	const char *name; /* one word or two: "relay list" */
-	enum role_kind role;
-	bool changes; /* something in Subgate; the others only show it */
+	const char *name;    /* one word or two: "relay list" */
+	enum role_kind role; /* ROLE_KINDS: none, as subgatectl does it alone */
+	enum command_effect effect;
 	const char *help;
 	const char *example;
 	const struct admin_argument *arguments; /* ended by one without a field */

@@ -8,6 +8,7 @@
 
 #include "admin/command_table.h"
 #include "base/ascii.h"
+#include "base/json_text.h"
 
 /* Bytes of an argument: a long DN, or the address of a consent, fits. */
 #define TEXT_MAXIMUM 4096
@@ -41,6 +42,10 @@ static enum status check_argument(const struct admin_command *command, const cha
 	const struct admin_argument *argument = admin_command_find_argument(command, name);
 	if (!argument)
 		return refuse_request(out_reason, "%s takes no argument \"%.40s\"", command->name, name);
+	if (argument->kind == ARGUMENT_KIND_FLAG && !json_is_true(value))
+		return refuse_request(out_reason, "%s: %s is not true", command->name, name);
+	if (argument->kind == ARGUMENT_KIND_FLAG)
+		return STATUS_OK;
 	bool is_number = argument->kind == ARGUMENT_KIND_EXPIRY || argument->kind == ARGUMENT_KIND_NUMBER;
 	if (!is_number && !is_plain_text(value))
 		return refuse_request(out_reason, "%s: %s is not a text of 1 to %d bytes without control characters",
@@ -67,23 +72,25 @@ static enum status check_arguments(const struct admin_command *command, json_t *
 	return STATUS_OK;
 }
 
-static enum status check_request(json_t *request, enum role_kind *out_role, char out_reason[COMMAND_REASON_SIZE])
+static enum status check_request(json_t *request, const struct admin_command **out_command,
+				 char out_reason[COMMAND_REASON_SIZE])
 {
 	const char *name = json_string_value(json_object_get(request, "command"));
 	if (!json_is_object(request) || !name)
 		return refuse_request(out_reason, "not a request; expected a JSON object with a \"command\"");
 	const struct admin_command *command = admin_command_find(name);
-	if (!command)
+	if (!command || command->role == ROLE_KINDS)
 		return refuse_request(out_reason, "unknown command \"%.40s\"", name);
 	TRY(check_arguments(command, request, out_reason));
-	*out_role = command->role;
+	*out_command = command;
 	return STATUS_OK;
 }
 
-enum status admin_command_check(struct span line, enum role_kind *out_role, char out_reason[COMMAND_REASON_SIZE])
+enum status admin_command_check(struct span line, const struct admin_command **out_command,
+				char out_reason[COMMAND_REASON_SIZE])
 {
-	json_t *request = line.size ? json_loadb(line.data, line.size, JSON_REJECT_DUPLICATES, NULL) : NULL;
-	enum status status = check_request(request, out_role, out_reason);
+	json_t *request = line.size ? json_read(line) : NULL;
+	enum status status = check_request(request, out_command, out_reason);
 	json_decref(request);
 	return status;
 }

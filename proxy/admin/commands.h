@@ -6,8 +6,8 @@
 #ifndef ADMIN_COMMANDS_H
 #define ADMIN_COMMANDS_H
 
+#include "admin/command_table.h"
 #include "base/span.h"
-#include "role/role.h"
 
 /* Bytes of a request, its line end not counted. */
 #define COMMAND_LINE_MAXIMUM 65536
@@ -19,7 +19,7 @@
  * the command needs and none that it doesn't take, each of the right type and
  * without control bytes. STATUS_INVALID: out_reason says why (written only then).
  */
-MUST_USE enum status admin_command_check(struct span line, enum role_kind *out_role,
+MUST_USE enum status admin_command_check(struct span line, const struct admin_command **out_command,
 					 char out_reason[COMMAND_REASON_SIZE]);
 
 #endif

@@ -6,37 +6,43 @@
  */
 #include "admin/control_socket.h"
 
+#include <inttypes.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "admin/commands.h"
 #include "admin/places.h"
+#include "base/json_text.h"
+#include "base/log.h"
 #include "net/listener.h"
 #include "net/stream.h"
 
 /* Connections; administrators are few, and one request takes moments. */
 #define CLIENTS_MAXIMUM 64
-/* Of them, for one user: the rest is left to others, root above all. */
+/* Of them, for one administrator, or for all operators together: the rest is left to others, root above all. */
 #define CLIENTS_OF_A_USER 48
+#define OPERATORS (UINT64_MAX - 1) /* in the place of a user: no uid is that large */
 /* Until the next request is complete, even if its bytes trickle in. */
 #define IDLE_MS 10000
-/* For a role to answer: longer than any of its own waits. */
-#define ANSWER_MS 10000
+/* For a role to answer: the auth role waits for directories, and a test of an upstream takes its time. */
+#define ANSWER_MS 60000
 /* For the supervisor: a reload is answered after 12 s at most. */
 #define SUPERVISOR_MS 14000
-/* For the relay: a test of an upstream takes its time. */
-#define RELAY_MS 60000
 /* For the last answer to be read. */
 #define FINISH_MS 5000
 /* Bytes: the largest frame of a door, and an error. */
 #define OUTPUT_MAXIMUM (2U << 20)
+
+#define NO_PERMISSION SPAN("{\"ok\":false,\"error\":\"no permission: be root, or in a group of admin\"}\n")
+#define TOO_MANY SPAN("{\"ok\":false,\"error\":\"too many requests are under way; try again in a minute\"}\n")
 
 struct client {
 	struct place place; /* first, so that a place is its client */
 	struct control_socket *control;
 	struct client *next;
 	struct stream *stream;
+	struct caller caller;
 	uint64_t request;    /* under way, or 0 */
 	enum role_kind role; /* that it went to */
 	bool ended;          /* the peer sends nothing more */
@@ -44,6 +50,7 @@ struct client {
 
 struct control_socket {
 	struct loop *loop;
+	struct caller_groups groups;
 	int fd;                    /* the listening socket until it is opened; -1 after */
 	struct listener *listener; /* NULL until opened, and once draining */
 	const struct control_socket_handler *handler;
@@ -118,7 +125,7 @@ static enum status write_error(struct client *client, const char *reason)
 /* A role's answer as it came. Anything but a JSON object on one line would put the connection out of step. */
 static enum status write_answer(struct client *client, struct span json)
 {
-	json_t *reply = json_loadb(json.data, json.size, 0, NULL);
+	json_t *reply = json_read(json);
 	bool fits = json_is_object(reply) && !span_contains_byte(json, '\n');
 	json_decref(reply);
 	return fits ? write_line(client, json) : write_error(client, "the answer can't be read");
@@ -126,33 +133,38 @@ static enum status write_answer(struct client *client, struct span json)
 
 /* ---- requests */
 
-static enum status ask_role(struct client *client, enum role_kind role, struct span line)
+static enum status ask_role(struct client *client, const struct admin_command *command, struct span line)
 {
 	struct control_socket *control = client->control;
+	const enum role_kind role = command->role;
+	const struct admin_request request = { ++control->last_request, command, &client->caller, line };
 	char reason[COMMAND_REASON_SIZE];
-	uint64_t request = ++control->last_request;
-	if (control->handler->ask(control->context, role, request, line) != STATUS_OK) {
-		snprintf(reason, sizeof(reason), "%s is not running", role_kind_text(role));
+	enum status status = control->handler->ask(control->context, &request);
+	if (status != STATUS_OK) {
+		snprintf(reason, sizeof(reason), status == STATUS_UNAVAILABLE ? "%s is not running" : "%s",
+			 status == STATUS_UNAVAILABLE ? role_kind_text(role) : RECORDER_REFUSAL);
 		return write_error(client, reason);
 	}
-	client->request = request;
+	client->request = request.number;
 	client->role = role;
 	client->place.state = PLACE_BUSY;
-	stream_set_deadline(client->stream, role == ROLE_SUPERVISOR ? SUPERVISOR_MS
-					    : role == ROLE_RELAY    ? RELAY_MS
-								    : ANSWER_MS);
+	stream_set_deadline(client->stream, role == ROLE_SUPERVISOR ? SUPERVISOR_MS : ANSWER_MS);
 	return STATUS_OK;
 }
 
 static enum status handle_line(struct client *client, struct span line)
 {
 	char reason[COMMAND_REASON_SIZE];
-	enum role_kind role;
+	const struct admin_command *command;
 	stream_set_deadline(client->stream, IDLE_MS);
 	client->place.state = PLACE_SERVED;
-	if (admin_command_check(line, &role, reason) != STATUS_OK)
+	if (admin_command_check(line, &command, reason) != STATUS_OK)
 		return write_error(client, reason);
-	return ask_role(client, role, line);
+	if (command->effect == COMMAND_EFFECT_CHANGES && client->caller.right != CALLER_ADMIN) {
+		log_warning("%s by user %" PRIu64 " refused: an operator may not", command->name, client->caller.uid);
+		return write_error(client, "this needs a member of admin.group: operators may show and test only");
+	}
+	return ask_role(client, command, line);
 }
 
 /* Handles whole lines until one is under way. False: the client is gone. */
@@ -230,12 +242,9 @@ static void on_client_event(void *context, struct stream *stream, enum stream_ev
 	}
 }
 
-/* The user as the kernel knows them: one number, however many processes they run. */
-static uint64_t user_of(int fd)
+static uint64_t whose_share(const struct caller *caller)
 {
-	struct ucred peer;
-	socklen_t size = sizeof(peer);
-	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 ? peer.uid : UINT64_MAX;
+	return caller->right == CALLER_ADMIN ? caller->uid : OPERATORS;
 }
 
 /* False: all connections are busy, or all of this user's share. */
@@ -249,22 +258,24 @@ static bool make_room(struct control_socket *control, uint64_t user)
 	return true;
 }
 
-static void turn_away(int fd)
+static void turn_away(int fd, struct span text)
 {
-	static const char text[] =
-		"{\"ok\":false,\"error\":\"too many requests are under way; try again in a minute\"}\n";
-	(void)!send(fd, text, sizeof(text) - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+	(void)!send(fd, text.data, text.size, MSG_DONTWAIT | MSG_NOSIGNAL);
 	close(fd);
 }
 
 static void on_accepted(void *context, int fd, const struct endpoint *peer)
 {
 	struct control_socket *control = context;
-	uint64_t user = user_of(fd);
+	const struct caller caller = caller_identify(fd, &control->groups);
 	(void)peer;
-	struct client *client = make_room(control, user) ? calloc(1, sizeof(*client)) : NULL;
+	if (caller.right == CALLER_NOBODY) {
+		turn_away(fd, NO_PERMISSION);
+		return;
+	}
+	struct client *client = make_room(control, whose_share(&caller)) ? calloc(1, sizeof(*client)) : NULL;
 	if (!client) {
-		turn_away(fd);
+		turn_away(fd, TOO_MANY);
 		return;
 	}
 	struct stream_options options = { .input_maximum = COMMAND_LINE_MAXIMUM + 1,
@@ -276,16 +287,18 @@ static void on_accepted(void *context, int fd, const struct endpoint *peer)
 		return;
 	}
 	client->control = control;
+	client->caller = caller;
 	client->next = control->clients;
 	control->clients = client;
-	places_add(&control->places, &client->place, user);
+	places_add(&control->places, &client->place, whose_share(&caller));
 	stream_set_deadline(client->stream, IDLE_MS);
 }
 
 /* ---- public */
 
-enum status control_socket_create(struct loop *loop, int fd, const struct control_socket_handler *handler,
-				  void *context, struct control_socket **out_control)
+enum status control_socket_create(struct loop *loop, int fd, const struct caller_groups *groups,
+				  const struct control_socket_handler *handler, void *context,
+				  struct control_socket **out_control)
 {
 	struct control_socket *control = calloc(1, sizeof(*control));
 	if (!control) {
@@ -293,6 +306,7 @@ enum status control_socket_create(struct loop *loop, int fd, const struct contro
 		return STATUS_NO_MEMORY;
 	}
 	control->loop = loop;
+	control->groups = *groups;
 	control->handler = handler;
 	control->context = context;
 	control->fd = fd;
@@ -318,14 +332,27 @@ static void stop_accepting(struct control_socket *control)
 	listener_free(&control->listener);
 }
 
+/* NULL: nobody waits for it any more. */
+static struct client *find_client(const struct control_socket *control, uint64_t request)
+{
+	struct client *client = control->clients;
+	while (client && client->request != request)
+		client = client->next;
+	return client;
+}
+
 void control_socket_answer(struct control_socket *control, uint64_t request, struct span json)
 {
-	for (struct client *client = control->clients; client; client = client->next) {
-		if (client->request == request) {
-			settle_request(client, write_answer(client, json));
-			return;
-		}
-	}
+	struct client *client = find_client(control, request);
+	if (client)
+		settle_request(client, write_answer(client, json));
+}
+
+void control_socket_refuse(struct control_socket *control, uint64_t request, const char *error)
+{
+	struct client *client = find_client(control, request);
+	if (client)
+		settle_request(client, write_error(client, error));
 }
 
 void control_socket_role_lost(struct control_socket *control, enum role_kind role)

@@ -59,9 +59,23 @@ void ctl_write_reference(FILE *out);
  */
 MUST_USE enum status ctl_exchange(const char *path, json_t *request, FILE *errors, json_t **out_reply);
 
+/* The same, with all pages of a list's answer as one; the request loses its place in the list. */
+MUST_USE enum status ctl_exchange_pages(const char *path, json_t *request, FILE *errors, json_t **out_reply);
+
+/*
+ * A command that needs no daemon, or only asks one where the files are; the answer is as a daemon's, or null where all
+ * is written already. STATUS_UNAVAILABLE as above.
+ */
+MUST_USE enum status ctl_run_local(const struct ctl_call *call, FILE *errors, json_t **out_reply);
+
 /* The dialog in an answer, if there is one: it helps with refusals, too. */
 void ctl_print_dialog(json_t *reply, FILE *out);
 /* The answer, for people to read. Control bytes in it become '?', as they might steer the terminal. */
 void ctl_print(const char *command, json_t *reply, FILE *out);
+
+/* The answer to quota show and its like. */
+void ctl_quota_print(const json_t *reply, FILE *out, void (*print_table)(json_t *rows, FILE *out));
+/* Brings the users in an answer into the order of their use, each once; one without a list stays as it is. */
+void ctl_quota_sort(json_t *reply);
 
 #endif

@@ -13,6 +13,7 @@
 
 #include "admin/ctl.h"
 #include "base/buf.h"
+#include "base/json_text.h"
 
 /* Longer than the daemon waits: for its supervisor, for its other roles. */
 #define SUPERVISOR_WAIT_SECONDS 15
@@ -78,7 +79,8 @@ static enum status send_line(int fd, json_t *request)
 		sent += (size_t)n;
 	}
 	free(text);
-	return sent == size ? STATUS_OK : STATUS_SYSTEM;
+	/* Whoever was turned away at the door finds the reason there. */
+	return sent == size || errno == EPIPE ? STATUS_OK : STATUS_SYSTEM;
 }
 
 static enum status read_some(int fd, struct buf *answer)
@@ -104,7 +106,7 @@ static enum status read_line(int fd, json_t **out_reply)
 	while (!span_contains_byte(buf_span(&answer), '\n'))
 		TRY(read_some(fd, &answer));
 	struct span line = buf_span(&answer);
-	json_t *reply = json_loadb(line.data, span_find_byte(line, '\n'), 0, NULL);
+	json_t *reply = json_read(span_slice(line, 0, span_find_byte(line, '\n')));
 	if (!json_is_object(reply)) {
 		json_decref(reply);
 		errno = EPROTO;

@@ -12,7 +12,7 @@ static const char completion_head[] =
 	"_subgatectl()\n"
 	"{\n"
 	"\tlocal current=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}\n"
-	"\tlocal at word name= options= offers=\n"
+	"\tlocal at word name= options= flags= offers=\n"
 	"\tCOMPREPLY=()\n"
 	"\tif [[ $before == -s ]]; then\n"
 	"\t\tcompopt -o filenames 2>/dev/null\n"
@@ -35,11 +35,11 @@ static const char completion_middle[] = "\t\t\t*) break ;;\n"
 					"\tdone\n"
 					"\tcase $name in\n";
 
-/* Each option is offered once. What stands for an option's value is not known here. */
+/* Each option is offered once. Flags have no value; what stands for an option's value is not known here. */
 static const char completion_tail[] =
 	"\tesac\n"
 	"\t[[ \" $options \" == *\" $before \"* ]] && return\n"
-	"\tfor word in $options; do\n"
+	"\tfor word in $options $flags; do\n"
 	"\t\t[[ \" ${COMP_WORDS[*]:0:COMP_CWORD} \" == *\" $word \"* ]] || offers+=\" $word\"\n"
 	"\tdone\n"
 	"\t[[ $current == -* ]] && offers+=\" -s --json --help\"\n"
@@ -92,19 +92,33 @@ static void write_second_words(const struct admin_command *group, FILE *out)
 	fputs("\" ;;\n", out);
 }
 
-static void write_options(const struct admin_command *command, FILE *out)
+/* `variable="--a --b"`; nothing where the command has none of them. */
+static void write_option_list(const struct admin_command *command, bool flags, const char *variable, FILE *out)
 {
 	bool any = false;
 	for (const struct admin_argument *argument = command->arguments; argument->field; argument++) {
-		if (argument->form != ARGUMENT_FORM_OPTION)
+		if (argument->form != ARGUMENT_FORM_OPTION || (argument->kind == ARGUMENT_KIND_FLAG) != flags)
 			continue;
 		if (!any)
-			fprintf(out, "\t\"%s\") options=\"", command->name);
+			fprintf(out, " %s=\"", variable);
 		fprintf(out, "%s--%s", any ? " " : "", argument->field);
 		any = true;
 	}
 	if (any)
-		fputs("\" ;;\n", out);
+		fputs("\"", out);
+}
+
+static void write_options(const struct admin_command *command, FILE *out)
+{
+	bool any = false;
+	for (const struct admin_argument *argument = command->arguments; argument->field; argument++)
+		any = any || argument->form == ARGUMENT_FORM_OPTION;
+	if (!any)
+		return;
+	fprintf(out, "\t\"%s\")", command->name);
+	write_option_list(command, false, "options", out);
+	write_option_list(command, true, "flags", out);
+	fputs(" ;;\n", out);
 }
 
 void ctl_write_completion(FILE *out)
@@ -129,10 +143,11 @@ static const char introduction[] =
 	"What `subgatectl` can ask of a running Subgate. This page is made from `proxy/door/commands.def`;\n"
 	"`subgatectl COMMAND --help` says the same.\n"
 	"\n"
-	"All of them go through the control socket (`admin.socket`), and whoever may connect to it may use them all: "
-	"root,\n"
-	"whoever started Subgate, and members of the group that `admin.group` names. None can be reached by HTTP, "
-	"where\n"
+	"All of them go through the control socket (`admin.socket`): for root, whoever started Subgate, and members of "
+	"the\n"
+	"group that `admin.group` names; those that change nothing for members of `admin.operator_group`, too. What "
+	"changes\n"
+	"or tests something is in the audit before it is done (`admin.command`). None can be reached by HTTP, where\n"
 	"guests read metrics and health alone. With `--json` the answer is one JSON object. The exit status is 0: "
 	"done,\n"
 	"1: refused, 2: wrong usage, 3: no daemon answers.\n"
@@ -153,7 +168,7 @@ static void write_row(const struct admin_command *command, FILE *out)
 	ctl_write_synopsis(command, out);
 	fputs("` | ", out);
 	write_cell(command->help, out);
-	fprintf(out, " | %s |\n", command->changes ? "yes" : "no");
+	fprintf(out, " | %s |\n", command->effect == COMMAND_EFFECT_CHANGES ? "yes" : "no");
 }
 
 static void write_details(const struct admin_command *command, FILE *out)

@@ -4,7 +4,7 @@
 void ctl_write_argument(const struct admin_argument *argument, FILE *out)
 {
 	const char *flag = argument->form == ARGUMENT_FORM_OPTION ? argument->field : "";
-	fprintf(out, "%s%s%s%s", *flag ? "--" : "", flag, *flag ? " " : "", argument->shown);
+	fprintf(out, "%s%s%s%s", *flag ? "--" : "", flag, *flag && *argument->shown ? " " : "", argument->shown);
 }
 
 void ctl_write_synopsis(const struct admin_command *command, FILE *out)

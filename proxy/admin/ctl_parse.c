@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "admin/ctl.h"
+#include "base/clock.h"
 #include "base/span.h"
 #include "config/values.h"
 
@@ -173,21 +174,66 @@ static enum status put_text(const struct words *words, json_t *request, const ch
 	return STATUS_OK;
 }
 
-static enum status put_expiry(const struct words *words, json_t *request, const char *field, const char *text,
-			      uint64_t now_s)
+/* One more of a list. */
+static enum status add_text(const struct words *words, json_t *request, const char *field, const char *text)
+{
+	if (json_object_get(request, field) == NULL && json_object_set_new(request, field, json_array()) != 0)
+		return STATUS_NO_MEMORY;
+	if (json_array_append_new(json_object_get(request, field), json_string(text)) != 0)
+		return complain_of_usage(words, "%s is not UTF-8 text", field);
+	return STATUS_OK;
+}
+
+static enum status put_time(const struct words *words, json_t *request, const char *field, enum argument_kind kind,
+			    const char *text, uint64_t now_s)
 {
 	uint64_t ms;
 	if (value_parse_duration(span_of(text), &ms) != STATUS_OK || ms < 1000 || ms / 1000 > INT64_MAX / 2)
 		return complain_of_usage(words, "\"%s\" is not a duration such as 90d or 12h", text);
-	json_object_set_new(request, field, json_integer((json_int_t)(now_s + ms / 1000)));
+	uint64_t at =
+		kind == ARGUMENT_KIND_EXPIRY ? now_s + ms / 1000 : now_s - (ms / 1000 < now_s ? ms / 1000 : now_s);
+	json_object_set_new(request, field, json_integer((json_int_t)at));
 	return STATUS_OK;
+}
+
+/* "2026-11-23", or with a time. False: it is neither. */
+static bool read_date(const char *text, uint64_t *out_at_s)
+{
+	char whole[CLOCK_TEXT_SIZE];
+	snprintf(whole, sizeof(whole), strlen(text) == 10 ? "%.30sT00:00:00Z" : "%.31s", text);
+	return clock_read_seconds(span_of(whole), out_at_s) == STATUS_OK;
+}
+
+static enum status put_age_or_date(const struct words *words, json_t *request, const struct admin_argument *argument,
+				   const char *text, uint64_t now_s)
+{
+	uint64_t at;
+	if (!read_date(text, &at))
+		return put_time(words, request, argument->field, argument->kind, text, now_s);
+	if (argument->kind == ARGUMENT_KIND_EXPIRY && at <= now_s)
+		return complain_of_usage(words, "%s is over", text);
+	return json_object_set_new(request, argument->field, json_integer((json_int_t)at)) == 0 ? STATUS_OK
+												: STATUS_NO_MEMORY;
+}
+
+static enum status put_number(const struct words *words, json_t *request, const char *field, const char *text)
+{
+	uint64_t number;
+	if (span_to_u64(span_of(text), &number) != STATUS_OK || number > INT64_MAX)
+		return complain_of_usage(words, "\"%s\" is no number", text);
+	return json_object_set_new(request, field, json_integer((json_int_t)number)) == 0 ? STATUS_OK
+											  : STATUS_NO_MEMORY;
 }
 
 static enum status put_argument(const struct words *words, const struct admin_argument *argument, const char *text,
 				uint64_t now_s, json_t *request)
 {
-	if (argument->kind == ARGUMENT_KIND_EXPIRY)
-		return put_expiry(words, request, argument->field, text, now_s);
+	if (argument->kind == ARGUMENT_KIND_AGE || argument->kind == ARGUMENT_KIND_EXPIRY)
+		return put_age_or_date(words, request, argument, text, now_s);
+	if (argument->kind == ARGUMENT_KIND_TEXTS)
+		return add_text(words, request, argument->field, text);
+	if (argument->kind == ARGUMENT_KIND_NUMBER)
+		return put_number(words, request, argument->field, text);
 	if (argument->kind == ARGUMENT_KIND_USER_OR_ADDRESS && is_address(text))
 		return put_text(words, request, "address", text);
 	return put_text(words, request, argument->field, text);
@@ -200,17 +246,21 @@ static enum status read_option(struct words *words, uint64_t now_s, json_t *requ
 		strncmp(flag, "--", 2) == 0 ? admin_command_find_argument(words->command, flag + 2) : NULL;
 	if (option == NULL || option->form != ARGUMENT_FORM_OPTION)
 		return complain_of_usage(words, "unknown option %s", flag);
-	if (words->left == 0)
-		return complain_of_usage(words, "a value must follow %s", flag);
 	if (json_object_get(request, option->field))
 		return complain_of_usage(words, "%s is given twice", flag);
+	if (option->kind == ARGUMENT_KIND_FLAG)
+		return json_object_set_new(request, option->field, json_true()) == 0 ? STATUS_OK : STATUS_NO_MEMORY;
+	if (words->left == 0)
+		return complain_of_usage(words, "a value must follow %s", flag);
 	return put_argument(words, option, take_word(words), now_s, request);
 }
 
 static enum status read_word(struct words *words, unsigned number, uint64_t now_s, json_t *request)
 {
 	for (const struct admin_argument *argument = words->command->arguments; argument->field; argument++) {
-		if (argument->form == ARGUMENT_FORM_WORD && number-- == 0)
+		if (argument->form != ARGUMENT_FORM_WORD)
+			continue;
+		if (argument->kind == ARGUMENT_KIND_TEXTS || number-- == 0)
 			return put_argument(words, argument, take_word(words), now_s, request);
 	}
 	return complain_of_usage(words, "unexpected word \"%s\"", *words->at);

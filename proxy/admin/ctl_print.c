@@ -6,24 +6,25 @@
 #include <string.h>
 
 #include "admin/ctl.h"
+#include "admin/ctl_audit.h"
 #include "base/clock.h"
 #include "base/span.h"
 #include "base/text.h"
-#include "config/values.h"
 
 /* Bytes, the NUL included; longer ones are cut. */
 #define CELL_SIZE 256
 #define COLUMNS_MAXIMUM 14
 /* Letters between two dashes. */
 #define PASSWORD_GROUP 5
+/* Rows of each list of a report; --json has all. */
+#define REPORT_ROWS 20
 
 /* ---- cells */
 
 static bool is_time(const char *key)
 {
-	static const char *const times[] = {
-		"created", "expires", "last_used", "since", "started", "resets_at", "until"
-	};
+	static const char *const times[] = { "checked", "created", "expires",   "last_used",
+					     "since",   "started", "resets_at", "until" };
 	for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
 		if (strcmp(key, times[i]) == 0)
 			return true;
@@ -61,13 +62,9 @@ static void format_cell(const char *key, const json_t *value, char out_cell[CELL
 	text_blank_controls(out_cell, strlen(out_cell));
 }
 
-/* In columns on the screen: UTF-8's continuation bytes take none. */
 static int measure_text(const char *text)
 {
-	int width = 0;
-	for (; *text; text++)
-		width += ((unsigned char)*text & 0xc0) != 0x80;
-	return width;
+	return (int)text_width(span_of(text));
 }
 
 static void write_padded(FILE *out, const char *text, int width, bool last)
@@ -178,36 +175,37 @@ static void print_created(json_t *reply, FILE *out)
 	fprintf(out, "\nIt is shown this once. Dashes, spaces and case do not matter when it is typed.\n");
 }
 
-static void print_use(json_t *reply, const char *what, const char *used_key, const char *limit_key, bool is_size,
-		      FILE *out)
+static void print_created_token(json_t *reply, FILE *out)
 {
-	char used[CELL_SIZE], limit[CELL_SIZE];
-	json_int_t maximum = json_integer_value(json_object_get(reply, limit_key));
-	json_int_t count = json_integer_value(json_object_get(reply, used_key));
-	if (!json_object_get(reply, used_key))
-		return;
-	if (is_size && maximum > 0)
-		value_format_size((uint64_t)maximum, limit);
-	else
-		text_of(reply, limit_key, limit);
-	if (is_size && count >= 1 << 20)
-		snprintf(used, sizeof(used), "%.1fM", (double)count / (1 << 20));
-	else
-		text_of(reply, used_key, used);
-	if (maximum > 0)
-		fprintf(out, "%-12s%s of %s\n", what, used, limit);
-	else
-		fprintf(out, "%-12s%s, no limit\n", what, used);
+	char label[CELL_SIZE], role[CELL_SIZE], id[CELL_SIZE];
+	const char *token = json_string_value(json_object_get(reply, "token"));
+	fprintf(out, "API token %s for %s (%s):\n\n    %s\n\nIt is shown this once.\n", text_of(reply, "id", id),
+		text_of(reply, "label", label), text_of(reply, "role", role), token ? token : "");
 }
 
-static void print_quota(json_t *reply, FILE *out)
+static void print_further(json_t *rows, FILE *out)
 {
-	char text[CELL_SIZE];
-	fprintf(out, "%-12s%s\n", "user", text_of(reply, "user", text));
-	print_use(reply, "messages", "used", "limit", false, out);
-	print_use(reply, "recipients", "recipients_used", "recipients_limit", false, out);
-	print_use(reply, "bytes", "bytes_used", "bytes_limit", true, out);
-	fprintf(out, "%-12s%s\n", "resets at", text_of(reply, "resets_at", text));
+	if (json_array_size(rows) == 0)
+		return;
+	fputc('\n', out);
+	print_table(rows, out);
+}
+
+static json_int_t number_of(const json_t *reply, const char *key)
+{
+	return json_integer_value(json_object_get(reply, key));
+}
+
+static void print_traffic(const json_t *traffic, FILE *out)
+{
+	if (traffic == NULL)
+		return;
+	fprintf(out,
+		"\nMessages in the last %lld s: %lld handed over, %lld refused by a relay, %lld failed, %lld unknown;"
+		" %lld refusals of our own\nSessions: %lld logged in, %lld before that\n",
+		number_of(traffic, "seconds"), number_of(traffic, "ok"), number_of(traffic, "refused"),
+		number_of(traffic, "failed"), number_of(traffic, "unknown"), number_of(traffic, "turned_away"),
+		number_of(traffic, "sessions_authenticated"), number_of(traffic, "sessions_open"));
 }
 
 static void print_status(json_t *reply, FILE *out)
@@ -216,6 +214,67 @@ static void print_status(json_t *reply, FILE *out)
 	fprintf(out, "subgate %s on %s, since %s\n\n", text_of(reply, "version", version), text_of(reply, "node", node),
 		text_of(reply, "started", started));
 	print_table(json_object_get(reply, "processes"), out);
+	print_further(json_object_get(reply, "services"), out);
+	print_further(json_object_get(reply, "certificates"), out);
+	print_traffic(json_object_get(reply, "traffic"), out);
+}
+
+/* Each value a line, then each list a table under its name. */
+static void print_user(json_t *reply, FILE *out)
+{
+	const char *key;
+	json_t *value;
+	json_object_foreach(reply, key, value)
+	{
+		char cell[CELL_SIZE];
+		format_cell(key, value, cell);
+		if (!json_is_array(value) && strcmp(key, "ok") != 0)
+			fprintf(out, "%-18s%s\n", key, cell);
+	}
+	json_object_foreach(reply, key, value)
+	{
+		if (!json_is_array(value))
+			continue;
+		fprintf(out, "\n%s:%s\n", key, json_array_size(value) ? "" : " none");
+		if (json_array_size(value))
+			print_table(value, out);
+	}
+}
+
+/* The first rows of a list, which are the most important. */
+static void print_report_list(json_t *reply, const char *key, const char *title, FILE *out)
+{
+	size_t index;
+	json_t *row, *shown = json_array();
+	json_t *rows = json_object_get(reply, key);
+	json_array_foreach(rows, index, row)
+	{
+		if (index < REPORT_ROWS)
+			json_array_append(shown, row);
+	}
+	fprintf(out, "\n%s\n\n", title);
+	if (json_array_size(rows) == 0)
+		fputs("none\n", out);
+	else
+		print_table(shown, out);
+	if (json_array_size(rows) > REPORT_ROWS)
+		fprintf(out, "and %zu more: --json shows them\n", json_array_size(rows) - REPORT_ROWS);
+	json_decref(shown);
+}
+
+static void print_report(json_t *reply, FILE *out)
+{
+	char from[CELL_SIZE];
+	fprintf(out, "Since %s\n", text_of(reply, "from", from));
+	print_report_list(reply, "users", "Who sent most", out);
+	print_report_list(reply, "refusals", "What was refused, and why", out);
+	print_report_list(reply, "relays", "Relays", out);
+	print_report_list(reply, "new_addresses", "Addresses that users had not come from in the four weeks before",
+			  out);
+	if (json_is_true(json_object_get(reply, "truncated")))
+		fputs("\nThere was more than can be counted.\n", out);
+	if (json_is_true(json_object_get(reply, "incomplete")))
+		fputs("\nNot all of the audit could be read.\n", out);
 }
 
 static void print_any(json_t *reply, FILE *out)
@@ -226,8 +285,8 @@ static void print_any(json_t *reply, FILE *out)
 	json_object_foreach(reply, key, value)
 	{
 		char cell[CELL_SIZE];
-		if (strcmp(key, "ok") == 0 || json_is_false(value))
-			continue;
+		if (strcmp(key, "ok") == 0 || json_is_false(value) || json_is_object(value))
+			continue; /* objects are for programs */
 		empty = false;
 		format_cell(key, value, cell);
 		if (!json_is_array(value))
@@ -258,12 +317,20 @@ void ctl_print(const char *command, json_t *reply, FILE *out)
 {
 	if (strcmp(command, "app-password create") == 0)
 		print_created(reply, out);
-	else if (strcmp(command, "quota show") == 0 || strcmp(command, "quota reset") == 0)
-		print_quota(reply, out);
+	else if (strcmp(command, "api-token create") == 0)
+		print_created_token(reply, out);
+	else if (strncmp(command, "quota ", 6) == 0)
+		ctl_quota_print(reply, out, print_table);
+	else if (strcmp(command, "user show") == 0)
+		print_user(reply, out);
 	else if (strcmp(command, "relay test") == 0)
 		fprintf(out, "the relay works\n");
 	else if (strcmp(command, "status") == 0)
 		print_status(reply, out);
+	else if (strcmp(command, "audit show") == 0)
+		ctl_audit_print_message(reply, out);
+	else if (strcmp(command, "audit report") == 0)
+		print_report(reply, out);
 	else
 		print_any(reply, out);
 }

@@ -9,9 +9,23 @@
 
 #include "admin/ctl.h"
 #include "admin/ctl_authorize.h"
+#include "setup/client_settings.h"
+
+static enum ctl_exit print_settings(const json_t *reply)
+{
+	const char *fault = NULL;
+	enum status status = client_settings_write(reply, stdout, &fault);
+	if (status != STATUS_OK)
+		fprintf(stderr, "subgatectl: %s\n", fault ? fault : status_text(status));
+	return status == STATUS_OK ? CTL_DONE : CTL_REFUSED;
+}
 
 static enum ctl_exit print_reply(const struct ctl_call *call, json_t *reply)
 {
+	if (json_is_null(reply))
+		return CTL_DONE;
+	if (strcmp(call->topic->name, "quota show") == 0)
+		ctl_quota_sort(reply);
 	bool done = json_is_true(json_object_get(reply, "ok"));
 	const char *error = json_string_value(json_object_get(reply, "error"));
 	if (call->json) {
@@ -19,6 +33,8 @@ static enum ctl_exit print_reply(const struct ctl_call *call, json_t *reply)
 		fputc('\n', stdout);
 		return done ? CTL_DONE : CTL_REFUSED;
 	}
+	if (done && strcmp(call->topic->name, "client-settings") == 0)
+		return print_settings(reply);
 	ctl_print_dialog(reply, stdout);
 	if (done) {
 		ctl_print(call->topic->name, reply, stdout);
@@ -58,7 +74,10 @@ static enum ctl_exit ask_daemon(const struct ctl_call *call)
 	json_t *reply;
 	if (is_authorizing(call) && ctl_begin_consent(call->request, stderr) != STATUS_OK)
 		return CTL_REFUSED;
-	if (ctl_exchange(call->socket, call->request, stderr, &reply) != STATUS_OK)
+	bool is_local = call->topic->role == ROLE_KINDS;
+	enum status asked = is_local ? ctl_run_local(call, stderr, &reply)
+				     : ctl_exchange_pages(call->socket, call->request, stderr, &reply);
+	if (asked != STATUS_OK)
 		return CTL_NO_DAEMON;
 	if (is_authorizing(call) && ctl_is_consent(reply)) {
 		json_t *last = NULL;

@@ -65,15 +65,40 @@ static enum status end_torn_line(const struct audit_file *file, uint64_t size)
 static enum status begin_line(struct audit_file *file)
 {
 	struct stat about;
-	if (fstat(file->fd, &about) != 0)
-		return STATUS_SYSTEM;
-	if (!S_ISREG(about.st_mode))
+	if (!file->is_regular)
 		return STATUS_OK;
 	TRY(take_lock(file));
 	/* Now that nobody else writes: its size may have changed while we waited. */
 	if (fstat(file->fd, &about) != 0)
 		return STATUS_SYSTEM;
-	return end_torn_line(file, (uint64_t)about.st_size);
+	TRY(end_torn_line(file, (uint64_t)about.st_size));
+	if (file->began == AUDIT_FILE_UNTOUCHED)
+		file->began = (uint64_t)about.st_size;
+	return STATUS_OK;
+}
+
+void audit_file_begin(struct audit_file *file, int fd)
+{
+	struct stat about = { 0 };
+	bool is_known = fstat(fd, &about) == 0;
+	*file = (struct audit_file){
+		.fd = fd,
+		.is_regular = !is_known || S_ISREG(about.st_mode),
+		.had_name = is_known && about.st_nlink > 0,
+		.began = AUDIT_FILE_UNTOUCHED,
+	};
+}
+
+bool audit_file_is_deleted(const struct audit_file *file)
+{
+	struct stat about;
+	return file->had_name && fstat(file->fd, &about) == 0 && about.st_nlink == 0;
+}
+
+uint64_t audit_file_size(const struct audit_file *file)
+{
+	struct stat about;
+	return fstat(file->fd, &about) == 0 ? (uint64_t)about.st_size : 0;
 }
 
 ssize_t audit_file_write(struct audit_file *file, struct span text)
@@ -91,11 +116,13 @@ ssize_t audit_file_write(struct audit_file *file, struct span text)
 	return put;
 }
 
-void audit_file_rest(struct audit_file *file)
+bool audit_file_rest(struct audit_file *file)
 {
 	struct stat about;
-	file->end = !file->is_within_line && fstat(file->fd, &about) == 0 ? (uint64_t)about.st_size : 0;
+	bool is_known = fstat(file->fd, &about) == 0;
+	file->end = is_known && !file->is_within_line ? (uint64_t)about.st_size : 0;
 	file->is_within_line = false;
 	if (file->is_locked)
 		drop_lock(file);
+	return !(is_known && file->had_name && about.st_nlink == 0);
 }

@@ -12,37 +12,44 @@
 #include <unistd.h>
 
 #include "audit/audit_private.h"
+#include "base/clock.h"
+#include "base/number.h"
 
+#define PLACE_VERSION 1
 #define PLACES_MAXIMUM \
 	65536 /* more than a node has processes; without a bound, a file system without locks would hang us */
 
-/* As it is in the file. Zeroed: free. */
-struct place {
-	char chain_id[AUDIT_CHAIN_ID_SIZE];
-	uint64_t offset; /* where a search begins */
-	uint64_t inode;  /* of the audit file; if that has another one now, it was rotated */
-};
+_Static_assert(sizeof(struct audit_place) == 40, "places are read that former versions wrote");
 
 struct leaving {
 	char message[AUDIT_MESSAGE_SIZE];
-	uint64_t offset;
-	struct leaving *next; /* older first, so that the first one's offset is the least */
+	uint64_t inode, offset;
+	uint32_t since_s;
+	struct leaving *next; /* older first, so that a search begins at the first one */
 };
 
 struct audit_journal {
 	int fd;
 	int mine; /* index of the place that this process holds */
-	struct place place;
+	char chain_id[AUDIT_CHAIN_ID_SIZE];
+	uint64_t inode; /* of the file that records go to */
+	int *unburied;  /* indices of dead processes' places, which we hold */
+	size_t unburied_count;
 	struct leaving *first, **last;
 };
+
+static uint32_t now_s(void)
+{
+	return (uint32_t)(clock_wall_us() / 1000000);
+}
 
 static bool lock_place(int fd, int index)
 {
 	struct flock lock = {
 		.l_type = F_WRLCK,
 		.l_whence = SEEK_SET,
-		.l_start = (off_t)index * (off_t)sizeof(struct place),
-		.l_len = sizeof(struct place),
+		.l_start = (off_t)index * (off_t)sizeof(struct audit_place),
+		.l_len = sizeof(struct audit_place),
 	};
 	return fcntl(fd, F_SETLK, &lock) == 0;
 }
@@ -52,58 +59,71 @@ static void unlock_place(int fd, int index)
 	struct flock lock = {
 		.l_type = F_UNLCK,
 		.l_whence = SEEK_SET,
-		.l_start = (off_t)index * (off_t)sizeof(struct place),
-		.l_len = sizeof(struct place),
+		.l_start = (off_t)index * (off_t)sizeof(struct audit_place),
+		.l_len = sizeof(struct audit_place),
 	};
 	(void)fcntl(fd, F_SETLK, &lock);
 }
 
 /* A place that was never written reads as free. */
-static enum status read_place(int fd, int index, struct place *out_place)
+static enum status read_place(int fd, int index, struct audit_place *out_place)
 {
-	struct place place = { 0 };
+	struct audit_place place = { 0 };
 	ssize_t got = pread(fd, &place, sizeof(place), (off_t)index * (off_t)sizeof(place));
 	if (got < 0)
 		return STATUS_SYSTEM;
 	if (got != (ssize_t)sizeof(place))
-		place = (struct place){ 0 };
+		place = (struct audit_place){ 0 };
 	place.chain_id[AUDIT_CHAIN_ID_SIZE - 1] = '\0';
 	*out_place = place;
 	return STATUS_OK;
 }
 
-static enum status write_place(int fd, int index, const struct place *place)
+static enum status write_place(int fd, int index, const struct audit_place *place)
 {
-	struct place copy = *place;
+	struct audit_place copy = *place;
 	ssize_t put = pwrite(fd, &copy, sizeof(copy), (off_t)index * (off_t)sizeof(copy));
 	return put == (ssize_t)sizeof(copy) ? STATUS_OK : STATUS_SYSTEM;
 }
 
 /* Closes what a dead process left in this place, which we hold, and frees it. */
-static enum status bury_process(int fd, int index, uint64_t inode,
-				enum status (*on_dead)(void *context, const char *chain_id, uint64_t offset),
-				void *context)
+static enum status bury_process(int fd, int index,
+				enum status (*on_dead)(void *context, const struct audit_place *place), void *context)
 {
-	struct place place;
+	struct audit_place place;
 	TRY(read_place(fd, index, &place));
 	if (place.chain_id[0] == '\0')
 		return STATUS_OK;
-	TRY(on_dead(context, place.chain_id, place.inode == inode ? place.offset : 0));
-	return write_place(fd, index, &(struct place){ 0 });
+	TRY(on_dead(context, &place));
+	return write_place(fd, index, &(struct audit_place){ 0 });
+}
+
+static enum status keep_unburied(struct audit_journal *journal, int index)
+{
+	int *unburied = reallocarray(journal->unburied, journal->unburied_count + 1, sizeof(*unburied));
+	if (unburied == NULL)
+		return STATUS_NO_MEMORY;
+	journal->unburied = unburied;
+	unburied[journal->unburied_count++] = index;
+	return STATUS_OK;
 }
 
 static enum status claim_place(struct audit_journal *journal,
-			       enum status (*on_dead)(void *context, const char *chain_id, uint64_t offset),
-			       void *context)
+			       enum status (*on_dead)(void *context, const struct audit_place *place), void *context)
 {
 	struct stat file;
 	if (fstat(journal->fd, &file) != 0)
 		return STATUS_SYSTEM;
-	off_t written = (file.st_size + (off_t)sizeof(struct place) - 1) / (off_t)sizeof(struct place);
+	off_t written = (file.st_size + (off_t)sizeof(struct audit_place) - 1) / (off_t)sizeof(struct audit_place);
 	for (int i = 0; i < PLACES_MAXIMUM && (i < written || journal->mine < 0); i++) {
 		if (!lock_place(journal->fd, i))
 			continue; /* its process lives */
-		TRY(bury_process(journal->fd, i, journal->place.inode, on_dead, context));
+		enum status buried = bury_process(journal->fd, i, on_dead, context);
+		if (buried == STATUS_AGAIN) {
+			TRY(keep_unburied(journal, i));
+			continue;
+		}
+		TRY(buried);
 		if (journal->mine < 0)
 			journal->mine = i;
 		else
@@ -113,8 +133,8 @@ static enum status claim_place(struct audit_journal *journal,
 }
 
 enum status audit_journal_open(int fd, int audit_fd, const char *chain_id,
-			       enum status (*on_dead)(void *context, const char *chain_id, uint64_t offset),
-			       void *context, struct audit_journal **out_journal)
+			       enum status (*on_dead)(void *context, const struct audit_place *place), void *context,
+			       struct audit_journal **out_journal)
 {
 	struct stat file;
 	struct audit_journal *journal = calloc(1, sizeof(*journal));
@@ -125,18 +145,47 @@ enum status audit_journal_open(int fd, int audit_fd, const char *chain_id,
 	journal->fd = fd;
 	journal->mine = -1;
 	journal->last = &journal->first;
-	journal->place.inode = (uint64_t)file.st_ino;
+	journal->inode = (uint64_t)file.st_ino;
 	enum status status = claim_place(journal, on_dead, context);
 	if (status == STATUS_OK) {
-		snprintf(journal->place.chain_id, sizeof(journal->place.chain_id), "%s", chain_id);
+		snprintf(journal->chain_id, sizeof(journal->chain_id), "%s", chain_id);
 		status = audit_journal_save(journal, (uint64_t)file.st_size);
 	}
 	if (status != STATUS_OK) {
+		free(journal->unburied);
 		free(journal);
 		return status;
 	}
 	*out_journal = journal;
 	return STATUS_OK;
+}
+
+enum status audit_journal_bury(struct audit_journal *journal)
+{
+	while (journal->unburied_count) {
+		int index = journal->unburied[journal->unburied_count - 1];
+		TRY(write_place(journal->fd, index, &(struct audit_place){ 0 }));
+		unlock_place(journal->fd, index);
+		journal->unburied_count--;
+	}
+	return STATUS_OK;
+}
+
+bool audit_may_have_open_since(int state_fd, uint64_t *out_since_s)
+{
+	struct stat file;
+	struct audit_place place;
+	bool any = false;
+	if (fstat(state_fd, &file) != 0)
+		return false;
+	for (int i = 0; i < PLACES_MAXIMUM && (off_t)i * (off_t)sizeof(place) < file.st_size; i++) {
+		if (read_place(state_fd, i, &place) != STATUS_OK || place.chain_id[0] == '\0')
+			continue;
+		uint64_t since_s = place.version ? place.since_s : 0;
+		*out_since_s = any && *out_since_s < since_s ? *out_since_s : since_s;
+		any = true;
+	}
+	return any;
 }
 
 void audit_journal_free(struct audit_journal **journal_at)
@@ -145,10 +194,11 @@ void audit_journal_free(struct audit_journal **journal_at)
 	if (journal == NULL)
 		return;
 	if (journal->first == NULL)
-		(void)write_place(journal->fd, journal->mine, &(struct place){ 0 });
+		(void)write_place(journal->fd, journal->mine, &(struct audit_place){ 0 });
 	while (journal->first)
 		audit_journal_settle(journal, journal->first->message);
 	close(journal->fd);
+	free(journal->unburied);
 	free(journal);
 	*journal_at = NULL;
 }
@@ -159,7 +209,9 @@ enum status audit_journal_leave(struct audit_journal *journal, const char *messa
 	if (leaving == NULL)
 		return STATUS_NO_MEMORY;
 	snprintf(leaving->message, sizeof(leaving->message), "%s", message);
+	leaving->inode = journal->inode;
 	leaving->offset = offset;
+	leaving->since_s = now_s();
 	*journal->last = leaving;
 	journal->last = &leaving->next;
 	return STATUS_OK;
@@ -179,15 +231,67 @@ void audit_journal_settle(struct audit_journal *journal, const char *message)
 	}
 }
 
+void audit_journal_use_file(struct audit_journal *journal, int audit_fd)
+{
+	struct stat file;
+	if (fstat(audit_fd, &file) == 0)
+		journal->inode = (uint64_t)file.st_ino;
+}
+
+bool audit_journal_has(const struct audit_journal *journal, const char *message)
+{
+	for (const struct leaving *leaving = journal->first; leaving; leaving = leaving->next)
+		if (strcmp(leaving->message, message) == 0)
+			return true;
+	return false;
+}
+
+bool audit_journal_first_in(const struct audit_journal *journal, int audit_fd, uint64_t *out_offset)
+{
+	struct stat file;
+	if (fstat(audit_fd, &file) != 0)
+		return false;
+	for (const struct leaving *leaving = journal->first; leaving; leaving = leaving->next) {
+		if (leaving->inode != (uint64_t)file.st_ino)
+			continue;
+		*out_offset = leaving->offset;
+		return true;
+	}
+	return false;
+}
+
+void audit_journal_carry(struct audit_journal *journal, int former_fd, uint64_t offset)
+{
+	struct stat file;
+	if (fstat(former_fd, &file) != 0)
+		return;
+	for (struct leaving *leaving = journal->first; leaving; leaving = leaving->next) {
+		if (leaving->inode != (uint64_t)file.st_ino)
+			continue;
+		leaving->inode = journal->inode;
+		leaving->offset = offset;
+	}
+}
+
 enum status audit_journal_save(struct audit_journal *journal, uint64_t offset)
 {
-	uint64_t from = journal->first ? journal->first->offset : offset;
-	journal->place.offset = from;
-	return write_place(journal->fd, journal->mine, &journal->place);
+	const struct leaving *first = journal->first;
+	struct audit_place place = {
+		.version = PLACE_VERSION,
+		.since_s = first ? first->since_s : now_s(),
+		.offset = first ? first->offset : offset,
+		.inode = first ? first->inode : journal->inode,
+	};
+	memcpy(place.chain_id, journal->chain_id, sizeof(place.chain_id));
+	return write_place(journal->fd, journal->mine, &place);
 }
 
 void audit_journal_key(struct span message, unsigned attempt, char out_key[AUDIT_MESSAGE_SIZE])
 {
 	struct span shown = span_slice(message, 0, AUDIT_MESSAGE_SIZE - 12);
-	snprintf(out_key, AUDIT_MESSAGE_SIZE, "%.*s/%u", SPAN_ARGS(shown), attempt);
+	if (shown.size)
+		memcpy(out_key, shown.data, shown.size);
+	out_key[shown.size] = '/';
+	size_t digits = number_write(attempt, out_key + shown.size + 1);
+	out_key[shown.size + 1 + digits] = '\0';
 }

@@ -5,8 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ARENA_BLOCK 1024 /* bytes: holds the envelope of a usual message */
-
 struct arena_block {
 	struct arena_block *older;
 	size_t used;
@@ -14,9 +12,17 @@ struct arena_block {
 	alignas(max_align_t) char data[];
 };
 
+/* Bytes: holds the envelope of a usual message. With its head it is as much as the C library hands out at once. */
+#define ARENA_BLOCK (1024 - sizeof(struct arena_block))
+
 void arena_init(struct arena *arena, size_t maximum)
 {
-	*arena = (struct arena){ .maximum = maximum };
+	arena_init_blocks(arena, maximum, ARENA_BLOCK);
+}
+
+void arena_init_blocks(struct arena *arena, size_t maximum, size_t block)
+{
+	*arena = (struct arena){ .maximum = maximum, .block = block };
 }
 
 void arena_reset(struct arena *arena)
@@ -31,14 +37,16 @@ void arena_reset(struct arena *arena)
 
 static struct arena_block *add_block(struct arena *arena, size_t size)
 {
-	size_t capacity = size > ARENA_BLOCK ? size : ARENA_BLOCK;
+	size_t capacity = size > arena->block ? size : arena->block;
 	if (capacity > arena->maximum - arena->used)
 		capacity = size;
 	if (capacity > arena->maximum - arena->used)
 		return NULL;
-	struct arena_block *block = calloc(1, sizeof(*block) + capacity);
+	struct arena_block *block = malloc(sizeof(*block) + capacity); /* calloc takes none of what was just freed */
 	if (block == NULL)
 		return NULL;
+	memset(block->data, 0, capacity);
+	block->used = 0;
 	block->capacity = capacity;
 	block->older = arena->newest;
 	arena->newest = block;

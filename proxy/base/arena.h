@@ -16,9 +16,12 @@ struct arena {
 	struct arena_block *newest;
 	size_t used;    /* bytes taken from the heap */
 	size_t maximum; /* bytes it may ever take */
+	size_t block;   /* bytes taken at once, at least */
 };
 
 void arena_init(struct arena *arena, size_t maximum);
+/* For what stays long, and of which there are many: `block` is what a usual one holds. */
+void arena_init_blocks(struct arena *arena, size_t maximum, size_t block);
 void arena_reset(struct arena *arena); /* frees everything */
 
 /* Zeroed, aligned for any type; NULL out of memory or past the maximum. */

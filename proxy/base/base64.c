@@ -98,3 +98,21 @@ enum status base64url_encode(struct span bytes, struct buf *out)
 {
 	return encode_with(bytes, url_alphabet, false, out);
 }
+
+enum status base64url_decode(struct span text, struct buf *out)
+{
+	struct buf plain BUF_AUTO;
+	char *at = NULL;
+	size_t padding = (4 - text.size % 4) % 4;
+	buf_init_sensitive(&plain, text.size + padding + 1);
+	if (padding == 3 || span_contains_byte(text, '+') || span_contains_byte(text, '/') ||
+	    span_contains_byte(text, '='))
+		return STATUS_INVALID;
+	TRY(buf_reserve(&plain, text.size + padding, &at));
+	for (size_t i = 0; i < text.size; i++)
+		at[i] = text.data[i] == '-' ? '+' : text.data[i] == '_' ? '/' : text.data[i];
+	for (size_t i = 0; i < padding; i++)
+		at[text.size + i] = '=';
+	buf_commit(&plain, text.size + padding);
+	return base64_decode(buf_span(&plain), out);
+}

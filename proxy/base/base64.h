@@ -14,4 +14,7 @@ MUST_USE enum status base64_encode(struct span bytes, struct buf *out);
 /* The form for URLs (RFC 4648, 5), without padding, as JWT and PKCE want it. */
 MUST_USE enum status base64url_encode(struct span bytes, struct buf *out);
 
+/* Decodes that form. STATUS_INVALID, as above. */
+MUST_USE enum status base64url_decode(struct span text, struct buf *out);
+
 #endif

@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BUF_LEAST 256 /* bytes: the smallest allocation worth making */
+#define BUF_LEAST 256     /* bytes: the smallest allocation worth making */
+#define PRINTED_SMALL 512 /* bytes of a text that is printed once, and not for its size first */
 
 static atomic_size_t memory; /* of all buffers */
 
@@ -88,21 +89,6 @@ void buf_clear(struct buf *b)
 		drop_memory(b);
 }
 
-size_t buf_size(const struct buf *b)
-{
-	return b->end - b->start;
-}
-
-size_t buf_room(const struct buf *b)
-{
-	return b->maximum - buf_size(b);
-}
-
-struct span buf_span(const struct buf *b)
-{
-	return (struct span){ b->data ? b->data + b->start : NULL, buf_size(b) };
-}
-
 static void move_to_front(struct buf *b)
 {
 	size_t size = buf_size(b);
@@ -155,45 +141,45 @@ void buf_commit(struct buf *b, size_t size)
 	b->end += size;
 }
 
-enum status buf_append(struct buf *b, struct span bytes)
+enum status buf_append_more(struct buf *b, struct span bytes)
 {
 	char *at;
-	if (bytes.size == 0)
-		return STATUS_OK;
 	TRY(buf_reserve(b, bytes.size, &at));
 	memcpy(at, bytes.data, bytes.size);
 	buf_commit(b, bytes.size);
 	return STATUS_OK;
 }
 
-enum status buf_append_text(struct buf *b, const char *text)
+/* Of `size` bytes, which are many. */
+static enum status append_printed(struct buf *b, size_t size, const char *format, va_list args)
 {
-	return buf_append(b, span_of(text));
-}
-
-enum status buf_append_byte(struct buf *b, char byte)
-{
-	return buf_append(b, (struct span){ &byte, 1 });
+	char *text = malloc(size + 1);
+	if (text == NULL)
+		return STATUS_NO_MEMORY;
+	vsnprintf(text, size + 1, format, args);
+	enum status status = buf_append(b, (struct span){ text, size });
+	if (b->sensitive)
+		explicit_bzero(text, size);
+	free(text);
+	return status;
 }
 
 enum status buf_vprintf(struct buf *b, const char *format, va_list args)
 {
+	char printed[PRINTED_SMALL];
+	enum status status = STATUS_INVALID;
 	va_list again;
 	va_copy(again, args);
-	int size = vsnprintf(NULL, 0, format, again);
-	va_end(again);
-	if (size < 0)
-		return STATUS_INVALID;
-	if ((size_t)size > buf_room(b))
-		return STATUS_TOO_LARGE;
-	char *text = malloc((size_t)size + 1);
-	if (text == NULL)
-		return STATUS_NO_MEMORY;
-	vsnprintf(text, (size_t)size + 1, format, args);
-	enum status status = buf_append(b, (struct span){ text, (size_t)size });
+	int size = vsnprintf(printed, sizeof(printed), format, args);
+	if (size >= 0 && (size_t)size > buf_room(b))
+		status = STATUS_TOO_LARGE;
+	else if (size >= (int)sizeof(printed))
+		status = append_printed(b, (size_t)size, format, again);
+	else if (size >= 0)
+		status = buf_append(b, (struct span){ printed, (size_t)size });
 	if (b->sensitive)
-		explicit_bzero(text, (size_t)size);
-	free(text);
+		explicit_bzero(printed, sizeof(printed));
+	va_end(again);
 	return status;
 }
 
@@ -204,6 +190,14 @@ enum status buf_printf(struct buf *b, const char *format, ...)
 	enum status status = buf_vprintf(b, format, args);
 	va_end(args);
 	return status;
+}
+
+void buf_truncate(struct buf *b, size_t size)
+{
+	assert(size <= buf_size(b));
+	if (b->sensitive && b->data)
+		explicit_bzero(b->data + b->start + size, buf_size(b) - size);
+	b->end = b->start + size;
 }
 
 void buf_consume(struct buf *b, size_t size)

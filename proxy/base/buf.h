@@ -8,6 +8,7 @@
 
 #include <stdarg.h>
 #include <stddef.h>
+#include <string.h>
 
 #include "base/span.h"
 #include "base/status.h"
@@ -33,14 +34,48 @@ void buf_free(struct buf *b); /* leaves it initialized and empty */
 /* Bytes of memory that all buffers of this process hold now. From any thread. */
 size_t buf_memory(void);
 
-size_t buf_size(const struct buf *b);      /* unread bytes */
-size_t buf_room(const struct buf *b);      /* bytes that may still be appended */
-struct span buf_span(const struct buf *b); /* all unread bytes; valid until the next change */
+/* Unread bytes. */
+static inline size_t buf_size(const struct buf *b)
+{
+	return b->end - b->start;
+}
+
+/* Bytes that may still be appended. */
+static inline size_t buf_room(const struct buf *b)
+{
+	return b->maximum - buf_size(b);
+}
+
+/* All unread bytes; valid until the next change. */
+static inline struct span buf_span(const struct buf *b)
+{
+	return (struct span){ b->data ? b->data + b->start : NULL, buf_size(b) };
+}
+
+/* As buf_append, where the memory that is there may be too little. */
+MUST_USE enum status buf_append_more(struct buf *b, struct span bytes);
 
 /* STATUS_TOO_LARGE past the maximum, STATUS_NO_MEMORY; all or nothing. */
-MUST_USE enum status buf_append(struct buf *b, struct span bytes);
-MUST_USE enum status buf_append_text(struct buf *b, const char *text);
-MUST_USE enum status buf_append_byte(struct buf *b, char byte);
+MUST_USE static inline enum status buf_append(struct buf *b, struct span bytes)
+{
+	if (bytes.size > b->capacity - b->end)
+		return buf_append_more(b, bytes);
+	if (bytes.size)
+		memcpy(b->data + b->end, bytes.data, bytes.size);
+	b->end += bytes.size;
+	return STATUS_OK;
+}
+
+MUST_USE static inline enum status buf_append_text(struct buf *b, const char *text)
+{
+	return buf_append(b, span_of(text));
+}
+
+MUST_USE static inline enum status buf_append_byte(struct buf *b, char byte)
+{
+	return buf_append(b, (struct span){ &byte, 1 });
+}
+
 MUST_USE enum status buf_printf(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 MUST_USE enum status buf_vprintf(struct buf *b, const char *format, va_list args) __attribute__((format(printf, 2, 0)));
 
@@ -48,6 +83,8 @@ MUST_USE enum status buf_vprintf(struct buf *b, const char *format, va_list args
 MUST_USE enum status buf_reserve(struct buf *b, size_t size, char **out_at);
 void buf_commit(struct buf *b, size_t size); /* size <= what was reserved */
 
+/* Drops bytes from the back until `size` are left, and keeps the memory. size <= what there is. */
+void buf_truncate(struct buf *b, size_t size);
 /* Drops bytes from the front; gives the memory back once it is empty. */
 void buf_consume(struct buf *b, size_t size);
 void buf_clear(struct buf *b); /* drops all bytes and the memory */

@@ -2,7 +2,10 @@
 #include "base/clock.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
+
+#include "base/number.h"
 
 uint64_t clock_monotonic_ms(void)
 {
@@ -33,26 +36,41 @@ static struct tm utc_of(uint64_t wall_s)
 	return utc;
 }
 
-/* The years that four digits can show; keeps the buffers' bounds provable. */
-static int year_of(const struct tm *utc)
+/* The years that four digits can show. */
+static unsigned year_of(const struct tm *utc)
 {
-	return (int)((unsigned)(utc->tm_year + 1900) % 10000U);
+	return (unsigned)(utc->tm_year + 1900) % 10000U;
+}
+
+/* "2026-11-23T08:15:30"; returns its end. */
+static char *write_seconds(const struct tm *utc, char *at)
+{
+	at = number_write_field(year_of(utc), 4, at);
+	*at++ = '-';
+	at = number_write_field((unsigned)utc->tm_mon + 1, 2, at);
+	*at++ = '-';
+	at = number_write_field((unsigned)utc->tm_mday, 2, at);
+	*at++ = 'T';
+	at = number_write_field((unsigned)utc->tm_hour, 2, at);
+	*at++ = ':';
+	at = number_write_field((unsigned)utc->tm_min, 2, at);
+	*at++ = ':';
+	return number_write_field((unsigned)utc->tm_sec, 2, at);
 }
 
 void clock_format_us(uint64_t wall_us, char out_text[CLOCK_TEXT_SIZE])
 {
 	struct tm utc = utc_of(wall_us / 1000000);
-	snprintf(out_text, CLOCK_TEXT_SIZE, "%04d-%02u-%02uT%02u:%02u:%02u.%06uZ", year_of(&utc),
-		 (unsigned)(utc.tm_mon + 1) % 100U, (unsigned)utc.tm_mday % 100U, (unsigned)utc.tm_hour % 100U,
-		 (unsigned)utc.tm_min % 100U, (unsigned)utc.tm_sec % 100U, (unsigned)(wall_us % 1000000));
+	char *at = write_seconds(&utc, out_text);
+	*at++ = '.';
+	at = number_write_field((unsigned)(wall_us % 1000000), 6, at);
+	memcpy(at, "Z", sizeof("Z"));
 }
 
 void clock_format_seconds(uint64_t wall_s, char out_text[CLOCK_TEXT_SIZE])
 {
 	struct tm utc = utc_of(wall_s);
-	snprintf(out_text, CLOCK_TEXT_SIZE, "%04d-%02u-%02uT%02u:%02u:%02uZ", year_of(&utc),
-		 (unsigned)(utc.tm_mon + 1) % 100U, (unsigned)utc.tm_mday % 100U, (unsigned)utc.tm_hour % 100U,
-		 (unsigned)utc.tm_min % 100U, (unsigned)utc.tm_sec % 100U);
+	memcpy(write_seconds(&utc, out_text), "Z", sizeof("Z"));
 }
 
 enum status clock_read_seconds(struct span text, uint64_t *out_wall_s)
@@ -88,7 +106,7 @@ void clock_format_mail(uint64_t wall_us, char out_text[CLOCK_TEXT_SIZE])
 	static const char months[12][4] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun",
 					    "Jul", "Aug", "Sep", "Oct", "Nov", "Dec" };
 	struct tm utc = utc_of(wall_us / 1000000);
-	snprintf(out_text, CLOCK_TEXT_SIZE, "%.3s, %02u %.3s %04d %02u:%02u:%02u +0000",
+	snprintf(out_text, CLOCK_TEXT_SIZE, "%.3s, %02u %.3s %04u %02u:%02u:%02u +0000",
 		 days[(unsigned)utc.tm_wday % 7U], (unsigned)utc.tm_mday % 100U, months[(unsigned)utc.tm_mon % 12U],
 		 year_of(&utc), (unsigned)utc.tm_hour % 100U, (unsigned)utc.tm_min % 100U, (unsigned)utc.tm_sec % 100U);
 }

@@ -19,6 +19,9 @@ MUST_USE enum status hash_sha1_hex(struct span bytes, char out_hex[HASH_SHA1_HEX
 MUST_USE enum status hash_sha256(struct span bytes, unsigned char out_digest[HASH_SHA256_SIZE]);
 /* RFC 2104, with a key of any size. */
 MUST_USE enum status hash_hmac_sha256(struct span key, struct span bytes, unsigned char out_mac[HASH_SHA256_SIZE]);
+/* RFC 8018, 5.2: slow on purpose, about a microsecond for four iterations. */
+MUST_USE enum status hash_pbkdf2_sha256(struct span password, struct span salt, uint32_t iterations,
+					unsigned char out_key[HASH_SHA256_SIZE]);
 /* Unpredictable bytes, good enough for keys. */
 MUST_USE enum status hash_random(void *out_bytes, size_t size);
 

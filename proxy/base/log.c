@@ -1,8 +1,11 @@
-/* The log's writer: one write(2) a line, never waiting. */
+/* The log's writer: one write(2) a line, or for what was gathered, never waiting. */
 #include "base/log.h"
 
+#include <limits.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/text.h"
@@ -14,6 +17,16 @@ static enum log_level log_level = LOG_LEVEL_INFO;
 static char log_who[32] = "subgate";
 static void (*note_dropped)(void *context);
 static void *note_context;
+
+/* Of the thread that gathers. A pipe takes it as a whole, or not at all. */
+static struct {
+	char text[PIPE_BUF];
+	size_t size;
+	unsigned lines;
+	void (*tell)(void *context);
+	void *context;
+} gathered;
+static _Thread_local bool gathers;
 
 void log_open(int fd, enum log_level level, const char *who)
 {
@@ -27,6 +40,49 @@ void log_on_dropped(void (*note)(void *context), void *context)
 	note_dropped = note;
 	note_context = context;
 }
+
+/* `lines`: how many it is. */
+static void write_lines(struct span text, unsigned lines)
+{
+	if (write(log_fd, text.data, text.size) == (ssize_t)text.size || note_dropped == NULL)
+		return;
+	while (lines-- > 0)
+		note_dropped(note_context);
+}
+
+/* ---- gathering */
+
+void log_gather(void (*on_waiting)(void *context), void *context)
+{
+	log_flush();
+	gathered.tell = on_waiting;
+	gathered.context = context;
+	gathers = on_waiting != NULL && log_level < LOG_LEVEL_DEBUG;
+}
+
+void log_flush(void)
+{
+	if (!gathers || gathered.size == 0)
+		return;
+	write_lines((struct span){ gathered.text, gathered.size }, gathered.lines);
+	gathered.size = 0;
+	gathered.lines = 0;
+}
+
+static void gather_line(enum log_level level, struct span line)
+{
+	if (line.size > sizeof(gathered.text) - gathered.size)
+		log_flush();
+	memcpy(gathered.text + gathered.size, line.data, line.size);
+	gathered.size += line.size;
+	gathered.lines++;
+	if (level <= LOG_LEVEL_WARNING)
+		log_flush();
+	else if (gathered.lines == 1)
+		gathered.tell(gathered.context);
+}
+
+/* ---- lines */
 
 static void write_line(enum log_level level, const char *format, va_list args)
 {
@@ -43,8 +99,10 @@ static void write_line(enum log_level level, const char *format, va_list args)
 		size = sizeof(line) - 1;
 	text_blank_controls(line, size);
 	line[size++] = '\n';
-	if (write(log_fd, line, size) != (ssize_t)size && note_dropped)
-		note_dropped(note_context);
+	if (gathers)
+		gather_line(level, (struct span){ line, size });
+	else
+		write_lines((struct span){ line, size }, 1);
 }
 
 #define WRITE_AT(level)                          \

@@ -109,3 +109,17 @@ void network_of_client(struct span address, char out_text[NETWORK_TEXT_SIZE])
 {
 	(void)network_of_client_in(address, 0, out_text);
 }
+
+void network_of_home(struct span address, char out_text[NETWORK_TEXT_SIZE])
+{
+	unsigned char bytes[16];
+	char text[INET_ADDRSTRLEN];
+	bool dotted = false;
+	if (!read_address(address, bytes, &dotted) || !is_ipv4(bytes)) {
+		network_of_client(address, out_text);
+		return;
+	}
+	keep_bits(bytes, 8 * IPV4_OFFSET + 24);
+	inet_ntop(AF_INET, bytes + IPV4_OFFSET, text, sizeof(text));
+	snprintf(out_text, NETWORK_TEXT_SIZE, "%s/24", text);
+}

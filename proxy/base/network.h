@@ -26,6 +26,9 @@ bool network_contains(const struct network *network, struct span address);
  */
 void network_of_client(struct span address, char out_text[NETWORK_TEXT_SIZE]);
 
+/* Around whom a login makes an address known: the /24 of an IPv4 address, the /64 of an IPv6 one; else as above. */
+void network_of_home(struct span address, char out_text[NETWORK_TEXT_SIZE]);
+
 /*
  * Whoever rents a server may get a /56 or a /48 of IPv6, and so any number of /64s. So what is
  * counted by network counts in three widths, and a wider network may have more, but not as

@@ -23,23 +23,22 @@ enum status secret_from_span(struct span s, struct secret *out_secret)
 	return STATUS_OK;
 }
 
+/* *out_size tells how much was read of what failed, too. */
 static enum status read_whole(int fd, char *bytes, size_t room, size_t *out_size)
 {
-	size_t size = 0;
-	for (;;) {
-		ssize_t got = pread(fd, bytes + size, room - size, (off_t)size);
+	size_t *size = out_size;
+	for (*size = 0;;) {
+		ssize_t got = pread(fd, bytes + *size, room - *size, (off_t)*size);
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got < 0)
 			return STATUS_SYSTEM;
 		if (got == 0)
-			break;
-		size += (size_t)got;
-		if (size == room)
+			return STATUS_OK;
+		*size += (size_t)got;
+		if (*size == room)
 			return STATUS_TOO_LARGE;
 	}
-	*out_size = size;
-	return STATUS_OK;
 }
 
 enum status secret_from_fd(int fd, struct secret *out_secret)
@@ -51,7 +50,7 @@ enum status secret_from_fd(int fd, struct secret *out_secret)
 	enum status status = read_whole(fd, bytes, SECRET_MAXIMUM + 1, &size);
 	if (status == STATUS_OK)
 		status = secret_from_span((struct span){ bytes, size }, out_secret);
-	explicit_bzero(bytes, SECRET_MAXIMUM + 1);
+	explicit_bzero(bytes, size);
 	free(bytes);
 	return status;
 }

@@ -7,7 +7,7 @@
 
 #include "base/span.h"
 
-#define SECRET_MAXIMUM 65536 /* bytes: a key file with its chain fits */
+#define SECRET_MAXIMUM 1048576 /* bytes: a system's bundle of authorities fits, and 20,000 revoked certificates */
 
 struct secret {
 	char *bytes;

@@ -7,25 +7,6 @@
 
 #include "base/ascii.h"
 
-struct span span_of(const char *text)
-{
-	return (struct span){ text, text ? strlen(text) : 0 };
-}
-
-struct span span_slice(struct span s, size_t from, size_t to)
-{
-	if (to > s.size)
-		to = s.size;
-	if (from >= to)
-		return (struct span){ s.data, 0 };
-	return (struct span){ s.data + from, to - from };
-}
-
-bool span_is_empty(struct span s)
-{
-	return s.size == 0;
-}
-
 bool span_equal(struct span a, struct span b)
 {
 	return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
@@ -74,6 +55,12 @@ size_t span_find_byte(struct span s, char byte)
 {
 	const char *found = s.size ? memchr(s.data, byte, s.size) : NULL;
 	return found ? (size_t)(found - s.data) : s.size;
+}
+
+struct span span_first_word(struct span s)
+{
+	struct span word = span_slice(s, 0, span_find_byte(s, ' '));
+	return span_slice(word, 0, span_find_byte(word, '\t'));
 }
 
 static bool is_blank(char c)

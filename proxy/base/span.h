@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/status.h"
 
@@ -23,10 +24,26 @@ struct span {
 #define SPAN_ARGS(s) (int)((s).size), ((s).data ? (s).data : "")
 
 /* Of a NUL-terminated string, which stays its owner's; NULL gives the empty span. */
-struct span span_of(const char *text);
-struct span span_slice(struct span s, size_t from, size_t to); /* clamped to s */
+static inline struct span span_of(const char *text)
+{
+	return (struct span){ text, text ? strlen(text) : 0 };
+}
 
-bool span_is_empty(struct span s);
+/* Clamped to s. */
+static inline struct span span_slice(struct span s, size_t from, size_t to)
+{
+	if (to > s.size)
+		to = s.size;
+	if (from >= to)
+		return (struct span){ s.data, 0 };
+	return (struct span){ s.data + from, to - from };
+}
+
+static inline bool span_is_empty(struct span s)
+{
+	return s.size == 0;
+}
+
 bool span_equal(struct span a, struct span b);
 bool span_equal_nocase(struct span a, struct span b); /* ASCII only */
 bool span_starts_with(struct span s, struct span prefix);
@@ -37,6 +54,8 @@ bool span_contains_byte(struct span s, char byte);
 
 /* Index of the first such byte, or s.size. */
 size_t span_find_byte(struct span s, char byte);
+/* The part before the first space or tab. */
+struct span span_first_word(struct span s);
 /* Without spaces and tabs at both ends. */
 struct span span_trim(struct span s);
 /*

@@ -22,16 +22,16 @@ struct check {
 };
 
 /* An option, as it shows in a fault: "relay gmail.password_file". */
-struct spot {
+struct check_spot {
 	const char *section;
 	const void *at; /* the section's struct */
 	const char *option;
 };
 
-static void add_fault(struct check *check, struct spot spot, const char *format, ...)
+static void add_fault(struct check *check, struct check_spot spot, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
-static void add_fault(struct check *check, struct spot spot, const char *format, ...)
+static void add_fault(struct check *check, struct check_spot spot, const char *format, ...)
 {
 	const struct config_head *head = spot.at;
 	char text[FAULT_TEXT_SIZE];
@@ -46,7 +46,7 @@ static void add_fault(struct check *check, struct spot spot, const char *format,
 /* ---- files */
 
 /* False, and a fault: it is not there, or is not a regular file. */
-static bool find_file(struct check *check, struct spot spot, const char *path, struct stat *out_info)
+static bool find_file(struct check *check, struct check_spot spot, const char *path, struct stat *out_info)
 {
 	if (stat(path, out_info) != 0) {
 		add_fault(check, spot, "%s: %s; expected a file", path, strerror(errno));
@@ -59,7 +59,7 @@ static bool find_file(struct check *check, struct spot spot, const char *path, s
 	return true;
 }
 
-static void check_readable(struct check *check, struct spot spot, const char *path)
+static void check_readable(struct check *check, struct check_spot spot, const char *path)
 {
 	struct stat info;
 	if (*path == '\0' || !find_file(check, spot, path, &info))
@@ -68,7 +68,7 @@ static void check_readable(struct check *check, struct spot spot, const char *pa
 		add_fault(check, spot, "%s: %s; expected to read it", path, strerror(errno));
 }
 
-static void check_secret(struct check *check, struct spot spot, const char *path)
+static void check_secret(struct check *check, struct check_spot spot, const char *path)
 {
 	struct stat info;
 	if (*path == '\0' || !find_file(check, spot, path, &info))
@@ -86,7 +86,7 @@ static void check_secret(struct check *check, struct spot spot, const char *path
 }
 
 /* A secret that is one line of text: a password, not a key. */
-static void check_line(struct check *check, struct spot spot, const char *path)
+static void check_line(struct check *check, struct check_spot spot, const char *path)
 {
 	struct secret secret SECRET_AUTO = { 0 };
 	check_secret(check, spot, path);
@@ -97,7 +97,30 @@ static void check_line(struct check *check, struct spot spot, const char *path)
 		add_fault(check, spot, "%s: %s", path, fault);
 }
 
-#define SPOT(name, section, field) ((struct spot){ name, section, #field }), (section)->field
+/* One that we run. The group root counts as root. */
+static void check_program(struct check *check, struct check_spot spot, const char *path)
+{
+	struct stat info;
+	if (*path == '\0' || !find_file(check, spot, path, &info))
+		return;
+	if ((info.st_mode & S_IWOTH) || ((info.st_mode & S_IWGRP) && info.st_gid != 0))
+		add_fault(check, spot, "%s: mode %04o lets others change what is run; expected 0755: chmod 755 '%s'",
+			  path, (unsigned)info.st_mode & 07777U, path);
+	if (info.st_uid != 0 && info.st_uid != geteuid())
+		add_fault(check, spot, "%s: belongs to user %u; expected root or whoever starts subgate", path,
+			  (unsigned)info.st_uid);
+	if ((info.st_mode & (S_IXUSR | S_IXGRP | S_IXOTH)) == 0)
+		add_fault(check, spot, "%s: not executable; expected a program: chmod 755 '%s'", path, path);
+}
+
+#define SPOT(name, section, field) ((struct check_spot){ name, section, #field }), (section)->field
+
+static void check_listener_files(struct check *check, const struct config_listener *listener)
+{
+	check_readable(check, SPOT("listener", listener, client_ca_file));
+	check_readable(check, SPOT("listener", listener, client_crl_file));
+	check_readable(check, SPOT("listener", listener, certificate_map_file));
+}
 
 static void check_files(struct check *check)
 {
@@ -109,16 +132,30 @@ static void check_files(struct check *check)
 		check_secret(check, SPOT("certificate", &config->certificate.items[i], private_key));
 	}
 	for (size_t i = 0; i < config->listener.count; i++)
-		check_readable(check, SPOT("listener", &config->listener.items[i], client_ca_file));
+		check_listener_files(check, &config->listener.items[i]);
 	check_line(check, SPOT("redis", &config->redis, password_file));
+	check_line(check, SPOT("redis", &config->redis, sentinel_password_file));
+	check_readable(check, SPOT("redis", &config->redis, ca_file));
+	check_readable(check, SPOT("audit", &config->audit, syslog_ca_file));
+	check_program(check, SPOT("audit", &config->audit, anchor_command));
+	check_line(check, SPOT("notify", &config->notify, secret_file));
+	check_readable(check, SPOT("notify", &config->notify, ca_file));
 	for (size_t i = 0; i < config->ldap.count; i++) {
 		check_readable(check, SPOT("ldap", &config->ldap.items[i], ca_file));
 		check_line(check, SPOT("ldap", &config->ldap.items[i], bind_password_file));
+		check_readable(check, SPOT("ldap", &config->ldap.items[i], certificate_file));
+		check_secret(check, SPOT("ldap", &config->ldap.items[i], private_key_file));
 	}
 	for (size_t i = 0; i < config->relay.count; i++) {
 		check_readable(check, SPOT("relay", &config->relay.items[i], ca_file));
 		check_line(check, SPOT("relay", &config->relay.items[i], password_file));
 	}
+	for (size_t i = 0; i < config->bearer.count; i++) {
+		check_readable(check, SPOT("bearer", &config->bearer.items[i], ca_file));
+		check_line(check, SPOT("bearer", &config->bearer.items[i], client_secret_file));
+	}
+	check_readable(check, SPOT("oidc", &config->oidc, ca_file));
+	check_line(check, SPOT("oidc", &config->oidc, client_secret_file));
 	for (size_t i = 0; i < config->oauth.count; i++) {
 		check_readable(check, SPOT("oauth", &config->oauth.items[i], ca_file));
 		check_line(check, SPOT("oauth", &config->oauth.items[i], client_secret_file));

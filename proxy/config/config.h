@@ -12,6 +12,8 @@
 #include "base/span.h"
 #include "base/status.h"
 
+struct config_head; /* what each section's struct begins with: table.h */
+
 struct config_list {
 	char **items;
 	size_t count;
@@ -20,6 +22,12 @@ struct config_list {
 /* ---- choices: the order is that of the names in options.def */
 enum config_listener_tls { LISTENER_TLS_IMPLICIT, LISTENER_TLS_STARTTLS };
 enum config_client_certificate { CLIENT_CERTIFICATE_NONE, CLIENT_CERTIFICATE_REQUEST, CLIENT_CERTIFICATE_REQUIRE };
+enum config_certificate_user {
+	CERTIFICATE_USER_NONE,
+	CERTIFICATE_USER_EMAIL,
+	CERTIFICATE_USER_COMMON_NAME,
+	CERTIFICATE_USER_MAP
+};
 enum config_tls_version { TLS_VERSION_12, TLS_VERSION_13 };
 enum config_relay_tls { RELAY_TLS_IMPLICIT, RELAY_TLS_STARTTLS, RELAY_TLS_NONE };
 enum config_relay_auth {
@@ -37,11 +45,24 @@ enum config_relay_profile {
 	RELAY_PROFILE_GMAIL,
 	RELAY_PROFILE_MICROSOFT365
 };
-enum config_store { STORE_FILE };
-enum config_on_failure { ON_FAILURE_REJECT };
+enum config_store { STORE_FILE, STORE_REDIS };
+enum config_on_failure { ON_FAILURE_REJECT, ON_FAILURE_LOCAL };
 enum config_sender_mode { SENDER_ENFORCE, SENDER_AUDIT, SENDER_OFF };
+enum config_recipients_mode { RECIPIENTS_ENFORCE, RECIPIENTS_AUDIT };
+enum config_quota_window { QUOTA_WINDOW_DAY, QUOTA_WINDOW_ROLLING };
 enum config_received { RECEIVED_PRIVATE, RECEIVED_FULL };
+enum config_profile {
+	PROFILE_GENERIC,
+	PROFILE_ACTIVE_DIRECTORY,
+	PROFILE_OPENLDAP,
+	PROFILE_389DS,
+	PROFILE_FREEIPA,
+};
+enum config_alert_action { ALERT_RECORD, ALERT_THROTTLE, ALERT_LOCK };
 enum config_audit_sync { AUDIT_SYNC_NONE, AUDIT_SYNC_INTERVAL, AUDIT_SYNC_ALWAYS };
+enum config_audit_anchor { AUDIT_ANCHOR_NONE, AUDIT_ANCHOR_SYSLOG, AUDIT_ANCHOR_COMMAND };
+enum config_audit_format { AUDIT_FORMAT_NATIVE, AUDIT_FORMAT_ECS };
+enum config_audit_compress { AUDIT_COMPRESS_NONE, AUDIT_COMPRESS_GZIP, AUDIT_COMPRESS_ZSTD };
 enum config_log_level { CONFIG_LOG_ERROR, CONFIG_LOG_WARNING, CONFIG_LOG_INFO, CONFIG_LOG_DEBUG };
 
 /*
@@ -76,6 +97,9 @@ enum config_log_level { CONFIG_LOG_ERROR, CONFIG_LOG_WARNING, CONFIG_LOG_INFO, C
 struct config {
 	char *file;   /* as given to -c, for messages */
 	char *folder; /* absolute; where relative certificates and secrets are */
+	/* By name, for config_find_relay and config_find_oauth; NULL in a configuration that was not loaded. */
+	const struct config_head **relays_by_name;
+	const struct config_head **oauths_by_name;
 #include "config/options.def"
 };
 #undef SECTION
@@ -122,15 +146,43 @@ void config_dump(const struct config *config, FILE *out);
 /* The option reference, as Markdown, from options.def. */
 void config_reference(FILE *out);
 
+/* Whether Redis is one that we run ourselves. */
+bool config_redis_is_embedded(const struct config *config);
+
+/* Whether this SASL mechanism is of use only to a client that showed a certificate. */
+bool config_mechanism_needs_certificate(struct span name);
 /* The relay of that name, or NULL. */
 const struct config_relay *config_find_relay(const struct config *config, const char *name);
 /* The oauth section of that name, or NULL. */
 const struct config_oauth *config_find_oauth(const struct config *config, const char *name);
 /* Whether we log in at this relay with tokens. */
 bool config_relay_has_tokens(const struct config_relay *relay);
+/* Whether people log in at the console in this way: "password" or "oidc". */
+bool config_console_has_login(const struct config *config, const char *way);
 
-/* True if a section's users name this user, or its groups one of theirs; in either case of letters. */
+/* "imap.example.com:993"; the host is a view, of an IPv6 address without its brackets. STATUS_INVALID. */
+MUST_USE enum status config_read_place(struct span text, struct span *out_host, uint16_t *out_port);
+
+/* audit.syslog, "tls://siem.example.com:6514". */
+struct config_syslog {
+	enum config_syslog_transport { CONFIG_SYSLOG_TLS, CONFIG_SYSLOG_TCP, CONFIG_SYSLOG_UDP } transport;
+	struct span host; /* a view into `text`; of an IPv6 address without its brackets */
+	uint16_t port;
+};
+/* STATUS_INVALID. */
+MUST_USE enum status config_read_syslog(const char *text, struct config_syslog *out_syslog);
+
+/* Whether any section names this group (canonical). */
+bool config_names_group(const struct config *config, struct span group);
+
+/*
+ * True if a section's users name this user, or its groups one of theirs. All are canonical (base/name.h, base/dn.h):
+ * config_load brings its lists to that form.
+ */
 bool config_names_user(const struct config_list *users, const struct config_list *groups, struct span user,
 		       const struct span *user_groups, size_t group_count);
+
+/* True if one of the domains is that of this name, or, with a dot before it, one above it. */
+bool config_names_domain(const struct config_list *domains, struct span user);
 
 #endif

@@ -213,6 +213,8 @@ void config_free(struct config **config)
 		else
 			free_section(section, at);
 	}
+	free((*config)->relays_by_name);
+	free((*config)->oauths_by_name);
 	free((*config)->file);
 	free((*config)->folder);
 	free(*config);

@@ -9,10 +9,11 @@
 #include <unistd.h>
 
 #include "config/fill.h"
+#include "config/profiles.h"
 
 /* ---- names: known, and given once */
 
-static void suggest_name(struct load *load, const struct place *place, const struct config_section *section,
+static void suggest_name(struct load *load, const struct scan_place *place, const struct config_section *section,
 			 const char *what)
 {
 	struct span name = span_slice(place->name, 0, FAULT_QUOTED_BYTES);
@@ -24,13 +25,13 @@ static void suggest_name(struct load *load, const struct place *place, const str
 		faults_add(&load->faults, place->line, "unknown %s \"%.*s\"", what, SPAN_ARGS(name));
 }
 
-static void check_section_name(struct load *load, const struct place *place)
+static void check_section_name(struct load *load, const struct scan_place *place)
 {
 	const struct config_section *section = table_find_section(place->name);
 	struct span title = span_slice(place->title, 0, FAULT_QUOTED_BYTES);
 	if (!section)
 		suggest_name(load, place, &config_sections[SECTION_GLOBAL], "section");
-	else if (!section->titled && title.size)
+	else if (!section->titled && title.data)
 		faults_add(&load->faults, place->line, "%s: there is only one; expected no name before the {",
 			   section->name);
 	else if (section->titled && !value_is_name(place->title))
@@ -39,7 +40,7 @@ static void check_section_name(struct load *load, const struct place *place)
 			   section->name, SPAN_ARGS(title));
 }
 
-static void check_option_name(struct load *load, const struct place *place)
+static void check_option_name(struct load *load, const struct scan_place *place)
 {
 	const struct config_section *section = &config_sections[SECTION_GLOBAL];
 	if (place->within != PLACE_TOP)
@@ -48,29 +49,20 @@ static void check_option_name(struct load *load, const struct place *place)
 		suggest_name(load, place, section, "option");
 }
 
-static bool is_same(const struct place *a, const struct place *b)
-{
-	return a->is_section == b->is_section && a->within == b->within && span_equal(a->name, b->name) &&
-	       span_equal(a->title, b->title);
-}
-
-static void check_repeated(struct load *load, const struct place *place)
+static void check_repeated(struct load *load, const struct scan_place *place)
 {
 	struct span name = span_slice(place->name, 0, FAULT_QUOTED_BYTES);
 	struct span title = span_slice(place->title, 0, FAULT_QUOTED_BYTES);
-	for (const struct place *former = load->scan.places; former < place; former++) {
-		if (!is_same(former, place))
-			continue;
+	const struct scan_place *former = scan_find_first(&load->scan, place);
+	if (former != place)
 		faults_add(&load->faults, place->line, "%.*s%s%.*s: given in line %u already; expected once",
 			   SPAN_ARGS(name), title.size ? " " : "", SPAN_ARGS(title), former->line);
-		return;
-	}
 }
 
 static enum status check_names(struct load *load)
 {
 	for (size_t i = 0; i < load->scan.count; i++) {
-		const struct place *place = &load->scan.places[i];
+		const struct scan_place *place = &load->scan.places[i];
 		if (place->is_section)
 			check_section_name(load, place);
 		else
@@ -90,17 +82,32 @@ static void report_value(struct load *load, const struct config_section *section
 	load_fault(load, section->name, title, option->name, "\"%.*s\" is not %s", FAULT_QUOTED_BYTES, value, expected);
 }
 
-static enum status read_option(struct load *load, const struct config_section *section, size_t nth, const char *title,
-			       const struct config_option *option, void *field)
+/* Of a section whose options before this one have been read. */
+static enum status read_default(const struct load *load, const struct config_section *section, const void *at,
+				const struct config_option *option, void *field)
 {
-	size_t block = load_find_block(load, section->name, title);
+	struct config_option implied = *option;
+	const char *value = NULL;
+	if (strcmp(section->name, "ldap") == 0)
+		value = profiles_default(((const struct config_ldap *)at)->profile, option->name);
+	if (value)
+		implied.value = value;
+	return fill_default(load->config, &implied, field);
+}
+
+static enum status read_option(struct load *load, const struct config_section *section, size_t nth, size_t block,
+			       const struct config_option *option, char *at)
+{
+	const char *title = ((const struct config_head *)at)->name;
+	char *field = at + option->offset;
 	if (!scan_find_option(&load->scan, block, span_of(option->name)))
-		return fill_default(load->config, option, field);
+		return read_default(load, section, at, option, field);
 	if (option->kind == OPTION_LIST) {
+		struct config_list *list = (struct config_list *)field;
 		size_t count = parse_count_values(load->parsed, section, nth, option);
 		for (size_t i = 0; i < count; i++) {
 			const char *item = parse_value(load->parsed, section, nth, option, i);
-			TRY(fill_list_add(field, span_of(item)));
+			TRY(fill_list_add(list, span_of(item)));
 		}
 		return STATUS_OK;
 	}
@@ -112,16 +119,17 @@ static enum status read_option(struct load *load, const struct config_section *s
 	return fill_default(load->config, option, field);
 }
 
-static enum status read_section(struct load *load, const struct config_section *section, size_t nth, const char *title,
-				char *at)
+/* `block`: where it stands in the file, as load_find_block tells. */
+static enum status read_section(struct load *load, const struct config_section *section, size_t nth, size_t block,
+				struct span title, char *at)
 {
 	struct config_head *head = (struct config_head *)at;
-	head->line = load_find_line(load, load_find_block(load, section->name, title), NULL);
-	head->name = strdup(title);
+	head->line = load_find_line(load, block, NULL);
+	head->name = span_to_string(title);
 	if (!head->name)
 		return STATUS_NO_MEMORY;
 	for (const struct config_option *option = section->options(); option->name; option++)
-		TRY(read_option(load, section, nth, title, option, at + option->offset));
+		TRY(read_option(load, section, nth, block, option, at));
 	return STATUS_OK;
 }
 
@@ -134,10 +142,15 @@ static enum status read_titled(struct load *load, const struct config_section *s
 	if (!items->items)
 		return STATUS_NO_MEMORY;
 	items->count = count;
-	for (size_t i = 0; i < count; i++)
-		TRY(read_section(load, section, i, parse_title(load->parsed, section, i),
-				 (char *)items->items + i * section->size));
-	return STATUS_OK;
+	size_t nth = 0;
+	for (size_t i = 0; i < load->scan.count && nth < count; i++) {
+		const struct scan_place *place = &load->scan.places[i];
+		if (place->is_section && span_equal(place->name, span_of(section->name))) {
+			char *at = (char *)items->items + nth * section->size;
+			TRY(read_section(load, section, nth++, i, place->title, at));
+		}
+	}
+	return nth == count ? STATUS_OK : STATUS_INVALID; /* as libconfuse and the scanner see the same sections */
 }
 
 static enum status read_sections(struct load *load)
@@ -147,7 +160,7 @@ static enum status read_sections(struct load *load)
 		if (section->titled)
 			TRY(read_titled(load, section, (struct config_items *)at));
 		else
-			TRY(read_section(load, section, 0, "", at));
+			TRY(read_section(load, section, 0, load_find_block(load, section->name, ""), SPAN(""), at));
 	}
 	return STATUS_OK;
 }
@@ -169,7 +182,7 @@ static enum status imply_section(struct load *load, const char *name, const char
 	items->items = grown;
 	char *at = grown + items->count++ * section->size;
 	memset(at, 0, section->size);
-	return read_section(load, section, 0, title, at);
+	return read_section(load, section, 0, PLACE_NONE, span_of(title), at);
 }
 
 static bool is_given(const struct load *load, const char *section, const char *option)
@@ -238,10 +251,12 @@ static enum status load_all(struct load *load, struct span text, const char *fil
 	TRY(name_file(load->config, file));
 	TRY(scan_text(text, &load->faults, &load->scan));
 	TRY(check_names(load));
-	TRY(parse_text(load->scan.text, &load->faults, &load->parsed));
+	TRY(parse_text(load->scan.untitled, &load->faults, &load->parsed));
 	TRY(read_sections(load));
 	TRY(fill_hostname(load->config));
 	TRY(imply_rest(load));
+	TRY(lookup_sort(load->config));
+	TRY(names_canonicalize(load));
 	rules_apply(load);
 	return STATUS_OK;
 }

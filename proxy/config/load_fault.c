@@ -12,19 +12,14 @@ static bool is_top(const char *section)
 
 size_t load_find_block(const struct load *load, const char *section, const char *title)
 {
-	size_t at = PLACE_TOP;
 	if (is_top(section))
-		return at;
-	for (size_t nth = 0; (at = scan_find_section(&load->scan, span_of(section), nth)) != PLACE_NONE; nth++) {
-		if (span_equal(load->scan.places[at].title, span_of(title)))
-			return at;
-	}
-	return PLACE_NONE;
+		return PLACE_TOP;
+	return scan_find_section(&load->scan, span_of(section), span_of(title));
 }
 
 unsigned load_find_line(const struct load *load, size_t block, const char *option)
 {
-	const struct place *place = option ? scan_find_option(&load->scan, block, span_of(option)) : NULL;
+	const struct scan_place *place = option ? scan_find_option(&load->scan, block, span_of(option)) : NULL;
 	if (place)
 		return place->line;
 	return block < load->scan.count ? load->scan.places[block].line : 1;

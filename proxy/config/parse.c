@@ -47,7 +47,7 @@ static cfg_t *describe_all(void)
 	size_t count = describe_options(&config_sections[SECTION_GLOBAL], rows);
 	for (size_t i = SECTION_GLOBAL + 1; config_sections[i].name; i++) {
 		const struct config_section *section = &config_sections[i];
-		cfg_flag_t flags = section->titled ? CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES : CFGF_NONE;
+		cfg_flag_t flags = section->titled ? CFGF_MULTI : CFGF_NONE;
 		if (i == SECTIONS_MAXIMUM || count == ROWS_MAXIMUM - 1)
 			abort();
 		describe_options(section, subrows[i]);
@@ -104,11 +104,6 @@ static cfg_t *find_section(const struct parsed *parsed, const struct config_sect
 size_t parse_count_sections(const struct parsed *parsed, const struct config_section *section)
 {
 	return section->titled ? cfg_size(parsed->tree, section->name) : 1;
-}
-
-const char *parse_title(const struct parsed *parsed, const struct config_section *section, size_t nth)
-{
-	return cfg_title(find_section(parsed, section, nth));
 }
 
 size_t parse_count_values(const struct parsed *parsed, const struct config_section *section, size_t nth,

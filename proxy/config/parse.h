@@ -12,16 +12,14 @@
 struct parsed;
 
 /*
- * Parses `text`, NUL-terminated, as the scanner left it. STATUS_INVALID: the first fault went to `faults`. Only one
- * thread may parse, as the whole process has a single libconfuse lexer.
+ * Parses `text`, NUL-terminated, as the scanner left it without titles. STATUS_INVALID: the first fault went to
+ * `faults`. Only one thread may parse, as the whole process has a single libconfuse lexer.
  */
 MUST_USE enum status parse_text(const char *text, struct faults *faults, struct parsed **out_parsed);
 void parse_free(struct parsed **parsed);
 
 /* How many sections of this name there are: 1 for one that can't be titled. */
 size_t parse_count_sections(const struct parsed *parsed, const struct config_section *section);
-/* The title of titled section number `nth`. */
-const char *parse_title(const struct parsed *parsed, const struct config_section *section, size_t nth);
 /* How many values were given, and each of them; valid while `parsed` is. */
 size_t parse_count_values(const struct parsed *parsed, const struct config_section *section, size_t nth,
 			  const struct config_option *option);

@@ -7,6 +7,7 @@
 #include "base/ascii.h"
 #include "base/network.h"
 #include "config/load.h"
+#include "config/login_map.h"
 #include "config/values.h"
 
 static bool has_item(const struct config_list *list, const char *item)
@@ -76,18 +77,6 @@ static bool is_listened(const struct load *load, size_t listener, size_t address
 	return false;
 }
 
-static void check_client_certificate(struct load *load, const struct config_listener *listener)
-{
-	bool asks = listener->client_certificate != CLIENT_CERTIFICATE_NONE;
-	if (asks && listener->client_ca_file[0] == '\0')
-		load_fault(load, "listener", listener->name, "client_certificate",
-			   "no authority to verify it; expected client_ca_file = \"…\" too");
-	else if (!asks && listener->client_ca_file[0] != '\0')
-		load_fault(load, "listener", listener->name, "client_ca_file",
-			   "no client is asked for a certificate; expected client_certificate = \"request\" or "
-			   "\"require\" too");
-}
-
 static void check_networks(struct load *load, const struct config_listener *listener, const char *option,
 			   const struct config_list *list)
 {
@@ -118,7 +107,7 @@ static void check_listener(struct load *load, size_t index)
 			load_fault(load, "listener", listener->name, "address", "\"%.80s\" is listened on already",
 				   address);
 	}
-	check_client_certificate(load, listener);
+	rules_check_client_certificate(load, listener);
 	check_networks(load, listener, "networks", &listener->networks);
 	check_networks(load, listener, "proxy_protocol_from", &listener->proxy_protocol_from);
 	if (listener->legacy && listener->networks.count == 0)
@@ -160,7 +149,20 @@ static void check_auth(struct load *load)
 {
 	const struct config_auth *auth = &load->config->auth;
 	check_names_of(load, "backends", &auth->backends, "app_password|ldap", "\"app_password\" or \"ldap\"");
-	check_names_of(load, "mechanisms", &auth->mechanisms, "PLAIN|LOGIN", "\"PLAIN\" or \"LOGIN\"");
+	check_names_of(load, "mechanisms", &auth->mechanisms,
+		       "PLAIN|LOGIN|SCRAM-SHA-256|SCRAM-SHA-256-PLUS|OAUTHBEARER|XOAUTH2|EXTERNAL",
+		       "\"PLAIN\", \"LOGIN\", \"SCRAM-SHA-256\", \"SCRAM-SHA-256-PLUS\", \"OAUTHBEARER\", \"XOAUTH2\" "
+		       "or \"EXTERNAL\"");
+	rules_check_ways(load);
+	for (size_t i = 0; i < auth->login_map.count; i++) {
+		if (!login_map_is_line(span_of(auth->login_map.items[i])))
+			load_fault(load, "auth", "", "login_map",
+				   "\"%.80s\" is no rule; expected one such as \"*@corp.local -> *@example.com\"",
+				   auth->login_map.items[i]);
+	}
+	if (load->config->app_password.required_groups.count > 0 && !has_item(&auth->backends, "app_password"))
+		load_fault(load, "app_password", "", "required_groups",
+			   "there are no app passwords to log in with; expected \"app_password\" in auth.backends");
 	if (has_item(&auth->backends, "ldap") && load->config->ldap.count == 0)
 		load_fault(load, "auth", "", "backends",
 			   "\"ldap\" without an ldap section; expected one, or backends = {\"app_password\"}");
@@ -174,6 +176,13 @@ static void check_uri(struct load *load, const struct config_ldap *ldap, const c
 	bool secure = span_starts_with_nocase(text, SPAN("ldaps://"));
 	bool plain = span_starts_with_nocase(text, SPAN("ldap://"));
 	struct span host = span_slice(text, secure ? 8 : 7, text.size);
+	struct span domain = span_slice(text, 4, text.size);
+	if (span_starts_with_nocase(text, SPAN("srv:"))) {
+		if (!span_contains_byte(domain, '.') || domain.size > 253 || span_contains_byte(domain, '/'))
+			load_fault(load, "ldap", ldap->name, "uri",
+				   "\"%.80s\" names no domain; expected \"srv:example.com\"", uri);
+		return;
+	}
 	if ((!secure && !plain) || span_is_empty(host))
 		load_fault(load, "ldap", ldap->name, "uri",
 			   "\"%.80s\" is not a directory's address; expected \"ldaps://HOST\"", uri);
@@ -184,8 +193,32 @@ static void check_uri(struct load *load, const struct config_ldap *ldap, const c
 		load_fault(load, "ldap", ldap->name, "starttls", "ldaps:// is TLS already; expected false, or ldap://");
 }
 
+/* Parentheses around it, and one that names nobody finds the same for everyone. */
+static void check_filter(struct load *load, const struct config_ldap *ldap, const char *option, const char *filter,
+			 bool is_personal)
+{
+	struct span text = span_of(filter);
+	if (text.size == 0)
+		return;
+	if (text.data[0] != '(' || text.data[text.size - 1] != ')')
+		load_fault(load, "ldap", ldap->name, option,
+			   "\"%.80s\" is not a filter; expected one such as \"(member=%%d)\"", filter);
+	else if (is_personal && !strstr(filter, "%u") && !strstr(filter, "%d"))
+		load_fault(load, "ldap", ldap->name, option,
+			   "without %%d or %%u it finds the same for everyone; expected one of them");
+}
+
+/* Users' ids begin with it, as do "name:" and "service:" (auth/identity.h). */
+static void check_directory_title(struct load *load, const struct config_ldap *ldap)
+{
+	if (strcmp(ldap->name, "name") == 0 || strcmp(ldap->name, "service") == 0)
+		load_fault(load, "ldap", ldap->name, NULL,
+			   "ids of users whom no directory has begin like this; expected another title");
+}
+
 static void check_directory(struct load *load, const struct config_ldap *ldap)
 {
+	check_directory_title(load, ldap);
 	if (ldap->uri.count == 0)
 		load_fault(load, "ldap", ldap->name, "uri",
 			   "no server; expected one such as {\"ldaps://ldap.example.com\"}");
@@ -197,107 +230,26 @@ static void check_directory(struct load *load, const struct config_ldap *ldap)
 	if (!strstr(ldap->filter, "%u"))
 		load_fault(load, "ldap", ldap->name, "filter",
 			   "without %%u it finds the same entry for everyone; expected %%u");
+	check_filter(load, ldap, "valid_filter", ldap->valid_filter, false);
+	check_filter(load, ldap, "send_as_filter", ldap->send_as_filter, true);
+	check_filter(load, ldap, "group_filter", ldap->group_filter, true);
 	if (!is_given(ldap->user_attribute))
 		load_fault(load, "ldap", ldap->name, "user_attribute", "empty; expected an attribute such as \"mail\"");
 	if (is_given(ldap->bind_dn) && !is_given(ldap->bind_password_file))
 		load_fault(load, "ldap", ldap->name, "bind_dn", "no password for it; expected bind_password_file");
 	if (!is_given(ldap->bind_dn) && is_given(ldap->bind_password_file))
 		load_fault(load, "ldap", ldap->name, "bind_password_file", "a password for nobody; expected bind_dn");
+	if (is_given(ldap->certificate_file) && !is_given(ldap->private_key_file))
+		load_fault(load, "ldap", ldap->name, "certificate_file", "no key for it; expected private_key_file");
+	if (!is_given(ldap->certificate_file) && is_given(ldap->private_key_file))
+		load_fault(load, "ldap", ldap->name, "private_key_file",
+			   "a key for nothing; expected certificate_file as well");
 }
 
 static void check_directories(struct load *load)
 {
 	for (size_t i = 0; i < load->config->ldap.count; i++)
 		check_directory(load, &load->config->ldap.items[i]);
-}
-
-/* ---- redis */
-
-static bool is_redis_tcp(struct span server)
-{
-	const struct span scheme = SPAN("redis://");
-	struct span rest = span_slice(server, scheme.size, server.size);
-	struct span host, port;
-	uint64_t number;
-	if (!span_starts_with(server, scheme))
-		return false;
-	size_t colon = rest.size;
-	while (colon > 0 && rest.data[colon - 1] != ':')
-		colon--;
-	host = span_slice(rest, 0, colon ? colon - 1 : 0);
-	port = span_slice(rest, colon, rest.size);
-	if (span_starts_with(host, SPAN("[")) && host.data[host.size - 1] == ']')
-		host = span_slice(host, 1, host.size - 1);
-	return value_is_host(host) && span_to_u64(port, &number) == STATUS_OK && number >= 1 && number <= 65535;
-}
-
-static void check_redis(struct load *load)
-{
-	const struct config_redis *redis = &load->config->redis;
-	struct span server = span_of(redis->server);
-	bool is_unix = span_starts_with(server, SPAN("unix:/"));
-	bool is_embedded = span_equal(server, SPAN("embedded"));
-	if (!is_embedded && !is_unix && !is_redis_tcp(server))
-		load_fault(load, "redis", "", "server",
-			   "\"%.80s\" is not a server; expected \"embedded\", \"unix:/PATH\" or \"redis://HOST:PORT\"",
-			   redis->server);
-	if (is_embedded && (is_given(redis->user) || is_given(redis->password_file)))
-		load_fault(load, "redis", "", is_given(redis->user) ? "user" : "password_file",
-			   "the embedded server has none; expected \"\", or another server");
-	if (is_given(redis->user) && !is_given(redis->password_file))
-		load_fault(load, "redis", "", "user", "no password for it; expected password_file");
-}
-
-/* ---- who may do what */
-
-static void check_sender(struct load *load)
-{
-	if (strlen(load->config->sender.delimiter) > 1)
-		load_fault(load, "sender", "", "delimiter", "\"%.80s\" is too long; expected one character, or \"\"",
-			   load->config->sender.delimiter);
-}
-
-/* A section that names nobody matches nobody; `default` alone is for all others. */
-static void check_members(struct load *load, const char *section, const char *title, bool has_default,
-			  const struct config_list *users, const struct config_list *groups)
-{
-	bool is_default = has_default && strcmp(title, "default") == 0;
-	if (is_default && (users->count || groups->count))
-		load_fault(load, section, title, users->count ? "users" : "groups",
-			   "`default` is for all others; expected neither users nor groups");
-	if (!is_default && !users->count && !groups->count)
-		load_fault(load, section, title, NULL, "meant for nobody; expected users or groups");
-}
-
-static bool is_sender_pattern(struct span text)
-{
-	size_t at = span_find_byte(text, '@');
-	return span_equal(text, SPAN("*")) || (at + 1 < text.size && !span_contains_byte(text, ' '));
-}
-
-static void check_senders(struct load *load)
-{
-	for (size_t i = 0; i < load->config->senders.count; i++) {
-		const struct config_senders *senders = &load->config->senders.items[i];
-		check_members(load, "senders", senders->name, false, &senders->users, &senders->groups);
-		if (senders->addresses.count == 0)
-			load_fault(load, "senders", senders->name, "addresses",
-				   "none; expected some such as {\"noreply@example.com\"}");
-		for (size_t j = 0; j < senders->addresses.count; j++) {
-			if (!is_sender_pattern(span_of(senders->addresses.items[j])))
-				load_fault(load, "senders", senders->name, "addresses",
-					   "\"%.80s\" is not a sender; expected an address, @DOMAIN or *",
-					   senders->addresses.items[j]);
-		}
-	}
-}
-
-static void check_quotas(struct load *load)
-{
-	for (size_t i = 0; i < load->config->quota.count; i++) {
-		const struct config_quota *quota = &load->config->quota.items[i];
-		check_members(load, "quota", quota->name, true, &quota->users, &quota->groups);
-	}
 }
 
 /* ---- relays and routes */
@@ -327,17 +279,6 @@ static void check_relay_login(struct load *load, const struct config_relay *rela
 			   "private certificate");
 }
 
-static void check_rewriting(struct load *load, const struct config_relay *relay)
-{
-	struct span address = span_of(relay->rewrite_sender);
-	size_t at = span_find_byte(address, '@');
-	if (address.size &&
-	    (at == 0 || !value_is_host(span_slice(address, at + 1, address.size)) || !is_sender_pattern(address)))
-		load_fault(load, "relay", relay->name, "rewrite_sender",
-			   "\"%.80s\" is not a mail address; expected one such as \"relay@example.com\"",
-			   relay->rewrite_sender);
-}
-
 static void check_relays(struct load *load)
 {
 	if (load->config->relay.count == 0)
@@ -352,7 +293,7 @@ static void check_relays(struct load *load)
 			load_fault(load, "relay", relay->name, "host",
 				   "\"%.80s\" is not a host; expected a name or an address", relay->host);
 		check_relay_login(load, relay);
-		check_rewriting(load, relay);
+		rules_check_address(load, "relay", relay->name, "rewrite_sender", relay->rewrite_sender);
 		rules_check_per_sender(load, relay);
 	}
 }
@@ -382,7 +323,7 @@ static void check_route(struct load *load, const struct config_route *route)
 	bool is_default = strcmp(route->name, "default") == 0;
 	check_sender_domains(load, route);
 	if (is_default || route->users.count || route->groups.count)
-		check_members(load, "route", route->name, true, &route->users, &route->groups);
+		rules_check_members(load, "route", route->name, true, &route->users, &route->groups);
 	else if (route->sender_domains.count == 0)
 		load_fault(load, "route", route->name, NULL,
 			   "meant for nobody; expected users, groups or sender_domains");
@@ -415,6 +356,10 @@ static void check_admin(struct load *load)
 	const struct config_admin *admin = &load->config->admin;
 	if (!is_given(admin->socket))
 		load_fault(load, "admin", "", "socket", "\"\" is no socket; expected a path");
+	if (is_given(admin->operator_group) && strcmp(admin->operator_group, admin->group) == 0)
+		load_fault(load, "admin", "", "operator_group",
+			   "\"%.80s\" is admin.group, whose members may do everything; expected another group",
+			   admin->operator_group);
 	if (is_given(admin->http) && !value_is_loopback_endpoint(span_of(admin->http)))
 		load_fault(load, "admin", "", "http",
 			   "\"%.80s\" is not a loopback address and port; expected one such as \"127.0.0.1:8587\"",
@@ -448,9 +393,10 @@ static void check_files(struct load *load)
 void rules_apply(struct load *load)
 {
 	static void (*const rules[])(struct load *) = {
-		check_global,      check_files,  check_listeners,    check_limits,  check_auth,
-		check_directories, check_redis,  check_sender,       check_senders, check_quotas,
-		check_timezone,    check_relays, rules_check_oauths, check_routes,  check_admin,
+		check_global,        check_files,       check_listeners,    check_limits,       check_auth,
+		check_directories,   rules_check_redis, rules_check_people, check_timezone,     check_relays,
+		rules_check_oauths,  check_routes,      check_admin,        rules_check_notify, rules_check_audit,
+		rules_check_console, rules_check_oidc,
 	};
 	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
 		rules[i](load);

@@ -9,7 +9,7 @@
 
 #include "base/ascii.h"
 
-#define PLACES_MAXIMUM 4096 /* more than any configuration has; keeps the look-ups short */
+#define PLACES_MAXIMUM (1 << 18) /* thousands of sections with all their options; some 100 MB in the parser */
 
 enum token_kind { TOKEN_WORD, TOKEN_QUOTED, TOKEN_MARK, TOKEN_END };
 
@@ -181,13 +181,13 @@ static enum status expect_token(struct scanner *s, const struct token *got, cons
 
 /* ---- places */
 
-static enum status add_place(struct scanner *s, const struct place *place)
+static enum status add_place(struct scanner *s, const struct scan_place *place)
 {
 	if (s->scan.count == PLACES_MAXIMUM)
 		return refuse_token(s, place->line, "more than %d options and sections", PLACES_MAXIMUM);
 	if (s->scan.count == s->capacity) {
 		size_t capacity = s->capacity ? 2 * s->capacity : 64;
-		struct place *places = reallocarray(s->scan.places, capacity, sizeof(*places));
+		struct scan_place *places = reallocarray(s->scan.places, capacity, sizeof(*places));
 		if (!places)
 			return STATUS_NO_MEMORY;
 		s->scan.places = places;
@@ -226,7 +226,7 @@ static enum status read_value(struct scanner *s)
 
 static enum status read_entry(struct scanner *s, const struct token *name, size_t within, bool *out_opened)
 {
-	struct place place = { .name = name->text, .line = name->line, .within = within };
+	struct scan_place place = { .name = name->text, .line = name->line, .within = within };
 	struct token token;
 	if (name->kind != TOKEN_WORD)
 		return expect_token(s, name,
@@ -234,8 +234,11 @@ static enum status read_entry(struct scanner *s, const struct token *name, size_
 							: "the name of an option or }");
 	TRY(read_token(s, &token));
 	if (is_mark(&token, '=')) {
-		TRY(add_place(s, &place));
-		return read_value(s);
+		TRY(skip_blanks(s));
+		place.begin = s->at;
+		TRY(read_value(s));
+		place.end = s->at;
+		return add_place(s, &place);
 	}
 	if (is_value(&token)) {
 		place.title = token.text;
@@ -244,6 +247,7 @@ static enum status read_entry(struct scanner *s, const struct token *name, size_
 	if (!is_mark(&token, '{') || within != PLACE_TOP)
 		return expect_token(s, &token, within == PLACE_TOP ? "= or {" : "=");
 	place.is_section = true;
+	place.begin = s->at;
 	*out_opened = true;
 	return add_place(s, &place);
 }
@@ -261,6 +265,7 @@ static enum status read_all(struct scanner *s)
 		if (token.kind == TOKEN_END)
 			return STATUS_OK;
 		if (is_mark(&token, '}') && within != PLACE_TOP) {
+			s->scan.places[within].end = s->at - 1;
 			within = PLACE_TOP;
 			continue;
 		}
@@ -270,11 +275,31 @@ static enum status read_all(struct scanner *s)
 	}
 }
 
+static void blank_title(char *untitled, const struct scan *scan, const struct scan_place *place)
+{
+	size_t at = (size_t)(place->title.data - scan->text);
+	bool is_quoted = untitled[at - 1] == '"' || untitled[at - 1] == '\'';
+	memset(untitled + at - is_quoted, ' ', place->title.size + 2U * is_quoted);
+}
+
+static enum status drop_titles(struct scan *scan, size_t size)
+{
+	scan->untitled = malloc(size + 1);
+	if (!scan->untitled)
+		return STATUS_NO_MEMORY;
+	memcpy(scan->untitled, scan->text, size + 1);
+	for (size_t i = 0; i < scan->count; i++) {
+		if (scan->places[i].title.data)
+			blank_title(scan->untitled, scan, &scan->places[i]);
+	}
+	return STATUS_OK;
+}
+
 enum status scan_text(struct span text, struct faults *faults, struct scan *out_scan)
 {
 	struct scanner s = { .size = text.size, .line = 1, .faults = faults };
 	if (text.size > SCAN_TEXT_MAXIMUM)
-		return refuse_token(&s, 1, "the file is too large; expected at most 1M");
+		return refuse_token(&s, 1, "the file is too large; expected at most 8M");
 	s.text = calloc(1, text.size + 1);
 	if (!s.text)
 		return STATUS_NO_MEMORY;
@@ -282,6 +307,10 @@ enum status scan_text(struct span text, struct faults *faults, struct scan *out_
 		memcpy(s.text, text.data, text.size);
 	s.scan.text = s.text;
 	enum status status = read_all(&s);
+	if (status == STATUS_OK)
+		status = drop_titles(&s.scan, text.size);
+	if (status == STATUS_OK)
+		status = scan_sort(&s.scan);
 	if (status == STATUS_OK)
 		*out_scan = s.scan;
 	else
@@ -292,26 +321,8 @@ enum status scan_text(struct span text, struct faults *faults, struct scan *out_
 void scan_free(struct scan *scan)
 {
 	free(scan->text);
+	free(scan->order);
+	free(scan->untitled);
 	free(scan->places);
 	*scan = (struct scan){ 0 };
-}
-
-const struct place *scan_find_option(const struct scan *scan, size_t within, struct span name)
-{
-	for (size_t i = 0; i < scan->count; i++) {
-		const struct place *place = &scan->places[i];
-		if (!place->is_section && place->within == within && span_equal(place->name, name))
-			return place;
-	}
-	return NULL;
-}
-
-size_t scan_find_section(const struct scan *scan, struct span name, size_t nth)
-{
-	for (size_t i = 0; i < scan->count; i++) {
-		const struct place *place = &scan->places[i];
-		if (place->is_section && span_equal(place->name, name) && nth-- == 0)
-			return i;
-	}
-	return PLACE_NONE;
 }

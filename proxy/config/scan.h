@@ -9,24 +9,27 @@
 #include "base/span.h"
 #include "config/faults.h"
 
-#define SCAN_TEXT_MAXIMUM (1U << 20) /* bytes of a configuration: libconfuse and we read it whole */
+#define SCAN_TEXT_MAXIMUM (8U << 20) /* bytes of a configuration: libconfuse and we read it whole */
 
 /* The top level, as the section that a place is in. */
 #define PLACE_TOP SIZE_MAX
 #define PLACE_NONE (SIZE_MAX - 1) /* the section is not in the file */
 
 /* A section or an option, where it stands. */
-struct place {
+struct scan_place {
 	struct span name;
 	struct span title; /* of a section; empty where it has none */
 	unsigned line;
 	size_t within; /* index of the section it is in, or PLACE_TOP */
 	bool is_section;
+	size_t begin, end; /* bytes of the text: an option's value, what is between a section's braces */
 };
 
 struct scan {
-	char *text; /* the file without comments, line for line, NUL-terminated; names and titles are views of it */
-	struct place *places; /* in the order of the file */
+	char *text;     /* the file without comments, line for line, NUL-terminated; names and titles are views of it */
+	char *untitled; /* the same without titles: libconfuse would compare each with all before it */
+	struct scan_place *places;       /* in the order of the file */
+	const struct scan_place **order; /* the same, to be found by name: scan_order.c */
 	size_t count;
 };
 
@@ -34,10 +37,14 @@ struct scan {
 MUST_USE enum status scan_text(struct span text, struct faults *faults, struct scan *out_scan);
 void scan_free(struct scan *scan);
 
+/* Makes `order`. STATUS_NO_MEMORY. */
+MUST_USE enum status scan_sort(struct scan *scan);
+/* The first place in the file that is of the same section, kind, name and title, or NULL. */
+const struct scan_place *scan_find_first(const struct scan *scan, const struct scan_place *alike);
 /* The option of this name in that section, or NULL. */
-const struct place *scan_find_option(const struct scan *scan, size_t within, struct span name);
-/* Index of section number `nth` (from 0) of this name, or PLACE_NONE. */
-size_t scan_find_section(const struct scan *scan, struct span name, size_t nth);
+const struct scan_place *scan_find_option(const struct scan *scan, size_t within, struct span name);
+/* Index of the section of this name and title, or PLACE_NONE. */
+size_t scan_find_section(const struct scan *scan, struct span name, struct span title);
 
 #define SCAN_AUTO __attribute__((cleanup(scan_free)))
 

@@ -44,6 +44,36 @@ static void warn_of_clear_text(const struct config *config, FILE *out)
 	}
 }
 
+static void warn_of_redirection(const struct config *config, FILE *out)
+{
+	for (size_t i = 0; i < config->recipients.count; i++) {
+		const struct config_recipients *rule = &config->recipients.items[i];
+		if (rule->redirect[0])
+			fprintf(out,
+				"%s:%u: warning: recipients %s: all mail of its users goes to %s, and to nobody else\n",
+				config->file, rule->line, rule->name, rule->redirect);
+	}
+}
+
+/* Whoever has several values of it has no name, and can't log in. */
+static void warn_of_several_names(const struct config *config, FILE *out)
+{
+	static const char *const plural[] = { "proxyAddresses", "mailAlternateAddress", "otherMailbox", "memberOf",
+					      "objectClass" };
+	for (size_t i = 0; i < config->ldap.count; i++) {
+		const struct config_ldap *ldap = &config->ldap.items[i];
+		for (size_t j = 0; j < sizeof(plural) / sizeof(plural[0]); j++) {
+			if (span_equal_nocase(span_of(ldap->user_attribute), span_of(plural[j])))
+				fprintf(out,
+					"%s:%u: warning: ldap %s: user_attribute \"%s\" has several values in most "
+					"entries, and whoever has more than one can't log in; expected one that has a "
+					"single "
+					"value, such as mail or uid\n",
+					config->file, ldap->line, ldap->name, ldap->user_attribute);
+		}
+	}
+}
+
 uint64_t config_descriptors_to_spend(void)
 {
 	struct rlimit files;
@@ -123,12 +153,27 @@ static void warn_of_delimiter(const struct config *config, FILE *out)
 			config->file, config->sender.line, c, c);
 }
 
+/* All else that Redis may lose is made anew from what nodes keep. */
+static void warn_of_passwords_in_redis(const struct config *config, FILE *out)
+{
+	if (config->app_password.store == STORE_REDIS)
+		fprintf(out,
+			"%s:%u: warning: app_password.store: \"redis\" keeps app passwords, and the limits of each, in "
+			"Redis "
+			"alone: if it loses its memory, they are gone; it needs appendonly yes, and a backup\n",
+			config->file, config->app_password.line);
+}
+
 void config_warn(const struct config *config, FILE *out)
 {
 	warn_of_files(config, out);
 	warn_of_networks(config, out);
 	warn_of_delimiter(config, out);
+	warn_of_redirection(config, out);
+	warn_of_several_names(config, out);
 	warn_of_legacy(config, out);
 	warn_of_clear_text(config, out);
 	warn_of_descriptors(config, out);
+	warn_of_quotas(config, out);
+	warn_of_passwords_in_redis(config, out);
 }

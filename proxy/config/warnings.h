@@ -7,8 +7,11 @@
 #include "config/config.h"
 
 /*
- * "FILE:LINE: warning: …" of files and folders that others can write, and of secrets that may have been saved wrongly.
+ * "FILE:LINE: warning: …" about files and folders that others can write, and about secrets that may have been saved
+ * wrongly.
  */
 void warn_of_files(const struct config *config, FILE *out);
+/* About quotas that together exceed what the relays' accounts may send. */
+void warn_of_quotas(const struct config *config, FILE *out);
 
 #endif

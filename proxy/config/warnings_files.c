@@ -11,14 +11,14 @@
 #include "config/warnings.h"
 
 /* Where a warning belongs. */
-struct spot {
+struct warning_spot {
 	const struct config *config;
 	unsigned line;
 	const char *section, *name, *option; /* "" where there is none */
 	FILE *out;
 };
 
-static void write_warning(struct spot spot, const char *path, const char *what)
+static void write_warning(struct warning_spot spot, const char *path, const char *what)
 {
 	const char *blank = *spot.name ? " " : "";
 	const char *dot = *spot.option ? "." : "";
@@ -35,7 +35,7 @@ static bool others_can_write(const struct stat *info)
 }
 
 /* In a folder with the sticky bit, such as /tmp, others replace no files of ours. */
-static void warn_of_folder(struct spot spot, const char *path)
+static void warn_of_folder(struct warning_spot spot, const char *path)
 {
 	char folder[PATH_MAX];
 	struct stat info;
@@ -47,7 +47,7 @@ static void warn_of_folder(struct spot spot, const char *path)
 		write_warning(spot, name, "is a folder that others can write in; expected mode 0755");
 }
 
-static void warn_of_writers(struct spot spot, const char *path)
+static void warn_of_writers(struct warning_spot spot, const char *path)
 {
 	struct stat info;
 	if (*path == '\0' || stat(path, &info) != 0)
@@ -57,9 +57,16 @@ static void warn_of_writers(struct spot spot, const char *path)
 	warn_of_folder(spot, path);
 }
 
+/* The file itself is checked. */
+static void warn_of_program(struct warning_spot spot, const char *path)
+{
+	if (*path)
+		warn_of_folder(spot, path);
+}
+
 /* ---- secrets of one line */
 
-static void warn_of_line(struct spot spot, const char *path)
+static void warn_of_line(struct warning_spot spot, const char *path)
 {
 	struct secret secret SECRET_AUTO = { 0 };
 	warn_of_writers(spot, path);
@@ -73,7 +80,7 @@ static void warn_of_line(struct spot spot, const char *path)
 /* ---- all of them */
 
 #define LOOK(function, kind, item, field) \
-	function((struct spot){ config, (item)->line, kind, (item)->name, #field, out }, (item)->field)
+	function((struct warning_spot){ config, (item)->line, kind, (item)->name, #field, out }, (item)->field)
 
 static void warn_of_relay_files(const struct config *config, FILE *out)
 {
@@ -87,22 +94,36 @@ static void warn_of_relay_files(const struct config *config, FILE *out)
 		LOOK(warn_of_writers, "oauth", &config->oauth.items[i], service_account_file);
 		LOOK(warn_of_writers, "oauth", &config->oauth.items[i], ca_file);
 	}
+	for (size_t i = 0; i < config->bearer.count; i++) {
+		LOOK(warn_of_line, "bearer", &config->bearer.items[i], client_secret_file);
+		LOOK(warn_of_writers, "bearer", &config->bearer.items[i], ca_file);
+	}
+	LOOK(warn_of_line, "oidc", &config->oidc, client_secret_file);
+	LOOK(warn_of_writers, "oidc", &config->oidc, ca_file);
 }
 
 void warn_of_files(const struct config *config, FILE *out)
 {
-	warn_of_writers((struct spot){ config, 1, "this file", "", "", out }, config->file);
+	warn_of_writers((struct warning_spot){ config, 1, "this file", "", "", out }, config->file);
 	LOOK(warn_of_writers, "tls", &config->tls, certificate);
 	LOOK(warn_of_writers, "tls", &config->tls, private_key);
 	for (size_t i = 0; i < config->certificate.count; i++) {
 		LOOK(warn_of_writers, "certificate", &config->certificate.items[i], certificate);
 		LOOK(warn_of_writers, "certificate", &config->certificate.items[i], private_key);
 	}
-	for (size_t i = 0; i < config->listener.count; i++)
+	for (size_t i = 0; i < config->listener.count; i++) {
 		LOOK(warn_of_writers, "listener", &config->listener.items[i], client_ca_file);
+		LOOK(warn_of_writers, "listener", &config->listener.items[i], client_crl_file);
+		LOOK(warn_of_writers, "listener", &config->listener.items[i], certificate_map_file);
+	}
+	LOOK(warn_of_program, "audit", &config->audit, anchor_command);
 	LOOK(warn_of_line, "redis", &config->redis, password_file);
+	LOOK(warn_of_line, "redis", &config->redis, sentinel_password_file);
+	LOOK(warn_of_writers, "redis", &config->redis, ca_file);
 	for (size_t i = 0; i < config->ldap.count; i++) {
 		LOOK(warn_of_line, "ldap", &config->ldap.items[i], bind_password_file);
+		LOOK(warn_of_writers, "ldap", &config->ldap.items[i], certificate_file);
+		LOOK(warn_of_writers, "ldap", &config->ldap.items[i], private_key_file);
 		LOOK(warn_of_writers, "ldap", &config->ldap.items[i], ca_file);
 	}
 	warn_of_relay_files(config, out);

@@ -16,11 +16,12 @@
 
 #define HEADER_SIZE 6U             /* bytes: length and type */
 #define WITH_FD 0x8000U            /* bit of the type: a descriptor belongs to this frame */
-#define READ_AT_ONCE (64U << 10)   /* bytes */
+#define READ_LEAST (64U << 10)     /* bytes: room for one read */
 #define READ_PER_TURN (256U << 10) /* bytes, more than a socket holds: one door leaves time to the others */
-#define KEPT_OUTPUT (32U << 10)    /* bytes: what one turn says, large frames aside */
-#define KEPT_PAYLOAD (8U << 10)    /* bytes: any frame without a message or a long list in it */
-#define INPUT_MAXIMUM (HEADER_SIZE + DOOR_FRAME_MAXIMUM + READ_AT_ONCE)
+#define KEPT_INPUT (256U << 10)    /* bytes: what a socket holds, and the beginning of a frame before that */
+#define SEND_AT_ONCE (64U << 10)   /* bytes of output that don't wait for the turn's end: messages, going through */
+#define KEPT_OUTPUT (160U << 10)   /* bytes: those, and one more piece of a message */
+#define INPUT_MAXIMUM (HEADER_SIZE + DOOR_FRAME_MAXIMUM + READ_LEAST)
 
 struct door {
 	struct loop *loop;
@@ -31,11 +32,13 @@ struct door {
 	void *context;
 	struct buf input;
 	struct buf output;
-	struct buf payload; /* of the frame being made */
-	uint64_t sent;      /* bytes, ever: the position of the output's first */
+	size_t frame_at;   /* where in the output the frame begins that is being made */
+	enum status begun; /* whether its header has room */
+	uint64_t sent;     /* bytes, ever: the position of the output's first */
 	struct passage passage;
 	int frame_fd;       /* of the frame being handled, or -1 */
 	bool was_backed_up; /* the backlog reached DOOR_PACE, and on_drained was not called since */
+	bool full;          /* the socket took no more, and was not writable since */
 	bool broken;
 	bool closed;  /* and the owner knows */
 	bool calling; /* inside a callback */
@@ -49,16 +52,8 @@ static void on_turn_end(void *context);
 
 static enum status make_buffers(struct door *door)
 {
-	TRY(buf_init_keeping(&door->input, INPUT_MAXIMUM, HEADER_SIZE + READ_AT_ONCE));
-	TRY(buf_init_keeping(&door->output, DOOR_BACKLOG_MAXIMUM, KEPT_OUTPUT));
-	return buf_init_keeping(&door->payload, DOOR_FRAME_MAXIMUM, KEPT_PAYLOAD);
-}
-
-static void free_buffers(struct door *door)
-{
-	buf_free(&door->input);
-	buf_free(&door->output);
-	buf_free(&door->payload);
+	TRY(buf_init_keeping(&door->input, INPUT_MAXIMUM, KEPT_INPUT));
+	return buf_init_keeping(&door->output, DOOR_BACKLOG_MAXIMUM, KEPT_OUTPUT);
 }
 
 enum status door_create(struct loop *loop, int fd, const struct door_handler *handler, void *context,
@@ -72,7 +67,8 @@ enum status door_create(struct loop *loop, int fd, const struct door_handler *ha
 	}
 	if (make_buffers(door) != STATUS_OK) {
 		watch_free(&door->watch);
-		free_buffers(door);
+		buf_free(&door->input);
+		buf_free(&door->output);
 		free(door);
 		passage_close_fd(&fd);
 		return STATUS_NO_MEMORY;
@@ -95,7 +91,6 @@ static void close_socket(struct door *door)
 	passage_close_fd(&door->fd);
 	passage_close(&door->passage);
 	buf_free(&door->output);
-	buf_free(&door->payload);
 }
 
 static void release_door(struct door *door)
@@ -191,11 +186,11 @@ static bool handle_frames(struct door *door)
 	return true;
 }
 
-/* One read. STATUS_AGAIN: nothing there now. STATUS_END: the peer is gone. */
+/* One read. STATUS_AGAIN: the last one for now, whatever it brought. STATUS_END: the peer is gone. */
 static enum status read_some(struct door *door, size_t *out_got)
 {
 	union passage_control control;
-	struct iovec part = { .iov_len = READ_AT_ONCE };
+	struct iovec part;
 	struct msghdr message = {
 		.msg_iov = &part,
 		.msg_iovlen = 1,
@@ -203,31 +198,30 @@ static enum status read_some(struct door *door, size_t *out_got)
 		.msg_controllen = sizeof(control),
 	};
 	char *at;
-	TRY(buf_reserve(&door->input, READ_AT_ONCE, &at));
-	part.iov_base = at;
+	TRY(buf_reserve(&door->input, READ_LEAST, &at));
+	part = (struct iovec){ .iov_base = at, .iov_len = door->input.capacity - door->input.end };
 	ssize_t got = recvmsg(door->fd, &message, MSG_CMSG_CLOEXEC);
 	if (got < 0)
 		return errno == EAGAIN || errno == EINTR ? STATUS_AGAIN : STATUS_END;
 	if (got == 0)
 		return STATUS_END;
 	buf_commit(&door->input, (size_t)got);
+	TRY(passage_keep(&door->passage, &message));
 	*out_got = (size_t)got;
-	return passage_keep(&door->passage, &message);
+	return (size_t)got < part.iov_len ? STATUS_AGAIN : STATUS_OK;
 }
 
 static bool receive_frames(struct door *door)
 {
-	size_t got = 0;
-	enum status status = STATUS_OK;
-	for (size_t total = 0; total < READ_PER_TURN && !door->broken; total += got) {
+	size_t got, total = 0;
+	enum status status;
+	do {
+		got = 0;
 		status = read_some(door, &got);
-		if (status != STATUS_OK)
-			break;
-		if (!handle_frames(door))
+		total += got;
+		if (got && !handle_frames(door))
 			return false;
-		if (got < READ_AT_ONCE)
-			break;
-	}
+	} while (status == STATUS_OK && total < READ_PER_TURN && !door->broken);
 	if (status != STATUS_OK && status != STATUS_AGAIN)
 		door->broken = true;
 	return door->broken ? tell_closed(door) : true;
@@ -238,8 +232,10 @@ static void on_ready(void *context, unsigned events)
 	struct door *door = context;
 	if ((events & WATCH_READ) && !receive_frames(door))
 		return;
-	if (events & WATCH_WRITE)
+	if (events & WATCH_WRITE) {
+		door->full = false;
 		loop_at_turn_end(door->loop, &door->end);
+	}
 }
 
 int door_take_fd(struct door *door)
@@ -263,49 +259,47 @@ static void break_off(struct door *door)
 	loop_at_turn_end(door->loop, &door->end);
 }
 
-static enum status queue_frame(struct door *door, uint16_t type, struct span payload)
+struct buf *door_payload(struct door *door)
 {
-	uint32_t size = (uint32_t)payload.size;
 	char *at;
-	if (payload.size > DOOR_FRAME_MAXIMUM)
+	door->frame_at = buf_size(&door->output);
+	door->begun = buf_reserve(&door->output, HEADER_SIZE, &at);
+	if (door->begun == STATUS_OK)
+		buf_commit(&door->output, HEADER_SIZE);
+	return &door->output;
+}
+
+/* Fills in the header. */
+static enum status finish_frame(struct door *door, uint16_t type, enum status written)
+{
+	TRY(door->begun);
+	TRY(written);
+	char *at = (char *)buf_span(&door->output).data + door->frame_at;
+	size_t whole = buf_size(&door->output) - door->frame_at - HEADER_SIZE;
+	uint32_t size = (uint32_t)whole;
+	if (whole > DOOR_FRAME_MAXIMUM)
 		return STATUS_TOO_LARGE;
-	TRY(buf_reserve(&door->output, HEADER_SIZE + payload.size, &at));
 	if (passage_has_next(&door->passage)) {
-		TRY(passage_assign(&door->passage, door->sent + buf_size(&door->output)));
+		TRY(passage_assign(&door->passage, door->sent + door->frame_at));
 		type |= WITH_FD;
 	}
 	memcpy(at, &size, sizeof(size));
 	memcpy(at + sizeof(size), &type, sizeof(type));
-	if (payload.size)
-		memcpy(at + HEADER_SIZE, payload.data, payload.size);
-	buf_commit(&door->output, HEADER_SIZE + payload.size);
 	return STATUS_OK;
-}
-
-struct buf *door_payload(struct door *door)
-{
-	return &door->payload;
 }
 
 enum status door_send_payload(struct door *door, uint16_t type, enum status written)
 {
-	enum status status = written;
-	if (written == STATUS_OK)
-		status = door_send_frame(door, type, buf_span(&door->payload));
-	else
-		break_off(door);
-	buf_clear(&door->payload);
-	return status;
-}
-
-enum status door_send_frame(struct door *door, uint16_t type, struct span payload)
-{
 	assert((type & WITH_FD) == 0);
-	if (door->broken)
+	if (door->broken) {
+		buf_clear(&door->output);
 		return STATUS_UNAVAILABLE;
-	enum status status = queue_frame(door, type, payload);
+	}
+	enum status status = finish_frame(door, type, written);
 	if (status != STATUS_OK)
 		break_off(door);
+	else if (buf_size(&door->output) >= SEND_AT_ONCE && !door->full)
+		door_flush(door);
 	if (buf_size(&door->output) >= DOOR_PACE)
 		door->was_backed_up = true;
 	loop_at_turn_end(door->loop, &door->end);
@@ -339,6 +333,7 @@ static enum status write_output(struct door *door)
 {
 	while (buf_size(&door->output)) {
 		ssize_t taken = send_some(door);
+		door->full = taken < 0;
 		if (taken < 0)
 			return errno == EAGAIN || errno == EINTR ? STATUS_AGAIN : STATUS_END;
 		door->sent += (uint64_t)taken;
@@ -363,4 +358,15 @@ static void on_turn_end(void *context)
 	watch_set(door->watch, status == STATUS_AGAIN ? WATCH_READ | WATCH_WRITE : WATCH_READ);
 	if (door->was_backed_up && buf_size(&door->output) < DOOR_PACE)
 		tell_drained(door);
+}
+
+void door_flush(struct door *door)
+{
+	if (!door->broken)
+		(void)write_output(door); /* a failure is noticed at the end of the turn, if there is one */
+}
+
+void door_receive(struct door *door)
+{
+	on_ready(door, WATCH_READ);
 }

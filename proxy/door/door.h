@@ -1,6 +1,7 @@
 /*
  * A door: a local stream socket between two roles. A frame is a 32-bit payload length, a 16-bit type and the payload,
- * in the machine's byte order. What is sent in one turn of the loop goes out in one write at its end.
+ * in the machine's byte order. What is sent in one turn of the loop goes out in one write at its end; only a message
+ * that passes through need not wait for that.
  *
  * Payloads are the messages declared in the .def files of this folder, read by bounded readers that reject leftovers. A
  * peer that breaks the framing, or sends what can't be read, loses its door: `on_closed` follows.
@@ -38,17 +39,17 @@ MUST_USE enum status door_create(struct loop *loop, int fd, const struct door_ha
 void door_free(struct door **door); /* NULL-safe; sets to NULL; allowed inside its callbacks */
 
 /*
- * Queues one frame of a type below 0x8000. STATUS_TOO_LARGE or STATUS_NO_MEMORY: the door is broken, and on_closed
- * follows at the end of the turn. STATUS_UNAVAILABLE: it was broken before.
- */
-MUST_USE enum status door_send_frame(struct door *door, uint16_t type, struct span payload);
-/*
- * For messages.h. door_payload is where the next payload is written, empty at first; door_send_payload sends it. If it
- * could not be written, that breaks the door too.
+ * For messages.h: door_payload is what the next frame's payload is appended to, and nothing else is done with the door
+ * before door_send_payload queues it, as a type below 0x8000. STATUS_TOO_LARGE or STATUS_NO_MEMORY (in `written`, too):
+ * the door is broken, and on_closed follows at the end of the turn. STATUS_UNAVAILABLE: it was broken before.
  */
 struct buf *door_payload(struct door *door);
 MUST_USE enum status door_send_payload(struct door *door, uint16_t type, enum status written);
 size_t door_backlog(const struct door *door);
+/* Writes what the socket takes now: for last words, before the door is freed within the turn. */
+void door_flush(struct door *door);
+/* Handles what has come, without waiting: the last words of a peer that is gone. A callback may free the door. */
+void door_receive(struct door *door);
 
 /* The descriptor leaves with the next frame; the door owns and closes it. Only supervisor.def passes descriptors. */
 void door_attach_fd(struct door *door, int fd);

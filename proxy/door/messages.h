@@ -3,7 +3,7 @@
  *
  *   enum door_type        DOOR_SASL_START, …        (all doors share one number space)
  *   struct door_sasl_start     the fields
- *   door_send_sasl_start(door, &message)                 as door_send_frame
+ *   door_send_sasl_start(door, &message)                 as door_send_payload
  *   door_write_sasl_start(buf, &message)                 the payload alone
  *   door_read_sasl_start(payload, &out_message)          STATUS_INVALID for anything but exactly one such message
  *
@@ -37,6 +37,13 @@ enum door_type {
 	MUST_USE enum status door_read_##name(struct span payload, struct door_##name *out_message);
 #include "door/all.def"
 #undef MESSAGE
+
+/* What RECHECKED says of a session's right. */
+enum recheck_verdict {
+	RECHECK_UNKNOWN, /* the directory can't be asked now */
+	RECHECK_HOLDS,
+	RECHECK_ENDED,
+};
 
 /* "sasl_start"; "unknown" past the end. Static. */
 const char *door_type_text(uint16_t type);

@@ -1,7 +1,7 @@
 /*
  * What the audit hears of clients that set up TLS and left without a word of AUTH: how many there were, by network and
  * minute, and not a record for each, so that nobody without a password can fill the disk. A limited number of networks
- * a minute are named; one more record stands for the rest.
+ * a minute are named; one more record stands for all others.
  *
  * Every session is told of exactly once: by its session.open and session.close, as refused (gate/refused.h), or in one
  * of these counts. What can't be told now, for want of a relay, is told later.

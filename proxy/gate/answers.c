@@ -34,7 +34,7 @@ static void lose_exchanges(struct gate *gate)
 	}
 }
 
-const struct auth_door_handler answers_of_auth = {
+const struct auth_answer_handler answers_of_auth = {
 	.on_challenge = take_challenge,
 	.on_done = take_verdict,
 	.on_lost = lose_exchanges,
@@ -54,6 +54,15 @@ static enum status take_message_reply(struct session *s, struct span reply)
 	TRY(intake_take_reply(s, reply));
 	session_drive(s);
 	return STATUS_OK;
+}
+
+static void end_session(struct gate *gate, uint64_t number)
+{
+	struct session *s = TAILQ_FIRST(&gate->sessions);
+	while (s && s->number != number)
+		s = TAILQ_NEXT(s, in_gate);
+	if (s)
+		session_on_ended(s);
 }
 
 /* In turn, until the door is full again; a session that needs more room queues up anew. */
@@ -80,9 +89,10 @@ static void lose_relay(struct gate *gate)
 	}
 }
 
-const struct relay_door_handler answers_of_relay = {
+const struct relay_answer_handler answers_of_relay = {
 	.on_envelope_reply = take_envelope_reply,
 	.on_message_reply = take_message_reply,
+	.on_session_ended = end_session,
 	.on_room = give_room,
 	.on_lost = lose_relay,
 };

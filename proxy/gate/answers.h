@@ -5,7 +5,7 @@
 #include "gate/auth_door.h"
 #include "gate/relay_door.h"
 
-extern const struct auth_door_handler answers_of_auth;
-extern const struct relay_door_handler answers_of_relay;
+extern const struct auth_answer_handler answers_of_auth;
+extern const struct relay_answer_handler answers_of_relay;
 
 #endif

@@ -14,6 +14,7 @@
 #include "gate/admission.h"
 #include "gate/count.h"
 #include "gate/departure.h"
+#include "gate/session_life.h"
 #include "net/proxy_header.h"
 
 #define HEADER_MS 3000    /* proxy-protocol.txt, 2: at least 3 s, so that a lost segment may come again */
@@ -152,7 +153,7 @@ void arrival_begin(struct gate_listener *listener, int fd, const struct endpoint
 	TAILQ_INSERT_TAIL(&gate->arrivals, a, in_gate);
 	if (watch_create(gate->loop, fd, WATCH_READ, on_ready, a, &a->watch) != STATUS_OK ||
 	    timer_make(gate->loop, on_deadline, a, &a->deadline) != STATUS_OK) {
-		log_warning("no memory for one more connection");
+		session_log_no_memory(gate);
 		end_arrival(a);
 		return;
 	}

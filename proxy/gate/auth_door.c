@@ -5,6 +5,7 @@
 #include "gate/auth_door.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/log.h"
 #include "door/door.h"
@@ -17,49 +18,96 @@
 
 /* ---- mechanisms */
 
-static enum status add_mechanism(struct buf *text, struct span name)
+struct offer {
+	struct buf all, certified;
+};
+
+static void begin_offer(struct offer *offer)
+{
+	buf_init(&offer->all, MECHANISMS_MAXIMUM);
+	buf_init(&offer->certified, MECHANISMS_MAXIMUM);
+}
+
+static void free_offer(struct offer *offer)
+{
+	buf_free(&offer->all);
+	buf_free(&offer->certified);
+}
+
+static enum status add_name(struct buf *text, struct span name)
 {
 	if (buf_size(text) > 0)
 		TRY(buf_append_byte(text, ' '));
 	return buf_append(text, name);
 }
 
-static enum status keep_mechanisms(struct auth_door *auth, struct buf *text)
+static enum status add_mechanism(struct offer *offer, struct span name)
 {
-	char *mechanisms = span_to_string(buf_span(text));
-	if (mechanisms == NULL)
+	if (!config_mechanism_needs_certificate(name))
+		TRY(add_name(&offer->all, name));
+	return add_name(&offer->certified, name);
+}
+
+static enum status keep_mechanisms(struct auth_door *auth, const struct offer *offer)
+{
+	char *all = span_to_string(buf_span(&offer->all));
+	char *certified = span_to_string(buf_span(&offer->certified));
+	if (all == NULL || certified == NULL) {
+		free(all);
+		free(certified);
 		return STATUS_NO_MEMORY;
+	}
 	free(auth->mechanisms);
-	auth->mechanisms = mechanisms;
+	free(auth->certified_mechanisms);
+	auth->mechanisms = all;
+	auth->certified_mechanisms = certified;
 	return STATUS_OK;
 }
 
-enum status auth_door_begin(struct auth_door *auth, struct gate *gate, const struct auth_door_handler *handler)
+enum status auth_door_begin(struct auth_door *auth, struct gate *gate, const struct auth_answer_handler *handler)
 {
-	struct buf text BUF_AUTO;
-	buf_init(&text, MECHANISMS_MAXIMUM);
+	struct offer offer __attribute__((cleanup(free_offer)));
+	begin_offer(&offer);
 	*auth = (struct auth_door){ .gate = gate, .handler = handler };
 	const struct config_list *names = &gate->config->auth.mechanisms;
 	for (size_t i = 0; i < names->count; i++)
-		TRY(add_mechanism(&text, span_of(names->items[i])));
-	return keep_mechanisms(auth, &text);
+		TRY(add_mechanism(&offer, span_of(names->items[i])));
+	return keep_mechanisms(auth, &offer);
+}
+
+static enum status keep_challenge(struct tls_challenge *challenge, struct span bytes)
+{
+	challenge->is_set = !span_is_empty(bytes);
+	if (!challenge->is_set)
+		return STATUS_OK;
+	if (bytes.size != sizeof(challenge->bytes))
+		return STATUS_INVALID;
+	memcpy(challenge->bytes, bytes.data, sizeof(challenge->bytes));
+	return STATUS_OK;
 }
 
 static enum status on_mechanisms(struct auth_door *auth, struct span payload)
 {
 	struct door_mechanisms message;
-	struct buf text BUF_AUTO;
+	struct offer offer __attribute__((cleanup(free_offer)));
 	struct span name;
-	buf_init(&text, MECHANISMS_MAXIMUM);
+	begin_offer(&offer);
 	TRY(door_read_mechanisms(payload, &message));
 	while (codec_list_next(&message.names, &name))
-		TRY(add_mechanism(&text, name));
-	return keep_mechanisms(auth, &text);
+		TRY(add_mechanism(&offer, name));
+	TRY(keep_challenge(&auth->gate->challenge, message.challenge));
+	return keep_mechanisms(auth, &offer);
 }
 
-bool auth_door_offers(const struct auth_door *auth, struct span mechanism)
+const char *auth_door_mechanisms(const struct session *s)
 {
-	struct span rest = span_of(auth->mechanisms);
+	const struct auth_door *auth = &s->gate->auth;
+	return span_is_empty(stream_client_handshake(s->stream)) ? auth->mechanisms : auth->certified_mechanisms;
+}
+
+bool auth_door_offers(const struct session *s, struct span mechanism)
+{
+	struct span rest = span_of(auth_door_mechanisms(s));
 	struct span name;
 	while (span_cut(&rest, ' ', &name)) {
 		if (span_equal_nocase(name, mechanism))
@@ -136,7 +184,9 @@ void auth_door_end(struct auth_door *auth)
 {
 	door_free(&auth->door);
 	free(auth->mechanisms);
+	free(auth->certified_mechanisms);
 	auth->mechanisms = NULL;
+	auth->certified_mechanisms = NULL;
 }
 
 /* ---- what goes out */
@@ -147,14 +197,30 @@ static bool has_room(const struct auth_door *auth)
 	return auth->door && door_backlog(auth->door) < BACKLOG_MAXIMUM;
 }
 
+/* Making them costs as much as the rest of a login, and only SCRAM-SHA-256-PLUS asks for them. */
+static void find_bindings(const struct session *s, struct span mechanism, struct stream_bindings *out_bindings)
+{
+	static const char plus[] = "-PLUS";
+	size_t size = sizeof(plus) - 1;
+	*out_bindings = (struct stream_bindings){ 0 };
+	if (mechanism.size > size &&
+	    span_equal_nocase(span_slice(mechanism, mechanism.size - size, mechanism.size), span_of(plus)))
+		stream_find_bindings(s->stream, out_bindings);
+}
+
 enum status auth_door_start(struct session *s, struct span mechanism, bool has_initial, struct span initial)
 {
 	struct gate *gate = s->gate;
+	struct stream_bindings bindings;
+	find_bindings(s, mechanism, &bindings);
 	struct door_sasl_start message = { .request = gate->last_request + 1,
 					   .session = s->number,
 					   .mechanism = mechanism,
 					   .has_initial = has_initial,
 					   .initial = initial,
+					   .handshake = stream_client_handshake(s->stream),
+					   .exporter = { bindings.exporter, bindings.exporter_size },
+					   .end_point = { bindings.end_point, bindings.end_point_size },
 					   .client = session_client(s) };
 	if (!has_room(&gate->auth) || door_send_sasl_start(gate->auth.door, &message) != STATUS_OK)
 		return STATUS_UNAVAILABLE;
@@ -171,19 +237,16 @@ enum status auth_door_step(struct session *s, struct span response)
 	return door_send_sasl_step(s->gate->auth.door, &message) == STATUS_OK ? STATUS_OK : STATUS_UNAVAILABLE;
 }
 
-/* A frame that can't be queued breaks the door, and on_closed reports it: there is nothing to add here. */
-static void note_sent(enum status status)
-{
-	if (status != STATUS_OK)
-		log_warning("the auth door is broken: %s", status_text(status));
-}
-
 void auth_door_cancel(struct session *s)
 {
 	struct door_sasl_cancel message = { .request = s->request.id };
 	if (s->request.id == 0)
 		return;
 	registry_remove(s->gate->requests, &s->request);
-	if (s->gate->auth.door)
-		note_sent(door_send_sasl_cancel(s->gate->auth.door, &message));
+	if (s->gate->auth.door == NULL)
+		return;
+	/* A frame that can't be queued breaks the door, and on_closed does what is to be done about it. */
+	enum status status = door_send_sasl_cancel(s->gate->auth.door, &message);
+	if (status != STATUS_OK)
+		log_warning("the auth door is broken: %s", status_text(status));
 }

@@ -16,7 +16,7 @@
 
 #define UNAVAILABLE SPAN("454 4.7.0 Temporary authentication failure, please try again later")
 
-void cmd_auth(struct session *s, const struct command *command)
+void cmd_auth(struct session *s, const struct smtp_command *command)
 {
 	struct span initial = command->argument;
 	struct span mechanism = { 0 };
@@ -28,7 +28,7 @@ void cmd_auth(struct session *s, const struct command *command)
 		session_refuse(s, SPAN("501 5.5.4 Syntax: AUTH mechanism [initial-response]"));
 		return;
 	}
-	if (!auth_door_offers(&s->gate->auth, mechanism)) {
+	if (!auth_door_offers(s, mechanism)) {
 		session_refuse(s, SPAN("504 5.5.4 This authentication mechanism is not offered"));
 		return;
 	}
@@ -106,6 +106,7 @@ static enum status take_identity(struct session *s, const struct door_sasl_done 
 	char *user = span_is_empty(done->user) ? NULL : span_to_string(done->user);
 	if (user == NULL)
 		return STATUS_INVALID;
+	s->senders_bind = done->senders_bind;
 	buf_clear(&s->senders);
 	enum status status = buf_append(&s->senders, done->senders.encoded);
 	if (status != STATUS_OK) {
@@ -113,7 +114,9 @@ static enum status take_identity(struct session *s, const struct door_sasl_done 
 		return status;
 	}
 	s->user = user;
-	s->rested_ms = loop_now_ms(s->gate->loop);
+	stream_drop_handshake(s->stream);
+	stream_expect_no_secrets(s->stream);
+	s->idle_since_ms = loop_now_ms(s->gate->loop);
 	s->gate->open_count--;
 	s->gate->authenticated_count++;
 	count_sessions(s->gate);
@@ -143,8 +146,10 @@ void auth_leave_user(struct session *s)
 /* A temporary refusal, so that no client takes its password for a wrong one. */
 static void refuse_surplus(struct session *s, struct span user)
 {
-	log_info(SESSION_NAME ": %.*s has %" PRIu64 " sessions already (limits.sessions_per_user)",
-		 SESSION_NAME_ARGS(s), SPAN_ARGS(user), s->gate->config->limits.sessions_per_user);
+	char more[LOG_PACE_TEXT];
+	if (log_pace_take(&s->gate->lines.surplus, loop_now_ms(s->gate->loop), more))
+		log_info(SESSION_NAME ": %.*s has %" PRIu64 " sessions already (limits.sessions_per_user)%s",
+			 SESSION_NAME_ARGS(s), SPAN_ARGS(user), s->gate->config->limits.sessions_per_user, more);
 	session_reach_limit(s, REFUSAL_SESSIONS,
 			    SPAN("421 4.7.0 Too many sessions for this user, closing the connection"),
 			    "too many sessions for this user");

@@ -39,7 +39,7 @@ static void begin_chunk(struct session *s, const struct chunk_announcement *anno
 }
 
 /* A client that pipelined its chunks goes on for a while after a refusal: only those of strangers count as errors. */
-void bdat_refuse(struct session *s, const struct command *command, const char *refusal)
+void bdat_refuse(struct session *s, const struct smtp_command *command, const char *refusal)
 {
 	struct chunk_announcement announcement;
 	if (chunk_read(command->argument, &announcement) != STATUS_OK) {
@@ -61,7 +61,7 @@ static const char *begin_message(struct session *s)
 	return NULL;
 }
 
-void cmd_bdat(struct session *s, const struct command *command)
+void cmd_bdat(struct session *s, const struct smtp_command *command)
 {
 	struct chunk_announcement announcement;
 	if (chunk_read(command->argument, &announcement) != STATUS_OK) {

@@ -6,7 +6,7 @@
 #include "smtp/command.h"
 
 /* BDAT can't be taken now: its octets are dropped, and then answered with `refusal` (static). */
-void bdat_refuse(struct session *s, const struct command *command, const char *refusal);
+void bdat_refuse(struct session *s, const struct smtp_command *command, const char *refusal);
 /* Its line can't be read: nobody knows where the next command begins, so the session ends. */
 void bdat_cut_off(struct session *s);
 /* SESSION_CHUNK: some of the octets. */

@@ -5,7 +5,7 @@
 #include "gate/session_talk.h"
 #include "gate/transaction.h"
 
-void cmd_data(struct session *s, const struct command *command)
+void cmd_data(struct session *s, const struct smtp_command *command)
 {
 	(void)command;
 	const char *refusal = transaction_refuse_message(s);

@@ -37,9 +37,8 @@ static enum status write_offer(const struct session *s, struct buf *text)
 		TRY(buf_append_text(text, "\nSMTPUTF8"));
 	if (!stream_is_secure(s->stream))
 		return buf_append_text(text, "\nSTARTTLS");
-	if (s->gate->auth.mechanisms[0] == '\0')
-		return STATUS_OK;
-	return buf_printf(text, "\nAUTH %s", s->gate->auth.mechanisms);
+	const char *mechanisms = auth_door_mechanisms(s);
+	return *mechanisms ? buf_printf(text, "\nAUTH %s", mechanisms) : STATUS_OK;
 }
 
 static void answer_ehlo(struct session *s)
@@ -52,7 +51,7 @@ static void answer_ehlo(struct session *s)
 		session_drop(s, "offer not made");
 }
 
-/* One a session, and not before the client has written: some clients hang otherwise. */
+/* One per session, and not before the client has written: some clients hang otherwise. */
 static void send_ticket(struct session *s)
 {
 	if (s->ticket_sent || !stream_is_secure(s->stream))
@@ -61,7 +60,7 @@ static void send_ticket(struct session *s)
 	stream_send_ticket(s->stream);
 }
 
-void cmd_ehlo(struct session *s, const struct command *command)
+void cmd_ehlo(struct session *s, const struct smtp_command *command)
 {
 	if (span_is_empty(command->argument)) {
 		session_refuse(s, SPAN("501 5.5.4 Say who you are: EHLO your.host.name"));

@@ -2,6 +2,7 @@
 #include <inttypes.h>
 
 #include "base/log.h"
+#include "base/utf8.h"
 #include "door/messages.h"
 #include "gate/commands.h"
 #include "gate/count.h"
@@ -10,13 +11,6 @@
 #include "gate/session_talk.h"
 #include "gate/transaction.h"
 #include "smtp/size.h"
-#include "smtp/utf8.h"
-
-static void refuse_syntax(struct session *s, struct span reply)
-{
-	count_refused(s->gate, REFUSAL_SYNTAX);
-	session_refuse(s, reply);
-}
 
 /* The relay records it, under a number that it has never seen. */
 static void refuse_sender(struct session *s, struct span address)
@@ -36,12 +30,6 @@ static void refuse_sender(struct session *s, struct span address)
 	relay_door_aborted(&s->gate->relay, &message);
 	count_refused(s->gate, REFUSAL_SENDER);
 	session_refuse(s, buf_span(&text));
-}
-
-static void refuse_size(struct session *s)
-{
-	count_refused(s->gate, REFUSAL_SIZE);
-	session_reply(s, span_of(s->gate->too_large));
 }
 
 /* A parameter that was not offered is an unknown one. */
@@ -79,38 +67,38 @@ static const char *read_mail(const struct config *config, struct span argument, 
 	return NULL;
 }
 
-/* Each sender that is not one of the user's makes a line in the log, whether refused or let pass. */
+/* A sender that is not one of the user's is logged, whether it is refused or let pass. */
 static bool sender_passes(const struct session *s, struct span sender)
 {
-	enum config_sender_mode mode = s->gate->config->sender.envelope;
-	if (mode != SENDER_OFF && !senders_allow(s, sender))
-		log_info(SESSION_NAME ": sender %.*s is not an address of %s", SESSION_NAME_ARGS(s), SPAN_ARGS(sender),
-			 s->user);
+	enum config_sender_mode mode = senders_mode(s, s->gate->config->sender.envelope);
+	char more[LOG_PACE_TEXT];
+	if (mode != SENDER_OFF && !senders_allow(s, sender) &&
+	    log_pace_take(&s->gate->lines.senders, loop_now_ms(s->gate->loop), more))
+		log_info(SESSION_NAME ": sender %.*s is not an address of %s%s", SESSION_NAME_ARGS(s),
+			 SPAN_ARGS(sender), s->user, more);
 	return senders_pass(s, mode, sender);
 }
 
-static void refuse_memory(struct session *s)
-{
-	count_refused(s->gate, REFUSAL_MEMORY);
-	session_reply(s, SPAN("452 4.3.1 No memory for one more message now, please try again later"));
-}
-
-void cmd_mail(struct session *s, const struct command *command)
+void cmd_mail(struct session *s, const struct smtp_command *command)
 {
 	struct mailbox sender = { 0 };
 	struct mail_parameters parameters = { 0 };
 	const struct config *config = s->gate->config;
 	const char *refusal = read_mail(config, command->argument, &sender, &parameters);
-	if (refusal)
-		refuse_syntax(s, span_of(refusal));
-	else if (parameters.has_size && size_exceeds(0, parameters.size, config->limits.message_size))
-		refuse_size(s);
-	else if (!sender_passes(s, sender.whole))
+	if (refusal) {
+		count_refused(s->gate, REFUSAL_SYNTAX);
+		session_refuse(s, span_of(refusal));
+	} else if (parameters.has_size && size_exceeds(0, parameters.size, config->limits.message_size)) {
+		count_refused(s->gate, REFUSAL_SIZE);
+		session_reply(s, span_of(s->gate->too_large));
+	} else if (!sender_passes(s, sender.whole)) {
 		refuse_sender(s, sender.whole);
-	else if (!limits_have_memory(&s->gate->limits))
-		refuse_memory(s);
-	else if (transaction_begin(s, sender.whole, &parameters) != STATUS_OK)
+	} else if (!limits_have_memory(&s->gate->limits)) {
+		count_refused(s->gate, REFUSAL_MEMORY);
+		session_reply(s, SPAN("452 4.3.1 No memory for one more message now, please try again later"));
+	} else if (transaction_begin(s, sender.whole, &parameters) != STATUS_OK) {
 		session_reply(s, SPAN(TALK_NO_MEMORY));
-	else
+	} else {
 		session_reply(s, SPAN("250 2.1.0 Sender accepted"));
+	}
 }

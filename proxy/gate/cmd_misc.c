@@ -4,27 +4,27 @@
 #include "gate/session_talk.h"
 #include "gate/transaction.h"
 
-void cmd_rset(struct session *s, const struct command *command)
+void cmd_rset(struct session *s, const struct smtp_command *command)
 {
 	(void)command;
 	transaction_abort(s, (struct span){ 0 }, (struct span){ 0 });
 	session_reply(s, SPAN("250 2.0.0 Reset"));
 }
 
-void cmd_noop(struct session *s, const struct command *command)
+void cmd_noop(struct session *s, const struct smtp_command *command)
 {
 	(void)command;
 	session_reply(s, SPAN("250 2.0.0 OK"));
 }
 
 /* Says nothing about who exists (RFC 5321, 7.3). */
-void cmd_vrfy(struct session *s, const struct command *command)
+void cmd_vrfy(struct session *s, const struct smtp_command *command)
 {
 	(void)command;
 	session_reply(s, SPAN("252 2.5.0 Can't verify an address, but a message to it may be sent"));
 }
 
-void cmd_help(struct session *s, const struct command *command)
+void cmd_help(struct session *s, const struct smtp_command *command)
 {
 	(void)command;
 	session_reply(s,
@@ -32,7 +32,7 @@ void cmd_help(struct session *s, const struct command *command)
 			   "HELP, QUIT"));
 }
 
-void cmd_quit(struct session *s, const struct command *command)
+void cmd_quit(struct session *s, const struct smtp_command *command)
 {
 	(void)command;
 	session_farewell(s, SPAN("221 2.0.0 Goodbye"), "quit");
@@ -48,7 +48,7 @@ static bool has_http_version(struct span argument)
 }
 
 /* A browser that was lured here must not carry on line by line. */
-static bool is_http(const struct session *s, const struct command *command)
+static bool is_http(const struct session *s, const struct smtp_command *command)
 {
 	static const struct span methods[] = { SPAN("GET"),    SPAN("POST"),    SPAN("PUT"),   SPAN("HEAD"),
 					       SPAN("DELETE"), SPAN("OPTIONS"), SPAN("PATCH"), SPAN("CONNECT") };
@@ -61,7 +61,7 @@ static bool is_http(const struct session *s, const struct command *command)
 	return has_http_version(command->argument);
 }
 
-void cmd_unknown(struct session *s, const struct command *command)
+void cmd_unknown(struct session *s, const struct smtp_command *command)
 {
 	if (is_http(s, command)) {
 		session_end_abuse(s, SPAN(""), "HTTP");

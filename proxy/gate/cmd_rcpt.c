@@ -1,12 +1,12 @@
 /* RCPT (RFC 5321, 4.1.1.3): gathered into a batch; the upstream's own reply comes through the relay. */
+#include "base/utf8.h"
 #include "gate/commands.h"
 #include "gate/count.h"
 #include "gate/offer.h"
 #include "gate/session_talk.h"
 #include "gate/transaction.h"
-#include "smtp/utf8.h"
 
-/* Of one transaction: as many as the relay takes of surplus ones. Each one beyond is an error. */
+/* Malformed recipients of one transaction; each one beyond is an error. The relay takes as many surplus ones. */
 #define MALFORMED_MAXIMUM 1000
 
 /* A list with bad addresses in it must not cost the good ones their mail: its sender has logged in. */
@@ -70,7 +70,7 @@ static const char *read_rcpt(const struct session *s, struct span argument, stru
 	return NULL;
 }
 
-void cmd_rcpt(struct session *s, const struct command *command)
+void cmd_rcpt(struct session *s, const struct smtp_command *command)
 {
 	struct mailbox recipient = { 0 };
 	struct rcpt_parameters parameters = { 0 };

@@ -9,7 +9,7 @@
 #include "gate/commands.h"
 #include "gate/session_talk.h"
 
-void cmd_starttls(struct session *s, const struct command *command)
+void cmd_starttls(struct session *s, const struct smtp_command *command)
 {
 	(void)command;
 	session_set_state(s, SESSION_STARTTLS);

@@ -8,7 +8,7 @@
 #include "gate/transaction.h"
 
 #define SLOTS_MAXIMUM 1200 /* replies waiting at once: more than the most recipients a message may have */
-#define IDLE_MAXIMUM 100   /* NOOP, RSET and their like without a message; each one beyond is an error, as at Postfix */
+#define IDLE_MAXIMUM 100   /* NOOP, RSET and their like without a message; each one beyond is an error, as in Postfix */
 
 enum condition {
 	HELO = 1,         /* EHLO or HELO was said */
@@ -19,7 +19,7 @@ enum condition {
 	CHUNKS = 32,      /* a BDAT was accepted: the message has begun */
 };
 
-struct row {
+struct command_row {
 	unsigned needs;
 	unsigned forbids;
 	bool bare;           /* takes no argument */
@@ -28,7 +28,7 @@ struct row {
 	command_handler *run;
 };
 
-static const struct row table[VERB_COUNT] = {
+static const struct command_row table[VERB_COUNT] = {
 	[VERB_UNKNOWN] = { 0, 0, false, false, false, cmd_unknown },
 	[VERB_EHLO] = { 0, 0, false, false, true, cmd_ehlo },
 	[VERB_HELO] = { 0, 0, false, false, true, cmd_ehlo },
@@ -72,7 +72,8 @@ static unsigned conditions_of(const struct session *s)
 	       (s->transaction ? TRANSACTION : 0U) | (s->transaction && s->transaction->intake ? CHUNKS : 0U);
 }
 
-static const char *find_refusal(const struct session *s, const struct row *row, const struct command *command)
+static const char *find_refusal(const struct session *s, const struct command_row *row,
+				const struct smtp_command *command)
 {
 	unsigned held = conditions_of(s);
 	for (size_t i = 0; i < sizeof(missing) / sizeof(missing[0]); i++) {
@@ -88,13 +89,7 @@ static const char *find_refusal(const struct session *s, const struct row *row, 
 	return NULL;
 }
 
-/* A password may have been shown to everybody on the way. */
-static bool is_login_in_clear(const struct session *s, const struct command *command)
-{
-	return command->verb == VERB_AUTH && !stream_is_secure(s->stream);
-}
-
-static void run_command(struct session *s, const struct row *row, const struct command *command)
+static void run_command(struct session *s, const struct command_row *row, const struct smtp_command *command)
 {
 	const char *refusal = find_refusal(s, row, command);
 	if (refusal == NULL) {
@@ -104,8 +99,8 @@ static void run_command(struct session *s, const struct row *row, const struct c
 		return;
 	}
 	count_refused(s->gate, REFUSAL_SYNTAX);
-	if (is_login_in_clear(s, command))
-		session_note_incident(s, "login before TLS");
+	if (command->verb == VERB_AUTH && !stream_is_secure(s->stream))
+		session_note_incident(s, "login before TLS"); /* everybody on the way may have seen a password */
 	if (command->verb == VERB_BDAT)
 		bdat_refuse(s, command, refusal);
 	else
@@ -116,7 +111,9 @@ static void run_command(struct session *s, const struct row *row, const struct c
 static bool is_over(struct session *s)
 {
 	bool idle = s->transaction == NULL;
-	if (s->user && idle && !session_has_grant(s))
+	if (s->has_ended)
+		session_farewell(s, SPAN(TALK_ENDED), "access ended");
+	else if (s->user && idle && !session_has_grant(s))
 		session_farewell(s, SPAN("421 4.3.0 The delivery service was restarted, please connect again"),
 				 "relay lost");
 	else if (s->gate->draining && idle && deadline_may_end(s))
@@ -128,18 +125,12 @@ static bool is_over(struct session *s)
  * A client that sends its message whatever the answer to DATA was would have its lines run as commands: a stranger's
  * text could send mail in this user's name.
  */
-static bool is_unasked_message(struct session *s, const struct command *command, size_t used)
+static bool is_unasked_message(struct session *s, const struct smtp_command *command, size_t used)
 {
 	bool is_refused = command->verb == VERB_DATA && s->state == SESSION_COMMAND;
 	bool is_text = s->data_refused && command->verb == VERB_UNKNOWN;
 	s->data_refused = is_refused;
 	return is_text || (is_refused && buf_size(stream_input(s->stream)) > used);
-}
-
-static void cut_message_off(struct session *s)
-{
-	session_end_abuse(s, SPAN("421 4.7.0 DATA was refused, and no message may follow it, closing the connection"),
-			  "message after a refused DATA");
 }
 
 /*
@@ -192,8 +183,8 @@ static void refuse_line(struct session *s, enum status fault, size_t used)
 /* `used` bytes of the input are the line and its end: they stay until the command has run, or may run. */
 static enum step run_line(struct session *s, struct span line, size_t used)
 {
-	struct command command = command_read(line);
-	const struct row *row = &table[command.verb];
+	struct smtp_command command = command_read(line);
+	const struct command_row *row = &table[command.verb];
 	if (!row->beside_waiting) {
 		transaction_send_batch(s);
 		if (s->replies.waiting > 0)
@@ -201,7 +192,9 @@ static enum step run_line(struct session *s, struct span line, size_t used)
 	}
 	run_command(s, row, &command);
 	if (is_unasked_message(s, &command, used))
-		cut_message_off(s);
+		session_end_abuse(
+			s, SPAN("421 4.7.0 DATA was refused, and no message may follow it, closing the connection"),
+			"message after a refused DATA");
 	buf_consume(stream_input(s->stream), used);
 	if (!row->idle || s->transaction == NULL)
 		deadline_touch(s);

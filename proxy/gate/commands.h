@@ -17,7 +17,7 @@
 enum step commands_step(struct session *s);
 
 /* The handlers, each in its cmd_*.c. Spans in `command` are views into the input. */
-typedef void command_handler(struct session *s, const struct command *command);
+typedef void command_handler(struct session *s, const struct smtp_command *command);
 command_handler cmd_ehlo; /* and HELO */
 command_handler cmd_starttls;
 command_handler cmd_auth;

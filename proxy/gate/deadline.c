@@ -8,7 +8,7 @@
 #include "gate/transaction.h"
 
 #define HANDSHAKE_MS 30000  /* TLS, after STARTTLS too: some round trips, and a slow device's arithmetic */
-#define DRAIN_REST_MS 5000  /* from one message to the next: a client that sends more of them is quicker */
+#define DRAIN_IDLE_MS 5000  /* from one message to the next: a client that sends more of them is quicker */
 #define ROLE_WAIT_MS 660000 /* the longest reply_timeout and a minute: the net below the roles' own deadlines */
 
 static uint64_t now_ms(const struct session *s)
@@ -104,7 +104,7 @@ void deadline_touch(struct session *s)
 
 /* ---- the end of a draining gate */
 
-static bool is_resting(const struct session *s)
+static bool is_idle(const struct session *s)
 {
 	return s->user && s->transaction == NULL && s->state == SESSION_COMMAND &&
 	       buf_size(stream_input(s->stream)) == 0;
@@ -112,7 +112,10 @@ static bool is_resting(const struct session *s)
 
 bool deadline_may_end(const struct session *s)
 {
-	return !s->gate->succeeded || (is_resting(s) && now_ms(s) >= s->rested_ms + DRAIN_REST_MS);
+	const struct gate *gate = s->gate;
+	if (gate->drain == ROLE_DRAIN_ENDS)
+		return true;
+	return gate->drain_rest_ms == 0 && is_idle(s) && now_ms(s) >= s->idle_since_ms + DRAIN_IDLE_MS;
 }
 
 /* ---- the stream's deadline */
@@ -128,8 +131,8 @@ void deadline_arm(struct session *s)
 	uint64_t now = now_ms(s);
 	if (s->user == NULL)
 		deadline = earlier_of(deadline, login_deadline(s));
-	if (s->gate->draining && is_resting(s))
-		deadline = earlier_of(deadline, s->rested_ms + DRAIN_REST_MS);
+	if (s->gate->draining && s->gate->drain_rest_ms == 0 && is_idle(s))
+		deadline = earlier_of(deadline, s->idle_since_ms + DRAIN_IDLE_MS);
 	if (deadline == s->armed_ms)
 		return;
 	s->armed_ms = deadline;
@@ -139,8 +142,8 @@ void deadline_arm(struct session *s)
 enum deadline deadline_take_passed(struct session *s)
 {
 	s->armed_ms = 0;
-	if (s->gate->draining && is_resting(s) && now_ms(s) < s->deadline_ms)
-		return DEADLINE_REST;
+	if (s->gate->draining && is_idle(s) && now_ms(s) < s->deadline_ms)
+		return DEADLINE_IDLE;
 	if (s->user == NULL && now_ms(s) >= login_deadline(s))
 		return DEADLINE_LOGIN;
 	if (s->state == SESSION_OUTCOME)

@@ -10,8 +10,8 @@
  * for.
  *
  * A message has data_timeout, and each byte of it adds what it may take at data_rate, up to data_timeout again: a fast
- * client may rest that long, and one slower than the rate uses it up, in DATA and over all chunks of BDAT. While we are
- * the ones who don't read, no clock runs.
+ * client may pause that long, and one slower than the rate uses it up, in DATA and over all chunks of BDAT. While we
+ * are the ones who don't read, no clock runs.
  *
  * This is arithmetic alone: what is done about a deadline that passed is the session's life (session_life.c).
  */
@@ -25,7 +25,7 @@ struct session;
 
 /* Which of a session's deadlines passed. */
 enum deadline {
-	DEADLINE_REST,    /* of a client that is idle at a draining gate: its next step says goodbye */
+	DEADLINE_IDLE,    /* of a client that is idle at a draining gate: its next step says goodbye */
 	DEADLINE_LOGIN,   /* nobody has logged in */
 	DEADLINE_OUTCOME, /* the relay has been silent about the message */
 	DEADLINE_ROOM,    /* the relay door stayed full */
@@ -39,7 +39,7 @@ void deadline_touch(struct session *s);
 void deadline_begin_data(struct session *s);
 /* So many bytes of it were taken. */
 void deadline_take_data(struct session *s, size_t bytes);
-/* The session waits for room in the relay door; it has it again. */
+/* The session begins to wait for room in the relay door; there is room again. */
 void deadline_pause(struct session *s);
 void deadline_resume(struct session *s);
 

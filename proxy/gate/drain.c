@@ -21,6 +21,12 @@ static void tell_sessions(struct gate *gate, bool now)
 static void on_expired(void *context)
 {
 	struct gate *gate = context;
+	if (gate->drain_rest_ms) {
+		timer_set(gate->drain_timer, gate->drain_rest_ms);
+		gate->drain_rest_ms = 0;
+		tell_sessions(gate, false);
+		return;
+	}
 	log_info("%" PRIu64 " sessions did not end in time and are closed",
 		 gate->open_count + gate->authenticated_count);
 	tell_sessions(gate, true);
@@ -33,14 +39,15 @@ enum status drain_prepare(struct gate *gate)
 	return timer_make(gate->loop, on_expired, gate, &gate->drain_timer);
 }
 
-void drain_begin(void *state, uint64_t limit_ms, bool succeeded)
+void drain_begin(void *state, uint64_t limit_ms, enum role_drain how)
 {
 	struct gate *gate = state;
 	bool was_draining = gate->draining;
 	ports_finish(gate); /* whoever comes in with it is there before the last one may have gone */
 	gate->draining = true;
-	gate->succeeded = succeeded;
-	timer_set(gate->drain_timer, limit_ms);
+	gate->drain = how;
+	gate->drain_rest_ms = how == ROLE_DRAIN_RENEWED ? limit_ms / 2 : 0;
+	timer_set(gate->drain_timer, limit_ms - gate->drain_rest_ms);
 	if (!was_draining)
 		departure_note(gate); /* nobody may be here */
 	tell_sessions(gate, false);

@@ -5,7 +5,7 @@
 #include "gate/gate.h"
 
 MUST_USE enum status drain_prepare(struct gate *gate);
-/* role.drain; `state` is the gate. Its sessions may take `limit_ms`; `succeeded`: other gates serve in its place. */
-void drain_begin(void *state, uint64_t limit_ms, bool succeeded);
+/* role.drain; `state` is the gate. Its sessions may take `limit_ms`; if RENEWED, the first half undisturbed. */
+void drain_begin(void *state, uint64_t limit_ms, enum role_drain how);
 
 #endif

@@ -43,6 +43,10 @@ static enum status use_certificate(struct gate_listener *listener, const char *n
 					      .allow_tls13_only = config->tls.min_version == TLS_VERSION_13,
 					      .legacy = listener->config->legacy,
 					      .client_ca_pem = secret_reveal(&listener->client_ca),
+					      .client_crl_pem = secret_reveal(&listener->client_crl),
+					      .challenge = listener->config->certificate_user == CERTIFICATE_USER_NONE
+								   ? NULL
+								   : &listener->gate->challenge,
 					      .may_shake = may_shake,
 					      .shake_context = listener->gate,
 					      .requires_client = listener->config->client_certificate ==
@@ -103,9 +107,19 @@ static enum status take_client_authorities(struct gate_listener *listener)
 		return STATUS_OK;
 	snprintf(name, sizeof(name), "client-ca:%s", listener->config->name);
 	enum status status = role_take_secret(listener->gate->role, name, &listener->client_ca);
+	if (status == STATUS_OK && listener->config->client_crl_file[0]) {
+		snprintf(name, sizeof(name), "client-crl:%s", listener->config->name);
+		status = role_take_secret(listener->gate->role, name, &listener->client_crl);
+	}
 	if (status != STATUS_OK)
 		log_error("no %s was handed over", name);
 	return status;
+}
+
+static void wipe_client_authorities(struct gate_listener *listener)
+{
+	secret_wipe(&listener->client_ca);
+	secret_wipe(&listener->client_crl);
 }
 
 static enum status make_contexts(struct gate *gate)
@@ -117,7 +131,7 @@ static enum status make_contexts(struct gate *gate)
 	for (size_t i = 0; i < gate->config->certificate.count; i++)
 		TRY(take_certificate(gate, gate->config->certificate.items[i].name));
 	for (size_t i = 0; i < gate->listener_count; i++)
-		secret_wipe(&gate->listeners[i].client_ca);
+		wipe_client_authorities(&gate->listeners[i]);
 	return STATUS_OK;
 }
 
@@ -207,7 +221,7 @@ static void stop_gate(void *state)
 	ports_close(gate);
 	for (size_t i = 0; i < gate->listener_count; i++) {
 		tls_context_free(&gate->listeners[i].tls);
-		secret_wipe(&gate->listeners[i].client_ca);
+		wipe_client_authorities(&gate->listeners[i]);
 		networks_free(&gate->listeners[i].proxies);
 		networks_free(&gate->listeners[i].served);
 	}

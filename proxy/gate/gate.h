@@ -7,6 +7,7 @@
 
 #include <sys/queue.h>
 
+#include "base/log_pace.h"
 #include "gate/anonymous.h"
 #include "gate/auth_door.h"
 #include "gate/limits.h"
@@ -30,10 +31,11 @@ struct gate_listener {
 	const struct config_listener *config;
 	unsigned index; /* of the section; the label of its counters */
 	struct tls_context *tls;
-	struct secret client_ca; /* PEM, while `tls` is made; empty: clients are not asked for a certificate */
-	struct port *ports;      /* list: what it listens on */
-	struct networks proxies; /* whose PROXY headers are believed */
-	struct networks served;  /* empty: all */
+	struct secret client_crl; /* PEM, while `tls` is made */
+	struct secret client_ca;  /* PEM, while `tls` is made; empty: clients are not asked for a certificate */
+	struct port *ports;       /* list: what it listens on */
+	struct networks proxies;  /* whose PROXY headers are believed */
+	struct networks served;   /* empty: all */
 };
 
 struct handshake_failures {
@@ -61,15 +63,20 @@ struct gate {
 	struct registry *requests;     /* AUTH exchanges by number */
 	struct registry *transactions; /* mail transactions by number */
 	struct auth_door auth;
+	struct tls_challenge challenge; /* the auth role's, for requests for certificates */
 	struct relay_door relay;
 	struct refused refused;
 	struct anonymous anonymous;
 	struct handshake_failures handshake_failures;
+	struct gate_lines {
+		struct log_pace no_memory, surplus, senders, messages;
+	} lines;                                               /* of the log, which clients cause */
 	uint64_t last_session, last_request, last_transaction; /* numbers given so far */
 	uint64_t open_count, authenticated_count;              /* sessions; disjoint */
 	struct timer *drain_timer;
 	bool draining;
-	bool succeeded; /* draining: other gates serve in its place */
+	enum role_drain drain;  /* what it was told */
+	uint64_t drain_rest_ms; /* RENEWED: of its time, once nobody who is idle stays any longer; 0: that is so */
 };
 
 #endif

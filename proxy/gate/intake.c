@@ -19,6 +19,8 @@
 #include "smtp/reply.h"
 #include "smtp/size.h"
 
+/* Bytes that go on from where they are; a shorter run, between line ends to mend, is copied with what is around it. */
+#define RUN_LEAST 4096U
 /* Bytes that one piece of input may become: each bare LF turns into CRLF. */
 #define PIECE_MAXIMUM (128U << 10)
 #define LOST SPAN("451 4.3.0 The delivery service was interrupted, the message was not sent, please try again")
@@ -34,6 +36,7 @@ struct intake {
 	struct span refusal;     /* the reply at the end of the data */
 	struct span header_from; /* for the last frame */
 	struct span message_id;
+	struct span noted;
 };
 
 enum status intake_begin(struct session *s)
@@ -61,8 +64,10 @@ static void discard_rest(struct session *s, struct span refusal)
 
 static void refuse_message(struct session *s, struct span refusal, struct span reason, enum stats_refusal label)
 {
-	log_info(SESSION_NAME ": message of %s refused, %.*s: %.*s", SESSION_NAME_ARGS(s), s->user, SPAN_ARGS(reason),
-		 SPAN_ARGS(refusal));
+	char more[LOG_PACE_TEXT];
+	if (log_pace_take(&s->gate->lines.messages, loop_now_ms(s->gate->loop), more))
+		log_info(SESSION_NAME ": message of %s refused, %.*s: %.*s%s", SESSION_NAME_ARGS(s), s->user,
+			 SPAN_ARGS(reason), SPAN_ARGS(refusal), more);
 	count_refused(s->gate, label);
 	transaction_disown(s, refusal, reason);
 	discard_rest(s, refusal);
@@ -77,6 +82,7 @@ static enum status send_bytes(struct session *s, struct span bytes, bool complet
 	if (complete) {
 		data.header_from = in->header_from;
 		data.message_id = in->message_id;
+		data.noted = in->noted;
 	}
 	return relay_door_data(&s->gate->relay, &data);
 }
@@ -125,6 +131,7 @@ static void judge_header(struct session *s, size_t size)
 	in->has_header = true;
 	in->header_from = verdict.header_from;
 	in->message_id = verdict.message_id;
+	in->noted = verdict.noted;
 	if (send_head(s, buf_span(&added), size) != STATUS_OK)
 		discard_rest(s, LOST);
 }
@@ -235,6 +242,26 @@ enum step intake_wait(struct session *s)
 	return STEP_WAIT;
 }
 
+/* The rest of a message, where nothing is to be changed. False: that is not so here. */
+static bool pass_on_run(struct session *s)
+{
+	struct intake *in = s->transaction->intake;
+	struct buf *input = stream_input(s->stream);
+	struct body_scanner scanner = in->scanner;
+	if (!in->has_header || in->is_refused || buf_size(input) < RUN_LEAST)
+		return false;
+	size_t size = body_pass(&scanner, buf_span(input));
+	if (size < RUN_LEAST)
+		return false;
+	in->scanner = scanner;
+	judge_data(s);
+	if (!in->is_refused && send_bytes(s, span_slice(buf_span(input), 0, size), false) != STATUS_OK)
+		discard_rest(s, LOST);
+	buf_consume(input, size);
+	deadline_take_data(s, size);
+	return true;
+}
+
 enum step intake_step(struct session *s)
 {
 	struct intake *in = s->transaction->intake;
@@ -244,7 +271,10 @@ enum step intake_step(struct session *s)
 		return intake_wait(s);
 	if (!in->is_refused && relay_door_is_full(&s->gate->relay))
 		return session_wait_for_room(s);
-	enum status status = body_scan(&in->scanner, buf_span(input), &s->transaction->bytes, &used);
+	if (pass_on_run(s))
+		return STEP_NEXT;
+	struct span bytes = span_slice(buf_span(input), 0, in->has_header ? RUN_LEAST : PIECE_MAXIMUM);
+	enum status status = body_scan(&in->scanner, bytes, &s->transaction->bytes, &used);
 	buf_consume(input, used);
 	deadline_take_data(s, used);
 	if (status == STATUS_NO_MEMORY) {

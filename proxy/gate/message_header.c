@@ -8,12 +8,12 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/utf8.h"
 #include "gate/senders.h"
 #include "gate/transaction.h"
 #include "smtp/address.h"
 #include "smtp/header.h"
 #include "smtp/received.h"
-#include "smtp/utf8.h"
 
 /* Fields named Received; a loop is assumed beyond them (RFC 5321, 6.3: at least 100). */
 #define RECEIVED_MAXIMUM 100
@@ -38,17 +38,33 @@ static void note_stranger(struct strangers *strangers, const char *field, struct
 		 SPAN_ARGS(span_slice(address, 0, ADDRESS_MAXIMUM)));
 }
 
-/* Only with "audit": a refusal is logged as such. */
+/* For the record of the message: "From: <ceo@example.com> not owned by the user". */
+static enum status note_strangers(struct session *s, const struct strangers *strangers, struct span *out_noted)
+{
+	char text[ADDRESS_MAXIMUM + 64];
+	if (strangers->first[0] == '\0')
+		snprintf(text, sizeof(text), "unreadable %s", strangers->field);
+	else
+		snprintf(text, sizeof(text), "%s <%s> not owned by the user", strangers->field, strangers->first);
+	return arena_copy(&s->arena, span_of(text), out_noted);
+}
+
 static void log_strangers(const struct session *s, const struct strangers *strangers)
 {
-	if (strangers->field == NULL || s->gate->config->sender.header != SENDER_AUDIT)
+	char more[LOG_PACE_TEXT];
+	if (!log_pace_take(&s->gate->lines.senders, loop_now_ms(s->gate->loop), more))
 		return;
 	if (strangers->first[0] == '\0')
-		log_info(SESSION_NAME ": %s of a message of %s can't be read", SESSION_NAME_ARGS(s), strangers->field,
-			 s->user);
+		log_info(SESSION_NAME ": %s of a message of %s can't be read%s", SESSION_NAME_ARGS(s), strangers->field,
+			 s->user, more);
 	else
-		log_info(SESSION_NAME ": %s %s is not an address of %s (and %zu more of this message)",
-			 SESSION_NAME_ARGS(s), strangers->field, strangers->first, s->user, strangers->count - 1);
+		log_info(SESSION_NAME ": %s %s is not an address of %s (and %zu more of this message)%s",
+			 SESSION_NAME_ARGS(s), strangers->field, strangers->first, s->user, strangers->count - 1, more);
+}
+
+static enum config_sender_mode header_mode(const struct session *s)
+{
+	return senders_mode(s, s->gate->config->sender.header);
 }
 
 /* True when the field may name all of them; else the first that it may not goes to *out_foreign. */
@@ -57,11 +73,11 @@ static bool addresses_pass(const struct session *s, struct span addresses, const
 {
 	struct span address;
 	while (span_cut(&addresses, '\n', &address)) {
-		if (!senders_pass(s, s->gate->config->sender.header, address)) {
+		if (!senders_pass(s, header_mode(s), address)) {
 			*out_foreign = address;
 			return false;
 		}
-		if (s->gate->config->sender.header == SENDER_AUDIT && !senders_allow(s, address))
+		if (header_mode(s) == SENDER_AUDIT && !senders_allow(s, address))
 			note_stranger(strangers, field, address);
 	}
 	return true;
@@ -84,7 +100,7 @@ static struct span refuse_address(struct session *s, struct span address, const 
 static bool unreadable_passes(const struct session *s, const char *field, struct strangers *strangers)
 {
 	note_stranger(strangers, field, (struct span){ 0 });
-	return s->gate->config->sender.header != SENDER_ENFORCE;
+	return header_mode(s) != SENDER_ENFORCE;
 }
 
 static void judge_from(struct session *s, bool is_readable, struct span addresses, struct strangers *strangers,
@@ -127,8 +143,11 @@ static enum status judge_authors(struct session *s, struct span header, bool is_
 	judge_from(s, is_readable, addresses, &strangers, verdict);
 	if (span_is_empty(verdict->refusal))
 		TRY(judge_senders(s, header, &strangers, verdict));
+	/* Only with "audit": a refusal is logged and recorded as such. */
+	if (strangers.field == NULL || header_mode(s) != SENDER_AUDIT)
+		return STATUS_OK;
 	log_strangers(s, &strangers);
-	return STATUS_OK;
+	return note_strangers(s, &strangers, &verdict->noted);
 }
 
 /* ---- for the audit */
@@ -187,7 +206,7 @@ static struct span missing_author(const struct session *s)
 		author = span_of(s->user);
 	if (!span_contains_byte(author, '@') || (!s->transaction->smtputf8 && !utf8_is_ascii(author)))
 		return SPAN("");
-	return senders_pass(s, s->gate->config->sender.header, author) ? author : SPAN("");
+	return senders_pass(s, header_mode(s), author) ? author : SPAN("");
 }
 
 static enum status write_author(struct session *s, struct buf *added, struct header_verdict *verdict)

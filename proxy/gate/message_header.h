@@ -12,6 +12,7 @@ struct header_verdict {
 	enum stats_refusal label; /* of the counter */
 	struct span header_from;  /* addresses of From:, the added one too; in the session's arena */
 	struct span message_id;   /* in the session's arena */
+	struct span noted;        /* what sender.header = "audit" lets pass, or empty; likewise */
 };
 
 /*

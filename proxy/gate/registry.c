@@ -10,18 +10,14 @@ struct registry {
 	struct map map;
 };
 
-static enum status set_up_map(struct map *map, size_t expected)
-{
-	TRY(map_init(map));
-	return map_reserve(map, expected < RESERVE_MAXIMUM ? expected : RESERVE_MAXIMUM);
-}
-
 enum status registry_create(size_t expected, struct registry **out_registry)
 {
 	struct registry *registry = calloc(1, sizeof(*registry));
 	if (registry == NULL)
 		return STATUS_NO_MEMORY;
-	enum status status = set_up_map(&registry->map, expected);
+	enum status status = map_init(&registry->map);
+	if (status == STATUS_OK)
+		status = map_reserve(&registry->map, expected < RESERVE_MAXIMUM ? expected : RESERVE_MAXIMUM);
 	if (status != STATUS_OK) {
 		free(registry);
 		return status;

@@ -8,7 +8,7 @@
 #include "door/messages.h"
 #include "gate/session.h"
 
-void relay_door_begin(struct relay_door *relay, struct gate *gate, const struct relay_door_handler *handler)
+void relay_door_begin(struct relay_door *relay, struct gate *gate, const struct relay_answer_handler *handler)
 {
 	*relay = (struct relay_door){ .gate = gate, .handler = handler };
 }
@@ -31,6 +31,14 @@ static enum status on_message_reply(struct relay_door *relay, struct span payloa
 	return s ? relay->handler->on_message_reply(s, message.reply) : STATUS_OK;
 }
 
+static enum status on_session_ended(struct relay_door *relay, struct span payload)
+{
+	struct door_session_ended message;
+	TRY(door_read_session_ended(payload, &message));
+	relay->handler->on_session_ended(relay->gate, message.session);
+	return STATUS_OK;
+}
+
 static enum status on_frame(void *context, struct door *door, uint16_t type, struct span payload)
 {
 	(void)door;
@@ -39,6 +47,8 @@ static enum status on_frame(void *context, struct door *door, uint16_t type, str
 		return on_envelope_reply(context, payload);
 	case DOOR_MESSAGE_REPLY:
 		return on_message_reply(context, payload);
+	case DOOR_SESSION_ENDED:
+		return on_session_ended(context, payload);
 	default:
 		return STATUS_INVALID;
 	}

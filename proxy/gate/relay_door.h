@@ -22,24 +22,25 @@ struct door_sessions_anonymous;
 struct door_transaction_aborted;
 
 /* What the relay's answers lead to. They name a session that still waits for one; a late answer finds none here. */
-struct relay_door_handler {
+struct relay_answer_handler {
 	/* Its answer to a batch, or to a message. STATUS_INVALID: no honest relay says that, and the door is lost. */
 	enum status (*on_envelope_reply)(struct session *s, const struct door_envelope_reply *message);
 	enum status (*on_message_reply)(struct session *s, struct span reply);
-	void (*on_room)(struct gate *gate); /* the door was full, and is not any more */
-	void (*on_lost)(struct gate *gate); /* it is gone */
+	void (*on_session_ended)(struct gate *gate, uint64_t session); /* its right to send; it may be gone */
+	void (*on_room)(struct gate *gate);                            /* the door was full, and is not any more */
+	void (*on_lost)(struct gate *gate);                            /* it is gone */
 };
 
 struct relay_door {
 	struct gate *gate;
-	const struct relay_door_handler *handler;
+	const struct relay_answer_handler *handler;
 	struct door *door; /* NULL: none */
 	uint64_t epoch;    /* 1, 2, …: which door this is; 0 before the first */
 	uint32_t instance; /* of the relay role at its other end */
 };
 
 /* Without a door, for now. */
-void relay_door_begin(struct relay_door *relay, struct gate *gate, const struct relay_door_handler *handler);
+void relay_door_begin(struct relay_door *relay, struct gate *gate, const struct relay_answer_handler *handler);
 /* Takes over `fd`; replaces the door before it, as if that were lost. */
 void relay_door_attach(struct relay_door *relay, uint32_t instance, int fd);
 void relay_door_end(struct relay_door *relay);

@@ -18,6 +18,11 @@ bool senders_allow(const struct session *s, struct span address)
 	return false;
 }
 
+enum config_sender_mode senders_mode(const struct session *s, enum config_sender_mode mode)
+{
+	return s->senders_bind ? SENDER_ENFORCE : mode;
+}
+
 bool senders_pass(const struct session *s, enum config_sender_mode mode, struct span address)
 {
 	return mode != SENDER_ENFORCE || senders_allow(s, address);

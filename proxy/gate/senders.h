@@ -6,8 +6,10 @@
 
 /* True when `address` is one of theirs (smtp/address.h: address_matches). The empty sender is everybody's. */
 bool senders_allow(const struct session *s, struct span address);
+/* The mode that holds for this session where the configuration says `mode`. */
+enum config_sender_mode senders_mode(const struct session *s, enum config_sender_mode mode);
 /*
- * By an option: also true with "audit" and "off". The caller that lets a stranger pass for "audit" logs it, once for
+ * By a mode: also true with "audit" and "off". The caller that lets a stranger pass for "audit" logs it, once for
  * all of a message.
  */
 bool senders_pass(const struct session *s, enum config_sender_mode mode, struct span address);

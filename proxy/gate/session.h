@@ -64,7 +64,7 @@ struct session {
 	uint64_t deadline_ms;      /* of the loop's clock; of the present state */
 	uint64_t armed_ms;         /* the deadline that the stream was told last */
 	uint64_t paused_ms;        /* since when it is paced */
-	uint64_t rested_ms;        /* when the login or the last transaction ended */
+	uint64_t idle_since_ms;    /* when the login or the last transaction ended */
 	uint64_t data_deadline_us; /* of the message that is coming in */
 	uint64_t data_taken_ms;    /* when its last bytes came */
 
@@ -76,6 +76,7 @@ struct session {
 	char *user;                  /* who is logged in, by the auth role's word; NULL: nobody yet */
 	uint64_t user_place;         /* the number that it is counted under (limits_user_of); 0: none */
 	struct buf senders;          /* their sender addresses, an encoded list */
+	bool senders_bind;           /* whatever `sender` says */
 	uint64_t relay_epoch;        /* of the relay door when AUTH began, where the grant is */
 	struct registration request; /* of the AUTH exchange */
 
@@ -92,7 +93,8 @@ struct session {
 	bool ticket_sent;         /* one TLS ticket a session */
 	bool data_refused;        /* the last command was a DATA that got no 354 */
 	bool skips_line;          /* the rest of an overlong line is being dropped */
-	bool paced;               /* stands in gate->paced */
+	bool has_ended;           /* its right to send: it ends once a message under way has its outcome */
+	bool paced;               /* it is in gate->paced */
 	bool peer_ended;          /* the client sends no more; what it sent is still served */
 	bool peer_failed;         /* the stream is of no use any more */
 	bool finish;              /* unsent replies still go out when it closes */

@@ -83,7 +83,7 @@ static void close_session(struct session *s)
 
 static enum step step_greeting(struct session *s)
 {
-	if (s->gate->draining && !s->gate->succeeded) {
+	if (s->gate->draining && s->gate->drain == ROLE_DRAIN_ENDS) {
 		session_farewell(s, SPAN(TALK_SHUTTING_DOWN), "drain");
 		return STEP_NEXT;
 	}
@@ -112,18 +112,15 @@ static enum step (*const steps[SESSION_STATES])(struct session *s) = {
 	[SESSION_CLOSED] = step_nothing,
 };
 
-/* A client that vanished ends the session, unless the relay has its whole message, which still has an outcome. */
-static enum step take_step(struct session *s)
-{
-	if (s->peer_failed && s->state != SESSION_OUTCOME)
-		session_drop(s, "connection lost");
-	return steps[s->state](s);
-}
-
 void session_drive(struct session *s)
 {
-	while (take_step(s) == STEP_NEXT)
-		;
+	enum step step;
+	do {
+		/* Once the relay has the whole message, it has an outcome whether the client is there or not. */
+		if (s->peer_failed && s->state != SESSION_OUTCOME)
+			session_drop(s, "connection lost");
+		step = steps[s->state](s);
+	} while (step == STEP_NEXT);
 	if (s->state == SESSION_CLOSED)
 		close_session(s);
 	else
@@ -131,13 +128,6 @@ void session_drive(struct session *s)
 }
 
 /* ---- what happens to it */
-
-/* Renegotiation, or messages of TLS itself without end: no well-meaning client does either. */
-static void note_abuse(struct session *s)
-{
-	count_refused(s->gate, REFUSAL_TLS);
-	session_note_incident(s, "abuse of TLS");
-}
 
 static void act_on_deadline(struct session *s)
 {
@@ -164,7 +154,7 @@ static void act_on_deadline(struct session *s)
 				    can_hear ? SPAN("421 4.4.2 Idle for too long, closing the connection") : SPAN(""),
 				    "timeout");
 		break;
-	case DEADLINE_REST:
+	case DEADLINE_IDLE:
 	default:
 		break;
 	}
@@ -183,10 +173,13 @@ static void on_event(void *context, struct stream *stream, enum stream_event eve
 		break;
 	case STREAM_FAILED:
 		log_debug(SESSION_NAME ": %s", SESSION_NAME_ARGS(s), stream_error(s->stream));
-		if (s->state == SESSION_HANDSHAKE)
+		if (s->state == SESSION_HANDSHAKE) {
 			handshake_note_failure(s);
-		else if (stream_was_abused(s->stream))
-			note_abuse(s);
+		} else if (stream_was_abused(s->stream)) {
+			/* Renegotiation, or endless messages of TLS itself: no well-meaning client does either. */
+			count_refused(s->gate, REFUSAL_TLS);
+			session_note_incident(s, "abuse of TLS");
+		}
 		s->peer_failed = true;
 		s->replies.stream = NULL;
 		break;
@@ -212,6 +205,17 @@ void session_on_drain(struct session *s, bool now)
 		session_farewell(s, SPAN(TALK_SHUTTING_DOWN), "drain");
 	else if (now)
 		session_drop(s, "drain");
+	session_drive(s);
+}
+
+/* The relay refuses all that is still to come; the outcome of a message that it has is waited for. */
+void session_on_ended(struct session *s)
+{
+	s->has_ended = true;
+	if (s->state == SESSION_HANDSHAKE || s->state == SESSION_SWITCHING)
+		session_drop(s, "access ended"); /* nobody logged in; it could not hear */
+	else if (s->state != SESSION_OUTCOME)
+		session_farewell(s, SPAN(TALK_ENDED), "access ended");
 	session_drive(s);
 }
 
@@ -262,17 +266,24 @@ static enum status begin_session(struct session *s)
 	return implicit ? stream_secure_server(s->stream, s->listener->tls) : STATUS_OK;
 }
 
+void session_log_no_memory(struct gate *gate)
+{
+	char more[LOG_PACE_TEXT];
+	if (log_pace_take(&gate->lines.no_memory, loop_now_ms(gate->loop), more))
+		log_warning("no memory for one more session%s", more);
+}
+
 void session_open(struct gate_listener *listener, int fd, const struct endpoint *peer, uint64_t network)
 {
 	struct limits_place *place = NULL;
 	struct session *s = NULL;
 	if (limits_hold_place(&listener->gate->limits, network, &place) != STATUS_OK) {
-		log_warning("no memory for one more session");
+		session_log_no_memory(listener->gate);
 		close(fd);
 		return;
 	}
 	if (make_session(listener, fd, place, &s) != STATUS_OK) {
-		log_warning("no memory for one more session");
+		session_log_no_memory(listener->gate);
 		return;
 	}
 	s->gate = listener->gate;

@@ -12,7 +12,13 @@ void session_open(struct gate_listener *listener, int fd, const struct endpoint 
 /* Takes steps until it has to wait, then sets the deadline or frees the session: it must not be touched afterwards. */
 void session_drive(struct session *s);
 
+/* The relay says that its right to send has ended; a message under way gets its outcome first. It drives. */
+void session_on_ended(struct session *s);
+
 /* The gate drains, or its time is up (`now`): it drives. */
 void session_on_drain(struct session *s, bool now);
+
+/* A client was turned away for want of memory: a line of the log, rationed. */
+void session_log_no_memory(struct gate *gate);
 
 #endif

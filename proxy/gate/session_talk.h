@@ -6,6 +6,7 @@
 
 /* Replies of several units. */
 #define TALK_NO_MEMORY "451 4.3.0 Out of memory, please try again"
+#define TALK_ENDED "421 4.7.0 This session was ended, please log in again"
 #define TALK_SHUTTING_DOWN "421 4.3.2 This server is shutting down, please try again"
 
 /* Queues a reply in our text form (smtp/reply.h). */

@@ -127,13 +127,6 @@ static enum status take_reply(struct session *s, struct span text)
 	return replies_fill(&s->replies, text);
 }
 
-static enum status take_id(struct session *s, struct span id)
-{
-	if (!span_is_empty(s->transaction->id) || span_is_empty(id))
-		return STATUS_OK;
-	return arena_copy(&s->arena, id, &s->transaction->id);
-}
-
 enum status transaction_take_replies(struct session *s, const struct door_envelope_reply *message)
 {
 	struct codec_list rest = message->replies;
@@ -141,7 +134,8 @@ enum status transaction_take_replies(struct session *s, const struct door_envelo
 	/* The recipients still gathered have their slots after those that the relay was asked about. */
 	if (codec_list_count(rest) > s->replies.waiting - s->transaction->batch)
 		return STATUS_INVALID;
-	if (take_id(s, message->message) != STATUS_OK)
+	bool is_named_now = span_is_empty(s->transaction->id) && !span_is_empty(message->message);
+	if (is_named_now && arena_copy(&s->arena, message->message, &s->transaction->id) != STATUS_OK)
 		session_drop(s, "out of memory");
 	while (codec_list_next(&rest, &text)) {
 		if (take_reply(s, text) != STATUS_OK) {
@@ -202,7 +196,7 @@ void transaction_end(struct session *s)
 	buf_free(&t->recipients);
 	buf_free(&t->rcpt_parameters);
 	s->transaction = NULL;
-	s->rested_ms = loop_now_ms(s->gate->loop);
+	s->idle_since_ms = loop_now_ms(s->gate->loop);
 	arena_reset(&s->arena);
 }
 

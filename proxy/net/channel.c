@@ -17,7 +17,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "net/tls_client_names.h"
 #include "net/tls_context.h"
+#include "net/tls_socket.h"
 
 #define SUBJECT_MAXIMUM 512 /* bytes of a client's name in records */
 
@@ -34,6 +36,7 @@ void channel_begin_turn(struct channel *channel)
 void channel_close(struct channel *channel)
 {
 	channel_bounds_count(&channel->bounds, NULL);
+	channel_drop_handshake(channel);
 	SSL_free(channel->ssl);
 	free(channel->error);
 	if (channel->fd >= 0)
@@ -107,9 +110,11 @@ static enum channel_result judge_tls_result(struct channel *channel, int returne
 	}
 }
 
+/* To look costs a fraction of what it takes to empty a list that is empty. */
 static void before_call(void)
 {
-	ERR_clear_error();
+	if (ERR_peek_error())
+		ERR_clear_error();
 	errno = 0;
 }
 
@@ -153,19 +158,18 @@ static enum status set_up_client(SSL *ssl, const struct tls_context *context, st
 enum status channel_prepare_tls(struct channel *channel, struct tls_context *context, struct span name)
 {
 	assert(channel->ssl == NULL);
-	enum status status = STATUS_OK;
 	before_call();
 	SSL *ssl = SSL_new(context->openssl);
-	if (ssl == NULL || SSL_set_fd(ssl, channel->fd) != 1) {
-		SSL_free(ssl);
+	if (ssl == NULL)
 		return STATUS_NO_MEMORY;
-	}
-	if (context->is_server)
-		SSL_set_accept_state(ssl);
-	else
-		status = set_up_client(ssl, context, name);
+	enum status status = channel_bounds_watch(&channel->bounds, ssl, channel->fd, context);
 	if (status == STATUS_OK)
-		status = channel_bounds_watch(&channel->bounds, ssl, context);
+		status = tls_socket_attach(&channel->bounds);
+	/* Then only: it makes records anew, and where OpenSSL 3.5 can't it says nothing, and would crash above. */
+	if (status == STATUS_OK && context->is_server)
+		SSL_set_accept_state(ssl);
+	else if (status == STATUS_OK)
+		status = set_up_client(ssl, context, name);
 	if (status == STATUS_OK)
 		channel->ssl = ssl;
 	else
@@ -181,7 +185,7 @@ void channel_enter_tls(struct channel *channel)
 
 enum channel_result channel_shake(struct channel *channel)
 {
-	if (!channel_bounds_begin(&channel->bounds, channel->ssl))
+	if (!channel_bounds_begin(&channel->bounds))
 		return CHANNEL_WANT_READ;
 	before_call();
 	int returned = channel->bounds.fault ? -1 : SSL_do_handshake(channel->ssl);
@@ -204,26 +208,26 @@ bool channel_is_secure(const struct channel *channel)
 	return channel->bounds.secured;
 }
 
-/* Escaped by RFC 4514, so one line; what is too long to record is cut. */
-static char *write_subject(const X509 *certificate)
-{
-	char *text = NULL, *copy = NULL;
-	BIO *memory = BIO_new(BIO_s_mem());
-	if (memory && X509_NAME_print_ex(memory, X509_get_subject_name(certificate), 0,
-					 XN_FLAG_RFC2253 & ~(unsigned long)ASN1_STRFLGS_ESC_MSB) >= 0) {
-		long size = BIO_get_mem_data(memory, &text);
-		copy = strndup(text ? text : "", size < SUBJECT_MAXIMUM ? (size_t)size : SUBJECT_MAXIMUM);
-	}
-	BIO_free(memory);
-	return copy;
-}
-
 char *channel_client_subject(const struct channel *channel)
 {
 	const X509 *certificate = SSL_get0_peer_certificate(channel->ssl);
 	if (certificate == NULL || SSL_get_verify_result(channel->ssl) != X509_V_OK)
 		return NULL;
-	return write_subject(certificate);
+	char *subject = tls_write_subject(certificate);
+	if (subject && strlen(subject) > SUBJECT_MAXIMUM)
+		subject[SUBJECT_MAXIMUM] = '\0'; /* too long to record */
+	return subject;
+}
+
+struct span channel_client_handshake(const struct channel *channel)
+{
+	return channel->bounds.record.state == RECORD_COMPLETE ? buf_span(&channel->bounds.record.messages)
+							       : (struct span){ 0 };
+}
+
+void channel_drop_handshake(struct channel *channel)
+{
+	handshake_record_drop(&channel->bounds.record);
 }
 
 void channel_send_ticket(struct channel *channel)
@@ -232,12 +236,26 @@ void channel_send_ticket(struct channel *channel)
 		return;
 	before_call();
 	/* It refuses for TLS 1.2, which has sent its ticket in the handshake. */
-	(void)SSL_new_session_ticket(channel->ssl);
+	channel->bounds.owes_ticket = SSL_new_session_ticket(channel->ssl) == 1;
+}
+
+void channel_expect_no_secrets(struct channel *channel)
+{
+	if (channel->ssl)
+		SSL_clear_options(channel->ssl, SSL_OP_CLEANSE_PLAINTEXT);
 }
 
 bool channel_has_pending(const struct channel *channel)
 {
 	return channel->in_tls && SSL_has_pending(channel->ssl);
+}
+
+/* Costs a fraction of SSL_read, which makes room for a whole record before it finds that nothing is there. */
+bool channel_has_arrivals(const struct channel *channel)
+{
+	char first;
+	return channel_has_pending(channel) || recv(channel->fd, &first, 1, MSG_PEEK) >= 0 ||
+	       (errno != EAGAIN && errno != EINTR);
 }
 
 /* ---- bytes */
@@ -272,6 +290,8 @@ enum channel_result channel_write(struct channel *channel, struct span bytes, si
 {
 	if (channel->in_tls) {
 		before_call();
+		/* Of several records the last one is pushed, so that the peer wakes once for all of them. */
+		channel->bounds.more_follows |= bytes.size > SSL3_RT_MAX_PLAIN_LENGTH;
 		int taken = SSL_write(channel->ssl, bytes.data, cap_int(bytes.size));
 		channel->bounds.writing = taken <= 0 && SSL_want_write(channel->ssl);
 		if (taken <= 0)
@@ -279,12 +299,17 @@ enum channel_result channel_write(struct channel *channel, struct span bytes, si
 		*out_size = (size_t)taken;
 		return CHANNEL_OK;
 	}
-	ssize_t taken = send(channel->fd, bytes.data, bytes.size, MSG_NOSIGNAL);
+	ssize_t taken = send(channel->fd, bytes.data, bytes.size, MSG_NOSIGNAL | (channel->bounds.ends ? MSG_MORE : 0));
 	if (taken >= 0) {
 		*out_size = (size_t)taken;
 		return CHANNEL_OK;
 	}
 	return errno == EAGAIN || errno == EINTR ? CHANNEL_WANT_WRITE : fail_errno(channel);
+}
+
+void channel_expect_end(struct channel *channel)
+{
+	channel->bounds.ends = true;
 }
 
 enum channel_result channel_shut(struct channel *channel)

@@ -43,16 +43,25 @@ enum channel_result channel_shake(struct channel *channel);
 enum channel_result channel_read(struct channel *channel, char *at, size_t room, size_t *out_size);
 /* CHANNEL_OK with at least one byte taken. After a WANT, the same bytes must come again (more after them is fine). */
 enum channel_result channel_write(struct channel *channel, struct span bytes, size_t *out_size);
+/* What is written from here on may wait in the kernel, as channel_shut follows. */
+void channel_expect_end(struct channel *channel);
 /* Tells the peer that nothing more comes: close_notify, then FIN. */
 enum channel_result channel_shut(struct channel *channel);
 /* The handshake is complete. */
 bool channel_is_secure(const struct channel *channel);
 /* As stream_tls_client_subject. */
 char *channel_client_subject(const struct channel *channel);
+/* As stream_client_handshake, and stream_drop_handshake. */
+struct span channel_client_handshake(const struct channel *channel);
+void channel_drop_handshake(struct channel *channel);
 /* One TLS 1.3 session ticket goes out with the next write, where tickets are on. */
 void channel_send_ticket(struct channel *channel);
+/* As stream_expect_no_secrets. */
+void channel_expect_no_secrets(struct channel *channel);
 /* TLS holds bytes that no readiness of the descriptor will tell of. */
 bool channel_has_pending(const struct channel *channel);
+/* A read would bring something: bytes, the peer's end, a fault, or at least messages of TLS itself. */
+bool channel_has_arrivals(const struct channel *channel);
 
 /* Notes errno as the reason. */
 void channel_note_errno(struct channel *channel, int error);

@@ -30,8 +30,10 @@ static void begin_record(struct hello_watch *watch, bool is_old)
 {
 	unsigned type = watch->record[0];
 	watch->record_left = (size_t)watch->record[3] << 8 | watch->record[4];
-	if (type < RECORD_CHANGE_CIPHER || type > RECORD_HANDSHAKE || (type == RECORD_CHANGE_CIPHER && is_old))
-		watch->over = true;
+	watch->over =
+		type < RECORD_CHANGE_CIPHER || type > RECORD_HANDSHAKE || (type == RECORD_CHANGE_CIPHER && is_old);
+	if (watch->over)
+		watch->record_left = 0;
 }
 
 /* A message may begin and end anywhere in a record, its header too. */

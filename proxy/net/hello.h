@@ -22,9 +22,8 @@ struct hello_watch {
 };
 
 /*
- * The next bytes from the client, in pieces that never reach past the end of a record's
- * header or of its body. `is_old`: TLS 1.2 or older was agreed on, so nothing can be read
- * here after a change of cipher. False: a message is too large.
+ * The next bytes from the client, as they come. `is_old`: TLS 1.2 or older was agreed on, so nothing can be read here
+ * after a change of cipher. False: a message is too large.
  */
 bool hello_take(struct hello_watch *watch, struct span bytes, bool is_old);
 

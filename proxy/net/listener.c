@@ -1,6 +1,6 @@
 /*
- * Listening sockets. Owns the socket of each listener; a connection that can't be
- * accepted is left in the kernel's queue.
+ * Listening sockets. Owns the socket of each listener; a connection that can't be accepted is left in the kernel's
+ * queue.
  */
 #include "net/listener.h"
 
@@ -12,7 +12,7 @@
 
 #define BACKLOG 1024        /* connections that wait to be accepted; the kernel caps it at somaxconn */
 #define ACCEPTS_PER_TURN 64 /* a flood of connects must leave time for sessions */
-#define REST_MS 200         /* out of descriptors or memory: until some session has ended */
+#define PAUSE_MS 200        /* out of descriptors or memory: until some session has ended */
 
 /* ---- sockets */
 
@@ -52,14 +52,14 @@ enum status listener_open_socket(const struct endpoint *endpoint, int *out_fd)
 struct listener {
 	int fd;
 	struct watch *watch;
-	struct timer *rest;
+	struct timer *pause; /* while it runs, nothing is accepted */
 	void (*on_accepted)(void *context, int fd, const struct endpoint *peer);
 	void *context;
 	bool calling; /* inside on_accepted */
 	bool freed;   /* by the owner, while calling */
 };
 
-static void go_on(void *context)
+static void resume_accepting(void *context)
 {
 	struct listener *listener = context;
 	watch_set(listener->watch, WATCH_READ);
@@ -86,19 +86,6 @@ static bool is_passing(int error)
 	}
 }
 
-static void rest_listener(struct listener *listener)
-{
-	watch_set(listener->watch, 0);
-	timer_set(listener->rest, REST_MS);
-}
-
-static void hand_over(struct listener *listener, int fd, const struct endpoint *peer)
-{
-	listener->calling = true;
-	listener->on_accepted(listener->context, fd, peer);
-	listener->calling = false;
-}
-
 /* At most so many, until there is none; false: `listener` is freed. */
 static bool accept_up_to(struct listener *listener, int maximum)
 {
@@ -108,12 +95,15 @@ static bool accept_up_to(struct listener *listener, int maximum)
 				 SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd < 0 && is_passing(errno))
 			continue;
-		if (fd < 0) {
-			if (errno != EAGAIN)
-				rest_listener(listener);
-			return true;
+		if (fd < 0 && errno != EAGAIN) {
+			watch_set(listener->watch, 0);
+			timer_set(listener->pause, PAUSE_MS);
 		}
-		hand_over(listener, fd, &peer);
+		if (fd < 0)
+			return true;
+		listener->calling = true;
+		listener->on_accepted(listener->context, fd, &peer);
+		listener->calling = false;
 		if (listener->freed) {
 			free(listener);
 			return false;
@@ -139,7 +129,7 @@ enum status listener_create(struct loop *loop, int fd,
 	}
 	*listener = (struct listener){ .fd = fd, .on_accepted = on_accepted, .context = context };
 	if (watch_create(loop, fd, WATCH_READ, accept_some, listener, &listener->watch) != STATUS_OK ||
-	    timer_make(loop, go_on, listener, &listener->rest) != STATUS_OK) {
+	    timer_make(loop, resume_accepting, listener, &listener->pause) != STATUS_OK) {
 		listener_free(&listener);
 		return STATUS_NO_MEMORY;
 	}
@@ -160,7 +150,7 @@ void listener_free(struct listener **listener)
 	*listener = NULL;
 	if (l == NULL)
 		return;
-	timer_free(&l->rest);
+	timer_free(&l->pause);
 	watch_free(&l->watch);
 	close(l->fd);
 	if (l->calling)

@@ -1,7 +1,7 @@
 /*
- * The loop itself and the hooks at the end of a turn. Owns one libev loop on
- * epoll. Every descriptor that it needs is made here, as a sandboxed role can't
- * make one later. Fails only at its creation.
+ * The loop itself, and its turns. Owns one libev loop on epoll. Every descriptor
+ * that it needs is made here, as a sandboxed role can't make one later. Fails
+ * only at its creation.
  */
 #include <signal.h>
 #include <stdlib.h>
@@ -9,97 +9,32 @@
 #include "base/clock.h"
 #include "net/loop_ev.h"
 
-/* ---- hooks */
-
-static void append_hook(struct turn_end_list *list, struct turn_end *hook)
-{
-	hook->list = list;
-	hook->next = NULL;
-	hook->previous = list->last;
-	if (list->last)
-		list->last->next = hook;
-	else
-		list->first = hook;
-	list->last = hook;
-}
-
-static void prepend_hook(struct turn_end_list *list, struct turn_end *hook)
-{
-	hook->list = list;
-	hook->next = list->first;
-	hook->previous = NULL;
-	if (list->first)
-		list->first->previous = hook;
-	else
-		list->last = hook;
-	list->first = hook;
-}
-
-static void cut_out(struct turn_end *hook)
-{
-	struct turn_end_list *list = hook->list;
-	if (hook->previous)
-		hook->previous->next = hook->next;
-	else
-		list->first = hook->next;
-	if (hook->next)
-		hook->next->previous = hook->previous;
-	else
-		list->last = hook->previous;
-	hook->list = NULL;
-	hook->next = hook->previous = NULL;
-}
+/* ---- hooks and guests */
 
 void loop_at_turn_end(struct loop *loop, struct turn_end *hook)
 {
-	if (hook->list == &loop->ends)
-		return;
-	if (hook->list)
-		cut_out(hook);
-	append_hook(&loop->ends, hook);
+	loop_lists_append(&loop->lists, hook);
 }
 
 void loop_first_at_turn_end(struct loop *loop, struct turn_end *hook)
 {
-	if (hook->list)
-		cut_out(hook);
-	prepend_hook(&loop->ends, hook);
+	loop_lists_prepend(&loop->lists, hook);
 }
 
 void loop_after_turn_end(struct loop *loop, struct turn_end *hook)
 {
-	if (hook->list == NULL)
-		append_hook(&loop->afterwards, hook);
+	loop_lists_append_after(&loop->lists, hook);
 }
 
 void loop_forget_turn_end(struct loop *loop, struct turn_end *hook)
 {
 	(void)loop;
-	if (hook->list)
-		cut_out(hook);
+	loop_lists_forget(hook);
 }
 
-static void run_each(struct turn_end_list *list)
+void loop_take_in(struct loop *loop, struct loop_guest *guest)
 {
-	while (list->first) {
-		struct turn_end *hook = list->first;
-		cut_out(hook);
-		hook->run(hook->context);
-	}
-}
-
-/* A look that changes nothing queues nothing in `ends`, so this comes to rest. */
-static void run_hooks(struct loop *loop)
-{
-	do {
-		run_each(&loop->ends);
-		while (loop->afterwards.first) {
-			struct turn_end *hook = loop->afterwards.first;
-			cut_out(hook);
-			append_hook(&loop->looks, hook);
-		}
-		run_each(&loop->looks);
-	} while (loop->ends.first);
+	loop_lists_take_in(&loop->lists, guest);
 }
 
 /* ---- turns */
@@ -129,7 +64,7 @@ static void end_turn(struct ev_loop *ev, ev_prepare *prepare, int events)
 	struct loop *loop = prepare->data;
 	(void)ev;
 	(void)events;
-	run_hooks(loop);
+	loop_lists_run(&loop->lists);
 	tell_turn(loop);
 }
 
@@ -181,7 +116,7 @@ void loop_run(struct loop *loop)
 	loop->running = true;
 	while (!loop->stopping)
 		ev_run(loop->ev, 0);
-	run_hooks(loop);
+	loop_lists_run(&loop->lists);
 	tell_turn(loop);
 	loop->running = false;
 	loop->stopping = false;
@@ -203,7 +138,7 @@ void loop_finish(struct loop *loop, uint64_t limit_ms)
 	ev_timer_init(&limit, note_limit, (double)limit_ms / 1000, 0);
 	ev_timer_start(loop->ev, &limit);
 	loop->running = true;
-	while (loop->guests && ev_is_active(&limit))
+	while (loop->lists.guests && ev_is_active(&limit))
 		ev_run(loop->ev, EVRUN_ONCE);
 	loop->running = false;
 	ev_timer_stop(loop->ev, &limit);
@@ -219,8 +154,7 @@ void loop_free(struct loop *loop)
 {
 	if (loop == NULL)
 		return;
-	while (loop->guests)
-		loop->guests->end(loop->guests->context);
+	loop_lists_end_guests(&loop->lists);
 	ev_loop_destroy(loop->ev);
 	free(loop);
 }
@@ -233,25 +167,4 @@ uint64_t loop_turn(const struct loop *loop)
 uint64_t loop_now_ms(const struct loop *loop)
 {
 	return loop->running ? loop->now_ms : clock_monotonic_ms();
-}
-
-/* ---- guests */
-
-void loop_take_in(struct loop *loop, struct loop_guest *guest)
-{
-	guest->next = loop->guests;
-	guest->link = &loop->guests;
-	if (guest->next)
-		guest->next->link = &guest->next;
-	loop->guests = guest;
-}
-
-void loop_guest_leave(struct loop_guest *guest)
-{
-	if (guest->link == NULL)
-		return;
-	*guest->link = guest->next;
-	if (guest->next)
-		guest->next->link = guest->link;
-	guest->link = NULL;
 }

@@ -4,22 +4,13 @@
 
 #include <ev.h>
 
-#include "net/loop.h"
-
-/* Invariant: first == NULL iff last == NULL. */
-struct turn_end_list {
-	struct turn_end *first;
-	struct turn_end *last;
-};
+#include "net/loop_lists.h"
 
 struct loop {
 	struct ev_loop *ev;
 	ev_check turn_begin; /* reads the clock, before any other callback of the turn */
 	ev_prepare turn_end; /* runs the hooks, before the loop waits */
-	struct turn_end_list ends;
-	struct turn_end_list afterwards; /* run when `ends` is empty */
-	struct turn_end_list looks;      /* those of `afterwards` whose time has come */
-	struct loop_guest *guests;
+	struct loop_lists lists;
 	void (*on_turn)(void *context, uint64_t duration_us); /* or NULL */
 	void *turn_context;
 	uint64_t turn;          /* its number */

@@ -222,12 +222,6 @@ static void give_answer(struct resolution *resolution, const struct resolver_ans
 	on_answer(context, answer);
 }
 
-static void set_port(struct resolver_answer *answer, in_port_t port)
-{
-	for (size_t i = 0; i < answer->count; i++)
-		endpoint_set_port(&answer->endpoints[i], port);
-}
-
 /* From the cache; false: it has none. */
 static bool recall_answer(struct resolver *resolver, const char *host, in_port_t port, bool stale,
 			  struct resolver_answer *out_answer)
@@ -238,7 +232,8 @@ static bool recall_answer(struct resolver *resolver, const char *host, in_port_t
 		return false;
 	*out_answer = *kept;
 	out_answer->is_stale = stale;
-	set_port(out_answer, port);
+	for (size_t i = 0; i < out_answer->count; i++)
+		endpoint_set_port(&out_answer->endpoints[i], port);
 	return true;
 }
 
@@ -302,7 +297,7 @@ static void add_in_turn(struct resolver_answer *answer, const struct ares_addrin
 	}
 }
 
-/* The shortest of all. */
+/* The shortest TTL of all addresses. */
 static uint64_t read_ttl(const struct ares_addrinfo_node *nodes)
 {
 	uint64_t ttl_s = UINT64_MAX;

@@ -6,9 +6,11 @@
 #include "net/stream.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -89,6 +91,7 @@ void stream_finish(struct stream **stream, uint64_t limit_ms)
 		return;
 	}
 	s->phase = PHASE_CLOSING;
+	channel_expect_end(&s->channel);
 	buf_clear(&s->input);
 	timer_set(s->deadline, limit_ms);
 	loop_at_turn_end(s->loop, &s->end);
@@ -125,6 +128,11 @@ void stream_send_ticket(struct stream *stream)
 	channel_send_ticket(&stream->channel);
 }
 
+void stream_expect_no_secrets(struct stream *stream)
+{
+	channel_expect_no_secrets(&stream->channel);
+}
+
 bool stream_is_secure(const struct stream *stream)
 {
 	return channel_is_secure(&stream->channel);
@@ -143,6 +151,25 @@ const char *stream_tls_cipher(const struct stream *stream)
 char *stream_tls_client_subject(const struct stream *stream)
 {
 	return stream_is_secure(stream) ? channel_client_subject(&stream->channel) : NULL;
+}
+
+struct span stream_client_handshake(const struct stream *stream)
+{
+	return channel_client_handshake(&stream->channel);
+}
+
+void stream_drop_handshake(struct stream *stream)
+{
+	channel_drop_handshake(&stream->channel);
+}
+
+void stream_find_bindings(const struct stream *stream, struct stream_bindings *out_bindings)
+{
+	*out_bindings = (struct stream_bindings){ 0 };
+	if (!stream_is_secure(stream))
+		return;
+	out_bindings->exporter_size = tls_bind_exporter(stream->channel.ssl, out_bindings->exporter);
+	out_bindings->end_point_size = tls_bind_end_point(stream->channel.ssl, out_bindings->end_point);
 }
 
 enum tls_fault stream_tls_fault(const struct stream *stream)
@@ -186,6 +213,15 @@ enum status stream_write(struct stream *stream, struct span bytes)
 size_t stream_backlog(const struct stream *stream)
 {
 	return buf_size(&stream->output);
+}
+
+/* tcp(7): what SIOCOUTQ counts is not acknowledged yet. */
+size_t stream_unacknowledged(const struct stream *stream)
+{
+	int unacknowledged = 0;
+	if (ioctl(stream->channel.fd, SIOCOUTQ, &unacknowledged) != 0 || unacknowledged < 0)
+		unacknowledged = 0;
+	return stream_backlog(stream) + (size_t)unacknowledged;
 }
 
 void stream_want_drained(struct stream *stream)

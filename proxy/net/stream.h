@@ -2,7 +2,7 @@
  * A stream: a connected descriptor with optional TLS, a capped input and a
  * capped output buffer, and one deadline. Everything written in a turn of the
  * loop goes out at its end. Output is written first and the write watcher
- * armed only when the kernel would block; the read watcher rests only while
+ * armed only when the kernel would block; the read watcher is idle only while
  * paused. The stream owns the descriptor.
  *
  * Its owner gets one callback. It may call any function of this header on the
@@ -68,6 +68,12 @@ MUST_USE enum status stream_secure_client(struct stream *stream, struct tls_cont
 /* Sends one TLS 1.3 session ticket with the next output; nothing for TLS 1.2. */
 void stream_send_ticket(struct stream *stream);
 
+/*
+ * What comes in from now on need not be wiped from TLS's buffers: messages, and no passwords. Wiping takes as long as a
+ * quarter of decrypting.
+ */
+void stream_expect_no_secrets(struct stream *stream);
+
 /* What came in and is unread; the owner consumes it. More arrives only in a later turn. */
 struct buf *stream_input(struct stream *stream);
 /*
@@ -85,6 +91,11 @@ void stream_resume(struct stream *stream);
 /* Queues; goes out at the end of the turn. STATUS_TOO_LARGE: nothing was queued. STATUS_UNAVAILABLE: it has failed. */
 MUST_USE enum status stream_write(struct stream *stream, struct span bytes);
 size_t stream_backlog(const struct stream *stream); /* bytes queued and not yet with the kernel */
+/*
+ * Bytes that the peer's kernel has not acknowledged, those queued here included; TLS's own count, too. Whether the peer
+ * has read them nobody knows.
+ */
+size_t stream_unacknowledged(const struct stream *stream);
 /* STREAM_DRAINED once, when the backlog is next empty (at the end of this turn at the earliest). */
 void stream_want_drained(struct stream *stream);
 
@@ -99,6 +110,20 @@ const char *stream_tls_cipher(const struct stream *stream);  /* OpenSSL's name, 
  * to free.
  */
 char *stream_tls_client_subject(const struct stream *stream);
+/*
+ * Server: the messages of the handshake with a client that showed a certificate, if its context has a challenge, TLS
+ * 1.3 was agreed on and the certificate was verified: for tls_witness_judge. Else empty. Valid until it is dropped.
+ */
+struct span stream_client_handshake(const struct stream *stream);
+void stream_drop_handshake(struct stream *stream);
+/* Server: what names this connection, for channel binding. Sizes are 0 where it has none. */
+#define STREAM_BINDING_MAXIMUM 64 /* bytes */
+struct stream_bindings {
+	char exporter[STREAM_BINDING_MAXIMUM];  /* "tls-exporter" of TLS 1.3: RFC 9266 */
+	char end_point[STREAM_BINDING_MAXIMUM]; /* "tls-server-end-point": RFC 5929, 4.1 */
+	size_t exporter_size, end_point_size;
+};
+void stream_find_bindings(const struct stream *stream, struct stream_bindings *out_bindings);
 /* Why its TLS handshake failed. */
 enum tls_fault stream_tls_fault(const struct stream *stream);
 /* The stream was failed because the peer sent too much of TLS's own: net/channel_bounds.h. */

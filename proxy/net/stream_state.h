@@ -30,9 +30,10 @@ struct stream {
 	size_t clear_left; /* bytes of output that go out before TLS; 0 but in PHASE_CLEARING */
 	enum stream_phase phase;
 	bool paused;
-	bool ended; /* the peer's side */
-	bool dry;   /* the last read would have blocked, and the descriptor has not been ready since */
-	bool stuck; /* the last read had to write first (TLS), and the descriptor has not been writable since */
+	bool ended;      /* the peer's side */
+	bool takes_much; /* the last read brought all that it asked for: no line, but a message */
+	bool dry;        /* the last read would have blocked, and the descriptor has not been ready since */
+	bool stuck;      /* the last read had to write first (TLS), and the descriptor has not been writable since */
 	bool blocked_on_read;  /* an operation other than input waits for the descriptor to be readable */
 	bool blocked_on_write; /* an operation waits for it to be writable */
 	bool tell_drained;

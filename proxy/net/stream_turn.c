@@ -57,35 +57,51 @@ static bool wants_input(const struct stream *s)
 }
 
 /*
+ * One read. While much comes, room is made at once for all that a turn takes; else the bytes go by `piece`, so that a
+ * line takes no more memory than it has bytes.
+ */
+static enum channel_result read_some(struct stream *s, size_t room, char piece[READ_AT_ONCE], size_t *out_got)
+{
+	char *at = piece;
+	if (s->takes_much && buf_reserve(&s->input, room < READ_PER_TURN ? room : READ_PER_TURN, &at) != STATUS_OK)
+		at = piece;
+	enum channel_result result = channel_read(&s->channel, at, room < READ_AT_ONCE ? room : READ_AT_ONCE, out_got);
+	if (result != CHANNEL_OK)
+		return result;
+	s->takes_much = *out_got == READ_AT_ONCE;
+	if (at != piece) {
+		buf_commit(&s->input, *out_got);
+		return CHANNEL_OK;
+	}
+	enum status status = buf_append(&s->input, (struct span){ piece, *out_got });
+	explicit_bzero(piece, *out_got); /* it may have been a password */
+	if (status == STATUS_OK)
+		return CHANNEL_OK;
+	channel_note_errno(&s->channel, ENOMEM);
+	return CHANNEL_FAILED;
+}
+
+/*
  * Reads until the channel has no more, the input is full, or `budget` is used up (then CHANNEL_OK). What TLS has
  * buffered is read beyond that, as no readiness tells of it.
  */
 static enum channel_result fill_input(struct stream *s, size_t budget, size_t *out_total)
 {
 	char piece[READ_AT_ONCE];
-	size_t total = 0;
+	size_t total = 0, room;
 	enum channel_result result = CHANNEL_OK;
-	while (total < budget || channel_has_pending(&s->channel)) {
-		size_t room = buf_room(&s->input);
-		size_t asked = room < sizeof(piece) ? room : sizeof(piece);
+	while ((total < budget || channel_has_pending(&s->channel)) && (room = buf_room(&s->input)) > 0) {
 		size_t got = 0;
-		if (room == 0)
-			break;
-		result = channel_read(&s->channel, piece, asked, &got);
+		result = read_some(s, room, piece, &got);
 		if (result != CHANNEL_OK)
 			break;
-		if (buf_append(&s->input, (struct span){ piece, got }) != STATUS_OK) {
-			channel_note_errno(&s->channel, ENOMEM);
-			result = CHANNEL_FAILED;
-			break;
-		}
 		total += got;
 		/* A short read is the last one: another would cost a system call for each line of the dialog. */
-		if (got < asked && !channel_has_pending(&s->channel))
+		if (got < READ_AT_ONCE && got < room && !channel_has_pending(&s->channel))
 			break;
 	}
-	/* It may have been a password. */
-	explicit_bzero(piece, total < sizeof(piece) ? total : sizeof(piece));
+	if (buf_size(&s->input) == 0)
+		buf_clear(&s->input); /* room that was made for nothing */
 	*out_total = total;
 	return result;
 }
@@ -112,7 +128,7 @@ static bool receive_input(struct stream *s, size_t budget)
 bool stream_fetch(struct stream *s)
 {
 	size_t got = 0;
-	if (!wants_input(s))
+	if (!wants_input(s) || !channel_has_arrivals(&s->channel))
 		return buf_size(&s->input) > 0;
 	enum channel_result result = fill_input(s, READ_AT_ONCE, &got);
 	s->dry = result == CHANNEL_WANT_READ;

@@ -4,7 +4,6 @@
  */
 #include "net/tls.h"
 
-#include <limits.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <stdio.h>
@@ -13,6 +12,7 @@
 
 #include "base/hash.h"
 #include "net/tls_context.h"
+#include "net/tls_pem.h"
 
 #define CLIENT_CHAIN_MAXIMUM 4 /* authorities between a client's certificate and one that we know */
 
@@ -60,62 +60,21 @@ void tls_context_free(struct tls_context **context)
 	*context = NULL;
 }
 
-/* ---- PEM */
-
 static void free_bio(BIO **bio)
 {
 	BIO_free(*bio);
 }
 
-static BIO *open_pem(struct span pem)
-{
-	return pem.size && pem.size <= INT_MAX ? BIO_new_mem_buf(pem.data, (int)pem.size) : NULL;
-}
-
-/* An encrypted key is refused: its passphrase must not be asked for on the terminal. */
-static int refuse_passphrase(char *text, int size, int writing, void *context)
-{
-	(void)text;
-	(void)size;
-	(void)writing;
-	(void)context;
-	return -1;
-}
-
-/* Calls `take` for each certificate; `take` owns it on success. False for none, a broken one, or one not taken. */
-static bool read_certificates(struct span pem, bool (*take)(void *context, X509 *certificate), void *context)
-{
-	BIO *bio __attribute__((cleanup(free_bio))) = open_pem(pem);
-	size_t count = 0;
-	if (bio == NULL)
-		return false;
-	for (;;) {
-		X509 *certificate = PEM_read_bio_X509(bio, NULL, refuse_passphrase, NULL);
-		if (certificate == NULL)
-			break;
-		if (!take(context, certificate)) {
-			X509_free(certificate);
-			return false;
-		}
-		count++;
-	}
-	if (ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE)
-		return false;
-	if (count)
-		ERR_clear_error();
-	return count > 0;
-}
-
 /* ---- servers */
 
-struct chain {
+struct certificate_chain {
 	SSL_CTX *openssl;
 	bool has_leaf;
 };
 
 static bool take_chain(void *context, X509 *certificate)
 {
-	struct chain *chain = context;
+	struct certificate_chain *chain = context;
 	if (chain->has_leaf)
 		return SSL_CTX_add0_chain_cert(chain->openssl, certificate) == 1;
 	if (SSL_CTX_use_certificate(chain->openssl, certificate) != 1)
@@ -132,13 +91,13 @@ static void free_key(EVP_PKEY **key)
 
 static EVP_PKEY *read_key(const struct secret *key)
 {
-	BIO *bio __attribute__((cleanup(free_bio))) = open_pem(secret_reveal(key));
-	return bio ? PEM_read_bio_PrivateKey(bio, NULL, refuse_passphrase, NULL) : NULL;
+	BIO *bio __attribute__((cleanup(free_bio))) = tls_open_pem(secret_reveal(key));
+	return bio ? PEM_read_bio_PrivateKey(bio, NULL, tls_refuse_passphrase, NULL) : NULL;
 }
 
 /* ---- clients' certificates */
 
-/* A certificate that can't be verified is as good as none; channel_client_subject looks at the verdict. */
+/* A certificate that can't be verified is as good as none; the channel looks at the verdict. */
 static int take_any(int verified, X509_STORE_CTX *context)
 {
 	(void)verified;
@@ -166,7 +125,10 @@ static bool ask_clients(SSL_CTX *openssl, const struct tls_server_options *optio
 		SSL_CTX_set_verify(openssl, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
 	else
 		SSL_CTX_set_verify(openssl, SSL_VERIFY_PEER, take_any);
-	return read_certificates(options->client_ca_pem, take_client_authority, openssl);
+	if (!tls_read_certificates(options->client_ca_pem, take_client_authority, openssl))
+		return false;
+	return options->client_crl_pem.size == 0 ||
+	       tls_read_revocations(options->client_crl_pem, SSL_CTX_get_cert_store(openssl));
 }
 
 /* By its digest, as the names of listeners can be longer than OpenSSL takes. */
@@ -187,8 +149,8 @@ static enum status make_server(const struct tls_server_options *options, SSL_CTX
 	tls_set_server_policy(openssl);
 	if (options->legacy && tls_set_legacy_policy(openssl) != STATUS_OK)
 		return fail_creating(out_error, "OpenSSL can't be set up for old devices");
-	struct chain chain = { .openssl = openssl };
-	if (!read_certificates(options->certificate_pem, take_chain, &chain))
+	struct certificate_chain chain = { .openssl = openssl };
+	if (!tls_read_certificates(options->certificate_pem, take_chain, &chain))
 		return fail_creating(out_error, "the certificate can't be read");
 	EVP_PKEY *key __attribute__((cleanup(free_key))) = read_key(options->private_key);
 	if (key == NULL)
@@ -196,13 +158,15 @@ static enum status make_server(const struct tls_server_options *options, SSL_CTX
 	if (SSL_CTX_use_PrivateKey(openssl, key) != 1 || SSL_CTX_check_private_key(openssl) != 1)
 		return fail_creating(out_error, "the private key does not belong to the certificate");
 	if (!ask_clients(openssl, options))
-		return fail_creating(out_error, "the authorities of client certificates can't be read");
+		return fail_creating(out_error,
+				     "the authorities of client certificates, or what they revoked, can't be read");
 	/*
 	 * No tickets where certificates are asked for: a ticket outlives what they were verified by, as they expire,
 	 * and a reload may name another authority.
 	 */
 	struct tls_tickets *tickets = options->client_ca_pem.size ? NULL : options->tickets;
-	if (!tls_use_tickets(openssl, tickets) || !use_session_id(openssl, options->session_id_context))
+	if (!tls_use_tickets(openssl, tickets) || !use_session_id(openssl, options->session_id_context) ||
+	    (options->challenge && !tls_use_challenge(openssl, options->challenge)))
 		return fail_creating(out_error, "OpenSSL can't be set up");
 	*out_openssl = openssl;
 	openssl = NULL;
@@ -215,6 +179,7 @@ enum status tls_server_create(const struct tls_server_options *options, struct t
 	SSL_CTX *openssl __attribute__((cleanup(free_openssl))) = NULL;
 	TRY(make_server(options, &openssl, out_error));
 	TRY(wrap_openssl(&openssl, true, false, out_context));
+	(*out_context)->records_handshakes = options->challenge != NULL;
 	(*out_context)->may_shake = options->may_shake;
 	(*out_context)->shake_context = options->shake_context;
 	return STATUS_OK;
@@ -230,14 +195,6 @@ enum status tls_server_add(struct tls_context *context, const struct tls_server_
 }
 
 /* ---- clients */
-
-static bool take_authority(void *context, X509 *certificate)
-{
-	if (X509_STORE_add_cert(context, certificate) != 1)
-		return false;
-	X509_free(certificate);
-	return true;
-}
 
 /* The bundle is read now, whole; a folder of single files would be read in the middle of a handshake. */
 static bool use_system_authorities(SSL_CTX *openssl)
@@ -256,16 +213,11 @@ enum status tls_client_create(const struct tls_client_options *options, struct t
 	SSL_CTX *openssl __attribute__((cleanup(free_openssl))) = SSL_CTX_new(TLS_client_method());
 	if (openssl == NULL || tls_set_policy(openssl, options->tls13_only) != STATUS_OK)
 		return fail_creating(out_error, "OpenSSL can't be set up");
-	/*
-	 * One read(2) takes what is there, instead of two a record; for clients this begins once they are secure. Not
-	 * set on each connection: OpenSSL 3.5 crashes there when it had no memory for the connection's records.
-	 */
-	SSL_CTX_set_read_ahead(openssl, 1);
 	/* No session is kept: one account's connection must not resume another's. */
 	SSL_CTX_set_options(openssl, SSL_OP_NO_TICKET);
 	SSL_CTX_set_verify(openssl, options->verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, NULL);
 	if (options->ca_pem.size) {
-		if (!read_certificates(options->ca_pem, take_authority, SSL_CTX_get_cert_store(openssl)))
+		if (!tls_read_certificates(options->ca_pem, tls_take_authority, SSL_CTX_get_cert_store(openssl)))
 			return fail_creating(out_error, "the CA file can't be read");
 	} else if (options->verify && !use_system_authorities(openssl)) {
 		return fail_creating(out_error, "the system's CA store can't be read");

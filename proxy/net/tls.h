@@ -28,6 +28,18 @@ enum tls_fault {
 	TLS_FAULTS
 };
 
+/*
+ * Goes into the request for a client's certificate, so that the client's signature shows that its handshake is not
+ * older (tls_witness.h): an extension of a type for private use, which clients ignore (RFC 8446, 4.3.2 and 11).
+ */
+#define TLS_CHALLENGE_TYPE 0xff53
+#define TLS_CHALLENGE_SIZE 32 /* bytes */
+
+struct tls_challenge {
+	bool is_set; /* else requests go out without one */
+	unsigned char bytes[TLS_CHALLENGE_SIZE];
+};
+
 struct tls_server_options {
 	struct span certificate_pem;      /* leaf first, then the chain */
 	const struct secret *private_key; /* PEM */
@@ -36,7 +48,10 @@ struct tls_server_options {
 	bool allow_tls13_only;            /* min_version = "1.3" */
 	bool legacy;                      /* TLS 1.0 and what comes with it, for old devices */
 	struct span client_ca_pem;        /* clients are asked for a certificate of these; empty: not asked */
+	struct span client_crl_pem;       /* what these authorities revoked; empty: nothing is looked up */
 	bool requires_client;             /* and none without one gets in */
+	/* Handshakes of clients with a certificate are kept as proofs. Outlives the context; NULL: they are not. */
+	const struct tls_challenge *challenge;
 	/*
 	 * Asked once the first bytes of a client's handshake are there; false refuses it. May be NULL. Outlives the
 	 * context.

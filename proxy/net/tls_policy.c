@@ -7,8 +7,12 @@
 
 #include "net/tls_context.h"
 
-/* RFC 9325, 4.2. TLS 1.3's own suites all comply. */
-#define TLS12_CIPHERS "ECDHE+AESGCM:ECDHE+CHACHA20"
+/*
+ * RFC 9325, 4.2; those with AES-128 first. A handshake makes and stretches a dozen secrets with its suite's hash, and
+ * processors have instructions for SHA-256, few for SHA-384.
+ */
+#define TLS12_CIPHERS "ECDHE+AESGCM+AES128:ECDHE+AESGCM:ECDHE+CHACHA20"
+#define TLS13_CIPHERS "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
 /* RFC 9325, 4.4; with a key share of each of two where OpenSSL (3.5) has the hybrid one. */
 #define GROUPS "X25519:P-256:P-384"
 #define HYBRID_GROUPS "*X25519MLKEM768:*" GROUPS
@@ -43,11 +47,17 @@ enum status tls_set_policy(SSL_CTX *openssl, bool tls13_only)
 	SSL_CTX_set_options(openssl, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_IGNORE_UNEXPECTED_EOF |
 					     SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
 	SSL_CTX_set_session_cache_mode(openssl, SSL_SESS_CACHE_OFF);
+	/*
+	 * One read(2) takes what is there, instead of two a record; from OpenSSL 3.2 on only after the handshake. Not
+	 * set on each connection: OpenSSL 3.5 crashes there when it had no memory for the connection's records.
+	 */
+	SSL_CTX_set_read_ahead(openssl, 1);
 	SSL_CTX_set_max_early_data(openssl, 0);
 	SSL_CTX_set_max_cert_list(openssl, CHAIN_MAXIMUM);
 	SSL_CTX_set_verify_depth(openssl, CHAIN_DEPTH);
 	if (SSL_CTX_set_min_proto_version(openssl, tls13_only ? TLS1_3_VERSION : TLS1_2_VERSION) != 1 ||
-	    SSL_CTX_set_cipher_list(openssl, TLS12_CIPHERS) != 1 || !set_groups(openssl) ||
+	    SSL_CTX_set_cipher_list(openssl, TLS12_CIPHERS) != 1 ||
+	    SSL_CTX_set_ciphersuites(openssl, TLS13_CIPHERS) != 1 || !set_groups(openssl) ||
 	    SSL_CTX_set1_sigalgs_list(openssl, SIGNATURES) != 1)
 		return STATUS_SYSTEM;
 	return STATUS_OK;
@@ -112,9 +122,26 @@ static int choose_protocol(SSL *ssl, const unsigned char **out_name, unsigned ch
 	return SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
+/*
+ * A stranger's few bytes may not become many (RFC 8879, 5), and a proof by the client's certificate holds it as it is
+ * (tls_transcript.h). OpenSSL before 3.2 knows no such certificates.
+ */
+static void refuse_compressed_certificates(SSL_CTX *openssl)
+{
+#ifdef SSL_OP_NO_RX_CERTIFICATE_COMPRESSION
+	SSL_CTX_set_options(openssl, SSL_OP_NO_RX_CERTIFICATE_COMPRESSION);
+#else
+	(void)openssl;
+#endif
+}
+
 void tls_set_server_policy(SSL_CTX *openssl)
 {
-	/* Clients send passwords: none may stay in a read buffer that is given back. */
+	refuse_compressed_certificates(openssl);
+	/*
+	 * Clients send passwords: none may stay in a read buffer that is given back. Not set on each connection once it
+	 * is secure, for the same reason as above.
+	 */
 	SSL_CTX_set_options(openssl, SSL_OP_CLEANSE_PLAINTEXT);
 	SSL_CTX_set_security_level(openssl, SERVER_SECURITY_LEVEL);
 	SSL_CTX_set_max_cert_list(openssl, CLIENT_CHAIN_MAXIMUM);

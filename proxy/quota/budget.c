@@ -10,7 +10,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
-#include "quota/script.h"
+#include "redis/script.h"
 
 #define CALL_MS 3000        /* the outcome of a longer call is unknown */
 #define BLOCK_MESSAGES 20   /* wanted at once */
@@ -129,13 +129,6 @@ static void add_due(struct budget *budget, const struct block *block)
 		budget->due[budget->due_count++] = *block;
 }
 
-static void give_up_held(struct budget *budget)
-{
-	if (budget->held.messages || budget->held.recipients)
-		add_due(budget, &budget->held);
-	budget->held = (struct block){ 0 };
-}
-
 /* Lets the timer run when there is something to give back. */
 static void arm_timer(struct budget *budget)
 {
@@ -211,7 +204,9 @@ static void take_back_sent(struct budget *budget)
 /* Asks for the first claim that waits, if any, and gives back what is held and due. */
 static enum status ask_redis(struct budget *budget)
 {
-	give_up_held(budget);
+	if (budget->held.messages || budget->held.recipients)
+		add_due(budget, &budget->held);
+	budget->held = (struct block){ 0 };
 	memcpy(budget->sent, budget->due, sizeof(budget->sent));
 	budget->sent_count = budget->due_count;
 	budget->due_count = 0;

@@ -9,9 +9,9 @@
 -- What is lent counts from the later of Redis's clock and the node's, and for a day by the earlier: so one of them that
 -- steps takes nothing out of the day. The minute goes by Redis's clock alone.
 --
--- Returns {messages, recipients, slot of the day, slot of the minute, used messages, used recipients, wait, size}: lent,
--- of which slots, and the account's counts with that; where nothing can be lent, the seconds until a slot leaves the
--- window that is full, and 1 when only the number of recipients is too much.
+-- Returns {messages, recipients, slot of the day, slot of the minute, used messages, used recipients, wait, size}:
+-- what was lent, of which slots, and the account's counts with that; where nothing can be lent, the seconds until a
+-- slot leaves the window that is full, and 1 when only the number of recipients is too much.
 local key = KEYS[1]
 local now = tonumber(redis.call('TIME')[1])
 local clock = tonumber(ARGV[6])
@@ -77,7 +77,8 @@ if wanted > 0 and wait + too_many == 0 then
 	messages = math.max(1, math.min(wanted, math.floor(left / 10)))
 	recipients = needed
 	if limit.r > 0 then
-		recipients = needed + math.max(0, math.min((messages - 1) * 4, math.floor((limit.r - sum.r - needed) / 10)))
+		local spare = math.floor((limit.r - sum.r - needed) / 10)
+		recipients = needed + math.max(0, math.min((messages - 1) * 4, spare))
 	end
 	add('m', day_slot, messages)
 	add('s', short_slot, messages)

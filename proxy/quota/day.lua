@@ -6,42 +6,42 @@
 -- makes a second day.
 local LEAST = 22 * 3600
 local LONGEST = 72 * 3600 -- no day ends further off; one that does was begun by a clock set wrong: its end comes nearer
-local CLOCK_ERROR = redis.error_reply('CLOCK this node and Redis are more than a day apart')
+local CLOCK_ERROR = { err = 'CLOCK this node and Redis are more than a day apart' }
 
--- The first beginning of a calendar day at `from` or later; `first` as below.
-local function beginning(first, from)
-	for i = first + 1, first + 6 do
-		if tonumber(ARGV[i]) >= from then
-			return tonumber(ARGV[i])
+-- The first beginning of a calendar day at `from` or later; `days` as below.
+local function beginning(days, from)
+	for text in string.gmatch(days, '%d+') do
+		if tonumber(text) >= from then
+			return tonumber(text)
 		end
 	end
 end
 
--- `first`     index in ARGV of the node's clock; after it six beginnings of days in its zone, from yesterday's on
+-- `clock`     the node's
+-- `days`      six beginnings of days in its zone, from yesterday's on, as a text
 -- `day, stop` as the hash holds them: when the day began and when it ends
 --
 -- Returns when the user's day began, when it ends, and whether the counts held are of that day; nil: CLOCK_ERROR.
-local function find_day(now, first, day, stop)
-	local clock = tonumber(ARGV[first])
+local function find_day(now, clock, days, day, stop)
 	day, stop = tonumber(day or nil), tonumber(stop or nil)
 	if math.abs(now - clock) > 86400 then
 		return nil
 	end
 	-- A program that knew no ends began this day.
 	if day and (not stop or day >= stop) then
-		stop = beginning(first, day + LEAST) or day + 86400
+		stop = beginning(days, day + LEAST) or day + 86400
 	end
 	if day and math.min(now, clock) < stop then
 		if stop - now > LONGEST then
-			stop = beginning(first, now + LEAST)
+			stop = beginning(days, now + LEAST)
 			redis.call('HSET', KEYS[1], 'end', stop)
 		end
 		return day, stop, true
 	end
-	local today = tonumber(ARGV[first + 1])
-	for i = first + 2, first + 6 do
-		today = tonumber(ARGV[i]) <= now and tonumber(ARGV[i]) or today
+	local today
+	for text in string.gmatch(days, '%d+') do
+		today = (not today or tonumber(text) <= now) and tonumber(text) or today
 	end
-	return math.max(today, stop or 0), beginning(first, math.max(now + 1, (stop or 0) + LEAST)), false
+	return math.max(today, stop or 0), beginning(days, math.max(now + 1, (stop or 0) + LEAST)), false
 end
 

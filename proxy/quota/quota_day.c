@@ -1,4 +1,6 @@
 /* When days begin, in the configured zone. Uses the C library's time zone, which the process owns. */
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -37,4 +39,19 @@ void quota_day_numbers(uint64_t now_s, uint64_t out_numbers[QUOTA_DAY_NUMBERS])
 				  .tm_isdst = -1 };
 		out_numbers[i] = (uint64_t)mktime(&day);
 	}
+}
+
+/* mktime is slow, and these numbers stay the same for all of a day. */
+struct span quota_days_text(struct quota_days *days, uint64_t now_s)
+{
+	uint64_t numbers[QUOTA_DAY_NUMBERS];
+	if (now_s < days->from_s || now_s >= days->until_s) {
+		quota_day_numbers(now_s, numbers);
+		days->from_s = numbers[QUOTA_DAY_TODAY];
+		days->until_s = numbers[QUOTA_DAY_TODAY + 1];
+		snprintf(days->text, sizeof(days->text),
+			 "%" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64, numbers[1], numbers[2],
+			 numbers[3], numbers[4], numbers[5], numbers[6]);
+	}
+	return span_of(days->text);
 }

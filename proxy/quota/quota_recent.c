@@ -11,9 +11,10 @@
 
 #define ROWS 1024 /* a power of two; with four entries each enough for 4,096 active users */
 #define ROW_ENTRIES 4
-#define FRESH_MS 5000 /* a count older than this refuses nobody */
+#define FRESH_MS 5000                        /* a count older than this refuses nobody */
+#define SETTLED_TOGETHER (QUOTA_SETTLED / 2) /* fewer wait for more, or for the end of the day */
 
-struct entry {
+struct recent_entry {
 	char *user; /* NULL: free */
 	struct quota_state state;
 	uint64_t seen_ms; /* 0: the counts are not known */
@@ -23,8 +24,8 @@ struct entry {
 };
 
 struct quota_recent {
-	struct entry *rows[ROWS]; /* each ROW_ENTRIES long, or NULL */
-	uint64_t turn;            /* counts touches: the age of entries */
+	struct recent_entry *rows[ROWS]; /* each ROW_ENTRIES long, or NULL */
+	uint64_t turn;                   /* counts touches: the age of entries */
 };
 
 enum status quota_recent_create(struct quota_recent **out_recent)
@@ -53,9 +54,9 @@ static size_t row_of(struct span user)
 	return (hash ^ (hash >> 32)) & (ROWS - 1);
 }
 
-static struct entry *find_entry(const struct quota_recent *recent, struct span user)
+static struct recent_entry *find_entry(const struct quota_recent *recent, struct span user)
 {
-	struct entry *row = recent->rows[row_of(user)];
+	struct recent_entry *row = recent->rows[row_of(user)];
 	for (size_t i = 0; row && i < ROW_ENTRIES; i++) {
 		if (row[i].user && span_equal(span_of(row[i].user), user))
 			return &row[i];
@@ -63,9 +64,9 @@ static struct entry *find_entry(const struct quota_recent *recent, struct span u
 	return NULL;
 }
 
-static struct entry *oldest_of(struct entry *row)
+static struct recent_entry *oldest_of(struct recent_entry *row)
 {
-	struct entry *oldest = &row[0];
+	struct recent_entry *oldest = &row[0];
 	for (size_t i = 0; i < ROW_ENTRIES; i++) {
 		if (row[i].user == NULL)
 			return &row[i];
@@ -76,10 +77,10 @@ static struct entry *oldest_of(struct entry *row)
 }
 
 /* The user's entry, made where there is none; NULL out of memory. */
-static struct entry *touch_entry(struct quota_recent *recent, struct span user)
+static struct recent_entry *touch_entry(struct quota_recent *recent, struct span user)
 {
-	struct entry *entry = find_entry(recent, user);
-	struct entry **row = &recent->rows[row_of(user)];
+	struct recent_entry *entry = find_entry(recent, user);
+	struct recent_entry **row = &recent->rows[row_of(user)];
 	if (entry == NULL) {
 		char *name = span_to_string(user);
 		if (*row == NULL)
@@ -90,7 +91,7 @@ static struct entry *touch_entry(struct quota_recent *recent, struct span user)
 		}
 		entry = oldest_of(*row);
 		free(entry->user);
-		*entry = (struct entry){ .user = name };
+		*entry = (struct recent_entry){ .user = name };
 	}
 	entry->used_ms = ++recent->turn;
 	return entry;
@@ -98,7 +99,7 @@ static struct entry *touch_entry(struct quota_recent *recent, struct span user)
 
 void quota_recent_note(struct quota_recent *recent, struct span user, const struct quota_state *state, uint64_t now_ms)
 {
-	struct entry *entry = touch_entry(recent, user);
+	struct recent_entry *entry = touch_entry(recent, user);
 	if (entry) {
 		entry->state = *state;
 		entry->seen_ms = now_ms;
@@ -108,7 +109,7 @@ void quota_recent_note(struct quota_recent *recent, struct span user, const stru
 bool quota_recent_get(const struct quota_recent *recent, struct span user, uint64_t now_ms,
 		      struct quota_state *out_state)
 {
-	const struct entry *entry = find_entry(recent, user);
+	const struct recent_entry *entry = find_entry(recent, user);
 	if (entry == NULL || entry->seen_ms == 0 || now_ms - entry->seen_ms >= FRESH_MS)
 		return false;
 	*out_state = entry->state;
@@ -117,14 +118,14 @@ bool quota_recent_get(const struct quota_recent *recent, struct span user, uint6
 
 void quota_recent_forget(struct quota_recent *recent, struct span user)
 {
-	struct entry *entry = find_entry(recent, user);
+	struct recent_entry *entry = find_entry(recent, user);
 	if (entry)
 		entry->seen_ms = 0;
 }
 
 void quota_recent_settle(struct quota_recent *recent, struct span user, struct span token)
 {
-	struct entry *entry = touch_entry(recent, user);
+	struct recent_entry *entry = touch_entry(recent, user);
 	if (entry == NULL || entry->settled_count == QUOTA_SETTLED || token.size >= QUOTA_TOKEN_MAXIMUM)
 		return;
 	char *at = entry->settled[entry->settled_count++];
@@ -132,10 +133,11 @@ void quota_recent_settle(struct quota_recent *recent, struct span user, struct s
 	at[token.size] = '\0';
 }
 
-size_t quota_recent_take_settled(struct quota_recent *recent, struct span user, struct span out_tokens[QUOTA_SETTLED])
+size_t quota_recent_take_settled(struct quota_recent *recent, struct span user, bool at_once,
+				 struct span out_tokens[QUOTA_SETTLED])
 {
-	struct entry *entry = find_entry(recent, user);
-	if (entry == NULL)
+	struct recent_entry *entry = find_entry(recent, user);
+	if (entry == NULL || (!at_once && entry->settled_count < SETTLED_TOGETHER))
 		return 0;
 	size_t count = entry->settled_count;
 	for (size_t i = 0; i < count; i++)

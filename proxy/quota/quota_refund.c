@@ -7,15 +7,10 @@
 #include <string.h>
 
 #include "quota/quota_private.h"
-#include "quota/script.h"
 
 #define RETRY_FIRST_MS 1000
 #define RETRY_LAST_MS 30000
 #define KEEP_MS (48U * 3600U * 1000U) /* the longest day that day.lua makes, and more */
-
-static const char refund_source[] =
-#include "quota/refund.lua.h"
-	;
 
 /* Invariant: `calling` while Redis owes an answer; else it waits for the timer. */
 struct refund {
@@ -100,7 +95,7 @@ enum status quota_refunds_create(struct loop *loop, struct redis *redis, const c
 	if (refunds == NULL)
 		return STATUS_NO_MEMORY;
 	*refunds = (struct quota_refunds){ .loop = loop, .redis = redis, .prefix = prefix, .retry_ms = RETRY_FIRST_MS };
-	enum status status = redis_script_init(&refunds->script, refund_source);
+	enum status status = redis_script_init(&refunds->script, quota_refund_source);
 	if (status == STATUS_OK)
 		status = timer_make(loop, on_retry, refunds, &refunds->retry);
 	if (status != STATUS_OK) {
@@ -128,7 +123,7 @@ void quota_refunds_add(struct quota_refunds *refunds, struct span user, struct s
 	if (refund == NULL)
 		return; /* out of memory: the message stays charged, which is never over quota */
 	*refund = (struct refund){ .refunds = refunds, .since_ms = loop_now_ms(refunds->loop) };
-	buf_init(&refund->key, 2 * QUOTA_USER_MAXIMUM);
+	buf_init(&refund->key, QUOTA_KEY_MAXIMUM);
 	buf_init(&refund->token, QUOTA_TOKEN_MAXIMUM);
 	refund->next = refunds->first;
 	refund->link = &refunds->first;
@@ -136,8 +131,7 @@ void quota_refunds_add(struct quota_refunds *refunds, struct span user, struct s
 		refund->next->link = &refund->next;
 	refunds->first = refund;
 	refunds->count++;
-	if (user.size > QUOTA_USER_MAXIMUM ||
-	    script_write_key(&refund->key, refunds->prefix, "quota", user) != STATUS_OK ||
+	if (quota_write_key(&refund->key, refunds->prefix, "quota", user) != STATUS_OK ||
 	    buf_append(&refund->token, token) != STATUS_OK) {
 		forget_refund(refund);
 		return;

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "quota/script.h"
+#include "redis/script.h"
 
 #define CALL_MS 3000     /* a longer call counts as failed */
 #define KEY_MAXIMUM 1024 /* bytes */
@@ -22,7 +22,7 @@ struct refused_recipients {
 };
 
 /* One call under way. */
-struct question {
+struct refused_call {
 	uint64_t limit;
 	refused_callback *callback;
 	void *context;
@@ -55,8 +55,8 @@ void refused_free(struct refused_recipients **refused)
 
 static void on_answer(void *context, enum status status, const struct redis_value *value)
 {
-	struct question *question = context;
-	struct refused_count count = { .limit = question->limit };
+	struct refused_call *call = context;
+	struct refused_count count = { .limit = call->limit };
 	bool has_answered = script_has_answered(status, value, ANSWER);
 	if (has_answered) {
 		uint64_t now_s = script_number_at(value, 4);
@@ -66,31 +66,31 @@ static void on_answer(void *context, enum status status, const struct redis_valu
 		count.free_in_s = count.free_at > now_s ? count.free_at - now_s : 0;
 		count.is_reached = script_number_at(value, 3);
 	}
-	question->callback(question->context, has_answered ? &count : NULL);
-	free(question);
+	call->callback(call->context, has_answered ? &count : NULL);
+	free(call);
 }
 
 static enum status run_script(struct refused_recipients *refused, struct span user, uint64_t more,
-			      struct question *question)
+			      struct refused_call *call)
 {
 	struct buf key BUF_AUTO;
 	char numbers[2][SCRIPT_NUMBER_SIZE];
 	buf_init(&key, KEY_MAXIMUM);
 	TRY(script_write_key(&key, refused->prefix, "refused", user));
-	const struct span arguments[] = { buf_span(&key), script_write_number(question->limit, numbers[0]),
+	const struct span arguments[] = { buf_span(&key), script_write_number(call->limit, numbers[0]),
 					  script_write_number(more, numbers[1]) };
-	return redis_run_script(refused->redis, &refused->script, arguments, 3, 1, CALL_MS, on_answer, question);
+	return redis_run_script(refused->redis, &refused->script, arguments, 3, 1, CALL_MS, on_answer, call);
 }
 
 enum status refused_count(struct refused_recipients *refused, struct span user, uint64_t limit, uint64_t more,
 			  refused_callback *callback, void *context)
 {
-	struct question *question = calloc(1, sizeof(*question));
-	if (question == NULL)
+	struct refused_call *call = calloc(1, sizeof(*call));
+	if (call == NULL)
 		return STATUS_NO_MEMORY;
-	*question = (struct question){ limit, callback, context };
-	enum status status = run_script(refused, user, more, question);
+	*call = (struct refused_call){ limit, callback, context };
+	enum status status = run_script(refused, user, more, call);
 	if (status != STATUS_OK)
-		free(question);
+		free(call);
 	return status;
 }

@@ -9,10 +9,13 @@
 #include <string.h>
 #include <sys/un.h>
 
+#include "base/log.h"
 #include "redis/redis_private.h"
 
+#define REDIS_PORT 6379 /* where none is said */
 #define RETRY_LAST_MS 5000
 #define CONNECT_MS 3000            /* resolving, and connecting */
+#define FIND_MS 1000               /* for the finder to know the server before it counts as away */
 #define INPUT_MAXIMUM (256U << 10) /* bytes unread; the reader takes them every turn */
 #define OUTPUT_MAXIMUM (4U << 20)  /* bytes unsent */
 
@@ -25,6 +28,17 @@ static void log_in(struct redis *redis)
 	enum status status = redis_log_in(redis);
 	if (status != STATUS_OK)
 		lose_connection(redis, status_text(status));
+}
+
+/* The time to connect is the handshake's, too. */
+static void secure_or_log_in(struct redis *redis)
+{
+	const char *name = redis->options.tls_name;
+	if (!redis->address.is_secure)
+		log_in(redis);
+	else if (stream_secure_client(redis->stream, redis->tls,
+				      name && name[0] ? span_of(name) : redis->address.host) != STATUS_OK)
+		lose_connection(redis, "can't begin TLS");
 }
 
 static void take_input(struct redis *redis)
@@ -51,7 +65,7 @@ static void on_event(void *context, struct stream *stream, enum stream_event eve
 	struct redis *redis = context;
 	switch (event) {
 	case STREAM_CONNECTED:
-		log_in(redis);
+		secure_or_log_in(redis);
 		return;
 	case STREAM_INPUT:
 		take_input(redis);
@@ -63,6 +77,8 @@ static void on_event(void *context, struct stream *stream, enum stream_event eve
 		lose_connection(redis, stream_error(stream));
 		return;
 	case STREAM_SECURED:
+		log_in(redis);
+		return;
 	case STREAM_DRAINED:
 	case STREAM_TIMEOUT:
 		return;
@@ -119,37 +135,40 @@ static void connect_unix(struct redis *redis, struct span path)
 		   (unsigned)(offsetof(struct sockaddr_un, sun_path) + path.size + 1));
 }
 
-/* "host:port" or "[literal]:port"; the port is 6379 when left out. */
-static enum status split_host(struct span text, struct span *out_host, uint16_t *out_port)
+static void resolve_server(struct redis *redis)
 {
-	size_t colon = text.size;
-	uint64_t port = 6379;
-	for (size_t i = 0; i < text.size; i++) {
-		if (text.data[i] == ':')
-			colon = i;
-		if (text.data[i] == ']')
-			colon = text.size;
-	}
-	struct span host = span_slice(text, 0, colon);
-	if (colon < text.size)
-		TRY(span_to_u64(span_slice(text, colon + 1, text.size), &port));
-	if (host.size > 2 && host.data[0] == '[' && host.data[host.size - 1] == ']')
-		host = span_slice(host, 1, host.size - 1);
-	if (host.size == 0 || port == 0 || port > 65535)
-		return STATUS_INVALID;
-	*out_host = host;
-	*out_port = (uint16_t)port;
-	return STATUS_OK;
+	redis->state = REDIS_RESOLVING;
+	if (resolver_ask(redis->resolver, redis->address.host, redis->address.port, CONNECT_MS, on_resolved, redis,
+			 &redis->resolution) != STATUS_OK)
+		lose_connection(redis, "can't resolve the server's name");
 }
 
-static void resolve_server(struct redis *redis, struct span server)
+/* ---- the server, by its finder */
+
+static bool take_found_server(struct redis *redis)
 {
-	struct span host;
-	uint16_t port;
-	redis->state = REDIS_RESOLVING;
-	if (split_host(server, &host, &port) != STATUS_OK ||
-	    resolver_ask(redis->resolver, host, port, CONNECT_MS, on_resolved, redis, &redis->resolution) != STATUS_OK)
-		lose_connection(redis, "can't resolve the server's name");
+	struct redis_address address;
+	char reason[REDIS_REASON_SIZE];
+	if (redis->finder.find(redis->finder.context, &address, reason) != STATUS_OK) {
+		lose_connection(redis, reason);
+		return false;
+	}
+	snprintf(redis->host, sizeof(redis->host), "%.*s", SPAN_ARGS(address.host));
+	redis->address = address;
+	redis->address.host = span_of(redis->host);
+	return true;
+}
+
+void redis_look_for_server(struct redis *redis)
+{
+	struct redis_address address;
+	char reason[REDIS_REASON_SIZE];
+	if (redis->finder.find(redis->finder.context, &address, reason) != STATUS_OK)
+		return;
+	if (redis->state == REDIS_DOWN)
+		timer_set(redis->retry, 0);
+	else if (!span_equal(address.host, redis->address.host) || address.port != redis->address.port)
+		redis_leave(redis, "the Sentinels name another primary");
 }
 
 /* Whether addresses of the name are left that have not been tried since it was resolved. */
@@ -161,13 +180,16 @@ static bool has_more_addresses(const struct redis *redis)
 static void start_connecting(void *context)
 {
 	struct redis *redis = context;
-	struct span server = span_of(redis->options.server);
-	if (has_more_addresses(redis))
+	if (has_more_addresses(redis)) {
 		connect_to_next(redis);
-	else if (span_starts_with(server, SPAN("unix:")))
-		connect_unix(redis, span_slice(server, 5, server.size));
+		return;
+	}
+	if (redis->finder.context && !take_found_server(redis))
+		return;
+	if (redis->address.path.size)
+		connect_unix(redis, redis->address.path);
 	else
-		resolve_server(redis, span_slice(server, sizeof("redis://") - 1, server.size));
+		resolve_server(redis);
 }
 
 static void close_connection(struct redis *redis)
@@ -239,24 +261,62 @@ static void tell_refused(void *context)
 	redis_queue_fail(&redis->refused, STATUS_UNAVAILABLE);
 }
 
+/* A Redis without a certificate that we trust is none: nothing is sent to it. */
+static enum status make_tls(struct redis *redis)
+{
+	const struct tls_client_options options = { .verify = true, .ca_pem = redis->options.ca_pem };
+	char *error = NULL;
+	enum status status = tls_client_create(&options, &redis->tls, &error);
+	if (status != STATUS_OK)
+		log_error("TLS with Redis: %s", error ? error : status_text(status));
+	free(error);
+	return status;
+}
+
+static enum status read_server(struct redis *redis)
+{
+	const struct redis_options *options = &redis->options;
+	if (redis->finder.context == NULL)
+		return redis_address_read(span_of(options->server),
+					  options->default_port ? options->default_port : REDIS_PORT, &redis->address);
+	redis->address.is_secure = redis->finder.is_secure;
+	return STATUS_OK;
+}
+
 static enum status prepare_client(struct redis *redis)
 {
-	struct span server = span_of(redis->options.server);
-	if (span_starts_with(server, SPAN("redis://")))
+	TRY(read_server(redis));
+	if (redis->address.path.size == 0)
 		TRY(resolver_create(redis->loop, &redis->resolver));
-	else if (!span_starts_with(server, SPAN("unix:")))
-		return STATUS_INVALID;
+	if (redis->address.is_secure)
+		TRY(make_tls(redis));
+	redis->options.ca_pem = (struct span){ 0 }; /* the caller's, and not ours any longer */
 	TRY(timer_make(redis->loop, on_deadline, redis, &redis->deadline));
 	TRY(timer_make(redis->loop, redis_watch, redis, &redis->watch));
 	return timer_make(redis->loop, start_connecting, redis, &redis->retry);
 }
 
+static void free_finder(const struct redis_finder *finder)
+{
+	if (finder->context)
+		finder->free(finder->context);
+}
+
 enum status redis_create(struct loop *loop, const struct redis_options *options, struct redis **out_redis)
 {
+	return redis_create_with_finder(loop, options, &(const struct redis_finder){ 0 }, out_redis);
+}
+
+enum status redis_create_with_finder(struct loop *loop, const struct redis_options *options,
+				     const struct redis_finder *finder, struct redis **out_redis)
+{
 	struct redis *redis = calloc(1, sizeof(*redis));
-	if (redis == NULL)
+	if (redis == NULL) {
+		free_finder(finder);
 		return STATUS_NO_MEMORY;
+	}
 	redis->loop = loop;
+	redis->finder = *finder;
 	redis->options = *options;
 	redis->retry_ms = REDIS_RETRY_FIRST_MS;
 	redis->tell_refused = (struct turn_end){ .run = tell_refused, .context = redis };
@@ -267,7 +327,7 @@ enum status redis_create(struct loop *loop, const struct redis_options *options,
 		redis_free(&redis);
 		return status;
 	}
-	timer_set(redis->retry, 0);
+	timer_set(redis->retry, redis->finder.context ? FIND_MS : 0);
 	redis_watch(redis);
 	*out_redis = redis;
 	return STATUS_OK;
@@ -282,7 +342,9 @@ void redis_free(struct redis **redis_at)
 	redis_queue_drop(&redis->pending);
 	redis_queue_drop(&redis->refused);
 	loop_forget_turn_end(redis->loop, &redis->tell_refused);
+	free_finder(&redis->finder);
 	stream_free(&redis->stream);
+	tls_context_free(&redis->tls);
 	if (redis->reader)
 		redisReaderFree(redis->reader);
 	resolver_cancel(&redis->resolution);
@@ -293,7 +355,17 @@ void redis_free(struct redis **redis_at)
 	free(redis);
 }
 
+uint64_t redis_times_up(const struct redis *redis)
+{
+	return redis->times_up;
+}
+
 bool redis_is_up(const struct redis *redis)
 {
 	return redis->state == REDIS_UP;
+}
+
+bool redis_is_away(const struct redis *redis)
+{
+	return redis->told[0] != '\0';
 }

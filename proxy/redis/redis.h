@@ -7,6 +7,10 @@
  * pending on it end with STATUS_TIMEOUT: they may still run in Redis. Calls
  * made while there is no connection end with STATUS_UNAVAILABLE: they did not.
  *
+ * With Sentinels, the primary is the one that more than half of them name (no
+ * Sentinel cut off with a former primary leads anybody there), and it is left
+ * within a second once they name another.
+ *
  * All addresses of the server's name are tried in turn. A Redis that is a
  * replica (INFO, READONLY, MASTERDOWN), is still LOADING, or may drop keys (a
  * maxmemory-policy other than noeviction) counts as away, also when it comes
@@ -20,6 +24,7 @@
 
 #include "base/secret.h"
 #include "base/span.h"
+#include "config/config.h"
 #include "net/loop.h"
 
 #define REDIS_REPLY_MAXIMUM (4U << 20) /* bytes of one reply; a larger one ends the connection */
@@ -27,13 +32,24 @@
 struct redis;
 
 struct redis_options {
-	const char *server;            /* "unix:/path" or "redis://host:port" */
+	/* "unix:/path", "redis://host:port", or "rediss://host:port" (TLS); not looked at where there are Sentinels. */
+	const char *server;
 	const char *user;              /* ACL user, or "" */
 	const struct secret *password; /* or empty; must outlive the client */
+	struct span ca_pem;    /* TLS: whose certificates are trusted, else the system's; for redis_create alone */
+	uint16_t default_port; /* of a server that names none; 0: 6379 */
+	const char *tls_name;  /* TLS: what the certificate must name; NULL or "": the host */
+	/* "host:port", each with "rediss://" before it: TLS with them, and with the primary. NULL: none. */
+	const struct config_list *sentinels;
+	const char *master;                     /* what the Sentinels call the primary */
+	const struct secret *sentinel_password; /* or NULL, or empty; must outlive the client */
 	/* Connected, lost, or still away and for another reason; for log and gauge. May be NULL. */
 	void (*on_change)(void *context, bool up, const char *reason);
 	void *context;
 };
+
+/* What the configuration says of Redis; `server` as in role_context. Passwords, CA and on_change are the caller's. */
+void redis_options_read(const struct config_redis *config, const char *server, struct redis_options *out_options);
 
 /* One value of an answer. Valid during the callback. */
 enum redis_type { REDIS_NIL, REDIS_INTEGER, REDIS_TEXT, REDIS_ARRAY, REDIS_ERROR };
@@ -54,10 +70,17 @@ const struct redis_value *redis_value_at(const struct redis_value *value, size_t
  */
 typedef void redis_callback(void *context, enum status status, const struct redis_value *value);
 
+/* STATUS_INVALID: a server's address, or the CA's certificates. */
+MUST_USE enum status redis_open(struct loop *loop, const struct redis_options *options, struct redis **out_redis);
+/* The same, of one server: it looks at no Sentinels. */
 MUST_USE enum status redis_create(struct loop *loop, const struct redis_options *options, struct redis **out_redis);
 /* Pending calls end without a callback. Not inside a callback of its own. */
 void redis_free(struct redis **redis);
 bool redis_is_up(const struct redis *redis);
+/* A try has failed, as on_change was told. Neither up nor away: the first one is under way. */
+bool redis_is_away(const struct redis *redis);
+/* How often it came up: another number says that the connection was lost in between, and maybe what Redis held. */
+uint64_t redis_times_up(const struct redis *redis);
 
 /* Sends one command. The callback is called exactly once, never inside this call. */
 MUST_USE enum status redis_call(struct redis *redis, const struct span *arguments, size_t count, uint64_t limit_ms,

@@ -3,10 +3,13 @@
  * Owns the queue's entries; a callback may make new calls.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "redis/redis_private.h"
 
 #define REDIS_ARGUMENTS 64 /* of one command, at most */
+#define REDIS_SMALL 2048   /* bytes of a command that needs no memory of its own */
+#define COUNT_SIZE 25      /* bytes, at most: the kind, 20 digits, CRLF, and the CRLF of what it counts */
 
 void redis_queue_init(struct redis_queue *queue)
 {
@@ -55,7 +58,7 @@ void redis_queue_drop(struct redis_queue *queue)
 
 static struct redis_call *make_call(struct redis_handler handler, uint64_t deadline_ms)
 {
-	struct redis_call *call = calloc(1, sizeof(*call));
+	struct redis_call *call = malloc(sizeof(*call));
 	if (call)
 		*call = (struct redis_call){ .handler = handler, .deadline_ms = deadline_ms };
 	return call;
@@ -70,24 +73,52 @@ static void mind_deadline(struct redis *redis, uint64_t at)
 	timer_set(redis->deadline, at > now ? at - now : 0);
 }
 
-/* Writes the command as RESP, with hiredis as codec. */
+/* "*3\r\n" and "$5\r\n": hiredis would print each of them. */
+static char *put_count(char *at, char kind, size_t count)
+{
+	char digits[20];
+	size_t size = 0;
+	do {
+		digits[size++] = (char)('0' + count % 10);
+		count /= 10;
+	} while (count);
+	*at++ = kind;
+	while (size)
+		*at++ = digits[--size];
+	*at++ = '\r';
+	*at++ = '\n';
+	return at;
+}
+
+static size_t write_resp(char *command, const struct span *arguments, size_t count)
+{
+	char *at = put_count(command, '*', count);
+	for (size_t i = 0; i < count; i++) {
+		at = put_count(at, '$', arguments[i].size);
+		if (arguments[i].size)
+			memcpy(at, arguments[i].data, arguments[i].size);
+		at += arguments[i].size;
+		*at++ = '\r';
+		*at++ = '\n';
+	}
+	return (size_t)(at - command);
+}
+
 static enum status write_command(struct redis *redis, const struct span *arguments, size_t count)
 {
-	const char *data[REDIS_ARGUMENTS];
-	size_t sizes[REDIS_ARGUMENTS];
-	char *command = NULL;
+	char small[REDIS_SMALL], *command = small;
+	size_t room = COUNT_SIZE;
 	if (count > REDIS_ARGUMENTS)
 		return STATUS_TOO_LARGE;
-	for (size_t i = 0; i < count; i++) {
-		data[i] = arguments[i].data ? arguments[i].data : "";
-		sizes[i] = arguments[i].size;
-	}
-	int size = (int)redisFormatCommandArgv(&command, (int)count, data, sizes);
-	if (size < 0)
+	for (size_t i = 0; i < count; i++)
+		room += COUNT_SIZE + arguments[i].size;
+	if (room > sizeof(small) && (command = malloc(room)) == NULL)
 		return STATUS_NO_MEMORY;
-	enum status status = stream_write(redis->stream, (struct span){ command, (size_t)size });
-	explicit_bzero(command, (size_t)size); /* AUTH carries the password */
-	redisFreeCommand(command);
+	size_t size = write_resp(command, arguments, count);
+	enum status status = stream_write(redis->stream, (struct span){ command, size });
+	explicit_bzero(command, size); /* AUTH carries the password */
+	if (command != small)
+		free(command);
 	return status;
 }
 

@@ -1,8 +1,8 @@
 /*
- * The inside of the Redis client: redis.c keeps the connection, redis_login.c
- * sees that it can be used, redis_calls.c keeps the calls pending on it,
- * redis_state.c says whether any may be made; redis_script.c has scripts,
- * redis_value.c answers.
+ * The inside of the Redis client: redis_sentinels.c opens it, and knows which server
+ * is the primary; redis.c keeps the connection, redis_login.c sees that the connection can be
+ * used, redis_calls.c keeps the calls pending on it, redis_state.c says whether any
+ * may be made; redis_script.c has scripts, redis_value.c answers.
  */
 #ifndef REDIS_REDIS_PRIVATE_H
 #define REDIS_REDIS_PRIVATE_H
@@ -30,6 +30,26 @@ struct redis_call {
 #define REDIS_RETRY_FIRST_MS 100
 #define REDIS_REASON_SIZE 160 /* bytes, the NUL included: a line of the log */
 
+/* One server, as the configuration or a Sentinel names it. Views. */
+#define REDIS_HOST_SIZE 256 /* bytes, the NUL included */
+struct redis_address {
+	struct span path; /* of a UNIX socket; else empty */
+	struct span host;
+	uint16_t port;
+	bool is_secure; /* TLS */
+};
+
+/*
+ * Who knows where the server is, each time that a connection is made. `find`: the address, valid until the loop turns;
+ * or STATUS_NOT_FOUND, with why in `out_reason`.
+ */
+struct redis_finder {
+	enum status (*find)(const void *context, struct redis_address *out_address, char out_reason[REDIS_REASON_SIZE]);
+	void (*free)(void *context);
+	void *context; /* NULL: there is no finder */
+	bool is_secure;
+};
+
 /* Calls in the order in which they were sent; Redis answers in that order. */
 struct redis_queue {
 	struct redis_call *first;
@@ -39,7 +59,7 @@ struct redis_queue {
 enum redis_state {
 	REDIS_DOWN, /* waits for the next try */
 	REDIS_RESOLVING,
-	REDIS_CONNECTING,
+	REDIS_CONNECTING, /* and, with TLS, shaking hands */
 	REDIS_LOGGING_IN, /* AUTH and PING are under way: proof that it takes commands */
 	REDIS_UP,
 	REDIS_LEAVING, /* of no use: takes no new calls, and closes once the pending ones are answered */
@@ -50,7 +70,11 @@ struct redis {
 	struct loop *loop;
 	struct redis_options options;
 	enum redis_state state;
-	struct resolver *resolver; /* for redis://, else NULL */
+	struct redis_address address; /* of options.server, or of the primary that the Sentinels name */
+	struct redis_finder finder;
+	char host[REDIS_HOST_SIZE]; /* as the finder said it; what `address` is a view of */
+	struct tls_context *tls;    /* or NULL */
+	struct resolver *resolver;  /* NULL for a UNIX socket */
 	struct resolution *resolution;
 	struct resolver_answer addresses; /* of the server's name, while they are tried in turn */
 	size_t next_address;
@@ -64,6 +88,7 @@ struct redis {
 	uint64_t deadline_at;   /* loop clock; 0: none is set */
 	struct timer *retry;
 	uint64_t retry_ms;
+	uint64_t times_up;
 	struct timer *watch;            /* to look again at what Redis is */
 	char reason[REDIS_REASON_SIZE]; /* why the connection is or was no good */
 	char told[REDIS_REASON_SIZE];   /* why it is down, as on_change(false) said it last; "" since it was last up */
@@ -80,6 +105,23 @@ void redis_tell_down(struct redis *redis, const char *reason);
 void redis_come_up(struct redis *redis);
 /* Another connection may be better: this one takes no new calls, and closes once the pending ones are answered. */
 void redis_leave(struct redis *redis, const char *reason);
+
+/* ---- redis_address.c */
+
+/*
+ * "unix:/path", "redis://host:port", "rediss://host:port", "host:port"; the port may be left out. STATUS_INVALID. Views
+ * of `text`.
+ */
+MUST_USE enum status redis_address_read(struct span text, uint16_t default_port, struct redis_address *out_address);
+bool redis_address_is_secure(struct span text); /* "rediss://…" */
+
+/* ---- redis.c */
+
+/* Instead of `options->server`, `finder`, which is the client's from now on, on failure too. */
+MUST_USE enum status redis_create_with_finder(struct loop *loop, const struct redis_options *options,
+					      const struct redis_finder *finder, struct redis **out_redis);
+/* The finder names another server, or names one again: what is pending on the former one is answered still. */
+void redis_look_for_server(struct redis *redis);
 
 /* ---- redis_login.c */
 

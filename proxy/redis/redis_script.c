@@ -3,11 +3,11 @@
  * forgotten it (NOSCRIPT: it has not run). Owns a copy of the arguments until then.
  */
 #include <assert.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/hash.h"
+#include "base/number.h"
 #include "redis/redis_private.h"
 
 #define SCRIPT_ARGUMENTS 48 /* KEYS and ARGV together */
@@ -19,8 +19,7 @@ struct script_run {
 	void *context;
 	uint64_t deadline_ms;
 	size_t count, keys;
-	struct span arguments[SCRIPT_ARGUMENTS]; /* views into `bytes` */
-	char bytes[];
+	struct span arguments[]; /* views of the bytes after the last one */
 };
 
 enum status redis_script_init(struct redis_script *script, const char *source)
@@ -33,9 +32,8 @@ static enum status send_run(struct script_run *run, struct span verb, struct spa
 			    redis_callback *callback)
 {
 	struct span arguments[SCRIPT_ARGUMENTS + 3] = { verb, script };
-	char keys[24];
-	snprintf(keys, sizeof(keys), "%zu", run->keys);
-	arguments[2] = span_of(keys);
+	char keys[NUMBER_DIGITS];
+	arguments[2] = (struct span){ keys, number_write(run->keys, keys) };
 	memcpy(arguments + 3, run->arguments, run->count * sizeof(run->arguments[0]));
 	struct redis_handler handler = { .callback = callback, .context = run, .on_dropped = free };
 	return redis_submit(run->redis, arguments, run->count + 3, limit_ms, handler);
@@ -72,17 +70,17 @@ static struct script_run *make_run(const struct span *arguments, size_t count)
 	size_t size = 0;
 	for (size_t i = 0; i < count; i++)
 		size += arguments[i].size;
-	struct script_run *run = calloc(1, sizeof(*run) + size);
+	struct script_run *run = malloc(sizeof(*run) + count * sizeof(run->arguments[0]) + size);
 	if (run == NULL)
 		return NULL;
-	char *at = run->bytes;
+	*run = (struct script_run){ .count = count };
+	char *at = (char *)(run->arguments + count);
 	for (size_t i = 0; i < count; i++) {
 		if (arguments[i].size)
 			memcpy(at, arguments[i].data, arguments[i].size);
 		run->arguments[i] = (struct span){ at, arguments[i].size };
 		at += arguments[i].size;
 	}
-	run->count = count;
 	return run;
 }
 

@@ -25,6 +25,7 @@ static void tell_change(struct redis *redis, bool up, const char *reason)
 void redis_come_up(struct redis *redis)
 {
 	redis->state = REDIS_UP;
+	redis->times_up++;
 	redis->retry_ms = REDIS_RETRY_FIRST_MS;
 	redis->told[0] = '\0';
 	redis->addresses.count = redis->next_address = 0; /* when it is lost its name is asked again */

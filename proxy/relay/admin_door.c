@@ -4,13 +4,19 @@
  */
 #include "relay/admin_door.h"
 
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "base/json_text.h"
 #include "base/log.h"
 #include "door/messages.h"
 #include "relay/control.h"
+#include "relay/proof.h"
+#include "relay/records.h"
 
 /* Our rows of door/commands.def. */
 
-static const struct command {
+static const struct relay_command {
 	const char *name;
 	void (*run)(struct control *control, uint64_t request, const json_t *object);
 } commands[] = {
@@ -30,15 +36,76 @@ static void run_command(struct control *control, uint64_t request, const json_t 
 	control_refuse(control, request, "unknown command");
 }
 
+/* ---- the audit of commands, of all roles */
+
+/* A record that the admin role waits for. */
+struct record_question {
+	struct control *control;
+	uint64_t request, generation;
+};
+
+static void tell_recorded(struct control *control, uint64_t request, bool is_written)
+{
+	const struct door_command_recorded message = { request, is_written };
+	if (control->door && door_send_command_recorded(control->door, &message) != STATUS_OK)
+		log_warning("the admin role does not take its answers");
+}
+
+static void on_recorded(void *context, enum status written)
+{
+	struct record_question *question = context;
+	if (question->generation == question->control->generation)
+		tell_recorded(question->control, question->request, written == STATUS_OK);
+	free(question);
+}
+
+/* Nobody waits for this one: that it is missing must be known all the same. */
+static void record_result(struct control *control, const struct door_command_record *message)
+{
+	enum status status = records_command(control->services->audit, message, NULL, NULL);
+	if (status != STATUS_OK)
+		log_error("the result of %.*s by user %" PRIu64 " (%.*s) is not recorded: %s",
+			  SPAN_ARGS(message->command), message->uid, SPAN_ARGS(message->result), status_text(status));
+}
+
+static void record_beginning(struct control *control, const struct door_command_record *message)
+{
+	struct record_question *question = NULL;
+	if (!audit_is_stuck(control->services->audit))
+		question = calloc(1, sizeof(*question));
+	if (question) {
+		*question = (struct record_question){ control, message->request, control->generation };
+		if (records_command(control->services->audit, message, on_recorded, question) == STATUS_OK)
+			return;
+	}
+	free(question);
+	tell_recorded(control, message->request, false);
+}
+
+/* ---- frames */
+
+static enum status take_record(struct control *control, struct span payload)
+{
+	struct door_command_record message;
+	TRY(door_read_command_record(payload, &message));
+	if (message.request)
+		record_beginning(control, &message);
+	else
+		record_result(control, &message);
+	return STATUS_OK;
+}
+
 static enum status on_frame(void *context, struct door *door, uint16_t type, struct span payload)
 {
 	struct control *control = context;
 	struct door_control_request message;
 	(void)door;
+	if (type == DOOR_COMMAND_RECORD)
+		return take_record(control, payload);
 	if (type != DOOR_CONTROL_REQUEST)
 		return STATUS_INVALID;
 	TRY(door_read_control_request(payload, &message));
-	json_t *object = json_loadb(message.json.data, message.json.size, JSON_REJECT_DUPLICATES, NULL);
+	json_t *object = json_read(message.json);
 	if (object)
 		run_command(control, message.request, object);
 	else
@@ -72,5 +139,7 @@ void relay_admin_door_close(struct control *control)
 void relay_admin_door_free(struct control *control)
 {
 	control_trials_free(control);
+	control_inquiries_free(control);
+	proof_free(&control->proof);
 	control_questions_free(control);
 }

@@ -1,4 +1,4 @@
-/* The admin role's door, for what administrators ask: quota show and reset, relay list, pause, resume and test. */
+/* The admin role's door, for what administrators ask: quota show, reset and set, relay list, pause, resume and test. */
 #ifndef RELAY_ADMIN_DOOR_H
 #define RELAY_ADMIN_DOOR_H
 
@@ -6,15 +6,23 @@
 #include "relay/services.h"
 
 struct question;
+struct withdrawals;
 struct trial;
+struct inquiry;
+struct rebuilding;
+struct proof;
 
 /* Embedded in the role's state. */
 struct control {
 	struct services *services;
-	struct door *door;      /* NULL while the admin role is away */
-	uint64_t generation;    /* of the door: an answer to a former one is dropped */
-	struct question *first; /* waiting for Redis */
-	struct trial *trials;   /* relay test, under way */
+	struct withdrawals *withdrawals;
+	const struct rebuilding *rebuilding; /* has the audit's files */
+	struct door *door;                   /* NULL while the admin role is away */
+	uint64_t generation;                 /* of the door: an answer to a former one is dropped */
+	struct question *first;              /* waiting for Redis */
+	struct trial *trials;                /* relay test, under way */
+	struct inquiry *inquiries;           /* of the audit; the first is under way */
+	struct proof *proof;                 /* of the audit; NULL until it is asked for */
 };
 
 /* A new admin role takes the place of the old one. Logs why it can't; `fd` is owned, also on failure. */

@@ -1,7 +1,6 @@
 /*
- * What clients hear from the relay role: our own refusals, each written once
- * here, and the upstream's words, let through only where they are about the
- * message and never where they are about us (upstream/FIELD.md).
+ * What clients hear from the relay role: our own refusals, each written once here, and the upstream's words, let
+ * through only where they are about the message and never where they are about us (upstream/FIELD.md).
  */
 #ifndef RELAY_ANSWERS_H
 #define RELAY_ANSWERS_H
@@ -11,6 +10,10 @@
 #include "smtp/size.h"
 
 #define ANSWER_NOT_GRANTED SPAN("530 5.7.0 Authentication required")
+#define ANSWER_ENDED SPAN("530 5.7.0 This session was ended, please log in again")
+#define ANSWER_LOCKED SPAN("550 5.7.1 This account is locked")
+#define ANSWER_UNUSUAL SPAN("451 4.7.1 Unusual mail from this account; try again in an hour, or ask your administrator")
+#define ANSWER_UNCHECKED SPAN("451 4.3.0 Your account can't be checked now; try again later")
 #define ANSWER_BAD_SENDER SPAN("501 5.1.7 Bad sender address syntax")
 #define ANSWER_BAD_PARAMETERS SPAN("501 5.5.4 Bad parameters of MAIL")
 #define ANSWER_BAD_RECIPIENT SPAN("501 5.1.3 Bad recipient address syntax")

@@ -1,13 +1,15 @@
 /*
- * One relay being tried: what is asked of relay/upstream/upstream.h, the account's budget, the sender's rewriting and
- * the audit, and what they answer. Each answer is noted and wakes the delivery; a failure is noted as the attempt's
- * end. The upstream is the pool's; an attempt lets go of it when it is told that it is over, or by attempt_drop.
+ * One upstream being tried: what is asked of relay/upstream/upstream.h, the account's budget, the sender's rewriting
+ * and the audit, and what they answer. Each answer is noted and wakes the delivery; a failure is noted as the attempt's
+ * end. The upstream_attempt is the pool's; an attempt lets go of it when it is told that it is over, or by
+ * attempt_drop.
  */
 #include <assert.h>
 #include <stdlib.h>
 
 #include "base/log.h"
 #include "relay/delivery_private.h"
+#include "relay/redirection.h"
 
 /* The first end stands. */
 static void note_end(struct attempt *attempt, const struct attempt_end *end)
@@ -18,19 +20,13 @@ static void note_end(struct attempt *attempt, const struct attempt_end *end)
 	delivery_wake(attempt->delivery);
 }
 
-/* By what we saw ourselves; `reason` is constant. */
+/* It failed by what we saw ourselves; `reason` is constant. */
 static void note_failure(struct attempt *attempt, enum upstream_class class, struct span reason)
 {
 	note_end(attempt, &(struct attempt_end){ .class = class, .reason = reason });
 }
 
-static struct budget *budget_of(const struct attempt *attempt)
-{
-	const struct services *services = attempt->delivery->all->services;
-	return services->budgets ? services->budgets[attempt->relay] : NULL;
-}
-
-/* The mailbox that the message goes by, and the budget that counts: that of the mailbox, or of the relay's account. */
+/* The mailbox that the message goes by, and the budget that counts: the mailbox's, or the upstream account's. */
 static enum status choose_account(struct attempt *attempt, struct budget **out_budget)
 {
 	struct delivery *delivery = attempt->delivery;
@@ -38,7 +34,7 @@ static enum status choose_account(struct attempt *attempt, struct budget **out_b
 	const struct config_relay *relay = attempt_section(attempt);
 	struct budget_limits limits;
 	char mailbox[ADDRESS_MAXIMUM + 1];
-	*out_budget = budget_of(attempt);
+	*out_budget = services->budgets ? services->budgets[attempt->relay] : NULL;
 	if (!mailboxes_name(services->config, relay, delivery->mail_from, mailbox))
 		return STATUS_OK;
 	TRY(arena_copy(&delivery->arena, span_of(mailbox), &attempt->mailbox));
@@ -50,13 +46,32 @@ static enum status choose_account(struct attempt *attempt, struct budget **out_b
 
 /* ---- what the upstream says */
 
+/* What the upstream says of the one mailbox that it was asked for is said of all that are redirected to it. */
+static enum status spread_reply(struct attempt *attempt)
+{
+	struct recipients *recipients = &attempt->delivery->recipients;
+	while (recipients->answered < recipients->asked_count)
+		TRY(recipients_take_reply(recipients, attempt->redirect_reply));
+	return STATUS_OK;
+}
+
+static enum status take_replies(struct attempt *attempt, const struct span *replies, size_t count)
+{
+	struct delivery *delivery = attempt->delivery;
+	if (attempt->is_redirected && count) {
+		TRY(arena_copy(&delivery->arena, replies[0], &attempt->redirect_reply));
+		return spread_reply(attempt);
+	}
+	for (size_t i = 0; i < count; i++)
+		TRY(recipients_take_reply(&delivery->recipients, replies[i]));
+	return STATUS_OK;
+}
+
 static void on_replies(void *context, const struct span *replies, size_t count)
 {
 	struct attempt *attempt = context;
 	struct recipients *recipients = &attempt->delivery->recipients;
-	enum status status = STATUS_OK;
-	for (size_t i = 0; i < count && status == STATUS_OK; i++)
-		status = recipients_take_reply(recipients, replies[i]);
+	enum status status = take_replies(attempt, replies, count);
 	if (status != STATUS_OK)
 		note_failure(attempt, UPSTREAM_TRANSPORT, span_of(status_text(status)));
 	else if (recipients->promise_broken)
@@ -97,6 +112,7 @@ static void on_done(void *context, const struct upstream_outcome *outcome)
 		.reply = keep_reply(delivery, outcome->reply),
 		.reason = keep_text(delivery, outcome->reason, SPAN("out of memory for the reason")),
 		.host = keep_text(delivery, span_of(outcome->host), (struct span){ 0 }),
+		.digest = keep_text(delivery, outcome->digest, (struct span){ 0 }),
 		.dot_released = outcome->dot_released,
 	};
 	attempt->upstream = NULL;
@@ -107,8 +123,11 @@ static void on_done(void *context, const struct upstream_outcome *outcome)
 
 static const struct upstream_handler handler = { on_replies, on_held, on_done };
 
-static enum status list_asked(const struct delivery *delivery, size_t from, struct upstream_recipient **out_list)
+/* Those asked for from `from` on, as the upstream is to know them: one mailbox for all that are redirected to it. */
+static enum status list_asked(struct attempt *attempt, size_t from, struct upstream_recipient **out_list,
+			      size_t *out_count)
 {
+	const struct delivery *delivery = attempt->delivery;
 	const struct recipients *recipients = &delivery->recipients;
 	struct upstream_recipient *list = calloc(recipients->asked_count - from + 1, sizeof(*list));
 	if (list == NULL)
@@ -117,6 +136,12 @@ static enum status list_asked(const struct delivery *delivery, size_t from, stru
 		const struct recipient *recipient = &recipients->items[recipients->asked[i]];
 		list[i - from] = (struct upstream_recipient){ recipient->address, recipient->parameters };
 	}
+	*out_count = recipients->asked_count - from;
+	if (*out_count && !span_is_empty(redirection_address(delivery->grant))) {
+		list[0] = (struct upstream_recipient){ redirection_address(delivery->grant), { 0 } };
+		*out_count = attempt->is_redirected ? 0 : 1;
+		attempt->is_redirected = true;
+	}
 	*out_list = list;
 	return STATUS_OK;
 }
@@ -124,8 +149,8 @@ static enum status list_asked(const struct delivery *delivery, size_t from, stru
 /* ---- time */
 
 /*
- * An equal share of the time that is left for this relay and each after it, so that one that hangs leaves the next its
- * time; 0: none is left.
+ * An equal share of the time that is left for this upstream and each after it, so that one that hangs leaves the next
+ * its time; 0: none is left.
  */
 static uint64_t share_of_time_ms(const struct attempt *attempt)
 {
@@ -156,6 +181,7 @@ static enum status begin_attempt(struct attempt *attempt)
 	struct upstream_recipient *list;
 	struct span sent_as = span_of(attempt_section(attempt)->rewrite_sender);
 	struct budget *budget;
+	size_t count;
 	uint64_t limit = share_of_time_ms(attempt);
 	TRY(choose_account(attempt, &budget));
 	envelope.mailbox = attempt->mailbox;
@@ -166,23 +192,37 @@ static enum status begin_attempt(struct attempt *attempt)
 	if (sent_as.size && delivery->mail_from.size) /* a bounce stays one: it has no sender */
 		envelope.mail_from = sent_as;
 	recipients_begin_attempt(&delivery->recipients);
-	TRY(list_asked(delivery, 0, &list));
-	enum status status =
-		upstream_begin(delivery->all->services->pools[attempt->relay], &envelope, list,
-			       delivery->recipients.asked_count, limit, &handler, attempt, &attempt->upstream);
+	TRY(list_asked(attempt, 0, &list, &count));
+	enum status status = upstream_begin(delivery->all->services->pools[attempt->relay], &envelope, list, count,
+					    limit, &handler, attempt, &attempt->upstream);
 	free(list);
 	return status;
+}
+
+/* NULL: there is no memory. */
+static struct attempt *add_attempt(struct delivery *delivery)
+{
+	struct attempt *attempt = arena_alloc(&delivery->arena, sizeof(*attempt));
+	if (attempt == NULL) {
+		log_warning("message %s: no other relay is tried: out of memory", delivery->id);
+		return NULL;
+	}
+	*attempt = (struct attempt){
+		.delivery = delivery,
+		.relay = delivery->route.relays[delivery->attempt_count],
+		.number = (unsigned)delivery->attempt_count + 1,
+	};
+	buf_init(&attempt->alike, ALIKE_MAXIMUM);
+	delivery->attempts[delivery->attempt_count++] = attempt;
+	return attempt;
 }
 
 bool attempt_begin_next(struct delivery *delivery)
 {
 	while (delivery->attempt_count < delivery->route.count) {
-		struct attempt *attempt = &delivery->attempts[delivery->attempt_count];
-		*attempt = (struct attempt){
-			.delivery = delivery,
-			.relay = delivery->route.relays[delivery->attempt_count++],
-			.number = (unsigned)delivery->attempt_count,
-		};
+		struct attempt *attempt = add_attempt(delivery);
+		if (attempt == NULL)
+			return false;
 		enum status status = begin_attempt(attempt);
 		if (status == STATUS_OK)
 			return true;
@@ -194,14 +234,14 @@ bool attempt_begin_next(struct delivery *delivery)
 
 void attempt_ask_more(struct attempt *attempt)
 {
-	struct delivery *delivery = attempt->delivery;
-	struct upstream_recipient *list;
-	size_t from = recipients_ask_new(&delivery->recipients);
-	enum status status = list_asked(delivery, from, &list);
-	if (status == STATUS_OK) {
-		status = upstream_add_recipients(attempt->upstream, list, delivery->recipients.asked_count - from);
-		free(list);
-	}
+	struct upstream_recipient *list = NULL;
+	size_t count, from = recipients_ask_new(&attempt->delivery->recipients);
+	enum status status = list_asked(attempt, from, &list, &count);
+	if (status == STATUS_OK && count)
+		status = upstream_add_recipients(attempt->upstream, list, count);
+	else if (status == STATUS_OK && attempt->redirect_reply.size)
+		status = spread_reply(attempt);
+	free(list);
 	if (status != STATUS_OK)
 		note_failure(attempt, UPSTREAM_TRANSPORT, span_of(status_text(status)));
 }
@@ -225,6 +265,11 @@ static void on_budget(void *context, enum budget_verdict verdict)
 	delivery_wake(attempt->delivery);
 }
 
+static size_t count_for_relay(const struct attempt *attempt)
+{
+	return attempt->is_redirected ? 1 : recipients_accepted(&attempt->delivery->recipients);
+}
+
 /* False: not yet, or not at all. */
 static bool take_budget(struct attempt *attempt)
 {
@@ -236,14 +281,14 @@ static bool take_budget(struct attempt *attempt)
 		return false;
 	}
 	if (budget)
-		note_budget(attempt, budget_take(budget, recipients_accepted(&attempt->delivery->recipients),
-						 &attempt->claim, on_budget, attempt));
+		note_budget(attempt,
+			    budget_take(budget, count_for_relay(attempt), &attempt->claim, on_budget, attempt));
 	else
 		attempt->budgeted = true;
 	return attempt->budgeted;
 }
 
-/* ---- another sender */
+/* ---- a copy with another header */
 
 static void on_rewritten(void *context, enum status status, struct spool_message *copy, int64_t growth)
 {
@@ -252,21 +297,29 @@ static void on_rewritten(void *context, enum status status, struct spool_message
 	attempt->copy = copy;
 	attempt->growth = growth;
 	if (status != STATUS_OK)
-		note_failure(attempt, UPSTREAM_TRANSPORT, SPAN("no copy with the relay's own sender can be made"));
+		note_failure(attempt, UPSTREAM_STORAGE, SPAN("no copy with another header can be made"));
 	delivery_wake(attempt->delivery);
 }
 
-/* False: not yet, or not at all. */
-static bool rewrite_sender(struct attempt *attempt)
+static enum status begin_copy(struct attempt *attempt)
 {
 	struct delivery *delivery = attempt->delivery;
-	struct span sent_as = span_of(attempt_section(attempt)->rewrite_sender);
-	if (sent_as.size == 0 || attempt->copy)
+	struct rewriting_changes changes = { .account = span_of(attempt_section(attempt)->rewrite_sender) };
+	if (attempt->is_redirected)
+		TRY(redirection_write_field(&delivery->recipients, &changes.fields));
+	return rewriting_begin(delivery->all->services->loop, delivery->message, &changes, on_rewritten, attempt,
+			       &attempt->rewriting);
+}
+
+/* False: not yet, or not at all. */
+static bool change_header(struct attempt *attempt)
+{
+	bool is_rewritten = span_of(attempt_section(attempt)->rewrite_sender).size > 0;
+	if ((!is_rewritten && !attempt->is_redirected) || attempt->copy)
 		return true;
 	if (attempt->rewriting)
 		return false;
-	enum status status = rewriting_begin(delivery->all->services->loop, delivery->message, sent_as, on_rewritten,
-					     attempt, &attempt->rewriting);
+	enum status status = begin_copy(attempt);
 	if (status != STATUS_OK)
 		note_failure(attempt, UPSTREAM_TRANSPORT, span_of(status_text(status)));
 	return false;
@@ -286,7 +339,7 @@ bool attempt_hand_over(struct attempt *attempt)
 {
 	struct delivery *delivery = attempt->delivery;
 	const struct refusal refusal = { ANSWER_AUDIT_STUCK, REFUSAL_AUDIT, SPAN("audit unavailable") };
-	if (!take_budget(attempt) || !rewrite_sender(attempt))
+	if (!take_budget(attempt) || !change_header(attempt))
 		return false;
 	if (outcome_record_leaving(attempt, on_leaving_written, attempt) != STATUS_OK) {
 		delivery_refuse(delivery, &refusal);
@@ -301,8 +354,9 @@ bool attempt_hand_over(struct attempt *attempt)
 }
 
 /*
- * For the reply to the final dot: so that the client hears within DOT_LIMIT_MS, unless its administrator asks for more
- * time than that. Without the reply the message may be sent twice; with it later than clients wait, too.
+ * How long the reply to the final dot may take: the client must hear within DOT_LIMIT_MS, unless the administrator asks
+ * for more time than that. If we don't wait for the reply, or it comes when the client has given up, the message may be
+ * sent twice.
  */
 static uint64_t verdict_ms(const struct attempt *attempt)
 {

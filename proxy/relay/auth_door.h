@@ -9,6 +9,8 @@
 
 #define CREDENTIALS_PENDING 256 /* requests waited for; more hear "not available" */
 
+struct withdrawals;
+
 /* One credential asked for. */
 struct credential_wanted {
 	uint64_t request; /* 0: free */
@@ -17,23 +19,26 @@ struct credential_wanted {
 };
 
 /* Embedded in the role's state. */
-struct auth_door {
+struct relay_auth_door {
 	struct services *services;
 	struct grants *grants;
 	struct deliveries *deliveries;
 	struct gate_doors *gates;
+	struct withdrawals *withdrawals;
 	struct door *door; /* NULL while auth is away */
 	uint64_t last_request;
 	struct credential_wanted wanted[CREDENTIALS_PENDING];
 };
 
 /* A new auth role takes the place of the old one. Logs why it can't; `fd` is owned, also on failure. */
-void relay_auth_door_attach(struct auth_door *self, int fd);
-void relay_auth_door_close(struct auth_door *self);
+void relay_auth_door_attach(struct relay_auth_door *self, int fd);
+void relay_auth_door_close(struct relay_auth_door *self);
 /* The answer goes to upstream_pool_credential, at once where there is nobody to ask. */
-void relay_auth_door_ask(struct auth_door *self, const char *relay, const char *mailbox, struct upstream_pool *pool,
-			 uint64_t ticket);
+void relay_auth_door_ask(struct relay_auth_door *self, const char *relay, const char *mailbox,
+			 struct upstream_pool *pool, uint64_t ticket);
+/* Rechecks go by this door. */
+void relay_auth_door_begin_rechecks(struct relay_auth_door *self, struct rechecks *out_rechecks);
 /* A token was refused upstream; while auth is away nobody has to know. */
-void relay_auth_door_refuse(struct auth_door *self, const char *relay, const char *mailbox, uint64_t serial);
+void relay_auth_door_refuse(struct relay_auth_door *self, const char *relay, const char *mailbox, uint64_t serial);
 
 #endif

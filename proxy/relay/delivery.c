@@ -1,6 +1,6 @@
 /*
- * The life of a delivery: the table of them, its one setter of states, its turn, and its end. What comes is noted
- * elsewhere; here, at the end of the loop's turn, is decided what is next (delivery_private.h). Owns the deliveries.
+ * The life of a delivery: the table of them, its one setter of states, its turn, and its end. Other files note what
+ * comes; what is next is decided here, at the end of the loop's turn (delivery_private.h). Owns the deliveries.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -38,7 +38,7 @@ static void check_invariants(const struct delivery *delivery)
 {
 	const struct attempt *attempt = delivery_attempt((struct delivery *)delivery);
 	if (delivery->state == DELIVERY_HANDOVER || delivery->state == DELIVERY_RELEASED)
-		assert(attempt && delivery->charge == CHARGE_GRANTED);
+		assert(attempt && delivery->charge == CHARGE_GRANTED && delivery->is_judged);
 	if (delivery->state == DELIVERY_RELEASED)
 		assert(attempt->leaving == LEAVING_WRITTEN && attempt->held);
 	if (delivery->state == DELIVERY_DONE)
@@ -124,7 +124,7 @@ static void end_delivery(struct delivery *delivery, struct span reply)
 		timer_set(delivery->timer, RECORD_RETRY_MS);
 }
 
-/* Nothing of it is with a relay: recorded, given back, and told. */
+/* Nothing of it is with an upstream: recorded, given back, and told. */
 static void give_delivery_up(struct delivery *delivery, const struct refusal *refusal)
 {
 	struct attempt *attempt = delivery_attempt(delivery);
@@ -138,7 +138,9 @@ static void give_delivery_up(struct delivery *delivery, const struct refusal *re
 /* Its client or gate left before it was complete. */
 static void abandon_delivery(struct delivery *delivery)
 {
-	const struct refusal none = { { 0 }, REFUSAL_OTHER, SPAN("no recipient was accepted") };
+	struct refusal none = { { 0 }, REFUSAL_OTHER, SPAN("no recipient was accepted") };
+	if (delivery->refused_recipient)
+		none.reason = SPAN("recipient not allowed by a rule");
 	if (!delivery->refusal_recorded && delivery->recipients.reported && !recipients_accepted(&delivery->recipients))
 		refusal_note(delivery, &none);
 	end_delivery(delivery, (struct span){ 0 });
@@ -179,7 +181,7 @@ static void end_with_fate(struct delivery *delivery, const struct attempt *attem
 	}
 }
 
-/* The relay is through with it: the next one of the route has it, or it ends. */
+/* The upstream is through with it: the next one of the route has it, or it ends. */
 static void conclude_attempt(struct delivery *delivery, struct attempt *attempt)
 {
 	enum fate fate = outcome_judge(attempt);
@@ -247,7 +249,7 @@ static bool may_release(const struct delivery *delivery, const struct attempt *a
 	       loop_now_ms(delivery->all->services->loop) < delivery_deadline_ms(delivery);
 }
 
-/* Complete, it is charged, then handed over, then released: each once what it needs is there. */
+/* A complete message is charged, then handed over, then released, each as soon as what that needs is there. */
 static void go_on_with_message(struct delivery *delivery)
 {
 	struct attempt *attempt = delivery_attempt(delivery);
@@ -256,7 +258,7 @@ static void go_on_with_message(struct delivery *delivery)
 	if (delivery->state == DELIVERY_COMPLETE && recipients_are_settled(&delivery->recipients)) {
 		if (delivery->charge == CHARGE_NONE)
 			charge_ask(delivery);
-		else if (delivery->charge == CHARGE_GRANTED && attempt_hand_over(attempt))
+		else if (delivery->charge == CHARGE_GRANTED && delivery->is_judged && attempt_hand_over(attempt))
 			delivery_set_state(delivery, DELIVERY_HANDOVER);
 	} else if (delivery->state == DELIVERY_HANDOVER && may_release(delivery, attempt)) {
 		attempt_release(attempt);
@@ -283,8 +285,9 @@ static void free_delivery(struct delivery *delivery)
 	all->count--;
 	timer_free(&delivery->timer);
 	for (size_t i = 0; i < delivery->attempt_count; i++) {
-		rewriting_cancel(&delivery->attempts[i].rewriting);
-		spool_message_free(&delivery->attempts[i].copy);
+		rewriting_cancel(&delivery->attempts[i]->rewriting);
+		spool_message_free(&delivery->attempts[i]->copy);
+		buf_free(&delivery->attempts[i]->alike);
 	}
 	spool_message_free(&delivery->message);
 	recipients_free(&delivery->recipients);
@@ -380,13 +383,12 @@ static enum status enlist_delivery(struct deliveries *all, struct delivery *deli
 struct delivery *deliveries_open(struct deliveries *deliveries, struct delivery_gate *gate, struct grant *grant,
 				 uint64_t transaction)
 {
-	struct delivery *delivery = calloc(1, sizeof(*delivery));
+	struct delivery *delivery = malloc(sizeof(*delivery));
 	if (delivery == NULL)
 		return NULL;
-	delivery->all = deliveries;
-	delivery->gate = gate;
-	delivery->gate_instance = gate->instance;
-	delivery->transaction = transaction;
+	*delivery = (struct delivery){
+		.all = deliveries, .gate = gate, .gate_instance = gate->instance, .transaction = transaction
+	};
 	if (enlist_delivery(deliveries, delivery) != STATUS_OK) {
 		free(delivery);
 		return NULL;

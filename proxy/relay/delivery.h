@@ -44,6 +44,8 @@ void deliveries_abort(struct deliveries *deliveries, const struct delivery_gate 
 		      const struct door_transaction_aborted *message);
 /* The session is over, and so is its transaction, unless it is complete. Before the grant is dropped. */
 void deliveries_end_session(struct grant *grant);
+/* Its right was rechecked: a transaction that waits for that goes on. */
+void deliveries_rechecked(struct grant *grant);
 /* Nobody is left to answer for deliveries of this gate. Its grants are dropped first. */
 void deliveries_gate_closed(struct deliveries *deliveries, const struct delivery_gate *gate);
 /*

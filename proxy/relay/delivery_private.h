@@ -8,8 +8,8 @@
  *
  *   ENVELOPE  recipients are asked for and answered; no byte of the message is here
  *   DATA      pieces of the message go into the spool
- *   COMPLETE  the whole message is here; the charge, or the relay's word on the envelope, is waited for
- *   HANDOVER  charged; message.leaving is being written, and the message goes to the relay, but for its final dot
+ *   COMPLETE  the whole message is here; the charge, or the upstream's word on the envelope, is waited for
+ *   HANDOVER  charged; message.leaving is being written, and the message goes to the upstream, but for its final dot
  *   RELEASED  the final dot is out
  *   DOOMED    failed before a byte of the message came: the client hears `doom` with its next command
  *   DONE      the client has its answer; only callbacks, or a record that could not be queued, are waited for
@@ -32,10 +32,10 @@
  *     outcome.c       what becomes of a message, as records and counters tell it
  *
  * Invariants
- *   1. HANDOVER and RELEASED: charge == CHARGE_GRANTED, and the current attempt is budgeted.
+ *   1. HANDOVER and RELEASED: charge == CHARGE_GRANTED, is_judged, and the current attempt is budgeted.
  *   2. RELEASED: the current attempt's leaving == LEAVING_WRITTEN and it is held; upstream_release is called in one
  *      place.
- *   3. RELEASED is entered at most once by an attempt, and left for DONE, or for COMPLETE if the relay
+ *   3. RELEASED is entered at most once by an attempt, and left for DONE, or for COMPLETE if the upstream
  *      refused the message for certain; an attempt that may have succeeded is the last.
  *   4. DONE: charge is not CHARGE_ASKED; it is CHARGE_GRANTED only if the message was accepted, or may have been.
  *   5. Each attempt whose leaving != LEAVING_NONE has had exactly one outcome submitted, or it is the one in `due`, or
@@ -61,15 +61,16 @@
 
 /* For MAIL and RCPTs to be answered, by all relays of the route together; impatient clients wait a minute. */
 #define ENVELOPE_LIMIT_MS 50000
-/* From the client's dot to its answer, all relays together; a reply_timeout beyond it holds from our own dot. */
+/* From the client's dot to its answer, all relays together; a longer reply_timeout counts from our own dot. */
 #define DOT_LIMIT_MS 50000
-/* Of it for the reply to our final dot: a dot without time for that would make an unknown of a failure. */
+/* Part of it is for the reply to our final dot: a dot without time for that would turn a failure into an unknown. */
 #define VERDICT_MS 10000
-#define SHARE_LEAST_MS 5000          /* of it for each relay */
+#define SHARE_LEAST_MS 5000          /* of it for each upstream */
 #define SILENCE_SLACK_MS 30000       /* the gate's own time limits come first */
 #define RECORD_RETRY_MS 1000         /* until an outcome that the audit could not take is tried again */
 #define DELIVERY_MEMORY (8U << 20)   /* bytes: 1,000 recipients, and their replies from a few relays */
 #define HEADER_ALLOWANCE (16U << 10) /* bytes the gate may add to a message of the largest size */
+#define ALIKE_MAXIMUM (32U << 10)    /* bytes of a record that are kept for the next: 200 recipients */
 #define TOKEN_SIZE 48                /* bytes, the NUL included: message id, dash, 16 hexadecimal digits */
 
 enum delivery_state {
@@ -97,10 +98,10 @@ enum leaving {
 	LEAVING_FAILED,
 };
 
-/* How an attempt ended: by the relay's word, or by what we saw. Texts are in the delivery's arena, or constant. */
+/* How an attempt ended: by the upstream's word, or by what we saw. Texts are in the delivery's arena, or constant. */
 struct attempt_end {
 	enum upstream_class class;
-	struct span reply, reason, host;
+	struct span reply, reason, host, digest;
 	bool dot_released;
 };
 
@@ -114,13 +115,16 @@ struct attempt {
 	bool held;
 	bool released;
 	bool recorded;               /* its outcome is submitted, or due */
-	bool unable;                 /* the relay has not what the message needs */
+	bool unable;                 /* the upstream lacks what the message needs */
 	bool budgeted;               /* its account may send it */
-	struct span mailbox;         /* the sender\'s own, in the delivery\'s arena; empty: the relay\'s account */
+	bool is_redirected;          /* it was asked for one mailbox, whoever the recipients are */
+	struct span redirect_reply;  /* what it said of that, in the delivery's arena; empty: nothing yet */
+	struct span mailbox;         /* the sender's own, in the delivery's arena; empty: the upstream's account */
 	struct rewriting *rewriting; /* under way, or NULL */
-	struct spool_message *copy;  /* what the relay gets instead of the delivery's message; or NULL */
+	struct spool_message *copy;  /* what the upstream gets instead of the delivery's message; or NULL */
 	int64_t growth;              /* of the copy against it, in bytes */
 	struct budget_claim claim;
+	struct buf alike; /* what its records have in common, if that is not too much; see audit_event */
 	uint64_t released_ms;
 	bool is_over; /* a note: `end` is to be acted upon */
 	struct attempt_end end;
@@ -152,9 +156,11 @@ struct delivery {
 	struct user *user;   /* counted in its transactions; NULL until admitted */
 	char id[MESSAGE_ID_SIZE];
 	struct arena arena; /* holds the texts below */
-	struct span mail_from, helo, header_from, message_id;
+	struct span mail_from, helo, header_from, message_id, header_noted;
 	struct span ret, envid; /* of MAIL; empty where not given */
 	bool eight_bit, smtputf8, foreign_sender;
+	size_t foreign_recipient; /* the number, from 1, of the first that its user's rule only notes; 0: none */
+	bool refused_recipient;   /* a rule refused one */
 	uint64_t declared_size;
 	struct recipients recipients;
 
@@ -162,11 +168,14 @@ struct delivery {
 	struct body_check check;
 	char token[TOKEN_SIZE];
 	enum charge charge;
+	bool is_charged_locally; /* by what was lent before Redis went away */
+	uint64_t local_recipients, local_lease;
 	struct audit_quota quota; /* as the charge left it */
+	bool is_judged;           /* by its user's habits, and good; or nobody judges */
 
 	struct route route;
-	struct attempt attempts[ROUTE_MAXIMUM];
-	size_t attempt_count; /* the last one is the current */
+	struct attempt *attempts[ROUTE_MAXIMUM]; /* in the arena */
+	size_t attempt_count;                    /* the last one is the current */
 
 	/* Notes: what came since its last turn. */
 	TAILQ_ENTRY(delivery) in_awake;
@@ -179,11 +188,11 @@ struct delivery {
 	bool has_news;           /* of recipients: new ones, replies, counts, room to ask for more */
 
 	struct timer *timer;  /* by state: silence of the gate, the client's patience, the next try of a record */
-	uint64_t asked_ms;    /* since then the client waits for replies to recipients */
-	uint64_t complete_ms; /* since then it waits for the reply to its dot; 0: it has not sent it */
+	uint64_t asked_ms;    /* when the client began to wait for replies to recipients */
+	uint64_t complete_ms; /* when it sent its dot, and began to wait for the reply; 0: not yet */
 	unsigned callbacks;   /* of quota and audit that will come */
 	bool is_counting;     /* refusals are counted before the client hears of them */
-	bool waits;           /* it stands in its user's list of those that may not ask a relay yet */
+	bool waits;           /* it is in its user's list of those that may not ask an upstream yet */
 	struct delivery *next_waiting;
 	size_t in_flight; /* its part of its user's */
 	struct span doom; /* what the client is to hear */
@@ -207,16 +216,16 @@ struct deliveries {
 /* The current one, or NULL. */
 static inline struct attempt *delivery_attempt(struct delivery *delivery)
 {
-	return delivery->attempt_count ? &delivery->attempts[delivery->attempt_count - 1] : NULL;
+	return delivery->attempt_count ? delivery->attempts[delivery->attempt_count - 1] : NULL;
 }
 
-/* The configuration of the relay that it tries. */
+/* The configuration's relay that it tries. */
 static inline const struct config_relay *attempt_section(const struct attempt *attempt)
 {
 	return &attempt->delivery->all->services->config->relay.items[attempt->relay];
 }
 
-/* When its own time for what it waits for is over: with a relay's verdict still to come, or not. */
+/* When its own time for what it waits for is over: with an upstream's verdict still to come, or not. */
 static inline uint64_t delivery_deadline_ms(const struct delivery *delivery)
 {
 	if (delivery->complete_ms == 0)
@@ -269,7 +278,7 @@ void delivery_touch(struct delivery *delivery); /* the gate spoke: its silence c
 
 /* ---- envelope.c */
 
-/* Asks a relay for the recipients that are new, as far as the user may. False: there is no relay left to ask. */
+/* Asks an upstream for the recipients that are new, as far as the user may. False: there is none left to ask. */
 bool envelope_ask(struct delivery *delivery);
 /* Sends every ENVELOPE_REPLY that is due. */
 void envelope_report(struct delivery *delivery);
@@ -295,13 +304,13 @@ bool attempt_begin_next(struct delivery *delivery);
 /* Asks the current relay for the recipients that are new. */
 void attempt_ask_more(struct attempt *attempt);
 /*
- * Takes one message off the account's budget and makes the copy that the relay wants; then has message.leaving written
- * and sends the message, but for its final dot. False: not yet, or not at all, as is noted.
+ * Takes one message off the account's budget and makes the copy that the upstream wants; then has message.leaving
+ * written and sends the message, but for its final dot. False: not yet, or not at all, as is noted.
  */
 bool attempt_hand_over(struct attempt *attempt);
 /* The final dot; the only place. */
 void attempt_release(struct attempt *attempt);
-/* Notes that the relay may have it or not, as nobody waits for its verdict any more. */
+/* Notes that the upstream may have it or not, as nobody waits for its verdict any more. */
 void attempt_cut(struct attempt *attempt);
 /* Lets go of the upstream, unless the final dot is out. */
 void attempt_drop(struct attempt *attempt);
@@ -312,7 +321,7 @@ void attempt_drop(struct attempt *attempt);
 void charge_ask(struct delivery *delivery);
 /* Gives the charge back, if there is one, and only once. */
 void charge_refund(struct delivery *delivery);
-/* It stands: the message was accepted, or may have been. */
+/* The charge is final: the message was accepted, or may have been. */
 void charge_settle(struct delivery *delivery);
 /* What the client hears of a quota that is used up. */
 struct refusal charge_explain(struct delivery *delivery, enum quota_verdict verdict, const struct quota_state *state);
@@ -323,7 +332,7 @@ void charge_note_exceeded(struct delivery *delivery, const struct quota_state *s
 
 /* What an attempt's end makes of the message. */
 enum fate {
-	FATE_FAILED = 0, /* the relay can't, or won't for reasons that are not the message's: the next one may */
+	FATE_FAILED = 0, /* the upstream can't, or won't for reasons that are not the message's: the next one may */
 	FATE_REFUSED,    /* the message, for certain */
 	FATE_SENT,
 	FATE_UNKNOWN,
@@ -332,7 +341,7 @@ enum fate {
 enum fate outcome_judge(const struct attempt *attempt);
 /* Counts and records it, once an attempt. False: the record waits for the audit, and the message must end now. */
 bool outcome_enter(struct attempt *attempt, enum fate fate);
-/* What the client hears, if this was the last relay; it may be in `room`. */
+/* What the client hears, if this was the last upstream; it may be in `room`. */
 struct span outcome_answer(const struct attempt *attempt, enum fate fate, struct buf *room);
 /* Counts and records that we give the message up: message.refused if it has never begun to leave. */
 void outcome_enter_refusal(struct delivery *delivery, const struct refusal *refusal);

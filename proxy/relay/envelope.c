@@ -1,9 +1,11 @@
 /*
- * What a delivery's turn does for the recipients that a gate named: who may send, as whom, by which relay; asks a relay
- * for them, and reports what became of them. A refusal goes to those that are new, and the transaction goes on.
+ * What a delivery's turn does for the recipients that a gate named: who may send, as whom, by which upstream; asks that
+ * upstream for them, and reports what became of them. A refusal goes to those that are new, and the transaction goes
+ * on.
  */
 #include "base/log.h"
 #include "relay/delivery_private.h"
+#include "relay/recheck.h"
 #include "relay/senders.h"
 #include "smtp/address.h"
 
@@ -13,10 +15,25 @@ static bool refuse_quota(struct delivery *delivery, struct refusal *out_refusal)
 {
 	struct quota_state state;
 	struct grant *grant = delivery->grant;
-	if (!quota_is_exhausted(delivery->all->services->quota, grant->user, &grant->limits, &state))
+	if (grant->is_own || !quota_is_exhausted(delivery->all->services->quota, grant->user, &grant->limits, &state))
 		return false;
 	charge_note_exceeded(delivery, &state);
 	*out_refusal = charge_explain(delivery, QUOTA_DAY_EXCEEDED, &state);
+	return true;
+}
+
+static bool refuse_ended(const struct delivery *delivery, struct refusal *out_refusal)
+{
+	if (delivery->grant->has_ended)
+		*out_refusal = (struct refusal){ ANSWER_ENDED, REFUSAL_OTHER, SPAN("access ended") };
+	return delivery->grant->has_ended;
+}
+
+static bool refuse_unchecked(const struct delivery *delivery, struct refusal *out_refusal)
+{
+	if (!recheck_is_overdue(delivery->all->services->rechecks, delivery->grant))
+		return false;
+	*out_refusal = (struct refusal){ ANSWER_UNCHECKED, REFUSAL_OTHER, SPAN("directory unavailable for too long") };
 	return true;
 }
 
@@ -66,13 +83,14 @@ static bool refuse_admission(struct delivery *delivery, struct refusal *out_refu
 static bool refuse_envelope(struct delivery *delivery, struct refusal *out_refusal)
 {
 	struct services *services = delivery->all->services;
-	if (refuse_sender(delivery, out_refusal))
+	if (refuse_ended(delivery, out_refusal) || refuse_unchecked(delivery, out_refusal) ||
+	    refuse_sender(delivery, out_refusal))
 		return true;
 	if (delivery->declared_size > services->config->limits.message_size) {
 		*out_refusal = (struct refusal){ ANSWER_TOO_LARGE, REFUSAL_SIZE, SPAN("declared size too large") };
 		return true;
 	}
-	if (audit_is_stuck(services->audit)) {
+	if (leaving_is_stuck(services)) {
 		*out_refusal = (struct refusal){ ANSWER_AUDIT_STUCK, REFUSAL_AUDIT, SPAN("audit unavailable") };
 		return true;
 	}
@@ -116,6 +134,8 @@ static bool ask_relay(struct delivery *delivery)
 bool envelope_ask(struct delivery *delivery)
 {
 	bool is_asked = true;
+	if (recheck_is_awaited(delivery->all->services->rechecks, delivery->grant))
+		return true;
 	if (!refuse_new_recipients(delivery) && probing_admit(delivery))
 		is_asked = ask_relay(delivery);
 	probing_recount(delivery);

@@ -216,14 +216,6 @@ static struct gate_door *find_door(const struct gate_doors *doors, uint32_t inst
 	return door;
 }
 
-/* A gate has one door: one that says again and again that its door is lost must not pile them up here. */
-static void close_former(struct gate_doors *doors, uint32_t instance)
-{
-	struct gate_door *former = find_door(doors, instance);
-	if (former)
-		close_door(former);
-}
-
 /* One whose door broke comes again with a new one. */
 static void forget_closed(struct gate_doors *doors, uint32_t instance)
 {
@@ -235,7 +227,10 @@ static void forget_closed(struct gate_doors *doors, uint32_t instance)
 
 void gate_doors_attach(struct gate_doors *doors, uint32_t instance, int fd)
 {
-	close_former(doors, instance);
+	/* A gate has one door: one that says again and again that its door is lost must not pile them up here. */
+	struct gate_door *former = find_door(doors, instance);
+	if (former)
+		close_door(former);
 	struct gate_door *self = calloc(1, sizeof(*self));
 	if (self == NULL) {
 		log_error("gate %u can't be served: out of memory", instance);
@@ -270,6 +265,14 @@ struct ration *gate_doors_ration(struct gate_doors *doors, uint32_t instance)
 	struct gate_door *door = find_door(doors, instance);
 	doors->gone.gate = GATES_GONE;
 	return door ? &door->ration : &doors->gone;
+}
+
+void gate_doors_end_session(struct gate_doors *doors, const struct grant *grant)
+{
+	const struct gate_door *door = find_door(doors, grant->gate);
+	const struct door_session_ended message = { .session = grant->session };
+	if (door)
+		complain_of_gate(&door->gate, door_send_session_ended(door->door, &message));
 }
 
 void gate_doors_close(struct gate_doors *doors)

@@ -28,6 +28,8 @@ void gate_doors_attach(struct gate_doors *doors, uint32_t instance, int fd);
 bool gate_doors_knew(const struct gate_doors *doors, uint32_t instance);
 /* The gate's ration of records, for what the auth role tells on its word: failed logins. */
 struct ration *gate_doors_ration(struct gate_doors *doors, uint32_t instance);
+/* Its client is to hear that the right of its session has ended. */
+void gate_doors_end_session(struct gate_doors *doors, const struct grant *grant);
 void gate_doors_close(struct gate_doors *doors); /* all */
 
 #endif

@@ -7,12 +7,18 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
+
+#include "relay/recipient_rules.h"
+
 /* Invariant: one for each gate that has a grant in the table; `count` of them. */
 struct gate_share {
 	struct gate_share *next;
 	uint32_t gate;
 	uint64_t count;
 };
+
+#define GRANT_BLOCK 384U /* bytes: the texts of a usual one, as each idle client has one */
 
 struct grants {
 	const struct config *config;
@@ -72,11 +78,15 @@ static enum status copy_identity(struct grant *grant, const struct door_grant *m
 {
 	struct arena *arena = &grant->arena;
 	TRY(arena_copy(arena, message->user, &grant->user));
+	TRY(arena_copy(arena, message->user_id, &grant->user_id));
+	TRY(arena_copy(arena, message->login, &grant->login));
 	TRY(arena_copy(arena, message->auth_method, &grant->auth_method));
 	TRY(arena_copy(arena, message->sasl_mechanism, &grant->sasl_mechanism));
 	TRY(arena_copy(arena, message->app_password_id, &grant->app_password_id));
+	TRY(arena_copy(arena, message->languages, &grant->languages));
 	TRY(copy_list(arena, message->groups, &grant->groups));
-	return copy_list(arena, message->senders, &grant->senders);
+	TRY(copy_list(arena, message->senders, &grant->senders));
+	return copy_list(arena, message->recipients, &grant->recipients);
 }
 
 /* ---- what a gate may hold */
@@ -128,11 +138,21 @@ static enum status enter_grant(struct grants *grants, struct grant *grant)
 	return status;
 }
 
+static void limit_app_password(struct quota_limits *limits, const struct door_grant *message)
+{
+	snprintf(limits->app_password, sizeof(limits->app_password), "%.*s",
+		 SPAN_ARGS(span_slice(message->app_password_id, 0, sizeof(limits->app_password) - 1)));
+	limits->app_password_messages_per_day = message->messages_per_day;
+}
+
 static enum status store_grant(struct grants *grants, struct grant *grant, const struct door_grant *message)
 {
 	TRY(client_facts_copy(&grant->arena, &message->client, &grant->client));
 	TRY(copy_identity(grant, message));
 	quota_limits_for(grants->config, grant->user, grant->groups.items, grant->groups.count, &grant->limits);
+	limit_app_password(&grant->limits, message);
+	grant->senders_bind = message->senders_bind;
+	grant->rule = recipient_rules_find(grants->config, grant);
 	struct grant *former = grants_find(grants, message->gate, message->session);
 	TRY(enter_grant(grants, grant));
 	if (former)
@@ -142,7 +162,7 @@ static enum status store_grant(struct grants *grants, struct grant *grant, const
 
 enum status grants_add(struct grants *grants, const struct door_grant *message, struct grant **out_grant)
 {
-	if (span_is_empty(message->user))
+	if (span_is_empty(message->user) || span_is_empty(message->user_id))
 		return STATUS_INVALID;
 	struct grant *grant = calloc(1, sizeof(*grant));
 	if (grant == NULL)
@@ -150,9 +170,40 @@ enum status grants_add(struct grants *grants, const struct door_grant *message, 
 	grant->references = 1;
 	grant->gate = message->gate;
 	grant->session = message->session;
+	grant->rights = message->rights;
+	grant->since_s = clock_wall_us() / 1000000;
 	grant_name_session(message->gate, message->session, grant->name);
-	arena_init(&grant->arena, GRANT_MEMORY);
+	arena_init_blocks(&grant->arena, GRANT_MEMORY, GRANT_BLOCK);
 	enum status status = store_grant(grants, grant, message);
+	if (status != STATUS_OK) {
+		grant_release(&grant);
+		return status;
+	}
+	*out_grant = grant;
+	return STATUS_OK;
+}
+
+static enum status fill_own(struct grant *grant, struct span sender)
+{
+	grant->senders.items = arena_alloc(&grant->arena, sizeof(*grant->senders.items));
+	if (grant->senders.items == NULL)
+		return STATUS_NO_MEMORY;
+	TRY(arena_copy(&grant->arena, sender, grant->senders.items));
+	grant->senders.count = 1;
+	return STATUS_OK;
+}
+
+enum status grant_create_own(struct span sender, struct grant **out_grant)
+{
+	struct grant *grant = calloc(1, sizeof(*grant));
+	if (grant == NULL)
+		return STATUS_NO_MEMORY;
+	grant->references = 1;
+	grant->is_own = true;
+	grant->senders_bind = true;
+	grant->user = SPAN(GRANT_OWN_USER);
+	arena_init(&grant->arena, GRANT_MEMORY);
+	enum status status = fill_own(grant, sender);
 	if (status != STATUS_OK) {
 		grant_release(&grant);
 		return status;
@@ -201,6 +252,28 @@ void grants_drop_gate(struct grants *grants, uint32_t gate, void (*on_dropped)(v
 {
 	struct gate_drop drop = { grants, gate, on_dropped, context };
 	map_visit(&grants->map, drop_grant_of_gate, &drop);
+}
+
+size_t grants_count(const struct grants *grants)
+{
+	return grants->map.count;
+}
+
+struct grant_visit {
+	void (*visit)(void *context, struct grant *grant);
+	void *context;
+};
+
+static void visit_grant(void *context, struct map_link *link)
+{
+	const struct grant_visit *visit = context;
+	visit->visit(visit->context, MAP_OWNER(link, struct grant, link));
+}
+
+void grants_visit(struct grants *grants, void (*visit)(void *context, struct grant *grant), void *context)
+{
+	struct grant_visit each = { visit, context };
+	map_visit(&grants->map, visit_grant, &each);
 }
 
 static void drop_any_grant(void *context, struct map_link *link)

@@ -14,8 +14,8 @@
 #define IDLE_MS 180000         /* longer than a message needs, and than a budget holds what is not used */
 #define ACCOUNT_SIZE 600       /* bytes: a host and a mailbox */
 
-struct entry {
-	TAILQ_ENTRY(entry) in_list;
+struct mailbox_entry {
+	TAILQ_ENTRY(mailbox_entry) in_list;
 	char account[ACCOUNT_SIZE];
 	struct budget *budget;
 	uint64_t asked_ms;
@@ -26,7 +26,7 @@ struct mailboxes {
 	struct loop *loop;
 	struct redis *redis;
 	const struct config *config;
-	TAILQ_HEAD(entries, entry) entries;
+	TAILQ_HEAD(entries, mailbox_entry) entries;
 	size_t count;
 };
 
@@ -44,7 +44,7 @@ enum status mailboxes_create(struct loop *loop, struct redis *redis, const struc
 	return STATUS_OK;
 }
 
-static void drop_entry(struct mailboxes *mailboxes, struct entry *entry)
+static void drop_entry(struct mailboxes *mailboxes, struct mailbox_entry *entry)
 {
 	TAILQ_REMOVE(&mailboxes->entries, entry, in_list);
 	mailboxes->count--;
@@ -65,7 +65,7 @@ void mailboxes_free(struct mailboxes **mailboxes)
 
 void mailboxes_drain(struct mailboxes *mailboxes)
 {
-	for (struct entry *entry = TAILQ_FIRST(&mailboxes->entries); entry; entry = TAILQ_NEXT(entry, in_list))
+	for (struct mailbox_entry *entry = TAILQ_FIRST(&mailboxes->entries); entry; entry = TAILQ_NEXT(entry, in_list))
 		budget_drain(entry->budget);
 }
 
@@ -73,26 +73,27 @@ void mailboxes_drain(struct mailboxes *mailboxes)
 static void make_room(struct mailboxes *mailboxes)
 {
 	uint64_t now = loop_now_ms(mailboxes->loop);
-	struct entry *entry;
+	struct mailbox_entry *entry;
 	while ((entry = TAILQ_LAST(&mailboxes->entries, entries)) != NULL && now - entry->asked_ms > IDLE_MS &&
 	       !budget_is_calling(entry->budget))
 		drop_entry(mailboxes, entry);
 }
 
-static struct entry *find_entry(const struct mailboxes *mailboxes, const char *account)
+static struct mailbox_entry *find_entry(const struct mailboxes *mailboxes, const char *account)
 {
-	struct entry *entry = TAILQ_FIRST(&mailboxes->entries);
+	struct mailbox_entry *entry = TAILQ_FIRST(&mailboxes->entries);
 	while (entry && !span_equal(span_of(entry->account), span_of(account)))
 		entry = TAILQ_NEXT(entry, in_list);
 	return entry;
 }
 
-static struct entry *make_entry(struct mailboxes *mailboxes, const struct config_relay *relay, const char *account)
+static struct mailbox_entry *make_entry(struct mailboxes *mailboxes, const struct config_relay *relay,
+					const char *account)
 {
 	struct budget_limits limits;
 	if (mailboxes->count >= MAILBOXES_MAXIMUM || !mailboxes_limits(relay, &limits))
 		return NULL;
-	struct entry *entry = calloc(1, sizeof(*entry));
+	struct mailbox_entry *entry = calloc(1, sizeof(*entry));
 	if (entry == NULL)
 		return NULL;
 	snprintf(entry->account, sizeof(entry->account), "%s", account);
@@ -110,7 +111,7 @@ struct budget *mailboxes_budget(struct mailboxes *mailboxes, const struct config
 {
 	char account[ACCOUNT_SIZE];
 	snprintf(account, sizeof(account), "%s|%.*s", relay->host, SPAN_ARGS(mailbox));
-	struct entry *entry = find_entry(mailboxes, account);
+	struct mailbox_entry *entry = find_entry(mailboxes, account);
 	if (entry == NULL) {
 		make_room(mailboxes);
 		entry = make_entry(mailboxes, relay, account);

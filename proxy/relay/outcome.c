@@ -7,8 +7,10 @@
 
 #include "base/log.h"
 #include "relay/delivery_private.h"
+#include "relay/redirection.h"
 
 #define RECORD_SIZE 512           /* bytes of a record without recipients, about */
+#define REASON_MAXIMUM 2048       /* bytes of what is noted and not refused */
 #define RECORD_RECIPIENT_SIZE 128 /* bytes of one recipient in it, about */
 
 static struct record_message describe_message(const struct delivery *delivery)
@@ -28,10 +30,13 @@ static struct record_message describe_message(const struct delivery *delivery)
 
 static struct record_message describe_attempt(const struct attempt *attempt)
 {
+	const struct config_quota *shared = attempt->delivery->grant->limits.shared;
 	struct record_message record = describe_message(attempt->delivery);
 	record.attempt = attempt->number;
 	record.relay = span_of(attempt_section(attempt)->name);
+	record.redirected_to = redirection_address(attempt->delivery->grant);
 	record.sent_as = span_of(attempt_section(attempt)->rewrite_sender);
+	record.shared_quota = span_of(shared ? shared->name : "");
 	return record;
 }
 
@@ -76,22 +81,55 @@ void refusal_note(struct delivery *delivery, const struct refusal *refusal)
 
 /* ---- records of attempts */
 
+/* "sender <ceo@example.com> not owned by the user", as subgatectl audit senders reads it. */
+static enum status note_sender(const struct delivery *delivery, struct buf *reason)
+{
+	return delivery->foreign_sender
+		       ? buf_printf(reason, "sender <%.*s> not owned by the user", SPAN_ARGS(delivery->mail_from))
+		       : STATUS_OK;
+}
+
+static enum status note_recipient(const struct delivery *delivery, struct buf *reason)
+{
+	const struct config_recipients *rule = delivery->grant->rule;
+	if (delivery->foreign_recipient == 0 || rule == NULL)
+		return STATUS_OK;
+	struct span address = delivery->recipients.items[delivery->foreign_recipient - 1].address;
+	return buf_printf(reason, "%srecipient <%.*s> not allowed by the rule \"%.64s\"", buf_size(reason) ? "; " : "",
+			  SPAN_ARGS(address), rule->name);
+}
+
+/* What enforcing would have refused; empty where nothing. */
+static enum status note_foreign(const struct delivery *delivery, struct buf *reason)
+{
+	TRY(note_sender(delivery, reason));
+	if (buf_size(reason) && delivery->header_noted.size)
+		TRY(buf_append(reason, SPAN("; ")));
+	TRY(buf_append(reason, delivery->header_noted));
+	return note_recipient(delivery, reason);
+}
+
 enum status outcome_record_leaving(struct attempt *attempt, audit_callback *callback, void *context)
 {
 	struct record_message record = describe_attempt(attempt);
-	if (attempt->delivery->foreign_sender)
-		record.reason = SPAN("sender not owned by the user");
-	return records_message(attempt->delivery->all->services->audit, AUDIT_MESSAGE_LEAVING, &record, callback,
-			       context);
+	struct buf reason BUF_AUTO;
+	buf_init(&reason, REASON_MAXIMUM);
+	TRY(note_foreign(attempt->delivery, &reason));
+	record.reason = buf_span(&reason);
+	record.out_alike = &attempt->alike;
+	return leaving_submit(attempt->delivery->all->services, &record, callback, context);
 }
 
 static enum status submit_outcome(const struct attempt *attempt, const struct outcome *outcome)
 {
 	struct services *services = attempt->delivery->all->services;
 	struct record_message record = describe_attempt(attempt);
+	record.alike = buf_span(&attempt->alike);
 	record.relay_host = outcome->host;
 	record.response = outcome->response;
 	record.reason = outcome->reason;
+	if (outcome->type != AUDIT_MESSAGE_FAILED)
+		record.digest = attempt->end.digest;
 	record.has_duration = true;
 	record.duration_ms = loop_now_ms(services->loop) - attempt->delivery->complete_ms;
 	return records_message(services->audit, outcome->type, &record, NULL, NULL);
@@ -124,7 +162,7 @@ void outcome_retry(struct delivery *delivery)
 static bool has_left(const struct delivery *delivery)
 {
 	for (size_t i = 0; i < delivery->attempt_count; i++)
-		if (delivery->attempts[i].leaving != LEAVING_NONE)
+		if (delivery->attempts[i]->leaving != LEAVING_NONE)
 			return true;
 	return false;
 }
@@ -157,7 +195,7 @@ static bool is_about_message(const struct attempt *attempt)
 	enum upstream_class class = attempt->end.class;
 	if (!answers_is_refusal(attempt->end.reply))
 		return false;
-	/* The first relay took this sender; what a later one thinks of it is not the client's fault. */
+	/* The first upstream took this sender; what a later one thinks of it is not the client's fault. */
 	return class == UPSTREAM_MESSAGE || (class == UPSTREAM_SENDER && attempt->number == 1);
 }
 
@@ -171,10 +209,10 @@ enum fate outcome_judge(const struct attempt *attempt)
 {
 	const struct attempt_end *end = &attempt->end;
 	struct services *services = attempt->delivery->all->services;
-	/* The second: it was over before it heard of the dot. */
+	/* Without dot_released, it was over before it heard of the dot. */
 	if (!attempt->released || (end->class != UPSTREAM_UNKNOWN && !end->dot_released))
 		return judge_unreleased(attempt);
-	/* The final dot is out: only a reply tells that the relay has the message, or has it not. */
+	/* The final dot is out: only a reply tells whether the upstream has the message. */
 	if (end->class == UPSTREAM_UNKNOWN || span_is_empty(end->reply))
 		return FATE_UNKNOWN;
 	stats_observe_ms(services->stats, COUNTER_UPSTREAM_TIME, (unsigned)attempt->relay,
@@ -202,9 +240,10 @@ static void log_fate(const struct attempt *attempt, enum fate fate)
 {
 	const struct delivery *delivery = attempt->delivery;
 	const char *relay = attempt_section(attempt)->name;
+	size_t count = recipients_accepted(&delivery->recipients);
 	if (fate == FATE_SENT)
-		log_info("message %s of %.*s sent by relay %s to %zu recipients", delivery->id,
-			 SPAN_ARGS(delivery->grant->user), relay, recipients_accepted(&delivery->recipients));
+		log_info("message %s of %.*s sent by relay %s to %zu recipient%s", delivery->id,
+			 SPAN_ARGS(delivery->grant->user), relay, count, count == 1 ? "" : "s");
 	else if (fate == FATE_UNKNOWN)
 		log_error("message %s: relay %s may have it or not: %.*s", delivery->id, relay,
 			  SPAN_ARGS(attempt->end.reason));
@@ -247,6 +286,8 @@ static struct span answer_of_class(enum upstream_class class)
 	case UPSTREAM_ACCOUNT:
 	case UPSTREAM_TENANT:
 		return ANSWER_UPSTREAM_BUSY;
+	case UPSTREAM_STORAGE:
+		return ANSWER_SPOOL_FAILED;
 	case UPSTREAM_TRANSPORT:
 	case UPSTREAM_ACCEPTED:
 	case UPSTREAM_RECIPIENTS:
@@ -264,7 +305,7 @@ static struct span answer_of_none_left(const struct attempt *attempt)
 {
 	const struct delivery *delivery = attempt->delivery;
 	for (size_t i = 0; i < delivery->attempt_count; i++) {
-		if (!delivery->attempts[i].unable)
+		if (!delivery->attempts[i]->unable)
 			return answer_of_class(attempt->end.class);
 	}
 	return attempt->end.reply;

@@ -78,14 +78,14 @@ static void stop_waiting(struct delivery *delivery)
 	delivery->waits = false;
 }
 
-/* Each that waits looks once more whether it may ask, in its turn. */
+/* Each delivery that waits looks once more, in its turn, whether it may ask. */
 static void wake_waiting(struct user *user)
 {
 	for (struct delivery *delivery = user->probing.waiting; delivery; delivery = delivery->next_waiting)
 		delivery_wake_with_news(delivery);
 }
 
-/* ---- before a relay is asked */
+/* ---- before an upstream is asked */
 
 static void on_looked(void *context, const struct refused_count *count)
 {

@@ -10,11 +10,6 @@
 static const struct pace_limit gate_limit = { .burst = 3000, .a_second = 50 };
 static const struct pace_limit user_limit = { .burst = 1000, .a_second = 10 };
 
-static const struct pace_limit *limit_of(const struct ration *ration)
-{
-	return ration->gate ? &gate_limit : &user_limit;
-}
-
 static enum status record_left_out(struct rations *rations, const struct ration *ration, enum audit_type type)
 {
 	char gate[32] = "";
@@ -89,7 +84,8 @@ static void note_left_out(struct rations *rations, struct ration *ration, enum a
 
 bool rations_take(struct rations *rations, struct ration *ration, enum audit_type type, size_t size, uint64_t count)
 {
-	if (pace_take(&ration->pace, limit_of(ration), 1 + size / RATIONS_UNIT, loop_now_ms(rations->loop)))
+	const struct pace_limit *limit = ration->gate ? &gate_limit : &user_limit;
+	if (pace_take(&ration->pace, limit, 1 + size / RATIONS_UNIT, loop_now_ms(rations->loop)))
 		return true;
 	note_left_out(rations, ration, type, count);
 	return false;

@@ -1,8 +1,8 @@
 /*
- * How many records a gate, or a user, may cause that nobody else vouches for.
- * A gate may be in an attacker's hands, and invents sessions, refusals and failures as fast as its
- * door carries them; a user with a program has refusals for the asking. Each of them has a ration of
- * records; one record a minute and type stands for the rest, and counts it (`count`, with the reason RATIONS_REASON).
+ * How many records a gate, or a user, may cause that nobody else vouches for. A gate in an attacker's hands can invent
+ * sessions, refusals and failures as fast as its door carries them, and a user with a program has refusals for the
+ * asking. Each of them has a ration of records; one record a minute and type stands for the rest, and counts it
+ * (`count`, with the reason RATIONS_REASON).
  *
  * What the auth role vouches for (auth.success and the end of such a session) and what became of a message that left
  * are outside of it: they are recorded one by one, always.
@@ -16,14 +16,14 @@
 #include "base/pace.h"
 
 #define RATIONS_REASON "more than are recorded one by one"
-#define RATIONS_UNIT 512U                 /* bytes of what comes in: a record of more of them costs more */
+#define RATIONS_UNIT 512U                 /* bytes of what comes in: a record made of more costs more */
 #define RATIONS_MINUTE 60000U             /* ms from the first record left out to the one that counts it */
 #define RATIONS_COUNT_MAXIMUM 1000000000U /* what one message of a gate may claim to stand for */
 
 /* Whose records they are; of a gate or of a user. Zeroed but for its name: nothing taken. Good until rations_settle. */
 struct ration {
 	TAILQ_ENTRY(ration) in_owing;
-	bool owes; /* stands among those that owe a record */
+	bool owes; /* it is among those that owe a record */
 	struct pace pace;
 	uint64_t left_out[AUDIT_TYPE_COUNT];
 	uint32_t gate;    /* its instance; 0: a user */

@@ -219,7 +219,7 @@ size_t recipients_end_count(struct recipients *recipients, size_t counted, struc
 		if (!recipient->counting)
 			continue;
 		recipient->counting = false;
-		/* If an attempt began meanwhile, and it is not counted, the next relay has the word. */
+		/* If an attempt began meanwhile, and it is not counted, the next upstream has the word. */
 		recipient->counted = counted > 0 || !span_is_empty(recipient->reply);
 		if (counted) {
 			counted--;

@@ -6,6 +6,8 @@
 #include "base/log.h"
 #include "smtp/reply.h"
 
+#define SOME_RECIPIENTS 16 /* need no memory */
+
 /* For records that no promise hangs on: when they can't be queued the log says so. */
 static void submit_or_log(struct audit *audit, const struct audit_event *event)
 {
@@ -34,6 +36,7 @@ static void fill_identity(struct audit_event *event, const struct grant *grant)
 {
 	event->session = span_of(grant->name);
 	event->user = grant->user;
+	event->user_id = grant->user_id;
 	event->auth_method = grant->auth_method;
 	event->sasl_mechanism = grant->sasl_mechanism;
 	event->app_password_id = grant->app_password_id;
@@ -66,6 +69,21 @@ void records_session_closed(struct audit *audit, uint32_t gate, const struct doo
 	event.reason = cut_text(message->reason);
 	event.has_duration = true;
 	event.duration_ms = message->duration_ms;
+	submit_or_log(audit, &event);
+}
+
+void records_session_ended(struct audit *audit, const struct grant *grant, struct span reason)
+{
+	struct audit_event event = { .type = AUDIT_SESSION_ENDED, .reason = reason };
+	fill_grant(&event, grant);
+	submit_or_log(audit, &event);
+}
+
+void records_user_locked(struct audit *audit, const struct door_user_locked *message)
+{
+	const struct audit_event event = {
+		.type = AUDIT_USER_LOCKED, .user = message->user, .user_id = message->user_id, .reason = message->reason
+	};
 	submit_or_log(audit, &event);
 }
 
@@ -116,13 +134,31 @@ void records_auth_failure(struct audit *audit, const struct door_auth_failed *me
 	submit_or_log(audit, &event);
 }
 
-void records_quota_exceeded(struct audit *audit, const struct grant *grant, const struct quota_state *state)
+static void record_quota(struct audit *audit, enum audit_type type, const struct grant *grant,
+			 const struct quota_state *state)
 {
 	struct audit_event event = {
-		.type = AUDIT_QUOTA_EXCEEDED,
+		.type = type,
 		.quota = { state->used, state->limit, state->resets_at },
 		.reason = span_of(state->unit),
 	};
+	fill_grant(&event, grant);
+	submit_or_log(audit, &event);
+}
+
+void records_quota_exceeded(struct audit *audit, const struct grant *grant, const struct quota_state *state)
+{
+	record_quota(audit, AUDIT_QUOTA_EXCEEDED, grant, state);
+}
+
+void records_quota_warning(struct audit *audit, const struct grant *grant, const struct quota_state *state)
+{
+	record_quota(audit, AUDIT_QUOTA_WARNING, grant, state);
+}
+
+void records_user_alert(struct audit *audit, const struct grant *grant, struct span reason)
+{
+	struct audit_event event = { .type = AUDIT_USER_ALERT, .reason = reason };
 	fill_grant(&event, grant);
 	submit_or_log(audit, &event);
 }
@@ -133,10 +169,29 @@ void records_quota_lost(struct audit *audit, struct span reason)
 	submit_or_log(audit, &event);
 }
 
-void records_admin_command(struct audit *audit, struct span user, struct span detail)
+void records_certificate_expiring(struct audit *audit, struct span reason)
 {
-	struct audit_event event = { .type = AUDIT_ADMIN_COMMAND, .user = user, .detail = detail };
+	const struct audit_event event = { .type = AUDIT_CERTIFICATE_EXPIRING, .reason = reason };
 	submit_or_log(audit, &event);
+}
+
+void records_quota_rebuilt(struct audit *audit, uint64_t messages, uint64_t duration_ms)
+{
+	const struct audit_event event = {
+		.type = AUDIT_QUOTA_REBUILT, .count = messages, .has_duration = true, .duration_ms = duration_ms
+	};
+	submit_or_log(audit, &event);
+}
+
+enum status records_command(struct audit *audit, const struct door_command_record *message, audit_callback *callback,
+			    void *context)
+{
+	const struct audit_command command = { message->uid,    message->name,    message->token, message->command,
+					       message->object, message->options, message->result };
+	const struct audit_event event = {
+		.type = AUDIT_ADMIN_COMMAND, .user = message->user, .reason = message->reason, .command = &command
+	};
+	return audit_submit(audit, &event, callback, context);
 }
 
 static struct audit_reply read_reply(struct span text)
@@ -179,20 +234,25 @@ static void fill_message(struct audit_event *event, const struct record_message 
 	event->relay = message->relay;
 	event->relay_host = message->relay_host;
 	event->sent_as = message->sent_as;
+	event->redirected_to = message->redirected_to;
+	event->digest = message->digest;
 	if (!span_is_empty(message->response))
 		event->response = read_reply(message->response);
 	event->quota = message->quota;
+	event->shared_quota = message->shared_quota;
 	event->reason = message->reason;
 	event->has_duration = message->has_duration;
 	event->duration_ms = message->duration_ms;
+	event->alike = message->alike;
+	event->out_alike = message->out_alike;
 }
 
 enum status records_message(struct audit *audit, enum audit_type type, const struct record_message *message,
 			    audit_callback *callback, void *context)
 {
-	size_t count = message->recipients->count;
-	struct audit_recipient *recipients = calloc(count + 1, sizeof(*recipients));
-	if (recipients == NULL)
+	struct audit_recipient some[SOME_RECIPIENTS], *recipients = some;
+	size_t count = message->alike.size ? 0 : message->recipients->count;
+	if (count > SOME_RECIPIENTS && (recipients = reallocarray(NULL, count, sizeof(*recipients))) == NULL)
 		return STATUS_NO_MEMORY;
 	for (size_t i = 0; i < count; i++) {
 		recipients[i].address = message->recipients->items[i].address;
@@ -201,6 +261,7 @@ enum status records_message(struct audit *audit, enum audit_type type, const str
 	struct audit_event event = { .type = type, .recipients = recipients, .recipient_count = count };
 	fill_message(&event, message);
 	enum status status = audit_submit(audit, &event, callback, context);
-	free(recipients);
+	if (recipients != some)
+		free(recipients);
 	return status;
 }

@@ -1,51 +1,18 @@
 /*
  * The relay role: the one place that lets mail out. Makes and owns what the
  * others of this room share (Redis, quota, audit, spool, resolver, one pool a
- * relay), serves its doors, and drains. Gates, auth and admin come and go; it
+ * relay), serves its doors, and drains (drain.c). Gates, auth and admin come and go; it
  * starts only if the audit and the spool can be written.
  */
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/log.h"
-#include "quota/marker.h"
-#include "relay/admin_door.h"
-#include "relay/auth_door.h"
-#include "relay/records.h"
-#include "role/role.h"
+#include "relay/relay_private.h"
 
-#define DRAIN_LOOK_MS 100         /* how often a draining relay looks whether it is done */
-#define NEIGHBOURS_SLACK_MS 10000 /* former relays that drain may take so much longer than drain_timeout */
+#define NEIGHBOURS_SLACK_MS 10000 /* former relays that drain may take this much longer than drain_timeout */
 #define ACCOUNT_SIZE 600          /* bytes: a host and a user */
-#define DRAIN_LAST_WORDS_MS 3000  /* of the time to drain, for refunds and records of what was cut */
-
-/* One relay section. */
-struct account {
-	struct relay *relay;
-	const struct config_relay *section;
-	size_t index;
-	struct secret ca; /* PEM; not secret, but read the same way */
-};
-
-struct relay {
-	const struct role_context *context;
-	struct services services;
-	struct account *accounts;
-	struct redis *redis;
-	struct marker *marker; /* by which a loss of Redis's is noticed; NULL before the quota is open */
-	struct secret redis_password, audit_key;
-	struct resolver *resolver;
-	struct backoffs *backoffs;
-	struct slots *slots;
-	struct grants *grants;
-	struct deliveries *deliveries;
-	struct gate_doors gates;
-	struct auth_door auth;
-	struct control control;
-	struct timer *drain_timer;
-	uint64_t cut_ms, end_ms; /* of the drain */
-	bool is_cut, is_finished;
-};
 
 /* ---- what others tell */
 
@@ -53,27 +20,16 @@ static void on_redis_change(void *context, bool up, const char *reason)
 {
 	struct relay *relay = context;
 	stats_set(relay->services.stats, COUNTER_REDIS_UP, 0, up);
-	if (up && relay->marker)
-		marker_check(relay->marker);
+	if (up && relay->rebuilding.memory) {
+		memory_take_connection(relay->rebuilding.memory);
+		quota_reconcile_leases(relay->services.quota);
+	}
+	if (!up && relay->rebuilding.memory)
+		memory_lose_connection(relay->rebuilding.memory);
 	if (up)
 		log_info("Redis answers");
 	else
 		log_error("Redis is away: %s", reason);
-}
-
-/* Mail goes on: what Redis has from now on is counted. */
-static void on_redis_loss(void *context, const char *what)
-{
-	struct relay *relay = context;
-	stats_add(relay->services.stats, COUNTER_REDIS_LOSSES, 0, 1);
-	log_error("Redis has lost counts: %s; users may send more than their quota today", what);
-	records_quota_lost(relay->services.audit, span_of(what));
-}
-
-static void on_audit_trouble(void *context, const char *what)
-{
-	(void)context;
-	log_error("audit: %s", what);
 }
 
 static void on_credential_wanted(void *context, const char *name, const char *mailbox, uint64_t ticket)
@@ -91,53 +47,58 @@ static void on_credential_refused(void *context, const char *name, const char *m
 
 /* ---- start */
 
+/* One that wasn't handed over stays empty. */
+static enum status take_if_given(const struct role_context *context, const char *name, struct secret *out_secret)
+{
+	enum status status = role_take_secret(context, name, out_secret);
+	return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+}
+
 static enum status open_audit(struct relay *relay)
 {
-	const struct role_context *context = relay->context;
-	struct audit_options options = {
-		.fd = role_take_fd(context, "audit"),
-		.state_fd = role_take_fd(context, "audit-state"),
-		.sync = context->config->audit.sync,
-		.node = context->node,
-		.on_trouble = on_audit_trouble,
-		.context = relay,
-	};
-	if (options.fd < 0 || options.state_fd < 0)
+	int fd = role_take_fd(relay->context, "audit");
+	earlier_audit_take(relay->context, &relay->earlier);
+	if (fd < 0)
 		return STATUS_NOT_FOUND;
-	if (context->config->audit.chain) {
-		TRY(role_take_secret(context, "audit-key", &relay->audit_key));
-		options.key = &relay->audit_key;
-	}
-	TRY(audit_create(context->loop, &options, &relay->services.audit));
-	return rations_begin(&relay->services.rations, context->loop, relay->services.audit);
+	TRY(exporting_prepare(&relay->exporting, &relay->earlier, fd));
+	for (size_t i = relay->earlier.count; i > 0; i--) /* the oldest first */
+		rebuilding_add_file(&relay->rebuilding, relay->earlier.fds[i - 1]);
+	rebuilding_add_file(&relay->rebuilding, fd);
+	TRY(audit_watch_open(&relay->audit_watch, fd, &relay->earlier));
+	return rations_begin(&relay->services.rations, relay->context->loop, relay->services.audit);
 }
 
 static enum status open_spool(struct relay *relay)
 {
-	const struct config *config = relay->context->config;
-	uint64_t descriptors = config_descriptors_to_spend();
-	uint64_t upstreams = config_descriptors_of_relays(config);
+	uint64_t all = config_descriptors_to_spend(), upstreams = config_descriptors_of_relays(relay->context->config);
 	int folder = role_take_fd(relay->context, "spool");
 	if (folder < 0)
 		return STATUS_NOT_FOUND;
-	return spool_create(relay->context->loop, folder, config->limits.spool,
-			    descriptors > upstreams ? descriptors - upstreams : 1, &relay->services.spool);
+	TRY(spool_create(relay->context->loop, folder, relay->context->config->limits.spool,
+			 all > upstreams ? all - upstreams : 1, &relay->services.spool));
+	spool_use_memory(relay->services.spool, SPOOL_IN_MEMORY);
+	return STATUS_OK;
 }
 
 static enum status open_redis(struct relay *relay)
 {
 	const struct role_context *context = relay->context;
-	enum status status = role_take_secret(context, "redis-password", &relay->redis_password);
-	if (status != STATUS_OK && status != STATUS_NOT_FOUND)
-		return status;
-	struct redis_options options = {
-		.server = context->redis_server,
-		.user = context->config->redis.user,
-		.password = &relay->redis_password,
-		.on_change = on_redis_change,
-		.context = relay,
-	};
-	return redis_create(context->loop, &options, &relay->redis);
+	struct redis_options options;
+	struct secret ca = { 0 };
+	redis_options_read(&context->config->redis, context->redis_server, &options);
+	TRY(take_if_given(context, "redis-password", &relay->redis_password));
+	TRY(take_if_given(context, "sentinel-password", &relay->sentinel_password));
+	TRY(take_if_given(context, "redis-ca", &ca));
+	options.password = &relay->redis_password;
+	options.sentinel_password = &relay->sentinel_password;
+	options.ca_pem = secret_reveal(&ca);
+	options.on_change = on_redis_change;
+	options.context = relay;
+	enum status status = redis_open(context->loop, &options, &relay->redis);
+	secret_wipe(&ca);
+	TRY(status);
+	return events_create(context->loop, relay->redis, context->config->redis.prefix, &withdrawals_handler,
+			     &relay->withdrawals, &relay->withdrawals.events);
 }
 
 static enum status open_quota(struct relay *relay)
@@ -146,10 +107,21 @@ static enum status open_quota(struct relay *relay)
 	TRY(refused_create(relay->redis, config->redis.prefix, &relay->services.refused));
 	TRY(quota_create(relay->context->loop, relay->redis, config->redis.prefix, config->quota_day.timezone,
 			 &relay->services.quota));
-	TRY(marker_create(relay->context->loop, relay->redis, config->redis.prefix,
-			  role_take_fd(relay->context, "redis-marker"), on_redis_loss, relay, &relay->marker));
-	quota_use_marker(relay->services.quota, relay->marker);
-	return STATUS_OK;
+	quota_want_replicas(relay->services.quota, config->redis.replicas);
+	if (config->quota_day.window == QUOTA_WINDOW_ROLLING)
+		quota_roll_days(relay->services.quota);
+	relay->rebuilding.services = &relay->services;
+	TRY(rebuilding_open(&relay->rebuilding, relay->redis, relay->withdrawals.events));
+	quota_use_memory(relay->services.quota, relay->rebuilding.memory);
+	if (config->redis.on_failure == ON_FAILURE_LOCAL)
+		TRY(quota_use_leases(relay->services.quota, marker_process(relay->rebuilding.marker)));
+	return quota_watch_begin(&relay->services, relay->redis, &relay->quota_nodes);
+}
+
+static enum status open_alerts(struct relay *relay)
+{
+	TRY(audit_watch_begin_chain(&relay->audit_watch, relay->redis));
+	return alerts_open(&relay->alerts, relay->redis, relay->withdrawals.events);
 }
 
 /* Sections of one account share what it may send. */
@@ -186,18 +158,18 @@ static enum status open_pool(struct relay *relay, size_t index)
 	account->section = &context->config->relay.items[index];
 	account->index = index;
 	snprintf(name, sizeof(name), "relay-ca:%s", account->section->name);
-	enum status status = role_take_secret(context, name, &account->ca);
-	if (status != STATUS_OK && status != STATUS_NOT_FOUND)
-		return status;
+	TRY(take_if_given(context, name, &account->ca));
 	struct upstream_options options = {
 		.relay = account->section,
 		.relay_index = (unsigned)index,
 		.helo = context->node,
 		.ca_pem = secret_reveal(&account->ca),
+		.tls_clients = relay->tls_clients,
 		.resolver = relay->resolver,
 		.stats = context->stats,
 		.backoffs = relay->backoffs,
 		.slots = relay->slots,
+		.with_digest = context->config->audit.digest,
 		.neighbours_ms = context->config->global.drain_timeout + NEIGHBOURS_SLACK_MS,
 		.ask_credential = on_credential_wanted,
 		.refuse_credential = on_credential_refused,
@@ -228,6 +200,7 @@ static enum status open_shared(struct relay *relay)
 static enum status open_pools(struct relay *relay)
 {
 	size_t count = relay->context->config->relay.count;
+	TRY(tls_clients_create(&relay->tls_clients));
 	TRY(resolver_create(relay->context->loop, &relay->resolver));
 	relay->accounts = calloc(count + 1, sizeof(*relay->accounts));
 	relay->services.pools = calloc(count + 1, sizeof(*relay->services.pools));
@@ -245,13 +218,28 @@ static enum status make_tables(struct relay *relay)
 	TRY(users_create(&services->users));
 	TRY(grants_create(services->config, &relay->grants));
 	TRY(deliveries_create(services, &relay->deliveries));
+	TRY(alerts_begin(&relay->alerts, services, relay->deliveries));
 	relay->gates =
 		(struct gate_doors){ .services = services, .grants = relay->grants, .deliveries = relay->deliveries };
-	relay->auth = (struct auth_door){
+	relay->auth = (struct relay_auth_door){
 		.services = services, .grants = relay->grants, .deliveries = relay->deliveries, .gates = &relay->gates
 	};
-	relay->control = (struct control){ .services = services };
+	relay->withdrawals =
+		(struct withdrawals){ .services = services, .grants = relay->grants, .gates = &relay->gates };
+	relay_auth_door_begin_rechecks(&relay->auth, &relay->rechecks);
+	relay->auth.withdrawals = &relay->withdrawals;
+	services->rechecks = &relay->rechecks;
+	relay->audit_watch = (struct audit_watch){ .services = services };
+	relay->exporting.services = services;
+	relay->control = (struct control){ .services = services,
+					   .withdrawals = &relay->withdrawals,
+					   .rebuilding = &relay->rebuilding };
 	return STATUS_OK;
+}
+
+static enum status open_exports(struct relay *relay)
+{
+	return exporting_begin(&relay->exporting, relay->resolver, relay->redis);
 }
 
 static void stop_relay(void *state);
@@ -262,14 +250,11 @@ static enum status start_relay(const struct role_context *context, void **out_st
 		const char *what;
 		enum status (*run)(struct relay *relay);
 	} steps[] = {
-		{ "tables", make_tables },
-		{ "audit", open_audit },
-		{ "spool", open_spool },
-		{ "redis", open_redis },
-		{ "quota", open_quota },
-		{ "budgets", open_budgets },
-		{ "locks and rests", open_shared },
-		{ "relays", open_pools },
+		{ "tables", make_tables },   { "audit", open_audit },
+		{ "spool", open_spool },     { "redis", open_redis },
+		{ "quota", open_quota },     { "alerts", open_alerts },
+		{ "budgets", open_budgets }, { "locks and rests", open_shared },
+		{ "relays", open_pools },    { "exports", open_exports },
 	};
 	struct relay *relay = calloc(1, sizeof(*relay));
 	if (relay == NULL)
@@ -287,6 +272,7 @@ static enum status start_relay(const struct role_context *context, void **out_st
 		stop_relay(relay);
 		return status;
 	}
+	earlier_audit_close(&relay->earlier);
 	*out_state = relay;
 	return STATUS_OK;
 }
@@ -306,67 +292,13 @@ static void attach_peer(void *state, enum role_kind peer, uint32_t instance, int
 		break;
 	case ROLE_SUPERVISOR:
 	case ROLE_RELAY:
+	case ROLE_CONSOLE:
 	case ROLE_KINDS:
 	default:
 		log_error("a door to a role that the relay does not speak to: %u", (unsigned)peer);
 		close(fd);
 		break;
 	}
-}
-
-/* ---- drain */
-
-/* Gates gone, every message at its end, every refund confirmed, every upstream told QUIT. */
-static bool is_drained(const struct relay *relay)
-{
-	if (relay->gates.count || deliveries_count(relay->deliveries) || quota_refunds_pending(relay->services.quota))
-		return false;
-	for (size_t i = 0; i < relay->context->config->relay.count; i++)
-		if (upstream_pool_size(relay->services.pools[i]))
-			return false;
-	return true;
-}
-
-static void look_at_drain(void *context)
-{
-	struct relay *relay = context;
-	uint64_t now = loop_now_ms(relay->context->loop);
-	if (!relay->is_cut && now >= relay->cut_ms) {
-		relay->is_cut = true;
-		if (deliveries_count(relay->deliveries))
-			log_warning("time to drain is over with %zu messages under way",
-				    deliveries_count(relay->deliveries));
-		deliveries_cut(relay->deliveries);
-	}
-	if (relay->is_finished || (!is_drained(relay) && now < relay->end_ms)) {
-		timer_set(relay->drain_timer, DRAIN_LOOK_MS);
-		return;
-	}
-	relay->is_finished = true;
-	role_finish(relay->context);
-}
-
-static void drain_relay(void *state, uint64_t limit_ms, bool succeeded)
-{
-	(void)succeeded;
-	struct relay *relay = state;
-	uint64_t now = loop_now_ms(relay->context->loop);
-	uint64_t last_words = limit_ms / 4 < DRAIN_LAST_WORDS_MS ? limit_ms / 4 : DRAIN_LAST_WORDS_MS;
-	relay->end_ms = now + limit_ms;
-	relay->cut_ms = relay->end_ms - last_words;
-	for (size_t i = 0; i < relay->context->config->relay.count; i++)
-		upstream_pool_drain(relay->services.pools[i]);
-	for (size_t i = 0; i < relay->context->config->relay.count; i++)
-		if (relay->services.budgets[i])
-			budget_drain(relay->services.budgets[i]);
-	mailboxes_drain(relay->services.mailboxes);
-	if (relay->drain_timer == NULL &&
-	    timer_make(relay->context->loop, look_at_drain, relay, &relay->drain_timer) != STATUS_OK) {
-		log_error("relay can't drain: out of memory");
-		role_finish(relay->context);
-		return;
-	}
-	timer_set(relay->drain_timer, 0);
 }
 
 /* ---- stop */
@@ -385,38 +317,71 @@ static void stop_relay(void *state)
 	relay_admin_door_drop_trials(&relay->control);
 	for (size_t i = 0; relay->services.pools && i < relay->context->config->relay.count; i++)
 		upstream_pool_free(&relay->services.pools[i]);
+	tls_clients_free(&relay->tls_clients);
 	for (size_t i = 0; relay->accounts && i < relay->context->config->relay.count; i++)
 		secret_wipe(&relay->accounts[i].ca);
 	backoffs_free(&relay->backoffs);
 	slots_free(&relay->slots);
-	resolver_free(&relay->resolver);
 	for (size_t i = 0; relay->services.budgets && i < relay->context->config->relay.count; i++)
 		budget_free(&relay->services.budgets[i]);
 	free(relay->services.budgets);
 	mailboxes_free(&relay->services.mailboxes);
 	quota_free(&relay->services.quota);
 	redis_free(&relay->redis);
-	marker_free(&relay->marker); /* after Redis, which may owe it an answer */
+	exporting_end(&relay->exporting); /* after Redis, which may owe it answers */
+	resolver_free(&relay->resolver);
+	events_free(&relay->withdrawals.events);
+	quota_nodes_free(&relay->quota_nodes);
+	rebuilding_close(&relay->rebuilding); /* after Redis, which may owe it an answer */
 	refused_free(&relay->services.refused);
+	alerts_close(&relay->alerts);
+	audit_watch_end_chain(&relay->audit_watch);
+	earlier_audit_close(&relay->earlier);
 	rations_end(&relay->services.rations);
-	audit_free(&relay->services.audit);
+	audit_watch_close(&relay->audit_watch);
 	relay_admin_door_free(&relay->control);
+	alerts_end_mail(&relay->alerts);
 	deliveries_free(&relay->deliveries);
 	spool_free(&relay->services.spool);
 	grants_free(&relay->grants);
 	users_free(&relay->services.users);
 	secret_wipe(&relay->redis_password);
-	secret_wipe(&relay->audit_key);
+	secret_wipe(&relay->sentinel_password);
 	free(relay->services.pools);
 	free(relay->accounts);
 	free(relay);
+}
+
+/* The audit goes on in another file: "audit:FORMER", with the name of the one before, or nothing if it was deleted. */
+static enum status take_file(void *state, struct span name, int fd)
+{
+	struct relay *relay = state;
+	if (!span_starts_with(name, SPAN("audit:"))) {
+		close(fd);
+		return STATUS_INVALID;
+	}
+	exporting_add_file(&relay->exporting, fd);
+	rebuilding_add_file(&relay->rebuilding, fd);
+	audit_use_file(relay->services.audit, fd, span_slice(name, sizeof("audit:") - 1, name.size));
+	return STATUS_OK;
+}
+
+/* A message that comes before would be refused, though Redis answers. */
+static bool can_serve(void *state)
+{
+	struct relay *relay = state;
+	struct span why;
+	return redis_is_up(relay->redis) ? memory_may_charge(relay->rebuilding.memory, &why)
+					 : redis_is_away(relay->redis);
 }
 
 const struct role relay_role = {
 	.kind = ROLE_RELAY,
 	.name = "relay",
 	.start = start_relay,
+	.can_serve = can_serve,
 	.attached = attach_peer,
-	.drain = drain_relay,
+	.drain = relay_drain,
+	.take_file = take_file,
 	.stop = stop_relay,
 };

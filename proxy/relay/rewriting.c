@@ -12,7 +12,7 @@
 /* Bytes: the header, what the gate added, and a piece after it. */
 #define GATHERED_MAXIMUM (HEADER_MAXIMUM + SPOOL_PIECE + 16384)
 
-/* Invariant: while the header is gathered, `copy` is empty; `status` counts once the timer runs. */
+/* Invariant: while the header is gathered, `copy` holds only the fields before it; `status` counts with the timer. */
 struct rewriting {
 	struct spool_message *original, *copy;
 	struct span account;
@@ -45,19 +45,13 @@ static void tell_owner(void *context)
 	done.on_done(done.context, done.status, done.status == STATUS_OK ? copy : NULL, done.growth);
 }
 
-static void finish_rewriting(struct rewriting *rewriting, enum status status)
-{
-	rewriting->status = status;
-	timer_set(rewriting->timer, 0);
-}
-
 static enum status write_header(struct rewriting *rewriting, size_t size)
 {
 	struct buf header BUF_AUTO;
 	struct span old = span_slice(buf_span(&rewriting->gathered), 0, size);
 	buf_init(&header, 2 * GATHERED_MAXIMUM);
 	TRY(header_rewrite_sender(old, rewriting->account, &header));
-	rewriting->growth = (int64_t)buf_size(&header) - (int64_t)size;
+	rewriting->growth += (int64_t)buf_size(&header) - (int64_t)size;
 	rewriting->is_past_header = true;
 	TRY(spool_append(rewriting->copy, buf_span(&header)));
 	struct span body = span_slice(buf_span(&rewriting->gathered), size, buf_size(&rewriting->gathered));
@@ -84,13 +78,22 @@ static void on_read(void *context, enum status status, struct span bytes)
 	if (status == STATUS_OK || is_end)
 		status = take_piece(rewriting, is_end ? (struct span){ 0 } : bytes, is_end);
 	rewriting->offset += is_end ? 0 : bytes.size;
-	if (status != STATUS_OK || is_end)
-		finish_rewriting(rewriting, status);
-	else
+	if (status == STATUS_OK && !is_end) {
 		spool_read(rewriting->original, rewriting->offset, on_read, rewriting);
+		return;
+	}
+	rewriting->status = status;
+	timer_set(rewriting->timer, 0);
 }
 
-enum status rewriting_begin(struct loop *loop, struct spool_message *original, struct span account,
+static enum status begin_copy(struct rewriting *rewriting, struct span fields)
+{
+	TRY(spool_begin_copy(rewriting->original, &rewriting->copy));
+	rewriting->growth = (int64_t)fields.size;
+	return fields.size ? spool_append(rewriting->copy, fields) : STATUS_OK;
+}
+
+enum status rewriting_begin(struct loop *loop, struct spool_message *original, const struct rewriting_changes *changes,
 			    void (*on_done)(void *context, enum status status, struct spool_message *copy,
 					    int64_t growth),
 			    void *context, struct rewriting **out_rewriting)
@@ -98,12 +101,17 @@ enum status rewriting_begin(struct loop *loop, struct spool_message *original, s
 	struct rewriting *rewriting = calloc(1, sizeof(*rewriting));
 	if (rewriting == NULL)
 		return STATUS_NO_MEMORY;
-	*rewriting =
-		(struct rewriting){ .original = original, .account = account, .on_done = on_done, .context = context };
+	*rewriting = (struct rewriting){
+		.original = original,
+		.account = changes->account,
+		.on_done = on_done,
+		.context = context,
+		.is_past_header = span_is_empty(changes->account),
+	};
 	buf_init(&rewriting->gathered, GATHERED_MAXIMUM);
 	enum status status = timer_make(loop, tell_owner, rewriting, &rewriting->timer);
 	if (status == STATUS_OK)
-		status = spool_begin_copy(original, &rewriting->copy);
+		status = begin_copy(rewriting, changes->fields);
 	if (status != STATUS_OK) {
 		destroy_rewriting(rewriting);
 		return status;

@@ -13,8 +13,9 @@ static bool owns_sender(const struct grant *grant, struct span sender, struct sp
 
 enum senders_verdict senders_check(const struct config *config, const struct grant *grant, struct span sender)
 {
-	if (config->sender.envelope == SENDER_OFF || span_is_empty(sender) ||
+	enum config_sender_mode mode = grant->senders_bind ? SENDER_ENFORCE : config->sender.envelope;
+	if (mode == SENDER_OFF || span_is_empty(sender) ||
 	    owns_sender(grant, sender, span_of(config->sender.delimiter)))
 		return SENDERS_ALLOWED;
-	return config->sender.envelope == SENDER_AUDIT ? SENDERS_FOREIGN : SENDERS_REFUSED;
+	return mode == SENDER_AUDIT ? SENDERS_FOREIGN : SENDERS_REFUSED;
 }

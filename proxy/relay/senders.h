@@ -12,8 +12,8 @@ enum senders_verdict {
 };
 
 /*
- * `sender`: a valid address, or empty for <>, which names nobody and is allowed
- * to all (RFC 8098 has read receipts sent from it; their From: is checked by the gate).
+ * `sender`: a valid address, or empty for <>, which names nobody and is allowed to all (RFC 8098 has read receipts sent
+ * from it; their From: is checked by the gate).
  */
 enum senders_verdict senders_check(const struct config *config, const struct grant *grant, struct span sender);
 

@@ -19,6 +19,10 @@ static void finish_message(struct spool_message *message)
 {
 	message->spool->used -= message->size;
 	message->spool->file_count -= message->has_job;
+	message->spool->block_count -= message->block_count;
+	for (size_t i = 0; i < message->block_count; i++)
+		buf_free(&message->blocks[i]);
+	free(message->blocks);
 	buf_free(&message->head);
 	buf_free(&message->tail);
 	buf_free(&message->ahead);
@@ -34,7 +38,7 @@ static void start_read(struct spool_message *message, uint64_t offset)
 	uint64_t left = message->file_end - offset;
 	job->kind = SPOOL_READ;
 	job->message = message;
-	job->at = offset - SPOOL_MEMORY;
+	job->at = offset - message->file_begin;
 	job->wanted = left < SPOOL_PIECE ? (size_t)left : SPOOL_PIECE;
 	buf_init(&job->bytes, SPOOL_PIECE);
 	message->reading = true;
@@ -70,6 +74,12 @@ static struct span slice_piece(const struct buf *b, uint64_t from)
 	return span_slice(buf_span(b), (size_t)from, (size_t)from + SPOOL_PIECE);
 }
 
+static struct span slice_block(const struct spool_message *message, uint64_t offset)
+{
+	uint64_t from = offset - SPOOL_MEMORY;
+	return slice_piece(&message->blocks[from / TAIL_SIZE], from % TAIL_SIZE);
+}
+
 /* Gives the reader the piece it waits for, or has it fetched. */
 static void serve_reader(struct spool_message *message)
 {
@@ -80,6 +90,8 @@ static void serve_reader(struct spool_message *message)
 		answer_reader(message, STATUS_END, (struct span){ NULL, 0 });
 	else if (offset < buf_size(&message->head))
 		answer_reader(message, STATUS_OK, slice_piece(&message->head, offset));
+	else if (offset < message->file_begin)
+		answer_reader(message, STATUS_OK, slice_block(message, offset));
 	else if (offset >= message->file_end)
 		answer_reader(message, STATUS_OK, slice_piece(&message->tail, offset - message->file_end));
 	else if (message->has_ahead && message->ahead_at == offset)
@@ -95,8 +107,8 @@ void spool_read(struct spool_message *message, uint64_t offset,
 	message->on_read = on_read;
 	message->context = context;
 	message->offset = offset;
-	if (offset < buf_size(&message->head))
-		read_ahead(message, SPOOL_MEMORY);
+	if (offset < message->file_begin)
+		read_ahead(message, message->file_begin);
 	serve_reader(message);
 }
 
@@ -111,7 +123,7 @@ static void take_read(struct spool_message *message)
 	message->reading = false;
 	buf_free(&message->ahead);
 	message->ahead = job->bytes;
-	message->ahead_at = job->at + SPOOL_MEMORY;
+	message->ahead_at = job->at + message->file_begin;
 	message->has_ahead = job->status == STATUS_OK;
 	buf_init(&job->bytes, SPOOL_PIECE);
 	if (message->on_read == NULL)
@@ -156,7 +168,7 @@ static enum status hand_over_tail(struct spool_message *message)
 		return STATUS_NO_MEMORY;
 	job->kind = SPOOL_WRITE;
 	job->message = message;
-	job->at = message->file_end - SPOOL_MEMORY;
+	job->at = message->file_end - message->file_begin;
 	job->bytes = message->tail;
 	message->file_end += buf_size(&job->bytes);
 	spool->file_count += !message->has_job;
@@ -166,6 +178,24 @@ static enum status hand_over_tail(struct spool_message *message)
 	buf_init(&message->tail, TAIL_SIZE);
 	spool_thread_give(&spool->files, job);
 	return STATUS_OK;
+}
+
+/* The tail becomes a block in memory. False: there is none to spare, or the message has a file. */
+static bool keep_tail(struct spool_message *message)
+{
+	struct spool *spool = message->spool;
+	if (message->has_job || spool->block_count >= spool->blocks_maximum)
+		return false;
+	struct buf *blocks = reallocarray(message->blocks, message->block_count + 1, sizeof(*blocks));
+	if (blocks == NULL)
+		return false;
+	blocks[message->block_count++] = message->tail;
+	message->blocks = blocks;
+	spool->block_count++;
+	message->file_begin += TAIL_SIZE;
+	message->file_end = message->file_begin;
+	buf_init(&message->tail, TAIL_SIZE);
+	return true;
 }
 
 /* Takes as much as `b` has room for off the front of *bytes. */
@@ -190,8 +220,10 @@ enum status spool_append(struct spool_message *message, struct span bytes)
 	message->size += bytes.size;
 	TRY(fill_buffer(&message->head, &bytes));
 	while (bytes.size) {
+		char *all;
+		TRY(buf_reserve(&message->tail, buf_room(&message->tail), &all)); /* instead of growing, and copying */
 		TRY(fill_buffer(&message->tail, &bytes));
-		if (buf_room(&message->tail) == 0)
+		if (buf_room(&message->tail) == 0 && !keep_tail(message))
 			TRY(hand_over_tail(message));
 	}
 	return STATUS_OK;
@@ -208,7 +240,7 @@ enum status spool_begin(struct spool *spool, struct spool_share *share, struct s
 	message->share = share;
 	if (share)
 		share->messages++;
-	message->file_end = SPOOL_MEMORY;
+	message->file_begin = message->file_end = SPOOL_MEMORY;
 	message->fd = -1;
 	buf_init(&message->head, SPOOL_MEMORY);
 	buf_init(&message->tail, TAIL_SIZE);
@@ -307,6 +339,11 @@ enum status spool_create(struct loop *loop, int folder, uint64_t maximum, uint64
 	}
 	*out_spool = spool;
 	return STATUS_OK;
+}
+
+void spool_use_memory(struct spool *spool, uint64_t bytes)
+{
+	spool->blocks_maximum = bytes / TAIL_SIZE;
 }
 
 void spool_free(struct spool **spool)

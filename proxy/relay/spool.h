@@ -14,6 +14,9 @@
 #define SPOOL_MEMORY (128U << 10) /* bytes a message before it goes to a file */
 #define SPOOL_PIECE (64U << 10)   /* bytes given to a reader at once, at most */
 
+/* Bytes for spool_use_memory: a disk costs as much CPU as the rest of a large message's way. */
+#define SPOOL_IN_MEMORY (32U << 20)
+
 struct spool;
 struct spool_message;
 
@@ -31,6 +34,8 @@ struct spool_share {
 MUST_USE enum status spool_create(struct loop *loop, int folder, uint64_t maximum, uint64_t files,
 				  struct spool **out_spool);
 void spool_free(struct spool **spool); /* all messages are gone */
+/* So many bytes of messages beyond their first SPOOL_MEMORY may stay in memory, too; at first none. */
+void spool_use_memory(struct spool *spool, uint64_t bytes);
 
 /* `share`: its owner's; NULL: none, as of a message of our own. */
 MUST_USE enum status spool_begin(struct spool *spool, struct spool_share *share, struct spool_message **out_message);

@@ -175,7 +175,7 @@ void spool_thread_give(struct spool_thread *files, struct spool_job *job)
 	pthread_mutex_lock(&files->lock);
 	TAILQ_INSERT_TAIL(&files->queue, job, in_queue);
 	pthread_mutex_unlock(&files->lock);
-	/* Behind the lock, else the thread wakes only to wait for it. */
+	/* After the lock is released; otherwise the thread would wake only to wait for it. */
 	pthread_cond_signal(&files->wanted);
 }
 

@@ -1,10 +1,11 @@
 /*
  * What spool.c (the loop's side) and spool_file.c (the file thread) share.
  *
- * A message is a head of at most SPOOL_MEMORY bytes in memory, then a file,
- * then a tail in memory that was not handed to the thread yet:
+ * A message is a head of at most SPOOL_MEMORY bytes in memory, then blocks of
+ * so many while the spool has memory to spare, then a file, then a tail in
+ * memory that was not handed to the thread yet:
  *
- *   0 … head … file_end (handed over, written or in the queue) … tail … size
+ *   0 … head … blocks … file_begin … file_end (handed over, written or in the queue) … tail … size
  *
  * Jobs of all messages stand in one queue and are done in order; so a read that
  * was queued after the writes sees what they wrote.
@@ -53,6 +54,8 @@ struct spool {
 	struct loop *loop;
 	uint64_t maximum;
 	uint64_t used;
+	uint64_t blocks_maximum; /* in memory, of all messages */
+	uint64_t block_count;
 	uint64_t files_maximum;
 	uint64_t file_count; /* messages that the thread knows */
 	size_t messages;     /* that have an owner */
@@ -65,9 +68,12 @@ struct spool_message {
 	bool is_copy;
 	uint64_t size;
 	struct buf head;
+	struct buf *blocks; /* each is full */
+	size_t block_count;
 	struct buf tail;
-	uint64_t file_end; /* bytes handed to the thread */
-	bool has_job;      /* the thread knows it: it ends with SPOOL_CLOSE */
+	uint64_t file_begin; /* bytes before the file */
+	uint64_t file_end;   /* those, and the bytes handed to the thread */
+	bool has_job;        /* the thread knows it: it ends with SPOOL_CLOSE */
 
 	/* the reader, and the piece read for it or ahead of it */
 	void (*on_read)(void *context, enum status status, struct span bytes); /* NULL: nobody waits */
@@ -89,7 +95,7 @@ struct spool_message {
 MUST_USE enum status spool_thread_start(struct spool_thread *files, int folder, struct wakeup *wakeup);
 /* Returns when the queue is done; what is done can still be collected. */
 void spool_thread_stop(struct spool_thread *files);
-/* Behind the stop. */
+/* After spool_thread_stop. */
 void spool_thread_free(struct spool_thread *files);
 void spool_thread_give(struct spool_thread *files, struct spool_job *job);
 /* Moves everything done to *out_done. */

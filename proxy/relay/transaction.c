@@ -5,6 +5,7 @@
  */
 #include "base/log.h"
 #include "relay/delivery_private.h"
+#include "relay/recipient_rules.h"
 #include "smtp/address.h"
 #include "smtp/parameters.h"
 
@@ -13,6 +14,7 @@
 /* Bytes of a gate's word about a message that records show; no gate of ours says more. */
 #define HEADER_FROM_MAXIMUM 4096U
 #define MESSAGE_ID_MAXIMUM 1000U
+#define NOTED_MAXIMUM 400U
 
 /* ---- the recipients of one ENVELOPE */
 
@@ -23,34 +25,63 @@ static bool are_rcpt_parameters(struct span text)
 	       parameters_read_rcpt(text, &parameters) == STATUS_OK;
 }
 
-static struct span check_recipient(const struct delivery *delivery, struct span address, struct span parameters)
+/* Its refusal by a rule, in `reply`; empty where there is none. */
+static struct span apply_rules(struct delivery *delivery, struct span address, char reply[RECIPIENT_RULE_TEXT_SIZE])
+{
+	struct services *services = delivery->all->services;
+	switch (recipient_rules_check(services->config, delivery->grant, address, reply)) {
+	case RECIPIENT_ALLOWED:
+		return (struct span){ 0 };
+	case RECIPIENT_NOTED:
+		if (delivery->foreign_recipient == 0)
+			delivery->foreign_recipient = delivery->recipients.count + 1;
+		return (struct span){ 0 };
+	case RECIPIENT_REFUSED:
+	default:
+		delivery->refused_recipient = true;
+		stats_add(services->stats, COUNTER_REFUSED, REFUSAL_RULE, 1);
+		return span_of(reply);
+	}
+}
+
+/* Of the configuration, and of the user's quota section. */
+static bool has_all_recipients(const struct delivery *delivery)
+{
+	uint64_t own = delivery->grant->limits.recipients_per_message;
+	size_t count = delivery->recipients.count;
+	return count >= delivery->all->services->config->limits.recipients_per_message || (own && count >= own);
+}
+
+static struct span check_recipient(struct delivery *delivery, struct span address, struct span parameters,
+				   char reply[RECIPIENT_RULE_TEXT_SIZE])
 {
 	if (!span_is_empty(delivery->doom))
 		return delivery->doom;
 	if (!address_is_valid(address, delivery->smtputf8) || !are_rcpt_parameters(parameters))
 		return ANSWER_BAD_RECIPIENT;
-	if (delivery->recipients.count >= delivery->all->services->config->limits.recipients_per_message)
+	if (has_all_recipients(delivery))
 		return ANSWER_TOO_MANY_RECIPIENTS;
-	return (struct span){ 0 };
+	return apply_rules(delivery, address, reply);
 }
 
 static enum status add_recipients(struct delivery *delivery, const struct door_envelope *envelope)
 {
 	struct codec_list addresses = envelope->recipients, parameters = envelope->recipient_parameters;
 	struct span address, parameter;
+	char reply[RECIPIENT_RULE_TEXT_SIZE];
 	if (delivery->recipients.reported == delivery->recipients.count)
 		delivery->asked_ms = loop_now_ms(delivery->all->services->loop);
 	recipients_begin_batch(&delivery->recipients);
 	while (codec_list_next(&addresses, &address) && codec_list_next(&parameters, &parameter))
 		TRY(recipients_add(&delivery->recipients, address, parameter,
-				   check_recipient(delivery, address, parameter)));
+				   check_recipient(delivery, address, parameter, reply)));
 	delivery->has_new_recipients = true;
 	return STATUS_OK;
 }
 
 /* ---- the envelope */
 
-/* STATUS_INVALID: no gate that is sound sends such parameters. */
+/* STATUS_INVALID: no sound gate sends such parameters. */
 static enum status copy_envelope(struct delivery *delivery, const struct door_envelope *envelope)
 {
 	struct mail_parameters parameters;
@@ -191,7 +222,9 @@ static bool refuse_end(struct delivery *delivery, const struct door_message_data
 	}
 	struct span header_from = span_slice(data->header_from, 0, HEADER_FROM_MAXIMUM);
 	struct span message_id = span_slice(data->message_id, 0, MESSAGE_ID_MAXIMUM);
+	struct span noted = span_slice(data->noted, 0, NOTED_MAXIMUM);
 	if (arena_copy(&delivery->arena, header_from, &delivery->header_from) != STATUS_OK ||
+	    arena_copy(&delivery->arena, noted, &delivery->header_noted) != STATUS_OK ||
 	    arena_copy(&delivery->arena, message_id, &delivery->message_id) != STATUS_OK) {
 		*out_refusal = (struct refusal){ ANSWER_NO_MEMORY, REFUSAL_OTHER, SPAN("out of memory") };
 		return true;
@@ -248,7 +281,7 @@ enum status deliveries_take_data(struct deliveries *deliveries, const struct del
 				 const struct door_message_data *data)
 {
 	struct delivery *delivery = deliveries_find(deliveries, gate->instance, data->transaction);
-	/* The rest of a message that was refused meanwhile is on its way still. */
+	/* The rest of a message that was refused meanwhile is still on its way. */
 	if (delivery == NULL || (delivery_is_refused(delivery) && delivery_is_sessions(delivery)))
 		return STATUS_OK;
 	return take_data(delivery, data);
@@ -294,6 +327,12 @@ void deliveries_end_session(struct grant *grant)
 {
 	if (grant->current)
 		leave_transaction(grant->current);
+}
+
+void deliveries_rechecked(struct grant *grant)
+{
+	if (grant->current)
+		delivery_wake_with_news(grant->current);
 }
 
 void deliveries_gate_closed(struct deliveries *deliveries, const struct delivery_gate *gate)

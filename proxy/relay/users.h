@@ -33,6 +33,8 @@ struct user {
 	struct probing probing;
 	struct quota_limits limits; /* of the last grant */
 	uint64_t exceeded_day;      /* resets_at of the day whose quota.exceeded is recorded; 0: none */
+	uint64_t warned_day;        /* end of the day of which `warned` tells; 0: none */
+	unsigned char warned[3];    /* percent of messages, recipients, bytes at which they were warned (warnings.h) */
 	struct ration ration;       /* of records message.refused */
 	size_t name_size;
 	char name[];

@@ -12,6 +12,7 @@
 #define IDENTITY_VARIABLE "SUBGATE_IDENTITY"
 #define CONFIG_VARIABLE "SUBGATE_CONFIG"
 #define REDIS_VARIABLE "SUBGATE_REDIS"
+#define GROUPS_VARIABLE "SUBGATE_GROUPS"
 
 /* ---- writing */
 
@@ -32,6 +33,13 @@ static enum status set_numbers(struct birth_environment *environment, const stru
 	snprintf(text, sizeof(text), "%u %u %u %u %d", birth->instance, birth->index, birth->seat, birth->seats,
 		 (int)birth->parent);
 	return set_variable(environment, NUMBERS_VARIABLE, text);
+}
+
+static enum status set_groups(struct birth_environment *environment, const struct birth *birth)
+{
+	char text[32];
+	snprintf(text, sizeof(text), "%u %u", birth->admin_group, birth->operator_group);
+	return set_variable(environment, GROUPS_VARIABLE, text);
 }
 
 static enum status set_descriptors(struct birth_environment *environment, const struct handover *list)
@@ -64,6 +72,7 @@ static enum status set_all(struct birth_environment *environment, const struct b
 	TRY(set_variable(environment, IDENTITY_VARIABLE, identity));
 	TRY(set_variable(environment, CONFIG_VARIABLE, birth->config_file));
 	TRY(set_variable(environment, REDIS_VARIABLE, birth->redis_server));
+	TRY(set_groups(environment, birth));
 	TRY(set_descriptors(environment, list));
 	return pass_on(environment);
 }
@@ -89,13 +98,13 @@ void birth_environment_free(struct birth_environment *environment)
 
 /* ---- reading */
 
-static enum status take_number(struct span *rest, uint64_t *out_number)
+static enum status take_number(struct span *rest, uint64_t maximum, uint64_t *out_number)
 {
 	struct span part;
 	if (!span_cut(rest, ' ', &part))
 		return STATUS_INVALID;
 	TRY(span_to_u64(part, out_number));
-	return *out_number <= INT32_MAX ? STATUS_OK : STATUS_INVALID;
+	return *out_number <= maximum ? STATUS_OK : STATUS_INVALID;
 }
 
 static enum status read_numbers(const char *text, struct birth *birth)
@@ -103,7 +112,7 @@ static enum status read_numbers(const char *text, struct birth *birth)
 	struct span rest = span_of(text);
 	uint64_t numbers[5];
 	for (size_t i = 0; i < 5; i++)
-		TRY(take_number(&rest, &numbers[i]));
+		TRY(take_number(&rest, INT32_MAX, &numbers[i]));
 	if (!span_is_empty(rest))
 		return STATUS_INVALID;
 	birth->instance = (uint32_t)numbers[0];
@@ -114,17 +123,30 @@ static enum status read_numbers(const char *text, struct birth *birth)
 	return STATUS_OK;
 }
 
+static enum status read_groups(const char *text, struct birth *birth)
+{
+	struct span rest = span_of(text);
+	uint64_t admins, operators;
+	TRY(take_number(&rest, UINT32_MAX, &admins));
+	TRY(take_number(&rest, UINT32_MAX, &operators));
+	birth->admin_group = (gid_t)admins;
+	birth->operator_group = (gid_t)operators;
+	return span_is_empty(rest) ? STATUS_OK : STATUS_INVALID;
+}
+
 enum status birth_read(struct birth *out_birth, struct handover *out_list)
 {
 	const char *numbers = getenv(NUMBERS_VARIABLE);
 	const char *identity = getenv(IDENTITY_VARIABLE);
 	const char *descriptors = getenv(HANDOVER_VARIABLE);
+	const char *groups = getenv(GROUPS_VARIABLE);
 	struct birth birth = { .config_file = getenv(CONFIG_VARIABLE), .redis_server = getenv(REDIS_VARIABLE) };
 	struct handover list = { 0 };
 	if (numbers == NULL || identity == NULL || descriptors == NULL || birth.config_file == NULL ||
-	    birth.redis_server == NULL)
+	    birth.redis_server == NULL || groups == NULL)
 		return STATUS_INVALID;
 	TRY(read_numbers(numbers, &birth));
+	TRY(read_groups(groups, &birth));
 	TRY(identity_read(span_of(identity), &birth.identity));
 	TRY(handover_read(span_of(descriptors), &list));
 	*out_birth = birth;

@@ -21,8 +21,9 @@ struct birth {
 	unsigned seats;
 	pid_t parent;
 	struct identity identity;
-	const char *config_file;  /* as given to -c */
-	const char *redis_server; /* role_context.redis_server */
+	const char *config_file;           /* as given to -c */
+	const char *redis_server;          /* role_context.redis_server */
+	gid_t admin_group, operator_group; /* likewise */
 };
 
 /* An environment: NULL at its end, each text from the heap. */

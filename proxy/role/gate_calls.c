@@ -1,6 +1,7 @@
 /*
- * The system calls of a gate: the list of gate_calls.def, and the permitted arguments of those that could otherwise
- * reach others. All else is refused with EPERM, and what opens files or sockets with EACCES. Owns nothing.
+ * The system calls of a gate, and of the console: the list of gate_calls.def, and the permitted arguments of those that
+ * could otherwise reach others. All else is refused with EPERM, and what opens files or sockets with EACCES. Owns
+ * nothing.
  */
 #include <fcntl.h>
 #include <linux/futex.h>
@@ -57,7 +58,10 @@ static int allow_sockets(scmp_filter_ctx filter)
 	static const uint64_t receiving[] = { 0, MSG_PEEK }, messages[] = { MSG_CMSG_CLOEXEC }, how[] = { SHUT_WR };
 	const struct scmp_arg_cmp no_address = SCMP_A4_64(SCMP_CMP_EQ, 0);
 	const struct scmp_arg_cmp quiet = SCMP_A3_64(SCMP_CMP_EQ, MSG_NOSIGNAL);
+	const struct scmp_arg_cmp held = SCMP_A3_64(SCMP_CMP_EQ, MSG_NOSIGNAL | MSG_MORE);
 	int error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(sendto), 2, quiet, no_address);
+	if (error == 0)
+		error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(sendto), 2, held, no_address);
 	if (error == 0)
 		error = allow_values(filter, SCMP_SYS(recvfrom), 3, receiving, COUNT_OF(receiving));
 	if (error == 0)

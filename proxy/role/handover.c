@@ -119,6 +119,16 @@ static struct handover_item *find_item(const struct handover *list, const char *
 	return NULL;
 }
 
+bool handover_replace(struct handover *list, const char *name, int fd)
+{
+	struct handover_item *item = find_item(list, name);
+	if (item == NULL)
+		return false;
+	close(item->fd);
+	item->fd = fd;
+	return true;
+}
+
 int handover_find(const struct handover *list, const char *name)
 {
 	const struct handover_item *item = find_item(list, name);

@@ -41,6 +41,9 @@ MUST_USE enum status handover_give(struct handover *list, unsigned roles, int fd
 /* Copies what this kind of role may have from another list. */
 MUST_USE enum status handover_add_all(struct handover *list, const struct handover *from, enum role_kind kind);
 
+/* Puts another descriptor in the place of that of this name, which is closed. False: there is none, `fd` stays. */
+bool handover_replace(struct handover *list, const char *name, int fd);
+
 /* The list as text, for the environment. */
 MUST_USE enum status handover_write(const struct handover *list, struct buf *out);
 /* The list from its text. STATUS_INVALID for anything else; a number below 3, or given twice, is invalid too. */

@@ -1,6 +1,7 @@
 /*
  * Landlock: the paths that a role may use once it runs. As its files came as descriptors it needs few: name resolution
- * and certificates under /etc and /usr, CA files of the directory, the relay's spool and slots.
+ * and certificates under /etc and /usr, CA files of the directory, the relay's spool and slots, and the
+ * folder in which admin keeps what the console's sessions and tokens need.
  *
  * A rule is for the folder itself, so it covers what is replaced in it later (resolv.conf).
  */
@@ -110,9 +111,10 @@ static enum status allow_auth(const struct rules *rules, const struct config *co
 	return STATUS_OK;
 }
 
-static enum status allow_relay(const struct rules *rules, const struct handover *list)
+/* The relay has the first two, admin the last. */
+static enum status allow_folders(const struct rules *rules, const struct handover *list)
 {
-	static const char *const folders[] = { "spool", "slots" };
+	static const char *const folders[] = { "spool", "slots", "console-state" };
 	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
 		int fd = handover_find(list, folders[i]);
 		if (fd >= 0)
@@ -127,7 +129,7 @@ static enum status add_rules(const struct rules *rules, enum role_kind kind, con
 	TRY(allow_system(rules));
 	if (kind == ROLE_AUTH)
 		return allow_auth(rules, config);
-	return kind == ROLE_RELAY ? allow_relay(rules, list) : STATUS_OK;
+	return allow_folders(rules, list);
 }
 
 enum status paths_restrict(enum role_kind kind, const struct config *config, const struct handover *list)

@@ -2,19 +2,22 @@
  * The contract between a role and its process: a table of functions, which role/role_main.c calls on the loop's thread,
  * and the services that the role may ask for. role_main does what is the same for all roles: it takes over config and
  * descriptors, drops privileges, opens the log, keeps roles other than gates to the paths they may use (role/paths.c),
- * and after start() takes system calls away and tells the supervisor READY.
+ * and after start() takes system calls away and tells the supervisor READY, once the role can serve.
  */
 #ifndef ROLE_ROLE_H
 #define ROLE_ROLE_H
 
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/secret.h"
 #include "config/config.h"
 #include "net/loop.h"
 #include "stats/stats.h"
 
-enum role_kind { ROLE_SUPERVISOR, ROLE_GATE, ROLE_AUTH, ROLE_RELAY, ROLE_ADMIN, ROLE_KINDS };
+struct audit_statement;
+
+enum role_kind { ROLE_SUPERVISOR, ROLE_GATE, ROLE_AUTH, ROLE_RELAY, ROLE_ADMIN, ROLE_CONSOLE, ROLE_KINDS };
 
 /* What a role finds at start. All of it lives as long as the process. */
 struct role_context {
@@ -28,6 +31,8 @@ struct role_context {
 	/* redis.server, or the UNIX socket of the embedded one; never "embedded" */
 	const char *redis_server;
 	unsigned seats; /* how many slabs "slabs" holds, for stats_map_all */
+	/* Whose members may use the control socket, for all commands and for some; (gid_t)-1: no such group. */
+	gid_t admin_group, operator_group;
 };
 
 /*
@@ -37,12 +42,18 @@ struct role_context {
  *          "tls-certificate:NAME", "tls-key:NAME" (each certificate section), "client-ca:NAME" (of a listener),
  *          "census", "census-reading" (stats/census.h)
  *   auth:  "app-passwords" (read-write, append), "auth-key" (32 random bytes a node, for keyed hashes),
- *          "ldap-password:NAME", "relay-password:NAME", "redis-password",
+ *          "ldap-password:NAME", "relay-password:NAME", "redis-password", "sentinel-password", "redis-ca",
  *          "oauth-secret:NAME", "oauth-refresh:NAME", "oauth-account:NAME", "oauth-ca:NAME" (each oauth section),
  *          "oauth-state:NAME" (those with refresh tokens; read-write)
- *   relay: "audit" (read-write, append), "audit-state", "relay-rests" (read-write), "audit-key", "spool" (a folder),
- *          "slots" (a folder), "redis-password", "relay-ca:NAME"
- *   admin: "control" (listening), "http" (listening), "slabs" (all slabs, see stats/stats.h)
+ *   relay: "audit" (read-write, append), "audit-earlier:0", "audit-earlier:1", … (supervise/audit_earlier.h),
+ *          "audit-state", "audit-keys", "relay-rests", "redis-marker", "by-hand-0", "by-hand-1" (read-write),
+ *          "spool" (a folder), "slots" (a folder), "redis-password", "sentinel-password", "redis-ca",
+ *          "relay-ca:NAME", "notify-texts", "expiries" (supervise/expiry.h),
+ *          "export-syslog", "export-stream", "webhook-spool" (read-write, where they are configured), "syslog-ca",
+ *          "webhook-secret", "webhook-ca"
+ *   admin: "control" (listening), "http" (listening), "slabs" (all slabs, see stats/stats.h),
+ *          "console-state" (a folder, where there is a console)
+ *   console: "console:0", "console:1", … (listening, in the order of console.address), "tls-certificate", "tls-key"
  */
 int role_take_fd(const struct role_context *context, const char *name);
 /* The same, read as a secret; STATUS_NOT_FOUND. The descriptor is closed. */
@@ -50,8 +61,8 @@ MUST_USE enum status role_take_secret(const struct role_context *context, const 
 /* Ends this process in order once the current turn is over. A drained role calls it. */
 void role_finish(const struct role_context *context);
 /*
- * For auth and relay: this gate broke the rules of its door, through a fault or because it was taken over. It is
- * replaced.
+ * For auth, relay and admin: this gate, or the console, broke the rules of its door, through a fault or because it was
+ * taken over. It is replaced.
  */
 void role_distrust_gate(const struct role_context *context, uint32_t instance);
 /*
@@ -59,6 +70,16 @@ void role_distrust_gate(const struct role_context *context, uint32_t instance);
  * one asks: the gate, or else admin, or else auth.
  */
 void role_door_lost(const struct role_context *context, enum role_kind peer, uint32_t instance);
+/* For the relay: the supervisor gives this statement to audit.anchor_command. In stop(), too. */
+void role_anchor_audit(const struct role_context *context, const struct audit_statement *statement);
+
+/* What comes after a role that is told to end. */
+enum role_drain {
+	ROLE_DRAIN_ENDS,      /* nothing: the node ends */
+	ROLE_DRAIN_SUCCEEDED, /* others serve in its place, so nothing that was begun need be cut short */
+	ROLE_DRAIN_RENEWED,   /* the same, under the same config: nobody need be sent away either */
+	ROLE_DRAINS
+};
 
 struct role {
 	enum role_kind kind;
@@ -66,20 +87,28 @@ struct role {
 	/* Makes the role's state. For gates it is the last chance to open anything. Logs why it failed. */
 	enum status (*start)(const struct role_context *context, void **out_state);
 	/*
+	 * Whether what it needs of others is there, or is known not to be: it is asked until then, for 3 seconds at
+	 * most, before the supervisor hears READY and former processes leave it their work. NULL: once it has started.
+	 */
+	bool (*can_serve)(void *state);
+	/*
 	 * A door to a peer; the role owns `fd`. It replaces a former door to the same kind of peer; as there are
 	 * several gates, to the same instance of a gate.
 	 */
 	void (*attached)(void *state, enum role_kind peer, uint32_t instance, int fd);
-	/*
-	 * Take nothing new, finish, then call role_finish(), within limit_ms. Where others have `succeeded` it, nothing
-	 * that was begun need be cut short.
-	 */
-	void (*drain)(void *state, uint64_t limit_ms, bool succeeded);
+	/* Take nothing new, finish, then call role_finish(), within limit_ms. */
+	void (*drain)(void *state, uint64_t limit_ms, enum role_drain how);
 	/*
 	 * Listen on `fd`, which is the role's, under this name ("ADDRESS:SOCKET:LISTENER"): it replaces a socket of
 	 * that name, and is added to those of others. NULL: the role never listens.
 	 */
 	enum status (*listen)(void *state, struct span name, int fd);
+	/*
+	 * Another file came into the place of the one taken under this name; `fd` is the role's. Of "audit" the name
+	 * goes on: "audit:FORMER", with what the former one is called now, or nothing if it was deleted. NULL: none
+	 * can.
+	 */
+	enum status (*take_file)(void *state, struct span name, int fd);
 	/* A new key for session tickets; the role does not keep the view. NULL: the role makes no tickets. */
 	enum status (*take_ticket_key)(void *state, struct span key);
 	/* Free everything; the loop no longer runs. */
@@ -90,6 +119,7 @@ extern const struct role gate_role;
 extern const struct role auth_role;
 extern const struct role relay_role;
 extern const struct role admin_role;
+extern const struct role console_role;
 
 /* "gate"; static. */
 const char *role_kind_text(enum role_kind kind);

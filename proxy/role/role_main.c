@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -19,6 +20,7 @@
 #include "base/log.h"
 #include "base/secret.h"
 #include "door/messages.h"
+#include "net/tls_places.h"
 #include "role/birth.h"
 #include "role/sandbox.h"
 #include "role/title.h"
@@ -27,6 +29,11 @@
 
 /* For the last replies to reach their clients; a client that doesn't read them loses them. */
 #define LAST_WORDS_MS 2000
+/* Lines of information wait so long for others: a process that logs much wakes the supervisor 20 times a second. */
+#define LOG_WAIT_MS 50
+/* A new process waits so long for what it needs of others, and looks for it so often. */
+#define SERVE_WAIT_MS 3000
+#define SERVE_LOOK_MS 10
 /* Bytes: a larger piece is mapped, and given back, alone. */
 #define MEMORY_IN_HEAP (1 << 20)
 /* Bytes free at the heap's end that the kernel does not get back. */
@@ -40,6 +47,9 @@ struct role_process {
 	struct door *supervisor;
 	struct config *config;
 	struct timer *beat; /* shows that the loop turns */
+	struct timer *log_timer;
+	struct timer *ready_timer; /* NULL unless the role says when it can serve */
+	uint64_t ready_ms;         /* loop clock: READY is told then at the latest */
 };
 
 /* Message buffers come and go by the thousand, so their memory is kept for the next ones, within bounds. */
@@ -47,6 +57,7 @@ static void keep_memory(void)
 {
 	mallopt(M_MMAP_THRESHOLD, MEMORY_IN_HEAP);
 	mallopt(M_TRIM_THRESHOLD, MEMORY_KEPT);
+	mallopt(M_MXFAST, 0); /* or each larger piece begins with joining all the small ones that were freed */
 }
 
 /* ---- giving up */
@@ -140,6 +151,18 @@ static enum status take_listen(struct role_process *process, struct door *door, 
 	return STATUS_INVALID;
 }
 
+static enum status take_replaced(struct role_process *process, struct door *door, struct span payload)
+{
+	struct door_replaced message;
+	TRY(door_read_replaced(payload, &message));
+	int fd = door_take_fd(door);
+	if (fd >= 0 && process->role->take_file)
+		return process->role->take_file(process->state, message.name, fd);
+	if (fd >= 0)
+		close(fd);
+	return STATUS_INVALID;
+}
+
 static enum status take_frame(void *context, struct door *door, uint16_t type, struct span payload)
 {
 	struct role_process *process = context;
@@ -149,13 +172,17 @@ static enum status take_frame(void *context, struct door *door, uint16_t type, s
 		return take_attach(process, door, payload);
 	if (type == DOOR_LISTEN)
 		return take_listen(process, door, payload);
+	if (type == DOOR_REPLACED)
+		return take_replaced(process, door, payload);
 	if (type == DOOR_TICKET_KEY)
 		return take_ticket_key(process, payload);
 	if (type != DOOR_DRAIN)
 		return STATUS_INVALID;
 	TRY(door_read_drain(payload, &drain));
+	if (drain.how >= ROLE_DRAINS)
+		return STATUS_INVALID;
 	log_info("drains, within %llu s", (unsigned long long)drain.limit_ms / 1000);
-	process->role->drain(process->state, drain.limit_ms, drain.succeeded);
+	process->role->drain(process->state, drain.limit_ms, (enum role_drain)drain.how);
 	return door_send_draining(door, &draining);
 }
 
@@ -164,6 +191,7 @@ static void take_closed(void *context, struct door *door)
 {
 	(void)context;
 	(void)door;
+	log_flush();
 	_exit(1);
 }
 
@@ -181,12 +209,29 @@ static enum status open_door(struct role_process *process)
 
 /* ---- the start */
 
+/* The supervisor found no fault in it, and sealed it. One that is found here goes to the log. */
+static enum status load_sealed(struct role_process *process, const struct birth *birth, int fd)
+{
+	struct stat info;
+	if (fstat(fd, &info) != 0 || info.st_size <= 0)
+		return STATUS_SYSTEM;
+	size_t size = (size_t)info.st_size;
+	void *text = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (text == MAP_FAILED)
+		return STATUS_SYSTEM;
+	enum status status = config_load((struct span){ text, size }, birth->config_file, stderr, &process->config);
+	munmap(text, size);
+	return status;
+}
+
 static enum status take_config(struct role_process *process, const struct birth *birth)
 {
-	struct secret text SECRET_AUTO = { 0 };
-	TRY(role_take_secret(&process->context, "config", &text));
-	/* The supervisor found no fault in it. One that is found here goes to the log. */
-	return config_load(secret_reveal(&text), birth->config_file, stderr, &process->config);
+	int fd = role_take_fd(&process->context, "config");
+	if (fd < 0)
+		return STATUS_NOT_FOUND;
+	enum status status = load_sealed(process, birth, fd);
+	close(fd);
+	return status;
 }
 
 static enum status take_stats(struct role_process *process, const struct birth *birth)
@@ -211,6 +256,25 @@ static void open_role_log(const struct role_process *process, const struct birth
 	log_open(STDERR_FILENO, (enum log_level)process->config->log.level, who);
 }
 
+static void flush_log(void *context)
+{
+	(void)context;
+	log_flush();
+}
+
+static void take_waiting_lines(void *context)
+{
+	struct role_process *process = context;
+	timer_set(process->log_timer, LOG_WAIT_MS);
+}
+
+static enum status gather_log(struct role_process *process)
+{
+	TRY(timer_make(process->context.loop, flush_log, NULL, &process->log_timer));
+	log_gather(take_waiting_lines, process);
+	return STATUS_OK;
+}
+
 static enum status fill_context(struct role_process *process, const struct birth *birth)
 {
 	TRY(take_config(process, birth));
@@ -223,6 +287,8 @@ static enum status fill_context(struct role_process *process, const struct birth
 	process->context.seats = birth->seats;
 	process->context.node = process->config->global.hostname;
 	process->context.redis_server = birth->redis_server;
+	process->context.admin_group = birth->admin_group;
+	process->context.operator_group = birth->operator_group;
 	return STATUS_OK;
 }
 
@@ -233,28 +299,53 @@ static void take_beat(void *context)
 	timer_set(process->beat, LIFE_BEAT_MS);
 }
 
-static enum status start_beat(struct role_process *process)
+/* ---- READY */
+
+static enum status tell_ready(const struct role_process *process)
 {
-	TRY(timer_make(process->context.loop, take_beat, process, &process->beat));
-	timer_set(process->beat, 0);
+	const struct door_ready ready = { .instance = process->context.instance };
+	return door_send_ready(process->supervisor, &ready);
+}
+
+static void look_whether_it_serves(void *context)
+{
+	struct role_process *process = context;
+	if (!process->role->can_serve(process->state) && loop_now_ms(process->context.loop) < process->ready_ms) {
+		timer_set(process->ready_timer, SERVE_LOOK_MS);
+		return;
+	}
+	if (tell_ready(process) == STATUS_OK)
+		return;
+	log_error("the supervisor can't be told that this process is ready");
+	role_finish(&process->context); /* so that it is replaced at once */
+}
+
+static enum status get_ready(struct role_process *process)
+{
+	if (process->role->can_serve == NULL)
+		return tell_ready(process);
+	process->ready_ms = loop_now_ms(process->context.loop) + SERVE_WAIT_MS;
+	TRY(timer_make(process->context.loop, look_whether_it_serves, process, &process->ready_timer));
+	timer_set(process->ready_timer, 0);
 	return STATUS_OK;
 }
 
 /* Each step that fails logs the reason or returns it. The order is that of role/role.h. */
 static enum status start_role(struct role_process *process, const struct birth *birth)
 {
-	const struct door_ready ready = { .instance = birth->instance };
 	enum role_kind kind = process->role->kind;
 	TRY(loop_create(&process->context.loop));
 	TRY(fill_context(process, birth));
+	TRY(gather_log(process));
 	turns_measure(process->context.loop, process->context.stats, kind);
 	life_use(stats_life(process->context.stats));
-	TRY(start_beat(process));
+	TRY(timer_make(process->context.loop, take_beat, process, &process->beat));
+	timer_set(process->beat, 0);
 	TRY(sandbox_close_paths(kind, process->config, role_services_list()));
 	TRY(process->role->start(&process->context, &process->state));
 	TRY(open_door(process));
 	TRY(sandbox_close_calls(kind));
-	return door_send_ready(process->supervisor, &ready);
+	return get_ready(process);
 }
 
 static void stop_role(struct role_process *process)
@@ -262,9 +353,13 @@ static void stop_role(struct role_process *process)
 	life_end(stats_life(process->context.stats));
 	process->role->stop(process->state);
 	role_services_use_door(NULL);
+	door_flush(process->supervisor);
 	door_free(&process->supervisor); /* its frames have no receiver any more */
 	loop_finish(process->context.loop, LAST_WORDS_MS);
 	timer_free(&process->beat);
+	log_gather(NULL, NULL);
+	timer_free(&process->log_timer);
+	timer_free(&process->ready_timer);
 	config_free(&process->config);
 	loop_free(process->context.loop);
 }
@@ -285,13 +380,15 @@ int role_main(const struct role *role)
 	struct birth birth = { 0 };
 	forbid_inspection();
 	keep_memory();
+	if (role->kind == ROLE_GATE)
+		tls_use_places(); /* it has one thread, and clients by the thousand */
 	ignore_signals();
 	process.role = role;
 	enum status status = be_born(role, &birth);
 	if (status == STATUS_OK)
 		status = start_role(&process, &birth);
 	if (status != STATUS_OK) {
-		log_error("%s can't start: %s", role->name, status_text(status));
+		log_error("%s can't start: %s", role->name, status_text(status)); /* with all that waits */
 		return 1;
 	}
 	loop_run(process.context.loop);

@@ -1,6 +1,7 @@
 /* What a role may ask of its process (role/role.h). Owns the descriptors that were not taken yet. */
 #include <unistd.h>
 
+#include "audit/audit_statement.h"
 #include "base/log.h"
 #include "door/messages.h"
 #include "role/role_main.h"
@@ -12,7 +13,7 @@ const char *role_kind_text(enum role_kind kind)
 {
 	static const char *const texts[] = {
 		[ROLE_SUPERVISOR] = "supervisor", [ROLE_GATE] = "gate",   [ROLE_AUTH] = "auth",
-		[ROLE_RELAY] = "relay",           [ROLE_ADMIN] = "admin",
+		[ROLE_RELAY] = "relay",           [ROLE_ADMIN] = "admin", [ROLE_CONSOLE] = "console",
 	};
 	return kind < ROLE_KINDS ? texts[kind] : "unknown";
 }
@@ -68,4 +69,21 @@ void role_door_lost(const struct role_context *context, enum role_kind peer, uin
 	(void)context;
 	if (supervisor && door_send_lost(supervisor, &message) != STATUS_OK)
 		log_warning("the supervisor can't be told that the door to %s is lost", role_kind_text(peer));
+}
+
+void role_anchor_audit(const struct role_context *context, const struct audit_statement *statement)
+{
+	const struct door_anchor message = {
+		.number = statement->number,
+		.chain = span_of(statement->chain),
+		.count = statement->count,
+		.head = span_of(statement->head),
+		.key = span_of(statement->key),
+		.next = span_of(statement->next),
+		.signature = span_of(statement->signature),
+	};
+	(void)context;
+	if (supervisor && door_send_anchor(supervisor, &message) != STATUS_OK)
+		log_warning("audit.anchor: the supervisor can't be told of checkpoint %llu",
+			    (unsigned long long)statement->number);
 }

@@ -24,7 +24,7 @@ enum status sandbox_close_calls(enum role_kind kind)
 
 enum status sandbox_close_paths(enum role_kind kind, const struct config *config, const struct handover *list)
 {
-	if (kind == ROLE_GATE)
+	if (kind == ROLE_GATE || kind == ROLE_CONSOLE) /* their system calls open none */
 		return STATUS_OK;
 	enum status status = paths_restrict(kind, config, list);
 	if (status != STATUS_UNAVAILABLE)

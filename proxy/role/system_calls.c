@@ -111,11 +111,12 @@ static int fill_other(scmp_filter_ctx filter, enum role_kind kind)
 
 enum status system_calls_restrict(enum role_kind kind)
 {
-	uint32_t otherwise = kind == ROLE_GATE ? SCMP_ACT_ERRNO(EPERM) : SCMP_ACT_ALLOW;
+	bool is_listed = kind == ROLE_GATE || kind == ROLE_CONSOLE;
+	uint32_t otherwise = is_listed ? SCMP_ACT_ERRNO(EPERM) : SCMP_ACT_ALLOW;
 	scmp_filter_ctx filter = seccomp_init(otherwise);
 	if (filter == NULL)
 		return STATUS_NO_MEMORY;
-	int error = kind == ROLE_GATE ? gate_calls_fill(filter) : fill_other(filter, kind);
+	int error = is_listed ? gate_calls_fill(filter) : fill_other(filter, kind);
 	/* Binds the threads that a role made in start(), too. */
 	if (error == 0)
 		error = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);

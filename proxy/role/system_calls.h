@@ -20,7 +20,7 @@ static inline int system_calls_add(scmp_filter_ctx filter, uint32_t action, cons
 	return error;
 }
 
-/* Adds what a gate may do to a filter that refuses the rest. 0, or libseccomp's negative errno. */
+/* Adds what a gate, or the console, may do to a filter that refuses the rest. 0, or libseccomp's negative errno. */
 int gate_calls_fill(scmp_filter_ctx filter);
 
 #endif

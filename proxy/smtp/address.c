@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "base/ascii.h"
-#include "smtp/utf8.h"
+#include "base/utf8.h"
 
 /* RFC 5322, 3.2.3, and the dot. */
 static bool is_atom_byte(char c)

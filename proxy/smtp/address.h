@@ -31,8 +31,8 @@ bool address_is_valid(struct span text, bool utf8); /* whether address_read take
 MUST_USE enum status address_read_path(struct span text, bool utf8, struct mailbox *out_mailbox, struct span *out_rest);
 
 /*
- * Domains without case, local parts without case too (as all of today's providers) and by content: "\"a\"@b" is
- * "a@b". Case is that of ASCII alone, and nothing is normalized: a domain in UTF-8 is not the one in "xn--" form.
+ * Domains by their canonical form (base/domain.h), local parts without case (as all of today's providers) and by
+ * content: "\"a\"@b" is "a@b". Their case is that of ASCII alone, and they are not normalized.
  * Texts without @ are compared as they stand. The empty one equals nothing.
  */
 bool address_equal(struct span a, struct span b);

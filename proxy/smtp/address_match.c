@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/ascii.h"
+#include "base/domain.h"
 #include "smtp/address.h"
 
 /* The bytes of a local part, quotes and backslashes taken off, as they are read one by one. */
@@ -63,7 +64,7 @@ static bool is_own(struct span whole, struct span own, struct span delimiter)
 {
 	struct span local_a, local_b, domain_a, domain_b;
 	return split_address(whole, &local_a, &domain_a) && split_address(own, &local_b, &domain_b) &&
-	       span_equal_nocase(domain_a, domain_b) && is_own_local(local_a, local_b, delimiter);
+	       domain_equal(domain_a, domain_b) && is_own_local(local_a, local_b, delimiter);
 }
 
 bool address_equal(struct span a, struct span b)
@@ -90,6 +91,6 @@ bool address_matches(struct span address, struct span pattern, struct span delim
 	if (address_read(address, true, &mailbox) != STATUS_OK || mailbox.domain.size == 0)
 		return false;
 	if (pattern.data[0] == '@')
-		return span_equal_nocase(mailbox.domain, span_slice(pattern, 1, pattern.size));
+		return domain_equal(mailbox.domain, span_slice(pattern, 1, pattern.size));
 	return is_own(address, pattern, delimiter);
 }

@@ -21,7 +21,7 @@
 #define LOOK_AHEAD 8                         /* addresses */
 
 /* What was seen of a mailbox since the separator in front of it. */
-struct entry {
+struct author_entry {
 	unsigned words;     /* outside brackets, without an @ */
 	unsigned addresses; /* outside brackets */
 	bool has_angle;
@@ -32,7 +32,7 @@ struct entry {
 
 struct author {
 	struct span rest;
-	struct entry entry;
+	struct author_entry entry;
 	bool in_group;
 	struct buf *addresses;
 };
@@ -74,7 +74,7 @@ static struct span skip_bytes(struct author *author, size_t size)
 
 /* ---- addresses */
 
-/* What some reader might decode within an address: not to be had. */
+/* Some readers might decode it, so no address may have one. */
 static bool has_encoded_word(struct span text)
 {
 	return text.size >= 2 && memmem(text.data, text.size, "=?", 2) != NULL;
@@ -113,7 +113,7 @@ static enum status emit_address(struct author *author, struct span address)
 
 /* ---- the parts of a mailbox */
 
-/* Every reader finds the same end of a comment only when it nests none and holds neither quote nor address. */
+/* All readers agree where a comment ends only if there is no comment, quote or address in it. */
 static enum status skip_comment(struct author *author)
 {
 	size_t end = span_find_byte(author->rest, ')');
@@ -185,7 +185,7 @@ static bool is_dots(struct span word)
  * To some readers a dot begins no word, and what follows it is a mailbox or nothing: ". Ceo <me@d>", ".ceo <me@d>".
  * ".NET Team" is a name to all.
  */
-static enum status check_dots(struct entry *entry, struct span word)
+static enum status check_dots(struct author_entry *entry, struct span word)
 {
 	bool begins_with_dot = word.data[0] == '.';
 	if (is_dots(word) || (entry->has_open_dot && (begins_with_dot || word.data[0] == '"')))
@@ -232,7 +232,7 @@ static enum status read_word(struct author *author)
 }
 
 /* Before a bracket or a group: words, or one address. From a mixture readers make one address or another. */
-static bool is_phrase(const struct entry *entry)
+static bool is_phrase(const struct author_entry *entry)
 {
 	if (entry->has_quoted && entry->words > 1)
 		return false;
@@ -242,8 +242,8 @@ static bool is_phrase(const struct entry *entry)
 /* At a separator, and at the end. */
 static enum status finish_entry(struct author *author)
 {
-	struct entry entry = author->entry;
-	author->entry = (struct entry){ 0 };
+	struct author_entry entry = author->entry;
+	author->entry = (struct author_entry){ 0 };
 	if (!is_phrase(&entry) || entry.has_open_dot)
 		return STATUS_INVALID;
 	if (entry.has_angle || entry.words + entry.addresses == 0 || entry.addresses == 1)
@@ -258,13 +258,13 @@ static enum status begin_group(struct author *author)
 	    author->entry.words + author->entry.addresses == 0)
 		return STATUS_INVALID;
 	author->in_group = true;
-	author->entry.has_angle = true; /* as one: its words are a name */
+	author->entry.has_angle = true; /* a group's words are a name, as those before a bracket are */
 	TRY(finish_entry(author));
 	skip_bytes(author, 1);
 	return STATUS_OK;
 }
 
-/* Also after the last mailbox of none; as a separator, which some clients take it for, it confuses others. */
+/* A semicolon outside a group only at the end: some clients take it for a separator, and others are confused by it. */
 static enum status end_group(struct author *author)
 {
 	bool was_in_group = author->in_group;
@@ -324,8 +324,8 @@ static bool skip_known(struct span *known, struct span address)
 }
 
 /*
- * Those of `found` that are not among the ones since `before`, or twice in it; both are in the field's order. One that
- * is told twice does no harm.
+ * Those of `found` that are not among the ones since `before`, or twice in it; both are in the field's order. An
+ * address given twice does no harm.
  */
 static enum status emit_found(struct author *author, struct span found, size_t before)
 {

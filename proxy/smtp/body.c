@@ -110,3 +110,14 @@ enum status body_scan(struct body_scanner *scanner, struct span in, struct buf *
 	*out_used = in.size - (size_t)(cursor.end - cursor.at);
 	return status;
 }
+
+size_t body_pass(struct body_scanner *scanner, struct span in)
+{
+	if (scanner->has_cr_or_nul)
+		return 0;
+	struct wire_cursor cursor = wire_look(in);
+	size_t stuffed = wire_pass(&cursor, in.size, &scanner->state);
+	size_t size = in.size - (size_t)(cursor.end - cursor.at);
+	scanner->size += size - stuffed;
+	return size;
+}

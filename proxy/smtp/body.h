@@ -28,6 +28,12 @@ struct body_scanner {
  */
 MUST_USE enum status body_scan(struct body_scanner *scanner, struct span in, struct buf *out, size_t *out_used);
 
+/*
+ * Moves the scanner over bytes at the front of `in` that go on as they are, and gives how many. Perhaps none: then, and
+ * for what follows them, there is body_scan.
+ */
+size_t body_pass(struct body_scanner *scanner, struct span in);
+
 /* Checks wire form that another process made: no bare CR or LF, no NUL, no terminator within, across calls. */
 struct body_check {
 	unsigned state;     /* zeroed: the beginning */

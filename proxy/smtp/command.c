@@ -31,16 +31,9 @@ enum status command_take_line(struct span bytes, size_t maximum, struct span *ou
 	return STATUS_OK;
 }
 
-/* The part before the first space or tab. */
-static struct span first_word(struct span text)
+struct smtp_command command_read(struct span line)
 {
-	struct span word = span_slice(text, 0, span_find_byte(text, ' '));
-	return span_slice(word, 0, span_find_byte(word, '\t'));
-}
-
-struct command command_read(struct span line)
-{
-	struct command command = { .verb = VERB_UNKNOWN, .name = first_word(line) };
+	struct smtp_command command = { .verb = VERB_UNKNOWN, .name = span_first_word(line) };
 	command.argument = span_trim(span_slice(line, command.name.size, line.size));
 	for (enum verb verb = VERB_UNKNOWN + 1; verb < VERB_COUNT; verb++) {
 		if (span_equal_nocase(command.name, verb_names[verb]))

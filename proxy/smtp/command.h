@@ -27,7 +27,7 @@ enum verb {
 	VERB_COUNT
 };
 
-struct command {
+struct smtp_command {
 	enum verb verb;
 	struct span name;     /* as the client wrote it */
 	struct span argument; /* what follows, trimmed */
@@ -39,7 +39,7 @@ struct command {
  * STATUS_INVALID: there is a NUL or a stray CR in it (*out_used tells where it ends).
  */
 MUST_USE enum status command_take_line(struct span bytes, size_t maximum, struct span *out_line, size_t *out_used);
-struct command command_read(struct span line);
+struct smtp_command command_read(struct span line);
 
 /*
  * The sender that MAIL names: "FROM:<a@b> SIZE=1"; *out_parameters is what follows the path, for parameters_read_mail.

@@ -51,8 +51,8 @@ static bool is_continuation(struct span line)
 }
 
 /*
- * "From root Mon Nov 23 08:00:00 2026", or ">From …": how mailbox files begin a message (RFC 4155). "From : me@d" is a
- * field.
+ * "From root Mon Nov 23 08:00:00 2026", or ">From …": how mailbox files begin a message (RFC 4155). "From : me@d" is
+ * a field.
  */
 static bool is_mbox_line(struct span line)
 {

@@ -10,7 +10,7 @@
 #define NAME_MAXIMUM 900  /* bytes of a display name that is kept: a line has 998, RFC 5322, 2.1.1 */
 #define LINE_PREFERRED 78 /* the same */
 
-struct rewriting {
+struct header_rewriting {
 	struct span account;
 	bool has_reply_to;
 	bool has_author; /* written already */
@@ -46,7 +46,7 @@ static size_t count_authors(struct span list, struct span account, bool *out_for
 }
 
 /* Whether anything has to change. */
-static enum status look_for_changes(struct span header, struct rewriting *rewriting, bool *out_changes)
+static enum status look_for_changes(struct span header, struct header_rewriting *rewriting, bool *out_changes)
 {
 	struct header_field field;
 	unsigned authors = 0;
@@ -97,7 +97,7 @@ static struct span name_of(struct span value, size_t authors)
 	return authors == 1 && is_one_name(name) ? name : (struct span){ 0 };
 }
 
-/* Leaves out a name that readers would dispute about in front of the account. */
+/* Leaves the name out if readers could disagree about it in front of the account. */
 static enum status keep_readable(struct span account, struct span *name)
 {
 	struct buf value BUF_AUTO;
@@ -112,7 +112,7 @@ static enum status keep_readable(struct span account, struct span *name)
 	return status == STATUS_NO_MEMORY ? status : STATUS_OK;
 }
 
-static enum status write_author(struct rewriting *rewriting, struct span name)
+static enum status write_author(struct header_rewriting *rewriting, struct span name)
 {
 	struct buf *out = rewriting->out;
 	rewriting->has_author = true;
@@ -126,7 +126,7 @@ static enum status write_author(struct rewriting *rewriting, struct span name)
 }
 
 /* The field under its other name, byte by byte: what is a list of authors is one of addresses to reply to. */
-static enum status write_reply_to(struct rewriting *rewriting, const struct header_field *field)
+static enum status write_reply_to(struct header_rewriting *rewriting, const struct header_field *field)
 {
 	size_t colon = span_find_byte(field->lines, ':');
 	if (rewriting->has_reply_to)
@@ -136,7 +136,7 @@ static enum status write_reply_to(struct rewriting *rewriting, const struct head
 	return buf_append(rewriting->out, span_slice(field->lines, colon, field->lines.size));
 }
 
-static enum status replace_author(struct rewriting *rewriting, const struct header_field *field)
+static enum status replace_author(struct header_rewriting *rewriting, const struct header_field *field)
 {
 	struct buf value BUF_AUTO;
 	struct buf addresses BUF_AUTO;
@@ -160,7 +160,7 @@ static enum status replace_author(struct rewriting *rewriting, const struct head
 
 enum status header_rewrite_sender(struct span header, struct span account, struct buf *out)
 {
-	struct rewriting rewriting = { .account = account, .out = out };
+	struct header_rewriting rewriting = { .account = account, .out = out };
 	struct header_field field;
 	bool changes;
 	TRY(look_for_changes(header, &rewriting, &changes));

@@ -246,7 +246,7 @@ static enum status read_value(struct naive_reader *reader, struct span value)
 	return STATUS_OK;
 }
 
-/* Whether blanks after `before` and in front of `rest` are none to readers of obsolete syntax. */
+/* Whether readers of obsolete syntax ignore blanks between `before` and `rest`. */
 static bool is_idle(const struct buf *before, struct span rest)
 {
 	struct span text = buf_span(before);

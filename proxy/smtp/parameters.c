@@ -7,7 +7,7 @@
 #include <inttypes.h>
 
 #include "base/ascii.h"
-#include "smtp/utf8.h"
+#include "base/utf8.h"
 
 struct parameter {
 	struct span keyword;
@@ -36,20 +36,13 @@ static bool is_value(struct span text)
 	return text.size > 0;
 }
 
-/* The part before the first space or tab. */
-static struct span first_word(struct span text)
-{
-	struct span word = span_slice(text, 0, span_find_byte(text, ' '));
-	return span_slice(word, 0, span_find_byte(word, '\t'));
-}
-
 /* Takes one parameter off the front. STATUS_END: no more. */
 static enum status take_parameter(struct span *rest, struct parameter *out_parameter)
 {
 	*rest = span_trim(*rest);
 	if (rest->size == 0)
 		return STATUS_END;
-	struct span word = first_word(*rest);
+	struct span word = span_first_word(*rest);
 	size_t equals = span_find_byte(word, '=');
 	struct parameter parameter = {
 		.keyword = span_slice(word, 0, equals),

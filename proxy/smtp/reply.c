@@ -4,10 +4,14 @@
  */
 #include "smtp/reply.h"
 
-#include "base/ascii.h"
-#include "smtp/reply_codes.h"
-#include "smtp/utf8.h"
+#include <string.h>
 
+#include "base/ascii.h"
+#include "base/number.h"
+#include "base/utf8.h"
+#include "smtp/reply_codes.h"
+
+#define CODE_DIGITS 3
 #define WIRE_LINE_MAXIMUM 500 /* bytes without CRLF; RFC 5321, 4.5.3.1.5 allows 510 */
 
 enum status reply_read_code(struct span text, unsigned *out_code)
@@ -75,33 +79,42 @@ static bool is_control(char c)
 	return (unsigned char)c < ' ' || c == 0x7F;
 }
 
-static enum status append_clean(struct buf *b, struct span text)
+static char *put_bytes(char *at, struct span bytes)
 {
-	for (size_t i = 0; i < text.size; i++) {
-		char c = text.data[i];
-		TRY(buf_append_byte(b, is_control(c) && c != '\n' ? '?' : c));
-	}
-	return STATUS_OK;
+	memcpy(at, bytes.data, bytes.size);
+	return at + bytes.size;
+}
+
+static char *put_clean(char *at, struct span text)
+{
+	for (size_t i = 0; i < text.size; i++)
+		*at++ = is_control(text.data[i]) && text.data[i] != '\n' ? '?' : text.data[i];
+	return at;
 }
 
 enum status reply_write(struct buf *b, const struct reply *reply)
 {
-	struct buf line BUF_AUTO;
-	buf_init(&line, REPLY_SIZE_MAXIMUM);
+	size_t size = CODE_DIGITS + (reply->enhanced.size ? reply->enhanced.size + 1 : 0) +
+		      (reply->text.size ? reply->text.size + 1 : 0);
+	char *at;
 	if (reply->code < 200 || reply->code > 599)
 		return STATUS_INVALID;
 	if (reply_find_enhanced(reply->enhanced, reply->code).size != reply->enhanced.size)
 		return STATUS_INVALID;
-	TRY(buf_printf(&line, "%u", reply->code));
+	if (size > REPLY_SIZE_MAXIMUM)
+		return STATUS_TOO_LARGE;
+	TRY(buf_reserve(b, size, &at));
+	at = number_write_field(reply->code, CODE_DIGITS, at);
 	if (reply->enhanced.size) {
-		TRY(buf_append_byte(&line, ' '));
-		TRY(buf_append(&line, reply->enhanced));
+		*at++ = ' ';
+		at = put_bytes(at, reply->enhanced);
 	}
 	if (reply->text.size) {
-		TRY(buf_append_byte(&line, ' '));
-		TRY(append_clean(&line, reply->text));
+		*at++ = ' ';
+		put_clean(at, reply->text);
 	}
-	return buf_append(b, buf_span(&line));
+	buf_commit(b, size);
+	return STATUS_OK;
 }
 
 /* ---- to the wire */
@@ -119,6 +132,8 @@ static size_t wire_character(struct span text, bool utf8)
 static size_t fold_line(struct span text, size_t room, bool utf8)
 {
 	size_t at = 0, space = 0;
+	if (text.size <= room)
+		return text.size;
 	while (at < text.size) {
 		struct span rest = span_slice(text, at, text.size);
 		size_t length = wire_character(rest, utf8);
@@ -134,11 +149,15 @@ static size_t fold_line(struct span text, size_t room, bool utf8)
 
 static enum status append_piece(struct buf *b, struct span piece, bool utf8)
 {
+	size_t size = piece.size; /* of what it becomes, too: a '?' stands for one byte */
+	char *at;
+	TRY(buf_reserve(b, size, &at));
 	while (piece.size) {
 		size_t length = wire_character(piece, utf8);
-		TRY(buf_append(b, length ? span_slice(piece, 0, length) : SPAN("?")));
+		at = put_bytes(at, length ? span_slice(piece, 0, length) : SPAN("?"));
 		piece = span_slice(piece, length ? length : 1, piece.size);
 	}
+	buf_commit(b, size);
 	return STATUS_OK;
 }
 
@@ -149,8 +168,10 @@ static enum status append_wire_line(struct buf *b, const struct reply *reply, st
 	size_t room = WIRE_LINE_MAXIMUM - 4 - (reply->enhanced.size ? reply->enhanced.size + 1 : 0);
 	struct span piece = span_slice(*line, 0, fold_line(*line, room, utf8));
 	*line = skip_space(span_slice(*line, piece.size, line->size));
-	bool is_end = is_last && line->size == 0;
-	TRY(buf_printf(b, "%u%c%.*s", reply->code, is_end ? ' ' : '-', SPAN_ARGS(reply->enhanced)));
+	char code[CODE_DIGITS + 1];
+	*number_write_field(reply->code, CODE_DIGITS, code) = is_last && line->size == 0 ? ' ' : '-';
+	TRY(buf_append(b, (struct span){ code, sizeof(code) }));
+	TRY(buf_append(b, reply->enhanced));
 	if (reply->enhanced.size && piece.size)
 		TRY(buf_append_byte(b, ' '));
 	TRY(append_piece(b, piece, utf8));
@@ -173,10 +194,11 @@ static enum status append_wire(struct buf *b, const struct reply *reply, bool ut
 
 enum status reply_write_wire(struct buf *b, struct span text, bool utf8)
 {
-	struct buf lines BUF_AUTO;
 	struct reply reply;
+	size_t before = buf_size(b);
 	TRY(reply_read(text, &reply));
-	buf_init(&lines, SIZE_MAX);
-	TRY(append_wire(&lines, &reply, utf8));
-	return buf_append(b, buf_span(&lines));
+	enum status status = append_wire(b, &reply, utf8);
+	if (status != STATUS_OK)
+		buf_truncate(b, before);
+	return status;
 }

@@ -32,6 +32,34 @@ struct wire_cursor wire_look(struct span bytes)
 	};
 }
 
+#define BLOCK 64 /* bytes: the compiler looks at many of them at a time */
+
+/* No byte has anything to look at; the one after the block is looked at, too. NULs are the caller's matter. */
+static bool is_plain_block(const char *at)
+{
+	unsigned char odd = 0;
+	for (size_t i = 0; i < BLOCK; i++) {
+		odd |= (unsigned char)((at[i] == '\r') ^ (at[i + 1] == '\n'));
+		odd |= (unsigned char)((at[i] == '\n') & (at[i + 1] == '.'));
+	}
+	return odd == 0;
+}
+
+static bool begins_plainly(const char *at, unsigned state)
+{
+	return *at != '\n' && (state == WIRE_TEXT || (state == WIRE_LINE && *at != '.'));
+}
+
+/* Text and whole line ends as far as blocks of them come: a search for each line's end takes several times as long. */
+static void pass_blocks(struct wire_cursor *cursor, const char *limit, unsigned *state)
+{
+	while (limit - cursor->at > BLOCK && begins_plainly(cursor->at, *state) && is_plain_block(cursor->at)) {
+		/* A CR may not be parted from its LF. */
+		cursor->at += cursor->at[BLOCK - 1] == '\r' ? BLOCK - 1 : BLOCK;
+		*state = cursor->at[-1] == '\n' ? WIRE_LINE : WIRE_TEXT;
+	}
+}
+
 /* A dot that begins a line goes on only after CRLF and before text. */
 static bool is_plain_dot(const char *at, const char *limit, unsigned state)
 {
@@ -50,6 +78,7 @@ size_t wire_pass(struct wire_cursor *cursor, size_t most, unsigned *state)
 	limit = least_of(limit, cursor->nul);
 
 	while (cursor->at < limit) {
+		pass_blocks(cursor, limit, state);
 		if (*cursor->at == '.' && *state != WIRE_TEXT) {
 			if (!is_plain_dot(cursor->at, limit, *state))
 				break;

@@ -38,6 +38,8 @@ static unsigned count_sections(const struct config *config, struct span kind)
 		return (unsigned)config->ldap.count;
 	if (span_equal(kind, SPAN("oauth")))
 		return (unsigned)config->oauth.count;
+	if (span_equal(kind, SPAN("certificate")))
+		return (unsigned)config->certificate.count + 1;
 	return 0;
 }
 
@@ -49,6 +51,8 @@ static const char *section_name(const struct config *config, struct span kind, u
 		return config->relay.items[index].name;
 	if (span_equal(kind, SPAN("oauth")))
 		return config->oauth.items[index].name;
+	if (span_equal(kind, SPAN("certificate")))
+		return index == 0 ? "tls" : config->certificate.items[index - 1].name;
 	return config->ldap.items[index].name;
 }
 
@@ -123,7 +127,9 @@ static void write_name(const struct exporter *e, const char *name, const char *s
 /* What only the supervisor knows is in its slab, the first; what others write of that in theirs doesn't count. */
 static unsigned count_witnesses(const struct exporter *e, enum stats_counter counter)
 {
-	return counter == COUNTER_ROLE_RESTARTS || counter == COUNTER_ROLE_HUNG ? 1 : e->seats;
+	bool is_its_own = counter == COUNTER_ROLE_RESTARTS || counter == COUNTER_ROLE_HUNG ||
+			  counter == COUNTER_AUDIT_FILES_LEFT || counter == COUNTER_CERTIFICATE_EXPIRY;
+	return is_its_own ? 1 : e->seats;
 }
 
 static void write_value(const struct exporter *e, enum stats_counter counter, unsigned number, const char *labels)

@@ -23,6 +23,8 @@ const char *life_kind_text(enum life_kind kind)
 
 /* ---- giving signs */
 
+#define LIFE_LEFT UINT64_MAX /* as a kind: nobody's place any more */
+
 static struct life *own; /* one process, one slab */
 
 struct life *stats_life(struct stats *stats)
@@ -56,8 +58,24 @@ void life_use(struct life *life)
 	own = life;
 }
 
+/* Of a thread that has ended; NULL: there is none. */
+static struct life_thread *take_left_place(uint64_t kind)
+{
+	uint64_t count = GET(own->thread_count);
+	for (uint64_t i = 0; i < count && i < LIFE_THREADS; i++) {
+		uint64_t left = LIFE_LEFT;
+		if (atomic_compare_exchange_strong_explicit(&own->threads[i].kind, &left, kind, memory_order_relaxed,
+							    memory_order_relaxed))
+			return &own->threads[i];
+	}
+	return NULL;
+}
+
 struct life_thread *life_join(enum life_kind kind)
 {
+	struct life_thread *left = own ? take_left_place(kind) : NULL;
+	if (left)
+		return left;
 	uint64_t number = own ? atomic_fetch_add_explicit(&own->thread_count, 1, memory_order_relaxed) : LIFE_THREADS;
 	if (number >= LIFE_THREADS)
 		return NULL;
@@ -75,6 +93,14 @@ void life_rest(struct life_thread *thread)
 {
 	if (thread)
 		SET(thread->until_ms, 0);
+}
+
+void life_leave(struct life_thread *thread)
+{
+	if (thread == NULL)
+		return;
+	SET(thread->until_ms, 0);
+	SET(thread->kind, LIFE_LEFT);
 }
 
 /* ---- looking at them */

@@ -22,7 +22,13 @@
 	KIND(DISK, "disk")       \
 	KIND(CHECK, "check")     \
 	KIND(LOOK_UP, "look-up") \
-	KIND(TOKEN, "token")
+	KIND(TOKEN, "token")     \
+	KIND(EXPORT, "export")   \
+	KIND(WEBHOOK, "webhook") \
+	KIND(SEARCH, "search")   \
+	KIND(RECOUNT, "recount") \
+	KIND(KEEPER, "keeper")   \
+	KIND(PACKER, "packer")
 
 enum life_kind {
 #define LIFE_KIND(NUMBER, text) LIFE_##NUMBER,
@@ -57,6 +63,8 @@ struct life_thread *life_join(enum life_kind kind);
 /* A call begins that should be over within limit_ms; it is over. */
 void life_begin(struct life_thread *thread, uint64_t limit_ms);
 void life_rest(struct life_thread *thread);
+/* The thread ends, and another one may have its place. */
+void life_leave(struct life_thread *thread);
 
 /* ---- looking at them */
 
@@ -74,7 +82,7 @@ struct life_watch {
 	uint64_t silent_ms; /* since the loop was last seen to turn */
 	bool ending;
 	struct life_call {
-		uint64_t until_ms; /* 0: rests */
+		uint64_t until_ms; /* 0: idle */
 		uint64_t late_ms;  /* since that passed, in the same call */
 	} calls[LIFE_THREADS];
 	unsigned threads[LIFE_KIND_COUNT];

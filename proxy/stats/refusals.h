@@ -21,8 +21,10 @@
 	REFUSAL(TLS, "tls")                   /* more messages of TLS itself than make sense */    \
 	REFUSAL(SYNTAX, "syntax")                                                                  \
 	REFUSAL(SENDER, "sender")                                                                  \
+	REFUSAL(RULE, "recipient_rule") /* recipients.allow and deny, those of an app password */  \
 	REFUSAL(HEADER, "header")                                                                  \
 	REFUSAL(QUOTA, "quota")                                                                    \
+	REFUSAL(ALERT, "alert")                /* alert.score */                                   \
 	REFUSAL(PROBING, "refused_recipients") /* quota.refused_recipients_per_hour */             \
 	REFUSAL(AUDIT, "audit")                                                                    \
 	REFUSAL(REDIS, "redis")                                                                    \

@@ -46,7 +46,7 @@ struct stats_buckets {
 
 struct life_thread {
 	_Atomic uint64_t kind;
-	_Atomic uint64_t until_ms; /* of the monotonic clock: its call should be over by then; 0: it rests */
+	_Atomic uint64_t until_ms; /* of the monotonic clock: its call should be over by then; 0: it is idle */
 };
 
 struct life {

@@ -90,7 +90,9 @@ void stats_mark_seat(struct stats *supervisor, unsigned seat, bool is_gate)
 		atomic_store_explicit(&supervisor->gate_seats[seat], is_gate, memory_order_relaxed);
 }
 
-#define GATE_LABEL 1U /* of role=supervisor|gate|… */
+/* Of role=supervisor|gate|…: those that strangers talk to. */
+#define GATE_LABEL 1U
+#define CONSOLE_LABEL 5U
 
 static bool is_gates(enum stats_counter counter, unsigned label)
 {
@@ -103,7 +105,7 @@ static bool is_gates(enum stats_counter counter, unsigned label)
 		return true;
 	case COUNTER_LOOP_TURN:
 	case COUNTER_LOOP_TURN_LONGEST:
-		return label == GATE_LABEL;
+		return label == GATE_LABEL || label == CONSOLE_LABEL;
 	default:
 		return false;
 	}

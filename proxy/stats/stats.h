@@ -29,7 +29,14 @@ enum stats_counter {
 
 /* Values of fixed labels; relay and listener labels are the sections' order in the config. */
 enum stats_result { STATS_RESULT_OK, STATS_RESULT_REFUSED, STATS_RESULT_FAILED, STATS_RESULT_UNKNOWN };
-enum stats_method { STATS_METHOD_NONE, STATS_METHOD_LDAP, STATS_METHOD_APP_PASSWORD };
+enum stats_method {
+	STATS_METHOD_NONE,
+	STATS_METHOD_LDAP,
+	STATS_METHOD_APP_PASSWORD,
+	STATS_METHOD_CERTIFICATE,
+	STATS_METHOD_TOKEN,
+	STATS_METHOD_OIDC
+};
 
 struct stats;
 

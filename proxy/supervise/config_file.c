@@ -8,8 +8,9 @@
 
 #include "auth/oauth/service_account.h"
 #include "base/secret.h"
-#include "net/tls.h"
+#include "supervise/certificates.h"
 #include "supervise/identities.h"
+#include "supervise/notify_texts.h"
 
 /* Bytes asked of one read(2). */
 #define READ_PIECE 16384
@@ -51,68 +52,6 @@ enum status config_file_load(const char *file, FILE *faults, struct buf *out_tex
 
 /* ---- checking */
 
-/* A certificate and its key, and where the config names them. */
-struct pair {
-	const char *section, *name;
-	unsigned line;
-	const char *certificate, *key;
-	bool is_named; /* the client chooses it by name, so it must have one */
-};
-
-static void report_pair(const struct config *config, const struct pair *pair, FILE *faults, const char *why)
-{
-	fprintf(faults, "%s:%u: %s%s%s: %s and %s make no server: %s\n", config->file, pair->line, pair->section,
-		*pair->name ? " " : "", pair->name, pair->certificate, pair->key, why);
-}
-
-/* Tried as a server of its own, so that its faults show whatever the other certificates are. */
-static enum status make_context(const struct config *config, const struct pair *pair, const struct secret *certificate,
-				const struct secret *key, FILE *faults)
-{
-	const struct tls_server_options options = {
-		.certificate_pem = secret_reveal(certificate),
-		.private_key = key,
-		.session_id_context = SPAN("check"),
-		.allow_tls13_only = config->tls.min_version == TLS_VERSION_13,
-	};
-	struct tls_context *context = NULL;
-	char *error = NULL;
-	enum status status = tls_server_create(&options, &context, &error);
-	if (status == STATUS_OK && pair->is_named)
-		status = tls_server_add(context, &options, &error);
-	if (status != STATUS_OK)
-		report_pair(config, pair, faults, error ? error : status_text(status));
-	tls_context_free(&context);
-	free(error);
-	return status;
-}
-
-/* Unreadable files are reported by config_check. */
-static enum status check_pair(const struct config *config, const struct pair *pair, FILE *faults)
-{
-	struct secret certificate SECRET_AUTO = { 0 };
-	struct secret key SECRET_AUTO = { 0 };
-	if (secret_from_path(pair->certificate, &certificate) != STATUS_OK ||
-	    secret_from_path(pair->key, &key) != STATUS_OK)
-		return STATUS_OK;
-	return make_context(config, pair, &certificate, &key, faults);
-}
-
-static enum status check_tls(const struct config *config, FILE *faults)
-{
-	const struct config_tls *tls = &config->tls;
-	const struct pair own = { "tls", "", tls->line, tls->certificate, tls->private_key, false };
-	enum status worst = check_pair(config, &own, faults);
-	for (size_t i = 0; i < config->certificate.count; i++) {
-		const struct config_certificate *section = &config->certificate.items[i];
-		const struct pair pair = { "certificate",        section->name,        section->line,
-					   section->certificate, section->private_key, true };
-		enum status status = check_pair(config, &pair, faults);
-		worst = worst == STATUS_OK ? status : worst;
-	}
-	return worst;
-}
-
 /* Checks that the file is a service account's, and that its key signs. */
 static enum status check_accounts(const struct config *config, FILE *faults)
 {
@@ -135,14 +74,24 @@ static enum status check_accounts(const struct config *config, FILE *faults)
 	return worst;
 }
 
+static enum status check_texts(const struct config *config, FILE *faults)
+{
+	struct handover none = { 0 };
+	enum status status = notify_texts_open(config, faults, &none);
+	handover_close(&none);
+	return status;
+}
+
 enum status config_file_check(const struct config *config, FILE *faults)
 {
 	struct identities identities;
 	enum status machine = config_check(config, faults);
 	enum status users = identities_find(config, faults, &identities);
-	enum status tls = check_tls(config, faults);
+	enum status tls = certificates_check_files(config, faults);
 	enum status accounts = check_accounts(config, faults);
+	enum status texts = check_texts(config, faults);
 	config_warn(config, faults);
-	bool is_right = machine == STATUS_OK && users == STATUS_OK && tls == STATUS_OK && accounts == STATUS_OK;
+	bool is_right = machine == STATUS_OK && users == STATUS_OK && tls == STATUS_OK && accounts == STATUS_OK &&
+			texts == STATUS_OK;
 	return is_right ? STATUS_OK : STATUS_INVALID;
 }

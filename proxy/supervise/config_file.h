@@ -7,8 +7,8 @@
 #include "base/buf.h"
 #include "config/config.h"
 
-/* Bytes: far more than anybody writes by hand. */
-#define CONFIG_FILE_MAXIMUM (1U << 20)
+/* Bytes: thousands of sections; no more than config_load takes. */
+#define CONFIG_FILE_MAXIMUM (8U << 20)
 
 /*
  * Reads and parses. *out_text, which the caller has initialized with that maximum, gets the file's bytes. Faults are as

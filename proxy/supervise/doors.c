@@ -14,7 +14,7 @@ static const struct {
 	enum role_kind one, other;
 } pairs[] = {
 	{ ROLE_GATE, ROLE_AUTH },  { ROLE_GATE, ROLE_RELAY },  { ROLE_AUTH, ROLE_RELAY },
-	{ ROLE_ADMIN, ROLE_AUTH }, { ROLE_ADMIN, ROLE_RELAY },
+	{ ROLE_ADMIN, ROLE_AUTH }, { ROLE_ADMIN, ROLE_RELAY }, { ROLE_ADMIN, ROLE_CONSOLE },
 };
 
 static bool are_neighbours(enum role_kind a, enum role_kind b)
@@ -57,8 +57,9 @@ static enum status attach_control(struct post *admin)
 {
 	int ends[2];
 	TRY(make_pair(ends));
-	enum status status = door_create(admin->generation->supervisor->loop, ends[0], &control_door_handler, admin,
-					 &admin->control);
+	const struct supervisor *supervisor = admin->generation->supervisor;
+	enum status status =
+		door_create(supervisor->loop, ends[0], supervisor->command_handler, admin, &admin->control);
 	if (status != STATUS_OK) {
 		close(ends[1]); /* the door closed the other */
 		return status;

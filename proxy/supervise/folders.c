@@ -144,6 +144,14 @@ static enum status open_file(const char *path, FILE *faults, unsigned roles, con
 	return handover_give(list, roles, fd, "%s", name);
 }
 
+/* The lock says that the file is written, so long as anybody has the descriptor (audit/archive/archive.h). */
+static enum status open_audit(const char *path, FILE *faults, struct handover *list)
+{
+	TRY(open_file(path, faults, TO(ROLE_RELAY), "audit", list));
+	(void)flock(handover_find(list, "audit"), LOCK_SH | LOCK_NB);
+	return STATUS_OK;
+}
+
 /* Opened without O_APPEND, as it is read and written at its beginning. */
 static enum status open_state(const char *folder, const char *name, FILE *faults, struct handover *list)
 {
@@ -175,24 +183,22 @@ static enum status open_token_files(const struct config *config, FILE *faults, s
 	return STATUS_OK;
 }
 
-static enum status open_folder(const char *base, const char *name, const struct identity *owner, FILE *faults,
-			       struct handover *list)
+static enum status open_folder(const char *base, const char *name, enum role_kind kind, const char *as,
+			       const struct identities *identities, FILE *faults, struct handover *list)
 {
 	char path[PATH_MAX];
 	snprintf(path, sizeof(path), "%s/%s", base, name);
-	if (folder_make(path, 0700, owner) != STATUS_OK)
+	if (folder_make(path, 0700, &identities->role[kind]) != STATUS_OK)
 		return report_path(faults, "can't make this folder", path);
 	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0)
 		return report_path(faults, "can't open", path);
-	return handover_give(list, TO(ROLE_RELAY), fd, "%s", name);
+	return handover_give(list, TO(kind), fd, "%s", as);
 }
 
-static enum status open_key(const char *folder, const char *name, unsigned roles, FILE *faults, struct handover *list)
+static enum status open_key(const char *path, unsigned roles, FILE *faults, const char *name, struct handover *list)
 {
 	int fd = -1;
-	char path[PATH_MAX];
-	snprintf(path, sizeof(path), "%s/%s", folder, name);
 	TRY(key_file_open(path, faults, &fd));
 	return handover_give(list, roles, fd, "%s", name);
 }
@@ -201,15 +207,25 @@ enum status folders_open(const struct config *config, const struct identities *i
 			 struct handover *list)
 {
 	const char *state = config->global.state_dir;
-	const struct identity *relay = &identities->role[ROLE_RELAY];
-	TRY(open_file(config->app_password.path, faults, TO(ROLE_AUTH), "app-passwords", list));
-	TRY(open_file(config->audit.file, faults, TO(ROLE_RELAY), "audit", list));
+	if (config->app_password.store == STORE_FILE)
+		TRY(open_file(config->app_password.path, faults, TO(ROLE_AUTH), "app-passwords", list));
+	TRY(open_audit(config->audit.file, faults, list));
 	TRY(open_state(state, "audit-state", faults, list));
+	TRY(open_state(state, "audit-keys", faults, list));
 	TRY(open_state(state, "relay-rests", faults, list));
 	TRY(open_state(state, "redis-marker", faults, list));
+	TRY(open_state(state, "by-hand-0", faults, list));
+	TRY(open_state(state, "by-hand-1", faults, list));
+	if (*config->audit.syslog)
+		TRY(open_state(state, "export-syslog", faults, list));
+	if (*config->notify.url)
+		TRY(open_state(state, "webhook-spool", faults, list));
+	if (config->audit.stream)
+		TRY(open_state(state, "export-stream", faults, list));
 	TRY(open_token_files(config, faults, list));
-	TRY(open_key(state, "auth-key", TO(ROLE_AUTH), faults, list));
-	TRY(open_key(state, "audit-key", TO(ROLE_RELAY), faults, list));
-	TRY(open_folder(state, "spool", relay, faults, list));
-	return open_folder(config->global.run_dir, "slots", relay, faults, list);
+	TRY(open_key(config->auth.key_file, TO(ROLE_AUTH), faults, "auth-key", list));
+	if (config->console.address.count)
+		TRY(open_folder(state, "console", ROLE_ADMIN, "console-state", identities, faults, list));
+	TRY(open_folder(state, "spool", ROLE_RELAY, "spool", identities, faults, list));
+	return open_folder(config->global.run_dir, "slots", ROLE_RELAY, "slots", identities, faults, list);
 }

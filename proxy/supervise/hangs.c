@@ -19,6 +19,8 @@
 struct hangs {
 	struct supervisor *supervisor;
 	struct timer *timer;
+	struct life_watch own;         /* the supervisor's */
+	bool is_own_lost;              /* it was logged that its threads hang */
 	unsigned hung[ROLE_KINDS + 1]; /* counted anew in each look; the last: Redis */
 	bool stubborn;                 /* some process does not die */
 	uint64_t watchdog_ms;          /* between two notices to systemd; 0: it wants none */
@@ -27,12 +29,12 @@ struct hangs {
 
 /* ---- one process */
 
-void hangs_list_threads(const struct post *post, char out_text[HANGS_TEXT_SIZE])
+void hangs_list_threads(const struct life_watch *life, char out_text[HANGS_TEXT_SIZE])
 {
 	size_t used = 0;
 	out_text[0] = '\0';
 	for (enum life_kind kind = 0; kind < LIFE_KIND_COUNT && used < HANGS_TEXT_SIZE; kind++) {
-		const unsigned stuck = post->life.stuck[kind], all = post->life.threads[kind];
+		const unsigned stuck = life->stuck[kind], all = life->threads[kind];
 		const char *comma = used ? ", " : "";
 		int added = 0;
 		if (stuck && all == 1)
@@ -73,7 +75,7 @@ static void log_hang(const struct post *post, const char *what)
 {
 	char name[POST_NAME_SIZE], threads[HANGS_TEXT_SIZE];
 	post_name(post, name);
-	hangs_list_threads(post, threads);
+	hangs_list_threads(&post->life, threads);
 	if (threads[0])
 		log_error("%s %s: threads past the limit of their calls: %s", name, what, threads);
 	else
@@ -134,6 +136,25 @@ static void look_at_redis(struct hangs *hangs, struct embedded_redis *redis, uin
 	hangs->stubborn |= embedded_redis_is_stubborn(redis, now_ms);
 }
 
+static void look_at_own(struct hangs *hangs, uint64_t now_ms)
+{
+	char threads[HANGS_TEXT_SIZE];
+	life_watch_look(&hangs->own, stats_life(seats_own(hangs->supervisor->seats)), now_ms);
+	bool is_lost = life_watch_lost_kind(&hangs->own) != LIFE_KIND_COUNT;
+	hangs_list_threads(&hangs->own, threads);
+	if (is_lost && !hangs->is_own_lost)
+		log_error("the supervisor's threads are past the limit of their calls: %s", threads);
+	else if (!is_lost && hangs->is_own_lost)
+		log_warning("the supervisor's threads go on");
+	hangs->is_own_lost = is_lost;
+	hangs->hung[ROLE_SUPERVISOR] = is_lost;
+}
+
+const struct life_watch *hangs_own_life(const struct hangs *hangs)
+{
+	return &hangs->own;
+}
+
 static void show_counts(const struct hangs *hangs)
 {
 	struct stats *own = seats_own(hangs->supervisor->seats);
@@ -163,6 +184,7 @@ static void look_at_all(void *context)
 	for (struct generation *g = supervisor->outgoing; g; g = g->next)
 		look_at_generation(hangs, g, now_ms);
 	look_at_redis(hangs, supervisor->redis, now_ms);
+	look_at_own(hangs, now_ms);
 	show_counts(hangs);
 	feed_watchdog(hangs, now_ms);
 	timer_set(hangs->timer, LOOK_MS);
@@ -174,6 +196,7 @@ enum status hangs_begin(struct supervisor *supervisor, struct hangs **out_hangs)
 	if (hangs == NULL)
 		return STATUS_NO_MEMORY;
 	hangs->supervisor = supervisor;
+	life_watch_begin(&hangs->own, clock_monotonic_ms());
 	hangs->watchdog_ms = notify_watchdog_limit_ms() / WATCHDOG_PARTS;
 	enum status status = timer_make(supervisor->loop, look_at_all, hangs, &hangs->timer);
 	if (status != STATUS_OK) {

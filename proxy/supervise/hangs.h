@@ -16,7 +16,9 @@ void hangs_free(struct hangs **hangs); /* NULL-safe; sets to NULL */
 
 /* Bytes, the NUL included. */
 #define HANGS_TEXT_SIZE 64
-/* Which helper threads of this process are late: "audit", "check 2 of 4"; "" if none. */
-void hangs_list_threads(const struct post *post, char out_text[HANGS_TEXT_SIZE]);
+/* What is seen of the supervisor's own helper threads, which are shown and can't be replaced. */
+const struct life_watch *hangs_own_life(const struct hangs *hangs);
+/* Which helper threads of a process are late: "audit", "check 2 of 4"; "" if none. */
+void hangs_list_threads(const struct life_watch *life, char out_text[HANGS_TEXT_SIZE]);
 
 #endif

@@ -29,18 +29,18 @@ static enum status find_user(const char *name, unsigned line, const struct confi
 	return STATUS_OK;
 }
 
-/* Where all stay root, a group that is missing leaves the socket to root alone. */
-static enum status find_group(const struct config *config, FILE *faults, gid_t *out_group)
+/* Where all stay root, a group that is missing leaves the socket to the others. */
+static enum status find_group(const struct config *config, const char *option, const char *name, FILE *faults,
+			      gid_t *out_group)
 {
-	const char *name = config->admin.group;
 	const struct group *entry = name[0] ? getgrnam(name) : NULL;
 	if (name[0] == '\0' || (entry == NULL && config->global.user[0] == '\0'))
 		return STATUS_OK;
 	if (entry == NULL) {
 		fprintf(faults,
-			"%s:%u: admin.group: there is no group \"%s\"; make it with `groupadd --system %s`, or set "
-			"group = \"\"\n",
-			config->file, config->admin.line, name, name);
+			"%s:%u: admin.%s: there is no group \"%s\"; make it with `groupadd --system %s`, or set "
+			"%s = \"\"\n",
+			config->file, config->admin.line, option, name, name, option);
 		return STATUS_NOT_FOUND;
 	}
 	*out_group = entry->gr_gid;
@@ -60,6 +60,8 @@ static enum status find_users(const struct config *config, FILE *faults, struct 
 {
 	enum status worst = find_user(config->global.user, config->global.line, config, faults, &found->redis);
 	for (enum role_kind kind = ROLE_GATE; kind < ROLE_KINDS; kind++) {
+		if (kind == ROLE_CONSOLE && config->console.address.count == 0)
+			continue;
 		enum status status = find_role_user(config, kind, faults, &found->role[kind]);
 		worst = worst == STATUS_OK ? status : worst;
 	}
@@ -68,10 +70,13 @@ static enum status find_users(const struct config *config, FILE *faults, struct 
 
 enum status identities_find(const struct config *config, FILE *faults, struct identities *out_identities)
 {
-	struct identities found = { .admin_group = (gid_t)-1 };
+	struct identities found = { .admin_group = (gid_t)-1, .operator_group = (gid_t)-1 };
 	if (geteuid() == 0) {
 		enum status users = config->global.user[0] ? find_users(config, faults, &found) : STATUS_OK;
-		TRY(find_group(config, faults, &found.admin_group));
+		enum status operators = find_group(config, "operator_group", config->admin.operator_group, faults,
+						   &found.operator_group);
+		TRY(find_group(config, "group", config->admin.group, faults, &found.admin_group));
+		TRY(operators);
 		TRY(users);
 	}
 	*out_identities = found;

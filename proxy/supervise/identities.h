@@ -12,6 +12,7 @@ struct identities {
 	struct identity role[ROLE_KINDS]; /* the supervisor itself never changes */
 	struct identity redis;            /* of the embedded server: the plain `user` */
 	gid_t admin_group;                /* of the control socket; (gid_t)-1: as it is */
+	gid_t operator_group;             /* who may use it for some commands; (gid_t)-1: nobody else */
 };
 
 /*

@@ -14,8 +14,10 @@
 
 #include "base/clock.h"
 
-/* Bytes of a line with its timestamp, twice a line of base/log.h. A pipe that polls writable takes this much. */
+/* Bytes of a line with its timestamp, twice a line of base/log.h. */
 #define LINE_ROOM 4096
+/* Bytes of lines in one write. A pipe that polls writable takes this much. */
+#define LINES_ROOM 4096
 #define SYSLOG_PATH "/dev/log"
 /* The facility "mail" (RFC 5424, 6.2.1). */
 #define SYSLOG_FACILITY (2 << 3)
@@ -24,7 +26,10 @@ enum kind { KIND_STDERR, KIND_SYSLOG, KIND_FILE };
 
 struct log_target {
 	enum kind kind;
-	int fd; /* syslog: -1 while there is no connection */
+	int fd;                 /* syslog: -1 while there is no connection */
+	char lines[LINES_ROOM]; /* to be written at once; syslog takes each by itself */
+	size_t size;
+	uint64_t lost; /* lines, since it was last told */
 };
 
 /* ---- opening */
@@ -83,27 +88,50 @@ void log_target_free(struct log_target **target)
 
 /* ---- writing */
 
-/*
- * A terminal or a pipe is shared with others, so it can't be made non-blocking. One that polls writable takes a line.
- */
-static bool write_stderr(struct span line)
+/* Lines that are not written are lost. */
+static void count_lost(struct log_target *target, struct span unwritten)
 {
-	char text[LINE_ROOM];
-	struct pollfd ready = { .fd = STDERR_FILENO, .events = POLLOUT };
-	if (poll(&ready, 1, 0) != 1 || (ready.revents & POLLOUT) == 0)
-		return false;
-	int size = snprintf(text, sizeof(text), "%.*s\n", SPAN_ARGS(span_slice(line, 0, sizeof(text) - 2)));
-	return write(STDERR_FILENO, text, (size_t)size) == size;
+	for (size_t i = 0; i < unwritten.size; i++)
+		target->lost += unwritten.data[i] == '\n';
 }
 
-static bool write_file(int fd, struct span line)
+/* A terminal or a pipe is shared with others, so it can't be made non-blocking. One that polls writable takes all. */
+static bool can_take(const struct log_target *target)
 {
-	char text[LINE_ROOM];
-	char now[CLOCK_TEXT_SIZE];
+	struct pollfd ready = { .fd = target->fd, .events = POLLOUT };
+	return target->kind == KIND_FILE || (poll(&ready, 1, 0) == 1 && (ready.revents & POLLOUT));
+}
+
+static void write_lines(struct log_target *target)
+{
+	struct span lines = { target->lines, target->size };
+	target->size = 0;
+	if (span_is_empty(lines))
+		return;
+	ssize_t put = can_take(target) ? write(target->fd, lines.data, lines.size) : 0;
+	count_lost(target, span_slice(lines, put > 0 ? (size_t)put : 0, lines.size));
+}
+
+/* `head`: what comes before the line. */
+static void put_line(struct log_target *target, struct span head, struct span line)
+{
+	line = span_slice(line, 0, sizeof(target->lines) - head.size - 1);
+	if (head.size + line.size + 1 > sizeof(target->lines) - target->size)
+		write_lines(target);
+	char *at = target->lines + target->size;
+	memcpy(at, head.data, head.size);
+	memcpy(at + head.size, line.data, line.size);
+	at[head.size + line.size] = '\n';
+	target->size += head.size + line.size + 1;
+}
+
+static void put_dated_line(struct log_target *target, struct span line)
+{
+	char now[CLOCK_TEXT_SIZE + 1];
 	clock_format_us(clock_wall_us(), now);
-	size_t room = sizeof(text) - sizeof(now) - 2;
-	int size = snprintf(text, sizeof(text), "%s %.*s\n", now, SPAN_ARGS(span_slice(line, 0, room)));
-	return write(fd, text, (size_t)size) == size;
+	size_t size = strlen(now);
+	now[size++] = ' ';
+	put_line(target, (struct span){ now, size }, line);
 }
 
 /* Severity by the line's first word (RFC 5424, 6.2.1). */
@@ -133,15 +161,25 @@ static bool write_syslog(struct log_target *target, struct span line)
 	return false;
 }
 
-bool log_target_write(struct log_target *target, struct span line)
+void log_target_put(struct log_target *target, struct span line)
 {
 	switch (target->kind) {
 	case KIND_STDERR:
-		return write_stderr(line);
-	case KIND_SYSLOG:
-		return write_syslog(target, line);
+		put_line(target, SPAN(""), line);
+		break;
 	case KIND_FILE:
-		return write_file(target->fd, line);
+		put_dated_line(target, line);
+		break;
+	case KIND_SYSLOG:
+		target->lost += !write_syslog(target, line);
+		break;
 	}
-	return false;
+}
+
+uint64_t log_target_flush(struct log_target *target)
+{
+	write_lines(target);
+	uint64_t lost = target->lost;
+	target->lost = 0;
+	return lost;
 }

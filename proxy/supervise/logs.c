@@ -17,10 +17,12 @@
 #define PIPE_BYTES (256 << 10)
 /* Bytes, as in base/log.h. */
 #define WHO_ROOM 32
-/* Of 2 KiB each: a process that floods its log leaves time for the others. */
-#define READS_A_TURN 16
+/* Bytes a read: what a role writes at a time. */
+#define READ_BYTES 4096U
+/* A process that floods its log leaves time for the others. */
+#define READS_A_TURN 8
 /* The same in a flush: twice what a pipe holds, as a process that goes on writing is not waited for. */
-#define READS_A_FLUSH 256
+#define READS_A_FLUSH 128
 /* Added to what a paced pipe has to wait, so that each pause is worth its wakeup. */
 #define PAUSE_EXTRA_MS 100
 /* Bytes that a line costs on top of its own: name, time, and a write(2). */
@@ -39,7 +41,7 @@ struct log_pipe {
 	struct pace pace;
 	struct timer *timer; /* runs while the pipe is not read; NULL: no limit */
 	uint64_t told_ms;    /* when a line last said that it is not; 0: never */
-	char line[LOGS_LINE_MAXIMUM];
+	char text[LOGS_LINE_MAXIMUM + READ_BYTES];
 	size_t size; /* bytes of an unfinished line */
 };
 
@@ -58,13 +60,22 @@ static const char *level_name(enum log_level level)
 	return names[level];
 }
 
+/* Takes these bytes off the beginning. */
+static bool skip_bytes(struct span *rest, struct span bytes)
+{
+	if (!span_starts_with(*rest, bytes))
+		return false;
+	*rest = span_slice(*rest, bytes.size, rest->size);
+	return true;
+}
+
 /* "info gate 1: …" in the pipe of gate 1. */
 static bool is_own_form(const struct log_pipe *pipe, struct span line)
 {
-	char head[WHO_ROOM + 16];
 	for (enum log_level level = LOG_LEVEL_ERROR; level <= LOG_LEVEL_DEBUG; level++) {
-		snprintf(head, sizeof(head), "%s %s: ", level_name(level), pipe->who);
-		if (span_starts_with(line, span_of(head)))
+		struct span rest = line;
+		if (skip_bytes(&rest, span_of(level_name(level))) && skip_bytes(&rest, SPAN(" ")) &&
+		    skip_bytes(&rest, span_of(pipe->who)) && skip_bytes(&rest, SPAN(": ")))
 			return true;
 	}
 	return false;
@@ -96,27 +107,39 @@ static void forward_line(struct log_pipe *pipe, char *text, size_t size)
 				      SPAN_ARGS(line));
 		line = (struct span){ marked, (size_t)length };
 	}
-	if (!log_target_write(pipe->logs->target, line))
-		stats_add(pipe->logs->stats, COUNTER_LOG_DROPPED, 0, 1);
+	log_target_put(pipe->logs->target, line);
 }
 
-/* Forwards every whole line, and pieces of a line that is longer than our room. */
+/* Bytes of the line at the front that are to be forwarded: a whole one, or a piece of a longer one; 0: none yet. */
+static size_t line_at_front(const char *text, size_t size, size_t *out_taken)
+{
+	const char *end = memchr(text, '\n', size);
+	size_t length = end ? (size_t)(end - text) : size;
+	*out_taken = length + 1;
+	if (length > LOGS_LINE_MAXIMUM)
+		*out_taken = length = LOGS_LINE_MAXIMUM;
+	else if (end == NULL)
+		*out_taken = length = 0;
+	return length;
+}
+
 static void forward_lines(struct log_pipe *pipe)
 {
-	size_t start = 0;
-	for (;;) {
-		char *end = memchr(pipe->line + start, '\n', pipe->size - start);
-		if (end == NULL)
-			break;
-		forward_line(pipe, pipe->line + start, (size_t)(end - pipe->line) - start);
-		start = (size_t)(end - pipe->line) + 1;
-	}
-	if (start == 0 && pipe->size == sizeof(pipe->line)) {
-		forward_line(pipe, pipe->line, pipe->size);
-		start = pipe->size;
+	size_t start = 0, taken = 1;
+	while (taken > 0) {
+		char *text = pipe->text + start;
+		size_t length = line_at_front(text, pipe->size - start, &taken);
+		forward_line(pipe, text, length);
+		start += taken;
 	}
 	pipe->size -= start;
-	memmove(pipe->line, pipe->line + start, pipe->size);
+	memmove(pipe->text, pipe->text + start, pipe->size);
+}
+
+/* What was forwarded is with the target. */
+static void write_forwarded(struct logs *logs)
+{
+	stats_add(logs->stats, COUNTER_LOG_DROPPED, 0, log_target_flush(logs->target));
 }
 
 /* ---- pipes */
@@ -127,17 +150,17 @@ static void drop_pipe(struct log_pipe *pipe)
 	while (*at != pipe)
 		at = &(*at)->next;
 	*at = pipe->next;
-	forward_line(pipe, pipe->line, pipe->size);
+	forward_line(pipe, pipe->text, pipe->size);
 	timer_free(&pipe->timer);
 	watch_free(&pipe->watch);
 	close(pipe->fd);
 	free(pipe);
 }
 
-/* STATUS_AGAIN: the pipe is empty. STATUS_END: it has ended. */
+/* STATUS_AGAIN: the pipe is empty now. STATUS_END: it has ended. */
 static enum status read_some(struct log_pipe *pipe)
 {
-	ssize_t got = read(pipe->fd, pipe->line + pipe->size, sizeof(pipe->line) - pipe->size);
+	ssize_t got = read(pipe->fd, pipe->text + pipe->size, READ_BYTES);
 	if (got < 0)
 		return errno == EAGAIN || errno == EINTR ? STATUS_AGAIN : STATUS_END;
 	if (got == 0)
@@ -145,7 +168,7 @@ static enum status read_some(struct log_pipe *pipe)
 	pipe->size += (size_t)got;
 	charge_pipe(pipe, (uint64_t)got);
 	forward_lines(pipe);
-	return STATUS_OK;
+	return got == READ_BYTES ? STATUS_OK : STATUS_AGAIN; /* a pipe gives all that it has */
 }
 
 /* ---- the pace */
@@ -183,6 +206,7 @@ static void resume_pipe(void *context)
 static void take_lines(void *context, unsigned events)
 {
 	struct log_pipe *pipe = context;
+	struct logs *logs = pipe->logs;
 	enum status status = STATUS_OK;
 	(void)events;
 	uint64_t wait_ms = must_wait_ms(pipe);
@@ -194,6 +218,7 @@ static void take_lines(void *context, unsigned events)
 		drop_pipe(pipe);
 	else if (wait_ms)
 		pause_pipe(pipe, wait_ms);
+	write_forwarded(logs);
 }
 
 static enum status watch_pipe(struct log_pipe *pipe)
@@ -271,6 +296,7 @@ void logs_flush(struct logs *logs)
 		if (status == STATUS_END)
 			drop_pipe(pipe);
 	}
+	write_forwarded(logs);
 }
 
 void logs_free(struct logs **logs)
@@ -282,6 +308,7 @@ void logs_free(struct logs **logs)
 	logs_flush(l);
 	while (l->pipes)
 		drop_pipe(l->pipes);
+	write_forwarded(l);
 	log_target_free(&l->target);
 	free(l);
 }

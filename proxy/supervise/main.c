@@ -8,7 +8,9 @@
 
 #include "role/role_main.h"
 #include "role/title.h"
+#include "supervise/app_passwords.h"
 #include "supervise/config_file.h"
+#include "supervise/directory_trial.h"
 #include "supervise/supervisor.h"
 
 #define EXIT_USAGE 2
@@ -17,13 +19,22 @@
  * What `--role NAME` runs. A role's user is called after it (identities.c), doors.c says whom it has doors to, and
  * role/role.h which descriptors it gets.
  */
-static const struct role *const roles[] = { &gate_role, &auth_role, &relay_role, &admin_role };
+static const struct role *const roles[] = { &gate_role, &auth_role, &relay_role, &admin_role, &console_role };
 
-enum action { ACTION_RUN, ACTION_CHECK, ACTION_DUMP, ACTION_REFERENCE, ACTION_VERSION, ACTION_HELP };
+enum action {
+	ACTION_RUN,
+	ACTION_CHECK,
+	ACTION_DUMP,
+	ACTION_DIRECTORY,
+	ACTION_REFERENCE,
+	ACTION_VERSION,
+	ACTION_HELP,
+};
 
 struct arguments {
 	enum action action;
 	char *config_file; /* a copy: the title is written over argv */
+	char *user;        /* of ACTION_DIRECTORY; the same */
 };
 
 static const struct {
@@ -41,6 +52,7 @@ static void print_help(FILE *out)
 	fputs("usage: subgate -c FILE            run in the foreground\n"
 	      "       subgate -c FILE --check    look for faults in FILE and what it names\n"
 	      "       subgate -c FILE --dump     show the effective config, secrets left out\n"
+	      "       subgate -c FILE --directory USER   ask FILE's directories about USER, step by step\n"
 	      "       subgate --reference        describe every option, as Markdown\n"
 	      "       subgate --version\n"
 	      "       subgate --help\n"
@@ -60,7 +72,10 @@ static int check_config(const char *file)
 	if (config_file_load(file, stderr, &text, &config) != STATUS_OK)
 		return 1;
 	enum status status = config_file_check(config, stderr);
+	enum status app_passwords = app_passwords_check(config, stderr);
 	config_free(&config);
+	if (status == STATUS_OK)
+		status = app_passwords;
 	if (status == STATUS_OK)
 		printf("%s: no faults\n", file);
 	return status == STATUS_OK ? 0 : 1;
@@ -78,6 +93,18 @@ static int dump_config(const char *file)
 	return 0;
 }
 
+static int try_directory(const char *file, const char *user)
+{
+	struct buf text BUF_AUTO;
+	struct config *config = NULL;
+	buf_init(&text, CONFIG_FILE_MAXIMUM);
+	if (config_file_load(file, stderr, &text, &config) != STATUS_OK)
+		return 1;
+	enum status status = directory_trial_run(config, user, stdout);
+	config_free(&config);
+	return status == STATUS_OK ? 0 : 1;
+}
+
 static int run_action(const struct arguments *arguments)
 {
 	switch (arguments->action) {
@@ -87,6 +114,8 @@ static int run_action(const struct arguments *arguments)
 		return check_config(arguments->config_file);
 	case ACTION_DUMP:
 		return dump_config(arguments->config_file);
+	case ACTION_DIRECTORY:
+		return try_directory(arguments->config_file, arguments->user);
 	case ACTION_REFERENCE:
 		config_reference(stdout);
 		return 0;
@@ -136,7 +165,10 @@ static bool parse_arguments(int argc, char **argv, struct arguments *arguments)
 	for (int i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "-c") == 0 && i + 1 < argc && arguments->config_file == NULL)
 			arguments->config_file = strdup(argv[++i]);
-		else if (!take_option(argv[i], arguments))
+		else if (strcmp(argv[i], "--directory") == 0 && i + 1 < argc && arguments->action == ACTION_RUN) {
+			arguments->action = ACTION_DIRECTORY;
+			arguments->user = strdup(argv[++i]);
+		} else if (!take_option(argv[i], arguments))
 			return false;
 	}
 	return arguments->config_file != NULL || !needs_config(arguments->action);
@@ -154,5 +186,6 @@ int main(int argc, char **argv)
 	else
 		print_help(stderr);
 	free(arguments.config_file);
+	free(arguments.user);
 	return exit_code;
 }

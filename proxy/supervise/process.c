@@ -30,6 +30,7 @@ struct process {
 	struct watch *watch;
 	bool reaped;
 	bool ended_well;
+	bool owns_group;
 	void (*on_exit)(void *context, const char *how);
 	void *context;
 };
@@ -83,7 +84,10 @@ static void become_program(const struct process_options *options, pid_t parent)
 	/* Set after the change of user, which clears it. The parent may be gone already. */
 	if (prctl(PR_SET_PDEATHSIG, options->death_signal) < 0 || getppid() != parent)
 		fail_child("following the supervisor");
-	fexecve(options->binary, options->argv, options->envp);
+	if (options->binary >= 0)
+		fexecve(options->binary, options->argv, options->envp);
+	else
+		execve(options->program, options->argv, options->envp);
 	fail_child(options->argv[0]);
 }
 
@@ -112,11 +116,19 @@ static bool reap_process(struct process *process, int flags, char *out_how, size
 	return true;
 }
 
+/* Its number is that of its group, as it began a session, and nobody else's before it is reaped. */
+static void kill_group(const struct process *process)
+{
+	if (process->owns_group)
+		kill(-process->pid, SIGKILL);
+}
+
 static void take_end(void *context, unsigned events)
 {
 	struct process *process = context;
 	char how[64];
 	(void)events;
+	kill_group(process);
 	if (!reap_process(process, WNOHANG, how, sizeof(how)))
 		return;
 	watch_set(process->watch, 0);
@@ -136,7 +148,9 @@ enum status process_start(struct loop *loop, const struct process_options *optio
 	struct process *process = calloc(1, sizeof(*process));
 	if (process == NULL)
 		return STATUS_NO_MEMORY;
-	*process = (struct process){ .pidfd = -1, .on_exit = options->on_exit, .context = options->context };
+	*process = (struct process){
+		.pidfd = -1, .owns_group = options->owns_group, .on_exit = options->on_exit, .context = options->context
+	};
 	pid_t parent = getpid();
 	process->pid = fork();
 	if (process->pid == 0)
@@ -171,8 +185,11 @@ bool process_ended_well(const struct process *process)
 
 void process_signal(struct process *process, int number)
 {
-	if (!process->reaped && process->pid > 0)
-		kill(process->pid, number); /* it is not reaped, so the number is still its own */
+	if (process->reaped || process->pid <= 0)
+		return;
+	kill(process->pid, number); /* it is not reaped, so the number is still its own */
+	if (number == SIGKILL)
+		kill_group(process);
 }
 
 /*

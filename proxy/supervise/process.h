@@ -13,16 +13,18 @@
 struct process;
 
 struct process_options {
-	int binary;        /* descriptor of the program */
-	char *const *argv; /* NULL at its end */
-	char *const *envp; /* NULL at its end */
-	int input;         /* its stdin; -1: /dev/null */
-	int output;        /* its stdout and stderr */
-	const int *keep;   /* what else stays open in it */
+	int binary;          /* descriptor of the program; -1: `program` */
+	const char *program; /* its absolute path, for one that may be a script */
+	char *const *argv;   /* NULL at its end */
+	char *const *envp;   /* NULL at its end */
+	int input;           /* its stdin; -1: /dev/null */
+	int output;          /* its stdout and stderr */
+	const int *keep;     /* what else stays open in it */
 	size_t keep_count;
 	const char *folder;              /* its working directory; NULL: as ours */
 	const struct identity *identity; /* its user from the first instruction; NULL: ours */
 	int death_signal;                /* sent to it by the kernel when we die */
+	bool owns_group;                 /* what it has started is killed when it ends, or is killed */
 	void (*on_exit)(void *context,
 			const char *how); /* "exit 1", "killed by signal 9 (Killed)"; once, in a later turn */
 	void *context;

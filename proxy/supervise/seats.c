@@ -116,6 +116,31 @@ const struct life *seats_life(const struct seats *seats, unsigned seat)
 	return stats_life(seats->items[seat].slab);
 }
 
+uint64_t seats_gauge(const struct seats *seats, unsigned seat, enum stats_counter gauge)
+{
+	return seats_labelled_gauge(seats, seat, gauge, 0);
+}
+
+uint64_t seats_labelled_gauge(const struct seats *seats, unsigned seat, enum stats_counter gauge, unsigned label)
+{
+	return stats_sum(seats->items[seat].slab, 1, gauge, label);
+}
+
+/* What a gate says of itself: one that is an attacker's may say anything, and no sum of it is to overflow. */
+static uint64_t bound_word(const struct seat *seat, uint64_t value)
+{
+	return seat->side == SEAT_GATES && value > SEATS_GATE_MAXIMUM ? SEATS_GATE_MAXIMUM : value;
+}
+
+uint64_t seats_sum(const struct seats *seats, enum stats_counter counter, unsigned label, enum seats_whose whose)
+{
+	uint64_t sum = 0;
+	for (unsigned i = 0; i < seats->count; i++)
+		if (seats->items[i].slab && (whose == SEATS_ALL || seats->items[i].side != SEAT_GATES))
+			sum += bound_word(&seats->items[i], seats_labelled_gauge(seats, i, counter, label));
+	return sum;
+}
+
 void seats_leave(struct seats *seats, unsigned seat)
 {
 	struct seat *item = &seats->items[seat];

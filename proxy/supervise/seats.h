@@ -8,6 +8,9 @@
 #include "stats/life.h"
 #include "stats/stats.h"
 
+/* More than any gate counts: 2^40. */
+#define SEATS_GATE_MAXIMUM (UINT64_C(1) << 40)
+
 struct seats;
 
 /* Makes the memory; the supervisor's own seat is taken. STATUS_SYSTEM: errno. */
@@ -28,6 +31,16 @@ struct stats *seats_own(const struct seats *seats);
 MUST_USE enum status seats_take(struct seats *seats, bool is_gate, unsigned *out_seat);
 /* The signs of life of the process that sits there. */
 const struct life *seats_life(const struct seats *seats, unsigned seat);
+/* A gauge without labels, as the process that sits there has set it. */
+uint64_t seats_gauge(const struct seats *seats, unsigned seat, enum stats_counter gauge);
+/* The same of one with labels. */
+uint64_t seats_labelled_gauge(const struct seats *seats, unsigned seat, enum stats_counter gauge, unsigned label);
+/*
+ * Of a counter or gauge, whose values all processes together have counted; a gate's word counts for nothing else's, and
+ * for no more than SEATS_GATE_MAXIMUM.
+ */
+enum seats_whose { SEATS_ALL, SEATS_OTHERS /* than gates */ };
+uint64_t seats_sum(const struct seats *seats, enum stats_counter counter, unsigned label, enum seats_whose whose);
 void seats_leave(struct seats *seats, unsigned seat);
 void seats_free(struct seats **seats); /* NULL-safe; sets to NULL */
 

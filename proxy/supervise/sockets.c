@@ -66,11 +66,18 @@ static bool is_open_address(const struct sockets *sockets, const char *address)
 	return false;
 }
 
-/*
- * The control socket, for its owner, and for `group` where there is one. As we hold the lock on run_dir, an old socket
- * is nobody's.
- */
-static enum status open_unix(const char *path, const struct endpoint *endpoint, gid_t group, int *out_fd)
+/* Where an address is in the config, for faults. */
+struct socket_origin {
+	const struct config *config;
+	const char *option;
+	unsigned line;
+	gid_t group;
+	mode_t mode; /* of a UNIX socket */
+};
+
+/* The control socket, or one of the console. As we hold the lock on run_dir, an old socket is nobody's. */
+static enum status open_unix(const char *path, const struct endpoint *endpoint, const struct socket_origin *origin,
+			     int *out_fd)
 {
 	int fd = -1;
 	if (unlink(path) < 0 && errno != ENOENT)
@@ -79,8 +86,7 @@ static enum status open_unix(const char *path, const struct endpoint *endpoint, 
 	enum status status = listener_open_socket(endpoint, &fd);
 	umask(mask);
 	TRY(status);
-	const mode_t mode = group == (gid_t)-1 ? 0600 : 0660;
-	if (chown(path, (uid_t)-1, group) < 0 || chmod(path, mode) < 0) {
+	if (chown(path, (uid_t)-1, origin->group) < 0 || chmod(path, origin->mode) < 0) {
 		close(fd);
 		return STATUS_SYSTEM;
 	}
@@ -88,12 +94,13 @@ static enum status open_unix(const char *path, const struct endpoint *endpoint, 
 	return STATUS_OK;
 }
 
-static enum status open_socket(const struct sockets *sockets, const char *address, gid_t group, int *out_fd)
+static enum status open_socket(const struct sockets *sockets, const char *address, const struct socket_origin *origin,
+			       int *out_fd)
 {
 	struct endpoint endpoint;
 	TRY(endpoint_parse(span_of(address), &endpoint));
 	if (is_unix(address))
-		return open_unix(address + sizeof(UNIX_PREFIX) - 1, &endpoint, group, out_fd);
+		return open_unix(address + sizeof(UNIX_PREFIX) - 1, &endpoint, origin, out_fd);
 	if (!is_open_address(sockets, address) && !is_free_address(&endpoint))
 		return STATUS_SYSTEM;
 	return listener_open_socket(&endpoint, out_fd);
@@ -113,21 +120,13 @@ static enum status append_socket(struct sockets *sockets, const char *address, u
 	return STATUS_OK;
 }
 
-/* Where an address is in the config, for faults. */
-struct place {
-	const struct config *config;
-	const char *option;
-	unsigned line;
-	gid_t group;
-};
-
-static enum status want_address(struct sockets *sockets, const char *address, unsigned slot, const struct place *place,
-				FILE *faults)
+static enum status want_address(struct sockets *sockets, const char *address, unsigned slot,
+				const struct socket_origin *origin, FILE *faults)
 {
 	struct socket_entry *entry = sockets_find(sockets, address, slot);
 	int fd = -1;
 	if (entry && entry->wanted) {
-		fprintf(faults, "%s:%u: %s: \"%s\" is used twice\n", place->config->file, place->line, place->option,
+		fprintf(faults, "%s:%u: %s: \"%s\" is used twice\n", origin->config->file, origin->line, origin->option,
 			address);
 		return STATUS_INVALID;
 	}
@@ -135,10 +134,10 @@ static enum status want_address(struct sockets *sockets, const char *address, un
 		entry->wanted = true;
 		return STATUS_OK;
 	}
-	enum status status = open_socket(sockets, address, place->group, &fd);
+	enum status status = open_socket(sockets, address, origin, &fd);
 	if (status != STATUS_OK) {
-		fprintf(faults, "%s:%u: %s: can't listen on \"%s\": %s\n", place->config->file, place->line,
-			place->option, address, status == STATUS_SYSTEM ? strerror(errno) : status_text(status));
+		fprintf(faults, "%s:%u: %s: can't listen on \"%s\": %s\n", origin->config->file, origin->line,
+			origin->option, address, status == STATUS_SYSTEM ? strerror(errno) : status_text(status));
 		return status;
 	}
 	status = append_socket(sockets, address, slot, fd);
@@ -151,9 +150,9 @@ static enum status want_slot(struct sockets *sockets, const struct config *confi
 {
 	for (size_t i = 0; i < config->listener.count; i++) {
 		const struct config_listener *listener = &config->listener.items[i];
-		const struct place place = { config, "listener.address", listener->line, (gid_t)-1 };
+		const struct socket_origin origin = { config, "listener.address", listener->line, (gid_t)-1, 0 };
 		for (size_t k = 0; k < listener->address.count; k++)
-			TRY(want_address(sockets, listener->address.items[k], slot, &place, faults));
+			TRY(want_address(sockets, listener->address.items[k], slot, &origin, faults));
 	}
 	return STATUS_OK;
 }
@@ -179,11 +178,20 @@ static enum status control_address(const struct config *config, char **out_addre
 	return STATUS_OK;
 }
 
+/* A file has one group: with a second one all may connect, and the admin role turns others away (admin/caller.h). */
+static mode_t control_mode(const struct identities *identities)
+{
+	if (identities->operator_group != (gid_t)-1)
+		return 0666;
+	return identities->admin_group == (gid_t)-1 ? 0600 : 0660;
+}
+
 static enum status want_admin(struct sockets *sockets, const struct config *config, const struct identities *identities,
 			      FILE *faults)
 {
-	const struct place control = { config, "admin.socket", config->admin.line, identities->admin_group };
-	const struct place http = { config, "admin.http", config->admin.line, (gid_t)-1 };
+	const struct socket_origin control = { config, "admin.socket", config->admin.line, identities->admin_group,
+					       control_mode(identities) };
+	const struct socket_origin http = { config, "admin.http", config->admin.line, (gid_t)-1, 0 };
 	char *address;
 	TRY(control_address(config, &address));
 	enum status status = address[0] ? want_address(sockets, address, 0, &control, faults) : STATUS_OK;
@@ -192,12 +200,23 @@ static enum status want_admin(struct sockets *sockets, const struct config *conf
 	return config->admin.http[0] ? want_address(sockets, config->admin.http, 0, &http, faults) : STATUS_OK;
 }
 
+/* Whoever reaches a UNIX socket of the console is a stranger, as on a loopback address. */
+static enum status want_console(struct sockets *sockets, const struct config *config, FILE *faults)
+{
+	const struct socket_origin origin = { config, "console.address", config->console.line, (gid_t)-1, 0666 };
+	const struct config_list *addresses = &config->console.address;
+	for (size_t i = 0; i < addresses->count; i++)
+		TRY(want_address(sockets, addresses->items[i], 0, &origin, faults));
+	return STATUS_OK;
+}
+
 static enum status want_all(struct sockets *sockets, const struct config *config, unsigned gates,
 			    const struct identities *identities, FILE *faults)
 {
 	for (unsigned slot = 1; slot <= gates; slot++)
 		TRY(want_slot(sockets, config, slot, faults));
 	want_surplus(sockets, gates);
+	TRY(want_console(sockets, config, faults));
 	return want_admin(sockets, config, identities, faults);
 }
 
@@ -248,6 +267,17 @@ enum status sockets_hand_over(const struct sockets *sockets, const struct config
 		TRY(handover_add(list, TO(ROLE_ADMIN), control->fd, "control"));
 	if (http)
 		TRY(handover_add(list, TO(ROLE_ADMIN), http->fd, "http"));
+	return STATUS_OK;
+}
+
+enum status sockets_hand_over_console(const struct sockets *sockets, const struct config *config, struct handover *list)
+{
+	const struct config_list *addresses = &config->console.address;
+	for (size_t i = 0; i < addresses->count; i++) {
+		const struct socket_entry *entry = sockets_find(sockets, addresses->items[i], 0);
+		if (entry)
+			TRY(handover_add(list, TO(ROLE_CONSOLE), entry->fd, "console:%zu", i));
+	}
 	return STATUS_OK;
 }
 

@@ -39,6 +39,9 @@ void sockets_trim(struct sockets *sockets);
 /* Adds what the admin role listens on. Gates are told of theirs later (succession.c). */
 MUST_USE enum status sockets_hand_over(const struct sockets *sockets, const struct config *config,
 				       struct handover *list);
+/* Adds what the console listens on. */
+MUST_USE enum status sockets_hand_over_console(const struct sockets *sockets, const struct config *config,
+					       struct handover *list);
 /* The socket of that address and slot, or NULL. */
 struct socket_entry *sockets_find(const struct sockets *sockets, const char *address, unsigned slot);
 /* Closes what clients connect to. Once the gates' copies are gone too, the kernel refuses clients. */

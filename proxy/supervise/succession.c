@@ -13,7 +13,7 @@
 static struct gate_place place_of(const struct post *post)
 {
 	const struct config *config = post->generation->config;
-	return (struct gate_place){ config, post->index, generation_gates(config) };
+	return (struct gate_place){ config, post->index, gate_place_count(config) };
 }
 
 /* ---- to gates that live */

@@ -23,131 +23,38 @@
 
 /* A former Redis, orphaned by a kill -9 of its supervisor, is gone by then. */
 #define LOCK_LIMIT_MS 5000
+/* Between two starts of audit.anchor_command, and for it to end: less than the pause. */
+#define ANCHOR_PAUSE_MS 60000
+#define ANCHOR_LIMIT_MS 10000
 /* For Redis to read its file and answer. */
 #define REDIS_LIMIT_MS 10000
-/* For auth, relay and admin once the gates are gone: refunds, the audit's last records. */
-#define LAST_LIMIT_MS 30000
-/* The same, after a second signal. */
-#define HURRY_LIMIT_MS 2000
-
-/* ---- the end */
-
-static void finish_loop(struct supervisor *supervisor, int exit_code)
-{
-	supervisor->exit_code = exit_code;
-	loop_stop(supervisor->loop);
-}
-
-static void take_redis_stopped(void *context)
-{
-	struct supervisor *supervisor = context;
-	log_info("ended");
-	finish_loop(supervisor, 0);
-}
-
-static bool any_process(const struct supervisor *supervisor, bool gates_only)
-{
-	bool any = generation_has(supervisor->current, gates_only);
-	for (const struct generation *g = supervisor->outgoing; g && !any; g = g->next)
-		any = generation_has(g, gates_only);
-	return any;
-}
-
-static void drain_last(struct supervisor *supervisor, uint64_t limit_ms)
-{
-	supervisor->stage = STAGE_CLOSING;
-	generation_drain_last(supervisor->current, limit_ms);
-	for (struct generation *g = supervisor->outgoing; g; g = g->next)
-		generation_drain_last(g, limit_ms);
-}
-
-static void advance_end(struct supervisor *supervisor)
-{
-	if (supervisor->stage == STAGE_DRAINING && !any_process(supervisor, true))
-		drain_last(supervisor, LAST_LIMIT_MS);
-	if (supervisor->stage != STAGE_CLOSING || any_process(supervisor, false))
-		return;
-	supervisor->stage = STAGE_STOPPING;
-	if (supervisor->redis)
-		embedded_redis_stop(supervisor->redis);
-	else
-		take_redis_stopped(supervisor);
-}
-
-static void kill_all(struct supervisor *supervisor, bool gates_only)
-{
-	generation_kill(supervisor->current, gates_only);
-	for (struct generation *g = supervisor->outgoing; g; g = g->next)
-		generation_kill(g, gates_only);
-}
-
-void supervisor_end(struct supervisor *supervisor)
-{
-	if (supervisor->stage > STAGE_SERVING)
-		return;
-	supervisor->stage = STAGE_DRAINING;
-	notify_stopping();
-	log_info("ending: sessions may finish within %llu s",
-		 (unsigned long long)supervisor->current->config->global.drain_timeout / 1000);
-	if (supervisor->incoming)
-		reload_fail(supervisor, "subgate is ending");
-	sockets_close_gates(&supervisor->sockets);
-	generation_drain(supervisor->current, supervisor->current->config->global.drain_timeout, false);
-	for (struct generation *g = supervisor->outgoing; g; g = g->next) /* they have no successors any more */
-		generation_drain(g, supervisor->current->config->global.drain_timeout, false);
-	advance_end(supervisor);
-}
-
-/*
- * The first signal ends all in order. The second ends gates at once, and leaves the others a moment for what is under
- * way. The third ends all at once.
- */
-static void take_termination(void *context)
-{
-	struct supervisor *supervisor = context;
-	supervisor->terminations++;
-	if (supervisor->terminations == 1) {
-		supervisor_end(supervisor);
-		return;
-	}
-	log_warning("asked to end once more: at once");
-	kill_all(supervisor, supervisor->terminations == 2);
-	if (supervisor->stage == STAGE_DRAINING)
-		drain_last(supervisor, HURRY_LIMIT_MS);
-}
-
-static void take_hangup(void *context)
-{
-	struct supervisor *supervisor = context;
-	const struct reload nobody = { 0 };
-	char *error = NULL;
-	if (reload_begin(supervisor, &nobody, &error) != STATUS_OK)
-		free(error); /* the log has it */
-}
 
 /* ---- what generations tell */
 
-void supervisor_generation_serves(struct supervisor *supervisor, struct generation *generation)
+static void take_generation_serving(struct supervisor *supervisor, struct generation *generation)
 {
 	if (generation == supervisor->incoming) {
 		reload_succeeded(supervisor);
 		return;
 	}
 	supervisor->stage = STAGE_SERVING;
+	generation_lead_audit(generation, true);
+	renewal_follow(supervisor->renewal, generation->config, &generation->files);
+	expiry_watch_follow(supervisor->expiry, generation->config, &generation->expiries);
 	succession_tell(generation);
 	log_info("ready: subgate " SUBGATE_VERSION " as %s, %u gates", generation->config->global.hostname,
-		 generation_gates(generation->config));
+		 gate_place_count(generation->config));
 	notify_ready();
 }
 
-void supervisor_generation_failed(struct supervisor *supervisor, struct generation *generation)
+static void take_generation_failure(struct supervisor *supervisor, struct generation *generation)
 {
 	if (generation == supervisor->incoming) {
 		reload_fail(supervisor, "a process did not get ready, the log tells why; nothing has changed");
 		return;
 	}
 	log_error("can't start: a process did not get ready");
-	finish_loop(supervisor, 1);
+	loop_stop(supervisor->loop); /* exit_code is 1 from the start */
 }
 
 static void forget_outgoing(struct supervisor *supervisor, struct generation *generation)
@@ -160,15 +67,21 @@ static void forget_outgoing(struct supervisor *supervisor, struct generation *ge
 		}
 }
 
-void supervisor_generation_shrank(struct supervisor *supervisor, struct generation *generation)
+static void take_generation_shrunk(struct supervisor *supervisor, struct generation *generation)
 {
 	reload_settle(supervisor, generation);
 	if (generation != supervisor->current && !generation_has(generation, false)) {
 		log_info("the processes of the former config are gone");
 		forget_outgoing(supervisor, generation);
 	}
-	advance_end(supervisor);
+	ending_advance(supervisor);
 }
+
+static const struct generation_handler generation_handler = {
+	.on_serving = take_generation_serving,
+	.on_failed = take_generation_failure,
+	.on_shrunk = take_generation_shrunk,
+};
 
 /* ---- the beginning */
 
@@ -228,7 +141,7 @@ static enum status open_binary(struct supervisor *supervisor)
 
 static enum status start_redis(struct supervisor *supervisor, const struct config *config)
 {
-	if (strcmp(config->redis.server, "embedded") != 0)
+	if (!config_redis_is_embedded(config))
 		return STATUS_OK;
 	const struct embedded_redis_options options = {
 		.config = config,
@@ -236,10 +149,22 @@ static enum status start_redis(struct supervisor *supervisor, const struct confi
 		.lock = supervisor->folders.state_lock,
 		.logs = supervisor->logs,
 		.stats = seats_own(supervisor->seats),
-		.on_stopped = take_redis_stopped,
+		.on_stopped = ending_take_redis_stopped,
 		.context = supervisor,
 	};
 	return embedded_redis_create(supervisor->loop, &options, REDIS_LIMIT_MS, stderr, &supervisor->redis);
+}
+
+static enum status make_anchor(struct supervisor *supervisor)
+{
+	const struct anchor_command_options options = {
+		.identity = &supervisor->identities.role[ROLE_RELAY],
+		.logs = supervisor->logs,
+		.stats = seats_own(supervisor->seats),
+		.pause_ms = ANCHOR_PAUSE_MS,
+		.limit_ms = ANCHOR_LIMIT_MS,
+	};
+	return anchor_command_create(supervisor->loop, &options, &supervisor->anchor);
 }
 
 static void take_ticket_key(void *context, struct span key)
@@ -260,12 +185,16 @@ static enum status prepare_node(struct supervisor *supervisor, const struct conf
 	TRY(open_binary(supervisor));
 	TRY(folders_lock(config, LOCK_LIMIT_MS, stderr, &supervisor->folders));
 	TRY(seats_create(1, &supervisor->seats));
+	life_use(stats_life(seats_own(supervisor->seats)));
 	TRY(open_log(supervisor, config));
+	TRY(make_anchor(supervisor));
+	TRY(expiry_watch_create(supervisor->loop, seats_own(supervisor->seats), &supervisor->expiry));
+	TRY(renewal_create(supervisor->loop, reload_renew, supervisor, &supervisor->renewal));
 	turns_measure(supervisor->loop, seats_own(supervisor->seats), ROLE_SUPERVISOR);
 	TRY(census_board_create(&supervisor->census));
 	TRY(ticket_keys_create(supervisor->loop, take_ticket_key, supervisor, &supervisor->ticket_keys));
 	ticket_keys_set_lifetime(supervisor->ticket_keys, config->tls.ticket_lifetime);
-	TRY(sockets_open(&supervisor->sockets, config, generation_gates(config), &supervisor->identities, stderr));
+	TRY(sockets_open(&supervisor->sockets, config, gate_place_count(config), &supervisor->identities, stderr));
 	return start_redis(supervisor, config);
 }
 
@@ -284,7 +213,16 @@ static enum status prepare_supervisor(struct supervisor *supervisor)
 		config_free(&config);
 		return status;
 	}
-	return generation_create(supervisor, config, buf_span(&text), stderr, &supervisor->current);
+	return generation_create(supervisor, config, buf_span(&text), NULL, stderr, &supervisor->current);
+}
+
+static void take_hangup(void *context)
+{
+	struct supervisor *supervisor = context;
+	const struct reload nobody = { 0 };
+	char *error = NULL;
+	if (reload_begin(supervisor, &nobody, &error) != STATUS_OK)
+		free(error); /* the log has it */
 }
 
 struct signals {
@@ -293,19 +231,23 @@ struct signals {
 
 static enum status watch_signals(struct supervisor *supervisor, struct signals *signals)
 {
-	TRY(signal_watch_create(supervisor->loop, SIGTERM, take_termination, supervisor, &signals->watches[0]));
-	TRY(signal_watch_create(supervisor->loop, SIGINT, take_termination, supervisor, &signals->watches[1]));
+	TRY(signal_watch_create(supervisor->loop, SIGTERM, ending_take_termination, supervisor, &signals->watches[0]));
+	TRY(signal_watch_create(supervisor->loop, SIGINT, ending_take_termination, supervisor, &signals->watches[1]));
 	return signal_watch_create(supervisor->loop, SIGHUP, take_hangup, supervisor, &signals->watches[2]);
 }
 
 static void tear_down(struct supervisor *supervisor)
 {
 	hangs_free(&supervisor->hangs);
+	traffic_free(&supervisor->traffic);
+	renewal_free(&supervisor->renewal);
+	expiry_watch_free(&supervisor->expiry);
 	generation_free(&supervisor->incoming);
 	generation_free(&supervisor->current);
 	while (supervisor->outgoing)
 		forget_outgoing(supervisor, supervisor->outgoing);
 	timer_free(&supervisor->answer_limit);
+	anchor_command_free(&supervisor->anchor);
 	embedded_redis_free(&supervisor->redis);
 	sockets_close(&supervisor->sockets);
 	log_target_free(&supervisor->next_target);
@@ -324,6 +266,8 @@ int supervisor_run(const char *config_file)
 {
 	struct supervisor supervisor = {
 		.config_file = config_file,
+		.generation_handler = &generation_handler,
+		.command_handler = &supervisor_command_handler,
 		.binary = -1,
 		.folders = FOLDERS_NONE,
 		.started_us = clock_wall_us(),
@@ -336,6 +280,8 @@ int supervisor_run(const char *config_file)
 		status = watch_signals(&supervisor, &signals);
 	if (status == STATUS_OK)
 		status = hangs_begin(&supervisor, &supervisor.hangs);
+	if (status == STATUS_OK)
+		status = traffic_begin(supervisor.loop, supervisor.seats, &supervisor.traffic);
 	if (status == STATUS_OK) {
 		generation_start(supervisor.current);
 		loop_run(supervisor.loop);

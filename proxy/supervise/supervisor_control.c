@@ -8,47 +8,13 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/json_text.h"
 #include "door/messages.h"
 #include "supervise/hangs.h"
-#include "supervise/supervisor.h"
+#include "supervise/supervisor_answers.h"
+#include "supervise/surroundings.h"
 
 #define US_PER_SECOND 1000000
-
-/* ---- answers */
-
-/* Takes `answer` over. */
-static enum status send_answer(struct door *door, uint64_t request, json_t *answer)
-{
-	char *text = answer ? json_dumps(answer, JSON_COMPACT) : NULL;
-	json_decref(answer);
-	if (text == NULL)
-		return STATUS_NO_MEMORY;
-	const struct door_control_reply reply = { .request = request, .json = span_of(text) };
-	enum status status = door_send_control_reply(door, &reply);
-	free(text);
-	return status;
-}
-
-static enum status send_done(struct door *door, uint64_t request)
-{
-	return send_answer(door, request, json_pack("{s:b}", "ok", 1));
-}
-
-static enum status send_refusal(struct door *door, uint64_t request, const char *error)
-{
-	char *text = strdup(error);
-	if (text == NULL)
-		return STATUS_NO_MEMORY;
-	size_t size = strlen(text);
-	if (size && text[size - 1] == '\n')
-		text[size - 1] = '\0';
-	/* A path in a fault may not be UTF-8, which JSON requires. */
-	json_t *answer = json_pack("{s:b, s:s}", "ok", 0, "error", text);
-	if (answer == NULL)
-		answer = json_pack("{s:b, s:s}", "ok", 0, "error", "refused; the log tells why");
-	free(text);
-	return send_answer(door, request, answer);
-}
 
 /* ---- status */
 
@@ -65,15 +31,50 @@ static json_t *describe_process(const char *role, unsigned index, pid_t pid, uin
 			 describe_time(since_us), "state", state);
 }
 
+/* What is wrong with the audit; NULL: nothing. */
+static const char *describe_audit(const struct post *post)
+{
+	const struct seats *seats = post->generation->supervisor->seats;
+	if (post->kind != ROLE_RELAY || post->process == NULL)
+		return NULL;
+	if (seats_gauge(seats, post->seat, COUNTER_AUDIT_STUCK))
+		return "can't be written";
+	return seats_gauge(seats, post->seat, COUNTER_AUDIT_LOW_SPACE) ? "disk nearly full" : NULL;
+}
+
+/* Other nodes that count by other rules; NULL: none. */
+static json_t *describe_quota(const struct post *post)
+{
+	const struct seats *seats = post->generation->supervisor->seats;
+	char text[64];
+	uint64_t count = post->kind == ROLE_RELAY && post->process
+				 ? seats_gauge(seats, post->seat, COUNTER_QUOTA_NODES_DIFFER)
+				 : 0;
+	snprintf(text, sizeof(text), "%llu other node%s by other rules", (unsigned long long)count,
+		 count == 1 ? " counts" : "s count");
+	return count ? json_string(text) : NULL;
+}
+
+static void add_stuck_threads(json_t *row, const struct life_watch *life)
+{
+	char threads[HANGS_TEXT_SIZE];
+	hangs_list_threads(life, threads);
+	if (threads[0])
+		json_object_set_new(row, "stuck_threads", json_string(threads));
+}
+
 static json_t *describe_post(const struct post *post)
 {
 	pid_t pid = post_has_process(post) ? process_id(post->process) : 0;
 	const char *state = post->hang == HANG_NONE ? post_state_text(post->state) : "hung";
-	char threads[HANGS_TEXT_SIZE];
 	json_t *row = describe_process(role_kind_text(post->kind), post->index, pid, post->started_us, state);
-	hangs_list_threads(post, threads);
-	if (threads[0])
-		json_object_set_new(row, "stuck_threads", json_string(threads));
+	add_stuck_threads(row, &post->life);
+	const char *audit = describe_audit(post);
+	if (audit)
+		json_object_set_new(row, "audit", json_string(audit));
+	json_t *quota = describe_quota(post);
+	if (quota)
+		json_object_set_new(row, "quota", quota);
 	return row;
 }
 
@@ -95,6 +96,19 @@ static void add_redis(json_t *list, const struct embedded_redis *redis)
 	json_array_append_new(list, describe_process("redis", 0, pid, embedded_redis_started_us(redis), state));
 }
 
+static json_t *describe_certificates(const struct generation *generation)
+{
+	json_t *list = json_array();
+	for (size_t i = 0; i < generation->expiries.count; i++) {
+		const struct expiry *expiry = &generation->expiries.items[i];
+		char text[EXPIRY_TEXT_SIZE];
+		expiry_describe(expiry->at_s, clock_wall_us() / US_PER_SECOND, text);
+		json_array_append_new(list, json_pack("{s:s, s:o, s:s}", "certificate", expiry->name, "expires",
+						      describe_time(expiry->at_s * US_PER_SECOND), "state", text));
+	}
+	return list;
+}
+
 static const char *stage_text(enum stage stage)
 {
 	static const char *const texts[] = { "starting", "ready", "draining", "draining", "draining" };
@@ -104,23 +118,29 @@ static const char *stage_text(enum stage stage)
 static json_t *describe_node(const struct supervisor *supervisor)
 {
 	json_t *list = json_array();
-	json_array_append_new(list, describe_process("supervisor", 0, getpid(), supervisor->started_us,
-						     stage_text(supervisor->stage)));
+	json_t *own =
+		describe_process("supervisor", 0, getpid(), supervisor->started_us, stage_text(supervisor->stage));
+	add_stuck_threads(own, hangs_own_life(supervisor->hangs));
+	json_array_append_new(list, own);
 	add_generation(list, supervisor->current);
 	add_generation(list, supervisor->incoming);
 	for (const struct generation *g = supervisor->outgoing; g; g = g->next)
 		add_generation(list, g);
 	add_redis(list, supervisor->redis);
-	return json_pack("{s:b, s:s, s:s, s:o, s:o}", "ok", 1, "version", SUBGATE_VERSION, "node",
-			 supervisor->current->config->global.hostname, "started", describe_time(supervisor->started_us),
-			 "processes", list);
+	const struct config *config = supervisor->current->config;
+	/* A path that is not UTF-8 is left out, and nothing else. */
+	return json_pack("{s:b, s:s, s:s, s:o, s:o*, s:o, s:o, s:o, s:o}", "ok", 1, "version", SUBGATE_VERSION, "node",
+			 config->global.hostname, "started", describe_time(supervisor->started_us), "audit_file",
+			 json_string(config->audit.file), "processes", list, "services",
+			 surroundings_describe(supervisor), "traffic", surroundings_describe_traffic(supervisor),
+			 "certificates", describe_certificates(supervisor->current));
 }
 
 /* ---- commands */
 
 static enum status run_status(struct post *admin, struct door *door, uint64_t request)
 {
-	return send_answer(door, request, describe_node(admin->generation->supervisor));
+	return supervisor_answer(door, request, describe_node(admin->generation->supervisor));
 }
 
 /* Answered when its outcome is known, or at once when it can't begin. */
@@ -130,15 +150,15 @@ static enum status run_reload(struct post *admin, struct door *door, uint64_t re
 	char *error = NULL;
 	if (reload_begin(admin->generation->supervisor, &reload, &error) == STATUS_OK)
 		return STATUS_OK;
-	enum status status = send_refusal(door, request, error ? error : "out of memory");
+	enum status status = supervisor_refuse(door, request, error ? error : "out of memory");
 	free(error);
 	return status;
 }
 
 static enum status run_drain(struct post *admin, struct door *door, uint64_t request)
 {
-	enum status status = send_done(door, request);
-	supervisor_end(admin->generation->supervisor);
+	enum status status = supervisor_answer_done(door, request);
+	ending_begin(admin->generation->supervisor);
 	return status;
 }
 
@@ -155,7 +175,7 @@ static enum status run_command(struct post *admin, struct door *door, uint64_t r
 	for (size_t i = 0; name && i < sizeof(commands) / sizeof(commands[0]); i++)
 		if (strcmp(commands[i].name, name) == 0)
 			return commands[i].run(admin, door, request);
-	return send_refusal(door, request, "the supervisor knows no such command");
+	return supervisor_refuse(door, request, "the supervisor knows no such command");
 }
 
 static enum status take_frame(void *context, struct door *door, uint16_t type, struct span payload)
@@ -164,7 +184,7 @@ static enum status take_frame(void *context, struct door *door, uint16_t type, s
 	if (type != DOOR_CONTROL_REQUEST)
 		return STATUS_INVALID;
 	TRY(door_read_control_request(payload, &request));
-	json_t *json = json_loadb(request.json.data, request.json.size, JSON_REJECT_DUPLICATES, NULL);
+	json_t *json = json_read(request.json);
 	enum status status =
 		run_command(context, door, request.request, json_string_value(json_object_get(json, "command")));
 	json_decref(json);
@@ -178,34 +198,4 @@ static void take_closed(void *context, struct door *door)
 	door_free(&admin->control);
 }
 
-const struct door_handler control_door_handler = { .on_frame = take_frame, .on_closed = take_closed };
-
-/* ---- the answer to a reload */
-
-static struct post *find_admin(struct generation *generation, uint32_t instance)
-{
-	for (size_t i = 0; generation && i < generation->post_count; i++) {
-		struct post *post = &generation->posts[i];
-		if (post->kind == ROLE_ADMIN && post->instance == instance && post->control)
-			return post;
-	}
-	return NULL;
-}
-
-void control_answer_reload(struct supervisor *supervisor, const char *error)
-{
-	const struct reload reload = supervisor->reload;
-	struct post *admin = NULL;
-	supervisor->reload = (struct reload){ 0 };
-	if (reload.admin == 0)
-		return;
-	admin = find_admin(supervisor->current, reload.admin);
-	for (struct generation *g = supervisor->outgoing; g && admin == NULL; g = g->next)
-		admin = find_admin(g, reload.admin);
-	if (admin == NULL)
-		return;
-	enum status status =
-		error ? send_refusal(admin->control, reload.request, error) : send_done(admin->control, reload.request);
-	if (status != STATUS_OK)
-		door_free(&admin->control);
-}
+const struct door_handler supervisor_command_handler = { .on_frame = take_frame, .on_closed = take_closed };

@@ -1,14 +1,18 @@
 /*
- * The benchmark's clients: connections over implicit TLS that log in once,
- * stay, and send messages one behind the other, waiting for each reply as
- * mail programs do. One thread a connection.
+ * The benchmark's clients: connections over implicit TLS that log in, and send
+ * messages one after the other, waiting for each reply as mail programs do. One
+ * thread a connection.
  *
  *   load PORT USERS   USERS: a file of lines "ADDRESS PASSWORD", one a
  *                     connection; without a password it does not log in.
- *                     Prints "ready"; for each line "COUNT SIZE BUSY" on
- *                     its standard input, the first BUSY of them send so many
- *                     messages of so many bytes in all; then prints how many
- *                     seconds that took.
+ *                     Prints "ready"; for each line "COUNT SIZE BUSY KEPT
+ *                     RECIPIENTS PIPELINED" on its standard input, the first
+ *                     BUSY of them send so many messages of so many bytes, to
+ *                     so many recipients each, in all: with KEPT 1 over the
+ *                     connections that they have, with 0 over a new one for
+ *                     each; with PIPELINED 1 the whole envelope in one piece.
+ *                     Then prints how many seconds that took, and how many
+ *                     milliseconds the median message.
  */
 #include <signal.h>
 #include <stdatomic.h>
@@ -18,9 +22,11 @@
 
 #include "peer.h"
 
-#define CONNECTIONS_MAXIMUM 1000
+#define CONNECTIONS_MAXIMUM 20000
+#define RECIPIENTS_MAXIMUM 1000
 #define LINE_SIZE 78                /* bytes of a body's line, with its CRLF */
-#define MESSAGE_MAXIMUM (16L << 20) /* bytes */
+#define MESSAGE_MAXIMUM (35L << 20) /* bytes */
+#define COMMAND_SIZE 256            /* bytes */
 
 struct client {
 	struct peer peer;
@@ -36,11 +42,16 @@ static SSL_CTX *tls;
 static int port;
 static struct client *clients[CONNECTIONS_MAXIMUM];
 static size_t client_count;
-static pthread_barrier_t gate; /* all clients and main: in front of a run, and behind it */
+static pthread_barrier_t gate; /* all clients and main: before a run, and after it */
 static atomic_long left;       /* messages of this run that nobody has begun */
 static size_t message_size;    /* of this run */
 static size_t busy;            /* of the clients, in this run */
+static bool kept;              /* whether connections are, in this run */
+static int recipients;         /* of a message, in this run */
+static bool pipelined;         /* whether envelopes are (RFC 2920), in this run */
 static bool over;
+static float *times_ms; /* of each message of this run */
+static atomic_long timed;
 
 /* ---- one client */
 
@@ -104,15 +115,68 @@ static void make_message(struct client *client, size_t size)
 	client->message_size = at + 3;
 }
 
-static void send_message(struct client *client)
+static void ask_envelope(struct client *client)
 {
-	char command[256];
+	char command[COMMAND_SIZE];
 	snprintf(command, sizeof(command), "MAIL FROM:<%s>\r\n", client->address);
 	ask(client, '2', command);
-	ask(client, '2', "RCPT TO:<bob@example.net>\r\n");
+	for (int i = 0; i < recipients; i++) {
+		snprintf(command, sizeof(command), "RCPT TO:<bob%d@example.net>\r\n", i);
+		ask(client, '2', command);
+	}
 	ask(client, '3', "DATA\r\n");
+}
+
+static void pipeline_envelope(struct client *client)
+{
+	char *commands = malloc((size_t)(recipients + 2) * COMMAND_SIZE);
+	if (commands == NULL)
+		err(1, "malloc");
+	int at = snprintf(commands, COMMAND_SIZE, "MAIL FROM:<%s>\r\n", client->address);
+	for (int i = 0; i < recipients; i++)
+		at += snprintf(commands + at, COMMAND_SIZE, "RCPT TO:<bob%d@example.net>\r\n", i);
+	at += snprintf(commands + at, COMMAND_SIZE, "DATA\r\n");
+	peer_say(&client->peer, commands, (size_t)at);
+	free(commands);
+	for (int i = 0; i <= recipients; i++)
+		expect(client, '2');
+	expect(client, '3');
+}
+
+static void send_message(struct client *client)
+{
+	if (pipelined)
+		pipeline_envelope(client);
+	else
+		ask_envelope(client);
 	peer_say(&client->peer, client->message, client->message_size);
 	expect(client, '2');
+}
+
+static double seconds_now(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+static void end_session(struct client *client)
+{
+	ask(client, '2', "QUIT\r\n");
+	peer_close(&client->peer);
+}
+
+static void send_one(struct client *client)
+{
+	double began = seconds_now();
+	if (kept) {
+		send_message(client);
+	} else {
+		connect_client(client);
+		send_message(client);
+		end_session(client);
+	}
+	times_ms[atomic_fetch_add(&timed, 1)] = (float)(1000 * (seconds_now() - began));
 }
 
 static void *run_client(void *context)
@@ -125,33 +189,42 @@ static void *run_client(void *context)
 		if (over)
 			break;
 		make_message(client, message_size);
+		if (!kept && client->number < busy)
+			end_session(client);
 		while (client->number < busy && atomic_fetch_sub(&left, 1) > 0)
-			send_message(client);
+			send_one(client);
+		if (!kept && client->number < busy)
+			connect_client(client);
 		pthread_barrier_wait(&gate);
 	}
-	peer_close(&client->peer);
+	end_session(client);
 	free(client->message);
 	return NULL;
 }
 
 /* ---- all of them */
 
-static double seconds_now(void)
+static int compare_times(const void *one, const void *other)
 {
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+	float a = *(const float *)one, b = *(const float *)other;
+	return (a > b) - (a < b);
 }
 
 static void run(long count, size_t size, size_t clients_busy)
 {
+	times_ms = reallocarray(times_ms, (size_t)count, sizeof(*times_ms));
+	if (times_ms == NULL)
+		err(1, "reallocarray");
+	atomic_store(&timed, 0);
 	message_size = size;
 	busy = clients_busy;
 	atomic_store(&left, count);
 	double began = seconds_now();
 	pthread_barrier_wait(&gate);
 	pthread_barrier_wait(&gate);
-	printf("%.6f\n", seconds_now() - began);
+	double seconds = seconds_now() - began;
+	qsort(times_ms, (size_t)count, sizeof(*times_ms), compare_times);
+	printf("%.6f %.3f\n", seconds, (double)times_ms[count / 2]);
 	fflush(stdout);
 }
 
@@ -174,6 +247,7 @@ static void read_users(const char *path)
 int main(int argc, char **argv)
 {
 	long count, size, some;
+	int keeps, pipelines;
 	if (argc != 3)
 		errx(2, "usage: load PORT USERS");
 	signal(SIGPIPE, SIG_IGN);
@@ -187,8 +261,12 @@ int main(int argc, char **argv)
 	pthread_barrier_wait(&gate);
 	puts("ready");
 	fflush(stdout);
-	while (scanf("%ld %ld %ld", &count, &size, &some) == 3 && size > 0 && size <= MESSAGE_MAXIMUM && some > 0)
+	while (scanf("%ld %ld %ld %d %d %d", &count, &size, &some, &keeps, &recipients, &pipelines) == 6 && count > 0 &&
+	       size > 0 && size <= MESSAGE_MAXIMUM && some > 0 && recipients > 0 && recipients <= RECIPIENTS_MAXIMUM) {
+		kept = keeps;
+		pipelined = pipelines;
 		run(count, (size_t)size, (size_t)some);
+	}
 	over = true;
 	pthread_barrier_wait(&gate);
 	for (size_t i = 0; i < client_count; i++)

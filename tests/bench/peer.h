@@ -1,7 +1,7 @@
 /*
- * What the two ends of the benchmark share: blocking TLS on a socket of its
- * own thread, lines in, bytes out. No call returns a failure: the benchmark
- * ends with a line that says what broke.
+ * What the two ends of the benchmark share: a blocking socket of its own
+ * thread, with TLS or without, lines in, bytes out. No call returns a failure:
+ * the benchmark ends with a line that says what broke.
  */
 #ifndef TESTS_BENCH_PEER_H
 #define TESTS_BENCH_PEER_H
@@ -20,7 +20,8 @@
 #define PEER_STACK (256U << 10) /* bytes: one thread a connection */
 
 struct peer {
-	SSL *ssl;
+	int fd;
+	SSL *ssl; /* NULL: no TLS */
 	char data[PEER_ROOM];
 	size_t start, end; /* of what was read and not taken */
 };
@@ -34,20 +35,21 @@ static inline struct sockaddr_in peer_loopback(int port)
 	};
 }
 
+/* tls: NULL for a connection without. */
 static inline void peer_open(struct peer *peer, SSL_CTX *tls, int fd)
 {
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
-	peer->ssl = SSL_new(tls);
+	peer->fd = fd;
+	peer->ssl = tls ? SSL_new(tls) : NULL;
 	peer->start = peer->end = 0;
-	if (peer->ssl == NULL || SSL_set_fd(peer->ssl, fd) != 1)
+	if (tls && (peer->ssl == NULL || SSL_set_fd(peer->ssl, fd) != 1))
 		errx(1, "no memory for a TLS connection");
 }
 
 static inline void peer_close(struct peer *peer)
 {
-	int fd = SSL_get_fd(peer->ssl);
 	SSL_free(peer->ssl);
-	close(fd);
+	close(peer->fd);
 }
 
 /* More input; false: the other side has ended. */
@@ -60,7 +62,9 @@ static inline bool peer_fill(struct peer *peer)
 	}
 	if (peer->end == sizeof(peer->data))
 		errx(1, "a line is longer than %zu bytes", sizeof(peer->data));
-	int got = SSL_read(peer->ssl, peer->data + peer->end, (int)(sizeof(peer->data) - peer->end));
+	size_t room = sizeof(peer->data) - peer->end;
+	ssize_t got = peer->ssl ? SSL_read(peer->ssl, peer->data + peer->end, (int)room)
+				: recv(peer->fd, peer->data + peer->end, room, 0);
 	if (got <= 0)
 		return false;
 	peer->end += (size_t)got;
@@ -89,7 +93,8 @@ static inline char *peer_line(struct peer *peer)
 
 static inline void peer_say(struct peer *peer, const char *data, size_t size)
 {
-	if (SSL_write(peer->ssl, data, (int)size) != (int)size)
+	ssize_t sent = peer->ssl ? SSL_write(peer->ssl, data, (int)size) : send(peer->fd, data, size, MSG_NOSIGNAL);
+	if (sent != (ssize_t)size)
 		errx(1, "a connection broke while writing");
 }
 

@@ -1,9 +1,11 @@
 /*
- * The benchmark's upstream: takes any login and any message over implicit TLS,
- * keeps nothing, and does as little as it can. One thread a connection.
+ * The benchmark's upstream: takes any login and any message, over implicit TLS
+ * or in clear text, keeps nothing, and does as little as it can. One thread a
+ * connection.
  *
- *   sink CERTIFICATE KEY     prints its port; for each line on its standard
- *                            input, the number of messages taken so far
+ *   sink CERTIFICATE KEY     prints its port with TLS and the one without; for
+ *                            each line on its standard input, the number of
+ *                            messages taken so far
  */
 #include <signal.h>
 #include <stdatomic.h>
@@ -17,8 +19,12 @@
 	"250-sink.example\r\n250-PIPELINING\r\n250-SIZE 0\r\n250-8BITMIME\r\n250-AUTH PLAIN\r\n250 " \
 	"ENHANCEDSTATUSCODES\r\n"
 
-static SSL_CTX *tls;
 static atomic_ulong messages;
+
+struct port {
+	int listener, number;
+	SSL_CTX *tls; /* NULL: none */
+};
 
 struct answer {
 	const char *verb;
@@ -45,7 +51,7 @@ static const char *find_answer(const char *line)
 	return "500 5.5.2 Unknown command\r\n";
 }
 
-/* Looks at each read as a whole: the sender waits behind the dot, so it is the end of what was read. */
+/* Looks at each read as a whole: the sender waits after the dot, so it is the end of what was read. */
 static bool skip_message(struct peer *peer)
 {
 	static const char end[] = "\r\n.\r\n";
@@ -92,7 +98,7 @@ static void talk(struct peer *peer)
 static void *serve(void *context)
 {
 	struct peer *peer = context;
-	if (SSL_accept(peer->ssl) == 1)
+	if (peer->ssl == NULL || SSL_accept(peer->ssl) == 1)
 		talk(peer);
 	peer_close(peer);
 	free(peer);
@@ -101,47 +107,52 @@ static void *serve(void *context)
 
 static void *accept_all(void *context)
 {
-	int listener = *(int *)context;
+	const struct port *port = context;
 	for (;;) {
 		pthread_t thread;
-		int fd = accept(listener, NULL, NULL);
+		int fd = accept(port->listener, NULL, NULL);
 		struct peer *peer = malloc(sizeof(*peer));
 		if (fd < 0 || peer == NULL)
 			err(1, "accept");
-		peer_open(peer, tls, fd);
+		peer_open(peer, port->tls, fd);
 		peer_start_thread(serve, peer, &thread);
 		pthread_detach(thread);
 	}
 	return NULL;
 }
 
-static int listen_somewhere(void)
+static void listen_somewhere(struct port *port)
 {
 	struct sockaddr_in address = peer_loopback(0);
 	socklen_t size = sizeof(address);
 	int listener = socket(AF_INET, SOCK_STREAM, 0);
-	if (listener < 0 || bind(listener, (struct sockaddr *)&address, size) != 0 || listen(listener, 128) != 0 ||
+	if (listener < 0 || bind(listener, (struct sockaddr *)&address, size) != 0 || listen(listener, 1024) != 0 ||
 	    getsockname(listener, (struct sockaddr *)&address, &size) != 0)
 		err(1, "listen");
-	printf("%d\n", ntohs(address.sin_port));
-	fflush(stdout);
-	return listener;
+	port->listener = listener;
+	port->number = ntohs(address.sin_port);
 }
 
 int main(int argc, char **argv)
 {
 	char line[16];
+	struct port secure = { 0 }, plain = { 0 };
 	pthread_t thread;
 	if (argc != 3)
 		errx(2, "usage: sink CERTIFICATE KEY");
 	signal(SIGPIPE, SIG_IGN);
-	tls = SSL_CTX_new(TLS_server_method());
+	SSL_CTX *tls = SSL_CTX_new(TLS_server_method());
 	if (SSL_CTX_use_certificate_chain_file(tls, argv[1]) != 1 ||
 	    SSL_CTX_use_PrivateKey_file(tls, argv[2], SSL_FILETYPE_PEM) != 1)
 		errx(1, "%s, %s: no certificate and key", argv[1], argv[2]);
 	SSL_CTX_set_read_ahead(tls, 1);
-	int listener = listen_somewhere();
-	peer_start_thread(accept_all, &listener, &thread);
+	secure.tls = tls;
+	listen_somewhere(&secure);
+	listen_somewhere(&plain);
+	printf("%d %d\n", secure.number, plain.number);
+	fflush(stdout);
+	peer_start_thread(accept_all, &secure, &thread);
+	peer_start_thread(accept_all, &plain, &thread);
 	while (fgets(line, sizeof(line), stdin)) {
 		printf("%lu\n", atomic_load(&messages));
 		fflush(stdout);

@@ -8,20 +8,30 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
 
 from dialog.player import Player, Stage  # noqa: E402
+from harness import failures  # noqa: E402
 
 _stages = {}
 
 
-def stage_for(*setting):
-    """One Subgate a configuration: most transcripts share one."""
-    if setting not in _stages:
-        _stages[setting] = Stage(*setting)
-    return _stages[setting]
+def stage_for(player):
+    """
+    One Subgate a configuration: most transcripts share one. One that reads what is rationed has another for itself, as
+    what others were refused may have used the ration up.
+    """
+    setting = (player.config, player.relay, player.offers)
+    key = (*setting, player.path if player.reads_rationed else None)
+    if key not in _stages:
+        _stages[key] = Stage(*setting)
+    return _stages[key]
 
 
 def pytest_sessionfinish():
     for stage in _stages.values():
         stage.close()
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    failures.write(terminalreporter, config)
 
 
 def pytest_collect_file(parent, file_path):
@@ -44,7 +54,7 @@ class Run(pytest.Item):
 
     def runtest(self):
         player = Player(self.path)
-        player.play(stage_for(player.config, player.relay, player.offers), self.by_byte)
+        player.play(stage_for(player), self.by_byte)
 
     def repr_failure(self, excinfo):
         if excinfo.errisinstance(AssertionError):

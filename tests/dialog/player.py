@@ -65,10 +65,12 @@ def _base64(text):
 
 class Player:
     def __init__(self, path):
+        self.path = path
         self.lines = []
         self.config = self.relay = ""
         self.offers = ()
         self.whole_only = False
+        self.reads_rationed = False
         for number, line in enumerate(path.read_text().splitlines(), 1):
             if not line or line.startswith("#"):
                 continue
@@ -85,9 +87,12 @@ class Player:
                 self.whole_only = True
             else:
                 self.lines.append((number, mark, text))
+                # Lines that clients cause, and records of those who don't log in.
+                self.reads_rationed |= mark == "L:" or (mark == "A:" and text.startswith("session."))
 
     def play(self, stage, by_byte):
         self.stage, self.by_byte, self.client, self.held = stage, by_byte, None, b""
+        self.password = stage.password
         stage.reset()
         self._script_upstream()
         try:
@@ -137,7 +142,7 @@ class Player:
             assert mark in ("U:", "U!", "u:"), f"unknown mark {mark}"
 
     def _fill(self, text):
-        password = self.stage.password
+        password = self.password
         text = re.sub("@PLAIN:?(.*?)@(?= |$)", lambda found: _base64(f"{found[1]}\0{USER}\0{password}"), text)
         return text.replace("@PASSWORD64@", _base64(password))
 
@@ -164,6 +169,8 @@ class Player:
             self.client.start_tls()
         elif verb == "auth":
             self._expect("235 2.7.0", self._fill("AUTH PLAIN @PLAIN@"))
+        elif verb == "password":
+            self.password = self.stage.subgate.create_app_password(USER, "scoped", *rest.split())
         elif verb == "session":
             self._direct("connect implicit")
             assert self.client.read_reply()[0].startswith("220 ")
@@ -215,7 +222,7 @@ class Player:
         def found():
             return any(matches(line, text) for line in self.stage.subgate.log[self.stage.log_from:].split("\n"))
 
-        wait_until(found, lambda: f"the log has {self.stage.subgate.log[self.stage.log_from:]}", 5)
+        wait_until(found, lambda: f"the log has {self.stage.subgate.log[self.stage.log_from:]}")
 
     def _check_audit(self, text):
         type_, *members = text.split(" ")
@@ -223,9 +230,10 @@ class Player:
 
         def found():
             records = self.stage.subgate.audit()[self.stage.audit_from:]
-            return any(r["type"] == type_ and all(matches(str(r.get(k)), v) for k, v in wanted.items()) for r in records)
+            return any(r["type"] == type_ and all(matches(str(r.get(k)), v) for k, v in wanted.items())
+                       for r in records)
 
-        wait_until(found, lambda: f"the audit has {self.stage.subgate.audit()[self.stage.audit_from:]}", 5)
+        wait_until(found, lambda: f"the audit has {self.stage.subgate.audit()[self.stage.audit_from:]}")
 
     def _check_upstream(self):
         for unwanted in [text for _, mark, text in self.lines if mark == "U!"]:
@@ -239,7 +247,7 @@ class Player:
             got = iter(c for c in list(self.stage.upstream.commands) if c not in ("RSET", "QUIT") or c in wanted)
             return all(any(matches(command, pattern) for command in got) for pattern in wanted)
 
-        wait_until(arrived, lambda: f"the upstream got {self.stage.upstream.commands}, and should have got {wanted}", 5)
+        wait_until(arrived, lambda: f"the upstream got {self.stage.upstream.commands}, and should have got {wanted}")
 
 
 def matches(line, pattern):

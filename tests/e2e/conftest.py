@@ -1,6 +1,8 @@
 """What the end-to-end tests stand on: real servers, started for each test that asks for them."""
 
+import os
 import pathlib
+import resource
 import shutil
 import sys
 import tempfile
@@ -9,12 +11,17 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
 
+from harness import failures, grid  # noqa: E402
 from harness.certificates import Authority  # noqa: E402
 from harness.directory import Directory  # noqa: E402
+from harness.ds389_server import Ds389Server  # noqa: E402
+from harness.openldap_server import OpenldapServer  # noqa: E402
 from harness.redis_server import RedisServer  # noqa: E402
+from harness.samba_server import SambaServer  # noqa: E402
 from harness.subgate import Subgate, relay_section  # noqa: E402
 from harness.upstream import Upstream  # noqa: E402
 
+KINDS = (OpenldapServer, SambaServer, Ds389Server)
 USERS = {"alice": "Alice-Password-1", "bob": "Bob-Password-2"}
 
 
@@ -23,8 +30,30 @@ def pytest_configure(config):
     A folder for this run alone: in the one that pytest shares, the beginning of another run closes the way for servers
     that run as users of their own. Its name is short, as sockets lie below it.
     """
+    allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, allowed))  # a shell gives 1,024; some tests have more clients
     if not config.option.basetemp:
         config.option.basetemp = config.own_folder = tempfile.mkdtemp(prefix="e2e-")
+    config.addinivalue_line("markers", "seconds(n): it takes about so long, and is begun before shorter ones")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """
+    The longest first, so that none is alone at the end. Tests of one kind of directory share a worker, and its server:
+    starting one takes longer than most of its tests.
+    """
+    for item in items:
+        kind = getattr(item, "callspec", None) and item.callspec.params.get("company")
+        if kind:
+            item.add_marker(pytest.mark.xdist_group(kind.KIND))
+            item.add_marker(pytest.mark.seconds(60))  # all that share the worker
+
+    def seconds(item):
+        marker = item.get_closest_marker("seconds")
+        return marker.args[0] if marker else 0
+
+    items.sort(key=seconds, reverse=True)
 
 
 def pytest_sessionfinish(session, exitstatus):
@@ -32,6 +61,16 @@ def pytest_sessionfinish(session, exitstatus):
     own_folder = getattr(session.config, "own_folder", None)
     if own_folder and exitstatus == 0:
         shutil.rmtree(own_folder)
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    """For `make directories`."""
+    failures.write(terminalreporter, config)
+    if "SUBGATE_DIRECTORIES" in os.environ:
+        outcomes = [(report.nodeid, outcome) for outcome in ("passed", "failed", "error", "skipped")
+                    for report in terminalreporter.stats.get(outcome, [])]
+        for row in grid.rows(outcomes, [kind.KIND for kind in KINDS]):
+            terminalreporter.write_line(row)
 
 
 @pytest.fixture(scope="session")
@@ -53,6 +92,32 @@ def directory(tmp_path, authority):
     directory.stop()
 
 
+@pytest.fixture(scope="session")
+def companies(tmp_path_factory, authority, request):
+    """companies(kind): the server of that kind, started when it is first asked for; it serves all tests of a worker."""
+    running = {}
+    own = tmp_path_factory.mktemp("companies")
+    of_this_run = own.parent.parent if hasattr(request.config, "workerinput") else own.parent
+
+    def serve(kind):
+        if kind not in running:
+            more = (of_this_run,) if kind is SambaServer else ()
+            running[kind] = kind(own / kind.KIND, authority, *more).start()
+        return running[kind]
+
+    yield serve
+    for server in running.values():
+        server.stop()
+
+
+@pytest.fixture(params=KINDS, ids=[kind.KIND for kind in KINDS])
+def company(request, companies):
+    """A directory of each kind with the same people. Tests share it: they put back what they change."""
+    if not request.param.is_installed():
+        pytest.skip(f"{request.param.KIND} is not installed")
+    return companies(request.param)
+
+
 @pytest.fixture
 def redis(tmp_path):
     redis = RedisServer(tmp_path / "redis").start()
@@ -62,7 +127,9 @@ def redis(tmp_path):
 
 @pytest.fixture
 def start(tmp_path, authority, request):
-    """start(sections, user=…) starts a Subgate that ends with the test, in order; its log is shown when the test fails."""
+    """
+    start(sections, user=…) starts a Subgate that ends with the test, in order; its log is shown when the test fails.
+    """
     running = []
 
     def start_one(sections, name="subgate", more_secrets=None, **options):

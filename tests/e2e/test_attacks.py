@@ -1,4 +1,7 @@
-"""What a hostile client tries, with a user's password and without: it may cost him, and nobody else. And what a gate tries that he took over."""
+"""
+What a hostile client tries, with a user's password and without: it may hurt the attacker, and nobody else. And what a
+gate tries once an attacker has taken it over.
+"""
 
 import base64
 import os
@@ -107,11 +110,11 @@ def test_a_burst_of_logins_on_an_auth_that_pauses_costs_no_gate_its_door(upstrea
 def test_a_browser_finds_no_tls_to_speak_http_through(subgate):
     context = subgate.authority.client_context()
     context.set_alpn_protocols(["h2", "http/1.1"])
-    with socket.create_connection(("127.0.0.1", subgate.implicit), timeout=10) as raw:
+    with socket.create_connection(("127.0.0.1", subgate.implicit), timeout=30) as raw:
         with pytest.raises((ssl.SSLError, ConnectionError)):
             context.wrap_socket(raw, server_hostname="mail.example.com")
     context.set_alpn_protocols(["smtp"])
-    with socket.create_connection(("127.0.0.1", subgate.implicit), timeout=10) as raw:
+    with socket.create_connection(("127.0.0.1", subgate.implicit), timeout=30) as raw:
         with context.wrap_socket(raw, server_hostname="mail.example.com") as client:
             assert client.selected_alpn_protocol() == "smtp"
             assert client.recv(4) == b"220 "
@@ -120,7 +123,10 @@ def test_a_browser_finds_no_tls_to_speak_http_through(subgate):
 # ---- a gate that was taken over
 
 def frame(name, *fields):
-    """A frame of door/*.def: numbers of the types are those of all.def's order; a field is bytes, a list, or packed already."""
+    """
+    A frame of door/*.def: numbers of the types are those of all.def's order; a field is bytes, a list, or packed
+    already.
+    """
     root = pathlib.Path(__file__).parents[2] / "proxy/door"
     rooms = re.findall(r'"door/(\w+\.def)"', (root / "all.def").read_text())
     names = [n for room in rooms for n in re.findall(r"^MESSAGE\((\w+)", (root / room).read_text(), re.M)]
@@ -150,6 +156,14 @@ def relay_door_of(gate, relay):
     raise AssertionError(f"gate {gate} has no door to relay {relay}: {ends}")
 
 
+def wait_for_successor(subgate, liar):
+    """Until then a client may still land at the gate that is about to be killed."""
+    wait_until(lambda: len(subgate.pids("gate")) == 2 and liar not in subgate.pids("gate"), lambda: subgate.log)
+    subgate.wait_for_log("gate 1 said what no gate may say: it is killed")
+    wait_until(lambda: not re.search("starting|waiting", subgate.ctl("status").stdout),
+               lambda: subgate.ctl("status").stdout)
+
+
 def forge(subgate, data):
     """Makes the first gate send these bytes to the relay, which sees them once the debugger is gone."""
     gate, relay = subgate.pids("gate")[0], subgate.pids("relay")[0]
@@ -170,11 +184,12 @@ ENVELOPE = [span(b"ceo@example.com"), span(b""), u64(0), [b"bob@example.net"], [
 def test_a_gate_that_was_taken_over_sends_nothing_for_who_did_not_log_in(subgate, upstream):
     password = subgate.create_app_password(USER)
     text = b"From: ceo@example.com\r\n\r\nforged\r\n"
-    forge(subgate, frame("ENVELOPE", u64(4711), u64(1), *ENVELOPE)
-          + frame("MESSAGE_DATA", u64(1), b"\1", span(text), span(b"ceo@example.com"), span(b"<1@x>")))
+    liar = forge(subgate, frame("ENVELOPE", u64(4711), u64(1), *ENVELOPE)
+                 + frame("MESSAGE_DATA", u64(1), b"\1", span(text), span(b"ceo@example.com"), span(b"<1@x>")))
     told = subgate.wait_for_audit("message.refused")[0]
     assert told["reason"] == "session without a grant" and told["mail_from"] == "ceo@example.com"
     assert told["response"]["code"] == 530 and "user" not in told
+    wait_for_successor(subgate, liar)
     for _ in range(4):
         send_one(subgate, password)
     assert [m.mail_from for m in upstream.wait_for(4)] == [USER] * 4
@@ -187,11 +202,8 @@ def test_a_gate_that_grants_itself_a_session_is_replaced(subgate, upstream):
     grant = [u64(1), struct.pack("=I", 1), u64(4711), span(b"ceo@example.com")]
     gates = subgate.pids("gate")
     liar = forge(subgate, frame("GRANT", *grant) + frame("ENVELOPE", u64(4711), u64(1), *ENVELOPE))
-    wait_until(lambda: len(subgate.pids("gate")) == 2 and liar not in subgate.pids("gate"), lambda: subgate.log)
+    wait_for_successor(subgate, liar)
     assert gates[1] in subgate.pids("gate")
-    subgate.wait_for_log("gate 1 said what no gate may say: it is killed")
-    wait_until(lambda: not re.search("starting|waiting", subgate.ctl("status").stdout),
-               lambda: subgate.ctl("status").stdout)
     for _ in range(4):
         send_one(subgate, password)
     assert [m.mail_from for m in upstream.wait_for(4)] == [USER] * 4

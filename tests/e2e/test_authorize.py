@@ -32,7 +32,7 @@ class Dialog:
         return re.search(pattern, self.shown)
 
     def end(self, text=None):
-        out, errors = self._process.communicate(text, timeout=20)
+        out, errors = self._process.communicate(text, timeout=60)
         return self._process.returncode, out, self.shown + errors
 
 
@@ -71,7 +71,7 @@ def test_by_the_consent_page_in_a_browser_on_this_machine(unauthorized, endpoint
     asked, sent_to = consent(dialog.find(rf"{endpoint.url}/consent\S+").group(), code="code-1-77aa01")
     assert asked["response_type"] == "code" and asked["code_challenge_method"] == "S256"
     endpoint.accepts.add("code-1-77aa01")
-    with urllib.request.urlopen(sent_to, timeout=10) as page:
+    with urllib.request.urlopen(sent_to, timeout=30) as page:
         assert page.status == 200
     assert dialog.end()[0] == 0
     form = endpoint.requests[-1].form

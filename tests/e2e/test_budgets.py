@@ -1,4 +1,6 @@
-"""Budgets of upstream accounts: mail spills over to the next account before the provider refuses, over all nodes together."""
+"""
+Budgets of upstream accounts: mail spills over to the next account before the provider refuses, over all nodes together.
+"""
 
 import concurrent.futures
 import smtplib

@@ -37,7 +37,7 @@ def connect(subgate, port, authority=None):
     context = subgate.authority.client_context()
     if authority:
         context.load_cert_chain(*authority.certificate(DEVICE))
-    return smtplib.SMTP_SSL("127.0.0.1", port, context=context, timeout=20)
+    return smtplib.SMTP_SSL("127.0.0.1", port, context=context, timeout=60)
 
 
 def subjects(subgate, sessions):
@@ -62,7 +62,8 @@ def test_a_verified_certificate_is_named_in_every_record_and_logs_nobody_in(upst
         assert record["tls_client_subject"] == f"CN={DEVICE}", record
 
 
-def test_without_a_certificate_of_the_authority_nobody_gets_in_where_one_is_required(upstream, start, devices, stranger):
+def test_without_a_certificate_of_the_authority_nobody_gets_in_where_one_is_required(upstream, start, devices,
+                                                                                     stranger):
     port, section = listeners(devices, "require")
     subgate = start(relay_section(upstream) + section)
     for authority in (None, stranger):
@@ -97,7 +98,7 @@ def visit(subgate, port, session=None):
     context.maximum_version = ssl.TLSVersion.TLSv1_2
     if session:
         context = session[0]
-    with socket.create_connection(("127.0.0.1", port), timeout=20) as raw, \
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as raw, \
             context.wrap_socket(raw, server_hostname="mail.example.com", session=session and session[1]) as secure:
         assert secure.recv(100).startswith(b"220 ")
         return secure.session_reused, (context, secure.session)
@@ -112,7 +113,8 @@ def test_where_certificates_are_asked_for_each_connection_is_verified(upstream, 
 
 def test_a_session_begun_before_one_was_required_is_not_resumed(upstream, start, devices):
     port, required = listeners(devices, "require")
-    subgate = start(relay_section(upstream) + f'listener devices {{ address = {{"127.0.0.1:{port}"}}  tls = "implicit" }}\n')
+    subgate = start(relay_section(upstream) +
+                    f'listener devices {{ address = {{"127.0.0.1:{port}"}}  tls = "implicit" }}\n')
     _, session = visit(subgate, port)
     assert visit(subgate, port, session)[0]
     subgate.write_config(relay_section(upstream) + required)

@@ -81,8 +81,8 @@ def test_another_client_is_served_beside_a_crowd(upstream, start, many_files):
         with crowd(subgate, password, slow=SLOW, stuck=STUCK), login(subgate, USER, password) as other:
             beside = time_of_a_message(other)
             busy = use_of_cpu(gates)
-            print(f"a message: {alone:.1f} ms alone, {beside:.1f} ms beside {IDLE} idle, {SLOW} slow and {STUCK} stuck; "
-                  f"gates then use {busy:.1f} % of a core")
+            print(f"a message: {alone:.1f} ms alone, {beside:.1f} ms beside {IDLE} idle, {SLOW} slow and {STUCK} "
+                  f"stuck; gates then use {busy:.1f} % of a core")
             assert busy < 50, "the gates spin"
     assert all(pid in subgate.pids("gate") for pid in gates), "a gate was replaced"
     upstream.wait_for(40)

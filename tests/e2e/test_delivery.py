@@ -51,7 +51,8 @@ def with_curl(subgate, password, mode, content, path):
 
 def with_swaks(subgate, password, mode, content, path):
     path.write_bytes(content.removesuffix(b"\r\n"))  # swaks ends the last line itself
-    tls = ["--tls-on-connect", "--port", subgate.implicit] if mode == "implicit" else ["--tls", "--port", subgate.starttls]
+    tls = (["--tls-on-connect", "--port", subgate.implicit] if mode == "implicit" else
+           ["--tls", "--port", subgate.starttls])
     done = subprocess.run(["swaks", "--server", "127.0.0.1", *map(str, tls), "--auth", "PLAIN", "--auth-user", USER,
                            "--auth-password", password, "--from", USER, "--to", "bob@example.net", "--data",
                            f"@{path}", "--silent", "2", "--tls-verify", "--tls-ca-path", str(subgate.authority.ca)],

@@ -1,4 +1,7 @@
-"""A role that runs out of descriptors: nothing crashes or spins, what is under way ends well, what is new waits or is told."""
+"""
+A role that runs out of descriptors: nothing crashes or spins, what is under way ends well, what is new waits or is
+told.
+"""
 
 import contextlib
 import os
@@ -116,7 +119,7 @@ def test_a_large_message_without_a_descriptor_for_its_file_is_452_and_the_next_o
 def test_an_auth_role_without_descriptors_still_knows_app_passwords(whole, upstream):
     password = whole.create_app_password(USER)
     auth = whole.pids("auth")
-    login(whole, USER, password).quit()  # the directory has said that she may, and its word stands
+    login(whole, USER, password).quit()  # the directory has said that they may, and its word stands
     with FewFiles(auth):
         with login(whole, USER, password) as client:
             send(client, 1)
@@ -140,7 +143,7 @@ def test_gates_that_may_open_few_files_keep_some_for_doors_and_running_sessions(
     assert "warning: limits.connections" in subgate.check().stderr + subgate.log
     wait_until(lambda: subgate.log.count("this gate takes 48 clients at most") == 2, "both gates to say so")
     with contextlib.ExitStack() as crowd:
-        clients = [crowd.enter_context(socket.create_connection(("127.0.0.1", subgate.starttls), timeout=10))
+        clients = [crowd.enter_context(socket.create_connection(("127.0.0.1", subgate.starttls), timeout=30))
                    for _ in range(140)]
         greetings = [client.recv(100)[:9] for client in clients]
         assert set(greetings) == {b"220 mail.", b"421 4.3.2"}

@@ -108,7 +108,7 @@ def resume(subgate, session=None):
     """(resumed, session) of a client; TLS 1.2 has the ticket in the handshake."""
     context = session[0] if session else subgate.authority.client_context()
     context.maximum_version = ssl.TLSVersion.TLSv1_2
-    with socket.create_connection(("127.0.0.1", subgate.implicit), timeout=20) as raw, \
+    with socket.create_connection(("127.0.0.1", subgate.implicit), timeout=60) as raw, \
             context.wrap_socket(raw, server_hostname="mail.example.com", session=session and session[1]) as secure:
         assert secure.recv(100).startswith(b"220 ")
         return secure.session_reused, (context, secure.session)

@@ -1,12 +1,14 @@
 """
-Nobody is deceived: what Subgate takes as a user's own From: shows nobody else as the author, whoever reads it. Random fields
-are judged by Subgate, and those that it takes are read by the readers of tests/readers.
+Nobody is deceived: what Subgate takes as a user's own From: shows nobody else as the author, whoever reads it. Random
+fields are judged by Subgate, and those that it takes are read by the readers of tests/readers.
 """
 
 import os
 import re
 import struct
 import subprocess
+
+import pytest
 
 from readers import fields, readers
 
@@ -36,8 +38,8 @@ def has_dot(address):
 
 def strangers(name, authors):
     """
-    Whom `authors` shows besides the user. Readers that decode too early, or don't unfold, take honest names apart: of what
-    they show a name without an @ counts for nothing, and an address only with a dotted domain.
+    Whom `authors` shows besides the user. Readers that decode too early, or don't unfold, take honest names apart: of
+    what they show a name without an @ counts for nothing, and an address only with a dotted domain.
     """
     is_careless = readers.FOLDED in name or readers.DECODED in name
     for author in authors:
@@ -59,6 +61,7 @@ def deceived(kept):
                 yield name, field, seen
 
 
+@pytest.mark.seconds(30)
 def test_no_reader_shows_a_stranger_as_the_author():
     print(f"seed {SEED}, {COUNT} fields")
     generated = fields.generate(SEED, COUNT)
@@ -75,11 +78,13 @@ def test_no_reader_shows_a_stranger_as_the_author():
 def test_honest_fields_are_taken():
     honest = [
         'From: "Doe, Jane (@jane)" <me@own.example>', 'From: "monitor: root@web1" <me@own.example>',
-        'From: "[ops@web1] alert" <me@own.example>', "From: .NET Team <me@own.example>", "From: John Q. Public <me@own.example>",
+        'From: "[ops@web1] alert" <me@own.example>', "From: .NET Team <me@own.example>",
+        "From: John Q. Public <me@own.example>",
         "From: me@own.example (Cron Daemon)", "From: =?utf-8?Q?M=C3=BCller=2C_Hans?= <me@own.example>",
         "From: J\u00f6rg <me+news@OWN.example>", "From: =?iso-2022-jp?B?GyRCJEAbKEI=?= <me@own.example>",
         'From: "me@own.example" <me@own.example>', 'From: "A\r\n B" <me@own.example>', "From: O'Neill <me@own.example>",
-        "From: =?utf-8?B?TcO8bGxlcg==?= =?utf-8?Q?_Gmb?=\r\n =?utf-8?Q?H?= <me@own.example>", "From: Me via Desk <me@own.example>",
+        "From: =?utf-8?B?TcO8bGxlcg==?= =?utf-8?Q?_Gmb?=\r\n =?utf-8?Q?H?= <me@own.example>",
+        "From: Me via Desk <me@own.example>",
     ]
     verdicts = judge([field.encode() + b"\r\n" for field in honest])
     assert [field for field, is_taken in zip(honest, verdicts) if not is_taken] == []

@@ -15,7 +15,7 @@ from harness.subgate import relay_section
 
 def failures(subgate, listener="submissions"):
     """{reason: count} of the metrics, those that are not 0."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{subgate.http}/metrics", timeout=10) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{subgate.http}/metrics", timeout=30) as answer:
         found = re.findall(rf'subgate_tls_failures_total\{{listener="{listener}",reason="(\w+)"\}} (\d+)',
                            answer.read().decode())
     assert len(found) == 8
@@ -23,9 +23,9 @@ def failures(subgate, listener="submissions"):
 
 
 def send_bytes(subgate, data):
-    with socket.create_connection(("127.0.0.1", subgate.implicit), timeout=10) as raw:
+    with socket.create_connection(("127.0.0.1", subgate.implicit), timeout=30) as raw:
         raw.sendall(data)
-        raw.settimeout(10)
+        raw.settimeout(30)
         with contextlib.suppress(ConnectionResetError):  # what it left unread makes a reset of its close
             while raw.recv(1000):
                 pass
@@ -34,7 +34,7 @@ def send_bytes(subgate, data):
 def shake(subgate, change, context=None):
     context = context or subgate.authority.client_context()
     change(context)
-    with socket.create_connection(("127.0.0.1", subgate.implicit), timeout=10) as raw:
+    with socket.create_connection(("127.0.0.1", subgate.implicit), timeout=30) as raw:
         with pytest.raises((ssl.SSLError, ConnectionError)):
             context.wrap_socket(raw, server_hostname="mail.example.com")
 
@@ -89,8 +89,9 @@ def key_names(subgate, count):
     """The names of the keys of so many tickets: what comes first in a ticket, in clear (RFC 5077, 4)."""
     names = set()
     for _ in range(count):
-        done = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{subgate.implicit}", "-tls1_2", "-ign_eof"],
-                              input="QUIT\r\n", capture_output=True, text=True, timeout=20)
+        done = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{subgate.implicit}", "-tls1_2",
+                               "-ign_eof"],
+                              input="QUIT\r\n", capture_output=True, text=True, timeout=60)
         ticket = re.search(r"TLS session ticket:\s+0000 - ([0-9a-f -]+?)  ", done.stdout)
         names.add(ticket and ticket[1])
     return names

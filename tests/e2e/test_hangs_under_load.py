@@ -1,4 +1,7 @@
-"""SIGSTOP of each process under load: seconds until it is shown and until mail flows again; nothing lost, doubled or left unaudited."""
+"""
+SIGSTOP of each process under load: seconds until it is shown and until mail flows again; nothing lost, doubled or left
+unaudited.
+"""
 
 import collections
 import os
@@ -61,6 +64,7 @@ def stop_under_load(subgate, load, role):
     return shown, until - began if pause > 1 else 0, pause
 
 
+@pytest.mark.seconds(14)
 @pytest.mark.parametrize("role", ["gate", "auth", "relay", "admin", "redis", "supervisor"])
 def test_a_process_hangs_under_load(upstream, role, start):
     upstream.delay = 0.005
@@ -73,7 +77,8 @@ def test_a_process_hangs_under_load(upstream, role, start):
     numbers = [int(NUMBER.search(m.content).group(1)) for m in upstream.messages]
     doubled = [n for n, count in collections.Counter(numbers).items() if count > 1]
     lost = {number for _, number in load.acknowledged} - set(numbers)
-    print(ROW.format("stopped", "shown s", "flows again s", "longest pause s", "acknowledged", "refused", "lost", "doubled"))
+    print(ROW.format("stopped", "shown s", "flows again s", "longest pause s", "acknowledged",
+                     "refused", "lost", "doubled"))
     print(ROW.format(role, f"{shown:.1f}", f"{flows:.1f}", f"{pause:.1f}", len(load.acknowledged),
                      sum(load.refused.values()), len(lost), len(doubled)))
     assert not doubled and not lost

@@ -15,8 +15,8 @@ def listener(port, networks='"127.0.0.1"', legacy="true"):
 
 
 def s_client(port, *options):
-    done = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{port}", "-quiet", "-cipher", "ALL:@SECLEVEL=0",
-                           *options], input=b"QUIT\r\n", capture_output=True, timeout=20)
+    done = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{port}", "-quiet",
+                           "-cipher", "ALL:@SECLEVEL=0", *options], input=b"QUIT\r\n", capture_output=True, timeout=60)
     return done.stdout.decode(errors="replace")
 
 

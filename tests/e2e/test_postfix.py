@@ -61,7 +61,8 @@ senders team {{ users = {{"{USER}"}}  addresses = {{"älice@example.com"}} }}
 def test_a_recipient_that_postfix_repeats_stops_nobodys_mail(tmp_path, authority, start):
     """Postfix says the whole address, whatever its owner made of it."""
     postfix = Postfix(tmp_path / "postfix", authority, more="""
-smtpd_recipient_restrictions = check_recipient_access inline:{ {nosuch.invalid = DEFER Domain not found} }, permit_mynetworks
+smtpd_recipient_restrictions =
+  check_recipient_access inline:{ {nosuch.invalid = DEFER Domain not found} }, permit_mynetworks
 """).start()
     subgate = start(f"""
 relay postfix {{
@@ -97,7 +98,8 @@ relay postfix {{
 """)
     hops = b"Received: from a by b; Mon, 23 Nov 2026 08:00:00 +0000\r\n" * 9
     with login(subgate, USER, subgate.create_app_password(USER)) as client:
-        for content, reply in ((hops + message(USER), "554 5.4.0"), (message(USER, body="sch\u00f6n\r\n"), "554 5.6.3")):
+        for content, reply in ((hops + message(USER), "554 5.4.0"),
+                               (message(USER, body="sch\u00f6n\r\n"), "554 5.6.3")):
             with pytest.raises(smtplib.SMTPDataError) as refused:
                 client.sendmail(USER, ["bob@example.net"], content)
             assert f"{refused.value.smtp_code} {refused.value.smtp_error.decode()}".startswith(reply)

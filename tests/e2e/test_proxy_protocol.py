@@ -36,8 +36,8 @@ listener balanced {{
 
     def connect(self, mode, port):
         if mode == "implicit":
-            return smtplib.SMTP_SSL("127.0.0.1", port, context=self.context, source_address=(CLIENT, 0), timeout=20)
-        client = smtplib.SMTP("127.0.0.1", port, source_address=(CLIENT, 0), timeout=20)
+            return smtplib.SMTP_SSL("127.0.0.1", port, context=self.context, source_address=(CLIENT, 0), timeout=60)
+        client = smtplib.SMTP("127.0.0.1", port, source_address=(CLIENT, 0), timeout=60)
         client.starttls(context=self.context)
         return client
 
@@ -80,7 +80,7 @@ def is_closed(connection):
 
 @pytest.mark.parametrize("front", [2, 3], ids=["implicit TLS", "STARTTLS"])
 def test_a_load_balancer_that_sends_no_header_is_refused(behind, front):
-    with socket.create_connection(("127.0.0.1", behind.haproxy.ports[front]), timeout=20) as client:
+    with socket.create_connection(("127.0.0.1", behind.haproxy.ports[front]), timeout=60) as client:
         client.sendall(b"EHLO client\r\n")
         assert is_closed(client)
     wait_until(lambda: "in proxy_protocol_from, was closed: it did not begin with a PROXY header" in behind.subgate.log,
@@ -90,11 +90,11 @@ def test_a_load_balancer_that_sends_no_header_is_refused(behind, front):
 
 def test_a_header_from_an_address_that_is_not_in_the_list_is_refused(behind):
     header = b"PROXY TCP4 192.0.2.7 127.0.0.1 12345 465\r\n"
-    with socket.create_connection(("127.0.0.1", behind.implicit), timeout=20, source_address=(CLIENT, 0)) as raw:
+    with socket.create_connection(("127.0.0.1", behind.implicit), timeout=60, source_address=(CLIENT, 0)) as raw:
         raw.sendall(header)
         with pytest.raises((ssl.SSLError, ConnectionError)):
             behind.context.wrap_socket(raw, server_hostname="mail.example.com")
-    with socket.create_connection(("127.0.0.1", behind.starttls), timeout=20, source_address=(CLIENT, 0)) as raw:
+    with socket.create_connection(("127.0.0.1", behind.starttls), timeout=60, source_address=(CLIENT, 0)) as raw:
         assert raw.recv(100).startswith(b"220 ")
         raw.sendall(header)
         assert raw.recv(100).startswith(b"500 5.5.1 ")

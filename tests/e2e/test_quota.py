@@ -123,7 +123,7 @@ def test_good_mail_of_many_recipients_passes_beside_a_low_limit(upstream, start)
     names = [f"good{n}" for n in range(40)] + ["bad1"] + [f"good{n}" for n in range(40, 80)]
     heard = [code for code, _ in probe(subgate, password, names, len(names))]
     assert heard == [250] * 40 + [550] + [250] * 40
-    with urllib.request.urlopen(f"http://127.0.0.1:{subgate.http}/metrics", timeout=10) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{subgate.http}/metrics", timeout=30) as answer:
         metrics = answer.read().decode()
     assert 'subgate_recipients_total{result="ok"} 80' in metrics
     assert 'subgate_recipients_total{result="refused"} 1' in metrics

@@ -31,14 +31,20 @@ def dovecot(tmp_path, authority, behind):
 
 
 @pytest.fixture
-def exim(tmp_path, authority):
-    exim = Exim(tmp_path / "exim", authority, more="smtp_receive_timeout = 2s").start()
+def patience():
+    """Seconds until Postfix and Exim end a silent connection."""
+    return 60
+
+
+@pytest.fixture
+def exim(tmp_path, authority, patience):
+    exim = Exim(tmp_path / "exim", authority, more=f"smtp_receive_timeout = {patience}s").start()
     yield exim
     exim.stop()
 
 
 @pytest.fixture
-def postfix(tmp_path, authority, dovecot):
+def postfix(tmp_path, authority, dovecot, patience):
     """It asks Dovecot about logins."""
     postfix = Postfix(tmp_path / "postfix", authority, more=f"""
 smtpd_sasl_auth_enable = yes
@@ -47,7 +53,7 @@ smtpd_sasl_path = inet:127.0.0.1:{dovecot.auth_port}
 mynetworks =
 smtpd_relay_restrictions = permit_sasl_authenticated, reject
 smtpd_recipient_restrictions = check_recipient_access inline:{{ {{nobody@example.net = 550 5.1.1 No such user}} }}
-smtpd_timeout = 2s
+smtpd_timeout = {patience}s
 """)
     postfix.user, postfix.password = Dovecot.user, Dovecot.password
     postfix.start()
@@ -125,13 +131,17 @@ def test_a_restart_costs_a_moment(server, subgate):
     assert send(subgate, 2)[0] in (250, 451)  # its connections may outlive it
     server.start()
     wait_until(lambda: send(subgate, 3)[0] == 250, "mail to flow again", 30)
+    if isinstance(server, Postfix):
+        server.flush()  # one that has just begun may leave a message in its queue until it looks there again
     wait_for(server, 3)
 
 
+@pytest.mark.usefixtures("patience")
+@pytest.mark.parametrize("patience", [2])
 @pytest.mark.parametrize("server", ["postfix", "exim"], indirect=True)
 def test_a_connection_that_it_ended_costs_nothing(server, subgate):
     assert send(subgate, 1)[0] == 250
-    wait_until(lambda: relay(subgate)["connections"].startswith("0 of"), "its patience to end, after 2 s")
+    wait_until(lambda: relay(subgate)["connections"].startswith("0 of"), "its patience to end", 30)
     assert send(subgate, 2)[0] == 250
     wait_for(server, 2)
     assert logins(subgate) == 2

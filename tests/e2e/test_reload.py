@@ -78,7 +78,9 @@ def test_new_passwords_work_while_the_old_generation_drains(upstream, start):
 
 
 def test_a_draining_relay_without_credentials_rests_no_relay_of_the_new_generation(upstream, start):
-    """Its auth role is gone, so it can't log in upstream: that is no fault of the upstream's, and the new one goes on."""
+    """
+    Its auth role is gone, so it can't log in upstream: that is no fault of the upstream's, and the new one goes on.
+    """
     subgate = start(relay_section(upstream))
     password = subgate.create_app_password(USER)
     with login(subgate, USER, password) as old:
@@ -96,7 +98,7 @@ def test_a_draining_relay_without_credentials_rests_no_relay_of_the_new_generati
     assert len(upstream.messages) == 1
 
 
-def test_who_has_the_answer_to_a_reload_meets_new_processes_alone(upstream, start):
+def test_whoever_has_the_answer_to_a_reload_meets_new_processes_alone(upstream, start):
     subgate = start(relay_section(upstream))
     for number in range(10):
         size = (number + 1) << 20
@@ -151,5 +153,5 @@ def test_sigterm_finishes_what_was_begun(upstream, start):
 
 
 def test_a_second_subgate_on_the_same_state_is_refused(subgate):
-    done = subprocess.run([BUILD / "subgate", "-c", subgate.config], capture_output=True, text=True, timeout=20)
+    done = subprocess.run([BUILD / "subgate", "-c", subgate.config], capture_output=True, text=True, timeout=60)
     assert done.returncode == 1 and str(subgate.state) in done.stderr

@@ -1,4 +1,7 @@
-"""What becomes of listening sockets and of connections: across reloads none is lost, and none of a gate that did not end well is kept."""
+"""
+What becomes of listening sockets and of connections: across reloads none is lost, and none of a gate that did not end
+well is kept.
+"""
 
 import collections
 import contextlib
@@ -18,7 +21,7 @@ from e2e.test_supervisor import spoil_reload
 from harness.client import connect, login, message
 from harness.debugger import Debugger
 from harness.process import free_port, is_listening, wait_until
-from harness.subgate import relay_section
+from harness.subgate import SANITIZED, relay_section
 
 USER = "alice@example.com"
 LIMITS = ("quota default { messages_per_day = 0  messages_per_minute = 0  recipients_per_day = 0 }\n"
@@ -47,13 +50,16 @@ def sockets_of_gates(subgate):
 
 
 def set_gates(subgate, number, sections):
+    subgate.drain = "2m"
     subgate.write_config(sections)
-    text = subgate.config.read_text().replace("gates = 2", f"gates = {number}")
-    subgate.config.write_text(text.replace('drain_timeout = "5s"', 'drain_timeout = "2m"'))
+    subgate.config.write_text(subgate.config.read_text().replace("gates = 2", f"gates = {number}"))
 
 
 class Sessions:
-    """Clients that connect, log in, send a message or two and leave, again and again; everything that goes wrong is counted."""
+    """
+    Clients that connect, log in, send a message or two and leave, again and again; everything that goes wrong is
+    counted.
+    """
 
     def __init__(self, subgate, password, clients):
         self.subgate, self.password = subgate, password
@@ -110,6 +116,8 @@ def test_fifty_reloads_under_fifty_clients_lose_nothing(upstream, start):
             extra = f'listener more {{ address = {{"127.0.0.1:{free_port()}"}} }}\n' if number % 2 else ""
             set_gates(subgate, 1 + number % 3, sections + extra)
             subgate.ctl("reload")
+            # Ever more of them would share the 20 connections, until one waits for longer than a client should.
+            wait_until(lambda: len(subgate.pids("relay")) <= 5, "former processes to end")
     print(f"50 reloads in {time.monotonic() - began:.0f} s: sessions begun {sessions.begun}, ended {sessions.ended}, "
           f"messages {sessions.sent}, failed {dict(sessions.failed)}")
     assert not sessions.failed and sessions.ended == sessions.begun
@@ -163,6 +171,7 @@ def test_a_gate_killed_while_it_drains_leaves_nothing_to_the_living(upstream, st
             stack.close()
 
 
+@pytest.mark.skipif(SANITIZED, reason="seccomp is off in the sanitized build, as documented")
 @pytest.mark.skipif(os.uname().machine != "x86_64", reason="the debugger knows x86-64 registers")
 def test_a_gate_that_was_taken_over_can_not_spoil_its_socket(upstream, start):
     subgate = start(relay_section(upstream))
@@ -176,7 +185,8 @@ def test_a_gate_that_was_taken_over_can_not_spoil_its_socket(upstream, start):
             assert debugger.system_call(shutdown_call, fd, socket.SHUT_RDWR) == -1
             assert debugger.system_call(shutdown_call, fd, socket.SHUT_RD) == -1
             assert debugger.system_call(shutdown_call, fd, socket.SHUT_WR) == 0  # which a listening socket ignores
-            assert debugger.system_call(setsockopt_call, fd, socket.SOL_SOCKET, socket.SO_REUSEPORT, b"\0\0\0\0", 4) == -1
+            assert debugger.system_call(setsockopt_call, fd, socket.SOL_SOCKET, socket.SO_REUSEPORT,
+                                        b"\0\0\0\0", 4) == -1
             assert debugger.system_call(listen_call, fd, 0) == -1
             assert debugger.system_call(ioctl_call, fd, 0x5421, b"\0\0\0\0") == -1
     for port in (subgate.implicit, subgate.starttls):
@@ -206,7 +216,10 @@ def test_reloads_go_on_with_sessions_of_all_generations_held(upstream, start):
 
 @pytest.mark.parametrize("nth", [1, 0], ids=["the first", "the last"])
 def test_a_reload_that_fails_leaves_all_clients_to_the_old_gates(upstream, start, nth):
-    """More gates, and a process that gets stuck at its start and dies: the old gates alone take whoever comes, at new sockets, too."""
+    """
+    More gates, and a process that gets stuck at its start and dies: the old gates alone take whoever comes, at new
+    sockets, too.
+    """
     sections = relay_section(upstream) + LIMITS
     subgate = start(sections)
     password = subgate.create_app_password(USER)

@@ -1,4 +1,6 @@
-"""A relay that takes mail of its own account's address alone: what it gets, what the next relay gets, what is recorded."""
+"""
+A relay that takes mail of its own account's address alone: what it gets, what the next relay gets, what is recorded.
+"""
 
 import email
 import email.policy
@@ -27,7 +29,8 @@ def parse(content):
 def test_the_relay_sees_its_own_sender_and_recipients_answer_the_user(start, upstream):
     subgate = start(relay_section(upstream, extra=REWRITE))
     body = b"..dots\r\n.\xc3\xa4\r\n" * 3000  # in the file of the spool, too
-    head = (b"From: =?utf-8?Q?Al=C3=AFce?=\r\n <alice@example.com>\r\nTo: bob@example.net\r\nSubject: =?utf-8?Q?=C3=A4?=\r\n"
+    head = (b"From: =?utf-8?Q?Al=C3=AFce?=\r\n <alice@example.com>\r\nTo: bob@example.net\r\n"
+            b"Subject: =?utf-8?Q?=C3=A4?=\r\n"
             b"Message-ID: <1@example.com>\r\nDate: Mon, 23 Nov 2026 08:00:00 +0000\r\nX-Odd:  two  blanks \r\n\r\n")
     send(subgate, head + body * 5)
     [mail] = upstream.messages
@@ -36,7 +39,8 @@ def test_the_relay_sees_its_own_sender_and_recipients_answer_the_user(start, ups
     assert received.startswith(b"Received: ")
     assert NO_RECEIVED[2:] + rest == head.replace(
         b"From: =?utf-8?Q?Al=C3=AFce?=\r\n <alice@example.com>\r\n",
-        b"From: =?utf-8?Q?Al=C3=AFce?= <relay@example.com>\r\nReply-To: =?utf-8?Q?Al=C3=AFce?=\r\n <alice@example.com>\r\n"
+        b"From: =?utf-8?Q?Al=C3=AFce?= <relay@example.com>\r\n"
+        b"Reply-To: =?utf-8?Q?Al=C3=AFce?=\r\n <alice@example.com>\r\n"
     ) + body * 5
     parsed = parse(mail.content)
     assert parsed["From"] == "Alïce <relay@example.com>" and parsed["Reply-To"] == "Alïce <alice@example.com>"
@@ -77,7 +81,8 @@ def test_by_bdat_too(start):
     upstream = RawUpstream(chunking=True).start()
     subgate = start(upstream.section(extra=REWRITE))
     send(subgate, message(USER, body=".dot\r\n"))
-    assert upstream.messages[0].endswith(b"\r\n\r\n.dot\r\n") and f"From: <{ACCOUNT}>\r\n".encode() in upstream.messages[0]
+    assert upstream.messages[0].endswith(b"\r\n\r\n.dot\r\n")
+    assert f"From: <{ACCOUNT}>\r\n".encode() in upstream.messages[0]
     upstream.stop()
 
 
@@ -88,3 +93,20 @@ def test_what_is_no_address_is_a_fault(tmp_path, authority, upstream, address):
                       {"upstream": Upstream.PASSWORD})
     done = subgate.check()
     assert done.returncode == 1 and "relay upstream.rewrite_sender" in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("extra", ["", REWRITE])
+def test_redirected_mail_says_whom_it_was_for(start, upstream, extra):
+    subgate = start(relay_section(upstream, extra=extra) + 'recipients default { redirect = "test@example.org" }\n')
+    body = b"..dots\r\n.\xc3\xa4\r\n" * 30000  # in the file of the spool
+    to = [f"r{i}@example.net" for i in range(50)]
+    with login(subgate, USER, subgate.create_app_password(USER)) as client:
+        client.sendmail(USER, to, b"From: alice@example.com\r\nTo: bob@example.net\r\n\r\n" + body)
+    [mail] = upstream.messages
+    assert mail.rcpt_to == ["test@example.org"] and mail.content.endswith(b"\r\n\r\n" + body)
+    parsed = parse(mail.content)
+    assert parsed.keys()[:2] == ["X-Original-Recipients", "Received"] and parsed["To"] == "bob@example.net"
+    assert parsed["From"] == (ACCOUNT if extra else USER)
+    assert parsed["X-Original-Recipients"].replace(",", "").split() == [f"<{address}>" for address in to]
+    sent = subgate.wait_for_audit("message.sent")[0]
+    assert sent["redirected_to"] == "test@example.org" and [r["address"] for r in sent["rcpt_to"]] == to

@@ -11,7 +11,7 @@ import time
 import pytest
 
 from harness.client import login, message
-from harness.process import wait_until
+from harness.process import PATIENCE, wait_until
 from harness.subgate import relay_section
 
 USER = "alice@example.com"
@@ -81,7 +81,8 @@ def test_a_role_dies_under_load(upstream, role, start):
     numbers = [int(NUMBER.search(m.content).group(1)) for m in upstream.messages]
     twice = [n for n, count in collections.Counter(numbers).items() if count > 1]
     missing = set(load.acknowledged) - set(numbers)
-    print(f"{role}: {len(load.acknowledged)} acknowledged, {len(numbers)} at the upstream, refused {dict(load.refused)}")
+    print(f"{role}: {len(load.acknowledged)} acknowledged, {len(numbers)} at the upstream, "
+          f"refused {dict(load.refused)}")
     assert not twice and not missing
     check_audit(subgate, numbers)
 
@@ -115,11 +116,32 @@ def test_a_relay_that_dies_between_dot_and_reply_leaves_message_unknown(subgate,
     leaving = subgate.wait_for_audit("message.leaving")[0]
     wait_until(lambda: "." in upstream.commands, "the final dot upstream")
     os.kill(subgate.pids("relay")[0], signal.SIGKILL)
-    sender.join(20)
+    sender.join(PATIENCE)
     assert not sender.is_alive()
     unknown = subgate.wait_for_audit("message.unknown")[0]
     assert (unknown["message"], unknown["attempt"]) == (leaving["message"], leaving["attempt"])
     assert unknown["message_id"] == "<77.test@example.com>" and unknown["chain"]["id"] != leaving["chain"]["id"]
+
+
+def test_it_is_found_although_others_were_sent_since(subgate, upstream):
+    password = subgate.create_app_password(USER)
+    upstream.script["."] = ["hang"]
+    client = login(subgate, USER, password)
+    sender = threading.Thread(target=lambda: pytest.raises(
+        (smtplib.SMTPException, OSError), client.sendmail, USER, ["bob@example.net"], message(USER, number=78)))
+    sender.start()
+    leaving = subgate.wait_for_audit("message.leaving")[0]
+    wait_until(lambda: "." in upstream.commands, "the final dot upstream")
+    with login(subgate, USER, password) as other:
+        other.sendmail(USER, ["bob@example.net"], message(USER, number=79))
+    subgate.wait_for_audit("message.sent")
+    audit, journal = subgate.state / "audit.jsonl", subgate.state / "audit-state"
+    wait_until(lambda: journal.stat().st_mtime_ns >= audit.stat().st_mtime_ns,
+               "the place to search from to be written after the last record")
+    os.kill(subgate.pids("relay")[0], signal.SIGKILL)
+    sender.join(PATIENCE)
+    [unknown] = subgate.wait_for_audit("message.unknown")
+    assert unknown["message"] == leaving["message"] and unknown["message_id"] == "<78.test@example.com>"
 
 
 def test_roles_die_with_their_supervisor(subgate):

@@ -23,12 +23,12 @@ SECONDS = 1.0
 def authenticated(subgate, password):
     """An smtplib client; its socket is `sock`."""
     client = login(subgate, USER, password)
-    client.sock.settimeout(10)
+    client.sock.settimeout(30)
     return client
 
 
 def connect(subgate, data=b"", mode="implicit"):
-    client = socket.create_connection(("127.0.0.1", getattr(subgate, mode)), timeout=10)
+    client = socket.create_connection(("127.0.0.1", getattr(subgate, mode)), timeout=30)
     client.sendall(data)
     return client
 
@@ -131,6 +131,7 @@ def stuck(subgate):
         client.close()
 
 
+@pytest.mark.seconds(24)
 def test_gates_use_no_cpu_for_clients_that_are_stuck(subgate, stuck, upstream):
     pids = subgate.pids("gate") + subgate.pids("auth") + subgate.pids("relay")
     shares = {}

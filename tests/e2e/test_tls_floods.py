@@ -26,7 +26,7 @@ OLD = ssl.TLSVersion.TLSv1_2
 
 
 def metrics(subgate):
-    with urllib.request.urlopen(f"http://127.0.0.1:{subgate.http}/metrics", timeout=10) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{subgate.http}/metrics", timeout=30) as answer:
         return answer.read().decode()
 
 
@@ -122,7 +122,8 @@ def greet(subgate):
 def show(capsys, role, what, turn, waits):
     with capsys.disabled():
         print(f"\n{role:5} {what:24} longest turn {turn * 1000:8.1f} ms   "
-              f"another's {'greeting' if role == 'gate' else 'message'} {waits.longest * 1000:8.1f} ms of {waits.count}")
+              f"another's {'greeting' if role == 'gate' else 'message'} {waits.longest * 1000:8.1f} ms "
+              f"of {waits.count}")
 
 
 # ---- a client that attacks the gate
@@ -225,7 +226,8 @@ FLOODS_OF_RELAYS = [
 def test_a_relay_that_floods_with_tls_keeps_no_mail_of_others_waiting(upstream, authority, start, capsys, make, version,
                                                                       is_abuse):
     hostile = FloodingUpstream(authority, make, version).start()
-    subgate = start(relay_section(upstream) + hostile.section("hostile", reply_timeout="1m", connect_timeout="1m") + f"""
+    subgate = start(relay_section(upstream) +
+                    hostile.section("hostile", reply_timeout="1m", connect_timeout="1m") + f"""
 route hostile {{ users = {{"{USER}"}}  relays = {{"hostile"}} }}
 route default {{ relays = {{"upstream"}} }}
 quota default {{ messages_per_day = 0  messages_per_minute = 0 }}

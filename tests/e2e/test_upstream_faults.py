@@ -12,7 +12,7 @@ import time
 import pytest
 
 from harness.client import hear, login, message
-from harness.process import wait_until
+from harness.process import PATIENCE, wait_until
 from harness.raw_upstream import AUTH, BDAT, BODY, DATA, DOT, EHLO, MAIL, QUIT, RCPT, RSET, USUAL, RawUpstream
 from harness.subgate import relay_section
 from harness.upstream import Upstream
@@ -54,7 +54,7 @@ def used(subgate):
 
 
 def outcomes(subgate):
-    """Of the first message: the record may come a moment behind the reply."""
+    """Of the first message: the record may come a moment after the reply."""
     wait_until(lambda: subgate.audit(*OUTCOMES), "an outcome")
     return [r["type"] for r in subgate.audit(*OUTCOMES)]
 
@@ -103,8 +103,9 @@ def test_many_replies_in_front_of_the_dot_are_451_and_given_back(raw, start, sta
     subgate = start(raw.section())
     password = subgate.create_app_password(USER)
     raw.script[stage] = [many_replies]
-    code, text, seconds = send(subgate, password, body="x" * 70 + "\r\n" if stage == DATA else ("x" * 998 + "\r\n") * 9000)
-    assert (code, text[:5]) == (451, "4.4.1") and seconds < 15
+    body = "x" * 70 + "\r\n" if stage == DATA else ("x" * 998 + "\r\n") * 9000
+    code, text, seconds = send(subgate, password, body=body)
+    assert (code, text[:5]) == (451, "4.4.1") and seconds < PATIENCE
     assert outcomes(subgate) == ["message.failed"]
     assert raw.messages == []
     check_next(subgate, password)
@@ -122,7 +123,7 @@ def test_a_refusal_within_the_body_reaches_the_client(raw, start, reply, closes)
     password = subgate.create_app_password(USER)
     raw.script[BODY] = [refuse]
     code, text, seconds = send(subgate, password, body=("x" * 998 + "\r\n") * 9000)
-    assert f"{code} {text}" == reply and seconds < 15
+    assert f"{code} {text}" == reply and seconds < PATIENCE
     assert outcomes(subgate) == ["message.failed"] and raw.messages == []
     check_next(subgate, password)
 
@@ -236,7 +237,7 @@ def test_a_surplus_between_transactions_ends_the_connection(start, stage, action
         assert send(subgate, password)[0] == 550
     else:
         assert send(subgate, password)[0] == 250
-    time.sleep(0.5)  # the surplus is there by now
+    wait_until(lambda: subgate.ctl_json("relay", "list")["relays"][0]["connections"].startswith("0 of"), "its end")
     raw.script[BDAT] = ["554 5.7.1 Refused"]
     assert send(subgate, password, number=2)[0] == 554
     assert raw.connections == 2
@@ -248,7 +249,7 @@ def test_a_relay_that_says_more_after_each_login_is_not_logged_in_to_again_and_a
     password = subgate.create_app_password(USER)
     raw.script[AUTH] = ["235 2.7.0 Welcome\n250 2.0.0 and more"] * 1000
     code, text, seconds = send(subgate, password)
-    assert (code, text[:5]) == (451, "4.4.1") and seconds < 15
+    assert (code, text[:5]) == (451, "4.4.1") and seconds < PATIENCE
     assert raw.connections < 4
     raw.script[AUTH].clear()
     check_next(subgate, password)
@@ -257,20 +258,21 @@ def test_a_relay_that_says_more_after_each_login_is_not_logged_in_to_again_and_a
 def test_a_relay_that_refuses_connections_costs_no_time(second, start):
     gone = RawUpstream()
     route = 'route default { relays = {"first", "second"} }\n'
-    subgate = start(gone.section("first") + second.section("second") + route)
+    subgate = start(gone.section("first", connect_timeout="30s") + second.section("second") + route)
     password = subgate.create_app_password(USER)
     for _ in range(3):
         code, _, seconds = send(subgate, password)
-        assert code == 250 and seconds < 4  # no connect_timeout
+        assert code == 250 and seconds < 20  # no connect_timeout
 
 
 def test_both_relays_gone_is_451(start):
     relays = RawUpstream(), RawUpstream()
     route = 'route default { relays = {"first", "second"} }\n'
-    subgate = start(relays[0].section("first") + relays[1].section("second") + route)
+    sections = [r.section(name, connect_timeout="30s") for r, name in zip(relays, ("first", "second"))]
+    subgate = start("".join(sections) + route)
     password = subgate.create_app_password(USER)
     code, text, seconds = send(subgate, password)
-    assert (code, text[:5]) == (451, "4.4.1") and seconds < 4
+    assert (code, text[:5]) == (451, "4.4.1") and seconds < 20
     assert used(subgate) == 0 and outcomes(subgate) == ["message.refused"]
 
 
@@ -330,7 +332,7 @@ def test_a_slow_client_gives_its_connection_to_those_who_wait(raw, start):
     assert slow.rcpt("bob@example.net")[0] == 250
     began = time.monotonic()
     assert send(subgate, password, number=2)[0] == 250
-    assert time.monotonic() - began < 15
+    assert time.monotonic() - began < PATIENCE
     assert "RSET" in raw.commands
     code, text = slow.data(message(USER, number=1))
     assert code == 250, text
@@ -361,7 +363,7 @@ def test_an_upstream_that_fails_at_rset_or_quit_harms_nobody(raw, start, fault):
     assert send(subgate, password)[0] == 550
     for _ in range(5):
         code, _, seconds = send(subgate, password)
-        assert code == 250 and seconds < 20
+        assert code == 250 and seconds < PATIENCE
     assert subgate.stop() == 0
 
 
@@ -378,18 +380,19 @@ def test_an_upstream_whose_queue_is_full_answers_no_connect(start):
         subgate = start(RawUpstream(port).section())
         password = subgate.create_app_password(USER)
         code, text, seconds = send(subgate, password)
-        assert (code, text[:5]) == (451, "4.4.1") and 4 < seconds < 20
+        assert (code, text[:5]) == (451, "4.4.1") and 4 < seconds < PATIENCE
         for sock in fill:
             sock.close()
 
 
+@pytest.mark.seconds(15)
 def test_the_verdict_is_waited_for_as_long_as_the_option_says(start):
-    """Beyond 50 s only where an administrator says so; both at once, as it takes its time."""
-    relays = {"patient@example.com": "2m", "usual@example.com": "50s"}
+    """How long that may be is the unit tests' (test_relay_failover); both at once, as it takes its time."""
+    relays = {"patient@example.com": "2m", "hasty@example.com": "10s"}
     raws, sections = [], ""
     for number, (user, timeout) in enumerate(relays.items()):
         raw = RawUpstream().start()
-        raw.script[DOT] = [later("250 2.0.0 At last", 54)]
+        raw.script[DOT] = [later("250 2.0.0 At last", 14)]
         raws.append(raw)
         sections += raw.section(f"r{number}", reply_timeout=timeout)
         sections += f'route c{number} {{ users = {{"{user}"}}  relays = {{"r{number}"}} }}\n'
@@ -401,9 +404,9 @@ def test_the_verdict_is_waited_for_as_long_as_the_option_says(start):
             return hear(client, user, "bob@example.net", message(user))
 
     with concurrent.futures.ThreadPoolExecutor() as pool:
-        patient, usual = pool.map(play, relays)
+        patient, hasty = pool.map(play, relays)
     assert patient[0] == 250
-    assert usual == (451, "4.4.2 Connection to the relay lost; the message may have been delivered")
+    assert hasty == (451, "4.4.2 Connection to the relay lost; the message may have been delivered")
     assert len(subgate.wait_for_audit("message.sent")) == len(subgate.wait_for_audit("message.unknown")) == 1
     for raw in raws:
         raw.stop()
@@ -413,7 +416,7 @@ def test_a_name_that_no_server_resolves_is_451(authority, start):
     section = relay_section(Upstream(authority)).replace('host = "127.0.0.1"', 'host = "relay.invalid"')
     subgate = start(section)
     code, text, seconds = send(subgate, subgate.create_app_password(USER))
-    assert (code, text[:5]) == (451, "4.4.1") and seconds < 30  # however slow this machine's name server is
+    assert (code, text[:5]) == (451, "4.4.1") and seconds < PATIENCE  # however slow this machine's name server is
 
 
 def test_a_client_that_leaves_within_its_message_leaves_nothing_behind(raw, start):

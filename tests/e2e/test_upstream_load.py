@@ -18,7 +18,7 @@ import pytest
 
 from harness.client import hear, login, message
 from harness.process import wait_until
-from harness.raw_upstream import DOT, Connection, RawUpstream
+from harness.raw_upstream import DOT, HANG, Connection, RawUpstream
 from harness.stored_upstream import StoredUpstream
 
 FULL = bool(os.environ.get("SUBGATE_UPSTREAMS"))
@@ -75,7 +75,7 @@ def show(text):
 
 @pytest.mark.parametrize("closes", [False, True], ids=["kept", "closed after each message"])
 def test_logins_of_many_sessions(start, raw, closes):
-    """A login for each connection at most; a relay that closes behind each message wants one for each."""
+    """A login for each connection at most; a relay that closes after each message wants one for each."""
     subgate = start(raw.section(reply_timeout="50s") + LIMITS)
     passwords = create_passwords(subgate)
     if closes:
@@ -183,28 +183,29 @@ def test_a_relay_that_drains_is_not_starved_by_its_successor(start, raw):
     assert set(heard) == {250}
 
 
-def test_who_wants_little_waits_little(start, raw):
+def test_whoever_wants_little_waits_little(start, raw):
     """One user's flood holds nobody else up: users take turns."""
     raw.script[DOT] = [lambda c: (time.sleep(0.05), c.reply("250 2.0.0 OK"))] * 1000
     subgate = start(raw.section(extra="connections = 1", reply_timeout="50s") + LIMITS)
     passwords = create_passwords(subgate)
+    modest = log_in(subgate, USERS[1], passwords[USERS[1]])
     with concurrent.futures.ThreadPoolExecutor(60) as pool:
         flood = [pool.submit(send, subgate, passwords, len(USERS) * n) for n in range(60)]
         wait_until(lambda: len(raw.messages) > 3, "the flood to flow")
-        assert send(subgate, passwords, 1) == "250"
+        assert hear(modest, USERS[1], "bob@example.net", message(USERS[1], number=1)) == (250, "")
         place = next(i for i, content in enumerate(raw.messages) if b"<1.test@" in content)
         assert place < 40, f"it came as number {place}"
         assert {f.result() for f in flood} == {"250"}
 
 
 class SlowRecipients(Connection):
-    """What is asked about a recipient at slow.example takes half a minute."""
+    """What is asked about a recipient at slow.example takes until the test ends it."""
 
     def line(self):
         line = super().line()
         if line.startswith("RCPT") and "@slow.example" in line:
             self.upstream.slow.append(line)
-            self.upstream.sleep(30)
+            self.upstream.sleep(HANG)
         return line
 
 
@@ -228,11 +229,9 @@ def test_slow_recipients_of_one_user_hold_nobody_else_up(start, slow_upstream):
         client.putcmd("rcpt", "TO:<bob@slow.example>")  # and its reply is not waited for
     wait_until(lambda: len(upstream.slow) == 2, "two of the three connections to be busy with them")
     began = time.monotonic()
-    assert [send(subgate, passwords, 1) for _ in range(6)] == ["250"] * 6
-    took = time.monotonic() - began
-    show(f"6 messages beside 10 of a user with slow recipients, over 3 connections: {took:.1f} s")
-    assert took < 25  # they waited for none of them; for two it would be over 30 s
-    assert len(upstream.slow) == 2
+    assert [send(subgate, passwords, 1) for _ in range(6)] == ["250"] * 6  # none of the slow ones has ended
+    show(f"6 messages beside 10 of a user with slow recipients, over 3 connections: {time.monotonic() - began:.1f} s, "
+         f"{len(upstream.slow)} slow recipients asked about")
     for client in slow:
         client.close()
 
@@ -258,7 +257,7 @@ def test_a_relay_killed_amid_many_transactions(start, tmp_path):
     show(f"{MESSAGES} transactions of {SIZE >> 20} MiB, the first relay killed: {dict(failed)} of the clients failed, "
          f"{sum(n > 1 for n in stored.values())} duplicates, {len(first.stored())} at the first relay, "
          f"{len(second.stored())} at the second, {took:.1f} s")
-    # Nothing twice; what was answered with 250 is there; who failed had his dot out when the relay died.
+    # Nothing twice; what was answered with 250 is there; whoever failed had their dot out when the relay died.
     assert max(stored.values()) == 1
     for number, what in enumerate(heard):
         assert what != "250" or stored[f"{number}.test@example.com"] == 1

@@ -8,12 +8,14 @@ import subprocess
 import pytest
 
 from harness.client import login, message
+from harness.console import Console
 from harness.process import Process, let_others_through, wait_until
 from harness.subgate import BUILD, Subgate, relay_section
 from harness.upstream import Upstream
 
 USER = "alice@example.com"
-NAMES = ["subgatetest", *(f"subgatetest-{role}" for role in ("gate", "auth", "relay", "admin")), "subgate-admin"]
+NAMES = ["subgatetest", *(f"subgatetest-{role}" for role in ("gate", "auth", "relay", "admin", "console")),
+         "subgate-admin"]
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can change users")
 
@@ -51,11 +53,11 @@ def root_is_a_mount_point():
 @pytest.mark.skipif(not root_is_a_mount_point(), reason="within a chroot the machine's user files can't be covered")
 def test_each_role_has_its_user(tmp_path, authority, upstream):
     let_others_through(tmp_path)
-    subgate = InOwnUsers(tmp_path / "subgate", authority, relay_section(upstream),
+    subgate = InOwnUsers(tmp_path / "subgate", authority, relay_section(upstream) + Console(authority).section,
                          secrets={"upstream": Upstream.PASSWORD}, user="subgatetest")
     subgate.start()
     try:
-        for number, role in enumerate(("gate", "auth", "relay", "admin"), 63002):
+        for number, role in enumerate(("gate", "auth", "relay", "admin", "console"), 63002):
             for pid in subgate.pids(role):
                 assert uid_of(pid) == number, role
                 assert "Groups:\t \n" in pathlib.Path(f"/proc/{pid}/status").read_text()

@@ -39,6 +39,24 @@ static void expect_member(const json_t *record, const char *name, struct span gi
 		assert(span_equal(given, (struct span){ json_string_value(member), json_string_length(member) }));
 }
 
+/* From its second member on: the first is the time. */
+static struct span after_time(const struct buf *record)
+{
+	static const char time[] = "{\"ts\":\"2026-11-23T08:15:30.123456Z\"";
+	return span_slice(buf_span(record), sizeof(time) - 1, SIZE_MAX);
+}
+
+/* What is kept of a record for the next one makes no other one of it. */
+static void expect_the_same_again(struct audit_event event, const struct buf *alike, const struct buf *record)
+{
+	struct buf again BUF_AUTO;
+	buf_init(&again, AUDIT_RECORD_MAXIMUM);
+	event.alike = buf_span(alike);
+	event.out_alike = NULL;
+	enum status status = audit_record_write(&again, &event, "node.example.com");
+	assert(status == STATUS_OK && span_equal(after_time(&again), after_time(record)));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -47,6 +65,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct span rest = { (const char *)data + 1, size - 1 };
 	struct audit_event event = { .type = (enum audit_type)(data[0] % AUDIT_TYPE_COUNT), .has_mail_from = true };
 	struct audit_recipient recipient = { .reply.code = 250 };
+	struct audit_command command = { .uid = data[0], .result = SPAN("begins") };
 	struct span *parts[] = { &event.user,
 				 &event.client.helo,
 				 &event.mail_from,
@@ -57,18 +76,27 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 				 &recipient.address,
 				 &recipient.reply.text,
 				 &event.detail,
-				 &event.response.enhanced_code };
+				 &event.response.enhanced_code,
+				 &event.redirected_to,
+				 &command.object,
+				 &command.options,
+				 &event.shared_quota };
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
 		(void)!span_cut(&rest, '\n', parts[i]);
 	event.response.code = event.response.text.size ? 550 : 0;
+	event.command = command.object.size ? &command : NULL;
 	event.recipients = &recipient;
 	event.recipient_count = recipient.address.size ? 1 : 0;
 
 	struct buf text BUF_AUTO;
+	struct buf alike BUF_AUTO;
 	buf_init(&text, AUDIT_RECORD_MAXIMUM);
+	buf_init(&alike, AUDIT_RECORD_MAXIMUM);
+	event.out_alike = &alike;
 	if (audit_record_write(&text, &event, "node.example.com") != STATUS_OK)
 		return 0;
 	expect_harmless(buf_span(&text));
+	expect_the_same_again(event, &alike, &text);
 	enum status status = buf_append_byte(&text, '}');
 	assert(status == STATUS_OK);
 	json_t *record =

@@ -13,7 +13,7 @@
 
 #define OUT_MAXIMUM (1U << 20)
 
-struct result {
+struct body_result {
 	enum status status;
 	struct body_scanner scanner;
 	struct buf out;
@@ -21,7 +21,7 @@ struct result {
 };
 
 /* Feeds up to `first` bytes, then pieces of `piece`, into an output that holds `room` at a time. */
-static void scan(struct span in, size_t first, size_t piece, size_t room, struct result *result)
+static void body_scan_in_pieces(struct span in, size_t first, size_t piece, size_t room, struct body_result *result)
 {
 	struct buf narrow;
 	size_t end = first < in.size ? first : in.size;
@@ -47,10 +47,10 @@ static void scan(struct span in, size_t first, size_t piece, size_t room, struct
 	buf_free(&narrow);
 }
 
-static void expect_same(struct span in, const struct result *whole, size_t first, size_t piece, size_t room)
+static void expect_same(struct span in, const struct body_result *whole, size_t first, size_t piece, size_t room)
 {
-	struct result other = { 0 };
-	scan(in, first, piece, room, &other);
+	struct body_result other = { 0 };
+	body_scan_in_pieces(in, first, piece, room, &other);
 	assert(other.status == whole->status && other.used == whole->used);
 	assert(other.scanner.size == whole->scanner.size);
 	assert(other.scanner.has_cr_or_nul == whole->scanner.has_cr_or_nul);
@@ -88,7 +88,7 @@ static size_t find_end(struct span in)
 	return 0;
 }
 
-static void expect_checked(const struct result *whole)
+static void expect_checked(const struct body_result *whole)
 {
 	struct body_check check = { 0 };
 	enum status status = body_check_feed(&check, buf_span(&whole->out));
@@ -120,8 +120,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	size_t cut = data[0];
 	struct span in = { (const char *)data + 1, size - 1 };
-	struct result whole = { 0 };
-	scan(in, in.size, in.size, OUT_MAXIMUM, &whole);
+	struct body_result whole = { 0 };
+	body_scan_in_pieces(in, in.size, in.size, OUT_MAXIMUM, &whole);
 	size_t end = find_end(in);
 	assert((whole.status == STATUS_OK) == (end > 0));
 	assert(end == 0 || whole.used == end);

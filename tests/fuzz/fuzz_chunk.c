@@ -14,12 +14,12 @@
 
 #define OUT_MAXIMUM (1U << 20)
 
-struct result {
+struct chunk_result {
 	struct chunk_scanner scanner;
 	struct buf out;
 };
 
-static void scan(struct span in, size_t first, size_t piece, struct result *result)
+static void chunk_scan_in_pieces(struct span in, size_t first, size_t piece, struct chunk_result *result)
 {
 	size_t at = 0;
 	buf_init(&result->out, OUT_MAXIMUM);
@@ -35,10 +35,10 @@ static void scan(struct span in, size_t first, size_t piece, struct result *resu
 	assert(status == STATUS_OK);
 }
 
-static void expect_same(struct span in, const struct result *whole, size_t first, size_t piece)
+static void expect_same(struct span in, const struct chunk_result *whole, size_t first, size_t piece)
 {
-	struct result other = { 0 };
-	scan(in, first, piece, &other);
+	struct chunk_result other = { 0 };
+	chunk_scan_in_pieces(in, first, piece, &other);
 	assert(other.scanner.has_cr_or_nul == whole->scanner.has_cr_or_nul);
 	if (!whole->scanner.has_cr_or_nul) {
 		assert(other.scanner.size == whole->scanner.size);
@@ -47,7 +47,7 @@ static void expect_same(struct span in, const struct result *whole, size_t first
 	buf_free(&other.out);
 }
 
-static void expect_checked(const struct result *whole)
+static void expect_checked(const struct chunk_result *whole)
 {
 	struct body_check check = { 0 };
 	enum status status = body_check_feed(&check, buf_span(&whole->out));
@@ -74,7 +74,7 @@ static void expect_octets(struct span in, struct span out)
 	assert(at == out.size || (!begins_line && out.size - at == 2));
 }
 
-/* A stray CR is one without LF behind it. */
+/* A stray CR is one without LF after it. */
 static bool has_stray(struct span in)
 {
 	for (size_t i = 0; i < in.size; i++) {
@@ -92,8 +92,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct span in = { (const char *)data + 1, size - 1 };
 	struct chunk_announcement announcement;
 	(void)!chunk_read(in, &announcement);
-	struct result whole = { 0 };
-	scan(in, in.size, in.size, &whole);
+	struct chunk_result whole = { 0 };
+	chunk_scan_in_pieces(in, in.size, in.size, &whole);
 	assert(whole.scanner.has_cr_or_nul == has_stray(in));
 	if (!whole.scanner.has_cr_or_nul) {
 		assert(lax_readers_agree_on_lines(buf_span(&whole.out)));

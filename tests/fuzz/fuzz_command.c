@@ -27,7 +27,7 @@ static void expect_harmless(struct span address)
 static const struct mail_parameters parameters_of_none;
 static const struct rcpt_parameters rcpt_of_none;
 
-/* What was read goes to the relay as text, which fits, holds nothing but printable bytes, and is read as the same again. */
+/* What was read goes to the relay as text, which fits, holds only printable bytes, and is read as the same again. */
 static void expect_written_again(const struct mail_parameters *mail, const struct rcpt_parameters *rcpt)
 {
 	struct mail_parameters mail_again;
@@ -96,7 +96,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		assert(used > 0 && used <= bytes.size && used <= COMMAND_LINE_MAXIMUM);
 		if (status == STATUS_OK) {
 			expect_same_line(bytes, line, used);
-			struct command command = command_read(line);
+			struct smtp_command command = command_read(line);
 			assert(command.verb < VERB_COUNT);
 			expect_within(command.name, line);
 			expect_within(command.argument, line);

@@ -2,12 +2,12 @@
  * A message's delivery in the relay, with everything around it (tests/unit/relay_world.h) answering in any order: gate,
  * upstreams, quota, audit, spool, time. The world's trace says what was done; held to:
  *
- *   - a final dot goes out only behind a charge that was granted and not given back, and a message.leaving of this attempt
- *     that is written (promises 4 and 5)
- *   - behind a dot that a relay may have taken nothing goes to another one (promise 3)
+ *   - a final dot goes out only after a charge that was granted and not given back, and after a message.leaving of this
+ *     attempt that is written (promises 4 and 5)
+ *   - after a dot that a relay may have taken, nothing goes to another one (promise 3)
  *   - exactly one outcome for each message.leaving, once the audit takes it
- *   - the client hears 2xx only for what a relay accepted, and one answer at most; a charge is given back once at most, and
- *     never for a message that may have gone out
+ *   - the client hears 2xx only for what a relay accepted, and one answer at most; a charge is given back once at most,
+ *     and never for a message that may have gone out
  *
  * Each step is a turn of the loop, but for those that ~ puts together into one.
  *
@@ -175,7 +175,7 @@ static void abort_transaction(struct span reply)
 	deliveries_abort(deliveries, &gate, grant, &message);
 }
 
-/* A digit for each recipient; the last one counts for those behind it. */
+/* A digit for each recipient; the last one counts for those after it. */
 static void reply_to_recipients(struct span digits)
 {
 	char text[TEXT_SIZE] = "";
@@ -201,7 +201,10 @@ static void hold(void)
 	upstream_holds();
 }
 
-/* An upstream's end: after the dot with its verdict, before it with a failure. `late`: it was over before it heard of the dot. */
+/*
+ * An upstream's end: after the dot with its verdict, before it with a failure. `late`: it was over before it heard of
+ * the dot.
+ */
 static void end_attempt(char class, bool late)
 {
 	static const struct {
@@ -220,6 +223,7 @@ static void end_attempt(char class, bool late)
 		{ 'h', UPSTREAM_THROTTLED, "421 4.7.0 slower" },
 		{ 'l', UPSTREAM_LOGIN, "535 5.7.8 no" },
 		{ 'b', UPSTREAM_BUSY, "" },
+		{ 'd', UPSTREAM_STORAGE, "" },
 		{ 'n', UPSTREAM_UNABLE, "550 5.6.7 SMTPUTF8 is not offered" },
 	};
 	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
@@ -263,7 +267,12 @@ static void answer_record(char verdict)
 
 static void change_world(struct span what)
 {
+	static const struct config_recipients rule = { .name = "default", .redirect = "test@z" };
 	switch (what.size ? what.data[0] : 0) {
+	case 'r': /* a configuration is constant for the life of a message */
+		if (is_free())
+			grant->rule = grant->rule ? NULL : &rule;
+		break;
 	case 'A':
 	case 'B':
 		world.relay_is_down[what.data[0] - 'A'] ^= true;
@@ -324,6 +333,10 @@ static void perform(char what, struct span with)
 		break;
 	case 'w': /* the record is written; f: it is not */
 		answer_record(choice);
+		break;
+	case 'm': /* the copy with another header is made; f: it can't be */
+		if (world.is_rewriting)
+			rewriting_says(choice == 'f' ? STATUS_TOO_LARGE : STATUS_OK, 40);
 		break;
 	case 'v':
 		change_world(with);
@@ -392,6 +405,11 @@ static void expect_that_mail_flows(void)
 	log_open(open("/dev/null", O_WRONLY), LOG_LEVEL_ERROR, "fuzz");
 	run(SPAN("E0\x1er2\x1e"
 		 "cSubject: x\r\n\x1eqg\x1ew\x1eh\x1eoa"));
+	assert(books.is_accepted && books.answers == 1);
+	end();
+	run(SPAN("vr\x1e"
+		 "E2\x1er2\x1e"
+		 "cSubject: x\r\n\x1eqg\x1em\x1ew\x1eh\x1eoa"));
 	assert(books.is_accepted && books.answers == 1);
 	end();
 }

@@ -1,7 +1,7 @@
 /*
- * Answers of token endpoints, any bytes: what is taken as a token could stand in a line of AUTH, what is said in the log
- * is one printable line that quotes no secret. The first line is the HTTP status. The same bytes as what an
- * administrator pastes, and as a token file's.
+ * Answers of token endpoints, any bytes: what is taken as a token could stand in a line of AUTH, and what is said in
+ * the log is one printable line that quotes no secret. The first line is the HTTP status. The same bytes are read as
+ * what an administrator pastes, and as a token file.
  */
 #include <assert.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /*
- * Parameters of MAIL and RCPT, any bytes: what is taken goes on as text that fits, is printable, and is read as the same
- * again; nothing is taken as one of them that was not there as a word of its own.
+ * Parameters of MAIL and RCPT, any bytes: what is taken goes on as text that fits, is printable, and is read as the
+ * same again; nothing is taken as a parameter that was not a word of its own.
  */
 #include <assert.h>
 

@@ -1,4 +1,7 @@
-/* A PROXY header of any bytes: what is taken for one is no shorter and no longer than that, and names a client that can be written. */
+/*
+ * A PROXY header of any bytes: what is taken for one has no byte too few and none too many, and names a client
+ * that can be written.
+ */
 #include <assert.h>
 #include <stdint.h>
 #include <stdlib.h>

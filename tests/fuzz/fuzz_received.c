@@ -1,6 +1,6 @@
 /*
- * The fields that we add, with anything a client may call itself: each is one whole field, in wire form, that ends where
- * we end it; with received = "private" nothing of the client is in it.
+ * The fields that we add, with anything a client may call itself: each is one whole field, in wire form, that ends
+ * where we end it; with received = "private" nothing of the client is in it.
  *
  * LF separates helo, client, TLS version, cipher, recipient, host and id.
  */
@@ -12,7 +12,10 @@
 
 #define FIELD_MAXIMUM (64U << 10)
 
-/* One field: a line that begins with its name, and lines that begin with a blank. Only an address of the user's own may be UTF-8. */
+/*
+ * One field: a line that begins with its name, and lines that begin with a blank. Only an address of the user's own
+ * may be UTF-8.
+ */
 static void expect_one_field(struct span text, struct span name, bool utf8)
 {
 	assert(span_starts_with(text, name) && is_utf8(text));

@@ -1,4 +1,7 @@
-/* Replies of any bytes, from an upstream to a client: what is parsed can be written in both forms, and is what was parsed. */
+/*
+ * Replies of any bytes, from an upstream to a client: what is parsed can be written in both forms, and reads as the
+ * same again.
+ */
 #include <assert.h>
 
 #include "smtp/reply.h"

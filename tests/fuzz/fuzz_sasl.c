@@ -8,9 +8,9 @@
 
 #include "auth/app_password/password.h"
 #include "auth/ldap/filter.h"
-#include "auth/name.h"
 #include "auth/sasl/mechanism.h"
 #include "base/base64.h"
+#include "base/name.h"
 
 static void expect_canonical_base64(struct span text)
 {
@@ -30,7 +30,7 @@ static void expect_one_assertion(struct span name)
 {
 	struct buf filter BUF_AUTO;
 	buf_init(&filter, LDAP_FILTER_MAXIMUM);
-	if (ldap_filter_expand("(uid=%u)", name, &filter) != STATUS_OK)
+	if (ldap_filter_expand("(uid=%u)", name, SPAN(""), &filter) != STATUS_OK)
 		return;
 	struct span value = span_slice(buf_span(&filter), 5, buf_size(&filter) - 1);
 	for (size_t i = 0; i < value.size; i++)
@@ -68,9 +68,14 @@ static enum sasl_result advance(const struct sasl_mechanism *mechanism, struct s
 {
 	struct buf challenge BUF_AUTO;
 	buf_init(&challenge, SASL_CHALLENGE_MAXIMUM);
+	static const unsigned char salt[SCRAM_SALT_SIZE];
 	enum sasl_result result = mechanism->advance(state, &response, &challenge);
 	assert(result != SASL_OUT_OF_MEMORY);
-	return result;
+	if (result != SASL_NAMED)
+		return result;
+	enum status status = scram_write_first(state->scram, salt, 4096, &challenge);
+	assert(status == STATUS_OK);
+	return SASL_CHALLENGE;
 }
 
 static void exchange(const struct sasl_mechanism *mechanism, struct span responses)
@@ -80,6 +85,10 @@ static void exchange(const struct sasl_mechanism *mechanism, struct span respons
 	enum sasl_result result = SASL_CHALLENGE;
 	while (result == SASL_CHALLENGE && span_cut(&responses, '\n', &response))
 		result = response.size <= SASL_RESPONSE_MAXIMUM ? advance(mechanism, &state, response) : SASL_MALFORMED;
+	if (result == SASL_COMPLETE && mechanism->evidence == SASL_PROOF) {
+		const unsigned char nobody[HASH_SHA256_SIZE] = { 0 };
+		assert(scram_prove(state.scram, nobody) == STATUS_NOT_FOUND);
+	}
 	if (result == SASL_COMPLETE) {
 		expect_name(secret_reveal(&state.name));
 		expect_password(secret_reveal(&state.password));
@@ -93,7 +102,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size == 0)
 		return 0;
 	struct span rest = { (const char *)data + 1, size - 1 };
-	exchange(data[0] % 2 ? &sasl_plain : &sasl_login, rest);
+	static const struct sasl_mechanism *const mechanisms[] = {
+		&sasl_login,    &sasl_plain,         &sasl_oauthbearer,       &sasl_xoauth2,
+		&sasl_external, &sasl_scram_sha_256, &sasl_scram_sha_256_plus
+	};
+	exchange(mechanisms[data[0] % (sizeof(mechanisms) / sizeof(mechanisms[0]))], rest);
 	expect_canonical_base64(rest);
 	expect_name(rest);
 	expect_password(rest);

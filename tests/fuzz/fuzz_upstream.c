@@ -5,7 +5,8 @@
  *   - one outcome for each attempt, none after it was given up; ACCEPTED only for a 2xx after the final dot, and
  *     nothing but ACCEPTED, UNKNOWN or a refusal once the dot is out (promise 3)
  *   - of each message one final dot at most goes out, on any connection, and it follows exactly the message's bytes
- *   - where TLS is asked for, nothing but EHLO, STARTTLS and QUIT goes in clear; no refusal of a login quotes the secret
+ *   - where TLS is asked for, nothing but EHLO, STARTTLS and QUIT goes in clear
+ *   - no refusal of a login quotes the secret
  *   - what goes out is lines, and the commands are those that we know
  *
  * The first byte of the input chooses the relay's options. The rest is a script: RS (0x1E) ends a step, and the first
@@ -15,12 +16,14 @@
 #include <stdio.h>
 
 #include "base/log.h"
+#include "net/tls_clients.h"
 #include "tests/fuzz/lax_reader.h"
 #include "tests/fuzz/upstream_owner.h"
 
 #define INPUT_MAXIMUM 16384
 
 static struct stats *stats;
+static struct tls_clients *tls_clients;
 static struct config_relay relay;
 static struct backoffs *backoffs;
 static struct slots *slots;
@@ -216,8 +219,8 @@ static void begin(uint8_t choice)
 	static const enum config_relay_tls tls[] = { RELAY_TLS_NONE, RELAY_TLS_STARTTLS, RELAY_TLS_IMPLICIT };
 	if (stats == NULL) {
 		log_open(open("/dev/null", O_WRONLY), LOG_LEVEL_ERROR, "fuzz");
-		enum status status = stats_create_private(&stats);
-		assert(status == STATUS_OK);
+		if (stats_create_private(&stats) != STATUS_OK || tls_clients_create(&tls_clients) != STATUS_OK)
+			abort();
 	}
 	relay = (struct config_relay){ .name = name,
 				       .host = host,
@@ -239,6 +242,7 @@ static void begin(uint8_t choice)
 					    .relay_index = 1,
 					    .helo = "us.example.com",
 					    .stats = stats,
+					    .tls_clients = tls_clients,
 					    .ask_credential = on_ask,
 					    .refuse_credential = on_refused };
 	memset(attempts, 0, sizeof(attempts));

@@ -17,7 +17,7 @@ static inline bool lax_is_line_end(char c)
 	return c == '\r' || c == '\n' || c == '\0';
 }
 
-/* True when somebody would stop within `data`, which stands behind the CRLF of DATA and in front of the true ".CRLF". */
+/* True when somebody would stop within `data`, which comes after the CRLF of DATA and before the true ".CRLF". */
 static inline bool lax_reader_stops_within(struct span data)
 {
 	for (size_t i = 0; i < data.size; i++) {
@@ -29,7 +29,7 @@ static inline bool lax_reader_stops_within(struct span data)
 	return false;
 }
 
-/* True when every reader sees the same lines: each CR stands in front of an LF, each LF behind a CR, and there is no NUL. */
+/* True when every reader sees the same lines: an LF after each CR, a CR before each LF, and no NUL. */
 static inline bool lax_readers_agree_on_lines(struct span data)
 {
 	for (size_t i = 0; i < data.size; i++) {
@@ -41,7 +41,10 @@ static inline bool lax_readers_agree_on_lines(struct span data)
 	return true;
 }
 
-/* What an honest receiver of wire form keeps: no dot that begins a line behind CRLF (RFC 5321, 4.5.2); bare LF then made CRLF. */
+/*
+ * What an honest receiver of wire form keeps: no dot that begins a line after CRLF (RFC 5321, 4.5.2); bare LF is then
+ * made CRLF.
+ */
 static inline void honest_reader_keeps(struct span wire, struct buf *out)
 {
 	for (size_t i = 0; i < wire.size; i++) {

@@ -2,7 +2,7 @@
 #ifndef TESTS_FUZZ_UTF8_H
 #define TESTS_FUZZ_UTF8_H
 
-#include "smtp/utf8.h"
+#include "base/utf8.h"
 
 static inline bool is_utf8(struct span s)
 {

@@ -1,5 +1,6 @@
 """Mail clients: smtplib with our authority, and a plain connection for transcripts."""
 
+import concurrent.futures
 import smtplib
 import socket
 import ssl
@@ -7,12 +8,31 @@ import ssl
 from .process import PATIENCE
 
 
-def connect(subgate, mode="implicit", timeout=60):
-    """An smtplib client, TLS up, not logged in. `mode`: "implicit" or "starttls"."""
-    context = subgate.authority.client_context()
+class _LeavesQuietly:
+    """At the end of a `with`, a session that was ended meanwhile is as good as one that ends with QUIT."""
+
+    def __exit__(self, *error):
+        try:
+            super().__exit__(*error)
+        except smtplib.SMTPResponseException as ended:
+            if ended.smtp_code != 421:
+                raise
+
+
+class Client(_LeavesQuietly, smtplib.SMTP):
+    pass
+
+
+class TlsClient(_LeavesQuietly, smtplib.SMTP_SSL):
+    pass
+
+
+def connect(subgate, mode="implicit", timeout=60, address="127.0.0.1"):
+    """An smtplib client from this address, TLS up, not logged in. `mode`: "implicit" or "starttls"."""
+    context, source = subgate.authority.client_context(), (address, 0)
     if mode == "implicit":
-        return smtplib.SMTP_SSL("127.0.0.1", subgate.implicit, context=context, timeout=timeout)
-    client = smtplib.SMTP("127.0.0.1", subgate.starttls, timeout=timeout)
+        return TlsClient("127.0.0.1", subgate.implicit, context=context, timeout=timeout, source_address=source)
+    client = Client("127.0.0.1", subgate.starttls, timeout=timeout, source_address=source)
     client.starttls(context=context)
     return client
 
@@ -23,8 +43,17 @@ def login(subgate, user, password, mode="implicit", timeout=60):
     return client
 
 
+def at_once(calls):
+    """The results, in order, of functions that are called all at the same time."""
+    calls = list(calls)
+    with concurrent.futures.ThreadPoolExecutor(len(calls)) as pool:
+        return [done.result() for done in [pool.submit(call) for call in calls]]
+
+
 def hear(client, sender, to, content):
-    """What the client hears of a message to one recipient: (250, ""), or code and text of the refusal, wherever it came."""
+    """
+    What the client hears of a message to one recipient: (250, ""), or code and text of the refusal, wherever it came.
+    """
     try:
         client.sendmail(sender, [to], content)
         return 250, ""

@@ -1,5 +1,6 @@
 """A debugger's one trick, with ptrace(2): makes another process run a system call of our choice. For x86-64."""
 
+import contextlib
 import ctypes
 import os
 import pathlib
@@ -33,8 +34,12 @@ def _ptrace(request, pid, address=None, data=None):
 
 def threads(pid, name):
     """Ids of the threads of that process that have this name."""
-    tasks = pathlib.Path(f"/proc/{pid}/task").iterdir()
-    return sorted(int(task.name) for task in tasks if (task / "comm").read_text().strip() == name)
+    found = []
+    for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has ended meanwhile
+            if (task / "comm").read_text().strip() == name:
+                found.append(int(task.name))
+    return sorted(found)
 
 
 class Debugger:

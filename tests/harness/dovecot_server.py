@@ -7,7 +7,10 @@ from .process import Process, free_port, is_listening, let_others_through, wait_
 
 
 class Dovecot:
-    """`behind`: the port, on loopback, of the relay that gets the mail. `auth_port`: where Postfix may ask about logins."""
+    """
+    `behind`: the loopback port of the relay that Dovecot passes the mail on to. `auth_port`: where Postfix may
+    ask about logins.
+    """
 
     name, user, password = "dovecot.example", "relay@example.com", "dovecot-Password-1"
 

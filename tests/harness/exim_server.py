@@ -103,7 +103,8 @@ plain:
     def received(self):
         """Header and body of each, as they lie in its queue."""
         bodies = sorted((self.folder / "spool" / "input").rglob("*-D"))
-        return b"".join(body.with_name(body.name[:-1] + "H").read_bytes() + b"\n" + body.read_bytes() for body in bodies)
+        return b"".join(body.with_name(body.name[:-1] + "H").read_bytes() + b"\n" + body.read_bytes()
+                        for body in bodies)
 
     def stop(self):
         self._process.stop()

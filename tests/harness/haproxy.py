@@ -20,7 +20,10 @@ listen front{number}
 
 
 class HAProxy:
-    """`fronts` are (port to forward to, option of the server line, such as "send-proxy-v2"); `ports` are what it listens on."""
+    """
+    `fronts` are (port to forward to, option of the server line, such as "send-proxy-v2"); `ports` are what it listens
+    on.
+    """
 
     def __init__(self, folder, fronts):
         self._folder = folder

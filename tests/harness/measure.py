@@ -10,16 +10,35 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def _stat(pid):
-    """The fields of /proc/PID/stat behind the name: [1] is the parent, [11:15] utime, stime and those of dead children."""
+    """
+    The fields of /proc/PID/stat after the name: [1] is the parent, [11:15] utime, stime and those of dead children.
+    """
     try:
         return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     except OSError:
         return None
 
 
+def times_ms(pids):
+    """(user, system) CPU of these processes so far, with that of children of theirs that have ended."""
+    found = [list(map(int, fields[11:15])) for fields in map(_stat, pids) if fields]
+    return tuple(sum(ticks[i] + ticks[i + 2] for ticks in found) * 1000 / TICKS for i in (0, 1))
+
+
 def cpu_ms(pids):
-    """CPU of these processes so far, with that of children of theirs that have ended."""
-    return sum(sum(map(int, fields[11:15])) for fields in map(_stat, pids) if fields) * 1000 / TICKS
+    return sum(times_ms(pids))
+
+
+def switches(pids):
+    """Context switches of all their threads so far, of both kinds."""
+    total = 0
+    for pid in pids:
+        for status in pathlib.Path(f"/proc/{pid}/task").glob("*/status"):
+            try:
+                total += sum(map(int, re.findall(r"ctxt_switches:\t(\d+)", status.read_text())))
+            except OSError:
+                continue
+    return total
 
 
 def memory_kib(pids):

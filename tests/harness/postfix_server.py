@@ -80,7 +80,8 @@ virtual_mailbox_limit = 0
         return self.mailbox.read_bytes() if self.mailbox.exists() else b""
 
     def flush(self):
-        subprocess.run([shutil.which("postqueue", path="/usr/sbin:/sbin"), "-c", str(self.folder / "config"), "-f"], check=True)
+        subprocess.run([shutil.which("postqueue", path="/usr/sbin:/sbin"), "-c", str(self.folder / "config"), "-f"],
+                       check=True)
 
     def stop(self):
         with contextlib.suppress(subprocess.TimeoutExpired):  # its processes are killed then

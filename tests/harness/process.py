@@ -17,7 +17,8 @@ _claims = []
 def free_port():
     """
     A TCP port of loopback that nobody listens on, and that no other test will take: Subgate binds with SO_REUSEPORT,
-    so two that were given the same port would share it. An abstract socket of that name is the claim, kept while we live.
+    so two that were given the same port would share it. An abstract socket of that name is the claim, kept while we
+    live.
     """
     for port in random.sample(PORTS, len(PORTS)):
         claim = socket.socket(socket.AF_UNIX)
@@ -34,22 +35,46 @@ def free_port():
     raise AssertionError("no port is free")
 
 
+def free_address(*ports):
+    """An address of loopback on which these ports, which servers are known by, are free; claimed in the same way."""
+    for _ in range(100):
+        address = f"127.{random.randrange(64, 128)}.{random.randrange(256)}.{random.randrange(1, 255)}"
+        claim = socket.socket(socket.AF_UNIX)
+        try:
+            claim.bind(f"\0subgate-test-address-{address}")
+            for port in ports:
+                with socket.socket() as probe:
+                    probe.bind((address, port))
+        except OSError:
+            claim.close()
+            continue
+        _claims.append(claim)
+        return address
+    raise AssertionError(f"no address has {ports} free")
+
+
 PATIENCE = 30.0  # seconds: what takes longer hangs, however busy the machine is
 
 
 def wait_until(condition, what, seconds=PATIENCE):
-    """Waits until condition() is true (its value is returned); fails with `what`, a text or a function that gives one."""
+    """
+    Waits until condition() is true (its value is returned); fails with `what`, a text or a function that gives one.
+    Between two looks it rests for as long as one took: dear ones (a command, a file read whole) leave the machine to
+    what is waited for.
+    """
     deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
+    while (began := time.monotonic()) < deadline:
         value = condition()
         if value:
             return value
-        time.sleep(0.02)
+        time.sleep(min(max(0.02, time.monotonic() - began), 1))
     raise AssertionError(f"waited {seconds} s for: {what() if callable(what) else what}")
 
 
 def let_others_through(folder):
-    """Servers that run as users of their own must reach it: opens the way to it, below the machine's folder for such."""
+    """
+    Servers that run as users of their own must reach it: opens the way to it, below the machine's folder for such.
+    """
     top = pathlib.Path(tempfile.gettempdir()).resolve()
     folder = folder.resolve()
     for step in [folder, *folder.parents]:
@@ -93,7 +118,7 @@ class Process:
         if self.is_running():
             self.popen.send_signal(number)
 
-    def stop(self, number=SIGTERM, seconds=20):
+    def stop(self, number=SIGTERM, seconds=60):
         """Ends it and gives its exit code; one that doesn't end in time is killed, and that is an error."""
         self.signal(SIGCONT)
         self.signal(number)

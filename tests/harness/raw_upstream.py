@@ -169,9 +169,9 @@ class Connection:
 
 class RawUpstream:
     """
-    Without TLS, unless an authority is given; offering CHUNKING if that is asked for. `script` maps a stage to a list of actions, used one after the other by whichever connection comes
-    there: a reply, or a function that is called with the connection. `messages` are all that came up to their final
-    dot, whatever was answered.
+    Without TLS, unless an authority is given; offering CHUNKING if that is asked for. `script` maps a stage to a list
+    of actions, used one after the other by whichever connection comes there: a reply, or a function that is called
+    with the connection. `messages` are all that came up to their final dot, whatever was answered.
     """
 
     USER = "relay@example.com"

@@ -5,22 +5,24 @@ import pathlib
 import signal
 import subprocess
 
-from .process import Process, free_port, is_listening, wait_until
+from .process import PATIENCE, Process, free_port, is_listening, wait_until
 
 
 class RedisServer:
     PASSWORD = "redis-Password-2342"
 
-    def __init__(self, folder, port=None):
+    def __init__(self, folder, port=None, under=()):
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.port = port or free_port()
+        self._under = list(under)  # a command that starts it
         self._process = None
 
     def start(self):
         self._process = Process(
-            ["redis-server", "--port", self.port, "--bind", "127.0.0.1", "--requirepass", self.PASSWORD, "--dir",
-             self.folder, "--appendonly", "yes", "--appendfsync", "always", "--save", ""], self.folder / "redis.log")
+            [*self._under, "redis-server", "--port", self.port, "--bind", "127.0.0.1", "--requirepass", self.PASSWORD,
+             "--dir", self.folder, "--appendonly", "yes", "--appendfsync", "always", "--save", ""],
+            self.folder / "redis.log")
         wait_until(lambda: is_listening(self.port), lambda: f"redis-server: {self._process.output}")
         return self
 
@@ -37,7 +39,7 @@ class RedisServer:
     def command(self, *arguments):
         """What redis-cli prints."""
         done = subprocess.run(["redis-cli", "-p", str(self.port), *map(str, arguments)], capture_output=True, text=True,
-                              env={**os.environ, "REDISCLI_AUTH": self.PASSWORD}, timeout=10)
+                              env={**os.environ, "REDISCLI_AUTH": self.PASSWORD}, timeout=PATIENCE)
         return done.stdout.strip()
 
     def freeze(self):

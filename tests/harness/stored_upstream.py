@@ -24,8 +24,8 @@ class StoredUpstream:
 
     def start(self):
         root = pathlib.Path(__file__).parents[1]
-        self._process = Process(["/usr/bin/python3", "-m", "harness.stored_upstream", self.port, self.folder, self.delay],
-                                self.folder / "log", cwd=root)
+        self._process = Process(["/usr/bin/python3", "-m", "harness.stored_upstream",
+                                 self.port, self.folder, self.delay], self.folder / "log", cwd=root)
         wait_until(lambda: is_listening(self.port), lambda: f"the upstream to listen: {self._process.output}")
         return self
 

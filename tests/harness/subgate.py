@@ -5,16 +5,18 @@ import os
 import pathlib
 import signal
 import subprocess
+import time
 
 from .process import PATIENCE, Process, free_port, is_listening, wait_until
 
 BUILD = pathlib.Path(os.environ.get("BUILD", pathlib.Path(__file__).parents[2] / "build"))
+SANITIZED = "san" in BUILD.parts  # then seccomp is off, and freed memory is kept for a while
 
 CONFIG = """
-hostname = "mail.example.com"
+hostname = "{hostname}"
 user = "{user}"
 gates = 2
-drain_timeout = "5s"
+drain_timeout = "{drain}"
 state_dir = "{state}"
 run_dir = "{run}"
 tls {{ certificate = "{certificate}"  private_key = "{key}" }}
@@ -24,22 +26,49 @@ admin {{ http = "127.0.0.1:{http}" }}
 """
 
 
+def zone_where_it_is(hour):
+    """A time zone without summer time in which it is about that hour now; its name has the sign that POSIX gives."""
+    return f"Etc/GMT{(time.gmtime().tm_hour - hour + 12) % 24 - 12:+d}"
+
+
+NOON = zone_where_it_is(12)
+
+
+def without_midnight(sections):
+    """
+    Whenever the run begins, no test finds that a day ends: quotas count by one that is at noon, as what was counted
+    before midnight would be of another; and the audit stays in one file, of which midnight UTC would make two. A test
+    that is about days names `quota_day` or `rotate` itself.
+    """
+    if "quota_day" not in sections:
+        sections += f'\nquota_day {{ timezone = "{NOON}" }}\n'
+    if "audit {" not in sections:
+        sections += "\naudit { }\n"
+    return sections if "rotate = " in sections else sections.replace("audit {", 'audit { rotate = "0s" ', 1)
+
+
 class Subgate:
     """
     `sections` is appended to the configuration above; secrets are files made in its folder. `implicit` and `starttls`
-    are the ports that clients connect to. `files`: so many descriptors may each process have (ulimit -n).
+    are the ports that clients connect to. `files`: so many descriptors may each process have (ulimit -n). `drain` is
+    long enough for what a busy machine has under way, and shorter than stop() waits. `under`: a command that starts it.
+    `hostname`: the node's name in records. `certificate`: that and its key, as paths.
     """
 
-    def __init__(self, folder, authority, sections="", secrets=None, user="", name="subgate", files=None):
+    def __init__(self, folder, authority, sections="", secrets=None, user="", name="subgate", files=None, drain="30s",
+                 under=(), hostname="mail.example.com", certificate=None):
         self.folder = pathlib.Path(folder)
         self.authority = authority
         self.implicit, self.starttls, self.http = free_port(), free_port(), free_port()
         self.state, self.run = self.folder / "state", self.folder / "run"
         self.config = self.folder / "subgate.conf"
         self.user = user
+        self.drain = drain
+        self.hostname = hostname
+        self.certificate = certificate or authority.certificate("mail.example.com")
         self.name = name
         self.looks = 0  # connections that only looked whether `implicit` is open
-        self._limit = ["prlimit", f"--nofile={files}:{files}"] if files else []
+        self._limit = [*under, *(["prlimit", f"--nofile={files}:{files}"] if files else [])]
         self._process = None
         self._write_secrets(secrets or {})
         self.write_config(sections)
@@ -52,13 +81,15 @@ class Subgate:
             (folder / name).chmod(0o600)
 
     def write_config(self, sections):
-        certificate, key = self.authority.certificate("mail.example.com")
-        self.config.write_text(CONFIG.format(
+        certificate, key = self.certificate
+        head = CONFIG.format(
             state=self.state, run=self.run, certificate=certificate, key=key, implicit=self.implicit, user=self.user,
-            starttls=self.starttls, http=self.http) + sections)
+            starttls=self.starttls, http=self.http, drain=self.drain, hostname=self.hostname)
+        self.config.write_text(head + without_midnight(sections))
 
     def start(self, env=None):
-        self._process = Process([*self._limit, BUILD / "subgate", "-c", self.config], self.folder / "subgate.log", env=env)
+        self._process = Process([*self._limit, BUILD / "subgate", "-c", self.config], self.folder / "subgate.log",
+                                env=env)
         wait_until(self._is_ready, lambda: f"subgate to be ready:\n{self.log}")
         return self
 
@@ -73,7 +104,7 @@ class Subgate:
 
     def stop(self):
         if self._process:
-            code = self._process.stop(seconds=30)
+            code = self._process.stop(seconds=60)
             self._process = None
             return code
         return None
@@ -99,17 +130,19 @@ class Subgate:
         return self._process.pid
 
     def check(self):
-        return subprocess.run([*self._limit, BUILD / "subgate", "-c", self.config, "--check"], capture_output=True, text=True)
+        return subprocess.run([*self._limit, BUILD / "subgate", "-c", self.config, "--check"],
+                              capture_output=True, text=True)
 
     def ctl(self, *arguments, check=True):
         done = subprocess.run([BUILD / "subgatectl", "-s", self.run / "admin.sock", *map(str, arguments)],
                               capture_output=True, text=True, timeout=PATIENCE)
         if check:
-            assert done.returncode == 0, f"subgatectl {arguments}: {done.returncode} {done.stdout}{done.stderr}\n{self.log}"
+            assert done.returncode == 0, (
+                f"subgatectl {arguments}: {done.returncode} {done.stdout}{done.stderr}\n{self.log}")
         return done
 
-    def ctl_json(self, *arguments):
-        return json.loads(self.ctl("--json", *arguments).stdout)
+    def ctl_json(self, *arguments, check=True):
+        return json.loads(self.ctl("--json", *arguments, check=check).stdout)
 
     def create_app_password(self, user, label="test", *more):
         return self.ctl_json("app-password", "create", user, "--label", label, *more)["password"]

@@ -138,7 +138,7 @@ class TlsPeer:
         if self.tls.version() == "TLSv1.3":
             label = "SERVER_TRAFFIC_SECRET_0" if self._is_server else "CLIENT_TRAFFIC_SECRET_0"
             return Sealer13(self.tls.cipher()[0], bytes.fromhex(secrets[label][2]))
-        client, server = (hello[11:43] for hello in self._hellos)  # behind the headers and the version
+        client, server = (hello[11:43] for hello in self._hellos)  # after the headers and the version
         return Sealer12(bytes.fromhex(secrets["CLIENT_RANDOM"][2]), client, server, self._is_server)
 
     def send(self, text):

@@ -1,4 +1,6 @@
-"""A token endpoint (OAuth 2) on HTTPS, that refuses, delays, rotates, expires, lies and floods as a test tells it to."""
+"""
+A token endpoint (OAuth 2) on HTTPS, that refuses, delays, rotates, expires, lies and floods as a test tells it to.
+"""
 
 import base64
 import dataclasses

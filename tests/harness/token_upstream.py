@@ -1,4 +1,6 @@
-"""An upstream that takes tokens: XOAUTH2 and OAUTHBEARER, with and without initial response, and says why it does not."""
+"""
+An upstream that takes tokens: XOAUTH2 and OAUTHBEARER, with and without initial response, and says why it does not.
+"""
 
 import base64
 import json

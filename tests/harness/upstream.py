@@ -41,7 +41,7 @@ class _Session(SMTP):
         super().__init__(*arguments, **options)
 
     def connection_made(self, transport):
-        super().connection_made(transport)  # once more behind STARTTLS
+        super().connection_made(transport)  # once more after STARTTLS
         if not hasattr(self, "number"):
             self.number = self._upstream._count_connection(transport)
 
@@ -72,7 +72,8 @@ class _Handler:
 
     async def handle_EHLO(self, server, session, envelope, hostname, responses):
         session.host_name = hostname
-        return responses[:-1] + [f"250-{offer}" for offer in self.upstream.offers if offer != "SMTPUTF8"] + responses[-1:]
+        offers = [f"250-{offer}" for offer in self.upstream.offers if offer != "SMTPUTF8"]
+        return responses[:-1] + offers + responses[-1:]
 
     async def handle_MAIL(self, server, session, envelope, address, options):
         self.upstream.commands.append(f"MAIL FROM:{server.path}" + "".join(f" {o}" for o in options) + server.dsn)
@@ -122,9 +123,9 @@ class _Controller(Controller):
 
 class Upstream:
     """
-    `tls`: "implicit", "starttls" or "none". `messages`, `commands` and `logins` are what it got; `script` maps a pattern
-    of a command ("RCPT TO:<bob@*", "." for the final dot, "LOGIN") to a list of answers, used one after the other: a
-    reply, or "close" (drop the connection), or "hang". `offers` are lines of EHLO besides its own: "DSN" and
+    `tls`: "implicit", "starttls" or "none". `messages`, `commands` and `logins` are what it got; `script` maps a
+    pattern of a command ("RCPT TO:<bob@*", "." for the final dot, "LOGIN") to a list of answers, used one after the
+    other: a reply, or "close" (drop the connection), or "hang". `offers` are lines of EHLO besides its own: "DSN" and
     "SMTPUTF8" are understood.
     """
 

@@ -2,9 +2,9 @@
 """Whether the files of a room call each other in a circle.
 
 A unit is a .c file with its header. It calls another unit when it names one of the functions that the other defines for
-all to call, as the linker sees it. What is called through a handler struct is not named, and makes no circle. Each circle
-(units that can all reach each other) is listed below with its reason, and nothing else is: a circle that is gone, or
-has lost or gained a unit, is a fault until the list is corrected.
+all to call, as the linker sees it. What is called through a handler struct is not named, and makes no circle. Each
+circle (units that can all reach each other) is listed below with its reason, and nothing else is: a circle that is
+gone, or has lost or gained a unit, is a fault until the list is corrected.
 
 --count shows the circles of each room instead of judging them.
 """
@@ -21,8 +21,6 @@ CIRCLES = [
      "upstream/neighbours upstream/oauth upstream/pool upstream/share upstream/transfer upstream/trial "
      "upstream/upstream upstream/yield",
      "whatever frees a connection or an account wakes the pool, and the pool begins what runs on them"),
-    ("supervise", "doors generation hangs post reload succession supervisor supervisor_control",
-     "a process that changes tells its generation, which tells the supervisor, which starts and ends both"),
 ]
 
 COMMENT_OR_TEXT = re.compile(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'', re.S)

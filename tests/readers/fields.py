@@ -6,13 +6,16 @@ import random
 OWN = "me@own.example"
 OWNS = [OWN, "Me@OWN.example", "me+x@own.example"]
 FOREIGN = ["ceo@corp.example", "boss@corp.example", "ceo@localhost"]
-PIECES = [*FOREIGN, *OWNS, "ceo", "@", "corp.example", "ceo@", "@corp.example", "corp", ".", ".example", "me", "own.example",
-          " ", ",", "<", ">", "\"", "Boss", "\r\n", ":", ";", "(", ")", "=40", "\0", "\t", "[", "]", "\\", "=?", "?=", "J\u00f6rg"]
-CHARSETS = ["utf-8", "UTF-8", "us-ascii", "iso-8859-1", "windows-1252", "iso-2022-jp", "gb2312", "utf-7", "utf-16", "utf-16be",
-            "utf-32le", "cp037", "cp500", "hz", "x-unknown", "", "utf-8*en", "shift_jis", "big5", "koi8-r", "iso-2022-kr"]
+PIECES = [*FOREIGN, *OWNS, "ceo", "@", "corp.example", "ceo@", "@corp.example", "corp", ".", ".example", "me",
+          "own.example", " ", ",", "<", ">", "\"", "Boss", "\r\n", ":", ";", "(", ")", "=40", "\0", "\t", "[", "]",
+          "\\", "=?", "?=", "J\u00f6rg"]
+CHARSETS = ["utf-8", "UTF-8", "us-ascii", "iso-8859-1", "windows-1252", "iso-2022-jp", "gb2312", "utf-7", "utf-16",
+            "utf-16be", "utf-32le", "cp037", "cp500", "hz", "x-unknown", "", "utf-8*en", "shift_jis", "big5", "koi8-r",
+            "iso-2022-kr"]
 USUAL = ["utf-8", "UTF-8", "iso-8859-1", "us-ascii"]
-WORDS = ["Ceo", "Boss", "Me", "J.", "Q.", ".", "..", ".NET", "a.b", "Team", "-", "--", "'Ceo'", "`x`", "{x}", "~", "|", "via", "=",
-         "=?", "?=", "?", "!", "#1", "\u00d6zt\u00fcrk", "\u7530\u4e2d", "[", "]", "[x]", "ceo[", "ceo]", "@", "ceo@", "@corp", "\\", "/", "root"]
+WORDS = ["Ceo", "Boss", "Me", "J.", "Q.", ".", "..", ".NET", "a.b", "Team", "-", "--", "'Ceo'", "`x`", "{x}", "~", "|",
+         "via", "=", "=?", "?=", "?", "!", "#1", "\u00d6zt\u00fcrk", "\u7530\u4e2d", "[", "]", "[x]", "ceo[", "ceo]",
+         "@", "ceo@", "@corp", "\\", "/", "root"]
 
 
 def encode(r, text):
@@ -28,7 +31,8 @@ def encode(r, text):
         if r.random() < 0.1:
             word = word.rstrip("=")
     else:
-        safe = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789" + (b"@.,<>\"? ;:()" if r.random() < 0.1 else b"")
+        safe = (b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789" +
+                (b"@.,<>\"? ;:()" if r.random() < 0.1 else b""))
         word = "".join("_" if b == 32 and r.random() < 0.8 else chr(b) if b in safe else f"={b:02X}" for b in raw)
         letter = "qQ"[r.random() < 0.5]
     if r.random() < 0.05:
@@ -42,18 +46,22 @@ def pieces(r, most=4):
 
 
 def quoted(r):
-    inside = r.choice(["Doe, Jane", "Doe, Jane (@jane)", "monitor: root@web1", "[ops@web1] alert", "a \\\" b", "a\\\\b", "", pieces(r, 3),
-                       pieces(r, 5), r.choice(PIECES) + "\r\n " + r.choice(PIECES), pieces(r, 2) + " " + pieces(r, 2), encode(r, pieces(r)), encode(r, "x\" <"), r.choice(WORDS), " ".join(r.choices(WORDS, k=3))])
+    inside = r.choice(["Doe, Jane", "Doe, Jane (@jane)", "monitor: root@web1", "[ops@web1] alert", "a \\\" b",
+                       "a\\\\b", "", pieces(r, 3), pieces(r, 5), r.choice(PIECES) + "\r\n " + r.choice(PIECES),
+                       pieces(r, 2) + " " + pieces(r, 2), encode(r, pieces(r)), encode(r, "x\" <"), r.choice(WORDS),
+                       " ".join(r.choices(WORDS, k=3))])
     return f"\"{inside}\""
 
 
 def comment(r):
-    return "(" + r.choice(["Sales", "x y", pieces(r, 2), encode(r, pieces(r)), encode(r, "x) <ceo@corp.example>"), "(x)", "a\\)b", ""]) + ")"
+    return "(" + r.choice(["Sales", "x y", pieces(r, 2), encode(r, pieces(r)), encode(r, "x) <ceo@corp.example>"),
+                           "(x)", "a\\)b", ""]) + ")"
 
 
 def bracket(r):
-    inside = r.choice(OWNS) if r.random() < 0.9 else r.choice([f"{quoted(r)}@own.example", pieces(r), f" {OWN} ", f"\"me\"@own.example",
-                                                             f"\"me+ {r.choice(WORDS)}\"@own.example", f"@x.example:{OWN}", f"{OWN}{comment(r)}"])
+    inside = r.choice(OWNS) if r.random() < 0.9 else r.choice([
+        f"{quoted(r)}@own.example", pieces(r), f" {OWN} ", f"\"me\"@own.example",
+        f"\"me+ {r.choice(WORDS)}\"@own.example", f"@x.example:{OWN}", f"{OWN}{comment(r)}"])
     return f"<{inside}>"
 
 
@@ -69,7 +77,9 @@ def word(r):
 
 
 def gap(r):
-    return r.choice([" ", " ", " ", " ", " ", "", "\r\n ", "\t", "  ", "\r\n\t", "\r\n .", "."]) if r.random() < 0.5 else " "
+    if r.random() >= 0.5:
+        return " "
+    return r.choice([" ", " ", " ", " ", " ", "", "\r\n ", "\t", "  ", "\r\n\t", "\r\n .", "."])
 
 
 def mailbox(r):

@@ -1,4 +1,7 @@
-"""Readers of mail. Each is given From: fields (the bytes of one or more) and tells, for each, what it shows as their authors."""
+"""
+Readers of mail. Each is given From: fields (the bytes of one or more) and tells, for each, what it shows as their
+authors.
+"""
 
 import concurrent.futures
 import email
@@ -50,8 +53,8 @@ def decode(text):
 
 def email_utils(field, form):
     """
-    email.utils on what email.message gives; `form` is what is done to it before. AddressList is what older versions show where
-    newer ones find too many addresses, and then none.
+    email.utils on what email.message gives; `form` is what is done to it before. AddressList is what older versions
+    show where newer ones find too many addresses, and then none.
     """
     for text in map(form, values_of(field)):
         yield parseaddr(text)[1]
@@ -73,7 +76,10 @@ ADDRESS = re.compile(r"[^\s<>()\[\],;:\\\"@]+@[\w-]+(?:\.[\w-]+)+")
 
 
 def naive(field):
-    """Decodes each encoded word by itself, splits at commas, and takes the first whole address of a dotted domain in each part."""
+    """
+    Decodes each encoded word by itself, splits at commas, and takes the first whole address of a dotted domain in each
+    part.
+    """
     for text in map(unfold, values_of(field)):
         for part in ENCODED.sub(lambda word: decode(word.group()), text).split(","):
             yield from (found.group() for found in [ADDRESS.search(part)] if found)
@@ -103,7 +109,8 @@ def python_readers(fields):
 
 
 def mbox(fields):
-    return b"".join(b"From x@y.example Mon Nov 23 08:00:00 2026\n" + field.replace(b"\r\n", b"\n") + b"\nx\n\n" for field in fields)
+    return b"".join(b"From x@y.example Mon Nov 23 08:00:00 2026\n" + field.replace(b"\r\n", b"\n") + b"\nx\n\n"
+                    for field in fields)
 
 
 def gmime(fields):
@@ -179,7 +186,10 @@ def dovecot(fields):
 
 
 def fetch_envelopes(folder, fields):
-    """As nobody where we are root, whose mail Dovecot doesn't read; so the folder is nobody's, and stands in that of the machine."""
+    """
+    As nobody where we are root, whose mail Dovecot doesn't read; so the folder is nobody's, and stands in that of the
+    machine.
+    """
     user = 65534 if os.geteuid() == 0 else os.geteuid()
     version = dovecot_version()
     whose = [] if version.startswith("2.3.") else ["--no-userdb-lookup"]
@@ -189,7 +199,8 @@ def fetch_envelopes(folder, fields):
     config.write_text(dovecot_config(folder, version, user))
     for path in [folder, folder / "mail", folder / "mail/inbox"]:
         os.chown(path, user, -1)
-    run = subprocess.run(["doveadm", "-c", config, "-f", "flow", "fetch", *whose, "imap.envelope", "mailbox", "INBOX", "all"],
+    run = subprocess.run(["doveadm", "-c", config, "-f", "flow", "fetch", *whose, "imap.envelope",
+                          "mailbox", "INBOX", "all"],
                          capture_output=True, env={**os.environ, "HOME": str(folder), "USER": "reader"}, timeout=300)
     assert run.returncode == 0, run.stderr
     return run.stdout
@@ -206,6 +217,7 @@ def dovecot_author(mailbox, host):
 def addressparser(fields, form):
     """Of nodemailer; `form` is what is done to the value before."""
     values = [[form(unfold(value)) for value in values_of(field)] for field in fields]
-    run = subprocess.run(["node", pathlib.Path(__file__).with_name("addressparser.js")], capture_output=True, check=True,
+    run = subprocess.run(["node", pathlib.Path(__file__).with_name("addressparser.js")],
+                         capture_output=True, check=True,
                          input="\n".join(map(json.dumps, values)).encode(), timeout=300)
     return [[address for value in json.loads(line) for address in value] for line in run.stdout.decode().splitlines()]

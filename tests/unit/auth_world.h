@@ -53,12 +53,15 @@ static struct {
 	struct door *relay;
 	bool relay_is_silent;
 	unsigned grants, withdrawn;
-	char grant_user[TEXT], grant_method[TEXT], grant_id[TEXT], grant_mechanism[TEXT], grant_address[TEXT];
+	char grant_user[TEXT], grant_user_id[TEXT], grant_method[TEXT], grant_id[TEXT], grant_mechanism[TEXT],
+		grant_address[TEXT];
 	uint32_t grant_gate;
 	uint64_t grant_session;
 	unsigned failures;
 	char failure_user[TEXT], failure_reason[TEXT];
-	bool has_credential;
+	bool has_credential, has_rechecked;
+	enum recheck_verdict rechecked;
+	char rechecked_reason[TEXT];
 	char credential[TEXT];
 	/* the admin role played */
 	struct door *admin;
@@ -166,6 +169,7 @@ static inline enum status take_grant(struct span payload)
 	world.grant_gate = grant.gate;
 	world.grant_session = grant.session;
 	keep_text(world.grant_user, grant.user);
+	keep_text(world.grant_user_id, grant.user_id);
 	keep_text(world.grant_method, grant.auth_method);
 	keep_text(world.grant_id, grant.app_password_id);
 	keep_text(world.grant_mechanism, grant.sasl_mechanism);
@@ -194,6 +198,14 @@ static inline enum status on_relay_frame(void *context, struct door *door, uint1
 		assert_int_equal(withdrawn.gate, world.grant_gate);
 		assert_int_equal(withdrawn.session, world.grant_session);
 		world.withdrawn++;
+		return STATUS_OK;
+	}
+	if (type == DOOR_RECHECKED) {
+		struct door_rechecked rechecked;
+		assert_int_equal(door_read_rechecked(payload, &rechecked), STATUS_OK);
+		world.has_rechecked = true;
+		world.rechecked = rechecked.verdict;
+		keep_text(world.rechecked_reason, rechecked.reason);
 		return STATUS_OK;
 	}
 	assert_int_equal(type, DOOR_CREDENTIAL_REPLY);
@@ -276,6 +288,12 @@ static inline bool has_credential(void *context)
 	return world.has_credential;
 }
 
+static inline bool has_rechecked(void *context)
+{
+	(void)context;
+	return world.has_rechecked;
+}
+
 static inline bool is_finished(void *context)
 {
 	(void)context;
@@ -299,7 +317,10 @@ static inline bool gate_is_gone(void *context)
 static char backend_names[2][16] = { "app_password", "ldap" };
 static char *backends[] = { backend_names[0], backend_names[1] };
 static char mechanism_texts[2][16] = { "PLAIN", "LOGIN" };
+static char login_map_line[] = "CORP\\* -> *@example.com";
+static char *login_map_list[] = { login_map_line };
 static char *mechanism_list[] = { mechanism_texts[0], mechanism_texts[1] };
+static char no_text[] = "";
 static char relay_name[] = "gmail";
 static char relay_user[] = "relay@example.com";
 static struct config_relay relay_config = { .name = relay_name, .user = relay_user, .auth = RELAY_AUTH_PLAIN };
@@ -409,11 +430,13 @@ static inline int begin_world(void **state)
 	world.config.auth = (struct config_auth){
 		.backends = { .items = backends, .count = 2 },
 		.mechanisms = { .items = mechanism_list, .count = 2 },
+		.login_map = { .items = login_map_list, .count = 1 },
 		.cache = 300000,
 		.failures_per_address = 4,
 		.failures_per_user = 3,
 		.failure_window = 600000,
 	};
+	world.config.redis.user = world.config.redis.prefix = no_text;
 	world.config.limits.auth_timeout = 60000;
 	world.config.relay.items = &relay_config;
 	world.config.relay.count = 1;
@@ -424,6 +447,7 @@ static inline int begin_world(void **state)
 		.config = &world.config,
 		.stats = world.stats,
 		.node = "test",
+		.redis_server = "unix:/nonexistent/redis.sock",
 	};
 	if (auth_role.start(&world.context, &world.auth) != STATUS_OK)
 		return -1;

@@ -10,7 +10,7 @@
 
 /* ---- the gate */
 
-static inline void configure(struct config *config)
+static inline void configure_gate(struct config *config)
 {
 	static char *addresses[] = { "127.0.0.1:0" };
 	static char *mechanisms[] = { "PLAIN", "LOGIN" };
@@ -72,7 +72,7 @@ static inline int prepare_world(void **state)
 	assert_int_equal(tls_client_create(&options, &world.tls, &error), STATUS_OK);
 	buf_init(&world.trace, BIG_MAXIMUM);
 	buf_init(&world.message, BIG_MAXIMUM);
-	configure(&world.config);
+	configure_gate(&world.config);
 	open_listeners();
 	return 0;
 }
@@ -94,7 +94,7 @@ static inline void start_gate(void)
 			 STATUS_OK);
 	attach_auth();
 	attach_relay();
-	turn();
+	world_turn();
 }
 
 static inline int open_world(void **state)
@@ -111,7 +111,7 @@ static inline int close_world(void **state)
 	door_free(&world.auth.door);
 	door_free(&world.relay.door);
 	for (unsigned i = 0; i < 3; i++)
-		turn(); /* streams that finish by themselves */
+		world_turn(); /* streams that finish by themselves */
 	tls_context_free(&world.tls);
 	stats_free_private(&world.stats);
 	census_board_free(&world.census);
@@ -149,7 +149,7 @@ static inline void client_connect(struct client *c, unsigned listener)
 					world.endpoints[listener].size, &options, &c->stream),
 			 STATUS_OK);
 	for (unsigned i = 0; i < 3; i++)
-		turn();
+		world_turn();
 }
 
 static inline void client_secure(struct client *c)
@@ -164,34 +164,34 @@ static inline void client_close(struct client *c)
 	buf_free(&c->heard);
 }
 
-static inline void say(struct client *c, const char *text)
+static inline void client_say(struct client *c, const char *text)
 {
 	assert_int_equal(stream_write(c->stream, span_of(text)), STATUS_OK);
 }
 
-/* As say, each byte in a turn of its own. */
-static inline void drip(struct client *c, const char *text)
+/* The same, each byte in a turn of its own. */
+static inline void client_drip(struct client *c, const char *text)
 {
 	for (; *text; text++) {
 		assert_int_equal(stream_write(c->stream, (struct span){ text, 1 }), STATUS_OK);
-		turn();
+		world_turn();
 	}
 }
 
 /* The next that the client hears is exactly this; anything after it stays for the next one. */
-#define HEARS(c, text) hears(c, text, __LINE__)
-static inline void hears(struct client *c, const char *text, int line)
+#define HEARS(c, text) client_hears(c, text, __LINE__)
+static inline void client_hears(struct client *c, const char *text, int line)
 {
 	size_t size = strlen(text);
 	for (unsigned ms = 0; buf_size(&c->heard) < size && ms < PATIENCE_MS && !c->ended && !c->failed; ms++)
-		turn();
+		world_turn();
 	struct span heard = buf_span(&c->heard);
 	if (!span_starts_with(heard, span_of(text)))
 		fail_msg("line %d: expected \"%s\", heard \"%.*s\"", line, text, SPAN_ARGS(heard));
 	buf_consume(&c->heard, size);
 }
 
-static inline void hears_no_more(struct client *c)
+static inline void client_hears_no_more(struct client *c)
 {
 	RUN_UNTIL(c->ended || c->failed);
 	assert_int_equal(buf_size(&c->heard), 0);
@@ -202,6 +202,13 @@ static inline void hears_no_more(struct client *c)
 	"250-mail.example.com\r\n250-PIPELINING\r\n250-SIZE " \
 	"1048576\r\n250-8BITMIME\r\n250-ENHANCEDSTATUSCODES\r\n250-CHUNKING\r\n250 " last "\r\n"
 
+/* On the listener for STARTTLS, greeted in clear. */
+static inline void client_greeted_in_clear(struct client *c)
+{
+	client_connect(c, SUBMISSION);
+	HEARS(c, GREETING);
+}
+
 /* On the implicit listener, greeted. */
 static inline void client_greeted(struct client *c)
 {
@@ -210,13 +217,24 @@ static inline void client_greeted(struct client *c)
 	HEARS(c, GREETING);
 }
 
-/* The same, and alice. */
+/* The same, after EHLO. */
+static inline void client_offered_login(struct client *c)
+{
+	client_greeted(c);
+	client_say(c, "EHLO pc.local\r\n");
+	HEARS(c, OFFER("AUTH PLAIN LOGIN"));
+}
+
+/* The same, and logged in as alice. */
 static inline void client_logged_in(struct client *c)
 {
 	client_greeted(c);
-	say(c, "EHLO pc.local\r\nAUTH PLAIN good\r\n");
+	client_say(c, "EHLO pc.local\r\nAUTH PLAIN good\r\n");
 	HEARS(c, OFFER("AUTH PLAIN LOGIN"));
 	HEARS(c, "235 2.7.0 Welcome\r\n");
 }
+
+/* A test with a gate of its own. */
+#define IN_WORLD(test) cmocka_unit_test_setup_teardown(test, open_world, close_world)
 
 #endif

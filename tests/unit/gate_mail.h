@@ -36,8 +36,32 @@ static inline bool message_holds(const char *text)
 
 static inline void enter_data(struct client *c)
 {
-	say(c, MAIL RCPT "DATA\r\n");
+	client_say(c, MAIL RCPT "DATA\r\n");
 	HEARS(c, SENDER_OK RCPT_OK GO);
+}
+
+/* Logged in, with a sender and a recipient. */
+static inline void client_begins_mail(struct client *c)
+{
+	client_logged_in(c);
+	client_say(c, MAIL RCPT);
+	HEARS(c, SENDER_OK RCPT_OK);
+}
+
+/* Logged in, and in the middle of DATA. */
+static inline void client_in_data(struct client *c)
+{
+	client_logged_in(c);
+	enter_data(c);
+}
+
+/* The relay has the client's whole message, and answers only when the test does. */
+static inline void client_awaits_outcome(struct client *c)
+{
+	client_in_data(c);
+	world.relay.silent = true;
+	client_say(c, HEADER "\r\nHello\r\n.\r\n");
+	RUN_UNTIL(was_traced("COMPLETE"));
 }
 
 #endif

@@ -27,7 +27,7 @@ static inline void auth_answer(uint64_t request, bool granted, const char *reply
 	assert_int_equal(door_send_sasl_done(world.auth.door, &done), STATUS_OK);
 }
 
-static inline void judge(uint64_t request, struct span response)
+static inline void judge_login(uint64_t request, struct span response)
 {
 	if (span_equal(response, SPAN("good")))
 		auth_answer(request, true, "235 2.7.0 Welcome");
@@ -40,13 +40,13 @@ static inline enum status on_sasl_start(struct span payload)
 	struct door_sasl_start m;
 	TRY(door_read_sasl_start(payload, &m));
 	world.auth.last = m.request;
-	trace("SASL_START %.*s initial=%u:%.*s listener=%.*s tls=%.*s helo=%.*s\n", SPAN_ARGS(m.mechanism),
-	      m.has_initial, SPAN_ARGS(m.initial), SPAN_ARGS(m.client.listener), SPAN_ARGS(m.client.tls_version),
-	      SPAN_ARGS(m.client.helo));
+	trace_line("SASL_START %.*s initial=%u:%.*s listener=%.*s tls=%.*s helo=%.*s\n", SPAN_ARGS(m.mechanism),
+		   m.has_initial, SPAN_ARGS(m.initial), SPAN_ARGS(m.client.listener), SPAN_ARGS(m.client.tls_version),
+		   SPAN_ARGS(m.client.helo));
 	if (world.auth.silent)
 		return STATUS_OK;
 	if (m.has_initial) {
-		judge(m.request, m.initial);
+		judge_login(m.request, m.initial);
 		return STATUS_OK;
 	}
 	struct door_sasl_challenge challenge = { .request = m.request, .challenge = SPAN("d2hv") };
@@ -63,12 +63,12 @@ static inline enum status on_auth_frame(void *context, struct door *door, uint16
 		return on_sasl_start(payload);
 	case DOOR_SASL_STEP:
 		TRY(door_read_sasl_step(payload, &step));
-		trace("SASL_STEP %zu\n", step.response.size);
+		trace_line("SASL_STEP %zu\n", step.response.size);
 		if (!world.auth.silent)
-			judge(step.request, step.response);
+			judge_login(step.request, step.response);
 		return STATUS_OK;
 	case DOOR_SASL_CANCEL:
-		trace("SASL_CANCEL\n");
+		trace_line("SASL_CANCEL\n");
 		return STATUS_OK;
 	default:
 		return STATUS_INVALID;
@@ -103,12 +103,12 @@ static inline enum status on_envelope(struct span payload)
 	size_t count = 0;
 	TRY(door_read_envelope(payload, &m));
 	world.relay.last = m.transaction;
-	trace("ENVELOPE from=<%.*s> parameters=%.*s size=%" PRIu64, SPAN_ARGS(m.mail_from),
-	      SPAN_ARGS(m.mail_parameters), m.size);
+	trace_line("ENVELOPE from=<%.*s> parameters=%.*s size=%" PRIu64, SPAN_ARGS(m.mail_from),
+		   SPAN_ARGS(m.mail_parameters), m.size);
 	trace_list("to", m.recipients);
-	trace(" helo=%.*s\n", SPAN_ARGS(m.helo));
+	trace_line(" helo=%.*s\n", SPAN_ARGS(m.helo));
 	trace_list("PARAMETERS", m.recipient_parameters);
-	trace("\n");
+	trace_line("\n");
 	assert_int_equal(codec_list_count(m.recipients), codec_list_count(m.recipient_parameters));
 	while (codec_list_next(&m.recipients, &address))
 		replies[count++] = span_starts_with(address, SPAN("bad")) ? "550 5.1.1 No such user" : "250 2.1.5 OK";
@@ -125,7 +125,8 @@ static inline enum status on_message_data(struct span payload)
 	assert_int_equal(buf_append(&world.message, m.bytes), STATUS_OK);
 	if (!m.complete)
 		return STATUS_OK;
-	trace("COMPLETE from=%.*s id=%.*s\n", SPAN_ARGS(m.header_from), SPAN_ARGS(m.message_id));
+	trace_line("COMPLETE from=%.*s id=%.*s%s%.*s\n", SPAN_ARGS(m.header_from), SPAN_ARGS(m.message_id),
+		   m.noted.size ? " noted=" : "", SPAN_ARGS(m.noted));
 	if (!world.relay.silent)
 		relay_answer_message(m.transaction, "250 2.0.0 Sent as ID1");
 	return STATUS_OK;
@@ -139,24 +140,25 @@ static inline enum status on_session(uint16_t type, struct span payload)
 	struct door_sessions_anonymous anonymous;
 	if (type == DOOR_SESSIONS_ANONYMOUS) {
 		TRY(door_read_sessions_anonymous(payload, &anonymous));
-		trace("SESSIONS_ANONYMOUS network=%.*s count=%" PRIu64 "\n", SPAN_ARGS(anonymous.network),
-		      anonymous.count);
+		trace_line("SESSIONS_ANONYMOUS network=%.*s count=%" PRIu64 "\n", SPAN_ARGS(anonymous.network),
+			   anonymous.count);
 		return STATUS_OK;
 	}
 	if (type == DOOR_SESSION_REFUSED) {
 		TRY(door_read_session_refused(payload, &refused));
-		trace("SESSION_REFUSED %.*s address=%.*s listener=%.*s count=%" PRIu64 "\n", SPAN_ARGS(refused.reason),
-		      SPAN_ARGS(refused.address), SPAN_ARGS(refused.listener), refused.count);
+		trace_line("SESSION_REFUSED %.*s address=%.*s listener=%.*s count=%" PRIu64 "\n",
+			   SPAN_ARGS(refused.reason), SPAN_ARGS(refused.address), SPAN_ARGS(refused.listener),
+			   refused.count);
 		return STATUS_OK;
 	}
 	if (type == DOOR_SESSION_OPENED) {
 		TRY(door_read_session_opened(payload, &opened));
-		trace("SESSION_OPENED %.*s %.*s %.*s\n", SPAN_ARGS(opened.client.listener),
-		      SPAN_ARGS(opened.client.address), SPAN_ARGS(opened.client.tls_version));
+		trace_line("SESSION_OPENED %.*s %.*s %.*s\n", SPAN_ARGS(opened.client.listener),
+			   SPAN_ARGS(opened.client.address), SPAN_ARGS(opened.client.tls_version));
 		return STATUS_OK;
 	}
 	TRY(door_read_session_closed(payload, &closed));
-	trace("SESSION_CLOSED %.*s\n", SPAN_ARGS(closed.reason));
+	trace_line("SESSION_CLOSED %.*s\n", SPAN_ARGS(closed.reason));
 	return STATUS_OK;
 }
 
@@ -177,8 +179,8 @@ static inline enum status on_relay_frame(void *context, struct door *door, uint1
 		return on_message_data(payload);
 	case DOOR_TRANSACTION_ABORTED:
 		TRY(door_read_transaction_aborted(payload, &aborted));
-		trace("ABORTED from=<%.*s> reply=%.*s reason=%.*s\n", SPAN_ARGS(aborted.mail_from),
-		      SPAN_ARGS(aborted.reply), SPAN_ARGS(aborted.reason));
+		trace_line("ABORTED from=<%.*s> reply=%.*s reason=%.*s\n", SPAN_ARGS(aborted.mail_from),
+			   SPAN_ARGS(aborted.reply), SPAN_ARGS(aborted.reason));
 		return STATUS_OK;
 	default:
 		return STATUS_INVALID;
@@ -188,7 +190,7 @@ static inline enum status on_relay_frame(void *context, struct door *door, uint1
 static inline void on_peer_closed(void *context, struct door *door)
 {
 	(void)door;
-	trace("%s\n", context == &world.auth ? "AUTH_DOOR_CLOSED" : "RELAY_DOOR_CLOSED");
+	trace_line("%s\n", context == &world.auth ? "AUTH_DOOR_CLOSED" : "RELAY_DOOR_CLOSED");
 }
 
 static const struct door_handler auth_handler = { .on_frame = on_auth_frame, .on_closed = on_peer_closed };

@@ -58,9 +58,9 @@ struct peer {
 struct world {
 	struct loop *loop; /* of the gate and its clients */
 	struct timer *tick;
-	struct loop *peer_loop; /* of the fake roles, so that they can rest */
+	struct loop *peer_loop; /* of the fake roles, so that they can pause */
 	struct timer *peer_tick;
-	bool peers_rest;
+	bool peers_paused;
 	struct config config;
 	struct stats *stats;
 	struct census_board *census;
@@ -130,11 +130,11 @@ static inline void on_tick(void *context)
 	loop_stop(context);
 }
 
-static inline void turn(void)
+static inline void world_turn(void)
 {
 	timer_set(world.tick, 1);
 	loop_run(world.loop);
-	if (world.peers_rest)
+	if (world.peers_paused)
 		return;
 	timer_set(world.peer_tick, 0);
 	loop_run(world.peer_loop);
@@ -144,21 +144,22 @@ static inline void turn(void)
 #define RUN_UNTIL(condition)                                                                    \
 	do {                                                                                    \
 		for (unsigned ms_ = 0; !(condition) && ms_ < PATIENCE_MS; ms_++)                \
-			turn();                                                                 \
+			world_turn();                                                           \
 		if (!(condition))                                                               \
 			fail_msg("%s:%d: never came true: %s", __FILE__, __LINE__, #condition); \
 	} while (0)
 
-static inline void rest(unsigned ms)
+/* For so long, and three turns more: what a peer sends has reached the gate then, however slow the machine is. */
+static inline void world_turn_for(unsigned ms)
 {
 	uint64_t until = clock_monotonic_ms() + ms;
-	while (clock_monotonic_ms() < until)
-		turn();
+	for (unsigned turns = 0; turns < 3; turns += clock_monotonic_ms() >= until)
+		world_turn();
 }
 
 /* ---- the trace */
 
-static inline void trace(const char *format, ...)
+static inline void trace_line(const char *format, ...)
 {
 	va_list args;
 	va_start(args, format);
@@ -166,7 +167,7 @@ static inline void trace(const char *format, ...)
 	va_end(args);
 }
 
-static inline bool traced(const char *text)
+static inline bool was_traced(const char *text)
 {
 	struct span all = buf_span(&world.trace);
 	return all.size && memmem(all.data, all.size, text, strlen(text)) != NULL;
@@ -187,9 +188,9 @@ static inline size_t count_traced(const char *text)
 static inline void trace_list(const char *name, struct codec_list list)
 {
 	struct span item;
-	trace(" %s=", name);
+	trace_line(" %s=", name);
 	while (codec_list_next(&list, &item))
-		trace("<%.*s>", SPAN_ARGS(item));
+		trace_line("<%.*s>", SPAN_ARGS(item));
 }
 
 #endif

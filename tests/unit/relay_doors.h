@@ -12,9 +12,12 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "quota/quota_control.h"
 #include "relay/admin_door.h"
 #include "relay/auth_door.h"
+#include "relay/recheck.h"
 #include "relay/records.h"
+#include "relay/withdrawals.h"
 
 #define TEXT_SIZE 8192
 
@@ -25,13 +28,18 @@ static struct {
 	size_t records, longest;
 	bool is_gate_named;
 	uint64_t stood_for[AUDIT_TYPE_COUNT];
-	quota_callback *asked;
+	quota_report_callback *asked;
+	by_hand_callback *asked_change;
+	quota_page_callback *asked_page;
 	void *asked_context;
 	uint64_t asked_limit;
+	bool audit_stuck, audit_full;
+	audit_callback *written; /* of the last record that somebody waits for */
+	void *written_context;
 } world;
 
-static inline void note(char *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static inline void note(char *text, const char *format, ...)
+static inline void note_line(char *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static inline void note_line(char *text, const char *format, ...)
 {
 	size_t used = strlen(text);
 	va_list args;
@@ -50,7 +58,7 @@ enum status deliveries_take_envelope(struct deliveries *deliveries, struct deliv
 				     const struct door_envelope *envelope)
 {
 	(void)deliveries;
-	note(world.trace, "envelope of %.*s", SPAN_ARGS(grant->user));
+	note_line(world.trace, "envelope of %.*s", SPAN_ARGS(grant->user));
 	world.gate = gate;
 	return codec_list_count(envelope->recipients) ? STATUS_OK : STATUS_INVALID;
 }
@@ -59,7 +67,7 @@ enum status deliveries_take_data(struct deliveries *deliveries, const struct del
 				 const struct door_message_data *data)
 {
 	(void)deliveries, (void)gate;
-	note(world.trace, "data %.*s", SPAN_ARGS(data->bytes));
+	note_line(world.trace, "data %.*s", SPAN_ARGS(data->bytes));
 	return STATUS_OK;
 }
 
@@ -67,25 +75,30 @@ void deliveries_abort(struct deliveries *deliveries, const struct delivery_gate 
 		      const struct door_transaction_aborted *message)
 {
 	(void)deliveries, (void)gate, (void)message;
-	note(world.trace, "abort of %s", grant ? grant->name : "nobody");
+	note_line(world.trace, "abort of %s", grant ? grant->name : "nobody");
 }
 
 void deliveries_end_session(struct grant *grant)
 {
-	note(world.trace, "session %s ends", grant->name);
+	note_line(world.trace, "session %s ends", grant->name);
+}
+
+void deliveries_rechecked(struct grant *grant)
+{
+	note_line(world.trace, "session %s goes on", grant->name);
 }
 
 void deliveries_gate_closed(struct deliveries *deliveries, const struct delivery_gate *gate)
 {
 	(void)deliveries;
-	note(world.trace, "gate %u closed", gate->instance);
+	note_line(world.trace, "gate %u closed", gate->instance);
 }
 
 void upstream_pool_credential(struct upstream_pool *pool, uint64_t ticket, const struct upstream_credential *credential)
 {
 	(void)pool;
-	note(world.trace, "ticket %llu: %s %.*s", (unsigned long long)ticket, credential->available ? "yes" : "no",
-	     SPAN_ARGS(credential->available ? credential->user : credential->reason));
+	note_line(world.trace, "ticket %llu: %s %.*s", (unsigned long long)ticket, credential->available ? "yes" : "no",
+		  SPAN_ARGS(credential->available ? credential->user : credential->reason));
 }
 
 void upstream_pool_show(const struct upstream_pool *pool, struct upstream_pool_state *out_state)
@@ -97,13 +110,13 @@ void upstream_pool_show(const struct upstream_pool *pool, struct upstream_pool_s
 void upstream_pool_pause(struct upstream_pool *pool)
 {
 	(void)pool;
-	note(world.trace, "pause");
+	note_line(world.trace, "pause");
 }
 
 void upstream_pool_resume(struct upstream_pool *pool)
 {
 	(void)pool;
-	note(world.trace, "resume");
+	note_line(world.trace, "resume");
 }
 
 const char *upstream_backoff_text(enum upstream_backoff backoff)
@@ -159,68 +172,170 @@ enum status audit_submit(struct audit *audit, const struct audit_event *event, a
 #include "audit/events.def"
 #undef EVENT
 	};
-	(void)audit, (void)callback, (void)context;
+	(void)audit;
+	if (world.audit_full)
+		return STATUS_UNAVAILABLE;
+	world.written = callback;
+	world.written_context = context;
 	world.records++;
 	if (event->client.helo.size > world.longest)
 		world.longest = event->client.helo.size;
 	world.is_gate_named |= span_equal(event->detail, SPAN("gate 7"));
 	world.stood_for[event->type] += span_equal(event->reason, SPAN(RATIONS_REASON)) ? event->count : 1;
-	if (event->count)
-		note(world.trace, "%s count %llu %.*s", names[event->type], (unsigned long long)event->count,
-		     SPAN_ARGS(event->detail));
+	if (event->command)
+		note_line(world.trace, "%s %llu %.*s|%.*s|%.*s|%.*s|%.*s|%.*s", names[event->type],
+			  (unsigned long long)event->command->uid, SPAN_ARGS(event->command->name),
+			  SPAN_ARGS(event->command->command), SPAN_ARGS(event->command->object),
+			  SPAN_ARGS(event->command->options), SPAN_ARGS(event->command->result),
+			  SPAN_ARGS(event->user));
+	else if (event->count)
+		note_line(world.trace, "%s count %llu %.*s", names[event->type], (unsigned long long)event->count,
+			  SPAN_ARGS(event->detail));
 	else if (world.records < 100)
-		note(world.trace, "%s %.*s", names[event->type], SPAN_ARGS(event->user));
+		note_line(world.trace, "%s %.*s", names[event->type], SPAN_ARGS(event->user));
 	return STATUS_OK;
+}
+
+bool audit_is_stuck(const struct audit *audit)
+{
+	(void)audit;
+	return world.audit_stuck;
+}
+
+struct audit_position audit_written_position(const struct audit *audit)
+{
+	(void)audit;
+	return (struct audit_position){ 0 };
+}
+
+const struct audit_public *audit_public(const struct audit *audit)
+{
+	static const struct audit_public public = { .first = "4e6f7468696e67" };
+	(void)audit;
+	return &public;
 }
 
 void role_distrust_gate(const struct role_context *context, uint32_t instance)
 {
 	(void)context;
-	note(world.trace, "gate %u is distrusted", instance);
+	note_line(world.trace, "gate %u is distrusted", instance);
 }
 
-void quota_limits_for(const struct config *config, struct span user, const struct span *groups, size_t group_count,
-		      struct quota_limits *out_limits)
+const char *quota_limits_for(const struct config *config, struct span user, const struct span *groups,
+			     size_t group_count, struct quota_limits *out_limits)
 {
-	(void)config, (void)user, (void)groups;
+	(void)user, (void)groups;
 	*out_limits = (struct quota_limits){ .messages_per_day = group_count ? 20000 : 500 };
+	for (size_t i = 0; i < config->quota.count; i++)
+		if (config->quota.items[i].shared)
+			out_limits->shared = &config->quota.items[i];
+	return "default";
 }
 
-static inline enum status ask_quota(const char *what, struct span user, const struct quota_limits *limits,
-				    quota_callback *callback, void *context)
+struct quota_limits quota_limits_of(const struct config_quota *section)
 {
-	note(world.trace, "%s %.*s", what, SPAN_ARGS(user));
+	return (struct quota_limits){ .messages_per_day = section->messages_per_day, .section = section->name };
+}
+
+static inline enum status ask_quota(const char *what, const struct quota_name *name, const struct quota_limits *limits,
+				    bool are_sure, quota_report_callback *callback, void *context)
+{
+	note_line(world.trace, "%s %.*s%s%s", what, SPAN_ARGS(name->name), name->is_shared ? " shared" : "",
+		  are_sure ? "" : " perhaps");
 	world.asked = callback;
 	world.asked_context = context;
 	world.asked_limit = limits->messages_per_day;
 	return STATUS_OK;
 }
 
-enum status quota_show(struct quota *quota, struct span user, const struct quota_limits *limits,
-		       quota_callback *callback, void *context)
+enum status quota_show(struct quota *quota, const struct quota_name *name, const struct quota_limits *limits,
+		       bool are_sure, quota_report_callback *callback, void *context)
 {
 	(void)quota;
-	return ask_quota("show", user, limits, callback, context);
+	return ask_quota("show", name, limits, are_sure, callback, context);
 }
 
-enum status quota_reset(struct quota *quota, struct span user, const struct quota_limits *limits,
-			quota_callback *callback, void *context)
+enum status quota_reset(struct quota *quota, const struct quota_name *name, const struct quota_limits *limits,
+			bool are_sure, quota_report_callback *callback, void *context)
 {
 	(void)quota;
-	return ask_quota("reset", user, limits, callback, context);
+	return ask_quota("reset", name, limits, are_sure, callback, context);
 }
 
-static inline void redis_says(enum quota_verdict verdict)
+const char *quota_override_option(size_t index)
 {
-	const struct quota_state state = {
-		.unit = "messages",
+	static const char *const options[] = { "messages_per_day", "bytes_per_day" };
+	return index < 2 ? options[index] : NULL;
+}
+
+static inline void ask_change(by_hand_callback *callback, void *context)
+{
+	world.asked_change = callback;
+	world.asked_context = context;
+}
+
+enum status quota_set_limits(struct quota *quota, const struct quota_name *name, const struct quota_override *overrides,
+			     size_t count, by_hand_callback *callback, void *context)
+{
+	(void)quota;
+	for (size_t i = 0; i < count; i++)
+		note_line(world.trace, "set %.*s %s=%llu until %llu", SPAN_ARGS(name->name), overrides[i].option,
+			  (unsigned long long)overrides[i].limit, (unsigned long long)overrides[i].until_s);
+	ask_change(callback, context);
+	return STATUS_OK;
+}
+
+enum status quota_unset_limits(struct quota *quota, const struct quota_name *name, const char *option,
+			       by_hand_callback *callback, void *context)
+{
+	(void)quota;
+	note_line(world.trace, "unset %.*s %s", SPAN_ARGS(name->name), option ? option : "all");
+	ask_change(callback, context);
+	return STATUS_OK;
+}
+
+enum status quota_list(struct quota *quota, const char *cursor, quota_page_callback *callback, void *context)
+{
+	(void)quota;
+	if (strcmp(cursor, "bad") == 0)
+		return STATUS_INVALID;
+	note_line(world.trace, "list after %s", cursor);
+	world.asked_page = callback;
+	world.asked_context = context;
+	return STATUS_OK;
+}
+
+/* One node alone is waited for, "mx2". */
+enum status quota_do_without(struct quota *quota, struct span node)
+{
+	(void)quota;
+	note_line(world.trace, "without %.*s", SPAN_ARGS(node));
+	return span_equal(node, SPAN("mx2")) ? STATUS_OK : STATUS_NOT_FOUND;
+}
+
+void quota_forget_seen(struct quota *quota, struct span name)
+{
+	(void)quota;
+	note_line(world.trace, "forget %.*s", SPAN_ARGS(name));
+}
+
+static inline void redis_says(const char *user)
+{
+	const struct quota_report report = {
+		.name = { .name = span_of(user) },
 		.messages = 3,
 		.recipients = 4,
 		.bytes = 5,
 		.resets_at = 1795392000,
 		.limits = { .messages_per_day = world.asked_limit, .recipients_per_day = 2000 },
+		.section = "default",
 	};
-	world.asked(world.asked_context, verdict, &state);
+	world.asked(world.asked_context, &report);
+}
+
+static inline void redis_fails(void)
+{
+	world.asked(world.asked_context, NULL);
 }
 
 /* ---- the role, and its peers */
@@ -233,37 +348,43 @@ static struct upstream_pool *pools[1];
 static struct services services = { .config = &config, .pools = pools };
 static struct grants *grants;
 static struct gate_doors gates;
-static struct auth_door auth;
+static struct relay_auth_door auth;
 static struct control control;
+static struct rechecks rechecks;
+static struct withdrawals withdrawals;
 static struct door *gate_peer, *auth_peer, *admin_peer;
 
-static inline enum status hear(void *context, struct door *door, uint16_t type, struct span payload)
+static inline enum status note_frame(void *context, struct door *door, uint16_t type, struct span payload)
 {
 	struct door_granted granted;
 	struct door_credential_request wanted;
 	struct door_envelope_reply reply;
 	struct door_control_reply answer;
+	struct door_command_recorded recorded;
 	(void)context, (void)door;
 	if (type == DOOR_GRANTED && door_read_granted(payload, &granted) == STATUS_OK)
-		note(world.heard, "granted %llu", (unsigned long long)granted.request);
+		note_line(world.heard, "granted %llu", (unsigned long long)granted.request);
 	else if (type == DOOR_CREDENTIAL_REQUEST && door_read_credential_request(payload, &wanted) == STATUS_OK)
-		note(world.heard, "credential %llu for %.*s", (unsigned long long)wanted.request,
-		     SPAN_ARGS(wanted.relay));
+		note_line(world.heard, "credential %llu for %.*s", (unsigned long long)wanted.request,
+			  SPAN_ARGS(wanted.relay));
 	else if (type == DOOR_ENVELOPE_REPLY && door_read_envelope_reply(payload, &reply) == STATUS_OK) {
 		struct span item;
 		while (codec_list_next(&reply.replies, &item))
-			note(world.heard, "%.*s", SPAN_ARGS(item));
+			note_line(world.heard, "%.*s", SPAN_ARGS(item));
 	} else if (type == DOOR_CONTROL_REPLY && door_read_control_reply(payload, &answer) == STATUS_OK)
-		note(world.heard, "%llu %.*s", (unsigned long long)answer.request, SPAN_ARGS(answer.json));
+		note_line(world.heard, "%llu %.*s", (unsigned long long)answer.request, SPAN_ARGS(answer.json));
+	else if (type == DOOR_COMMAND_RECORDED && door_read_command_recorded(payload, &recorded) == STATUS_OK)
+		note_line(world.heard, "%llu %s", (unsigned long long)recorded.request,
+			  recorded.written ? "written" : "not written");
 	else
-		note(world.heard, "%s", door_type_text(type));
+		note_line(world.heard, "%s", door_type_text(type));
 	return STATUS_OK;
 }
 
-static inline void lose(void *context, struct door *door)
+static inline void note_loss(void *context, struct door *door)
 {
 	(void)context;
-	note(world.heard, "door lost");
+	note_line(world.heard, "door lost");
 	if (door == gate_peer)
 		door_free(&gate_peer);
 	else if (door == auth_peer)
@@ -272,7 +393,7 @@ static inline void lose(void *context, struct door *door)
 		door_free(&admin_peer);
 }
 
-static const struct door_handler peer_handler = { .on_frame = hear, .on_closed = lose };
+static const struct door_handler peer_handler = { .on_frame = note_frame, .on_closed = note_loss };
 
 /* Gives the role's end of a new door; *out_peer is the test's. */
 static inline int open_door(struct door **out_peer)
@@ -284,7 +405,7 @@ static inline int open_door(struct door **out_peer)
 	return fds[1];
 }
 
-static inline int begin(void **state)
+static inline int begin_doors(void **state)
 {
 	(void)state;
 	memset(&world, 0, sizeof(world));
@@ -294,15 +415,19 @@ static inline int begin(void **state)
 	assert_int_equal(rations_begin(&services.rations, services.loop, NULL), STATUS_OK);
 	assert_int_equal(grants_create(&config, &grants), STATUS_OK);
 	gates = (struct gate_doors){ .services = &services, .grants = grants };
-	auth = (struct auth_door){ .services = &services, .grants = grants, .gates = &gates };
-	control = (struct control){ .services = &services };
+	auth = (struct relay_auth_door){ .services = &services, .grants = grants, .gates = &gates };
+	withdrawals = (struct withdrawals){ .services = &services, .grants = grants, .gates = &gates };
+	control = (struct control){ .services = &services, .withdrawals = &withdrawals };
+	relay_auth_door_begin_rechecks(&auth, &rechecks);
+	auth.withdrawals = &withdrawals;
+	services.rechecks = &rechecks;
 	gate_doors_attach(&gates, 7, open_door(&gate_peer));
 	relay_auth_door_attach(&auth, open_door(&auth_peer));
 	relay_admin_door_attach(&control, open_door(&admin_peer));
 	return 0;
 }
 
-static inline int end(void **state)
+static inline int end_doors(void **state)
 {
 	(void)state;
 	gate_doors_close(&gates);
@@ -326,12 +451,12 @@ static inline bool is_there(void *text)
 }
 
 /* Runs until the text shows in the trace or in what a peer heard. */
-static inline void expect(const char *text)
+static inline void await_text(const char *text)
 {
 	run_until(services.loop, is_there, (void *)text);
 }
 
-static inline void forget(void)
+static inline void forget_heard(void)
 {
 	world.trace[0] = world.heard[0] = '\0';
 }
@@ -339,7 +464,7 @@ static inline void forget(void)
 static inline void grant_session(uint32_t gate, uint64_t session)
 {
 	const struct door_grant message = {
-		.request = session, .gate = gate, .session = session, .user = SPAN("ann@x")
+		.request = session, .gate = gate, .session = session, .user = SPAN("ann@x"), .user_id = SPAN("corp:ann")
 	};
 	assert_int_equal(door_send_grant(auth_peer, &message), STATUS_OK);
 }
@@ -355,6 +480,6 @@ static inline void send_envelope(uint64_t session)
 	assert_int_equal(door_send_envelope(gate_peer, &message), STATUS_OK);
 }
 
-#define CASE(name) cmocka_unit_test_setup_teardown(name, begin, end)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, begin_doors, end_doors)
 
 #endif

@@ -1,6 +1,7 @@
 /*
- * What stands around the relay's deliveries in their tests: time, quota, audit, spool, stats and budgets are played here,
- * and write what they are asked for into a trace, one word or line each. relay_world.h has the rest.
+ * What surrounds the relay's deliveries in their tests: time, audit, spool and stats are played here, quota and budgets
+ * in relay_played_quota.h. They write what they are asked for into a trace, one word or line each. relay_world.h has
+ * the rest.
  */
 #ifndef TESTS_RELAY_PLAYED_H
 #define TESTS_RELAY_PLAYED_H
@@ -15,6 +16,7 @@
 #include <string.h>
 
 #include "relay/delivery_private.h"
+#include "relay/recheck.h"
 
 #define TEXT_SIZE 8192
 #define RECORDS_WAITING 8
@@ -50,6 +52,7 @@ static struct {
 	char begin_from[128], begin_mailbox[128];
 	void (*on_rewritten)(void *context, enum status status, struct spool_message *copy, int64_t growth);
 	void *rewriting_context;
+	bool is_rewriting;
 	char begin_parameters[512]; /* RET, ENVID and the first recipient's, as the upstream gets them */
 	bool relay_is_down[3];      /* upstream_begin refuses */
 	audit_callback *written;    /* of the oldest record that waits; of those after it */
@@ -57,7 +60,8 @@ static struct {
 	audit_callback *written_later[RECORDS_WAITING];
 	void *written_later_context[RECORDS_WAITING];
 	size_t written_later_count;
-	bool audit_full, audit_stuck, quota_exhausted, quota_broken, budget_is_spent;
+	bool audit_full, audit_stuck, quota_exhausted, quota_broken, quota_is_rebuilt, quota_is_local, budget_is_spent,
+		auth_is_away;
 	enum budget_verdict budget; /* what budget_take answers */
 	void (*budget_callback)(void *context, enum budget_verdict verdict);
 	void *budget_context;
@@ -65,6 +69,7 @@ static struct {
 	quota_callback *charged;
 	void *charged_context;
 	uint64_t charged_recipients, charged_bytes;
+	char charged_strangers[TEXT_SIZE];
 	char token[64], refunded[64];
 	bool refused_broken;
 	refused_callback *counted; /* of the call of refused_count that is under way */
@@ -73,8 +78,8 @@ static struct {
 	bool turn_goes_on;     /* what follows happens in the same turn of the loop */
 } world;
 
-static inline void trace(const char *format, ...) __attribute__((format(printf, 1, 2)));
-static inline void trace(const char *format, ...)
+static inline void trace_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
+static inline void trace_line(const char *format, ...)
 {
 	size_t used = strlen(world.trace);
 	va_list args;
@@ -126,47 +131,6 @@ static inline void end_turn(void)
 		world.turn = NULL;
 		hook->run(hook->context);
 	}
-}
-
-/* ---- budgets: accounts without limits, unless a test gives them some */
-
-enum budget_verdict budget_take(struct budget *budget, uint64_t recipients, struct budget_claim *claim,
-				void (*callback)(void *context, enum budget_verdict verdict), void *context)
-{
-	(void)recipients;
-	trace("budget");
-	world.budget_callback = callback;
-	world.budget_context = context;
-	if (world.budget == BUDGET_TAKEN || world.budget == BUDGET_ASKED)
-		claim->budget = budget;
-	return world.budget;
-}
-
-void budget_give_back(struct budget_claim *claim)
-{
-	if (claim->budget)
-		trace("budget back");
-	claim->budget = NULL;
-}
-
-void budget_spend(struct budget_claim *claim)
-{
-	if (claim->budget)
-		trace("budget spent");
-	claim->budget = NULL;
-}
-
-struct budget *mailboxes_budget(struct mailboxes *mailboxes, const struct config_relay *relay, struct span mailbox)
-{
-	(void)mailboxes, (void)relay;
-	trace("budget of %.*s", SPAN_ARGS(mailbox));
-	return (struct budget *)&world;
-}
-
-bool budget_is_spent(const struct budget *budget)
-{
-	(void)budget;
-	return world.budget_is_spent;
 }
 
 /* ---- time */
@@ -234,7 +198,7 @@ void stats_add(struct stats *stats, enum stats_counter counter, unsigned label, 
 	(void)stats, (void)n;
 	static const char *const results[] = { "ok", "refused", "failed", "unknown" };
 	if (counter == COUNTER_MESSAGES)
-		trace("count %s", results[label % 8]);
+		trace_line("count %s", results[label % 8]);
 }
 
 void stats_observe_ms(struct stats *stats, enum stats_counter histogram, unsigned label, uint64_t duration_ms)
@@ -250,6 +214,12 @@ bool audit_is_stuck(const struct audit *audit)
 	return world.audit_stuck;
 }
 
+struct audit_position audit_written_position(const struct audit *audit)
+{
+	(void)audit;
+	return (struct audit_position){ 0 };
+}
+
 static inline void keep_record(const struct audit_event *event)
 {
 	struct buf text BUF_AUTO;
@@ -262,6 +232,8 @@ static inline void keep_record(const struct audit_event *event)
 					    event->recipients[i].reply.code),
 				 STATUS_OK);
 	assert_int_equal(buf_printf(&text, "/%.*s", SPAN_ARGS(event->reason)), STATUS_OK);
+	if (event->redirected_to.size)
+		assert_int_equal(buf_printf(&text, " to %.*s", SPAN_ARGS(event->redirected_to)), STATUS_OK);
 	keep_text(world.record, buf_span(&text));
 }
 
@@ -274,13 +246,13 @@ enum status audit_submit(struct audit *audit, const struct audit_event *event, a
 	};
 	(void)audit;
 	if (world.audit_full) {
-		trace("no room for %s", names[event->type]);
+		trace_line("no room for %s", names[event->type]);
 		return STATUS_UNAVAILABLE;
 	}
 	if (event->attempt)
-		trace("%s %u", names[event->type], event->attempt);
+		trace_line("%s %u", names[event->type], event->attempt);
 	else
-		trace("%s", names[event->type]);
+		trace_line("%s", names[event->type]);
 	keep_record(event);
 	world.leavings += event->type == AUDIT_MESSAGE_LEAVING;
 	world.outcomes += event->type == AUDIT_MESSAGE_SENT || event->type == AUDIT_MESSAGE_FAILED ||
@@ -311,101 +283,6 @@ static inline void audit_says(enum status written)
 			sizeof(world.written_later_context) - sizeof(void *));
 	}
 	callback(context, written);
-	end_turn();
-}
-
-/* ---- quota */
-
-void quota_limits_for(const struct config *config, struct span user, const struct span *groups, size_t group_count,
-		      struct quota_limits *out_limits)
-{
-	(void)config, (void)user, (void)groups, (void)group_count;
-	*out_limits = (struct quota_limits){ .messages_per_day = 500 };
-}
-
-static const struct quota_state full_state = {
-	.used = 500, .limit = 500, .unit = "messages", .messages = 500, .resets_at = 1795392000
-};
-
-bool quota_is_exhausted(struct quota *quota, struct span user, const struct quota_limits *limits,
-			struct quota_state *out_state)
-{
-	(void)quota, (void)user, (void)limits;
-	if (world.quota_exhausted)
-		*out_state = full_state;
-	return world.quota_exhausted;
-}
-
-enum status quota_charge(struct quota *quota, struct span user, struct span token, const struct quota_limits *limits,
-			 uint64_t recipients, uint64_t bytes, quota_callback *callback, void *context)
-{
-	(void)quota, (void)user, (void)limits;
-	trace("charge");
-	if (world.quota_broken)
-		return STATUS_NO_MEMORY;
-	assert_null(world.charged);
-	world.charged = callback;
-	world.charged_context = context;
-	world.charged_recipients = recipients;
-	world.charged_bytes = bytes;
-	keep_text(world.token, token);
-	return STATUS_OK;
-}
-
-static inline void quota_says(enum quota_verdict verdict)
-{
-	quota_callback *callback = world.charged;
-	assert_non_null(callback);
-	world.charged = NULL;
-	callback(world.charged_context, verdict, &full_state);
-	end_turn();
-}
-
-void quota_refund(struct quota *quota, struct span user, struct span token)
-{
-	(void)quota, (void)user;
-	trace("refund");
-	keep_text(world.refunded, token);
-}
-
-void quota_settle(struct quota *quota, struct span user, struct span token)
-{
-	(void)quota, (void)user, (void)token;
-	trace("settle");
-}
-
-void quota_format(enum quota_verdict verdict, const struct quota_state *state, char *out_text, size_t size)
-{
-	(void)verdict;
-	snprintf(out_text, size, "Over quota: %llu of %llu", (unsigned long long)state->used,
-		 (unsigned long long)state->limit);
-}
-
-/* ---- refused recipients: without a limit, unless a test sets one */
-
-enum status refused_count(struct refused_recipients *refused, struct span user, uint64_t limit, uint64_t more,
-			  refused_callback *callback, void *context)
-{
-	(void)refused, (void)user, (void)limit;
-	if (world.refused_broken)
-		return STATUS_UNAVAILABLE;
-	trace(more ? "count %u" : "look", (unsigned)more);
-	assert_null(world.counted);
-	world.counted = callback;
-	world.counted_context = context;
-	return STATUS_OK;
-}
-
-/* `refused`: within the hour, of which `counted` were asked for; none of them counts any more after a minute. */
-static inline void refused_says(uint64_t counted, uint64_t refused, bool is_reached)
-{
-	refused_callback *callback = world.counted;
-	const struct refused_count count = {
-		.counted = counted, .refused = refused, .limit = 100, .free_in_s = 60, .is_reached = is_reached
-	};
-	assert_non_null(callback);
-	world.counted = NULL;
-	callback(world.counted_context, &count);
 	end_turn();
 }
 
@@ -444,16 +321,20 @@ void spool_message_free(struct spool_message **message)
 
 /* ---- rewriting */
 
-enum status rewriting_begin(struct loop *loop, struct spool_message *original, struct span account,
+enum status rewriting_begin(struct loop *loop, struct spool_message *original, const struct rewriting_changes *changes,
 			    void (*on_done)(void *context, enum status status, struct spool_message *copy,
 					    int64_t growth),
 			    void *context, struct rewriting **out_rewriting)
 {
 	(void)loop;
 	assert_non_null(original);
-	trace("rewrite as %.*s", SPAN_ARGS(account));
+	if (changes->account.size)
+		trace_line("rewrite as %.*s", SPAN_ARGS(changes->account));
+	if (changes->fields.size)
+		trace_line("add %.*s", SPAN_ARGS(changes->fields));
 	world.on_rewritten = on_done;
 	world.rewriting_context = context;
+	world.is_rewriting = true;
 	*out_rewriting = (struct rewriting *)&world;
 	return STATUS_OK;
 }
@@ -461,7 +342,8 @@ enum status rewriting_begin(struct loop *loop, struct spool_message *original, s
 void rewriting_cancel(struct rewriting **rewriting)
 {
 	if (*rewriting)
-		trace("rewriting cancelled");
+		trace_line("rewriting cancelled");
+	world.is_rewriting = world.is_rewriting && *rewriting == NULL;
 	*rewriting = NULL;
 }
 
@@ -469,6 +351,7 @@ void rewriting_cancel(struct rewriting **rewriting)
 static inline void rewriting_says(enum status status, int64_t growth)
 {
 	struct spool_message *copy = status == STATUS_OK ? calloc(1, sizeof(*copy)) : NULL;
+	world.is_rewriting = false;
 	world.on_rewritten(world.rewriting_context, status, copy, growth);
 	end_turn();
 }

@@ -1,12 +1,12 @@
 /*
- * A small world for the tests of the relay's deliveries. What stands around them is played, and writes what it is asked
- * for into a trace, so that a test can say what happened in which order: upstreams here, the rest in relay_played.h. The
+ * A small world for the tests of the relay's deliveries. What surrounds them is played, and writes what it is asked for
+ * into a trace, so that a test can say what happened in which order: upstreams here, the rest in relay_played.h. The
  * real ones run in tests/e2e.
  */
 #ifndef TESTS_RELAY_WORLD_H
 #define TESTS_RELAY_WORLD_H
 
-#include "relay_played.h"
+#include "relay_played_quota.h"
 
 /* ---- upstream */
 
@@ -17,7 +17,7 @@ static inline void trace_asked(const char *verb, const struct upstream_recipient
 		size_t used = strlen(text);
 		snprintf(text + used, sizeof(text) - used, " %.*s", SPAN_ARGS(recipients[i].address));
 	}
-	trace("%s%s", verb, text);
+	trace_line("%s%s", verb, text);
 }
 
 enum status upstream_begin(struct upstream_pool *pool, const struct upstream_envelope *envelope,
@@ -60,14 +60,14 @@ void upstream_send(struct upstream_attempt *upstream, struct spool_message *mess
 	world.step_ms = step_ms;
 	assert_ptr_equal(upstream, world.upstream);
 	assert_non_null(message);
-	trace("send");
+	trace_line("send");
 }
 
 void upstream_release(struct upstream_attempt *upstream, uint64_t limit_ms)
 {
 	world.verdict_ms = limit_ms;
 	assert_ptr_equal(upstream, world.upstream);
-	trace("DOT");
+	trace_line("DOT");
 }
 
 static inline void drop_upstream(void)
@@ -79,7 +79,7 @@ static inline void drop_upstream(void)
 void upstream_abort(struct upstream_attempt **upstream)
 {
 	assert_ptr_equal(*upstream, world.upstream);
-	trace("abort");
+	trace_line("abort");
 	drop_upstream();
 	*upstream = NULL;
 }
@@ -133,6 +133,18 @@ static struct config_route routes[1] = { { .name = "default", .relays = { route_
 static struct config config;
 static struct upstream_pool *pools[3];
 static struct services services;
+
+/* The auth role, asked whether a session's right holds. */
+static inline enum status note_recheck(void *context, const struct grant *asked)
+{
+	(void)context;
+	if (world.auth_is_away)
+		return STATUS_UNAVAILABLE;
+	trace_line("recheck %s", asked->name);
+	return STATUS_OK;
+}
+
+static struct rechecks rechecks = { .services = &services, .ask = note_recheck };
 static struct deliveries *deliveries;
 static struct grants *grants;
 static struct grant *grant;
@@ -148,14 +160,14 @@ static inline void keep_envelope_reply(struct delivery_gate *self, const struct 
 	while (codec_list_next(&rest, &item))
 		used += (size_t)snprintf(world.envelope_reply + used, TEXT_SIZE - used, "%s%.*s", used ? "|" : "",
 					 SPAN_ARGS(item));
-	trace("replies");
+	trace_line("replies");
 }
 
 static inline void keep_message_reply(struct delivery_gate *self, const struct door_message_reply *reply)
 {
 	(void)self;
 	keep_text(world.message_reply, reply->reply);
-	trace("answer");
+	trace_line("answer");
 }
 
 static inline struct grant *log_in(uint64_t session, struct span user)
@@ -164,7 +176,9 @@ static inline struct grant *log_in(uint64_t session, struct span user)
 	struct grant *made;
 	buf_init(&senders, 1024);
 	assert_int_equal(codec_list_add(&senders, user), STATUS_OK);
-	struct door_grant message = { .gate = 7, .session = session, .user = user, .senders = codec_list_of(&senders) };
+	struct door_grant message = {
+		.gate = 7, .session = session, .user = user, .user_id = user, .senders = codec_list_of(&senders)
+	};
 	assert_int_equal(grants_add(grants, &message, &made), STATUS_OK);
 	return made;
 }
@@ -188,7 +202,7 @@ static inline int world_begin(void **state)
 	for (size_t i = 0; i < 3; i++)
 		pools[i] = (struct upstream_pool *)relays[i].name;
 	routes[0].relays.count = 2;
-	services = (struct services){ .config = &config, .pools = pools };
+	services = (struct services){ .config = &config, .pools = pools, .rechecks = &rechecks };
 	assert_int_equal(message_ids_init(&services.ids, 3), STATUS_OK);
 	assert_int_equal(users_create(&services.users), STATUS_OK);
 	assert_int_equal(rations_begin(&services.rations, NULL, NULL), STATUS_OK);
@@ -248,23 +262,44 @@ static inline void say_data(uint64_t transaction, const char *bytes, bool comple
 
 #define MESSAGE_TEXT "Subject: x\r\n\r\nhello\r\n"
 
-/* Everything up to the charge: bob is accepted by relay A and the message is complete. */
-static inline void bring_message(void)
+/* The way of a message: relay A is asked for bob, */
+static inline void bring_envelope(void)
 {
 	assert_int_equal(say_envelope(grant, 1, "ann@example.com", "bob@x"), STATUS_OK);
-	upstream_says("250 2.1.5 OK");
-	say_data(101, MESSAGE_TEXT, true);
-	expect_trace("A: bob@x; replies; charge");
+	expect_trace("A: bob@x");
 }
 
-/* …and with the charge granted and the record written, up to the final dot. */
-static inline void bring_to_dot(void)
+/* it accepts bob, */
+static inline void bring_recipient(void)
+{
+	bring_envelope();
+	upstream_says("250 2.1.5 OK");
+	expect_trace("replies");
+}
+
+/* the message is complete and is being charged, */
+static inline void bring_message(void)
+{
+	bring_recipient();
+	say_data(101, MESSAGE_TEXT, true);
+	expect_trace("charge");
+}
+
+/* the charge is granted, and relay A gets the message while its record is being written, */
+static inline void bring_to_handover(void)
 {
 	bring_message();
 	quota_says(QUOTA_GRANTED);
+	expect_trace("message.leaving 1; send");
+}
+
+/* and once it is written, the final dot. */
+static inline void bring_to_dot(void)
+{
+	bring_to_handover();
 	audit_says(STATUS_OK);
 	upstream_holds();
-	expect_trace("message.leaving 1; send; DOT");
+	expect_trace("DOT");
 }
 
 #endif

@@ -75,7 +75,7 @@ static inline void fixture_write(const struct fixture *f, const char *name, cons
 	close(fd);
 }
 
-/* A config whose folders are in the fixture's, with these sections behind. */
+/* A config whose folders are in the fixture's, followed by these sections. */
 static inline void fixture_config(struct fixture *f, const char *sections)
 {
 	char *text = NULL, *file = NULL;
@@ -95,18 +95,5 @@ static inline void fixture_config(struct fixture *f, const char *sections)
 
 #define PLAIN_RELAY "relay up { host = \"127.0.0.1\" port = 25 tls = \"none\" auth = \"none\" }\n"
 #define ONE_LISTENER "listener s { address = {\"127.0.0.1:465\"} }\n"
-
-/* A port of 127.0.0.1 that was free a moment ago. */
-static inline unsigned free_port(void)
-{
-	struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	socklen_t size = sizeof(address);
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	assert_true(fd >= 0);
-	assert_int_equal(bind(fd, (const struct sockaddr *)&address, size), 0);
-	assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size), 0);
-	close(fd);
-	return ntohs(address.sin_port);
-}
 
 #endif

@@ -26,7 +26,7 @@ static int set_up(void **state)
 }
 
 /* The new one's place, or NULL; whoever gives way for it has left. */
-static struct place *come(uint64_t peer, struct place **out_leaver)
+static struct place *take_place(uint64_t peer, struct place **out_leaver)
 {
 	struct place *leaver = NULL;
 	if (places_make_room(&places, peer, &leaver) != STATUS_OK)
@@ -45,7 +45,7 @@ static void nobody_gives_way_while_there_is_room(void **state)
 	(void)state;
 	struct place *leaver;
 	for (uint64_t peer = 1; peer <= MAXIMUM; peer++) {
-		assert_non_null(come(peer, &leaver));
+		assert_non_null(take_place(peer, &leaver));
 		assert_null(leaver);
 	}
 	assert_int_equal(places.count, MAXIMUM);
@@ -56,7 +56,7 @@ static void a_peer_beyond_its_share_gives_up_its_own_oldest(void **state)
 	(void)state;
 	struct place *leaver;
 	for (unsigned i = 0; i < 40; i++) {
-		assert_non_null(come(1, &leaver));
+		assert_non_null(take_place(1, &leaver));
 		assert_ptr_equal(leaver, i < SHARE ? NULL : &rows[i - SHARE]);
 	}
 	assert_int_equal(places.count, SHARE);
@@ -66,12 +66,12 @@ static void of_many_the_one_who_holds_most_gives_way(void **state)
 {
 	(void)state;
 	struct place *leaver;
-	come(2, NULL);
-	come(3, NULL);
-	come(3, NULL);
+	take_place(2, NULL);
+	take_place(3, NULL);
+	take_place(3, NULL);
 	for (int i = 0; i < SHARE; i++)
-		come(1, NULL);
-	come(4, &leaver);
+		take_place(1, NULL);
+	take_place(4, &leaver);
 	assert_int_equal(leaver->peer, 1);
 	assert_int_equal(places.count, MAXIMUM);
 }
@@ -81,12 +81,12 @@ static void silence_gives_way_before_those_who_were_served(void **state)
 	(void)state;
 	struct place *leaver;
 	for (int i = 0; i < SHARE; i++)
-		come(1, NULL)->state = i < 2 ? PLACE_SERVED : PLACE_SILENT;
-	come(1, &leaver);
+		take_place(1, NULL)->state = i < 2 ? PLACE_SERVED : PLACE_SILENT;
+	take_place(1, &leaver);
 	assert_ptr_equal(leaver, &rows[2]);
 	for (unsigned i = 3; i < row_count; i++)
 		rows[i].state = PLACE_SERVED;
-	come(1, &leaver);
+	take_place(1, &leaver);
 	assert_ptr_equal(leaver, &rows[0]);
 }
 
@@ -95,15 +95,15 @@ static void whoever_waits_for_an_answer_stays(void **state)
 	(void)state;
 	struct place *leaver;
 	for (int i = 0; i < SHARE; i++)
-		come(1, NULL)->state = PLACE_BUSY;
-	assert_null(come(1, NULL)); /* its share is used up, and stays so */
+		take_place(1, NULL)->state = PLACE_BUSY;
+	assert_null(take_place(1, NULL)); /* its share is used up, and stays so */
 	for (int i = SHARE; i < MAXIMUM; i++)
-		come(2, NULL);
-	assert_non_null(come(3, &leaver)); /* who holds most has none to give */
+		take_place(2, NULL);
+	assert_non_null(take_place(3, &leaver)); /* who holds most has none to give */
 	assert_int_equal(leaver->peer, 2);
 	for (unsigned i = 0; i < row_count; i++)
 		rows[i].state = PLACE_BUSY;
-	assert_null(come(4, NULL));
+	assert_null(take_place(4, NULL));
 }
 
 /* Against a model: a random crowd comes and goes. */
@@ -124,7 +124,7 @@ static void the_list_holds_together(void **state)
 		assert_true(count <= MAXIMUM);
 		if (there)
 			places_remove(&places, row);
-		else if (come(random >> 16 & 3, &leaver))
+		else if (take_place(random >> 16 & 3, &leaver))
 			row->state = (enum place_state)((random >> 20) % 3);
 	}
 }

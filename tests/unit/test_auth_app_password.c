@@ -1,17 +1,13 @@
-/* The form of app passwords, and the file they are kept in. */
+/* The form of app passwords, and what is kept of one. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include <cmocka.h>
-#include <fcntl.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "auth/app_password/password.h"
-#include "auth/app_password/store.h"
 
 static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
@@ -149,315 +145,48 @@ static void test_a_hash_knows_its_password_and_no_other(void **state)
 {
 	(void)state;
 	struct secret one SECRET_AUTO = { 0 }, other SECRET_AUTO = { 0 };
-	struct app_password_hash hash, again;
+	struct app_password_hash hash = { .salt = { 1 } }, again = { .salt = { 2 } };
+	unsigned char digest[HASH_SHA256_SIZE];
 	assert_int_equal(app_password_generate(&one), STATUS_OK);
 	assert_int_equal(app_password_generate(&other), STATUS_OK);
 	assert_int_equal(app_password_make_hash(&one, &hash), STATUS_OK);
 	assert_int_equal(app_password_make_hash(&one, &again), STATUS_OK);
-	assert_int_equal(STATUS_OK, app_password_verify(&hash, &one));
-	assert_int_equal(STATUS_OK, app_password_verify(&again, &one));
-	assert_int_equal(STATUS_NOT_FOUND, app_password_verify(&hash, &other));
+	assert_int_equal(app_password_digest(hash.salt, &one, digest), STATUS_OK);
+	assert_memory_equal(hash.digest, digest, sizeof(digest));
+	assert_int_equal(app_password_digest(hash.salt, &other, digest), STATUS_OK);
+	assert_memory_not_equal(hash.digest, digest, sizeof(digest));
 	assert_memory_not_equal(hash.digest, again.digest, sizeof(hash.digest)); /* salted */
+	assert_memory_not_equal(hash.stored_key, again.stored_key, sizeof(hash.stored_key));
 }
 
-/* ---- the file */
-
-static char path[] = "/tmp/subgate-test-store-XXXXXX";
-
-static int open_file(void)
-{
-	int fd = open(path, O_RDWR | O_APPEND | O_CLOEXEC);
-	assert_true(fd >= 0);
-	return fd;
-}
-
-static int make_file(void **state)
+/* The keys of a known password and salt, as another implementation computes them. */
+static void test_scram_keys_are_those_of_rfc_5802(void **state)
 {
 	(void)state;
-	memcpy(path + sizeof(path) - 7, "XXXXXX", 6);
-	int fd = mkstemp(path);
-	return fd < 0 ? -1 : close(fd);
-}
-
-static int remove_file(void **state)
-{
-	(void)state;
-	return unlink(path);
-}
-
-static void write_raw(const char *text)
-{
-	int fd = open_file();
-	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
-	close(fd);
-}
-
-static off_t file_size(void)
-{
-	struct stat file;
-	assert_int_equal(stat(path, &file), 0);
-	return file.st_size;
-}
-
-static void free_store(struct app_password_store **store)
-{
-	store_close(store);
-}
-
-#define STORE_AUTO __attribute__((cleanup(free_store)))
-
-static struct app_password_store *load(uint64_t *out_cut)
-{
-	struct app_password_store *store = NULL;
-	assert_int_equal(store_create(open_file(), &store), STATUS_OK);
-	assert_int_equal(store_load(store, out_cut), STATUS_OK);
-	return store;
-}
-
-static enum status try_load(uint64_t *out_line)
-{
-	struct app_password_store *store STORE_AUTO = NULL;
-	uint64_t cut = 0;
-	assert_int_equal(store_create(open_file(), &store), STATUS_OK);
-	enum status status = store_load(store, &cut);
-	*out_line = store_line(store);
-	return status;
-}
-
-static void append_new(struct app_password_store *store, const char *id, const char *user, struct secret *out_normal)
-{
-	struct app_password_record record = { .created_s = 1700000000, .expires_s = 1900000000 };
-	struct buf line BUF_AUTO;
-	buf_init(&line, STORE_LINE_MAXIMUM);
-	snprintf(record.id, sizeof(record.id), "%s", id);
-	snprintf(record.user, sizeof(record.user), "%s", user);
-	snprintf(record.label, sizeof(record.label), "Printer \"2\"\\");
-	snprintf(record.from_text, sizeof(record.from_text), "192.0.2.0/24");
-	assert_int_equal(app_password_generate(out_normal), STATUS_OK);
-	assert_int_equal(app_password_make_hash(out_normal, &record.hash), STATUS_OK);
-	assert_int_equal(store_format_create(&record, &line), STATUS_OK);
-	assert_int_equal(store_append(store, buf_span(&line)), STATUS_OK);
-}
-
-static void append_revocation(struct app_password_store *store, const char *id)
-{
-	struct buf line BUF_AUTO;
-	buf_init(&line, STORE_LINE_MAXIMUM);
-	assert_int_equal(store_format_revoke(id, &line), STATUS_OK);
-	assert_int_equal(store_append(store, buf_span(&line)), STATUS_OK);
-}
-
-static void test_a_new_file_is_empty(void **state)
-{
-	(void)state;
-	uint64_t cut = 9;
-	struct app_password_store *store STORE_AUTO = load(&cut);
-	assert_int_equal(cut, 0);
-	assert_null(store_find(store, "AAAAAAAA"));
-}
-
-/* The record, or NULL. */
-static const struct app_password_record *match(struct app_password_store *store, const char *user,
-					       const struct secret *normal)
-{
-	struct app_password_record *record = NULL;
-	enum status status = store_match(store, user, normal, &record);
-	assert_int_equal(status, record ? STATUS_OK : STATUS_NOT_FOUND);
-	return record;
-}
-
-static void test_one_is_there_after_a_restart(void **state)
-{
-	(void)state;
-	uint64_t cut;
 	struct secret normal SECRET_AUTO = { 0 };
-	struct app_password_store *before = load(&cut);
-	append_new(before, "AAAAAAAA", "anna@example.com", &normal);
-	store_close(&before);
-	struct app_password_store *store STORE_AUTO = load(&cut);
-	const struct app_password_record *record = match(store, "anna@example.com", &normal);
-	assert_non_null(record);
-	assert_string_equal(record->id, "AAAAAAAA");
-	assert_string_equal(record->label, "Printer \"2\"\\");
-	assert_int_equal(record->created_s, 1700000000);
-	assert_int_equal(record->expires_s, 1900000000);
-	assert_true(network_contains(&record->from, SPAN("192.0.2.77")));
-	assert_null(match(store, "bert@example.com", &normal));
+	struct app_password_hash hash = { .salt = "0123456789abcde" };
+	char stored[HASH_SHA256_HEX_SIZE], server[HASH_SHA256_HEX_SIZE];
+	assert_int_equal(secret_from_span(SPAN("ABCDEFGHIJKLMNOPQRSTUVWXY"), &normal), STATUS_OK);
+	assert_int_equal(app_password_make_hash(&normal, &hash), STATUS_OK);
+	assert_int_equal(hash.iterations, 4096);
+	hash_to_hex(hash.stored_key, sizeof(hash.stored_key), stored);
+	hash_to_hex(hash.server_key, sizeof(hash.server_key), server);
+	assert_string_equal(stored, "49839eb4ceb477b675e6ae485a9c3476fafe760795012bdcf232deae3edf4d4a");
+	assert_string_equal(server, "3283edc9574a0c0723acce326805d8e47a5c28e56a914437ba351f86467ac26e");
 }
 
-static void test_the_password_is_not_in_the_file(void **state)
+static void test_salts_are_one_for_each_owner_and_key(void **state)
 {
 	(void)state;
-	uint64_t cut;
-	char text[4096] = { 0 };
-	struct secret normal SECRET_AUTO = { 0 }, shown SECRET_AUTO = { 0 };
-	struct app_password_store *store STORE_AUTO = load(&cut);
-	append_new(store, "AAAAAAAA", "anna", &normal);
-	assert_int_equal(app_password_show(&normal, &shown), STATUS_OK);
-	int fd = open_file();
-	assert_true(read(fd, text, sizeof(text) - 1) > 0);
-	close(fd);
-	assert_null(strstr(text, normal.bytes));
-	assert_null(strstr(text, shown.bytes));
+	unsigned char anna[APP_PASSWORD_SALT_SIZE], again[APP_PASSWORD_SALT_SIZE], other[APP_PASSWORD_SALT_SIZE];
+	assert_int_equal(app_password_make_salt(SPAN("key"), SPAN("name:anna"), anna), STATUS_OK);
+	assert_int_equal(app_password_make_salt(SPAN("key"), SPAN("name:anna"), again), STATUS_OK);
+	assert_memory_equal(anna, again, sizeof(anna));
+	assert_int_equal(app_password_make_salt(SPAN("key"), SPAN("name:bert"), other), STATUS_OK);
+	assert_memory_not_equal(anna, other, sizeof(anna));
+	assert_int_equal(app_password_make_salt(SPAN("another key"), SPAN("name:anna"), other), STATUS_OK);
+	assert_memory_not_equal(anna, other, sizeof(anna));
 }
-
-static void test_what_another_process_appends_is_seen(void **state)
-{
-	(void)state;
-	uint64_t cut;
-	struct secret normal SECRET_AUTO = { 0 };
-	struct app_password_store *old_role STORE_AUTO = load(&cut);
-	struct app_password_store *new_role STORE_AUTO = load(&cut);
-	append_new(new_role, "AAAAAAAA", "anna", &normal);
-	assert_null(match(old_role, "anna", &normal));
-	assert_int_equal(store_refresh(old_role), STATUS_OK);
-	assert_non_null(match(old_role, "anna", &normal));
-	append_revocation(old_role, "AAAAAAAA");
-	assert_int_equal(store_refresh(new_role), STATUS_OK);
-	assert_null(match(new_role, "anna", &normal));
-}
-
-static void test_a_revoked_one_stays_revoked(void **state)
-{
-	(void)state;
-	uint64_t cut;
-	struct secret kept SECRET_AUTO = { 0 }, gone SECRET_AUTO = { 0 };
-	struct app_password_store *before = load(&cut);
-	append_new(before, "AAAAAAAA", "anna", &kept);
-	append_new(before, "BBBBBBBB", "anna", &gone);
-	append_revocation(before, "BBBBBBBB");
-	append_revocation(before, "BBBBBBBB"); /* twice, by two administrators */
-	store_close(&before);
-	struct app_password_store *store STORE_AUTO = load(&cut);
-	assert_non_null(match(store, "anna", &kept));
-	assert_null(match(store, "anna", &gone));
-	assert_null(store_find(store, "BBBBBBBB"));
-}
-
-static void test_a_torn_last_line_is_cut_off(void **state)
-{
-	(void)state;
-	uint64_t cut;
-	struct secret normal SECRET_AUTO = { 0 }, next SECRET_AUTO = { 0 };
-	struct app_password_store *before = load(&cut);
-	append_new(before, "AAAAAAAA", "anna", &normal);
-	store_close(&before);
-	off_t whole = file_size();
-	write_raw("{\"op\":\"create\",\"id\":\"BB");
-	struct app_password_store *store STORE_AUTO = load(&cut);
-	assert_int_equal(cut, 23);
-	assert_int_equal(file_size(), whole);
-	assert_non_null(match(store, "anna", &normal));
-	append_new(store, "CCCCCCCC", "anna", &next);
-	assert_int_equal(store_refresh(store), STATUS_OK);
-	assert_non_null(match(store, "anna", &next));
-}
-
-static void test_half_a_line_is_waited_for(void **state)
-{
-	(void)state;
-	uint64_t cut;
-	struct app_password_store *store STORE_AUTO = load(&cut);
-	const char *line = "{\"op\":\"revoke\",\"id\":\"AAAAAAAA\"}\n";
-	for (const char *c = line; *c; c++) {
-		char byte[2] = { *c, '\0' };
-		write_raw(byte);
-		assert_int_equal(store_refresh(store), STATUS_OK);
-		assert_int_equal(store_line(store), c[1] == '\0');
-	}
-}
-
-static void test_a_line_that_cannot_be_read_stops_the_store(void **state)
-{
-	(void)state;
-	static const char *const damaged[] = {
-		"\n",
-		"garbage\n",
-		"{\"op\":\"revoke\"}\n",
-		"{\"op\":\"revoke\",\"id\":\"\"}\n",
-		"{\"op\":\"revoke\",\"id\":\"AAAAAAAAA\"}\n",
-		"{\"op\":\"change\",\"id\":\"AAAAAAAA\"}\n",
-		"{\"op\":\"create\",\"id\":\"AAAAAAAA\",\"user\":\"anna\",\"label\":\"\",\"created\":1}\n",
-		"{\"op\":\"create\",\"id\":\"AAAAAAAA\",\"user\":\"anna\",\"label\":\"\",\"salt\":\"00\",\"hash\":"
-		"\"00\","
-		"\"created\":1}\n",
-	};
-	for (size_t i = 0; i < sizeof(damaged) / sizeof(damaged[0]); i++) {
-		uint64_t line = 9;
-		assert_int_equal(truncate(path, 0), 0);
-		write_raw("{\"op\":\"revoke\",\"id\":\"BBBBBBBB\"}\n");
-		write_raw(damaged[i]);
-		if (try_load(&line) != STATUS_INVALID || line > 1)
-			fail_msg("%s", damaged[i]);
-	}
-}
-
-static void test_a_running_store_stops_at_damage_and_stays_so(void **state)
-{
-	(void)state;
-	uint64_t cut;
-	struct app_password_store *store STORE_AUTO = load(&cut);
-	write_raw("garbage\n");
-	assert_int_equal(store_refresh(store), STATUS_INVALID);
-	assert_int_equal(store_refresh(store), STATUS_INVALID);
-}
-
-static void test_a_file_that_shrinks_is_damage(void **state)
-{
-	(void)state;
-	uint64_t cut;
-	struct secret normal SECRET_AUTO = { 0 };
-	struct app_password_store *store STORE_AUTO = load(&cut);
-	append_new(store, "AAAAAAAA", "anna", &normal);
-	assert_int_equal(store_refresh(store), STATUS_OK);
-	assert_int_equal(truncate(path, 0), 0);
-	assert_int_equal(store_refresh(store), STATUS_INVALID);
-}
-
-static void test_many_lines_are_read_whatever_the_pieces(void **state)
-{
-	(void)state;
-	uint64_t cut;
-	struct secret last SECRET_AUTO = { 0 };
-	struct app_password_store *before = load(&cut);
-	for (unsigned i = 0; i < 600; i++) { /* more than two pieces of 64 KiB */
-		struct secret normal SECRET_AUTO = { 0 };
-		char id[APP_PASSWORD_ID_SIZE];
-		snprintf(id, sizeof(id), "A%07u", i);
-		append_new(before, id, "anna", &normal);
-	}
-	append_new(before, "ZZZZZZZZ", "anna", &last);
-	store_close(&before);
-	assert_true(file_size() > 2 * 65536);
-	struct app_password_store *store STORE_AUTO = load(&cut);
-	assert_int_equal(store_line(store), 601);
-	assert_non_null(match(store, "anna", &last));
-}
-
-static void count_record(void *context, const struct app_password_record *record)
-{
-	(void)record;
-	++*(unsigned *)context;
-}
-
-static void test_a_list_is_of_one_user_or_of_all(void **state)
-{
-	(void)state;
-	uint64_t cut;
-	unsigned of_anna = 0, of_all = 0;
-	struct secret a SECRET_AUTO = { 0 }, b SECRET_AUTO = { 0 }, c SECRET_AUTO = { 0 };
-	struct app_password_store *store STORE_AUTO = load(&cut);
-	append_new(store, "AAAAAAAA", "anna", &a);
-	append_new(store, "BBBBBBBB", "anna", &b);
-	append_new(store, "CCCCCCCC", "bert", &c);
-	assert_int_equal(store_refresh(store), STATUS_OK);
-	store_list(store, "anna", count_record, &of_anna);
-	store_list(store, NULL, count_record, &of_all);
-	assert_int_equal(of_anna, 2);
-	assert_int_equal(of_all, 3);
-}
-
-#define ON_FILE(test) cmocka_unit_test_setup_teardown(test, make_file, remove_file)
 
 int main(void)
 {
@@ -471,18 +200,8 @@ int main(void)
 		cmocka_unit_test(test_every_swap_of_neighbours_shows),
 		cmocka_unit_test(test_other_passwords_are_none),
 		cmocka_unit_test(test_a_hash_knows_its_password_and_no_other),
-		ON_FILE(test_a_new_file_is_empty),
-		ON_FILE(test_one_is_there_after_a_restart),
-		ON_FILE(test_the_password_is_not_in_the_file),
-		ON_FILE(test_what_another_process_appends_is_seen),
-		ON_FILE(test_a_revoked_one_stays_revoked),
-		ON_FILE(test_a_torn_last_line_is_cut_off),
-		ON_FILE(test_half_a_line_is_waited_for),
-		ON_FILE(test_a_line_that_cannot_be_read_stops_the_store),
-		ON_FILE(test_a_running_store_stops_at_damage_and_stays_so),
-		ON_FILE(test_a_file_that_shrinks_is_damage),
-		ON_FILE(test_many_lines_are_read_whatever_the_pieces),
-		ON_FILE(test_a_list_is_of_one_user_or_of_all),
+		cmocka_unit_test(test_scram_keys_are_those_of_rfc_5802),
+		cmocka_unit_test(test_salts_are_one_for_each_owner_and_key),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

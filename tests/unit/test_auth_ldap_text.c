@@ -27,6 +27,7 @@ static const struct {
 	{ "a space, as some servers trim it", "(uid=%u)", BYTES("a b"), "(uid=a\\20b)" },
 	{ "letters outside ASCII", "(uid=%u)", BYTES("\xc3\xbc"), "(uid=\\c3\\bc)" },
 	{ "a percent sign of the name is no placeholder", "(uid=%u)", BYTES("%u"), "(uid=%u)" },
+	{ "a DN", "(member=%d)", BYTES("anna"), "(member=cn=x)" },
 	{ "a percent sign of the template stays", "(cn=100%)", BYTES("anna"), "(cn=100%)" },
 };
 
@@ -36,7 +37,8 @@ static void test_what_a_client_types_is_no_filter(void **state)
 	for (size_t i = 0; i < sizeof(filters) / sizeof(filters[0]); i++) {
 		struct buf filter BUF_AUTO;
 		buf_init(&filter, LDAP_FILTER_MAXIMUM);
-		assert_int_equal(ldap_filter_expand(filters[i].template, filters[i].name, &filter), STATUS_OK);
+		assert_int_equal(ldap_filter_expand(filters[i].template, filters[i].name, SPAN("cn=x"), &filter),
+				 STATUS_OK);
 		if (!span_equal(buf_span(&filter), span_of(filters[i].filter)))
 			fail_msg("%s: %.*s", filters[i].what, SPAN_ARGS(buf_span(&filter)));
 	}
@@ -48,8 +50,8 @@ static void test_a_filter_that_grows_too_large_is_none(void **state)
 	char name[255];
 	struct buf filter BUF_AUTO;
 	memset(name, '*', sizeof(name));
-	buf_init(&filter, LDAP_FILTER_MAXIMUM);
-	assert_int_equal(ldap_filter_expand("%u%u%u%u%u%u", (struct span){ name, sizeof(name) }, &filter),
+	buf_init(&filter, 4096);
+	assert_int_equal(ldap_filter_expand("%u%u%u%u%u%u", (struct span){ name, sizeof(name) }, SPAN(""), &filter),
 			 STATUS_TOO_LARGE);
 }
 
@@ -61,32 +63,67 @@ static const struct {
 	enum verdict verdict;
 	const char *reason;
 } binds[] = {
-	{ "the right password", { LDAP_SUCCESS, "", false }, VERDICT_GRANTED, "" },
-	{ "a wrong one", { LDAP_INVALID_CREDENTIALS, "", false }, VERDICT_WRONG, "wrong password" },
-	{ "AD: a wrong one", { LDAP_INVALID_CREDENTIALS, AD("52e"), false }, VERDICT_WRONG, "wrong password" },
-	{ "AD: disabled", { LDAP_INVALID_CREDENTIALS, AD("533"), false }, VERDICT_DISABLED, "account disabled" },
-	{ "AD: expired", { LDAP_INVALID_CREDENTIALS, AD("701"), false }, VERDICT_DISABLED, "account expired" },
-	{ "AD: password expired",
-	  { LDAP_INVALID_CREDENTIALS, AD("532"), false },
+	{ "the right password", { LDAP_SUCCESS, "", LDAP_POLICY_SILENT }, VERDICT_GRANTED, "" },
+	{ "a wrong one", { LDAP_INVALID_CREDENTIALS, "", LDAP_POLICY_SILENT }, VERDICT_WRONG, "wrong password" },
+	{ "AD: a wrong one",
+	  { LDAP_INVALID_CREDENTIALS, AD("52e"), LDAP_POLICY_SILENT },
+	  VERDICT_WRONG,
+	  "wrong password" },
+	{ "AD: disabled",
+	  { LDAP_INVALID_CREDENTIALS, AD("533"), LDAP_POLICY_SILENT },
 	  VERDICT_DISABLED,
+	  "account disabled" },
+	{ "AD: expired",
+	  { LDAP_INVALID_CREDENTIALS, AD("701"), LDAP_POLICY_SILENT },
+	  VERDICT_DISABLED,
+	  "account expired" },
+	{ "AD: password expired",
+	  { LDAP_INVALID_CREDENTIALS, AD("532"), LDAP_POLICY_SILENT },
+	  VERDICT_MUST_CHANGE,
 	  "password expired" },
+	{ "AD: must change",
+	  { LDAP_INVALID_CREDENTIALS, AD("773"), LDAP_POLICY_SILENT },
+	  VERDICT_MUST_CHANGE,
+	  "password must be changed" },
+	{ "right, but to be changed",
+	  { LDAP_SUCCESS, "", LDAP_POLICY_MUST_CHANGE },
+	  VERDICT_MUST_CHANGE,
+	  "password must be changed" },
+	{ "right, by the grace of the directory",
+	  { LDAP_SUCCESS, "", LDAP_POLICY_EXPIRED },
+	  VERDICT_MUST_CHANGE,
+	  "password expired" },
+	{ "right, and too old",
+	  { LDAP_INVALID_CREDENTIALS, "", LDAP_POLICY_EXPIRED },
+	  VERDICT_MUST_CHANGE,
+	  "password expired" },
+	{ "right, and locked", { LDAP_SUCCESS, "", LDAP_POLICY_LOCKED }, VERDICT_DISABLED, "account locked" },
 	{ "AD: locked shows to anyone",
-	  { LDAP_INVALID_CREDENTIALS, AD("775"), false },
+	  { LDAP_INVALID_CREDENTIALS, AD("775"), LDAP_POLICY_SILENT },
 	  VERDICT_WRONG,
 	  "account locked" },
-	{ "OpenLDAP: locked", { LDAP_INVALID_CREDENTIALS, "", true }, VERDICT_WRONG, "account locked" },
+	{ "OpenLDAP: locked", { LDAP_INVALID_CREDENTIALS, "", LDAP_POLICY_LOCKED }, VERDICT_WRONG, "account locked" },
 	{ "389: inactivated",
-	  { LDAP_UNWILLING_TO_PERFORM, "Account inactivated", false },
+	  { LDAP_UNWILLING_TO_PERFORM, "Account inactivated", LDAP_POLICY_SILENT },
 	  VERDICT_WRONG,
 	  "account disabled" },
-	{ "389: locked", { LDAP_CONSTRAINT_VIOLATION, "", false }, VERDICT_WRONG, "account locked" },
-	{ "an entry without password", { LDAP_INAPPROPRIATE_AUTH, "", false }, VERDICT_WRONG, "no password there" },
-	{ "gone", { LDAP_SERVER_DOWN, "", false }, VERDICT_UNAVAILABLE, "directory unavailable" },
-	{ "late", { LDAP_TIMEOUT, "", false }, VERDICT_UNAVAILABLE, "directory unavailable" },
-	{ "busy", { LDAP_BUSY, "", false }, VERDICT_UNAVAILABLE, "directory unavailable" },
-	{ "a referral is not followed", { LDAP_REFERRAL, "", false }, VERDICT_UNAVAILABLE, "directory unavailable" },
-	{ "TLS demanded", { LDAP_CONFIDENTIALITY_REQUIRED, "", false }, VERDICT_UNAVAILABLE, "directory unavailable" },
-	{ "what we never heard of", { 4711, "", false }, VERDICT_UNAVAILABLE, "directory unavailable" },
+	{ "389: locked", { LDAP_CONSTRAINT_VIOLATION, "", LDAP_POLICY_SILENT }, VERDICT_WRONG, "account locked" },
+	{ "an entry without password",
+	  { LDAP_INAPPROPRIATE_AUTH, "", LDAP_POLICY_SILENT },
+	  VERDICT_WRONG,
+	  "no password there" },
+	{ "gone", { LDAP_SERVER_DOWN, "", LDAP_POLICY_SILENT }, VERDICT_UNAVAILABLE, "directory unavailable" },
+	{ "late", { LDAP_TIMEOUT, "", LDAP_POLICY_SILENT }, VERDICT_UNAVAILABLE, "directory unavailable" },
+	{ "busy", { LDAP_BUSY, "", LDAP_POLICY_SILENT }, VERDICT_UNAVAILABLE, "directory unavailable" },
+	{ "a referral is not followed",
+	  { LDAP_REFERRAL, "", LDAP_POLICY_SILENT },
+	  VERDICT_UNAVAILABLE,
+	  "directory unavailable" },
+	{ "TLS demanded",
+	  { LDAP_CONFIDENTIALITY_REQUIRED, "", LDAP_POLICY_SILENT },
+	  VERDICT_UNAVAILABLE,
+	  "directory unavailable" },
+	{ "what we never heard of", { 4711, "", LDAP_POLICY_SILENT }, VERDICT_UNAVAILABLE, "directory unavailable" },
 };
 
 static void test_binds_are_judged(void **state)

@@ -17,6 +17,7 @@ static void test_the_right_app_password_grants(void **state)
 	assert_int_equal(world.grant_gate, GATE);
 	assert_int_equal(world.grant_session, 100);
 	assert_string_equal(world.grant_user, "anna@example.com");
+	assert_string_equal(world.grant_user_id, "name:anna@example.com");
 	assert_string_equal(world.grant_method, "app_password");
 	assert_string_equal(world.grant_mechanism, "PLAIN");
 	assert_string_equal(world.grant_id, made.id);
@@ -55,7 +56,7 @@ static void test_wrong_and_unknown_take_the_same_time_and_text(void **state)
 		plain(attempts[i][0], attempts[i][1]);
 		expect_reply("535 5.7.8 Username or password not accepted");
 		uint64_t took_ms = clock_monotonic_ms() - began_ms;
-		assert_true(took_ms >= FAILURE_STEP_MS - 5 && took_ms < FAILURE_STEP_MS + 200);
+		assert_true(took_ms >= REPLY_LEAST_MS - 5 && took_ms < REPLY_MOST_MS);
 	}
 	assert_false(world.granted);
 	assert_int_equal(world.grants, 0);
@@ -78,12 +79,57 @@ static void test_what_is_malformed_is_said_at_once(void **state)
 	assert_string_equal(world.failure_reason, "malformed response");
 }
 
+static void plain_for(const char *wanted, const char *user, const char *password)
+{
+	struct buf bytes BUF_AUTO, text BUF_AUTO;
+	buf_init(&bytes, TEXT);
+	buf_init(&text, TEXT);
+	assert_int_equal(buf_printf(&bytes, "%s%c%s%c%s", wanted, 0, user, 0, password), STATUS_OK);
+	assert_int_equal(base64_encode(buf_span(&bytes), &text), STATUS_OK);
+	assert_int_equal(buf_append_byte(&text, '\0'), STATUS_OK);
+	start("PLAIN", buf_span(&text).data);
+}
+
 static void test_nobody_acts_for_another(void **state)
 {
+	static const char *const others[] = { "boss", "boss@example.com",   "@example.com",
+					      "*",    "anna@other.example", "anna@example.com.evil" };
 	(void)state;
-	start("PLAIN", "Ym9zcwBhbm5hAHNlY3JldA=="); /* boss NUL anna NUL secret */
+	struct made made = create("anna@example.com", "");
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		plain_for(others[i], "anna@example.com", made.password);
+		expect_reply("535 5.7.8 Username or password not accepted");
+		assert_string_equal(world.failure_reason, "acting for another user");
+	}
+	assert_int_equal(world.grants, 0);
+	plain_for("boss", "anna@example.com", "wrong");
 	expect_reply("535 5.7.8 Username or password not accepted");
-	assert_string_equal(world.failure_reason, "acting for another user");
+	assert_string_not_equal(world.failure_reason, "acting for another user"); /* which was right would show */
+}
+
+static void test_one_acts_for_oneself_by_any_of_ones_names(void **state)
+{
+	static const char *const own[] = { "", "Anna@Example.COM", "\"anna\"@example.com" };
+	(void)state;
+	struct made made = create("anna@example.com", "");
+	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
+		plain_for(own[i], "ANNA@example.com", made.password);
+		expect_reply("235 2.7.0 Authentication successful");
+		assert_string_equal(world.grant_user, "anna@example.com");
+	}
+}
+
+static void test_a_name_is_mapped_before_anybody_is_asked(void **state)
+{
+	(void)state;
+	struct made made = create("anna@example.com", "");
+	plain("CORP\\Anna", made.password);
+	expect_reply("235 2.7.0 Authentication successful");
+	assert_string_equal(world.grant_user, "anna@example.com");
+	plain_for("CORP\\anna", "CORP\\anna", made.password); /* the name given, repeated */
+	expect_reply("235 2.7.0 Authentication successful");
+	plain("OTHER\\Anna", made.password);
+	expect_reply("535 5.7.8 Username or password not accepted");
 }
 
 static void test_an_equals_sign_is_an_empty_response(void **state)
@@ -101,7 +147,7 @@ static void test_a_cancelled_exchange_says_no_more(void **state)
 	plain("anna", "wrong");
 	struct door_sasl_cancel cancel = { .request = last_request };
 	assert_int_equal(door_send_sasl_cancel(world.gate, &cancel), STATUS_OK);
-	run_for(world.loop, FAILURE_STEP_MS + 200);
+	run_for(world.loop, REPLY_LEAST_MS + 1000);
 	assert_false(world.has_done);
 }
 
@@ -235,6 +281,8 @@ int main(void)
 		IN_WORLD(test_wrong_and_unknown_take_the_same_time_and_text),
 		IN_WORLD(test_what_is_malformed_is_said_at_once),
 		IN_WORLD(test_nobody_acts_for_another),
+		IN_WORLD(test_one_acts_for_oneself_by_any_of_ones_names),
+		IN_WORLD(test_a_name_is_mapped_before_anybody_is_asked),
 		IN_WORLD(test_an_equals_sign_is_an_empty_response),
 		IN_WORLD(test_a_cancelled_exchange_says_no_more),
 		IN_WORLD(test_from_and_expires_are_kept),

@@ -12,9 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "auth/form.h"
 #include "auth/oauth/answer.h"
 #include "auth/oauth/consent.h"
-#include "auth/oauth/form.h"
 
 #define TEXT 8192
 

@@ -17,7 +17,7 @@ static void test_a_gate_that_goes_takes_its_exchanges_along(void **state)
 	start("LOGIN", NULL);
 	run_until(world.loop, has_challenge, NULL);
 	door_free(&world.gate);
-	run_for(world.loop, FAILURE_STEP_MS + 200);
+	run_for(world.loop, REPLY_LEAST_MS + 1000);
 	assert_false(world.has_done);
 }
 

@@ -11,7 +11,7 @@
 
 #define ROUNDS 5000
 
-static bool holds(const struct buf *b)
+static bool holds_invariants(const struct buf *b)
 {
 	return b->start <= b->end && b->end <= b->capacity && b->capacity <= b->maximum &&
 	       (b->data == NULL) == (b->capacity == 0);
@@ -30,12 +30,12 @@ static void bytes_come_out_in_the_order_they_went_in(void **state)
 			if (buf_append_byte(&b, (char)in) == STATUS_OK)
 				in++;
 		}
-		assert_true(holds(&b));
+		assert_true(holds_invariants(&b));
 		for (size_t i = 0; i < drop && buf_size(&b); i++) {
 			assert_int_equal((unsigned char)buf_span(&b).data[0], out++);
 			buf_consume(&b, 1);
 		}
-		assert_true(holds(&b));
+		assert_true(holds_invariants(&b));
 		assert_int_equal(buf_size(&b) % 256, (unsigned char)(in - out));
 	}
 }
@@ -101,6 +101,22 @@ static void printf_writes_no_terminator(void **state)
 	assert_true(span_equal(buf_span(&b), SPAN("250 007xyz")));
 }
 
+static void printf_writes_texts_of_any_size(void **state)
+{
+	char text[2000];
+	(void)state;
+	for (size_t size = 0; size < sizeof(text); size++) {
+		struct buf b BUF_AUTO;
+		buf_init(&b, sizeof(text));
+		memset(text, 'a' + (int)(size % 26), size);
+		text[size] = '\0';
+		assert_int_equal(buf_printf(&b, "%s!", text), STATUS_OK);
+		assert_int_equal(buf_size(&b), size + 1);
+		assert_memory_equal(buf_span(&b).data, text, size);
+		assert_int_equal(buf_span(&b).data[size], '!');
+	}
+}
+
 /* What moves to the front leaves no copy of itself behind. */
 static void a_sensitive_buffer_wipes_what_moved(void **state)
 {
@@ -114,6 +130,24 @@ static void a_sensitive_buffer_wipes_what_moved(void **state)
 	assert_true(span_equal(buf_span(&b), SPAN("secret")));
 	for (size_t i = 0; i < 10; i++)
 		assert_int_equal(at[i], '\0');
+}
+
+static void what_is_dropped_from_the_back_is_gone_and_the_memory_stays(void **state)
+{
+	struct buf b BUF_AUTO;
+	(void)state;
+	buf_init_sensitive(&b, 300);
+	assert_int_equal(buf_append(&b, SPAN("0123456789secret")), STATUS_OK);
+	const char *memory = b.data;
+	buf_consume(&b, 5);
+	buf_truncate(&b, 5);
+	assert_true(span_equal(buf_span(&b), SPAN("56789")));
+	assert_memory_equal(memory + 10, "\0\0\0\0\0\0", 6); /* wiped */
+	buf_truncate(&b, 0);
+	assert_int_equal(buf_size(&b), 0);
+	assert_ptr_equal(b.data, memory);
+	assert_int_equal(buf_append(&b, SPAN("new")), STATUS_OK);
+	assert_true(span_equal(buf_span(&b), SPAN("new")));
 }
 
 static void what_is_kept_stays_and_nothing_else(void **state)
@@ -149,7 +183,9 @@ int main(void)
 		cmocka_unit_test(an_empty_buffer_holds_no_memory),
 		cmocka_unit_test(reserved_room_counts_only_once_committed),
 		cmocka_unit_test(printf_writes_no_terminator),
+		cmocka_unit_test(printf_writes_texts_of_any_size),
 		cmocka_unit_test(a_sensitive_buffer_wipes_what_moved),
+		cmocka_unit_test(what_is_dropped_from_the_back_is_gone_and_the_memory_stays),
 		cmocka_unit_test(what_is_kept_stays_and_nothing_else),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

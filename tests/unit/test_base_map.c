@@ -128,14 +128,14 @@ static void each_map_has_hashes_of_its_own(void **state)
 	assert_true(map_hash_text(&a, SPAN("ann")) != map_hash_text(&b, SPAN("ann")));
 }
 
-struct visit {
+struct map_visit {
 	struct map *map;
 	bool takes_out;
 };
 
 static void visit_thing(void *context, struct map_link *link)
 {
-	const struct visit *visit = context;
+	const struct map_visit *visit = context;
 	struct thing *thing = MAP_OWNER(link, struct thing, link);
 	thing->visits++;
 	if (visit->takes_out)
@@ -148,10 +148,10 @@ static void all_are_visited_once_and_may_leave(void **state)
 	(void)state;
 	assert_int_equal(map_init(&map), STATUS_OK);
 	add_things(&map);
-	map_visit(&map, visit_thing, &(struct visit){ &map, false });
+	map_visit(&map, visit_thing, &(struct map_visit){ &map, false });
 	for (size_t i = 0; i < MANY; i++)
 		assert_int_equal(things[i].visits, 1);
-	map_visit(&map, visit_thing, &(struct visit){ &map, true });
+	map_visit(&map, visit_thing, &(struct map_visit){ &map, true });
 	for (size_t i = 0; i < MANY; i++)
 		assert_int_equal(things[i].visits, 2);
 	assert_int_equal(map.count, 0);

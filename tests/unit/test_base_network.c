@@ -70,6 +70,24 @@ static void clients_are_counted_by_network(void **state)
 	}
 }
 
+static void a_login_makes_the_network_around_it_known(void **state)
+{
+	static const struct {
+		const char *address, *network;
+	} cases[] = {
+		{ "192.0.2.7", "192.0.2.0/24" },
+		{ "::ffff:192.0.2.7", "192.0.2.0/24" },
+		{ "2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64" },
+		{ "local", "local" },
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char text[NETWORK_TEXT_SIZE];
+		network_of_home(span_of(cases[i].address), text);
+		assert_string_equal(text, cases[i].network);
+	}
+}
+
 static void clients_of_ipv6_are_counted_in_three_widths(void **state)
 {
 	static const char *const widths[NETWORK_WIDTHS] = { "2001:db8:1:203::/64", "2001:db8:1:200::/56",
@@ -95,6 +113,7 @@ int main(void)
 		cmocka_unit_test(addresses_belong_to_networks),
 		cmocka_unit_test(what_is_no_network_is_refused),
 		cmocka_unit_test(clients_are_counted_by_network),
+		cmocka_unit_test(a_login_makes_the_network_around_it_known),
 		cmocka_unit_test(clients_of_ipv6_are_counted_in_three_widths),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
 /* The pace: a burst, then so much a second. */
-#include "base/pace.h"
+#include "base/log_pace.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,6 +15,23 @@ static unsigned take_all(struct pace *pace, uint64_t now_ms)
 	while (taken < 1000 && pace_take(pace, &limit, 1, now_ms))
 		taken++;
 	return taken;
+}
+
+static void lines_of_a_log_tell_how_many_were_left_out(void **state)
+{
+	struct log_pace lines = { 0 };
+	char more[LOG_PACE_TEXT] = "x";
+	(void)state;
+	for (int i = 0; i < 20; i++) {
+		assert_true(log_pace_take(&lines, 5000, more));
+		assert_string_equal(more, "");
+	}
+	for (int i = 0; i < 7; i++)
+		assert_false(log_pace_take(&lines, 5999, more));
+	assert_true(log_pace_take(&lines, 6000, more));
+	assert_string_equal(more, " (7 more since the last such line)");
+	assert_true(log_pace_take(&lines, 7000, more));
+	assert_string_equal(more, "");
 }
 
 static void a_burst_and_then_what_time_gives(void **state)
@@ -74,6 +91,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_burst_and_then_what_time_gives),
+		cmocka_unit_test(lines_of_a_log_tell_how_many_were_left_out),
 		cmocka_unit_test(several_units_are_taken_whole_or_not_at_all),
 		cmocka_unit_test(a_clock_that_stands_or_steps_back_gives_nothing),
 		cmocka_unit_test(what_is_given_back_can_be_taken_again),

@@ -8,7 +8,9 @@
 #include <string.h>
 
 #include <fcntl.h>
+#include <limits.h>
 #include <locale.h>
+#include <pthread.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -165,6 +167,129 @@ static void lines_that_would_wait_are_dropped_and_told(void **state)
 	close(from);
 }
 
+static void count_waiting(void *context)
+{
+	++*(unsigned *)context;
+}
+
+static void assert_nothing_there(int from)
+{
+	char byte;
+	assert_int_equal(read(from, &byte, 1), -1);
+}
+
+static void gathered_lines_wait_until_they_are_flushed(void **state)
+{
+	int from = log_in_pipe(LOG_LEVEL_INFO);
+	unsigned waiting = 0;
+	(void)state;
+	log_gather(count_waiting, &waiting);
+	log_info("a");
+	log_info("b");
+	assert_int_equal(waiting, 1); /* the first one */
+	assert_nothing_there(from);
+	log_flush();
+	assert_line(from, "info gate 1: a\ninfo gate 1: b\n");
+	log_flush();
+	assert_nothing_there(from);
+	log_info("c");
+	assert_int_equal(waiting, 2);
+	log_gather(NULL, NULL);
+	assert_line(from, "info gate 1: c\n");
+	log_info("d");
+	assert_line(from, "info gate 1: d\n");
+	close(from);
+}
+
+static void an_error_waits_for_nobody_and_stays_in_its_place(void **state)
+{
+	int from = log_in_pipe(LOG_LEVEL_INFO);
+	unsigned waiting = 0;
+	(void)state;
+	log_gather(count_waiting, &waiting);
+	log_info("a");
+	log_error("b");
+	assert_line(from, "info gate 1: a\nerror gate 1: b\n");
+	log_warning("c");
+	assert_line(from, "warning gate 1: c\n");
+	assert_int_equal(waiting, 1);
+	log_gather(NULL, NULL);
+	close(from);
+}
+
+static void somebody_who_debugs_sees_each_line_at_once(void **state)
+{
+	int from = log_in_pipe(LOG_LEVEL_DEBUG);
+	unsigned waiting = 0;
+	(void)state;
+	log_gather(count_waiting, &waiting);
+	log_info("a");
+	assert_line(from, "info gate 1: a\n");
+	log_gather(NULL, NULL);
+	close(from);
+}
+
+static void as_many_lines_are_gathered_as_one_write_takes(void **state)
+{
+	int from = log_in_pipe(LOG_LEVEL_INFO);
+	unsigned waiting = 0;
+	char text[2 * PIPE_BUF];
+	(void)state;
+	log_gather(count_waiting, &waiting);
+	for (int i = 0; i < 5; i++)
+		log_info("%*d", 1000, i);
+	ssize_t size = read(from, text, sizeof(text));
+	assert_in_range(size, 4000, PIPE_BUF);
+	assert_int_equal(text[size - 2], '3');
+	assert_int_equal(waiting, 2);
+	log_gather(NULL, NULL);
+	size = read(from, text, sizeof(text));
+	assert_int_equal(text[size - 2], '4');
+	close(from);
+}
+
+static void *log_elsewhere(void *context)
+{
+	(void)context;
+	log_info("elsewhere");
+	log_flush();
+	return NULL;
+}
+
+static void other_threads_lines_are_not_gathered(void **state)
+{
+	int from = log_in_pipe(LOG_LEVEL_INFO);
+	unsigned waiting = 0;
+	pthread_t thread;
+	(void)state;
+	log_gather(count_waiting, &waiting);
+	log_info("here");
+	assert_int_equal(pthread_create(&thread, NULL, log_elsewhere, NULL), 0);
+	pthread_join(thread, NULL);
+	assert_line(from, "info gate 1: elsewhere\n");
+	log_gather(NULL, NULL);
+	assert_line(from, "info gate 1: here\n");
+	close(from);
+}
+
+static void each_gathered_line_that_is_dropped_is_told(void **state)
+{
+	int from = log_in_pipe(LOG_LEVEL_INFO);
+	unsigned dropped = 0, waiting = 0;
+	(void)state;
+	for (int i = 0; i < 10000; i++)
+		log_info("x");
+	log_on_dropped(count_dropped, &dropped);
+	log_gather(count_waiting, &waiting);
+	log_info("a");
+	log_info("b");
+	log_flush();
+	assert_int_equal(dropped, 2);
+	log_gather(NULL, NULL);
+	log_on_dropped(NULL, NULL);
+	close(from);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -177,6 +302,12 @@ int main(void)
 		cmocka_unit_test(nobody_can_forge_a_line),
 		cmocka_unit_test(a_long_line_is_cut_and_still_ends),
 		cmocka_unit_test(lines_that_would_wait_are_dropped_and_told),
+		cmocka_unit_test(gathered_lines_wait_until_they_are_flushed),
+		cmocka_unit_test(an_error_waits_for_nobody_and_stays_in_its_place),
+		cmocka_unit_test(somebody_who_debugs_sees_each_line_at_once),
+		cmocka_unit_test(as_many_lines_are_gathered_as_one_write_takes),
+		cmocka_unit_test(other_threads_lines_are_not_gathered),
+		cmocka_unit_test(each_gathered_line_that_is_dropped_is_told),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

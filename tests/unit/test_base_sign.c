@@ -23,7 +23,7 @@ static void export_key(EVP_PKEY *key, const char *password, struct secret *out_p
 	BIO_free(bio);
 }
 
-static bool verifies(EVP_PKEY *key, struct span bytes, struct span signature)
+static bool verifies_signature(EVP_PKEY *key, struct span bytes, struct span signature)
 {
 	EVP_MD_CTX *digest = EVP_MD_CTX_new();
 	bool fits = EVP_DigestVerifyInit(digest, NULL, EVP_sha256(), NULL, key) == 1 &&
@@ -43,8 +43,8 @@ static void what_is_signed_verifies(void **state)
 	export_key(key, NULL, &pem);
 	assert_int_equal(sign_rs256(&pem, SPAN("header.claims"), &signature), STATUS_OK);
 	assert_int_equal(buf_size(&signature), 256);
-	assert_true(verifies(key, SPAN("header.claims"), buf_span(&signature)));
-	assert_false(verifies(key, SPAN("header.claim"), buf_span(&signature)));
+	assert_true(verifies_signature(key, SPAN("header.claims"), buf_span(&signature)));
+	assert_false(verifies_signature(key, SPAN("header.claim"), buf_span(&signature)));
 	EVP_PKEY_free(key);
 }
 

@@ -77,6 +77,19 @@ static void trim_takes_blanks_at_both_ends_only(void **state)
 	assert_true(span_equal(span_trim(SPAN("\na\n")), SPAN("\na\n")));
 }
 
+static void the_first_word_ends_at_a_space_or_tab(void **state)
+{
+	static const struct {
+		struct span text, word;
+	} cases[] = {
+		{ SPAN("a b\tc"), SPAN("a") }, { SPAN("a\tb c"), SPAN("a") }, { SPAN("abc"), SPAN("abc") },
+		{ SPAN(" a"), SPAN("") },      { SPAN(""), SPAN("") },
+	};
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++)
+		assert_true(span_equal(span_first_word(cases[i].text), cases[i].word));
+}
+
 static void cut_gives_every_part_the_empty_ones_too(void **state)
 {
 	static const char *const parts[] = { "a", "", "b", "" };
@@ -170,6 +183,7 @@ int main(void)
 		cmocka_unit_test(prefixes_and_suffixes_are_found),
 		cmocka_unit_test(a_byte_is_found_or_not),
 		cmocka_unit_test(trim_takes_blanks_at_both_ends_only),
+		cmocka_unit_test(the_first_word_ends_at_a_space_or_tab),
 		cmocka_unit_test(cut_gives_every_part_the_empty_ones_too),
 		cmocka_unit_test(numbers_are_digits_and_nothing_else),
 		cmocka_unit_test(a_string_is_made_unless_a_nul_would_cut_it),

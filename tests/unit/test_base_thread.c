@@ -13,7 +13,7 @@
 
 #define STACK_SIZE (256U << 10) /* bytes */
 
-struct seen {
+struct thread_sight {
 	char name[16];
 	sigset_t blocked;
 	size_t stack_size;
@@ -21,7 +21,7 @@ struct seen {
 
 static void *look_around(void *context)
 {
-	struct seen *seen = context;
+	struct thread_sight *seen = context;
 	pthread_attr_t attributes;
 	pthread_getname_np(pthread_self(), seen->name, sizeof(seen->name));
 	pthread_sigmask(SIG_SETMASK, NULL, &seen->blocked);
@@ -31,9 +31,9 @@ static void *look_around(void *context)
 	return seen;
 }
 
-static struct seen run_thread(const char *name)
+static struct thread_sight run_thread(const char *name)
 {
-	struct seen seen = { .stack_size = 0 };
+	struct thread_sight seen = { .stack_size = 0 };
 	pthread_t thread;
 	void *result = NULL;
 	assert_int_equal(thread_start(name, STACK_SIZE, look_around, &seen, &thread), STATUS_OK);
@@ -44,7 +44,7 @@ static struct seen run_thread(const char *name)
 
 static void a_thread_has_its_name_and_its_stack(void **state)
 {
-	struct seen seen = run_thread("writer");
+	struct thread_sight seen = run_thread("writer");
 	(void)state;
 	assert_string_equal(seen.name, "writer");
 	assert_in_range(seen.stack_size, STACK_SIZE, STACK_SIZE + (64U << 10));
@@ -60,7 +60,7 @@ static void a_thread_leaves_signals_to_its_maker(void **state)
 {
 	sigset_t after;
 	(void)state;
-	struct seen seen = run_thread("writer");
+	struct thread_sight seen = run_thread("writer");
 	pthread_sigmask(SIG_SETMASK, NULL, &after);
 	for (int signal = 1; signal < NSIG; signal++)
 		assert_int_not_equal(sigismember(&after, signal), 1);

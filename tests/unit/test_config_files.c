@@ -23,7 +23,7 @@
 static char folder[64]; /* of the files that a test makes */
 static char faults[TEXT_SIZE];
 
-static struct config *load(const char *file, const char *text)
+static struct config *load_text(const char *file, const char *text)
 {
 	struct config *config = NULL;
 	assert_int_equal(config_load(span_of(text), file, stderr, &config), STATUS_OK);
@@ -45,16 +45,21 @@ static void the_files_that_come_along_load(void **state)
 	(void)state;
 	static const char *const files[] = { "conf/subgate.conf",
 					     "conf/examples/gmail.conf",
+					     "conf/examples/google-directory.conf",
 					     "conf/examples/microsoft365.conf",
 					     "conf/examples/postfix.conf",
 					     "conf/examples/gmail-then-postfix.conf",
 					     "conf/examples/ses.conf",
 					     "conf/examples/exchange.conf",
+					     "conf/examples/client-certificates.conf",
+					     "conf/examples/keycloak-login.conf",
+					     "conf/examples/entra-login.conf",
+					     "conf/examples/google-login.conf",
 					     "conf/examples/gmail-service-account.conf",
 					     "conf/examples/gmail-oauth.conf",
 					     "conf/examples/microsoft365-oauth.conf" };
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
-		struct config *config = load(files[i], read_file(files[i]));
+		struct config *config = load_text(files[i], read_file(files[i]));
 		assert_int_equal(config->listener.count, 2);
 		assert_true(config->relay.count >= 1);
 		assert_string_equal(config->route.items[0].relays.items[0], config->relay.items[0].name);
@@ -90,7 +95,7 @@ static void the_reference_is_that_of_the_options(void **state)
 		fail_msg("conf/options.md is out of date: run this test with SUBGATE_UPDATE_REFERENCE=1");
 }
 
-static char *dump(const struct config *config)
+static char *dump_text(const struct config *config)
 {
 	char *text = NULL;
 	size_t size;
@@ -104,11 +109,11 @@ static char *dump(const struct config *config)
 static void a_dump_loads_as_the_same(void **state)
 {
 	(void)state;
-	struct config *config = load("conf/subgate.conf", read_file("conf/subgate.conf"));
-	char *first = dump(config);
+	struct config *config = load_text("conf/subgate.conf", read_file("conf/subgate.conf"));
+	char *first = dump_text(config);
 	config_free(&config);
-	config = load("/elsewhere/x.conf", first);
-	char *second = dump(config);
+	config = load_text("/elsewhere/x.conf", first);
+	char *second = dump_text(config);
 	config_free(&config);
 	assert_string_equal(first, second);
 	assert_non_null(strstr(first, "\nrelay gmail {\n\thost = \"smtp.gmail.com\"\n\tport = 465\n"));
@@ -132,11 +137,11 @@ static void make_file(const char *name, const char *text, mode_t mode)
 }
 
 /* Loads `text` as FOLDER/subgate.conf and checks it; the faults are in `faults`. */
-static enum status check(const char *text)
+static enum status check_text(const char *text)
 {
 	char file[128];
 	snprintf(file, sizeof(file), "%s/subgate.conf", folder);
-	struct config *config = load(file, text);
+	struct config *config = load_text(file, text);
 	memset(faults, 0, sizeof(faults));
 	FILE *out = fmemopen(faults, sizeof(faults) - 1, "w");
 	enum status status = config_check(config, out);
@@ -191,7 +196,7 @@ static void assert_fault(const char *format)
 static void what_is_in_order_passes(void **state)
 {
 	(void)state;
-	enum status status = check(CHECKED);
+	enum status status = check_text(CHECKED);
 	assert_string_equal(faults, "");
 	assert_int_equal(status, STATUS_OK);
 }
@@ -201,7 +206,7 @@ static void a_secret_that_others_can_read_is_refused(void **state)
 	(void)state;
 	char expected[256];
 	make_file("secret", "secret", 0640);
-	assert_int_equal(check(CHECKED), STATUS_INVALID);
+	assert_int_equal(check_text(CHECKED), STATUS_INVALID);
 	snprintf(expected, sizeof(expected),
 		 "7: relay r.password_file: %s/secret: mode 0640 lets others at a secret; expected 0600: chmod 600 "
 		 "'%s/secret'",
@@ -215,7 +220,7 @@ static void a_file_that_is_missing_is_named(void **state)
 	char expected[256], path[128];
 	snprintf(path, sizeof(path), "%s/cert", folder);
 	unlink(path);
-	assert_int_equal(check(CHECKED), STATUS_INVALID);
+	assert_int_equal(check_text(CHECKED), STATUS_INVALID);
 	snprintf(expected, sizeof(expected), "2: tls.certificate: %s: No such file or directory; expected a file",
 		 path);
 	assert_fault(expected);
@@ -229,7 +234,7 @@ static void a_secret_is_a_file_with_something_in_it(void **state)
 	unlink(path);
 	assert_int_equal(mkdir(path, 0700), 0);
 	make_file("secret", "", 0600);
-	assert_int_equal(check(CHECKED), STATUS_INVALID);
+	assert_int_equal(check_text(CHECKED), STATUS_INVALID);
 	snprintf(expected, sizeof(expected), "2: tls.private_key: %s: not a regular file; expected one", path);
 	assert_fault(expected);
 	snprintf(expected, sizeof(expected), "7: relay r.password_file: %s/secret: empty; expected a secret", folder);
@@ -258,7 +263,7 @@ static void a_password_is_one_line_of_text(void **state)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		char expected[256];
 		make_file("secret", cases[i].text, 0600);
-		assert_int_equal(check(CHECKED), cases[i].fault ? STATUS_INVALID : STATUS_OK);
+		assert_int_equal(check_text(CHECKED), cases[i].fault ? STATUS_INVALID : STATUS_OK);
 		snprintf(expected, sizeof(expected), "7: relay r.password_file: %s/secret: %s", folder,
 			 cases[i].fault ? cases[i].fault : "");
 		if (cases[i].fault)
@@ -280,15 +285,68 @@ static void every_password_is_looked_at(void **state)
 	for (size_t i = 0; i < sizeof(sections) / sizeof(sections[0]); i++) {
 		char text[1024];
 		snprintf(text, sizeof(text), "%s%s", CHECKED, sections[i]);
-		assert_int_equal(check(text), STATUS_INVALID);
+		assert_int_equal(check_text(text), STATUS_INVALID);
 		assert_non_null(strstr(faults, "/bad: has a second line; expected the secret alone\n"));
 	}
+}
+
+static void a_program_is_executable_and_nobody_elses(void **state)
+{
+	static const char text[] = CHECKED "audit { anchor = \"command\" anchor_command = \"bad\" }\n";
+	static const struct {
+		mode_t mode;
+		const char *fault; /* NULL: none */
+	} cases[] = {
+		{ 0755, NULL },
+		{ 0500, NULL },
+		{ 0775, NULL }, /* of the group root */
+		{ 0757, "mode 0757 lets others change what is run; expected 0755: chmod 755 '" },
+		{ 0644, "not executable; expected a program: chmod 755 '" },
+	};
+	char expected[512], path[128];
+	(void)state;
+	snprintf(path, sizeof(path), "%s/bad", folder);
+	assert_int_equal(check_text(text), STATUS_INVALID);
+	snprintf(expected, sizeof(expected), "8: audit.anchor_command: %s: No such file or directory; expected a file",
+		 path);
+	assert_fault(expected);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		make_file("bad", "#!/bin/sh\n", cases[i].mode);
+		if (geteuid() != 0 && cases[i].mode == 0775)
+			continue;
+		assert_int_equal(check_text(text), cases[i].fault ? STATUS_INVALID : STATUS_OK);
+		snprintf(expected, sizeof(expected), "8: audit.anchor_command: %s: %s%s'", path,
+			 cases[i].fault ? cases[i].fault : "", path);
+		if (cases[i].fault)
+			assert_fault(expected);
+		unlink(path);
+	}
+}
+
+static void a_program_belongs_to_root_or_us(void **state)
+{
+	char expected[512], path[128];
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	make_file("bad", "#!/bin/sh\n", 0775);
+	snprintf(path, sizeof(path), "%s/bad", folder);
+	assert_int_equal(chown(path, 65534, 65534), 0);
+	assert_int_equal(check_text(CHECKED "audit { anchor = \"command\" anchor_command = \"bad\" }\n"),
+			 STATUS_INVALID);
+	snprintf(expected, sizeof(expected),
+		 "8: audit.anchor_command: %s: mode 0775 lets others change what is run; expected 0755: chmod 755 '%s'",
+		 path, path);
+	assert_fault(expected);
+	snprintf(expected, sizeof(expected),
+		 "8: audit.anchor_command: %s: belongs to user 65534; expected root or whoever starts subgate", path);
+	assert_fault(expected);
 }
 
 static void a_time_zone_must_be_known_here(void **state)
 {
 	(void)state;
-	assert_int_equal(check(CHECKED "quota_day { timezone = \"Europe/Nowhere\" }\n"), STATUS_INVALID);
+	assert_int_equal(check_text(CHECKED "quota_day { timezone = \"Europe/Nowhere\" }\n"), STATUS_INVALID);
 	assert_fault("8: quota_day.timezone: this machine does not know \"Europe/Nowhere\"; "
 		     "expected a name below /usr/share/zoneinfo/");
 }
@@ -307,6 +365,8 @@ int main(void)
 		CHECK_TEST(a_secret_is_a_file_with_something_in_it),
 		CHECK_TEST(a_password_is_one_line_of_text),
 		CHECK_TEST(every_password_is_looked_at),
+		CHECK_TEST(a_program_is_executable_and_nobody_elses),
+		CHECK_TEST(a_program_belongs_to_root_or_us),
 		CHECK_TEST(a_time_zone_must_be_known_here),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

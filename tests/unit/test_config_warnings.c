@@ -128,6 +128,25 @@ static void delimiters_that_stand_in_names(void **state)
 	}
 }
 
+static void mail_that_goes_elsewhere(void **state)
+{
+	(void)state;
+	expect_warning("", "recipients default { redirect = \"test@example.com\" }\n",
+		       "recipients default: all mail of its users goes to test@example.com, and to nobody else");
+	expect_none("", "recipients default { allow = {\"@example.com\"} }\n");
+}
+
+#define LDAP(option) "ldap corp { uri = {\"ldaps://x\"} base = \"dc=x\" " option " }\n"
+
+static void a_name_that_most_have_several_of(void **state)
+{
+	(void)state;
+	expect_warning("", LDAP("user_attribute = \"proxyaddresses\""),
+		       "ldap corp: user_attribute \"proxyaddresses\" has several values in most entries");
+	expect_none("", LDAP(""));
+	expect_none("", LDAP("user_attribute = \"uid\""));
+}
+
 static void files_that_others_can_write(void **state)
 {
 	char path[128];
@@ -174,12 +193,56 @@ static void passwords_with_blanks(void **state)
 
 #define WARNING_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+#define GMAIL(user, more)                                                                        \
+	"relay g { host = \"smtp.gmail.com\" user = \"" user "\" password_file = \"secret\" }\n" \
+	"route default { relays = {\"g\"} }\n" more
+
+static void quotas_beyond_the_account(void **state)
+{
+	(void)state;
+	expect_none("", GMAIL("u@example.com", ""));
+	expect_warning("", GMAIL("u@gmail.com", ""),
+		       "route default: its relays' accounts may send 500 messages a day, and all quotas together allow "
+		       "1000 or more");
+	expect_none("", GMAIL("u@gmail.com", "quota default { messages_per_day = 250 }\n"));
+	expect_warning("", GMAIL("u@example.com", "quota default { messages_per_day = 1001 }\n"), "may send 2000");
+	expect_warning("", GMAIL("u@example.com", "quota default { messages_per_day = 0 }\n"), "a quota has no limit");
+	expect_warning("",
+		       GMAIL("u@gmail.com", "quota default { messages_per_day = 100 }\n"
+					    "quota few { users = {\"a\", \"b\", \"c\"} messages_per_day = 101 }\n"),
+		       "allow 503 or more");
+	expect_none("", GMAIL("u@gmail.com", "quota default { messages_per_day = 100 }\n"
+					     "quota few { users = {\"a\"} messages_per_day = 1000 shared = true }\n"));
+	expect_none("", "quota default { messages_per_day = 0 }\n"); /* nobody knows what that relay takes */
+	expect_none("", "relay g { host = \"smtp.gmail.com\" user = \"u@gmail.com\" password_file = \"secret\" }\n"
+			"route default { relays = {\"g\", \"r\"} }\n");
+	expect_warning("",
+		       "relay g { host = \"192.0.2.1\" user = \"u\" password_file = \"secret\" messages_per_day = 9 }\n"
+		       "route default { relays = {\"g\"} }\n",
+		       "may send 9 messages");
+}
+
+static void app_passwords_that_redis_may_lose(void **state)
+{
+	(void)state;
+	expect_none("", "app_password { store = \"file\" }\n");
+	expect_warning("", "app_password { store = \"redis\" }\n",
+		       "in Redis alone: if it loses its memory, they are gone");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		WARNING_TEST(proxies_that_are_everybody),        WARNING_TEST(old_devices_that_are_everybody),
-		WARNING_TEST(delimiters_that_stand_in_names),    WARNING_TEST(files_that_others_can_write),
-		WARNING_TEST(a_folder_that_others_can_write_in), WARNING_TEST(passwords_with_blanks),
+		WARNING_TEST(proxies_that_are_everybody),
+		WARNING_TEST(quotas_beyond_the_account),
+		WARNING_TEST(old_devices_that_are_everybody),
+		WARNING_TEST(delimiters_that_stand_in_names),
+		WARNING_TEST(a_name_that_most_have_several_of),
+		WARNING_TEST(mail_that_goes_elsewhere),
+		WARNING_TEST(files_that_others_can_write),
+		WARNING_TEST(a_folder_that_others_can_write_in),
+		WARNING_TEST(passwords_with_blanks),
+		WARNING_TEST(app_passwords_that_redis_may_lose),
 	};
 	umask(022);
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,12 +1,6 @@
 /* What only an attacker, or a client that is badly broken, does to a session. */
-#include "gate_fixture.h"
+#include "gate_mail.h"
 
-#define MAIL "MAIL FROM:<alice@example.com>\r\n"
-#define RCPT "RCPT TO:<bob@example.net>\r\n"
-#define SENDER_OK "250 2.1.0 Sender accepted\r\n"
-#define RCPT_OK "250 2.1.5 OK\r\n"
-#define GO "354 Go ahead, end with a line that holds only a dot\r\n"
-#define SENT "250 2.0.0 Sent as ID1\r\n"
 #define UNKNOWN "500 5.5.1 This command is not known here\r\n"
 #define NO_MESSAGE "421 4.7.0 DATA was refused, and no message may follow it, closing the connection\r\n"
 
@@ -14,11 +8,10 @@ static void tls_in_front_of_starttls_is_not_waited_for(void **state)
 {
 	struct client c;
 	(void)state;
-	client_connect(&c, SUBMISSION);
-	HEARS(&c, GREETING);
-	say(&c, "\x16\x03\x01 no line end");
-	hears_no_more(&c);
-	RUN_UNTIL(traced("SESSION_CLOSED TLS before STARTTLS\n"));
+	client_greeted_in_clear(&c);
+	client_say(&c, "\x16\x03\x01 no line end");
+	client_hears_no_more(&c);
+	RUN_UNTIL(was_traced("SESSION_CLOSED TLS before STARTTLS\n"));
 	client_close(&c);
 }
 
@@ -27,11 +20,11 @@ static void a_message_after_a_refused_data_is_no_commands(void **state)
 	struct client c;
 	(void)state;
 	client_logged_in(&c);
-	say(&c, "DATA\r\n" MAIL RCPT "DATA\r\n");
+	client_say(&c, "DATA\r\n" MAIL RCPT "DATA\r\n");
 	HEARS(&c, "503 5.5.1 Send MAIL first\r\n" NO_MESSAGE);
-	hears_no_more(&c);
-	RUN_UNTIL(traced("SESSION_CLOSED message after a refused DATA\n"));
-	assert_false(traced("ENVELOPE"));
+	client_hears_no_more(&c);
+	RUN_UNTIL(was_traced("SESSION_CLOSED message after a refused DATA\n"));
+	assert_false(was_traced("ENVELOPE"));
 	client_close(&c);
 }
 
@@ -40,18 +33,18 @@ static void one_that_comes_later_is_none_either(void **state)
 	struct client c;
 	(void)state;
 	client_logged_in(&c);
-	say(&c, "DATA\r\n");
+	client_say(&c, "DATA\r\n");
 	HEARS(&c, "503 5.5.1 Send MAIL first\r\n");
-	say(&c, "NOOP\r\n");
+	client_say(&c, "NOOP\r\n");
 	HEARS(&c, "250 2.0.0 OK\r\n");
-	say(&c, "Subject: hello\r\n");
+	client_say(&c, "Subject: hello\r\n");
 	HEARS(&c, UNKNOWN);
-	say(&c, "DATA\r\n");
+	client_say(&c, "DATA\r\n");
 	HEARS(&c, "503 5.5.1 Send MAIL first\r\n");
-	say(&c, "Subject: hello\r\n" MAIL RCPT "DATA\r\n");
+	client_say(&c, "Subject: hello\r\n" MAIL RCPT "DATA\r\n");
 	HEARS(&c, UNKNOWN NO_MESSAGE);
-	hears_no_more(&c);
-	assert_false(traced("ENVELOPE"));
+	client_hears_no_more(&c);
+	assert_false(was_traced("ENVELOPE"));
 	client_close(&c);
 }
 
@@ -62,13 +55,13 @@ static void a_hundred_commands_may_lead_nowhere_and_each_more_is_an_error(void *
 	world.config.limits.errors = 3;
 	client_greeted(&c);
 	for (unsigned i = 0; i < 33; i++) {
-		say(&c, "NOOP\r\nRSET\r\nNOOP\r\n");
+		client_say(&c, "NOOP\r\nRSET\r\nNOOP\r\n");
 		HEARS(&c, "250 2.0.0 OK\r\n250 2.0.0 Reset\r\n250 2.0.0 OK\r\n");
 	}
-	say(&c, "NOOP\r\nRSET\r\nNOOP\r\nNOOP\r\n");
+	client_say(&c, "NOOP\r\nRSET\r\nNOOP\r\nNOOP\r\n");
 	HEARS(&c, "250 2.0.0 OK\r\n250 2.0.0 Reset\r\n250 2.0.0 OK\r\n250 2.0.0 OK\r\n"
 		  "421 4.7.0 Too many errors, closing the connection\r\n");
-	hears_no_more(&c);
+	client_hears_no_more(&c);
 	client_close(&c);
 }
 
@@ -88,15 +81,15 @@ static void refused_recipients_are_no_errors_of_the_session(void **state)
 	(void)state;
 	world.config.limits.errors = 1;
 	client_logged_in(&c);
-	say(&c, MAIL);
+	client_say(&c, MAIL);
 	HEARS(&c, SENDER_OK);
 	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
-		say(&c, refused[i].says);
+		client_say(&c, refused[i].says);
 		HEARS(&c, refused[i].hears);
 	}
-	say(&c, RCPT "DATA\r\n");
+	client_say(&c, RCPT "DATA\r\n");
 	HEARS(&c, RCPT_OK GO);
-	say(&c, "From: <alice@example.com>\r\n\r\nhello\r\n.\r\n");
+	client_say(&c, "From: <alice@example.com>\r\n\r\nhello\r\n.\r\n");
 	HEARS(&c, SENT);
 	client_close(&c);
 }
@@ -108,9 +101,9 @@ static void a_message_for_malformed_recipients_alone_has_none_that_is_valid(void
 	(void)state;
 	world.config.limits.errors = 1;
 	client_logged_in(&c);
-	say(&c, MAIL "RCPT TO:<not an address>\r\nDATA\r\n");
+	client_say(&c, MAIL "RCPT TO:<not an address>\r\nDATA\r\n");
 	HEARS(&c, SENDER_OK "501 5.1.3 This is not a recipient address\r\n554 5.5.1 No valid recipients\r\n");
-	say(&c, "BDAT 3 LAST\r\nabc");
+	client_say(&c, "BDAT 3 LAST\r\nabc");
 	HEARS(&c, "554 5.5.1 No valid recipients\r\n");
 	client_close(&c);
 }
@@ -121,7 +114,7 @@ static void a_message_that_names_nobody_is_an_error(void **state)
 	(void)state;
 	world.config.limits.errors = 1;
 	client_logged_in(&c);
-	say(&c, MAIL "DATA\r\n");
+	client_say(&c, MAIL "DATA\r\n");
 	HEARS(&c, SENDER_OK "503 5.5.1 Send RCPT first\r\n421 4.7.0 Too many errors, closing the connection\r\n");
 	client_close(&c);
 }
@@ -132,10 +125,10 @@ static void whoever_asks_to_send_to_nobody_again_makes_errors(void **state)
 	(void)state;
 	world.config.limits.errors = 2;
 	client_logged_in(&c);
-	say(&c, MAIL "RCPT TO:<bad@example.net>\r\nDATA\r\n");
+	client_say(&c, MAIL "RCPT TO:<bad@example.net>\r\nDATA\r\n");
 	HEARS(&c, SENDER_OK "550 5.1.1 No such user\r\n554 5.5.1 No valid recipients\r\n");
 	for (unsigned i = 0; i < 2; i++) {
-		say(&c, "DATA\r\n");
+		client_say(&c, "DATA\r\n");
 		HEARS(&c, "554 5.5.1 No valid recipients\r\n");
 	}
 	HEARS(&c, "421 4.7.0 Too many errors, closing the connection\r\n");
@@ -148,13 +141,13 @@ static void malformed_recipients_without_end_are_errors(void **state)
 	(void)state;
 	world.config.limits.errors = 1;
 	client_logged_in(&c);
-	say(&c, MAIL);
+	client_say(&c, MAIL);
 	HEARS(&c, SENDER_OK);
 	for (unsigned i = 0; i < 1000; i++) {
-		say(&c, "RCPT TO:<>\r\n");
+		client_say(&c, "RCPT TO:<>\r\n");
 		HEARS(&c, "501 5.1.3 This is not a recipient address\r\n");
 	}
-	say(&c, "RCPT TO:<>\r\n");
+	client_say(&c, "RCPT TO:<>\r\n");
 	HEARS(&c, "501 5.1.3 This is not a recipient address\r\n421 4.7.0 Too many errors, closing the connection\r\n");
 	client_close(&c);
 }
@@ -167,12 +160,12 @@ static void a_message_makes_good_for_commands_that_led_nowhere(void **state)
 	client_logged_in(&c);
 	for (unsigned i = 0; i < 3; i++) {
 		for (unsigned k = 0; k < 90; k++)
-			say(&c, "RSET\r\n");
+			client_say(&c, "RSET\r\n");
 		for (unsigned k = 0; k < 90; k++)
 			HEARS(&c, "250 2.0.0 Reset\r\n");
-		say(&c, MAIL RCPT "DATA\r\n");
+		client_say(&c, MAIL RCPT "DATA\r\n");
 		HEARS(&c, SENDER_OK RCPT_OK GO);
-		say(&c, "\r\nHello\r\n.\r\n");
+		client_say(&c, "\r\nHello\r\n.\r\n");
 		HEARS(&c, SENT);
 	}
 	client_close(&c);
@@ -199,12 +192,10 @@ static void a_line_that_cannot_be_read_ends_it_too(void **state)
 		assert_int_equal(stream_write(c.stream, (struct span){ text, cases[i].size }), STATUS_OK);
 		HEARS(&c, cases[i].hears);
 		HEARS(&c, "421 4.7.0 What follows can't be told from commands, closing the connection\r\n");
-		hears_no_more(&c);
+		client_hears_no_more(&c);
 		client_close(&c);
 	}
 }
-
-#define IN_WORLD(test) cmocka_unit_test_setup_teardown(test, open_world, close_world)
 
 int main(void)
 {

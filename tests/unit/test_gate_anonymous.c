@@ -6,10 +6,10 @@ static void visit_without_login(void)
 {
 	struct client c;
 	client_greeted(&c);
-	say(&c, "EHLO pc.local\r\nQUIT\r\n");
+	client_say(&c, "EHLO pc.local\r\nQUIT\r\n");
 	HEARS(&c, OFFER("AUTH PLAIN LOGIN"));
 	HEARS(&c, "221 2.0.0 Goodbye\r\n");
-	hears_no_more(&c);
+	client_hears_no_more(&c);
 	client_close(&c);
 }
 
@@ -24,9 +24,9 @@ static void clients_that_never_log_in_are_one_record_with_their_number(void **st
 	(void)state;
 	for (int i = 0; i < 20; i++)
 		visit_without_login();
-	assert_false(traced("SESSION"));
+	assert_false(was_traced("SESSION"));
 	end_gate();
-	RUN_UNTIL(traced("SESSIONS_ANONYMOUS network=127.0.0.1 count=20\n"));
+	RUN_UNTIL(was_traced("SESSIONS_ANONYMOUS network=127.0.0.1 count=20\n"));
 	assert_int_equal(count_traced("SESSION"), 1);
 }
 
@@ -35,26 +35,25 @@ static void whoever_tries_to_log_in_is_recorded_and_not_counted(void **state)
 	struct client c;
 	(void)state;
 	client_greeted(&c);
-	say(&c, "EHLO pc.local\r\nAUTH PLAIN bad\r\n");
-	RUN_UNTIL(traced("SESSION_OPENED submissions 127.0.0.1 TLSv1.3\n"));
+	client_say(&c, "EHLO pc.local\r\nAUTH PLAIN bad\r\n");
+	RUN_UNTIL(was_traced("SESSION_OPENED submissions 127.0.0.1 TLSv1.3\n"));
 	client_close(&c);
-	RUN_UNTIL(traced("SESSION_CLOSED"));
+	RUN_UNTIL(was_traced("SESSION_CLOSED"));
 	end_gate();
-	rest(20);
-	assert_false(traced("SESSIONS_ANONYMOUS"));
+	world_turn_for(20);
+	assert_false(was_traced("SESSIONS_ANONYMOUS"));
 }
 
 static void a_client_without_tls_is_not_counted(void **state)
 {
 	struct client c;
 	(void)state;
-	client_connect(&c, SUBMISSION);
-	HEARS(&c, GREETING);
+	client_greeted_in_clear(&c);
 	client_close(&c);
-	rest(20);
+	world_turn_for(20);
 	end_gate();
-	rest(20);
-	assert_false(traced("SESSIONS_ANONYMOUS"));
+	world_turn_for(20);
+	assert_false(was_traced("SESSIONS_ANONYMOUS"));
 }
 
 static void a_crowd_of_networks_makes_a_bounded_number_of_records(void **state)
@@ -69,9 +68,9 @@ static void a_crowd_of_networks_makes_a_bounded_number_of_records(void **state)
 		}
 	}
 	anonymous_tell(&gate->anonymous);
-	RUN_UNTIL(traced("SESSIONS_ANONYMOUS network= count=2820\n"));
+	RUN_UNTIL(was_traced("SESSIONS_ANONYMOUS network= count=2820\n"));
 	assert_int_equal(count_traced("SESSIONS_ANONYMOUS"), ANONYMOUS_NETWORKS + 1);
-	assert_true(traced("SESSIONS_ANONYMOUS network=2001:db8:3b:1::/64 count=3\n"));
+	assert_true(was_traced("SESSIONS_ANONYMOUS network=2001:db8:3b:1::/64 count=3\n"));
 }
 
 static void what_is_counted_while_the_relay_is_away_is_told_later(void **state)
@@ -79,16 +78,14 @@ static void what_is_counted_while_the_relay_is_away_is_told_later(void **state)
 	struct gate *gate = world.gate;
 	(void)state;
 	door_free(&world.relay.door);
-	rest(20);
+	world_turn_for(20);
 	anonymous_note(&gate->anonymous, SPAN("192.0.2.1"));
 	anonymous_tell(&gate->anonymous);
 	anonymous_note(&gate->anonymous, SPAN("192.0.2.1"));
 	attach_relay();
 	anonymous_tell(&gate->anonymous);
-	RUN_UNTIL(traced("SESSIONS_ANONYMOUS network=192.0.2.1 count=2\n"));
+	RUN_UNTIL(was_traced("SESSIONS_ANONYMOUS network=192.0.2.1 count=2\n"));
 }
-
-#define IN_WORLD(test) cmocka_unit_test_setup_teardown(test, open_world, close_world)
 
 int main(void)
 {

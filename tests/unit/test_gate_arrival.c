@@ -33,7 +33,7 @@ static int beside_a_load_balancer(void **state)
 static void starttls_is_reached(struct client *c)
 {
 	HEARS(c, GREETING);
-	say(c, "EHLO pc.local\r\nSTARTTLS\r\n");
+	client_say(c, "EHLO pc.local\r\nSTARTTLS\r\n");
 	HEARS(c, OFFER("STARTTLS"));
 	HEARS(c, "220 2.0.0 Ready to start TLS\r\n");
 	client_secure(c);
@@ -45,10 +45,10 @@ static void the_header_names_the_client(void **state)
 	struct client c;
 	(void)state;
 	client_connect(&c, SUBMISSION);
-	say(&c, HEADER);
+	client_say(&c, HEADER);
 	starttls_is_reached(&c);
-	say(&c, "EHLO pc.local\r\nAUTH UNKNOWN\r\n");
-	RUN_UNTIL(traced("SESSION_OPENED submission 192.0.2.7 TLSv1.3\n"));
+	client_say(&c, "EHLO pc.local\r\nAUTH UNKNOWN\r\n");
+	RUN_UNTIL(was_traced("SESSION_OPENED submission 192.0.2.7 TLSv1.3\n"));
 	client_close(&c);
 }
 
@@ -57,9 +57,9 @@ static void nothing_is_said_before_the_header(void **state)
 	struct client c;
 	(void)state;
 	client_connect(&c, SUBMISSION);
-	rest(50);
+	world_turn_for(50);
 	assert_int_equal(buf_size(&c.heard), 0);
-	drip(&c, HEADER);
+	client_drip(&c, HEADER);
 	starttls_is_reached(&c);
 	client_close(&c);
 }
@@ -70,11 +70,11 @@ static void tls_begins_right_after_the_header(void **state)
 	struct client c;
 	(void)state;
 	client_connect(&c, SUBMISSIONS);
-	say(&c, "PROXY TCP6 2001:db8::7 ::1 1 465\r\n");
+	client_say(&c, "PROXY TCP6 2001:db8::7 ::1 1 465\r\n");
 	client_secure(&c);
 	HEARS(&c, GREETING);
-	say(&c, "EHLO pc.local\r\nAUTH UNKNOWN\r\n");
-	RUN_UNTIL(traced("SESSION_OPENED submissions 2001:db8::7 TLSv1.3\n"));
+	client_say(&c, "EHLO pc.local\r\nAUTH UNKNOWN\r\n");
+	RUN_UNTIL(was_traced("SESSION_OPENED submissions 2001:db8::7 TLSv1.3\n"));
 	client_close(&c);
 }
 
@@ -83,7 +83,7 @@ static void what_follows_the_header_is_read_by_the_session(void **state)
 	struct client c;
 	(void)state;
 	client_connect(&c, SUBMISSION);
-	say(&c, HEADER "NOOP\r\n");
+	client_say(&c, HEADER "NOOP\r\n");
 	HEARS(&c, GREETING);
 	HEARS(&c, "250 2.0.0");
 	client_close(&c);
@@ -97,8 +97,8 @@ static void a_load_balancer_may_speak_for_itself(void **state)
 	assert_int_equal(stream_write(c.stream, SPAN(LOCAL_V2)), STATUS_OK);
 	client_secure(&c);
 	HEARS(&c, GREETING);
-	say(&c, "EHLO pc.local\r\nAUTH UNKNOWN\r\n");
-	RUN_UNTIL(traced("SESSION_OPENED submissions 127.0.0.1 TLSv1.3\n"));
+	client_say(&c, "EHLO pc.local\r\nAUTH UNKNOWN\r\n");
+	RUN_UNTIL(was_traced("SESSION_OPENED submissions 127.0.0.1 TLSv1.3\n"));
 	client_close(&c);
 }
 
@@ -107,14 +107,14 @@ static void limits_hold_for_the_client_and_not_for_the_load_balancer(void **stat
 	struct client one, same, other;
 	(void)state;
 	client_connect(&one, SUBMISSION);
-	say(&one, HEADER);
+	client_say(&one, HEADER);
 	HEARS(&one, GREETING);
 	client_connect(&same, SUBMISSION);
-	say(&same, HEADER);
+	client_say(&same, HEADER);
 	HEARS(&same, "421 4.7.0 Too many connections, please try again later\r\n");
-	hears_no_more(&same);
+	client_hears_no_more(&same);
 	client_connect(&other, SUBMISSION);
-	say(&other, "PROXY TCP4 192.0.2.8 127.0.0.1 12345 587\r\n");
+	client_say(&other, "PROXY TCP4 192.0.2.8 127.0.0.1 12345 587\r\n");
 	HEARS(&other, GREETING);
 	client_close(&one);
 	client_close(&same);
@@ -126,14 +126,14 @@ static void a_client_of_ipv6_is_its_64_bits_of_network(void **state)
 	struct client one, same, other;
 	(void)state;
 	client_connect(&one, SUBMISSION);
-	say(&one, "PROXY TCP6 2001:db8:1:2::7 ::1 12345 587\r\n");
+	client_say(&one, "PROXY TCP6 2001:db8:1:2::7 ::1 12345 587\r\n");
 	HEARS(&one, GREETING);
 	client_connect(&same, SUBMISSION);
-	say(&same, "PROXY TCP6 2001:db8:1:2:ffff::8 ::1 12345 587\r\n");
+	client_say(&same, "PROXY TCP6 2001:db8:1:2:ffff::8 ::1 12345 587\r\n");
 	HEARS(&same, "421 4.7.0 Too many connections, please try again later\r\n");
-	RUN_UNTIL(traced("SESSION_REFUSED address address=2001:db8:1:2:ffff::8 listener=submission count=1\n"));
+	RUN_UNTIL(was_traced("SESSION_REFUSED address address=2001:db8:1:2:ffff::8 listener=submission count=1\n"));
 	client_connect(&other, SUBMISSION);
-	say(&other, "PROXY TCP6 2001:db8:1:3::7 ::1 12345 587\r\n");
+	client_say(&other, "PROXY TCP6 2001:db8:1:3::7 ::1 12345 587\r\n");
 	HEARS(&other, GREETING);
 	client_close(&one);
 	client_close(&same);
@@ -147,11 +147,11 @@ static void without_a_header_nobody_comes_in(void **state)
 	for (size_t i = 0; i < sizeof(beginnings) / sizeof(*beginnings); i++) {
 		struct client c;
 		client_connect(&c, SUBMISSION);
-		say(&c, beginnings[i]);
-		hears_no_more(&c);
+		client_say(&c, beginnings[i]);
+		client_hears_no_more(&c);
 		client_close(&c);
 	}
-	assert_false(traced("SESSION"));
+	assert_false(was_traced("SESSION"));
 }
 
 static void a_header_that_does_not_come_is_not_waited_for(void **state)
@@ -160,10 +160,10 @@ static void a_header_that_does_not_come_is_not_waited_for(void **state)
 	(void)state;
 	client_connect(&silent, SUBMISSION);
 	client_connect(&slow, SUBMISSION);
-	say(&slow, "PROXY TCP4 192.0.2.7 ");
+	client_say(&slow, "PROXY TCP4 192.0.2.7 ");
 	uint64_t begun = clock_monotonic_ms();
-	hears_no_more(&silent);
-	hears_no_more(&slow);
+	client_hears_no_more(&silent);
+	client_hears_no_more(&slow);
 	assert_in_range(clock_monotonic_ms() - begun, 2000, PATIENCE_MS);
 	client_close(&silent);
 	client_close(&slow);
@@ -181,9 +181,9 @@ static void those_who_wait_count_in_all(void **state)
 	client_connect(&waiting, SUBMISSION);
 	client_connect(&late, SUBMISSION);
 	HEARS(&late, "421 4.7.0 Too many connections, please try again later\r\n");
-	hears_no_more(&late);
-	RUN_UNTIL(traced("SESSION_REFUSED connections address=127.0.0.1 listener=submission count=1\n"));
-	say(&waiting, HEADER);
+	client_hears_no_more(&late);
+	RUN_UNTIL(was_traced("SESSION_REFUSED connections address=127.0.0.1 listener=submission count=1\n"));
+	client_say(&waiting, HEADER);
 	HEARS(&waiting, GREETING);
 	client_close(&waiting);
 	client_close(&late);
@@ -195,15 +195,15 @@ static void a_draining_gate_waits_for_the_header_still(void **state)
 	(void)state;
 	client_connect(&c, SUBMISSION);
 	gate_role.drain(world.gate, PATIENCE_MS, false);
-	rest(20);
+	world_turn_for(20);
 	assert_false(world.finished);
-	say(&c, HEADER);
+	client_say(&c, HEADER);
 	HEARS(&c, "421 4.3.2 This server is shutting down, please try again\r\n");
 	RUN_UNTIL(world.finished);
 	client_close(&c);
 }
 
-static void a_draining_gate_ends_with_who_gave_up(void **state)
+static void a_draining_gate_ends_with_whoever_gave_up(void **state)
 {
 	struct client c;
 	(void)state;
@@ -217,16 +217,15 @@ static void a_strangers_header_is_garbage(void **state)
 {
 	struct client c;
 	(void)state;
-	client_connect(&c, SUBMISSION);
-	HEARS(&c, GREETING);
-	say(&c, HEADER);
+	client_greeted_in_clear(&c);
+	client_say(&c, HEADER);
 	HEARS(&c, "500 5.5.1 This command is not known here\r\n");
-	say(&c, "EHLO pc.local\r\nSTARTTLS\r\n");
+	client_say(&c, "EHLO pc.local\r\nSTARTTLS\r\n");
 	HEARS(&c, OFFER("STARTTLS"));
 	HEARS(&c, "220 2.0.0 Ready to start TLS\r\n");
 	client_secure(&c);
-	say(&c, "EHLO pc.local\r\nAUTH UNKNOWN\r\n");
-	RUN_UNTIL(traced("SESSION_OPENED submission 127.0.0.1 TLSv1.3\n"));
+	client_say(&c, "EHLO pc.local\r\nAUTH UNKNOWN\r\n");
+	RUN_UNTIL(was_traced("SESSION_OPENED submission 127.0.0.1 TLSv1.3\n"));
 	client_close(&c);
 }
 
@@ -235,10 +234,10 @@ static void a_strangers_header_breaks_the_handshake(void **state)
 	struct client c;
 	(void)state;
 	client_connect(&c, SUBMISSIONS);
-	say(&c, HEADER);
+	client_say(&c, HEADER);
 	client_secure(&c);
 	assert_true(c.failed);
-	assert_false(traced("SESSION_OPENED"));
+	assert_false(was_traced("SESSION_OPENED"));
 	client_close(&c);
 }
 
@@ -259,7 +258,7 @@ int main(void)
 		BEHIND(a_header_that_does_not_come_is_not_waited_for),
 		cmocka_unit_test_teardown(those_who_wait_count_in_all, close_world),
 		BEHIND(a_draining_gate_waits_for_the_header_still),
-		BEHIND(a_draining_gate_ends_with_who_gave_up),
+		BEHIND(a_draining_gate_ends_with_whoever_gave_up),
 		BESIDE(a_strangers_header_is_garbage),
 		BESIDE(a_strangers_header_breaks_the_handshake),
 	};

@@ -1,20 +1,13 @@
 /* Messages in chunks through the gate: BDAT (RFC 3030) where it fits, where it does not, and where its sizes lie. */
-#include "gate_fixture.h"
+#include "gate_mail.h"
 
-#define MAIL "MAIL FROM:<alice@example.com>\r\n"
-#define RCPT "RCPT TO:<bob@example.net>\r\n"
-#define BEGUN "250 2.1.0 Sender accepted\r\n250 2.1.5 OK\r\n"
 #define CHUNK_OK "250 2.0.0 Chunk received\r\n"
-#define SENT "250 2.0.0 Sent as ID1\r\n"
 #define NO_MAIL "503 5.5.1 Send MAIL first\r\n"
 #define TOO_LARGE "552 5.3.4 Message too large: at most 1048576 bytes are taken\r\n" /* the largest size at start */
 #define STRAY "554 5.6.0 The message has a carriage return without a line feed, or a NUL byte\r\n"
 #define CUT_OFF                                    \
 	"501 5.5.4 Syntax: BDAT octets [LAST]\r\n" \
 	"421 4.7.0 What follows can't be told from commands, closing the connection\r\n"
-#define HEADER                                                                                     \
-	"From: Alice <alice@example.com>\r\nDate: Mon, 23 Nov 2026 08:15:30 +0000\r\nMessage-ID: " \
-	"<m1@pc.local>\r\n\r\n"
 
 /* One write: the command and its octets. */
 static void say_octets(struct client *c, struct span octets, bool is_last)
@@ -36,24 +29,10 @@ static void say_last(struct client *c, const char *octets)
 	say_octets(c, span_of(octets), true);
 }
 
-static void begin_mail(struct client *c)
-{
-	client_logged_in(c);
-	say(c, MAIL RCPT);
-	HEARS(c, BEGUN);
-}
-
-static void expect_message_ends_with(const char *text)
-{
-	struct span message = buf_span(&world.message), wanted = span_of(text);
-	if (!span_equal(span_slice(message, message.size - wanted.size, message.size), wanted))
-		fail_msg("expected the message to end with \"%s\", it is \"%.*s\"", text, SPAN_ARGS(message));
-}
-
 static void expect_nothing_was_sent(void)
 {
-	rest(10);
-	assert_false(traced("COMPLETE"));
+	world_turn_for(10);
+	assert_false(was_traced("COMPLETE"));
 }
 
 /* ---- chunks that fit */
@@ -62,7 +41,7 @@ static void chunks_become_one_message(void **state)
 {
 	struct client c;
 	(void)state;
-	begin_mail(&c);
+	client_begins_mail(&c);
 	say_chunk(&c, "From: Alice <alice@ex");
 	HEARS(&c, CHUNK_OK);
 	say_chunk(&c, "ample.com>\r\nMessage-ID: <m1@pc.local>\r\n\r\nHello\r");
@@ -73,7 +52,7 @@ static void chunks_become_one_message(void **state)
 	HEARS(&c, CHUNK_OK);
 	say_last(&c, ".four");
 	HEARS(&c, SENT);
-	assert_true(traced("COMPLETE from=alice@example.com id=<m1@pc.local>\n"));
+	assert_true(was_traced("COMPLETE from=alice@example.com id=<m1@pc.local>\n"));
 	expect_message_ends_with("\r\n\r\nHello\r\n..\r\n...two\r\nthree\r\n..four\r\n");
 	client_close(&c);
 }
@@ -85,9 +64,10 @@ static void a_transaction_in_one_write_goes_byte_by_byte_too(void **state)
 		struct client c;
 		buf_clear(&world.message);
 		client_logged_in(&c);
-		(dripping ? drip : say)(&c, MAIL RCPT "BDAT 32\r\nFrom: alice@example.com\r\n\r\nHi!\r\n"
-						      "BDAT 0 LAST\r\n" MAIL RCPT "bdat 6 last\r\n\r\nHo!\nQUIT\r\n");
-		HEARS(&c, BEGUN CHUNK_OK SENT BEGUN SENT "221 2.0.0 Goodbye\r\n");
+		(dripping ? client_drip : client_say)(&c, MAIL RCPT "BDAT 32\r\nFrom: alice@example.com\r\n\r\nHi!\r\n"
+								    "BDAT 0 LAST\r\n" MAIL RCPT
+								    "bdat 6 last\r\n\r\nHo!\nQUIT\r\n");
+		HEARS(&c, SENDER_OK RCPT_OK CHUNK_OK SENT SENDER_OK RCPT_OK SENT "221 2.0.0 Goodbye\r\n");
 		expect_message_ends_with("\r\n\r\nHo!\r\n");
 		client_close(&c);
 	}
@@ -97,11 +77,11 @@ static void what_would_end_data_is_text_and_hides_no_command(void **state)
 {
 	struct client c;
 	(void)state;
-	begin_mail(&c);
-	say_last(&c, HEADER "x\r\n.\r\nMAIL FROM:<mallory@example.com>\r\n\n.\nRSET\r\n.\r\n");
+	client_begins_mail(&c);
+	say_last(&c, HEADER "\r\nx\r\n.\r\nMAIL FROM:<mallory@example.com>\r\n\n.\nRSET\r\n.\r\n");
 	HEARS(&c, SENT);
 	expect_message_ends_with("x\r\n..\r\nMAIL FROM:<mallory@example.com>\r\n\r\n..\r\nRSET\r\n..\r\n");
-	say(&c, "NOOP\r\n");
+	client_say(&c, "NOOP\r\n");
 	HEARS(&c, "250 2.0.0 OK\r\n");
 	client_close(&c);
 }
@@ -112,9 +92,9 @@ static void three_mebibytes_in_chunks_arrive_as_they_were_sent(void **state)
 	struct buf body;
 	(void)state;
 	buf_init(&body, BIG_MAXIMUM);
-	begin_mail(&c);
+	client_begins_mail(&c);
 	world.config.limits.message_size = 8U << 20;
-	say_chunk(&c, HEADER);
+	say_chunk(&c, HEADER "\r\n");
 	HEARS(&c, CHUNK_OK);
 	while (buf_size(&body) < 3U << 20)
 		assert_int_equal(buf_printf(&body, "%zu gr\xc3\xbc\xc3\x9f\x65 of many lines\r\n", buf_size(&body)),
@@ -136,12 +116,12 @@ static void between_chunks_only_what_does_no_harm_is_taken(void **state)
 {
 	struct client c;
 	(void)state;
-	begin_mail(&c);
-	say_chunk(&c, HEADER);
+	client_begins_mail(&c);
+	say_chunk(&c, HEADER "\r\n");
 	HEARS(&c, CHUNK_OK);
-	say(&c, "DATA\r\n");
+	client_say(&c, "DATA\r\n");
 	HEARS(&c, "503 5.5.1 The message has begun: only BDAT or RSET may follow\r\n");
-	say(&c, RCPT MAIL "NOOP\r\n");
+	client_say(&c, RCPT MAIL "NOOP\r\n");
 	HEARS(&c, "503 5.5.1 The message has begun: only BDAT or RSET may follow\r\n"
 		  "503 5.5.1 Not within a mail transaction\r\n250 2.0.0 OK\r\n");
 	say_last(&c, "Hello\r\n");
@@ -153,13 +133,13 @@ static void rset_between_chunks_forgets_the_message(void **state)
 {
 	struct client c;
 	(void)state;
-	begin_mail(&c);
-	say_chunk(&c, HEADER "one\r\n");
-	say(&c, "RSET\r\n");
+	client_begins_mail(&c);
+	say_chunk(&c, HEADER "\r\none\r\n");
+	client_say(&c, "RSET\r\n");
 	HEARS(&c, CHUNK_OK "250 2.0.0 Reset\r\n");
 	say_last(&c, "two\r\n");
 	HEARS(&c, NO_MAIL);
-	RUN_UNTIL(traced("ABORTED"));
+	RUN_UNTIL(was_traced("ABORTED"));
 	expect_nothing_was_sent();
 	client_close(&c);
 }
@@ -168,11 +148,11 @@ static void the_relay_may_refuse_between_chunks(void **state)
 {
 	struct client c;
 	(void)state;
-	begin_mail(&c);
-	say_chunk(&c, HEADER "Hello\r\n");
+	client_begins_mail(&c);
+	say_chunk(&c, HEADER "\r\nHello\r\n");
 	HEARS(&c, CHUNK_OK);
 	relay_answer_message(world.relay.last, "452 4.3.1 The spool is full, please try again later");
-	rest(10);
+	world_turn_for(10);
 	say_chunk(&c, "more\r\n");
 	say_last(&c, "and more\r\n");
 	HEARS(&c, "452 4.3.1 The spool is full, please try again later\r\n" NO_MAIL);
@@ -184,11 +164,11 @@ static void a_relay_lost_between_chunks_is_told_at_the_next_one(void **state)
 {
 	struct client c;
 	(void)state;
-	begin_mail(&c);
-	say_chunk(&c, HEADER "Hello\r\n");
+	client_begins_mail(&c);
+	say_chunk(&c, HEADER "\r\nHello\r\n");
 	HEARS(&c, CHUNK_OK);
 	door_free(&world.relay.door);
-	rest(10);
+	world_turn_for(10);
 	say_last(&c, "more\r\n");
 	HEARS(&c, "451 4.3.0 The delivery service was interrupted, the message was not sent, please try again\r\n"
 		  "421 4.3.0 The delivery service was restarted, please connect again\r\n");
@@ -199,11 +179,11 @@ static void a_client_that_vanishes_within_a_chunk_sends_nothing(void **state)
 {
 	struct client c;
 	(void)state;
-	begin_mail(&c);
-	say(&c, "BDAT 1000 LAST\r\n" HEADER "Hello\r\n");
-	rest(10);
+	client_begins_mail(&c);
+	client_say(&c, "BDAT 1000 LAST\r\n" HEADER "\r\nHello\r\n");
+	world_turn_for(10);
 	client_close(&c);
-	RUN_UNTIL(traced("ABORTED"));
+	RUN_UNTIL(was_traced("ABORTED"));
 	expect_nothing_was_sent();
 }
 
@@ -212,8 +192,8 @@ static void a_client_silent_within_a_chunk_is_closed(void **state)
 	struct client c;
 	(void)state;
 	world.config.limits.data_timeout = 100;
-	begin_mail(&c);
-	say(&c, "BDAT 1000 LAST\r\n" HEADER "Hello\r\n");
+	client_begins_mail(&c);
+	client_say(&c, "BDAT 1000 LAST\r\n" HEADER "\r\nHello\r\n");
 	HEARS(&c, "421 4.4.2 Idle for too long, closing the connection\r\n");
 	expect_nothing_was_sent();
 	client_close(&c);
@@ -228,17 +208,17 @@ static void without_login_or_transaction_the_octets_are_dropped(void **state)
 	client_greeted(&c);
 	say_last(&c, "EHLO evil\r\n");
 	HEARS(&c, "530 5.7.0 Authentication required\r\n");
-	say(&c, "EHLO pc.local\r\nAUTH PLAIN good\r\n");
+	client_say(&c, "EHLO pc.local\r\nAUTH PLAIN good\r\n");
 	HEARS(&c, OFFER("AUTH PLAIN LOGIN") "235 2.7.0 Welcome\r\n");
 	say_last(&c, MAIL RCPT "DATA\r\n");
 	HEARS(&c, NO_MAIL);
-	say(&c, MAIL);
+	client_say(&c, MAIL);
 	say_last(&c, RCPT "DATA\r\n");
 	HEARS(&c, "250 2.1.0 Sender accepted\r\n503 5.5.1 Send RCPT first\r\n");
-	say(&c, "RCPT TO:<bad@example.net>\r\n");
+	client_say(&c, "RCPT TO:<bad@example.net>\r\n");
 	say_last(&c, RCPT "DATA\r\n");
 	HEARS(&c, "550 5.1.1 No such user\r\n554 5.5.1 No valid recipients\r\n");
-	say(&c, "NOOP\r\n");
+	client_say(&c, "NOOP\r\n");
 	HEARS(&c, "250 2.0.0 OK\r\n");
 	client_close(&c);
 }
@@ -249,7 +229,7 @@ static void strangers_chunks_are_errors(void **state)
 	(void)state;
 	world.config.limits.errors = 2;
 	client_greeted(&c);
-	say(&c, "BDAT 1\r\nxBDAT 1\r\nx");
+	client_say(&c, "BDAT 1\r\nxBDAT 1\r\nx");
 	HEARS(&c, "530 5.7.0 Authentication required\r\n530 5.7.0 Authentication required\r\n"
 		  "421 4.7.0 Too many errors, closing the connection\r\n");
 	client_close(&c);
@@ -260,11 +240,11 @@ static void chunks_pipelined_after_a_refusal_are_dropped_and_no_errors(void **st
 	struct client c;
 	(void)state;
 	world.config.limits.errors = 3;
-	begin_mail(&c);
+	client_begins_mail(&c);
 	say_chunk(&c, "a\rb");
 	for (unsigned i = 0; i < 5; i++)
 		say_chunk(&c, "RSET\r\n");
-	say(&c, MAIL);
+	client_say(&c, MAIL);
 	HEARS(&c, STRAY NO_MAIL NO_MAIL NO_MAIL NO_MAIL NO_MAIL "250 2.1.0 Sender accepted\r\n");
 	client_close(&c);
 }
@@ -274,18 +254,18 @@ static void stray_bytes_are_refused_also_where_chunks_meet(void **state)
 	static const struct {
 		struct span first, last;
 	} cases[] = {
-		{ SPAN(HEADER "a\r"), SPAN("b\r\n") }, { SPAN(HEADER "a\r"), SPAN("") },
-		{ SPAN(HEADER "a\r"), SPAN("\r\n") },  { SPAN(HEADER "a"), SPAN("\0\r\n") },
-		{ SPAN(HEADER "a"), SPAN("\rb\r\n") },
+		{ SPAN(HEADER "\r\na\r"), SPAN("b\r\n") }, { SPAN(HEADER "\r\na\r"), SPAN("") },
+		{ SPAN(HEADER "\r\na\r"), SPAN("\r\n") },  { SPAN(HEADER "\r\na"), SPAN("\0\r\n") },
+		{ SPAN(HEADER "\r\na"), SPAN("\rb\r\n") },
 	};
 	struct client c;
 	(void)state;
 	client_logged_in(&c);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		say(&c, MAIL RCPT);
+		client_say(&c, MAIL RCPT);
 		say_octets(&c, cases[i].first, false);
 		say_octets(&c, cases[i].last, true);
-		HEARS(&c, BEGUN CHUNK_OK STRAY);
+		HEARS(&c, SENDER_OK RCPT_OK CHUNK_OK STRAY);
 	}
 	expect_nothing_was_sent();
 	client_close(&c);
@@ -295,10 +275,10 @@ static void what_a_message_may_not_say_is_refused_with_its_chunk(void **state)
 {
 	struct client c;
 	(void)state;
-	begin_mail(&c);
+	client_begins_mail(&c);
 	say_last(&c, "From: mallory@example.org\r\n\r\nHello\r\n");
 	HEARS(&c, "550 5.7.1 The From: address <mallory@example.org> is not one of yours\r\n");
-	say(&c, "NOOP\r\n");
+	client_say(&c, "NOOP\r\n");
 	HEARS(&c, "250 2.0.0 OK\r\n");
 	expect_nothing_was_sent();
 	client_close(&c);
@@ -310,13 +290,13 @@ static void more_octets_than_a_message_may_have_are_dropped(void **state)
 {
 	struct client c;
 	(void)state;
-	begin_mail(&c);
-	say(&c, "BDAT 1048577 LAST\r\n");
+	client_begins_mail(&c);
+	client_say(&c, "BDAT 1048577 LAST\r\n");
 	for (unsigned i = 0; i < 1048576 / 8; i++)
-		say(&c, "NOOP. \r\n");
-	rest(10);
+		client_say(&c, "NOOP. \r\n");
+	world_turn_for(10);
 	assert_int_equal(buf_size(&c.heard), 0);
-	say(&c, "xNOOP\r\n");
+	client_say(&c, "xNOOP\r\n");
 	HEARS(&c, TOO_LARGE "250 2.0.0 OK\r\n");
 	assert_int_equal(buf_size(&world.message), 0);
 	expect_nothing_was_sent();
@@ -327,18 +307,18 @@ static void chunks_that_are_too_large_together_are_refused(void **state)
 {
 	struct client c;
 	(void)state;
-	begin_mail(&c);
+	client_begins_mail(&c);
 	world.config.limits.message_size = 200;
-	say_chunk(&c, HEADER);
+	say_chunk(&c, HEADER "\r\n");
 	say_last(&c, "a line of forty bytes and not one more\r\na line of forty bytes and not one more\r\n"
 		     "a line of forty bytes and not one more\r\n");
 	HEARS(&c, CHUNK_OK TOO_LARGE);
-	say(&c, MAIL RCPT);
+	client_say(&c, MAIL RCPT);
 	say_last(&c,
 		 "\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n"
 		 "\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n"
 		 "\n");
-	HEARS(&c, BEGUN TOO_LARGE);
+	HEARS(&c, SENDER_OK RCPT_OK TOO_LARGE);
 	expect_nothing_was_sent();
 	client_close(&c);
 }
@@ -348,8 +328,8 @@ static void the_largest_number_is_waited_for_and_not_believed(void **state)
 	struct client c;
 	(void)state;
 	world.config.limits.data_timeout = 100;
-	begin_mail(&c);
-	say(&c, "BDAT 18446744073709551615 LAST\r\n" HEADER "Hello\r\n.\r\nQUIT\r\n");
+	client_begins_mail(&c);
+	client_say(&c, "BDAT 18446744073709551615 LAST\r\n" HEADER "\r\nHello\r\n.\r\nQUIT\r\n");
 	HEARS(&c, "421 4.4.2 Idle for too long, closing the connection\r\n");
 	expect_nothing_was_sent();
 	client_close(&c);
@@ -365,17 +345,15 @@ static void a_size_that_is_no_number_ends_the_connection(void **state)
 		struct client c;
 		char line[64];
 		snprintf(line, sizeof(line), "BDAT%s\r\n", sizes[i]);
-		begin_mail(&c);
-		say(&c, line);
-		say(&c, "QUIT\r\n");
+		client_begins_mail(&c);
+		client_say(&c, line);
+		client_say(&c, "QUIT\r\n");
 		HEARS(&c, CUT_OFF);
-		hears_no_more(&c);
+		client_hears_no_more(&c);
 		client_close(&c);
 	}
-	RUN_UNTIL(traced("SESSION_CLOSED unreadable BDAT\n"));
+	RUN_UNTIL(was_traced("SESSION_CLOSED unreadable BDAT\n"));
 }
-
-#define IN_WORLD(test) cmocka_unit_test_setup_teardown(test, open_world, close_world)
 
 int main(void)
 {

@@ -18,7 +18,7 @@
 static char somebody[1];
 #define SESSION ((struct session *)(void *)somebody)
 
-static struct world {
+static struct doors_world {
 	struct gate gate;
 	struct config config;
 	struct timer *tick;
@@ -77,13 +77,13 @@ static void on_lost(struct gate *gate)
 	world.losses++;
 }
 
-static const struct relay_door_handler relay_answers = {
+static const struct relay_answer_handler relay_answers = {
 	.on_envelope_reply = on_envelope_reply,
 	.on_message_reply = on_message_reply,
 	.on_room = on_room,
 	.on_lost = on_lost,
 };
-static const struct auth_door_handler auth_answers = {
+static const struct auth_answer_handler auth_answers = {
 	.on_challenge = on_challenge,
 	.on_done = on_done,
 	.on_lost = on_lost,
@@ -119,7 +119,7 @@ static void on_tick(void *context)
 	loop_stop(context);
 }
 
-static void turn(void)
+static void turn_once(void)
 {
 	timer_set(world.tick, 1);
 	loop_run(world.gate.loop);
@@ -128,14 +128,14 @@ static void turn(void)
 #define RUN_UNTIL(condition)                                                     \
 	do {                                                                     \
 		for (unsigned ms_ = 0; !(condition) && ms_ < PATIENCE_MS; ms_++) \
-			turn();                                                  \
+			turn_once();                                             \
 		assert_true(condition);                                          \
 	} while (0)
 
 static int open_world(void **state)
 {
 	(void)state;
-	world = (struct world){ .honest = true };
+	world = (struct doors_world){ .honest = true };
 	assert_int_equal(loop_create(&world.gate.loop), STATUS_OK);
 	assert_int_equal(timer_make(world.gate.loop, on_tick, world.gate.loop, &world.tick), STATUS_OK);
 	world.gate.config = &world.config;

@@ -22,7 +22,7 @@
 
 static struct census_board *board;
 
-static void join(unsigned place, uint64_t connections, uint64_t per_network, struct limits *out_limits)
+static void join_board(unsigned place, uint64_t connections, uint64_t per_network, struct limits *out_limits)
 {
 	struct census *census = NULL;
 	assert_int_equal(census_join(dup(census_board_fd(board)), dup(census_board_reading_fd(board)), place, &census),
@@ -49,7 +49,7 @@ static int close_board(void **state)
 /* ---- a gate that lies */
 
 /* It claims what it likes: of all, and of each network and user that is asked for. */
-static void lie(unsigned place, const uint64_t *numbers, size_t count)
+static void claim_falsely(unsigned place, const uint64_t *numbers, size_t count)
 {
 	const size_t size = 64U << 20;
 	struct census_head *head = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, census_board_fd(board), 0);
@@ -69,7 +69,7 @@ static void lie(unsigned place, const uint64_t *numbers, size_t count)
 	munmap(head, size);
 }
 
-static uint64_t fill(struct limits *limits, uint64_t network)
+static uint64_t fill_gate(struct limits *limits, uint64_t network)
 {
 	uint64_t taken = 0;
 	while (taken < 100000 && limits_enter(limits, network) == LIMITS_ADMITTED)
@@ -83,9 +83,9 @@ static void a_gate_that_lies_leaves_the_others_their_part(void **state)
 	const uint64_t claimed[] = { 77, user };
 	struct limits limits;
 	(void)state;
-	join(0, 3200, 160, &limits);
-	lie(1, claimed, 2);
-	uint64_t taken = fill(&limits, 77);
+	join_board(0, 3200, 160, &limits);
+	claim_falsely(1, claimed, 2);
+	uint64_t taken = fill_gate(&limits, 77);
 	assert_int_equal(taken, 160 / (4 * GATES)); /* the claimed network: a quarter of the fair share */
 	for (uint64_t i = 0; i < taken; i++)
 		limits_leave(&limits, 77);
@@ -108,16 +108,16 @@ static void what_is_left_to_others_keeps_the_limit_exact(void **state)
 	uint64_t sum = 0;
 	(void)state;
 	for (unsigned i = 0; i < GATES; i++) {
-		join(i, 3200, 1000000, &limits[i]);
+		join_board(i, 3200, 1000000, &limits[i]);
 	}
 	for (unsigned i = 0; i < GATES; i++) {
-		uint64_t taken = fill(&limits[i], 77 + i);
+		uint64_t taken = fill_gate(&limits[i], 77 + i);
 		assert_int_equal(taken, i == 0 ? 3200 - 3 * 200 : 200);
 		sum += taken;
 	}
 	assert_int_equal(sum, 3200);
 	for (unsigned i = 0; i < GATES; i++)
-		assert_int_equal(fill(&limits[i], 99), 0);
+		assert_int_equal(fill_gate(&limits[i], 99), 0);
 	for (unsigned i = 0; i < GATES; i++)
 		limits_end(&limits[i]);
 }
@@ -171,8 +171,8 @@ static void a_network_is_full_while_others_are_not(void **state)
 	uint64_t a = network_of("192.0.2.1");
 	uint64_t b = network_of("192.0.2.2");
 	(void)state;
-	join(0, 3, 2, &one);
-	join(1, 3, 2, &other);
+	join_board(0, 3, 2, &one);
+	join_board(1, 3, 2, &other);
 	assert_int_equal(limits_enter(&one, a), LIMITS_ADMITTED);
 	assert_int_equal(limits_enter(&other, a), LIMITS_ADMITTED);
 	assert_int_equal(limits_enter(&one, a), LIMITS_ADDRESS);
@@ -216,7 +216,7 @@ static void a_wider_network_has_a_larger_share_and_no_more(void **state)
 	(void)state;
 	for (unsigned i = 1; i < GATES; i++) /* nothing is set apart for others */
 		census_board_close(board, i);
-	join(0, 5000, 3, &limits);
+	join_board(0, 5000, 3, &limits);
 	assert_int_equal(fill_network(&limits, first, 0, 100), 3);     /* one /64 */
 	assert_int_equal(fill_network(&limits, first + 1, 1, 100), 9); /* its /56: 12 in all */
 	assert_int_equal(limits_enter(&limits, first + 255), LIMITS_ADDRESS);
@@ -236,7 +236,7 @@ static void addresses_of_ipv4_have_no_wider_network(void **state)
 {
 	struct limits limits;
 	(void)state;
-	join(0, 5000, 2, &limits);
+	join_board(0, 5000, 2, &limits);
 	assert_int_equal(fill_network(&limits, network_of("192.0.2.0"), 1, 256), 256);
 	assert_int_equal(fill_network(&limits, network_of("::ffff:198.51.100.0"), 1, 256), 256);
 	limits_end(&limits);
@@ -246,7 +246,7 @@ static void what_is_refused_counts_nowhere(void **state)
 {
 	struct limits limits;
 	(void)state;
-	join(0, 2, 1, &limits);
+	join_board(0, 2, 1, &limits);
 	assert_int_equal(limits_enter(&limits, 77), LIMITS_ADMITTED);
 	for (unsigned i = 0; i < 10; i++)
 		assert_int_equal(limits_enter(&limits, 77), LIMITS_ADDRESS);
@@ -262,7 +262,7 @@ static void many_networks_are_told_apart(void **state)
 {
 	struct limits limits;
 	(void)state;
-	join(0, 8000, 1, &limits); /* some of them set apart for others */
+	join_board(0, 8000, 1, &limits); /* some of them set apart for others */
 	for (uint64_t i = 1; i <= 5000; i++)
 		assert_int_equal(limits_enter(&limits, i), LIMITS_ADMITTED);
 	for (uint64_t i = 1; i <= 5000; i += 2)
@@ -277,8 +277,8 @@ static void a_user_has_so_many_sessions_over_all_gates(void **state)
 	struct limits one, other;
 	uint64_t alice = limits_user_of(SPAN("alice@example.com")), bob = limits_user_of(SPAN("bob@example.com"));
 	(void)state;
-	join(0, 10, 10, &one);
-	join(1, 10, 10, &other);
+	join_board(0, 10, 10, &one);
+	join_board(1, 10, 10, &other);
 	assert_int_equal(alice, limits_user_of(SPAN("Alice@Example.COM")));
 	assert_int_not_equal(alice, bob);
 	assert_true(limits_enter_user(&one, alice, 2));
@@ -299,8 +299,8 @@ static void a_place_is_held_until_it_is_given_up(void **state)
 	struct limits limits, other;
 	struct limits_place *places[3];
 	(void)state;
-	join(0, 5, 3, &limits);
-	join(1, 5, 3, &other);
+	join_board(0, 5, 3, &limits);
+	join_board(1, 5, 3, &other);
 	for (unsigned i = 0; i < 3; i++) {
 		assert_int_equal(limits_enter(&limits, 77), LIMITS_ADMITTED);
 		assert_int_equal(limits_hold_place(&limits, 77, &places[i]), STATUS_OK);
@@ -323,7 +323,7 @@ struct inside {
 	_Atomic bool passed;
 };
 
-static void note(struct inside *inside, _Atomic int *now, _Atomic int *most, int limit)
+static void note_inside(struct inside *inside, _Atomic int *now, _Atomic int *most, int limit)
 {
 	int count = ++*now;
 	if (count > *most)
@@ -333,11 +333,11 @@ static void note(struct inside *inside, _Atomic int *now, _Atomic int *most, int
 }
 
 /* Comes and goes; a client that was admitted counts until shortly before it leaves. */
-static void besiege(unsigned place, struct inside *inside, int connections, int per_network)
+static void besiege_limits(unsigned place, struct inside *inside, int connections, int per_network)
 {
 	struct limits limits;
 	unsigned held[2] = { 0 };
-	join(place, (uint64_t)connections, (uint64_t)per_network, &limits);
+	join_board(place, (uint64_t)connections, (uint64_t)per_network, &limits);
 	srandom(place + 1);
 	for (unsigned step = 0; step < 200000; step++) {
 		unsigned i = (unsigned)random() % 2;
@@ -347,8 +347,8 @@ static void besiege(unsigned place, struct inside *inside, int connections, int 
 			limits_leave(&limits, 77 + i);
 			held[i]--;
 		} else if (limits_enter(&limits, 77 + i) == LIMITS_ADMITTED) {
-			note(inside, &inside->network[i], &inside->most[i], per_network);
-			note(inside, &inside->all, &inside->most_of_all, connections);
+			note_inside(inside, &inside->network[i], &inside->most[i], per_network);
+			note_inside(inside, &inside->all, &inside->most_of_all, connections);
 			inside->admitted++;
 			held[i]++;
 		}
@@ -365,7 +365,7 @@ static void besiege_with_all(int connections, int per_network, struct inside *ou
 	for (unsigned i = 0; i < GATES; i++) {
 		children[i] = fork();
 		if (children[i] == 0)
-			besiege(i, inside, connections, per_network);
+			besiege_limits(i, inside, connections, per_network);
 	}
 	for (unsigned i = 0; i < GATES; i++) {
 		int how = -1;
@@ -396,8 +396,8 @@ static void a_gate_takes_no_more_than_it_has_descriptors_for(void **state)
 {
 	struct limits one, other;
 	(void)state;
-	join(0, 100, 100, &one);
-	join(1, 100, 100, &other);
+	join_board(0, 100, 100, &one);
+	join_board(1, 100, 100, &other);
 	one.descriptors = 2;
 	assert_int_equal(limits_enter(&one, 77), LIMITS_ADMITTED);
 	assert_int_equal(limits_enter(&one, LIMITS_NO_NETWORK), LIMITS_ADMITTED);

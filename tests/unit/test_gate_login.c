@@ -6,17 +6,15 @@ static void a_login_works_with_and_without_initial_response(void **state)
 	struct client c;
 	(void)state;
 	client_logged_in(&c);
-	assert_true(traced("SASL_START PLAIN initial=1:good listener=submissions tls=TLSv1.3 helo=pc.local\n"));
+	assert_true(was_traced("SASL_START PLAIN initial=1:good listener=submissions tls=TLSv1.3 helo=pc.local\n"));
 	client_close(&c);
 
-	client_greeted(&c);
-	say(&c, "EHLO pc.local\r\n");
-	HEARS(&c, OFFER("AUTH PLAIN LOGIN"));
-	say(&c, "auth login\r\n");
+	client_offered_login(&c);
+	client_say(&c, "auth login\r\n");
 	HEARS(&c, "334 d2hv\r\n");
-	say(&c, "good\r\n");
+	client_say(&c, "good\r\n");
 	HEARS(&c, "235 2.7.0 Welcome\r\n");
-	assert_true(traced("SASL_START login initial=0: "));
+	assert_true(was_traced("SASL_START login initial=0: "));
 	client_close(&c);
 }
 
@@ -25,10 +23,10 @@ static void an_equals_sign_is_an_empty_initial_response(void **state)
 	struct client c;
 	(void)state;
 	client_greeted(&c);
-	say(&c, "EHLO pc.local\r\nAUTH PLAIN =\r\n");
+	client_say(&c, "EHLO pc.local\r\nAUTH PLAIN =\r\n");
 	HEARS(&c, OFFER("AUTH PLAIN LOGIN"));
 	HEARS(&c, "535 5.7.8 Wrong user name or password\r\n");
-	assert_true(traced("SASL_START PLAIN initial=1:= "));
+	assert_true(was_traced("SASL_START PLAIN initial=1:= "));
 	client_close(&c);
 }
 
@@ -36,19 +34,17 @@ static void a_login_can_be_cancelled_and_tried_again(void **state)
 {
 	struct client c;
 	(void)state;
-	client_greeted(&c);
-	say(&c, "EHLO pc.local\r\n");
-	HEARS(&c, OFFER("AUTH PLAIN LOGIN"));
-	say(&c, "AUTH LOGIN\r\n");
+	client_offered_login(&c);
+	client_say(&c, "AUTH LOGIN\r\n");
 	HEARS(&c, "334 d2hv\r\n");
-	say(&c, "*\r\n");
+	client_say(&c, "*\r\n");
 	HEARS(&c, "501 5.7.0 Authentication cancelled\r\n");
-	assert_true(traced("SASL_CANCEL\n"));
-	say(&c, "AUTH PLAIN wrong\r\n");
+	assert_true(was_traced("SASL_CANCEL\n"));
+	client_say(&c, "AUTH PLAIN wrong\r\n");
 	HEARS(&c, "535 5.7.8 Wrong user name or password\r\n");
-	say(&c, "AUTH PLAIN good\r\n");
+	client_say(&c, "AUTH PLAIN good\r\n");
 	HEARS(&c, "235 2.7.0 Welcome\r\n");
-	say(&c, "AUTH PLAIN good\r\n");
+	client_say(&c, "AUTH PLAIN good\r\n");
 	HEARS(&c, "503 5.5.1 Already logged in\r\n");
 	client_close(&c);
 }
@@ -65,14 +61,12 @@ static void a_login_says_what_is_wrong_with_it(void **state)
 	};
 	struct client c;
 	(void)state;
-	client_greeted(&c);
-	say(&c, "EHLO pc.local\r\n");
-	HEARS(&c, OFFER("AUTH PLAIN LOGIN"));
+	client_offered_login(&c);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		say(&c, cases[i].says);
+		client_say(&c, cases[i].says);
 		HEARS(&c, cases[i].hears);
 	}
-	assert_false(traced("SASL_START"));
+	assert_false(was_traced("SASL_START"));
 	client_close(&c);
 }
 
@@ -81,31 +75,29 @@ static void long_lines_are_taken_within_auth_only(void **state)
 	char line[20000];
 	struct client c;
 	(void)state;
-	client_greeted(&c);
-	say(&c, "EHLO pc.local\r\n");
-	HEARS(&c, OFFER("AUTH PLAIN LOGIN"));
+	client_offered_login(&c);
 
 	memset(line, 'A', sizeof(line));
 	memcpy(line, "AUTH PLAIN ", 11);
 	line[12300] = '\0';
-	say(&c, line);
-	say(&c, "\r\n");
+	client_say(&c, line);
+	client_say(&c, "\r\n");
 	HEARS(&c, "535 5.7.8 Wrong user name or password\r\n");
 
-	say(&c, "AUTH LOGIN\r\n");
+	client_say(&c, "AUTH LOGIN\r\n");
 	HEARS(&c, "334 d2hv\r\n");
 	memset(line, 'A', sizeof(line));
 	line[18000] = '\0';
-	say(&c, line);
-	say(&c, "\r\nNOOP\r\n");
+	client_say(&c, line);
+	client_say(&c, "\r\nNOOP\r\n");
 	HEARS(&c, "500 5.5.6 Line too long\r\n250 2.0.0 OK\r\n");
-	assert_true(traced("SASL_CANCEL\n"));
+	assert_true(was_traced("SASL_CANCEL\n"));
 
 	memset(line, 'A', sizeof(line));
 	memcpy(line, "NOOP ", 5);
 	line[2100] = '\0';
-	say(&c, line);
-	say(&c, "\r\nNOOP\r\n");
+	client_say(&c, line);
+	client_say(&c, "\r\nNOOP\r\n");
 	HEARS(&c, "500 5.5.6 Line too long\r\n250 2.0.0 OK\r\n");
 	client_close(&c);
 }
@@ -116,10 +108,10 @@ static void nothing_is_read_while_the_verdict_is_awaited(void **state)
 	(void)state;
 	world.auth.silent = true;
 	client_greeted(&c);
-	say(&c, "EHLO pc.local\r\nAUTH PLAIN good\r\nNOOP\r\n");
+	client_say(&c, "EHLO pc.local\r\nAUTH PLAIN good\r\nNOOP\r\n");
 	HEARS(&c, OFFER("AUTH PLAIN LOGIN"));
-	RUN_UNTIL(traced("SASL_START"));
-	rest(20);
+	RUN_UNTIL(was_traced("SASL_START"));
+	world_turn_for(20);
 	assert_int_equal(buf_size(&c.heard), 0);
 	auth_answer(world.auth.last, true, "235 2.7.0 Welcome");
 	HEARS(&c, "235 2.7.0 Welcome\r\n250 2.0.0 OK\r\n");
@@ -132,14 +124,14 @@ static void a_verdict_that_comes_late_is_dropped(void **state)
 	(void)state;
 	world.auth.silent = true;
 	client_greeted(&c);
-	say(&c, "EHLO pc.local\r\nAUTH PLAIN good\r\n");
-	RUN_UNTIL(traced("SASL_START"));
+	client_say(&c, "EHLO pc.local\r\nAUTH PLAIN good\r\n");
+	RUN_UNTIL(was_traced("SASL_START"));
 	auth_answer(world.auth.last + 1, true, "235 2.7.0 Welcome");
 	auth_answer(world.auth.last, false, "454 4.7.0 The directory is away");
 	auth_answer(world.auth.last, true, "235 2.7.0 Welcome");
 	HEARS(&c, OFFER("AUTH PLAIN LOGIN"));
 	HEARS(&c, "454 4.7.0 The directory is away\r\n");
-	say(&c, "MAIL FROM:<alice@example.com>\r\n");
+	client_say(&c, "MAIL FROM:<alice@example.com>\r\n");
 	HEARS(&c, "530 5.7.0 Authentication required\r\n");
 	client_close(&c);
 }
@@ -150,16 +142,16 @@ static void without_the_auth_role_a_login_is_refused_for_now(void **state)
 	(void)state;
 	world.auth.silent = true;
 	client_greeted(&c);
-	say(&c, "EHLO pc.local\r\nAUTH PLAIN good\r\n");
+	client_say(&c, "EHLO pc.local\r\nAUTH PLAIN good\r\n");
 	HEARS(&c, OFFER("AUTH PLAIN LOGIN"));
-	RUN_UNTIL(traced("SASL_START"));
+	RUN_UNTIL(was_traced("SASL_START"));
 	door_free(&world.auth.door);
 	HEARS(&c, "454 4.7.0 Temporary authentication failure, please try again later\r\n");
-	say(&c, "AUTH PLAIN good\r\n");
+	client_say(&c, "AUTH PLAIN good\r\n");
 	HEARS(&c, "454 4.7.0 Temporary authentication failure, please try again later\r\n");
 	world.auth.silent = false;
 	attach_auth();
-	say(&c, "AUTH PLAIN good\r\n");
+	client_say(&c, "AUTH PLAIN good\r\n");
 	HEARS(&c, "235 2.7.0 Welcome\r\n");
 	client_close(&c);
 }
@@ -168,15 +160,13 @@ static void the_auth_role_lost_between_challenge_and_response_is_told_with_the_r
 {
 	struct client c;
 	(void)state;
-	client_greeted(&c);
-	say(&c, "EHLO pc.local\r\n");
-	HEARS(&c, OFFER("AUTH PLAIN LOGIN"));
-	say(&c, "AUTH LOGIN\r\n");
+	client_offered_login(&c);
+	client_say(&c, "AUTH LOGIN\r\n");
 	HEARS(&c, "334 d2hv\r\n");
 	door_free(&world.auth.door);
-	rest(10);
+	world_turn_for(10);
 	assert_int_equal(buf_size(&c.heard), 0);
-	say(&c, "good\r\n");
+	client_say(&c, "good\r\n");
 	HEARS(&c, "454 4.7.0 Temporary authentication failure, please try again later\r\n");
 	client_close(&c);
 }
@@ -187,19 +177,17 @@ static void a_grant_that_another_relay_holds_does_not_count(void **state)
 	(void)state;
 	world.auth.silent = true;
 	client_greeted(&c);
-	say(&c, "EHLO pc.local\r\nAUTH PLAIN good\r\n");
+	client_say(&c, "EHLO pc.local\r\nAUTH PLAIN good\r\n");
 	HEARS(&c, OFFER("AUTH PLAIN LOGIN"));
-	RUN_UNTIL(traced("SASL_START"));
+	RUN_UNTIL(was_traced("SASL_START"));
 	attach_relay();
-	turn();
+	world_turn();
 	auth_answer(world.auth.last, true, "235 2.7.0 Welcome");
 	HEARS(&c, "454 4.7.0 Temporary authentication failure, please try again later\r\n");
-	say(&c, "MAIL FROM:<alice@example.com>\r\n");
+	client_say(&c, "MAIL FROM:<alice@example.com>\r\n");
 	HEARS(&c, "530 5.7.0 Authentication required\r\n");
 	client_close(&c);
 }
-
-#define IN_WORLD(test) cmocka_unit_test_setup_teardown(test, open_world, close_world)
 
 int main(void)
 {

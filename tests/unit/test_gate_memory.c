@@ -55,32 +55,32 @@ static void expect_reply(SSL *ssl, const char *said, const char *code)
 	}
 }
 
-static void ask(SSL *ssl, const char *text, const char *code)
+static void ask_gate(SSL *ssl, const char *text, const char *code)
 {
 	if (SSL_write(ssl, text, (int)strlen(text)) <= 0)
 		give_up(text, "nothing can be written");
 	expect_reply(ssl, text, code);
 }
 
-static void play(SSL *ssl)
+static void play_session(SSL *ssl)
 {
 	expect_reply(ssl, "", "220");
-	ask(ssl, "EHLO client.example\r\n", "250");
-	ask(ssl, "AUTH LOGIN\r\n", "334");
-	ask(ssl, "good\r\n", "235");
-	ask(ssl, "MAIL FROM:<alice@example.com>\r\n", "250");
-	ask(ssl, "RCPT TO:<bob@example.net>\r\n", "250");
-	ask(ssl, "DATA\r\n", "354");
-	ask(ssl, "From: alice@example.com\r\nSubject: one\r\n\r\nHello\r\n..\r\n.\r\n", "250");
-	ask(ssl, "MAIL FROM:<alice@example.com>\r\n", "250");
-	ask(ssl, "RCPT TO:<bad@example.net>\r\n", "550");
-	ask(ssl, "RSET\r\n", "250");
-	ask(ssl, "MAIL FROM:<mallory@example.com>\r\n", "553");
-	ask(ssl, "MAIL FROM:<alice@example.com>\r\n", "250");
-	ask(ssl, "RCPT TO:<bob@example.net>\r\n", "250");
-	ask(ssl, "BDAT 32\r\nFrom: alice@example.com\r\n\r\ntwo\r\n", "250");
-	ask(ssl, "BDAT 0 LAST\r\n", "250");
-	ask(ssl, "QUIT\r\n", "221");
+	ask_gate(ssl, "EHLO client.example\r\n", "250");
+	ask_gate(ssl, "AUTH LOGIN\r\n", "334");
+	ask_gate(ssl, "good\r\n", "235");
+	ask_gate(ssl, "MAIL FROM:<alice@example.com>\r\n", "250");
+	ask_gate(ssl, "RCPT TO:<bob@example.net>\r\n", "250");
+	ask_gate(ssl, "DATA\r\n", "354");
+	ask_gate(ssl, "From: alice@example.com\r\nSubject: one\r\n\r\nHello\r\n..\r\n.\r\n", "250");
+	ask_gate(ssl, "MAIL FROM:<alice@example.com>\r\n", "250");
+	ask_gate(ssl, "RCPT TO:<bad@example.net>\r\n", "550");
+	ask_gate(ssl, "RSET\r\n", "250");
+	ask_gate(ssl, "MAIL FROM:<mallory@example.com>\r\n", "553");
+	ask_gate(ssl, "MAIL FROM:<alice@example.com>\r\n", "250");
+	ask_gate(ssl, "RCPT TO:<bob@example.net>\r\n", "250");
+	ask_gate(ssl, "BDAT 32\r\nFrom: alice@example.com\r\n\r\ntwo\r\n", "250");
+	ask_gate(ssl, "BDAT 0 LAST\r\n", "250");
+	ask_gate(ssl, "QUIT\r\n", "221");
 }
 
 static void run_client(void)
@@ -93,7 +93,7 @@ static void run_client(void)
 		    0 ||
 	    SSL_set_fd(ssl, fd) != 1 || SSL_connect(ssl) != 1)
 		give_up("connect", "no TLS");
-	play(ssl);
+	play_session(ssl);
 	_exit(0);
 }
 
@@ -183,7 +183,7 @@ static void a_connection_without_a_header_yet_is_told_and_recorded_too(void **st
 	const struct endpoint *gate = &world.endpoints[SUBMISSION];
 	(void)state;
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
-	rest(10); /* the doors are in use */
+	world_turn_for(10); /* the doors are in use */
 	assert_int_equal(connect(fd, (const struct sockaddr *)&gate->storage, gate->size), 0);
 	memory_is_out = true;
 	for (unsigned i = 0; i < PATIENCE_MS && size < 0; i++) {
@@ -193,7 +193,7 @@ static void a_connection_without_a_header_yet_is_told_and_recorded_too(void **st
 	memory_is_out = false;
 	assert_int_equal(size, reply.size);
 	assert_memory_equal(heard, reply.data, reply.size);
-	RUN_UNTIL(traced("SESSION_REFUSED memory address=127.0.0.1 listener=submission count=1\n"));
+	RUN_UNTIL(was_traced("SESSION_REFUSED memory address=127.0.0.1 listener=submission count=1\n"));
 	close(fd);
 }
 

@@ -8,11 +8,12 @@ static void a_sender_of_somebody_else_is_refused_by_name(void **state)
 	struct client c;
 	(void)state;
 	client_logged_in(&c);
-	say(&c, "MAIL FROM:<ceo@example.com>\r\n" RCPT);
+	client_say(&c, "MAIL FROM:<ceo@example.com>\r\n" RCPT);
 	HEARS(&c, "553 5.7.1 <ceo@example.com> is not one of your sender addresses\r\n503 5.5.1 Send MAIL first\r\n");
-	RUN_UNTIL(traced("ABORTED from=<ceo@example.com> reply=553 5.7.1 <ceo@example.com> is not one of your sender "
-			 "addresses reason=sender\n"));
-	assert_false(traced("ENVELOPE"));
+	RUN_UNTIL(
+		was_traced("ABORTED from=<ceo@example.com> reply=553 5.7.1 <ceo@example.com> is not one of your sender "
+			   "addresses reason=sender\n"));
+	assert_false(was_traced("ENVELOPE"));
 	assert_int_equal(stats_sum(world.stats, 1, COUNTER_REFUSED, REFUSAL_SENDER), 1);
 	client_close(&c);
 }
@@ -25,9 +26,9 @@ static void own_senders_pass(void **state)
 	(void)state;
 	client_logged_in(&c);
 	for (size_t i = 0; i < sizeof(senders) / sizeof(senders[0]); i++) {
-		say(&c, "MAIL FROM: ");
-		say(&c, senders[i]);
-		say(&c, "\r\nRSET\r\n");
+		client_say(&c, "MAIL FROM: ");
+		client_say(&c, senders[i]);
+		client_say(&c, "\r\nRSET\r\n");
 		HEARS(&c, SENDER_OK "250 2.0.0 Reset\r\n");
 	}
 	client_close(&c);
@@ -41,10 +42,13 @@ static void the_sender_check_can_only_watch_or_be_off(void **state)
 		struct client c;
 		world.config.sender.envelope = world.config.sender.header = modes[i];
 		client_logged_in(&c);
-		say(&c, "MAIL FROM:<ceo@example.com>\r\n" RCPT "DATA\r\n");
+		client_say(&c, "MAIL FROM:<ceo@example.com>\r\n" RCPT "DATA\r\n");
 		HEARS(&c, SENDER_OK RCPT_OK GO);
-		say(&c, "From: ceo@example.com\r\n\r\nHello\r\n.\r\n");
+		buf_clear(&world.trace);
+		client_say(&c, "From: ceo@example.com\r\n\r\nHello\r\n.\r\n");
 		HEARS(&c, SENT);
+		assert_int_equal(was_traced("noted=From: <ceo@example.com> not owned by the user\n"),
+				 modes[i] == SENDER_AUDIT);
 		client_close(&c);
 	}
 }
@@ -72,12 +76,12 @@ static void messages_that_are_not_taken_are_read_to_their_end(void **state)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		buf_clear(&world.trace);
 		enter_data(&c);
-		say(&c, cases[i].data);
-		say(&c, "NOOP\r\n");
+		client_say(&c, cases[i].data);
+		client_say(&c, "NOOP\r\n");
 		HEARS(&c, cases[i].hears);
 		HEARS(&c, "250 2.0.0 OK\r\n");
-		RUN_UNTIL(traced(cases[i].reason));
-		assert_false(traced("COMPLETE"));
+		RUN_UNTIL(was_traced(cases[i].reason));
+		assert_false(was_traced("COMPLETE"));
 	}
 	client_close(&c);
 }
@@ -85,19 +89,18 @@ static void messages_that_are_not_taken_are_read_to_their_end(void **state)
 static void say_received(struct client *c, unsigned count)
 {
 	for (unsigned i = 0; i < count; i++)
-		say(c, "Received: by hop.example with SMTP; Mon, 23 Nov 2026 08:15:30 +0000\r\n");
+		client_say(c, "Received: by hop.example with SMTP; Mon, 23 Nov 2026 08:15:30 +0000\r\n");
 }
 
 static void a_message_that_goes_in_circles_is_refused(void **state)
 {
 	struct client c;
 	(void)state;
-	client_logged_in(&c);
-	enter_data(&c);
+	client_in_data(&c);
 	say_received(&c, 101);
-	say(&c, HEADER "\r\nHello\r\n.\r\n");
+	client_say(&c, HEADER "\r\nHello\r\n.\r\n");
 	HEARS(&c, "554 5.4.6 Too many Received header fields, this message is in a loop\r\n");
-	assert_false(traced("COMPLETE"));
+	assert_false(was_traced("COMPLETE"));
 	client_close(&c);
 }
 
@@ -105,10 +108,9 @@ static void a_hundred_hops_are_no_circle(void **state)
 {
 	struct client c;
 	(void)state;
-	client_logged_in(&c);
-	enter_data(&c);
+	client_in_data(&c);
 	say_received(&c, 100);
-	say(&c, HEADER "\r\nHello\r\n.\r\n");
+	client_say(&c, HEADER "\r\nHello\r\n.\r\n");
 	HEARS(&c, SENT);
 	client_close(&c);
 }
@@ -117,11 +119,10 @@ static void a_header_that_never_ends_is_refused(void **state)
 {
 	struct client c;
 	(void)state;
-	client_logged_in(&c);
-	enter_data(&c);
+	client_in_data(&c);
 	for (unsigned i = 0; i < 5000; i++)
-		say(&c, "X-Padding: sixty bytes of header that say nothing whatsoever\r\n");
-	say(&c, "\r\nHello\r\n.\r\n");
+		client_say(&c, "X-Padding: sixty bytes of header that say nothing whatsoever\r\n");
+	client_say(&c, "\r\nHello\r\n.\r\n");
 	HEARS(&c, "552 5.3.4 The message's header is too large\r\n");
 	assert_int_equal(buf_size(&world.message), 0);
 	assert_int_equal(stats_sum(world.stats, 1, COUNTER_REFUSED, REFUSAL_HEADER), 1);
@@ -133,17 +134,18 @@ static void what_is_larger_than_announced_is_refused(void **state)
 	struct client c;
 	(void)state;
 	client_logged_in(&c);
-	say(&c, "MAIL FROM:<alice@example.com> SIZE=1048577\r\n");
+	client_say(&c, "MAIL FROM:<alice@example.com> SIZE=1048577\r\n");
 	HEARS(&c, "552 5.3.4 Message too large: at most 1048576 bytes are taken\r\n");
 	enter_data(&c);
-	say(&c, HEADER "\r\n");
+	client_say(&c, HEADER "\r\n");
 	for (unsigned i = 0; i < 30000; i++)
-		say(&c, "a line of forty bytes and not one more\r\n");
-	say(&c, ".\r\n");
+		client_say(&c, "a line of forty bytes and not one more\r\n");
+	client_say(&c, ".\r\n");
 	HEARS(&c, "552 5.3.4 Message too large: at most 1048576 bytes are taken\r\n");
-	RUN_UNTIL(traced("ABORTED from=<alice@example.com> reply=552 5.3.4 Message too large: at most 1048576 bytes "
-			 "are taken reason=message too large\n"));
-	assert_false(traced("COMPLETE"));
+	RUN_UNTIL(
+		was_traced("ABORTED from=<alice@example.com> reply=552 5.3.4 Message too large: at most 1048576 bytes "
+			   "are taken reason=message too large\n"));
+	assert_false(was_traced("COMPLETE"));
 	client_close(&c);
 }
 
@@ -151,17 +153,16 @@ static void the_relay_may_refuse_before_the_end(void **state)
 {
 	struct client c;
 	(void)state;
-	client_logged_in(&c);
-	enter_data(&c);
-	say(&c, HEADER "\r\nHello\r\n");
+	client_in_data(&c);
+	client_say(&c, HEADER "\r\nHello\r\n");
 	RUN_UNTIL(buf_size(&world.message) > 0);
 	relay_answer_message(world.relay.last, "452 4.3.1 The spool is full, please try again later");
-	rest(20);
+	world_turn_for(20);
 	assert_int_equal(buf_size(&c.heard), 0);
-	say(&c, "more\r\n.\r\n" MAIL);
+	client_say(&c, "more\r\n.\r\n" MAIL);
 	HEARS(&c, "452 4.3.1 The spool is full, please try again later\r\n" SENDER_OK);
-	assert_false(traced("COMPLETE"));
-	assert_false(traced("ABORTED"));
+	assert_false(was_traced("COMPLETE"));
+	assert_false(was_traced("ABORTED"));
 	client_close(&c);
 }
 
@@ -169,17 +170,15 @@ static void the_relay_may_give_up_before_the_data(void **state)
 {
 	struct client c;
 	(void)state;
-	client_logged_in(&c);
-	say(&c, MAIL RCPT);
-	HEARS(&c, SENDER_OK RCPT_OK);
+	client_begins_mail(&c);
 	relay_answer_message(world.relay.last, "451 4.3.0 No relay is there, please try again later");
-	rest(10);
-	say(&c, RCPT "DATA\r\n");
+	world_turn_for(10);
+	client_say(&c, RCPT "DATA\r\n");
 	HEARS(&c, "451 4.3.0 No relay is there, please try again later\r\n"
 		  "451 4.3.0 No relay is there, please try again later\r\n");
-	say(&c, MAIL "RSET\r\n");
+	client_say(&c, MAIL "RSET\r\n");
 	HEARS(&c, SENDER_OK "250 2.0.0 Reset\r\n");
-	assert_false(traced("ABORTED"));
+	assert_false(was_traced("ABORTED"));
 	client_close(&c);
 }
 
@@ -187,11 +186,10 @@ static void a_success_before_the_data_is_none(void **state)
 {
 	struct client c;
 	(void)state;
-	client_logged_in(&c);
-	enter_data(&c);
+	client_in_data(&c);
 	relay_answer_message(world.relay.last, "250 2.0.0 Sent");
-	RUN_UNTIL(traced("RELAY_DOOR_CLOSED"));
-	say(&c, HEADER "\r\nHello\r\n.\r\n");
+	RUN_UNTIL(was_traced("RELAY_DOOR_CLOSED"));
+	client_say(&c, HEADER "\r\nHello\r\n.\r\n");
 	HEARS(&c, "451 4.3.0 The delivery service was interrupted, the message was not sent, please try again\r\n");
 	client_close(&c);
 }
@@ -201,12 +199,12 @@ static void a_client_that_sends_all_at_once_and_hangs_up_is_served(void **state)
 	struct client c;
 	(void)state;
 	client_greeted(&c);
-	say(&c, "EHLO pc.local\r\nAUTH PLAIN good\r\n" MAIL RCPT "DATA\r\n" HEADER "\r\nHello\r\n.\r\n");
+	client_say(&c, "EHLO pc.local\r\nAUTH PLAIN good\r\n" MAIL RCPT "DATA\r\n" HEADER "\r\nHello\r\n.\r\n");
 	stream_finish(&c.stream, 1000);
-	RUN_UNTIL(traced("COMPLETE"));
-	RUN_UNTIL(traced("SESSION_CLOSED client closed\n"));
+	RUN_UNTIL(was_traced("COMPLETE"));
+	RUN_UNTIL(was_traced("SESSION_CLOSED client closed\n"));
 	expect_message_ends_with("\r\nHello\r\n");
-	assert_false(traced("ABORTED"));
+	assert_false(was_traced("ABORTED"));
 	client_close(&c);
 }
 
@@ -238,7 +236,7 @@ static void commands_out_of_place_are_refused(void **state)
 	world.config.limits.errors = 100;
 	client_logged_in(&c);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		say(&c, cases[i].says);
+		client_say(&c, cases[i].says);
 		HEARS(&c, cases[i].hears);
 	}
 	client_close(&c);
@@ -249,10 +247,10 @@ static void surplus_recipients_are_told_to_come_later(void **state)
 	struct client c;
 	(void)state;
 	client_logged_in(&c);
-	say(&c, MAIL "RCPT TO:<bad@example.net>\r\n" RCPT RCPT RCPT RCPT RCPT);
+	client_say(&c, MAIL "RCPT TO:<bad@example.net>\r\n" RCPT RCPT RCPT RCPT RCPT);
 	HEARS(&c, SENDER_OK "550 5.1.1 No such user\r\n" RCPT_OK RCPT_OK RCPT_OK RCPT_OK
 			    "452 4.5.3 Too many recipients for one message\r\n");
-	say(&c, RCPT RCPT);
+	client_say(&c, RCPT RCPT);
 	HEARS(&c, RCPT_OK "452 4.5.3 Too many recipients for one message\r\n");
 	client_close(&c);
 }
@@ -265,10 +263,10 @@ static void what_ends_a_transaction_is_told_to_the_relay(void **state)
 		struct client c;
 		buf_clear(&world.trace);
 		client_logged_in(&c);
-		say(&c, MAIL RCPT);
+		client_say(&c, MAIL RCPT);
 		HEARS(&c, SENDER_OK RCPT_OK);
-		say(&c, ends[i]);
-		RUN_UNTIL(traced("ABORTED from=<alice@example.com> reply= reason=\n"));
+		client_say(&c, ends[i]);
+		RUN_UNTIL(was_traced("ABORTED from=<alice@example.com> reply= reason=\n"));
 		client_close(&c);
 	}
 }
@@ -277,14 +275,13 @@ static void a_client_that_vanishes_ends_its_transaction(void **state)
 {
 	struct client c;
 	(void)state;
-	client_logged_in(&c);
-	enter_data(&c);
-	say(&c, HEADER "\r\nHalf a mess");
+	client_in_data(&c);
+	client_say(&c, HEADER "\r\nHalf a mess");
 	RUN_UNTIL(buf_size(&world.message) > 0);
 	client_close(&c);
-	RUN_UNTIL(traced("ABORTED from=<alice@example.com> reply= reason=\n"));
-	RUN_UNTIL(traced("SESSION_CLOSED "));
-	assert_false(traced("COMPLETE"));
+	RUN_UNTIL(was_traced("ABORTED from=<alice@example.com> reply= reason=\n"));
+	RUN_UNTIL(was_traced("SESSION_CLOSED "));
+	assert_false(was_traced("COMPLETE"));
 }
 
 static void a_transaction_the_relay_never_saw_is_not_told(void **state)
@@ -292,10 +289,10 @@ static void a_transaction_the_relay_never_saw_is_not_told(void **state)
 	struct client c;
 	(void)state;
 	client_logged_in(&c);
-	say(&c, MAIL "RSET\r\n");
+	client_say(&c, MAIL "RSET\r\n");
 	HEARS(&c, SENDER_OK "250 2.0.0 Reset\r\n");
-	rest(10);
-	assert_false(traced("ABORTED"));
+	world_turn_for(10);
+	assert_false(was_traced("ABORTED"));
 	client_close(&c);
 }
 
@@ -303,21 +300,15 @@ static void a_whole_message_has_its_outcome_though_the_client_is_gone(void **sta
 {
 	struct client c;
 	(void)state;
-	client_logged_in(&c);
-	enter_data(&c);
-	world.relay.silent = true;
-	say(&c, HEADER "\r\nHello\r\n.\r\n");
-	RUN_UNTIL(traced("COMPLETE"));
+	client_awaits_outcome(&c);
 	client_close(&c);
-	rest(30);
-	assert_false(traced("ABORTED"));
-	assert_false(traced("SESSION_CLOSED"));
+	world_turn_for(30);
+	assert_false(was_traced("ABORTED"));
+	assert_false(was_traced("SESSION_CLOSED"));
 	relay_answer_message(world.relay.last, "250 2.0.0 Sent");
-	RUN_UNTIL(traced("SESSION_CLOSED"));
-	assert_false(traced("ABORTED"));
+	RUN_UNTIL(was_traced("SESSION_CLOSED"));
+	assert_false(was_traced("ABORTED"));
 }
-
-#define IN_WORLD(test) cmocka_unit_test_setup_teardown(test, open_world, close_world)
 
 int main(void)
 {

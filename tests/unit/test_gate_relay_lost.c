@@ -6,16 +6,14 @@ static void late_replies_are_dropped(void **state)
 	static const char *const replies[] = { "250 2.1.5 late" };
 	struct client c;
 	(void)state;
-	client_logged_in(&c);
-	say(&c, MAIL RCPT);
-	HEARS(&c, SENDER_OK RCPT_OK);
-	say(&c, "RSET\r\n");
+	client_begins_mail(&c);
+	client_say(&c, "RSET\r\n");
 	HEARS(&c, "250 2.0.0 Reset\r\n");
 	relay_answer_envelope(world.relay.last, replies, 1);
 	relay_answer_message(world.relay.last, "250 2.0.0 late");
-	say(&c, "NOOP\r\n");
+	client_say(&c, "NOOP\r\n");
 	HEARS(&c, "250 2.0.0 OK\r\n");
-	assert_false(traced("RELAY_DOOR_CLOSED"));
+	assert_false(was_traced("RELAY_DOOR_CLOSED"));
 	client_close(&c);
 }
 
@@ -26,10 +24,10 @@ static void more_replies_than_recipients_break_the_door(void **state)
 	(void)state;
 	world.relay.silent = true;
 	client_logged_in(&c);
-	say(&c, MAIL RCPT);
-	RUN_UNTIL(traced("ENVELOPE"));
+	client_say(&c, MAIL RCPT);
+	RUN_UNTIL(was_traced("ENVELOPE"));
 	relay_answer_envelope(world.relay.last, replies, 2);
-	RUN_UNTIL(traced("RELAY_DOOR_CLOSED"));
+	RUN_UNTIL(was_traced("RELAY_DOOR_CLOSED"));
 	HEARS(&c, SENDER_OK "451 4.3.0 The delivery service was interrupted, please try again\r\n");
 	client_close(&c);
 }
@@ -42,13 +40,13 @@ static void an_idle_session_ends_with_the_relay_that_knows_it(void **state)
 	client_logged_in(&old);
 	door_free(&world.relay.door);
 	HEARS(&old, "421 4.3.0 The delivery service was restarted, please connect again\r\n");
-	hears_no_more(&old);
+	client_hears_no_more(&old);
 	attach_relay();
-	say(&fresh, "EHLO pc.local\r\nAUTH PLAIN good\r\n");
+	client_say(&fresh, "EHLO pc.local\r\nAUTH PLAIN good\r\n");
 	HEARS(&fresh, OFFER("AUTH PLAIN LOGIN"));
 	HEARS(&fresh, "235 2.7.0 Welcome\r\n");
 	enter_data(&fresh);
-	say(&fresh, HEADER "\r\nHello\r\n.\r\n");
+	client_say(&fresh, HEADER "\r\nHello\r\n.\r\n");
 	HEARS(&fresh, SENT);
 	client_close(&old);
 	client_close(&fresh);
@@ -60,14 +58,14 @@ static void recipients_waiting_for_a_lost_relay_get_451(void **state)
 	(void)state;
 	world.relay.silent = true;
 	client_logged_in(&c);
-	say(&c, MAIL RCPT RCPT);
+	client_say(&c, MAIL RCPT RCPT);
 	HEARS(&c, SENDER_OK);
-	RUN_UNTIL(traced("ENVELOPE"));
+	RUN_UNTIL(was_traced("ENVELOPE"));
 	door_free(&world.relay.door);
 	HEARS(&c, "451 4.3.0 The delivery service was interrupted, please try again\r\n"
 		  "451 4.3.0 The delivery service was interrupted, please try again\r\n"
 		  "421 4.3.0 The delivery service was restarted, please connect again\r\n");
-	hears_no_more(&c);
+	client_hears_no_more(&c);
 	client_close(&c);
 }
 
@@ -75,13 +73,12 @@ static void a_message_cut_off_by_a_lost_relay_was_not_sent(void **state)
 {
 	struct client c;
 	(void)state;
-	client_logged_in(&c);
-	enter_data(&c);
-	say(&c, HEADER "\r\nHello\r\n");
+	client_in_data(&c);
+	client_say(&c, HEADER "\r\nHello\r\n");
 	RUN_UNTIL(buf_size(&world.message) > 0);
 	door_free(&world.relay.door);
-	rest(10);
-	say(&c, "more\r\n.\r\n");
+	world_turn_for(10);
+	client_say(&c, "more\r\n.\r\n");
 	HEARS(&c, "451 4.3.0 The delivery service was interrupted, the message was not sent, please try again\r\n"
 		  "421 4.3.0 The delivery service was restarted, please connect again\r\n");
 	client_close(&c);
@@ -91,11 +88,7 @@ static void a_whole_message_at_a_lost_relay_has_an_unknown_outcome(void **state)
 {
 	struct client c;
 	(void)state;
-	client_logged_in(&c);
-	enter_data(&c);
-	world.relay.silent = true;
-	say(&c, HEADER "\r\nHello\r\n.\r\n");
-	RUN_UNTIL(traced("COMPLETE"));
+	client_awaits_outcome(&c);
 	door_free(&world.relay.door);
 	HEARS(&c, "451 4.3.0 The delivery service was interrupted, it is not known whether the message was sent\r\n"
 		  "421 4.3.0 The delivery service was restarted, please connect again\r\n");
@@ -106,17 +99,11 @@ static void a_reply_that_is_none_is_a_451(void **state)
 {
 	struct client c;
 	(void)state;
-	client_logged_in(&c);
-	enter_data(&c);
-	world.relay.silent = true;
-	say(&c, HEADER "\r\nHello\r\n.\r\n");
-	RUN_UNTIL(traced("COMPLETE"));
+	client_awaits_outcome(&c);
 	relay_answer_message(world.relay.last, "fine");
 	HEARS(&c, "451 4.3.0 The delivery service was interrupted, it is not known whether the message was sent\r\n");
 	client_close(&c);
 }
-
-#define IN_WORLD(test) cmocka_unit_test_setup_teardown(test, open_world, close_world)
 
 int main(void)
 {

@@ -7,12 +7,10 @@ static void a_client_of_the_encrypted_port_is_greeted_under_tls(void **state)
 {
 	struct client c;
 	(void)state;
-	client_greeted(&c);
-	say(&c, "EHLO pc.local\r\n");
-	HEARS(&c, OFFER("AUTH PLAIN LOGIN"));
-	assert_false(traced("SESSION_OPENED"));
-	say(&c, "AUTH UNKNOWN\r\n");
-	RUN_UNTIL(traced("SESSION_OPENED submissions 127.0.0.1 TLSv1.3\n"));
+	client_offered_login(&c);
+	assert_false(was_traced("SESSION_OPENED"));
+	client_say(&c, "AUTH UNKNOWN\r\n");
+	RUN_UNTIL(was_traced("SESSION_OPENED submissions 127.0.0.1 TLSv1.3\n"));
 	client_close(&c);
 }
 
@@ -20,11 +18,10 @@ static void before_starttls_no_login_is_offered(void **state)
 {
 	struct client c;
 	(void)state;
-	client_connect(&c, SUBMISSION);
-	HEARS(&c, GREETING);
-	say(&c, "EHLO pc.local\r\n");
+	client_greeted_in_clear(&c);
+	client_say(&c, "EHLO pc.local\r\n");
 	HEARS(&c, OFFER("STARTTLS"));
-	assert_false(traced("SESSION_OPENED"));
+	assert_false(was_traced("SESSION_OPENED"));
 	client_close(&c);
 }
 
@@ -33,9 +30,9 @@ static void helo_gets_one_line(void **state)
 	struct client c;
 	(void)state;
 	client_greeted(&c);
-	say(&c, "HELO pc.local\r\n");
+	client_say(&c, "HELO pc.local\r\n");
 	HEARS(&c, "250 mail.example.com\r\n");
-	say(&c, "HELO\r\n");
+	client_say(&c, "HELO\r\n");
 	HEARS(&c, "501 5.5.4 Say who you are: EHLO your.host.name\r\n");
 	client_close(&c);
 }
@@ -50,7 +47,7 @@ static void the_offer_follows_what_the_auth_role_says(void **state)
 	struct door_mechanisms mechanisms = { .names = codec_list_of(&names) };
 	assert_int_equal(door_send_mechanisms(world.auth.door, &mechanisms), STATUS_OK);
 	client_greeted(&c);
-	say(&c, "EHLO pc.local\r\nAUTH PLAIN good\r\n");
+	client_say(&c, "EHLO pc.local\r\nAUTH PLAIN good\r\n");
 	HEARS(&c, OFFER("AUTH SCRAM-SHA-256"));
 	HEARS(&c, "504 5.5.4 This authentication mechanism is not offered\r\n");
 	client_close(&c);
@@ -62,18 +59,17 @@ static void starttls_forgets_what_was_said_in_clear(void **state)
 {
 	struct client c;
 	(void)state;
-	client_connect(&c, SUBMISSION);
-	HEARS(&c, GREETING);
-	say(&c, "EHLO pc.local\r\nSTARTTLS\r\n");
+	client_greeted_in_clear(&c);
+	client_say(&c, "EHLO pc.local\r\nSTARTTLS\r\n");
 	HEARS(&c, OFFER("STARTTLS"));
 	HEARS(&c, "220 2.0.0 Ready to start TLS\r\n");
 	client_secure(&c);
 	assert_true(c.secured);
-	say(&c, "AUTH PLAIN good\r\nEHLO pc.local\r\nSTARTTLS\r\n");
+	client_say(&c, "AUTH PLAIN good\r\nEHLO pc.local\r\nSTARTTLS\r\n");
 	HEARS(&c, "503 5.5.1 Send EHLO first\r\n");
 	HEARS(&c, OFFER("AUTH PLAIN LOGIN"));
 	HEARS(&c, "503 5.5.1 TLS is active already\r\n");
-	assert_false(traced("SESSION_OPENED")); /* that AUTH was out of place */
+	assert_false(was_traced("SESSION_OPENED")); /* that AUTH was out of place */
 	client_close(&c);
 }
 
@@ -81,12 +77,11 @@ static void input_after_starttls_ends_the_connection(void **state)
 {
 	struct client c;
 	(void)state;
-	client_connect(&c, SUBMISSION);
-	HEARS(&c, GREETING);
-	say(&c, "STARTTLS\r\nEHLO injected\r\n");
+	client_greeted_in_clear(&c);
+	client_say(&c, "STARTTLS\r\nEHLO injected\r\n");
 	HEARS(&c, "554 5.5.1 Nothing may be sent after STARTTLS until it is answered\r\n");
-	hears_no_more(&c);
-	RUN_UNTIL(traced("SESSION_CLOSED input after STARTTLS\n"));
+	client_hears_no_more(&c);
+	RUN_UNTIL(was_traced("SESSION_CLOSED input after STARTTLS\n"));
 	client_close(&c);
 }
 
@@ -102,17 +97,16 @@ static void nothing_that_needs_tls_works_in_clear(void **state)
 	};
 	struct client c;
 	(void)state;
-	client_connect(&c, SUBMISSION);
-	HEARS(&c, GREETING);
-	say(&c, "EHLO pc.local\r\n");
+	client_greeted_in_clear(&c);
+	client_say(&c, "EHLO pc.local\r\n");
 	HEARS(&c, OFFER("STARTTLS"));
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		say(&c, cases[i].says);
+		client_say(&c, cases[i].says);
 		HEARS(&c, cases[i].hears);
 	}
-	say(&c, "QUIT\r\n");
-	RUN_UNTIL(traced("SESSION_CLOSED login before TLS\n"));
-	assert_false(traced("START"));
+	client_say(&c, "QUIT\r\n");
+	RUN_UNTIL(was_traced("SESSION_CLOSED login before TLS\n"));
+	assert_false(was_traced("START"));
 	client_close(&c);
 }
 
@@ -141,12 +135,12 @@ static void small_commands_have_their_answers(void **state)
 		(void)state;
 		client_greeted(&c);
 		for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-			(dripping ? drip : say)(&c, cases[i].says);
+			(dripping ? client_drip : client_say)(&c, cases[i].says);
 			HEARS(&c, cases[i].hears);
 		}
-		say(&c, "QUIT\r\nNOOP\r\n");
+		client_say(&c, "QUIT\r\nNOOP\r\n");
 		HEARS(&c, "221 2.0.0 Goodbye\r\n");
-		hears_no_more(&c);
+		client_hears_no_more(&c);
 		client_close(&c);
 	}
 }
@@ -157,13 +151,13 @@ static void too_many_errors_end_the_session(void **state)
 	(void)state;
 	world.config.limits.errors = 3;
 	client_greeted(&c);
-	say(&c, "FROB\r\nEHLO pc.local\r\nAUTH PLAIN wrong\r\nFROB\r\nNOOP\r\n");
+	client_say(&c, "FROB\r\nEHLO pc.local\r\nAUTH PLAIN wrong\r\nFROB\r\nNOOP\r\n");
 	HEARS(&c, "500 5.5.1 This command is not known here\r\n");
 	HEARS(&c, OFFER("AUTH PLAIN LOGIN"));
 	HEARS(&c, "535 5.7.8 Wrong user name or password\r\n");
 	HEARS(&c, "500 5.5.1 This command is not known here\r\n");
 	HEARS(&c, "421 4.7.0 Too many errors, closing the connection\r\n");
-	hears_no_more(&c);
+	client_hears_no_more(&c);
 	client_close(&c);
 }
 
@@ -171,10 +165,9 @@ static void a_browser_is_sent_away_at_once(void **state)
 {
 	struct client c;
 	(void)state;
-	client_connect(&c, SUBMISSION);
-	HEARS(&c, GREETING);
-	say(&c, "POST / HTTP/1.1\r\nMAIL FROM:<a@b>\r\n");
-	hears_no_more(&c);
+	client_greeted_in_clear(&c);
+	client_say(&c, "POST / HTTP/1.1\r\nMAIL FROM:<a@b>\r\n");
+	client_hears_no_more(&c);
 	client_close(&c);
 }
 
@@ -187,8 +180,8 @@ static void a_client_that_reads_no_replies_is_not_read_either(void **state)
 	client_greeted(&c);
 	stream_pause(c.stream);
 	for (unsigned i = 0; i < 300000; i++)
-		say(&c, noops);
-	rest(200);
+		client_say(&c, noops);
+	world_turn_for(200);
 	assert_true(stream_backlog(c.stream) > 1000000);
 	stream_resume(c.stream);
 	RUN_UNTIL(buf_size(&c.heard) == 2400000U * strlen("250 2.0.0 OK\r\n"));
@@ -203,10 +196,10 @@ static void a_client_that_does_not_log_in_in_time_is_told_and_closed(void **stat
 	(void)state;
 	world.config.limits.auth_timeout = 100;
 	client_greeted(&c);
-	drip(&c, "EHLO pc.local");
+	client_drip(&c, "EHLO pc.local");
 	HEARS(&c, "421 4.4.2 No login for too long, closing the connection\r\n");
-	hears_no_more(&c);
-	RUN_UNTIL(traced("SESSION_REFUSED login address=127.0.0.1"));
+	client_hears_no_more(&c);
+	RUN_UNTIL(was_traced("SESSION_REFUSED login address=127.0.0.1"));
 	client_close(&c);
 }
 
@@ -217,8 +210,8 @@ static void a_client_that_is_idle_for_too_long_is_told_and_closed(void **state)
 	world.config.limits.command_timeout = 150;
 	client_logged_in(&c);
 	HEARS(&c, "421 4.4.2 Idle for too long, closing the connection\r\n");
-	hears_no_more(&c);
-	RUN_UNTIL(traced("SESSION_CLOSED "));
+	client_hears_no_more(&c);
+	RUN_UNTIL(was_traced("SESSION_CLOSED "));
 	client_close(&c);
 }
 
@@ -235,8 +228,6 @@ static void sessions_are_counted_as_they_come_and_go(void **state)
 	RUN_UNTIL(stats_sum(world.stats, 1, COUNTER_SESSIONS, 0) == 0);
 	RUN_UNTIL(stats_sum(world.stats, 1, COUNTER_SESSIONS, 1) == 0);
 }
-
-#define IN_WORLD(test) cmocka_unit_test_setup_teardown(test, open_world, close_world)
 
 int main(void)
 {

@@ -10,7 +10,7 @@
 #include "net/hello.h"
 
 /* Whether all of it is taken, in pieces of so many bytes. */
-static bool takes(struct span wire, size_t piece, bool is_old, struct hello_watch *watch)
+static bool takes_hello(struct span wire, size_t piece, bool is_old, struct hello_watch *watch)
 {
 	*watch = (struct hello_watch){ 0 };
 	for (size_t at = 0; at < wire.size; at += piece)
@@ -51,7 +51,7 @@ static void messages_are_measured_whole_and_byte_by_byte(void **state)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		struct hello_watch watch;
 		for (size_t piece = cases[i].wire.size; piece; piece = piece > 1 ? 1 : 0) {
-			bool taken = takes(cases[i].wire, piece, cases[i].is_old, &watch);
+			bool taken = takes_hello(cases[i].wire, piece, cases[i].is_old, &watch);
 			if (taken != cases[i].taken || (taken && watch.over != cases[i].over))
 				fail_msg("%s, in pieces of %zu", cases[i].what, piece);
 		}

@@ -110,7 +110,7 @@ static void begin_at(struct door_keeper *keeper, const char *address)
 	assert_int_equal(listener_create(keeper->loop, fd, let_in, keeper, &keeper->listener), STATUS_OK);
 }
 
-static void end(struct door_keeper *keeper)
+static void end_keeper(struct door_keeper *keeper)
 {
 	listener_free(&keeper->listener);
 	for (size_t i = 0; i < keeper->count; i++)
@@ -118,7 +118,7 @@ static void end(struct door_keeper *keeper)
 	loop_free(keeper->loop);
 }
 
-static int knock(const struct door_keeper *keeper)
+static int knock_at(const struct door_keeper *keeper)
 {
 	int fd = socket(keeper->here.storage.ss_family, SOCK_STREAM, 0);
 	assert_int_equal(connect(fd, (const struct sockaddr *)&keeper->here.storage, keeper->here.size), 0);
@@ -132,7 +132,7 @@ static void a_connection_is_accepted_without_delay_and_without_waiting(void **st
 	socklen_t size = sizeof(on);
 	(void)state;
 	begin_at(&keeper, "127.0.0.1:0");
-	int client = knock(&keeper);
+	int client = knock_at(&keeper);
 	run_for(keeper.loop, 5);
 	assert_int_equal(keeper.count, 1);
 	assert_string_equal(keeper.peer, "127.0.0.1");
@@ -141,7 +141,7 @@ static void a_connection_is_accepted_without_delay_and_without_waiting(void **st
 	assert_true(fcntl(keeper.accepted[0], F_GETFL) & O_NONBLOCK);
 	assert_true(fcntl(keeper.accepted[0], F_GETFD) & FD_CLOEXEC);
 	close(client);
-	end(&keeper);
+	end_keeper(&keeper);
 }
 
 static void a_local_socket_is_listened_on_too(void **state)
@@ -151,13 +151,13 @@ static void a_local_socket_is_listened_on_too(void **state)
 	(void)state;
 	snprintf(address, sizeof(address), "unix:/tmp/test_net_listener.%d", getpid());
 	begin_at(&keeper, address);
-	int client = knock(&keeper);
+	int client = knock_at(&keeper);
 	run_for(keeper.loop, 5);
 	assert_int_equal(keeper.count, 1);
 	assert_string_equal(keeper.peer, "local");
 	close(client);
 	unlink(address + 5);
-	end(&keeper);
+	end_keeper(&keeper);
 }
 
 static void several_gates_share_a_port(void **state)
@@ -168,7 +168,7 @@ static void several_gates_share_a_port(void **state)
 	begin_at(&keeper, "127.0.0.1:0");
 	assert_int_equal(listener_open_socket(&keeper.here, &fd), STATUS_OK);
 	close(fd);
-	end(&keeper);
+	end_keeper(&keeper);
 }
 
 static void an_address_of_somebody_else_is_a_system_error(void **state)
@@ -188,14 +188,14 @@ static void a_listener_may_be_freed_while_it_accepts(void **state)
 	(void)state;
 	begin_at(&keeper, "127.0.0.1:0");
 	keeper.frees = true;
-	int first = knock(&keeper);
-	int second = knock(&keeper);
+	int first = knock_at(&keeper);
+	int second = knock_at(&keeper);
 	run_for(keeper.loop, 5);
 	assert_int_equal(keeper.count, 1);
 	assert_null(keeper.listener);
 	close(first);
 	close(second);
-	end(&keeper);
+	end_keeper(&keeper);
 }
 
 static void a_listener_that_goes_lets_in_those_that_wait(void **state)
@@ -205,25 +205,25 @@ static void a_listener_that_goes_lets_in_those_that_wait(void **state)
 	for (int frees = 0; frees <= 1; frees++) {
 		begin_at(&keeper, "127.0.0.1:0");
 		keeper.frees = frees;
-		int first = knock(&keeper);
-		int second = knock(&keeper);
+		int first = knock_at(&keeper);
+		int second = knock_at(&keeper);
 		listener_finish(&keeper.listener);
 		assert_int_equal(keeper.count, frees ? 1 : 2);
 		assert_null(keeper.listener);
 		close(first);
 		close(second);
-		end(&keeper);
+		end_keeper(&keeper);
 	}
 }
 
-static void out_of_descriptors_it_rests_and_comes_back(void **state)
+static void out_of_descriptors_it_pauses_and_comes_back(void **state)
 {
 	struct door_keeper keeper;
 	struct rlimit before, none;
 	struct timespec used_before, used;
 	(void)state;
 	begin_at(&keeper, "127.0.0.1:0");
-	int client = knock(&keeper);
+	int client = knock_at(&keeper);
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
 	none = before;
 	none.rlim_cur = (rlim_t)client + 1;
@@ -239,7 +239,7 @@ static void out_of_descriptors_it_rests_and_comes_back(void **state)
 	long spent_ms = (used.tv_sec - used_before.tv_sec) * 1000 + (used.tv_nsec - used_before.tv_nsec) / 1000000;
 	assert_in_range(spent_ms, 0, 50);
 	close(client);
-	end(&keeper);
+	end_keeper(&keeper);
 }
 
 int main(void)
@@ -253,7 +253,7 @@ int main(void)
 		cmocka_unit_test(an_address_of_somebody_else_is_a_system_error),
 		cmocka_unit_test(a_listener_may_be_freed_while_it_accepts),
 		cmocka_unit_test(a_listener_that_goes_lets_in_those_that_wait),
-		cmocka_unit_test(out_of_descriptors_it_rests_and_comes_back),
+		cmocka_unit_test(out_of_descriptors_it_pauses_and_comes_back),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

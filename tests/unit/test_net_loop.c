@@ -15,7 +15,7 @@ struct trace {
 	unsigned again; /* so often hook a queues itself anew */
 };
 
-static void add(struct trace *trace, char letter)
+static void add_letter(struct trace *trace, char letter)
 {
 	size_t size = strlen(trace->text);
 	assert_true(size < sizeof(trace->text) - 1);
@@ -25,7 +25,7 @@ static void add(struct trace *trace, char letter)
 static void run_a(void *context)
 {
 	struct trace *trace = context;
-	add(trace, 'a');
+	add_letter(trace, 'a');
 	if (trace->again) {
 		trace->again--;
 		loop_at_turn_end(trace->loop, &trace->hooks[0]);
@@ -34,12 +34,12 @@ static void run_a(void *context)
 
 static void run_b(void *context)
 {
-	add(context, 'b');
+	add_letter(context, 'b');
 }
 
 static void run_c(void *context)
 {
-	add(context, 'c');
+	add_letter(context, 'c');
 }
 
 static void begin_trace(struct trace *trace)
@@ -50,10 +50,10 @@ static void begin_trace(struct trace *trace)
 	assert_int_equal(loop_create(&trace->loop), STATUS_OK);
 }
 
-static void stop(void *context)
+static void note_and_stop(void *context)
 {
 	struct trace *trace = context;
-	add(trace, '!');
+	add_letter(trace, '!');
 	loop_stop(trace->loop);
 }
 
@@ -63,7 +63,7 @@ static void queue_and_stop(void *context)
 	loop_at_turn_end(trace->loop, &trace->hooks[1]);
 	loop_at_turn_end(trace->loop, &trace->hooks[0]);
 	loop_at_turn_end(trace->loop, &trace->hooks[1]);
-	stop(trace);
+	note_and_stop(trace);
 }
 
 static void run_with(struct trace *trace, void (*first)(void *context))
@@ -157,8 +157,8 @@ static void a_loop_runs_again_after_a_stop(void **state)
 	struct trace trace;
 	(void)state;
 	begin_trace(&trace);
-	run_with(&trace, stop);
-	run_with(&trace, stop);
+	run_with(&trace, note_and_stop);
+	run_with(&trace, note_and_stop);
 	assert_string_equal(trace.text, "!!");
 	loop_free(trace.loop);
 }
@@ -181,7 +181,7 @@ static void note_turn(void *context, uint64_t duration_us)
 		measure->longest_us = duration_us;
 }
 
-static void work(void *context)
+static void work_a_while(void *context)
 {
 	(void)context;
 	usleep(TURN_US);
@@ -190,9 +190,9 @@ static void work(void *context)
 static void work_and_stop(void *context)
 {
 	struct trace *trace = context;
-	work(NULL);
+	work_a_while(NULL);
 	loop_at_turn_end(trace->loop, &trace->hooks[0]);
-	stop(trace);
+	note_and_stop(trace);
 }
 
 static void a_turn_is_measured_with_its_end_and_without_the_wait(void **state)
@@ -200,7 +200,7 @@ static void a_turn_is_measured_with_its_end_and_without_the_wait(void **state)
 	struct measure measure = { 0 };
 	(void)state;
 	begin_trace(&measure.trace);
-	measure.trace.hooks[0].run = work;
+	measure.trace.hooks[0].run = work_a_while;
 	loop_on_turn(measure.trace.loop, note_turn, &measure);
 	run_with(&measure.trace, work_and_stop);
 	assert_true(measure.longest_us >= 2 * TURN_US);
@@ -217,7 +217,7 @@ static void a_wait_is_no_turn(void **state)
 	(void)state;
 	begin_trace(&measure.trace);
 	struct timer *timer;
-	assert_int_equal(timer_make(measure.trace.loop, stop, &measure.trace, &timer), STATUS_OK);
+	assert_int_equal(timer_make(measure.trace.loop, note_and_stop, &measure.trace, &timer), STATUS_OK);
 	timer_set(timer, 500);
 	loop_on_turn(measure.trace.loop, note_turn, &measure);
 	loop_run(measure.trace.loop);
@@ -237,7 +237,7 @@ struct alarm {
 	bool frees;
 };
 
-static void ring(void *context)
+static void note_alarm(void *context)
 {
 	struct alarm *alarm = context;
 	alarm->fired++;
@@ -250,7 +250,7 @@ static void begin_alarm(struct alarm *alarm)
 {
 	*alarm = (struct alarm){ 0 };
 	assert_int_equal(loop_create(&alarm->loop), STATUS_OK);
-	assert_int_equal(timer_make(alarm->loop, ring, alarm, &alarm->timer), STATUS_OK);
+	assert_int_equal(timer_make(alarm->loop, note_alarm, alarm, &alarm->timer), STATUS_OK);
 }
 
 static void end_alarm(struct alarm *alarm)
@@ -344,7 +344,7 @@ struct lookout {
 	bool frees;
 };
 
-static void see(void *context, unsigned events)
+static void note_events(void *context, unsigned events)
 {
 	struct lookout *lookout = context;
 	lookout->seen |= events;
@@ -361,7 +361,7 @@ static void a_watch_tells_what_it_was_asked_for(void **state)
 	(void)state;
 	assert_int_equal(loop_create(&loop), STATUS_OK);
 	assert_int_equal(pipe(ends), 0);
-	assert_int_equal(watch_create(loop, ends[0], WATCH_READ, see, &lookout, &lookout.watch), STATUS_OK);
+	assert_int_equal(watch_create(loop, ends[0], WATCH_READ, note_events, &lookout, &lookout.watch), STATUS_OK);
 	run_for(loop, 5);
 	assert_int_equal(lookout.calls, 0);
 	assert_int_equal(write(ends[1], "x", 1), 1);
@@ -389,7 +389,7 @@ struct waker {
 	unsigned woken;
 };
 
-static void wake(void *context)
+static void note_wake(void *context)
 {
 	((struct waker *)context)->woken++;
 }
@@ -413,7 +413,7 @@ static void another_thread_wakes_the_loop(void **state)
 	pthread_t thread;
 	(void)state;
 	assert_int_equal(loop_create(&loop), STATUS_OK);
-	assert_int_equal(wakeup_create(loop, wake, &waker, &waker.wakeup), STATUS_OK);
+	assert_int_equal(wakeup_create(loop, note_wake, &waker, &waker.wakeup), STATUS_OK);
 	assert_int_equal(pthread_create(&thread, NULL, send_wakeups, &waker), 0);
 	run_until(loop, is_woken, &waker);
 	pthread_join(thread, NULL);
@@ -429,7 +429,7 @@ static void a_signal_arrives_on_the_loop(void **state)
 	struct waker waker = { 0 };
 	(void)state;
 	assert_int_equal(loop_create(&loop), STATUS_OK);
-	assert_int_equal(signal_watch_create(loop, SIGUSR1, wake, &waker, &waker.signal), STATUS_OK);
+	assert_int_equal(signal_watch_create(loop, SIGUSR1, note_wake, &waker, &waker.signal), STATUS_OK);
 	raise(SIGUSR1);
 	assert_int_equal(waker.woken, 0);
 	run_until(loop, is_woken, &waker);

@@ -27,7 +27,7 @@ static struct {
 	unsigned ready, expired;
 } world;
 
-static void look(void)
+static void stop_when_settled(void)
 {
 	if (world.ready == PAIRS && world.expired == PAIRS)
 		loop_stop(world.loop);
@@ -39,18 +39,18 @@ static void on_ready(void *context, unsigned events)
 	char byte;
 	(void)events;
 	world.ready += read(*fd, &byte, 1) == 1;
-	look();
+	stop_when_settled();
 }
 
 static void on_expired(void *context)
 {
 	(void)context;
 	world.expired++;
-	look();
+	stop_when_settled();
 }
 
-/* Watches and timers that rest: libev knows none of them yet. */
-static int begin(void **state)
+/* Watches and timers that are idle: libev knows none of them yet. */
+static int begin_world(void **state)
 {
 	(void)state;
 	memset(&world, 0, sizeof(world));
@@ -66,7 +66,7 @@ static int begin(void **state)
 	return 0;
 }
 
-static int end(void **state)
+static int end_world(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < PAIRS; i++) {
@@ -131,9 +131,9 @@ static void nothing_is_made_when_memory_is_out_and_all_is_well_once_it_is_back(v
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(what_is_there_goes_on_when_memory_is_out, begin, end),
+		cmocka_unit_test_setup_teardown(what_is_there_goes_on_when_memory_is_out, begin_world, end_world),
 		cmocka_unit_test_setup_teardown(nothing_is_made_when_memory_is_out_and_all_is_well_once_it_is_back,
-						begin, end),
+						begin_world, end_world),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

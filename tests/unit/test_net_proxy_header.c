@@ -20,7 +20,7 @@
 #define FILL "                                                                                "
 
 /* Parses from a block of exactly that size, so that a sanitizer sees a byte too far. */
-static enum status parse(struct span bytes, struct proxy_header *out_header, size_t *out_used)
+static enum status parse_header(struct span bytes, struct proxy_header *out_header, size_t *out_used)
 {
 	char *copy = malloc(bytes.size ? bytes.size : 1);
 	assert_non_null(copy);
@@ -71,7 +71,7 @@ static void headers_tell_the_client(void **state)
 	for (size_t i = 0; i < COUNT(headers); i++) {
 		struct proxy_header header;
 		size_t used = 0;
-		if (parse(headers[i].header, &header, &used) != STATUS_OK)
+		if (parse_header(headers[i].header, &header, &used) != STATUS_OK)
 			fail_msg("refused: %s", headers[i].what);
 		assert_int_equal(used, headers[i].header.size);
 		expect_client(&header, headers[i].address, headers[i].port);
@@ -89,7 +89,7 @@ static void what_follows_a_header_is_left_to_the_client(void **state)
 		size_t size = headers[i].header.size;
 		memcpy(both, headers[i].header.data, size);
 		memcpy(both + size, more, sizeof(more));
-		assert_int_equal(parse((struct span){ both, size + sizeof(more) }, &header, &used), STATUS_OK);
+		assert_int_equal(parse_header((struct span){ both, size + sizeof(more) }, &header, &used), STATUS_OK);
 		assert_int_equal(used, size);
 		expect_client(&header, headers[i].address, headers[i].port);
 	}
@@ -102,7 +102,7 @@ static void a_part_of_a_header_wants_more(void **state)
 		for (size_t size = 0; size < headers[i].header.size; size++) {
 			struct proxy_header header;
 			size_t used = 4711;
-			if (parse(span_slice(headers[i].header, 0, size), &header, &used) != STATUS_AGAIN)
+			if (parse_header(span_slice(headers[i].header, 0, size), &header, &used) != STATUS_AGAIN)
 				fail_msg("%s: after %zu bytes", headers[i].what, size);
 			assert_int_equal(used, 4711);
 		}
@@ -154,7 +154,7 @@ static void what_is_no_header_is_refused(void **state)
 		size_t used = 4711;
 		bool refused = false;
 		for (size_t size = 1; size <= faults[i].bytes.size; size++) {
-			enum status status = parse(span_slice(faults[i].bytes, 0, size), &header, &used);
+			enum status status = parse_header(span_slice(faults[i].bytes, 0, size), &header, &used);
 			if (status != (refused ? STATUS_INVALID : STATUS_AGAIN) && status != STATUS_INVALID)
 				fail_msg("%s: %s after %zu bytes", faults[i].what, status_text(status), size);
 			refused = status == STATUS_INVALID;
@@ -173,8 +173,8 @@ static void the_largest_header_is_read(void **state)
 	const struct span start = SPAN(SIGNATURE "\x21\x11\x0f\xf0" V4_ADDRESSES);
 	(void)state;
 	memcpy(bytes, start.data, start.size);
-	assert_int_equal(parse((struct span){ bytes, PROXY_HEADER_MAXIMUM - 1 }, &header, &used), STATUS_AGAIN);
-	assert_int_equal(parse((struct span){ bytes, sizeof(bytes) }, &header, &used), STATUS_OK);
+	assert_int_equal(parse_header((struct span){ bytes, PROXY_HEADER_MAXIMUM - 1 }, &header, &used), STATUS_AGAIN);
+	assert_int_equal(parse_header((struct span){ bytes, sizeof(bytes) }, &header, &used), STATUS_OK);
 	assert_int_equal(used, PROXY_HEADER_MAXIMUM);
 }
 

@@ -12,7 +12,7 @@
 #define HEADER 12  /* bytes */
 #define TYPE_A 1
 #define TYPE_AAAA 28
-#define LIMIT_MS 5000
+#define LIMIT_MS 30000
 
 /* ---- a DNS server on the same loop */
 
@@ -25,7 +25,7 @@ enum manner {
 	BABBLES, /* the right id, and then nonsense */
 };
 
-struct dns {
+struct played_dns {
 	int fd;
 	struct watch *watch;
 	enum manner manner;
@@ -42,7 +42,7 @@ static size_t add_record(char *at, uint16_t type, const char *address, char ttl)
 	return sizeof(head) + (type == TYPE_A ? 4 : 16);
 }
 
-static size_t add_answers(const struct dns *dns, char *packet, size_t size, uint16_t type)
+static size_t add_answers(const struct played_dns *dns, char *packet, size_t size, uint16_t type)
 {
 	static const char *const v4[] = { "192.0.2.1", "192.0.2.2" };
 	static const char *const v6[] = { "2001:db8::1", "2001:db8::2", "2001:db8::3" };
@@ -55,10 +55,10 @@ static size_t add_answers(const struct dns *dns, char *packet, size_t size, uint
 	return size;
 }
 
-static void serve(void *context, unsigned events)
+static void serve_query(void *context, unsigned events)
 {
 	static const char code_of[] = { [DENIES] = 3, [FAILS] = 2, [BABBLES] = 0 };
-	struct dns *dns = context;
+	struct played_dns *dns = context;
 	struct sockaddr_in client;
 	socklen_t client_size = sizeof(client);
 	char packet[PACKET];
@@ -85,19 +85,19 @@ static void serve(void *context, unsigned events)
 
 /* ---- asking */
 
-struct fixture {
+struct resolver_fixture {
 	struct loop *loop;
 	struct resolver *resolver;
 	struct resolution *resolution;
-	struct dns dns;
+	struct played_dns dns;
 	struct resolver_answer answer;
 	unsigned answers;
 	bool frees;
 };
 
-static void note(void *context, const struct resolver_answer *answer)
+static void note_answer(void *context, const struct resolver_answer *answer)
 {
-	struct fixture *f = context;
+	struct resolver_fixture *f = context;
 	f->answer = *answer;
 	f->answers++;
 	assert_non_null(answer->reason);
@@ -105,23 +105,23 @@ static void note(void *context, const struct resolver_answer *answer)
 		resolver_free(&f->resolver);
 }
 
-static void begin(struct fixture *f, enum manner manner)
+static void begin_resolver(struct resolver_fixture *f, enum manner manner)
 {
 	struct sockaddr_in here = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	socklen_t size = sizeof(here);
 	char servers[32];
-	*f = (struct fixture){ .dns.manner = manner, .dns.ttl = 60 };
+	*f = (struct resolver_fixture){ .dns.manner = manner, .dns.ttl = 60 };
 	assert_int_equal(loop_create(&f->loop), STATUS_OK);
 	f->dns.fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
 	assert_int_equal(bind(f->dns.fd, (struct sockaddr *)&here, size), 0);
 	assert_int_equal(getsockname(f->dns.fd, (struct sockaddr *)&here, &size), 0);
-	assert_int_equal(watch_create(f->loop, f->dns.fd, WATCH_READ, serve, &f->dns, &f->dns.watch), STATUS_OK);
+	assert_int_equal(watch_create(f->loop, f->dns.fd, WATCH_READ, serve_query, &f->dns, &f->dns.watch), STATUS_OK);
 	assert_int_equal(resolver_create(f->loop, &f->resolver), STATUS_OK);
 	snprintf(servers, sizeof(servers), "127.0.0.1:%u", ntohs(here.sin_port));
 	assert_int_equal(resolver_use_servers(f->resolver, servers), STATUS_OK);
 }
 
-static void end(struct fixture *f)
+static void end_resolver(struct resolver_fixture *f)
 {
 	resolver_free(&f->resolver);
 	watch_free(&f->dns.watch);
@@ -129,22 +129,23 @@ static void end(struct fixture *f)
 	loop_free(f->loop);
 }
 
-static void ask(struct fixture *f, const char *host, uint64_t limit_ms)
+static void ask_resolver(struct resolver_fixture *f, const char *host, uint64_t limit_ms)
 {
-	assert_int_equal(resolver_ask(f->resolver, span_of(host), 465, limit_ms, note, f, &f->resolution), STATUS_OK);
+	assert_int_equal(resolver_ask(f->resolver, span_of(host), 465, limit_ms, note_answer, f, &f->resolution),
+			 STATUS_OK);
 }
 
 static bool is_answered(void *context)
 {
-	return ((struct fixture *)context)->answers > 0;
+	return ((struct resolver_fixture *)context)->answers > 0;
 }
 
 static bool was_asked(void *context)
 {
-	return ((struct fixture *)context)->dns.asked > 0;
+	return ((struct resolver_fixture *)context)->dns.asked > 0;
 }
 
-static void assert_endpoint(const struct fixture *f, size_t index, const char *address)
+static void assert_endpoint(const struct resolver_fixture *f, size_t index, const char *address)
 {
 	char text[ENDPOINT_TEXT_SIZE];
 	assert_true(index < f->answer.count);
@@ -158,38 +159,38 @@ static void assert_endpoint(const struct fixture *f, size_t index, const char *a
 static void a_literal_answers_inside_the_call(void **state)
 {
 	static const char *const literals[] = { "192.0.2.7", "2001:db8::7" };
-	struct fixture f;
+	struct resolver_fixture f;
 	(void)state;
-	begin(&f, IS_SILENT);
+	begin_resolver(&f, IS_SILENT);
 	for (size_t i = 0; i < 2; i++) {
-		ask(&f, literals[i], LIMIT_MS);
+		ask_resolver(&f, literals[i], LIMIT_MS);
 		assert_int_equal(f.answers, i + 1);
 		assert_null(f.resolution);
 		assert_int_equal(f.answer.status, STATUS_OK);
 		assert_endpoint(&f, 0, literals[i]);
 	}
 	assert_int_equal(f.dns.asked, 0);
-	end(&f);
+	end_resolver(&f);
 }
 
 static void localhost_is_known_without_dns(void **state)
 {
-	struct fixture f;
+	struct resolver_fixture f;
 	(void)state;
-	begin(&f, IS_SILENT);
-	ask(&f, "localhost", LIMIT_MS);
+	begin_resolver(&f, IS_SILENT);
+	ask_resolver(&f, "localhost", LIMIT_MS);
 	run_until(f.loop, is_answered, &f);
 	assert_int_equal(f.answer.status, STATUS_OK);
 	assert_int_equal(f.dns.asked, 0);
-	end(&f);
+	end_resolver(&f);
 }
 
 static void both_families_take_turns(void **state)
 {
-	struct fixture f;
+	struct resolver_fixture f;
 	(void)state;
-	begin(&f, ANSWERS);
-	ask(&f, "smtp.example.com", LIMIT_MS);
+	begin_resolver(&f, ANSWERS);
+	ask_resolver(&f, "smtp.example.com", LIMIT_MS);
 	assert_int_equal(f.answers, 0);
 	run_until(f.loop, is_answered, &f);
 	assert_int_equal(f.answer.status, STATUS_OK);
@@ -198,20 +199,20 @@ static void both_families_take_turns(void **state)
 	for (size_t i = 1; i < 4; i++)
 		assert_int_not_equal(f.answer.endpoints[i].storage.ss_family,
 				     f.answer.endpoints[i - 1].storage.ss_family);
-	end(&f);
+	end_resolver(&f);
 }
 
 static void one_family_is_enough(void **state)
 {
-	struct fixture f;
+	struct resolver_fixture f;
 	(void)state;
-	begin(&f, V4_ONLY);
-	ask(&f, "smtp.example.com", LIMIT_MS);
+	begin_resolver(&f, V4_ONLY);
+	ask_resolver(&f, "smtp.example.com", LIMIT_MS);
 	run_until(f.loop, is_answered, &f);
 	assert_int_equal(f.answer.count, 2);
 	assert_endpoint(&f, 0, "192.0.2.1");
 	assert_endpoint(&f, 1, "192.0.2.2");
-	end(&f);
+	end_resolver(&f);
 }
 
 static void each_kind_of_failure_has_its_status(void **state)
@@ -222,76 +223,76 @@ static void each_kind_of_failure_has_its_status(void **state)
 	} cases[] = { { DENIES, STATUS_NOT_FOUND }, { FAILS, STATUS_UNAVAILABLE } };
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		struct fixture f;
-		begin(&f, cases[i].manner);
-		ask(&f, "smtp.example.com", LIMIT_MS);
+		struct resolver_fixture f;
+		begin_resolver(&f, cases[i].manner);
+		ask_resolver(&f, "smtp.example.com", LIMIT_MS);
 		run_until(f.loop, is_answered, &f);
 		assert_int_equal(f.answer.status, cases[i].status);
 		assert_int_equal(f.answer.count, 0);
 		assert_true(strlen(f.answer.reason) > 0);
-		end(&f);
+		end_resolver(&f);
 	}
 }
 
 static void a_silent_server_is_given_up_at_the_limit(void **state)
 {
-	struct fixture f;
+	struct resolver_fixture f;
 	(void)state;
-	begin(&f, IS_SILENT);
+	begin_resolver(&f, IS_SILENT);
 	uint64_t begun_ms = loop_now_ms(f.loop);
-	ask(&f, "smtp.example.com", 50);
+	ask_resolver(&f, "smtp.example.com", 50);
 	run_until(f.loop, is_answered, &f);
 	assert_int_equal(f.answer.status, STATUS_TIMEOUT);
-	assert_in_range(loop_now_ms(f.loop) - begun_ms, 50, 1000);
+	assert_in_range(loop_now_ms(f.loop) - begun_ms, 50, LIMIT_MS / 2);
 	run_for(f.loop, 20);
 	assert_int_equal(f.answers, 1);
-	end(&f);
+	end_resolver(&f);
 }
 
 /* c-ares before 1.31 waits on after nonsense; later ones ask again at once, and then give up. */
 static void a_server_without_sense_is_given_up_at_the_limit_or_before(void **state)
 {
-	struct fixture f;
+	struct resolver_fixture f;
 	(void)state;
-	begin(&f, BABBLES);
+	begin_resolver(&f, BABBLES);
 	uint64_t begun_ms = loop_now_ms(f.loop);
-	ask(&f, "smtp.example.com", 50);
+	ask_resolver(&f, "smtp.example.com", 50);
 	run_until(f.loop, is_answered, &f);
 	assert_true(f.answer.status == STATUS_TIMEOUT || f.answer.status == STATUS_UNAVAILABLE);
 	assert_int_equal(f.answer.count, 0);
-	assert_in_range(loop_now_ms(f.loop) - begun_ms, 0, 1000);
+	assert_in_range(loop_now_ms(f.loop) - begun_ms, 0, LIMIT_MS / 2);
 	run_for(f.loop, 20);
 	assert_int_equal(f.answers, 1);
-	end(&f);
+	end_resolver(&f);
 }
 
 static void a_cancelled_question_is_not_answered(void **state)
 {
-	struct fixture f;
+	struct resolver_fixture f;
 	(void)state;
-	begin(&f, ANSWERS);
-	ask(&f, "smtp.example.com", 50);
+	begin_resolver(&f, ANSWERS);
+	ask_resolver(&f, "smtp.example.com", 50);
 	resolver_cancel(&f.resolution);
 	assert_null(f.resolution);
 	resolver_cancel(&f.resolution);
 	run_for(f.loop, 100);
 	assert_true(was_asked(&f));
 	assert_int_equal(f.answers, 0);
-	end(&f);
+	end_resolver(&f);
 }
 
 static void a_resolver_freed_with_questions_pending_answers_none(void **state)
 {
-	struct fixture f;
+	struct resolver_fixture f;
 	(void)state;
-	begin(&f, IS_SILENT);
-	ask(&f, "one.example.com", 50);
-	ask(&f, "two.example.com", 50);
+	begin_resolver(&f, IS_SILENT);
+	ask_resolver(&f, "one.example.com", 50);
+	ask_resolver(&f, "two.example.com", 50);
 	run_until(f.loop, was_asked, &f);
 	resolver_free(&f.resolver);
 	run_for(f.loop, 80);
 	assert_int_equal(f.answers, 0);
-	end(&f);
+	end_resolver(&f);
 }
 
 static void a_resolver_may_be_freed_by_its_answer(void **state)
@@ -299,49 +300,50 @@ static void a_resolver_may_be_freed_by_its_answer(void **state)
 	static const char *const hosts[] = { "smtp.example.com", "localhost", "192.0.2.1" };
 	(void)state;
 	for (size_t i = 0; i < 3; i++) {
-		struct fixture f;
-		begin(&f, ANSWERS);
+		struct resolver_fixture f;
+		begin_resolver(&f, ANSWERS);
 		f.frees = true;
-		ask(&f, hosts[i], LIMIT_MS);
+		ask_resolver(&f, hosts[i], LIMIT_MS);
 		run_until(f.loop, is_answered, &f);
 		assert_int_equal(f.answer.status, STATUS_OK);
 		assert_null(f.resolver);
-		end(&f);
+		end_resolver(&f);
 	}
 }
 
 static void what_can_be_no_host_is_refused_at_once(void **state)
 {
-	struct fixture f;
+	struct resolver_fixture f;
 	char name[300];
 	(void)state;
-	begin(&f, ANSWERS);
+	begin_resolver(&f, ANSWERS);
 	memset(name, 'a', sizeof(name));
 	const struct span wrong[] = { SPAN(""), SPAN("a\0b"), { name, sizeof(name) } };
 	for (size_t i = 0; i < 3; i++) {
-		assert_int_equal(resolver_ask(f.resolver, wrong[i], 25, LIMIT_MS, note, &f, &f.resolution),
+		assert_int_equal(resolver_ask(f.resolver, wrong[i], 25, LIMIT_MS, note_answer, &f, &f.resolution),
 				 STATUS_INVALID);
 	}
 	assert_int_equal(f.answers, 0);
 	assert_int_equal(resolver_use_servers(f.resolver, "no address"), STATUS_INVALID);
-	end(&f);
+	end_resolver(&f);
 }
 
 /* ---- what is kept */
 
-static void ask_for(struct fixture *f, const char *host, uint64_t limit_ms)
+static void ask_for(struct resolver_fixture *f, const char *host, uint64_t limit_ms)
 {
 	unsigned before = f->answers;
-	assert_int_equal(resolver_ask(f->resolver, span_of(host), 465, limit_ms, note, f, &f->resolution), STATUS_OK);
+	assert_int_equal(resolver_ask(f->resolver, span_of(host), 465, limit_ms, note_answer, f, &f->resolution),
+			 STATUS_OK);
 	while (f->answers == before)
 		run_for(f->loop, 5);
 }
 
 static void an_answer_is_kept_as_long_as_it_says(void **state)
 {
-	struct fixture f;
+	struct resolver_fixture f;
 	(void)state;
-	begin(&f, ANSWERS);
+	begin_resolver(&f, ANSWERS);
 	f.dns.ttl = 2; /* the shortest of its records: 1 s */
 	ask_for(&f, "relay.example.net", LIMIT_MS);
 	unsigned asked = f.dns.asked;
@@ -356,20 +358,20 @@ static void an_answer_is_kept_as_long_as_it_says(void **state)
 	run_for(f.loop, 1050);
 	ask_for(&f, "relay.example.net", LIMIT_MS);
 	assert_int_equal(f.dns.asked, 3 * asked);
-	end(&f);
+	end_resolver(&f);
 }
 
 static void an_answer_for_once_is_not_kept(void **state)
 {
-	struct fixture f;
+	struct resolver_fixture f;
 	(void)state;
-	begin(&f, ANSWERS);
+	begin_resolver(&f, ANSWERS);
 	f.dns.ttl = 1; /* the shortest: 0 */
 	ask_for(&f, "relay.example.net", LIMIT_MS);
 	unsigned asked = f.dns.asked;
 	ask_for(&f, "relay.example.net", LIMIT_MS);
 	assert_int_equal(f.dns.asked, 2 * asked);
-	end(&f);
+	end_resolver(&f);
 }
 
 static void while_no_server_answers_the_last_answer_stands_in(void **state)
@@ -377,8 +379,8 @@ static void while_no_server_answers_the_last_answer_stands_in(void **state)
 	static const enum manner manners[] = { IS_SILENT, FAILS, BABBLES };
 	(void)state;
 	for (size_t i = 0; i < 3; i++) {
-		struct fixture f;
-		begin(&f, ANSWERS);
+		struct resolver_fixture f;
+		begin_resolver(&f, ANSWERS);
 		f.dns.ttl = 1;
 		ask_for(&f, "relay.example.net", LIMIT_MS);
 		assert_false(f.answer.is_stale);
@@ -393,7 +395,7 @@ static void while_no_server_answers_the_last_answer_stands_in(void **state)
 		f.dns.manner = manners[i];
 		ask_for(&f, "relay.example.net", 300);
 		assert_int_not_equal(f.answer.status, STATUS_OK);
-		end(&f);
+		end_resolver(&f);
 	}
 }
 

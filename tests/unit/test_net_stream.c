@@ -5,9 +5,9 @@
 
 static void input_is_told_and_stays_until_consumed(void **state)
 {
-	struct fixture f;
+	struct stream_fixture f;
 	(void)state;
-	begin(&f);
+	begin_stream(&f);
 	send_text(&f, "EHLO a\r\n");
 	run_until(f.loop, got_input, &f);
 	assert_input(&f, "EHLO a\r\n");
@@ -15,15 +15,15 @@ static void input_is_told_and_stays_until_consumed(void **state)
 	run_for(f.loop, 5);
 	assert_input(&f, "a\r\n");
 	assert_int_equal(f.told[STREAM_INPUT], 1);
-	end(&f);
+	end_stream(&f);
 }
 
 /* Its owner need not wait for the loop to know what is there. */
 static void what_has_come_can_be_fetched_at_once(void **state)
 {
-	struct fixture f;
+	struct stream_fixture f;
 	(void)state;
-	begin(&f);
+	begin_stream(&f);
 	assert_false(stream_fetch(f.stream));
 	send_text(&f, "here already");
 	assert_true(stream_fetch(f.stream));
@@ -37,12 +37,12 @@ static void what_has_come_can_be_fetched_at_once(void **state)
 	assert_false(stream_fetch(f.stream));
 	run_until(f.loop, got_end, &f); /* told as ever */
 	assert_false(stream_fetch(f.stream));
-	end(&f);
+	end_stream(&f);
 }
 
 static void a_full_input_rests_and_goes_on_by_itself(void **state)
 {
-	struct fixture f;
+	struct stream_fixture f;
 	char many[3 * SMALL];
 	(void)state;
 	begin_with(&f, SMALL, SMALL);
@@ -60,14 +60,14 @@ static void a_full_input_rests_and_goes_on_by_itself(void **state)
 	run_for(f.loop, 20);
 	assert_int_equal(buf_size(input), SMALL);
 	assert_int_equal(f.told[STREAM_INPUT], 3);
-	end(&f);
+	end_stream(&f);
 }
 
 static void a_paused_stream_reads_nothing(void **state)
 {
-	struct fixture f;
+	struct stream_fixture f;
 	(void)state;
-	begin(&f);
+	begin_stream(&f);
 	stream_pause(f.stream);
 	send_text(&f, "DATA\r\n");
 	run_for(f.loop, 20);
@@ -75,14 +75,14 @@ static void a_paused_stream_reads_nothing(void **state)
 	stream_resume(f.stream);
 	run_until(f.loop, got_input, &f);
 	assert_input(&f, "DATA\r\n");
-	end(&f);
+	end_stream(&f);
 }
 
 static void the_end_comes_after_the_last_input(void **state)
 {
-	struct fixture f;
+	struct stream_fixture f;
 	(void)state;
-	begin(&f);
+	begin_stream(&f);
 	send_text(&f, "QUIT\r\n");
 	hang_up(&f);
 	run_until(f.loop, got_end, &f);
@@ -90,29 +90,29 @@ static void the_end_comes_after_the_last_input(void **state)
 	assert_input(&f, "QUIT\r\n");
 	run_for(f.loop, 5);
 	assert_int_equal(f.told[STREAM_ENDED], 1);
-	end(&f);
+	end_stream(&f);
 }
 
 static void an_empty_input_holds_no_memory(void **state)
 {
-	struct fixture f;
+	struct stream_fixture f;
 	(void)state;
-	begin(&f);
+	begin_stream(&f);
 	send_text(&f, "NOOP\r\n");
 	run_until(f.loop, got_input, &f);
 	buf_consume(stream_input(f.stream), 6);
 	assert_null(stream_input(f.stream)->data);
-	end(&f);
+	end_stream(&f);
 }
 
 /* ---- output */
 
 static void what_is_written_in_a_turn_goes_out_once_at_its_end(void **state)
 {
-	struct fixture f;
+	struct stream_fixture f;
 	char text[16];
 	(void)state;
-	begin(&f);
+	begin_stream(&f);
 	assert_int_equal(stream_write(f.stream, SPAN("250-a\r\n")), STATUS_OK);
 	assert_int_equal(stream_write(f.stream, SPAN("250 b\r\n")), STATUS_OK);
 	assert_int_equal(recv(f.peer, text, sizeof(text), 0), -1);
@@ -120,24 +120,24 @@ static void what_is_written_in_a_turn_goes_out_once_at_its_end(void **state)
 	run_for(f.loop, 5);
 	assert_int_equal(recv(f.peer, text, sizeof(text), 0), 14);
 	assert_int_equal(stream_backlog(f.stream), 0);
-	end(&f);
+	end_stream(&f);
 }
 
 static void output_past_the_maximum_is_refused_whole(void **state)
 {
-	struct fixture f;
+	struct stream_fixture f;
 	(void)state;
 	begin_with(&f, SMALL, 8);
 	assert_int_equal(stream_write(f.stream, SPAN("12345")), STATUS_OK);
 	assert_int_equal(stream_write(f.stream, SPAN("6789")), STATUS_TOO_LARGE);
 	run_for(f.loop, 5);
 	assert_int_equal(receive_all(&f), 5);
-	end(&f);
+	end_stream(&f);
 }
 
 static void a_backed_up_stream_tells_once_when_it_is_drained(void **state)
 {
-	struct fixture f;
+	struct stream_fixture f;
 	char *much = calloc(1, LARGE);
 	size_t total = 0;
 	(void)state;
@@ -153,27 +153,27 @@ static void a_backed_up_stream_tells_once_when_it_is_drained(void **state)
 	assert_int_equal(total, LARGE);
 	assert_int_equal(f.told[STREAM_DRAINED], 1);
 	free(much);
-	end(&f);
+	end_stream(&f);
 }
 
 static void a_wanted_drain_is_told_even_with_nothing_queued(void **state)
 {
-	struct fixture f;
+	struct stream_fixture f;
 	(void)state;
-	begin(&f);
+	begin_stream(&f);
 	stream_want_drained(f.stream);
 	assert_int_equal(f.told[STREAM_DRAINED], 0);
 	run_until(f.loop, got_drained, &f);
 	run_for(f.loop, 5);
 	assert_int_equal(f.told[STREAM_DRAINED], 1);
-	end(&f);
+	end_stream(&f);
 }
 
 static void the_last_words_of_a_peer_that_hung_up_come_before_the_failure(void **state)
 {
-	struct fixture f;
+	struct stream_fixture f;
 	(void)state;
-	begin(&f);
+	begin_stream(&f);
 	stream_pause(f.stream);
 	run_for(f.loop, 2);
 	send_text(&f, "421 bye\r\n");
@@ -184,7 +184,7 @@ static void the_last_words_of_a_peer_that_hung_up_come_before_the_failure(void *
 	assert_string_equal(f.last_words, "421 bye\r\n");
 	assert_string_equal(stream_error(f.stream), "Broken pipe");
 	assert_int_equal(stream_write(f.stream, SPAN("x")), STATUS_UNAVAILABLE);
-	end(&f);
+	end_stream(&f);
 }
 
 int main(void)

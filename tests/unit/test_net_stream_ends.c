@@ -11,8 +11,8 @@ static void a_stream_may_be_freed_in_any_of_its_callbacks(void **state)
 	static const enum stream_event events[] = { STREAM_INPUT, STREAM_DRAINED, STREAM_TIMEOUT, STREAM_ENDED };
 	(void)state;
 	for (size_t i = 0; i < sizeof(events) / sizeof(*events); i++) {
-		struct fixture f;
-		begin(&f);
+		struct stream_fixture f;
+		begin_stream(&f);
 		f.frees = true;
 		f.free_at = events[i];
 		stream_want_drained(f.stream);
@@ -26,13 +26,13 @@ static void a_stream_may_be_freed_in_any_of_its_callbacks(void **state)
 		assert_int_equal(f.last, events[i]);
 		assert_int_equal(f.told[events[i]], 1);
 		assert_int_equal(f.gone, 1);
-		end(&f);
+		end_stream(&f);
 	}
 }
 
 static void finish_hands_everything_over_and_waits_for_the_peers_end(void **state)
 {
-	struct fixture f;
+	struct stream_fixture f;
 	char *much = calloc(1, LARGE);
 	size_t total = 0;
 	(void)state;
@@ -56,12 +56,12 @@ static void finish_hands_everything_over_and_waits_for_the_peers_end(void **stat
 	assert_int_equal(send(f.peer, "x", 1, MSG_NOSIGNAL), -1);
 	assert_int_equal(f.gone, 1);
 	free(much);
-	end(&f);
+	end_stream(&f);
 }
 
 static void finish_ends_at_its_limit_when_the_peer_reads_nothing(void **state)
 {
-	struct fixture f;
+	struct stream_fixture f;
 	char *much = calloc(1, LARGE);
 	(void)state;
 	begin_with(&f, SMALL, LARGE);
@@ -72,15 +72,15 @@ static void finish_ends_at_its_limit_when_the_peer_reads_nothing(void **state)
 	run_for(f.loop, 400);
 	assert_int_equal(send(f.peer, "x", 1, MSG_NOSIGNAL), -1);
 	free(much);
-	end(&f);
+	end_stream(&f);
 }
 
 static void a_loop_at_its_end_waits_for_streams_being_finished(void **state)
 {
-	struct fixture f;
+	struct stream_fixture f;
 	char byte;
 	(void)state;
-	begin(&f);
+	begin_stream(&f);
 	assert_int_equal(stream_write(f.stream, SPAN("x")), STATUS_OK);
 	stream_finish(&f.stream, 30);
 	uint64_t began = loop_now_ms(f.loop);
@@ -88,27 +88,27 @@ static void a_loop_at_its_end_waits_for_streams_being_finished(void **state)
 	assert_true(loop_now_ms(f.loop) - began >= 29);
 	assert_int_equal(recv(f.peer, &byte, 1, 0), 1);
 	assert_int_equal(recv(f.peer, &byte, 1, 0), 0);
-	end(&f);
+	end_stream(&f);
 }
 
 static void a_loop_at_its_end_waits_no_longer_than_it_is_told(void **state)
 {
-	struct fixture f;
+	struct stream_fixture f;
 	(void)state;
-	begin(&f);
+	begin_stream(&f);
 	stream_finish(&f.stream, PATIENCE_MS);
 	uint64_t began = loop_now_ms(f.loop);
 	loop_finish(f.loop, 20);
 	assert_in_range(loop_now_ms(f.loop) - began, 19, PATIENCE_MS / 2);
-	end(&f);
+	end_stream(&f);
 }
 
 static void a_loop_that_is_freed_takes_streams_being_finished_with_it(void **state)
 {
-	struct fixture f;
+	struct stream_fixture f;
 	char byte;
 	(void)state;
-	begin(&f);
+	begin_stream(&f);
 	stream_finish(&f.stream, PATIENCE_MS);
 	loop_free(f.loop);
 	assert_int_equal(recv(f.peer, &byte, 1, 0), 0);
@@ -119,9 +119,9 @@ static void a_loop_that_is_freed_takes_streams_being_finished_with_it(void **sta
 
 static void a_deadline_that_is_moved_comes_once_and_later(void **state)
 {
-	struct fixture f;
+	struct stream_fixture f;
 	(void)state;
-	begin(&f);
+	begin_stream(&f);
 	uint64_t begun_ms = loop_now_ms(f.loop);
 	stream_set_deadline(f.stream, 20);
 	stream_set_deadline(f.stream, 60);
@@ -131,14 +131,14 @@ static void a_deadline_that_is_moved_comes_once_and_later(void **state)
 	assert_int_equal(f.told[STREAM_TIMEOUT], 1);
 	send_text(&f, "still open");
 	run_until(f.loop, got_input, &f);
-	end(&f);
+	end_stream(&f);
 }
 
 static void a_deadline_may_be_moved_to_earlier_and_cleared(void **state)
 {
-	struct fixture f;
+	struct stream_fixture f;
 	(void)state;
-	begin(&f);
+	begin_stream(&f);
 	stream_set_deadline(f.stream, 5000);
 	stream_set_deadline(f.stream, 5);
 	run_for(f.loop, 30);
@@ -147,7 +147,7 @@ static void a_deadline_may_be_moved_to_earlier_and_cleared(void **state)
 	stream_set_deadline(f.stream, 0);
 	run_for(f.loop, 30);
 	assert_int_equal(f.told[STREAM_TIMEOUT], 1);
-	end(&f);
+	end_stream(&f);
 }
 
 /* ---- connect */
@@ -165,12 +165,12 @@ static int listen_on_loopback(struct sockaddr_in *out_address)
 
 static bool got_connection(void *context)
 {
-	return ((struct fixture *)context)->told[STREAM_CONNECTED] > 0;
+	return ((struct stream_fixture *)context)->told[STREAM_CONNECTED] > 0;
 }
 
 static void a_connect_is_told_and_what_was_written_before_follows(void **state)
 {
-	struct fixture f = { 0 };
+	struct stream_fixture f = { 0 };
 	struct sockaddr_in address;
 	struct stream_options options = options_of(&f, SMALL, SMALL);
 	char text[8];
@@ -184,12 +184,12 @@ static void a_connect_is_told_and_what_was_written_before_follows(void **state)
 	f.peer = accept(listening, NULL, NULL);
 	assert_int_equal(recv(f.peer, text, sizeof(text), 0), 5);
 	close(listening);
-	end(&f);
+	end_stream(&f);
 }
 
 static void a_refused_connect_fails_with_its_reason_and_not_inside_the_call(void **state)
 {
-	struct fixture f = { .peer = -1 };
+	struct stream_fixture f = { .peer = -1 };
 	struct sockaddr_in address;
 	struct stream_options options = options_of(&f, SMALL, SMALL);
 	(void)state;
@@ -201,12 +201,12 @@ static void a_refused_connect_fails_with_its_reason_and_not_inside_the_call(void
 	run_until(f.loop, got_failure, &f);
 	assert_string_equal(stream_error(f.stream), "Connection refused");
 	assert_int_equal(f.told[STREAM_FAILED], 1);
-	end(&f);
+	end_stream(&f);
 }
 
 static void a_connect_that_can_not_begin_fails_the_same_way(void **state)
 {
-	struct fixture f = { .peer = -1 };
+	struct stream_fixture f = { .peer = -1 };
 	/* TCP to the broadcast address: refused by connect(2) itself. */
 	struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = 1, .sin_addr.s_addr = INADDR_BROADCAST };
 	struct stream_options options = options_of(&f, SMALL, SMALL);
@@ -217,7 +217,7 @@ static void a_connect_that_can_not_begin_fails_the_same_way(void **state)
 	assert_int_equal(f.told[STREAM_FAILED], 0);
 	run_until(f.loop, got_failure, &f);
 	assert_true(strlen(stream_error(f.stream)) > 0);
-	end(&f);
+	end_stream(&f);
 }
 
 int main(void)

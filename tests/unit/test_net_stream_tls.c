@@ -1,7 +1,7 @@
 /* TLS on streams: handshakes between two streams, STARTTLS, and bytes in records. */
 #include "with_tls_streams.h"
 
-static void assert_client_refuses(struct fixture *f, const char *reason)
+static void assert_client_refuses(struct tls_fixture *f, const char *reason)
 {
 	assert_int_equal(f->client.told[STREAM_SECURED], 0);
 	assert_int_equal(f->client.told[STREAM_FAILED], 1);
@@ -12,9 +12,9 @@ static void assert_client_refuses(struct fixture *f, const char *reason)
 
 static void two_streams_agree_on_tls13(void **state)
 {
-	struct fixture f;
+	struct tls_fixture f;
 	(void)state;
-	begin(&f);
+	begin_streams(&f);
 	assert_false(stream_is_secure(f.server.stream));
 	assert_string_equal(stream_tls_version(f.server.stream), "");
 	shake_hands(&f, "mail.example.com");
@@ -23,7 +23,7 @@ static void two_streams_agree_on_tls13(void **state)
 	assert_string_equal(stream_tls_version(f.server.stream), "TLSv1.3");
 	assert_string_equal(stream_tls_version(f.client.stream), "TLSv1.3");
 	assert_string_equal(stream_tls_cipher(f.server.stream), stream_tls_cipher(f.client.stream));
-	end(&f);
+	end_streams(&f);
 }
 
 static void an_address_is_verified_as_one(void **state)
@@ -31,11 +31,11 @@ static void an_address_is_verified_as_one(void **state)
 	static const char *const names[] = { "192.0.2.1", "2001:db8::1" };
 	(void)state;
 	for (size_t i = 0; i < 2; i++) {
-		struct fixture f;
-		begin(&f);
+		struct tls_fixture f;
+		begin_streams(&f);
 		shake_hands(&f, names[i]);
 		assert_secured(&f);
-		end(&f);
+		end_streams(&f);
 	}
 }
 
@@ -51,20 +51,20 @@ static void another_name_or_address_is_refused(void **state)
 	};
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		struct fixture f;
-		begin(&f);
+		struct tls_fixture f;
+		begin_streams(&f);
 		shake_hands(&f, cases[i].name);
 		assert_client_refuses(&f, cases[i].reason);
-		end(&f);
+		end_streams(&f);
 	}
 }
 
 static void a_certificate_of_another_authority_is_refused(void **state)
 {
-	struct fixture f;
+	struct tls_fixture f;
 	struct certificate other;
 	(void)state;
-	begin(&f);
+	begin_streams(&f);
 	certificate_make(&other, "DNS:mail.example.com");
 	tls_context_free(&f.client.context);
 	f.client.context = make_client(other.certificate, true);
@@ -73,64 +73,64 @@ static void a_certificate_of_another_authority_is_refused(void **state)
 	assert_int_equal(f.server.told[STREAM_FAILED], 1);
 	assert_string_equal(stream_error(f.server.stream), "TLS: tlsv1 alert unknown ca");
 	certificate_free(&other);
-	end(&f);
+	end_streams(&f);
 }
 
 static void without_verification_any_certificate_passes(void **state)
 {
-	struct fixture f;
+	struct tls_fixture f;
 	(void)state;
-	begin(&f);
+	begin_streams(&f);
 	tls_context_free(&f.client.context);
 	f.client.context = make_client((struct span){ NULL, 0 }, false);
 	shake_hands(&f, "whatever.example.org");
 	assert_secured(&f);
-	end(&f);
+	end_streams(&f);
 }
 
 static void verification_without_a_name_is_not_begun(void **state)
 {
-	struct fixture f;
+	struct tls_fixture f;
 	(void)state;
-	begin(&f);
+	begin_streams(&f);
 	assert_int_equal(stream_secure_client(f.client.stream, f.client.context, SPAN("")), STATUS_INVALID);
-	end(&f);
+	end_streams(&f);
 }
 
 static void text_instead_of_a_handshake_fails_with_a_reason(void **state)
 {
-	struct fixture f;
+	struct tls_fixture f;
 	(void)state;
-	begin(&f);
+	begin_streams(&f);
 	assert_int_equal(stream_secure_server(f.server.stream, f.server.context), STATUS_OK);
 	assert_int_equal(stream_write(f.client.stream, SPAN("EHLO client.example.com\r\n")), STATUS_OK);
 	run_until(f.loop, is_settled, &f.server);
 	assert_int_equal(f.server.told[STREAM_FAILED], 1);
 	assert_string_equal(stream_error(f.server.stream), "TLS: wrong version number");
-	end(&f);
+	end_streams(&f);
 }
 
 static void a_peer_that_leaves_in_the_handshake_is_a_failure(void **state)
 {
-	struct fixture f;
+	struct tls_fixture f;
 	(void)state;
-	begin(&f);
+	begin_streams(&f);
 	assert_int_equal(stream_secure_server(f.server.stream, f.server.context), STATUS_OK);
 	stream_free(&f.client.stream);
 	run_until(f.loop, is_settled, &f.server);
 	assert_int_equal(f.server.told[STREAM_FAILED], 1);
 	assert_int_equal(f.server.told[STREAM_ENDED], 0);
 	assert_string_equal(stream_error(f.server.stream), "connection closed during the TLS handshake");
-	end(&f);
+	end_streams(&f);
 }
 
 /* ---- STARTTLS */
 
 static void what_was_written_before_goes_in_clear_and_the_rest_in_tls(void **state)
 {
-	struct fixture f;
+	struct tls_fixture f;
 	(void)state;
-	begin(&f);
+	begin_streams(&f);
 	f.client.keeps = true;
 	assert_int_equal(stream_write(f.server.stream, SPAN("220 go ahead\r\n")), STATUS_OK);
 	assert_int_equal(stream_secure_server(f.server.stream, f.server.context), STATUS_OK);
@@ -143,59 +143,59 @@ static void what_was_written_before_goes_in_clear_and_the_rest_in_tls(void **sta
 	assert_secured(&f);
 	run_for(f.loop, 10);
 	assert_true(span_equal(buf_span(stream_input(f.client.stream)), SPAN("secret")));
-	end(&f);
+	end_streams(&f);
 }
 
 static void bytes_in_front_of_the_handshake_are_refused(void **state)
 {
-	struct fixture f;
+	struct tls_fixture f;
 	(void)state;
-	begin(&f);
+	begin_streams(&f);
 	f.server.keeps = true;
 	assert_int_equal(stream_write(f.client.stream, SPAN("MAIL FROM:<a@b>\r\n")), STATUS_OK);
 	run_for(f.loop, 10);
 	assert_int_equal(stream_secure_server(f.server.stream, f.server.context), STATUS_INVALID);
-	end(&f);
+	end_streams(&f);
 }
 
 static void tls_begins_only_once(void **state)
 {
-	struct fixture f;
+	struct tls_fixture f;
 	(void)state;
-	begin(&f);
+	begin_streams(&f);
 	shake_hands(&f, "mail.example.com");
 	assert_int_equal(stream_secure_server(f.server.stream, f.server.context), STATUS_INVALID);
-	end(&f);
+	end_streams(&f);
 }
 
 /* ---- bytes */
 
 static bool server_has_bulk(void *context)
 {
-	return ((struct fixture *)context)->server.received == BULK;
+	return ((struct tls_fixture *)context)->server.received == BULK;
 }
 
 static void bulk_goes_through_a_small_input(void **state)
 {
-	struct fixture f;
+	struct tls_fixture f;
 	char *bulk = calloc(1, BULK);
 	(void)state;
-	begin(&f);
+	begin_streams(&f);
 	shake_hands(&f, "mail.example.com");
 	assert_int_equal(stream_write(f.client.stream, (struct span){ bulk, BULK }), STATUS_OK);
 	run_until(f.loop, server_has_bulk, &f);
 	assert_int_equal(f.client.told[STREAM_DRAINED], 1);
 	free(bulk);
-	end(&f);
+	end_streams(&f);
 }
 
 static void what_tls_holds_back_comes_when_there_is_room_again(void **state)
 {
-	struct fixture f;
+	struct tls_fixture f;
 	char *bulk = calloc(1, BULK);
 	size_t total = 0;
 	(void)state;
-	begin(&f);
+	begin_streams(&f);
 	shake_hands(&f, "mail.example.com");
 	f.server.keeps = true;
 	assert_int_equal(stream_write(f.client.stream, (struct span){ bulk, BULK }), STATUS_OK);
@@ -209,15 +209,15 @@ static void what_tls_holds_back_comes_when_there_is_room_again(void **state)
 	}
 	assert_int_equal(total, BULK);
 	free(bulk);
-	end(&f);
+	end_streams(&f);
 }
 
 static void a_pause_holds_back_what_tls_has_and_resume_brings_it(void **state)
 {
-	struct fixture f;
+	struct tls_fixture f;
 	static const char line[30000];
 	(void)state;
-	begin(&f);
+	begin_streams(&f);
 	shake_hands(&f, "mail.example.com");
 	f.server.keeps = true;
 	assert_int_equal(stream_write(f.client.stream, (struct span){ line, sizeof(line) }), STATUS_OK);
@@ -230,16 +230,16 @@ static void a_pause_holds_back_what_tls_has_and_resume_brings_it(void **state)
 	stream_resume(f.server.stream);
 	run_for(f.loop, 10);
 	assert_int_equal(buf_size(stream_input(f.server.stream)), sizeof(line) - INPUT_MAXIMUM);
-	end(&f);
+	end_streams(&f);
 }
 
 /* A ticket that came meanwhile is no input. */
 static void what_tls_holds_is_fetched_with_the_rest(void **state)
 {
-	struct fixture f;
+	struct tls_fixture f;
 	static const char line[30000];
 	(void)state;
-	begin(&f);
+	begin_streams(&f);
 	shake_hands(&f, "mail.example.com");
 	f.server.keeps = true;
 	assert_false(stream_fetch(f.server.stream));
@@ -256,20 +256,20 @@ static void what_tls_holds_is_fetched_with_the_rest(void **state)
 	buf_clear(stream_input(f.server.stream)); /* OpenSSL holds the end of a record that did not fit */
 	stream_resume(f.server.stream);
 	assert_true(stream_fetch(f.server.stream));
-	end(&f);
+	end_streams(&f);
 }
 
 static bool server_ended(void *context)
 {
-	return ((struct fixture *)context)->server.told[STREAM_ENDED] > 0;
+	return ((struct tls_fixture *)context)->server.told[STREAM_ENDED] > 0;
 }
 
 static void finish_and_a_bare_close_both_end_the_other_side(void **state)
 {
 	(void)state;
 	for (int bare = 0; bare < 2; bare++) {
-		struct fixture f;
-		begin(&f);
+		struct tls_fixture f;
+		begin_streams(&f);
 		shake_hands(&f, "mail.example.com");
 		assert_int_equal(stream_write(f.client.stream, SPAN("QUIT\r\n")), STATUS_OK);
 		run_for(f.loop, 5);
@@ -282,15 +282,15 @@ static void finish_and_a_bare_close_both_end_the_other_side(void **state)
 		assert_int_equal(f.server.told[STREAM_FAILED], 0);
 		stream_free(&f.server.stream);
 		run_for(f.loop, 5);
-		end(&f);
+		end_streams(&f);
 	}
 }
 
 static void the_last_words_come_before_the_failure(void **state)
 {
-	struct fixture f;
+	struct tls_fixture f;
 	(void)state;
-	begin(&f);
+	begin_streams(&f);
 	shake_hands(&f, "mail.example.com");
 	stream_pause(f.client.stream);
 	assert_int_equal(stream_write(f.server.stream, SPAN("421 bye\r\n")), STATUS_OK);
@@ -301,7 +301,7 @@ static void the_last_words_come_before_the_failure(void **state)
 	run_for(f.loop, 10);
 	assert_int_equal(f.client.told[STREAM_FAILED], 1);
 	assert_int_equal(f.client.received, 9);
-	end(&f);
+	end_streams(&f);
 }
 
 int main(void)

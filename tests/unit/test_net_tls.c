@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "net/tls.h"
+#include "net/tls_clients.h"
 #include "with_certificate.h"
 
 static void assert_server_error(const struct tls_server_options *options, const char *text)
@@ -154,6 +155,60 @@ static void a_client_needs_a_readable_authority_or_the_systems(void **state)
 	tls_context_free(&context);
 }
 
+static struct tls_context *take_client(struct tls_clients *clients, struct span ca_pem, bool verify)
+{
+	struct tls_client_options options = { .verify = verify, .ca_pem = ca_pem };
+	struct tls_context *context = NULL;
+	char *error = NULL;
+	assert_int_equal(tls_clients_take(clients, &options, &context, &error), STATUS_OK);
+	assert_null(error);
+	return context;
+}
+
+static void clients_that_trust_the_same_share_a_context(void **state)
+{
+	struct certificate first, second;
+	struct tls_clients *clients = NULL;
+	char copy[PEM_SIZE];
+	(void)state;
+	certificate_make(&first, "DNS:a.example");
+	certificate_make(&second, "DNS:b.example");
+	memcpy(copy, first.certificate.data, first.certificate.size);
+	assert_int_equal(tls_clients_create(&clients), STATUS_OK);
+	struct tls_context *of_first = take_client(clients, first.certificate, true);
+	struct tls_context *of_system = take_client(clients, (struct span){ 0 }, true);
+	struct tls_context *of_nobody = take_client(clients, (struct span){ 0 }, false);
+	assert_ptr_equal(take_client(clients, (struct span){ copy, first.certificate.size }, true), of_first);
+	assert_ptr_equal(take_client(clients, (struct span){ 0 }, true), of_system);
+	assert_ptr_equal(take_client(clients, (struct span){ 0 }, false), of_nobody);
+	assert_ptr_not_equal(of_system, of_nobody);
+	assert_ptr_not_equal(of_first, of_system);
+	assert_ptr_not_equal(take_client(clients, second.certificate, true), of_first);
+	assert_ptr_not_equal(take_client(clients, first.certificate, false), of_first);
+	tls_clients_free(&clients);
+	assert_null(clients);
+	tls_clients_free(&clients);
+	certificate_free(&first);
+	certificate_free(&second);
+}
+
+static void what_no_context_can_be_made_of_is_not_kept(void **state)
+{
+	struct tls_clients *clients = NULL;
+	struct tls_context *context = NULL;
+	struct tls_client_options options = { .verify = true, .ca_pem = SPAN("nonsense") };
+	(void)state;
+	assert_int_equal(tls_clients_create(&clients), STATUS_OK);
+	for (int i = 0; i < 2; i++) {
+		char *error = NULL;
+		assert_int_equal(tls_clients_take(clients, &options, &context, &error), STATUS_INVALID);
+		assert_non_null(error);
+		free(error);
+	}
+	assert_null(context);
+	tls_clients_free(&clients);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -163,6 +218,8 @@ int main(void)
 		cmocka_unit_test(an_encrypted_key_is_refused_without_asking),
 		cmocka_unit_test(a_ticket_key_of_another_size_is_refused),
 		cmocka_unit_test(a_client_needs_a_readable_authority_or_the_systems),
+		cmocka_unit_test(clients_that_trust_the_same_share_a_context),
+		cmocka_unit_test(what_no_context_can_be_made_of_is_not_kept),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

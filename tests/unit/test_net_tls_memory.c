@@ -40,14 +40,14 @@ static void a_hello_that_is_too_large_is_refused_by_its_first_bytes(void **state
 	static const size_t pieces[] = { 1, 2, 3, 4, 5, 1000 };
 	(void)state;
 	for (size_t i = 0; i < sizeof(pieces) / sizeof(*pieces); i++) {
-		struct fixture f;
-		begin(&f, false, TLS1_3_VERSION);
+		struct attack_fixture f;
+		begin_attack(&f, false, TLS1_3_VERSION);
 		send_hello(&f, HELLO_MAXIMUM + 1, pieces[i], 30);
-		flood(&f);
+		flood_with_turn(&f);
 		run_for(f.loop, 5);
 		assert_int_equal(f.told[STREAM_FAILED], 1);
 		assert_string_equal(stream_error(f.victim), "TLS: handshake message too large");
-		end(&f);
+		end_attack(&f);
 	}
 }
 
@@ -57,7 +57,7 @@ static void a_hello_that_is_too_large_is_refused_by_its_first_bytes(void **state
 #define IDLE_MEMORY (20U << 10)    /* of an idle connection */
 
 /* What OpenSSL has for the victim in truth, at most as much as it is said to have. */
-static void assert_counted(const struct fixture *f, const char *what)
+static void assert_counted(const struct attack_fixture *f, const char *what)
 {
 	size_t truth = openssl_memory - f->before;
 	print_message("%s: %zu bytes, counted as %zu\n", what, truth, IDLE_MEMORY + tls_memory());
@@ -70,8 +70,8 @@ static void a_hello_that_is_never_whole_takes_no_more_than_is_counted(void **sta
 	static char wire[6 * (HELLO_MAXIMUM + 5)];
 	(void)state;
 	for (size_t i = 0; i < sizeof(pieces) / sizeof(*pieces); i++) {
-		struct fixture f;
-		begin(&f, false, TLS1_3_VERSION);
+		struct attack_fixture f;
+		begin_attack(&f, false, TLS1_3_VERSION);
 		run_for(f.loop, 2);
 		assert_int_equal(tls_memory(), 0);
 		assert_counted(&f, "before the hello");
@@ -80,7 +80,7 @@ static void a_hello_that_is_never_whole_takes_no_more_than_is_counted(void **sta
 		run_until(f.loop, is_taken, &f);
 		assert_int_equal(tls_memory(), SHAKING_MEMORY - IDLE_MEMORY);
 		assert_counted(&f, "most of a hello");
-		end(&f);
+		end_attack(&f);
 		assert_int_equal(tls_memory(), 0);
 	}
 }
@@ -102,7 +102,7 @@ static void a_large_hello_that_nothing_follows_takes_no_more_than_is_counted(voi
 	for (unsigned i = 0; i < 8; i++) {
 		bool is_measured = i >= 4; /* the first of each kind brings what OpenSSL keeps for all connections */
 		bool with_certificate = i % 4 >= 2;
-		struct fixture f;
+		struct attack_fixture f;
 		begin_with(&f, false, versions[i % 2], with_certificate);
 		assert_int_equal(SSL_CTX_add_custom_ext(f.openssl, 60000, SSL_EXT_CLIENT_HELLO, add_padding, NULL, NULL,
 							NULL, NULL),
@@ -113,7 +113,7 @@ static void a_large_hello_that_nothing_follows_takes_no_more_than_is_counted(voi
 		SSL_set_connect_state(f.attacker);
 		SSL_free(small);
 		SSL_do_handshake(f.attacker);
-		assert_true(written(&f) > HELLO_MAXIMUM - 2200);
+		assert_true(count_written(&f) > HELLO_MAXIMUM - 2200);
 		send_all(&f);
 		size_t before = openssl_memory;
 		run_until(f.loop, is_taken, &f);
@@ -123,15 +123,15 @@ static void a_large_hello_that_nothing_follows_takes_no_more_than_is_counted(voi
 		if (is_measured)
 			assert_counted(&f, with_certificate ? "a large hello, and a certificate is asked for"
 							    : "a large hello");
-		end(&f);
+		end_attack(&f);
 	}
 }
 
 static void what_a_connection_takes_after_its_handshake_is_counted(void **state)
 {
-	struct fixture f;
+	struct attack_fixture f;
 	(void)state;
-	begin(&f, false, TLS1_3_VERSION);
+	begin_attack(&f, false, TLS1_3_VERSION);
 	shake_hands(&f);
 	run_for(f.loop, 2);
 	assert_int_equal(tls_memory(), 0);
@@ -145,20 +145,20 @@ static void what_a_connection_takes_after_its_handshake_is_counted(void **state)
 	run_until(f.loop, is_taken, &f);
 	assert_int_equal(f.received, 11);
 	assert_int_equal(tls_memory(), 0);
-	end(&f);
+	end_attack(&f);
 }
 
 static void without_memory_a_handshake_does_not_begin(void **state)
 {
-	struct fixture f;
+	struct attack_fixture f;
 	(void)state;
-	begin(&f, false, TLS1_3_VERSION);
+	begin_attack(&f, false, TLS1_3_VERSION);
 	f.has_no_memory = true;
 	send_hello(&f, 1000, 1000, 0);
-	flood(&f);
+	flood_with_turn(&f);
 	assert_int_equal(f.told[STREAM_FAILED], 1);
 	assert_string_equal(stream_error(f.victim), "TLS: no memory for one more handshake");
-	end(&f);
+	end_attack(&f);
 	assert_int_equal(tls_memory(), 0);
 }
 

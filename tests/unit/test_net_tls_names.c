@@ -22,13 +22,13 @@ static const char *const names_of[CERTIFICATES] = {
 	[EXACT] = "DNS:smtp.example.com",
 };
 
-struct world {
+struct names_world {
 	struct certificate certificates[CERTIFICATES];
 	struct tls_tickets *tickets;
 	struct tls_context *server;
 };
 
-static struct tls_server_options options_of(struct world *w, size_t index)
+static struct tls_server_options options_of(struct names_world *w, size_t index)
 {
 	return (struct tls_server_options){ .certificate_pem = w->certificates[index].certificate,
 					    .private_key = &w->certificates[index].key,
@@ -38,7 +38,7 @@ static struct tls_server_options options_of(struct world *w, size_t index)
 
 static int open_world(void **state)
 {
-	static struct world w;
+	static struct names_world w;
 	char *error = NULL;
 	memset(&w, 0, sizeof(w));
 	static const char key[TLS_TICKET_KEY_SIZE] = { 1 };
@@ -57,7 +57,7 @@ static int open_world(void **state)
 
 static int close_world(void **state)
 {
-	struct world *w = *state;
+	struct names_world *w = *state;
 	tls_context_free(&w->server);
 	tls_tickets_free(&w->tickets);
 	for (size_t i = 0; i < CERTIFICATES; i++)
@@ -78,7 +78,7 @@ static void shake_hands(SSL *client, SSL *server)
 }
 
 /* A client that is through its handshake; the caller ends it with SSL_free. */
-static SSL *connect_client(const struct world *w, const char *name, int version)
+static SSL *connect_client(const struct names_world *w, const char *name, int version)
 {
 	BIO *near, *far;
 	SSL_CTX *context = SSL_CTX_new(TLS_client_method());
@@ -99,7 +99,7 @@ static SSL *connect_client(const struct world *w, const char *name, int version)
 	return client;
 }
 
-static size_t shown_to(const SSL *client, const struct world *w)
+static size_t shown_to(const SSL *client, const struct names_world *w)
 {
 	for (size_t i = 0; i < CERTIFICATES; i++) {
 		SSL_CTX *openssl = i == OWN ? w->server->openssl : w->server->named[i - 1];
@@ -138,7 +138,7 @@ static const struct {
 static void clients_see_the_certificate_of_the_name_they_ask_for(void **state)
 {
 	static const int versions[] = { TLS1_2_VERSION, TLS1_3_VERSION };
-	const struct world *w = *state;
+	const struct names_world *w = *state;
 	for (size_t i = 0; i < COUNT(cases) * COUNT(versions); i++) {
 		const char *name = cases[i / 2].name;
 		SSL *client = connect_client(w, name, versions[i % 2]);
@@ -151,7 +151,7 @@ static void clients_see_the_certificate_of_the_name_they_ask_for(void **state)
 
 /* ---- what can't be added */
 
-static void assert_not_added(struct world *w, const struct tls_server_options *options, const char *text)
+static void assert_not_added(struct names_world *w, const struct tls_server_options *options, const char *text)
 {
 	char *error = NULL;
 	size_t before = w->server->named_count;
@@ -165,7 +165,7 @@ static void assert_not_added(struct world *w, const struct tls_server_options *o
 
 static void what_no_client_could_ask_for_is_not_added(void **state)
 {
-	struct world *w = *state;
+	struct names_world *w = *state;
 	struct certificate address;
 	certificate_make(&address, "IP:192.0.2.1,email:postmaster@example.com");
 	struct tls_server_options options = options_of(w, OWN);
@@ -177,7 +177,7 @@ static void what_no_client_could_ask_for_is_not_added(void **state)
 
 static void a_key_of_another_certificate_is_not_added(void **state)
 {
-	struct world *w = *state;
+	struct names_world *w = *state;
 	struct tls_server_options options = options_of(w, WILDCARD);
 	options.private_key = &w->certificates[EXACT].key;
 	assert_not_added(w, &options, "the private key does not belong to the certificate");

@@ -9,7 +9,7 @@
 struct bare_client {
 	SSL_CTX *context;
 	SSL *ssl;
-	struct side *server;
+	struct tls_side *server;
 	unsigned tickets;
 	SSL_SESSION *session; /* the last that came */
 };
@@ -23,13 +23,13 @@ static int note_ticket(SSL *ssl, SSL_SESSION *session)
 	return 1;
 }
 
-static void bare_begin(struct bare_client *client, struct fixture *f, int version, SSL_SESSION *resumed)
+static void bare_begin(struct bare_client *client, struct tls_fixture *f, int version, SSL_SESSION *resumed)
 {
 	int fds[2];
 	*client = (struct bare_client){ .server = &f->server };
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
 	stream_free(&f->server.stream);
-	attach(f, &f->server, fds[0]);
+	attach_side(f, &f->server, fds[0]);
 	memset(f->server.told, 0, sizeof(f->server.told));
 	client->context = SSL_CTX_new(TLS_client_method());
 	SSL_CTX_set_security_level(client->context, 0);
@@ -63,7 +63,7 @@ static void bare_end(struct bare_client *client)
 	SSL_SESSION_free(client->session);
 }
 
-static void assert_server_refuses(struct fixture *f, int version, const char *ciphers, const char *reason)
+static void assert_server_refuses(struct tls_fixture *f, int version, const char *ciphers, const char *reason)
 {
 	struct bare_client client;
 	bare_begin(&client, f, version, NULL);
@@ -77,21 +77,21 @@ static void assert_server_refuses(struct fixture *f, int version, const char *ci
 
 static void old_versions_and_weak_ciphers_are_refused(void **state)
 {
-	struct fixture f;
+	struct tls_fixture f;
 	(void)state;
-	begin(&f);
+	begin_streams(&f);
 	assert_server_refuses(&f, TLS1_1_VERSION, "ALL:@SECLEVEL=0", "TLS: unsupported protocol");
 	assert_server_refuses(&f, TLS1_2_VERSION, "AES128-SHA:AES256-GCM-SHA384", "TLS: no shared cipher");
 	assert_server_refuses(&f, TLS1_2_VERSION, "ECDHE-ECDSA-AES128-SHA256", "TLS: no shared cipher");
-	end(&f);
+	end_streams(&f);
 }
 
 static void tls12_is_taken_with_forward_secrecy_unless_only_tls13_is_allowed(void **state)
 {
-	struct fixture f;
+	struct tls_fixture f;
 	struct bare_client client;
 	(void)state;
-	begin(&f);
+	begin_streams(&f);
 	bare_begin(&client, &f, TLS1_2_VERSION, NULL);
 	run_until(f.loop, bare_step, &client);
 	assert_string_equal(stream_tls_version(f.server.stream), "TLSv1.2");
@@ -100,21 +100,40 @@ static void tls12_is_taken_with_forward_secrecy_unless_only_tls13_is_allowed(voi
 	tls_context_free(&f.server.context);
 	f.server.context = make_server(&f, true);
 	assert_server_refuses(&f, TLS1_2_VERSION, NULL, "TLS: unsupported protocol");
-	end(&f);
+	end_streams(&f);
+}
+
+static void the_cheaper_suite_is_chosen_whatever_a_client_has_first(void **state)
+{
+	static const int versions[] = { TLS1_2_VERSION, TLS1_3_VERSION };
+	static const char *const suites[] = { "ECDHE-ECDSA-AES128-GCM-SHA256", "TLS_AES_128_GCM_SHA256" };
+	struct tls_fixture f;
+	(void)state;
+	begin_streams(&f);
+	for (size_t i = 0; i < 2; i++) {
+		struct bare_client client;
+		bare_begin(&client, &f, versions[i], NULL);
+		assert_int_equal(SSL_set_cipher_list(client.ssl, "AES256:AES128"), 1);
+		assert_int_equal(SSL_set_ciphersuites(client.ssl, "TLS_AES_256_GCM_SHA384:TLS_AES_128_GCM_SHA256"), 1);
+		run_until(f.loop, bare_step, &client);
+		assert_string_equal(stream_tls_cipher(f.server.stream), suites[i]);
+		bare_end(&client);
+	}
+	end_streams(&f);
 }
 
 /* ---- tickets */
 
-static void new_key(struct fixture *f, char number)
+static void new_key(struct tls_fixture *f, char number)
 {
 	char key[TLS_TICKET_KEY_SIZE];
 	memset(key, number, sizeof(key));
 	assert_int_equal(tls_tickets_add(f->tickets, (struct span){ key, sizeof(key) }), STATUS_OK);
 }
 
-static void begin_with_tickets(struct fixture *f)
+static void begin_with_tickets(struct tls_fixture *f)
 {
-	begin(f);
+	begin_streams(f);
 	assert_int_equal(tls_tickets_create(7200000, &f->tickets), STATUS_OK);
 	new_key(f, 1);
 	tls_context_free(&f->server.context);
@@ -130,7 +149,7 @@ static bool has_ticket(void *context)
 
 static void a_ticket_comes_only_when_sent_and_outlives_the_context(void **state)
 {
-	struct fixture f;
+	struct tls_fixture f;
 	struct bare_client first, second;
 	(void)state;
 	begin_with_tickets(&f);
@@ -154,10 +173,10 @@ static void a_ticket_comes_only_when_sent_and_outlives_the_context(void **state)
 	assert_int_equal(SSL_session_reused(second.ssl), 1);
 	bare_end(&first);
 	bare_end(&second);
-	end(&f);
+	end_streams(&f);
 }
 
-static bool is_resumed(struct fixture *f, SSL_SESSION *session)
+static bool is_resumed(struct tls_fixture *f, SSL_SESSION *session)
 {
 	struct bare_client client;
 	SSL_SESSION *copy = SSL_SESSION_dup(session); /* OpenSSL gives one up whose connection was cut */
@@ -171,7 +190,7 @@ static bool is_resumed(struct fixture *f, SSL_SESSION *session)
 
 static void a_ticket_is_taken_under_the_key_before_and_no_older_one(void **state)
 {
-	struct fixture f;
+	struct tls_fixture f;
 	struct bare_client first;
 	(void)state;
 	begin_with_tickets(&f);
@@ -186,14 +205,14 @@ static void a_ticket_is_taken_under_the_key_before_and_no_older_one(void **state
 	new_key(&f, 3);
 	assert_false(is_resumed(&f, first.session));
 	bare_end(&first);
-	end(&f);
+	end_streams(&f);
 }
 
 static void a_ticket_is_good_for_its_own_listener_only(void **state)
 {
 	const struct span one = SPAN("a-listener-whose-name-is-as-long-as-one-may-be");
 	const struct span other = SPAN("a-listener-whose-name-is-as-long-as-another-one");
-	struct fixture f;
+	struct tls_fixture f;
 	struct bare_client first;
 	(void)state;
 	begin_with_tickets(&f);
@@ -209,15 +228,15 @@ static void a_ticket_is_good_for_its_own_listener_only(void **state)
 	f.server.context = make_named_server(&f, other, false);
 	assert_false(is_resumed(&f, first.session));
 	bare_end(&first);
-	end(&f);
+	end_streams(&f);
 }
 
 static void without_a_key_no_ticket_is_sent(void **state)
 {
-	struct fixture f;
+	struct tls_fixture f;
 	struct bare_client client;
 	(void)state;
-	begin(&f);
+	begin_streams(&f);
 	bare_begin(&client, &f, TLS1_3_VERSION, NULL);
 	run_until(f.loop, bare_step, &client);
 	stream_send_ticket(f.server.stream);
@@ -228,7 +247,7 @@ static void without_a_key_no_ticket_is_sent(void **state)
 	}
 	assert_int_equal(client.tickets, 0);
 	bare_end(&client);
-	end(&f);
+	end_streams(&f);
 }
 
 static void a_client_of_another_protocol_is_not_served(void **state)
@@ -239,9 +258,9 @@ static void a_client_of_another_protocol_is_not_served(void **state)
 	} cases[] = {
 		{ "\x02h2\x08http/1.1", false }, { "\x03smt", false }, { "\x04smtp", true }, { "\x02h2\x04smtp", true }
 	};
-	struct fixture f;
+	struct tls_fixture f;
 	(void)state;
-	begin(&f);
+	begin_streams(&f);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct bare_client client;
 		bare_begin(&client, &f, TLS1_3_VERSION, NULL);
@@ -252,7 +271,7 @@ static void a_client_of_another_protocol_is_not_served(void **state)
 		assert_int_equal(f.server.told[STREAM_SECURED], cases[i].passes);
 		bare_end(&client);
 	}
-	end(&f);
+	end_streams(&f);
 }
 
 /* ---- clients' certificates */
@@ -261,7 +280,7 @@ static void a_client_of_another_protocol_is_not_served(void **state)
  * The fixture's own certificate, with its key, and without a subject: its owner stands in subjectAltName alone (RFC
  * 5280, 4.1.2.6).
  */
-static void make_nameless(const struct fixture *f, X509 **out_certificate, EVP_PKEY **out_key)
+static void make_nameless(const struct tls_fixture *f, X509 **out_certificate, EVP_PKEY **out_key)
 {
 	struct span key_pem = secret_reveal(&f->certificate.key);
 	BIO *bio = BIO_new_mem_buf(f->certificate.certificate.data, (int)f->certificate.certificate.size);
@@ -277,7 +296,7 @@ static void make_nameless(const struct fixture *f, X509 **out_certificate, EVP_P
 	X509_NAME_free(nobody);
 }
 
-static struct tls_context *make_asking_server(const struct fixture *f, X509 *authority)
+static struct tls_context *make_asking_server(const struct tls_fixture *f, X509 *authority)
 {
 	struct tls_context *context = NULL;
 	char *error = NULL, *pem = NULL;
@@ -297,12 +316,12 @@ static struct tls_context *make_asking_server(const struct fixture *f, X509 *aut
 
 static void a_verified_certificate_without_a_subject_has_an_empty_one(void **state)
 {
-	struct fixture f;
+	struct tls_fixture f;
 	struct bare_client client;
 	X509 *certificate;
 	EVP_PKEY *key;
 	(void)state;
-	begin(&f);
+	begin_streams(&f);
 	make_nameless(&f, &certificate, &key);
 	tls_context_free(&f.server.context);
 	f.server.context = make_asking_server(&f, certificate);
@@ -317,7 +336,7 @@ static void a_verified_certificate_without_a_subject_has_an_empty_one(void **sta
 	bare_end(&client);
 	X509_free(certificate);
 	EVP_PKEY_free(key);
-	end(&f);
+	end_streams(&f);
 }
 
 int main(void)
@@ -326,6 +345,7 @@ int main(void)
 		cmocka_unit_test(a_client_of_another_protocol_is_not_served),
 		cmocka_unit_test(old_versions_and_weak_ciphers_are_refused),
 		cmocka_unit_test(tls12_is_taken_with_forward_secrecy_unless_only_tls13_is_allowed),
+		cmocka_unit_test(the_cheaper_suite_is_chosen_whatever_a_client_has_first),
 		cmocka_unit_test(a_ticket_comes_only_when_sent_and_outlives_the_context),
 		cmocka_unit_test(a_ticket_is_taken_under_the_key_before_and_no_older_one),
 		cmocka_unit_test(a_ticket_is_good_for_its_own_listener_only),

@@ -1,5 +1,7 @@
 /* Quota against a real redis-server: what a charge, a refund and a tombstone do, in every order. */
-#include "quota/quota.h"
+#include "quota/quota_control.h"
+#include "quota/quota_private.h"
+#include "tests/unit/with_noon.h"
 #include "tests/unit/with_redis.h"
 
 struct bench {
@@ -11,10 +13,12 @@ struct bench {
 	unsigned answers;
 	enum quota_verdict verdict;
 	struct quota_state state;
+	struct quota_report report;
 	char trouble[200];
 };
 
 static const struct quota_limits five = { .messages_per_day = 5 };
+static const struct quota_name alice = { .name = { "alice", 5 } };
 
 static void on_verdict(void *context, enum quota_verdict verdict, const struct quota_state *state)
 {
@@ -23,6 +27,14 @@ static void on_verdict(void *context, enum quota_verdict verdict, const struct q
 	bench->verdict = verdict;
 	bench->state = *state;
 	snprintf(bench->trouble, sizeof(bench->trouble), "%.*s", SPAN_ARGS(state->trouble));
+}
+
+static void on_report(void *context, const struct quota_report *report)
+{
+	struct bench *bench = context;
+	assert_non_null(report);
+	bench->answers++;
+	bench->report = *report;
 }
 
 static void ignore_answer(void *context, enum status status, const struct redis_value *value)
@@ -53,7 +65,7 @@ static int set_up(void **state)
 	assert_int_equal(secret_from_span(SPAN(TEST_REDIS_PASSWORD), &bench->password), STATUS_OK);
 	struct redis_options options = { .server = bench->server.server, .user = "", .password = &bench->password };
 	assert_int_equal(redis_create(bench->loop, &options, &bench->redis), STATUS_OK);
-	assert_int_equal(quota_create(bench->loop, bench->redis, "test:", "UTC", &bench->quota), STATUS_OK);
+	assert_int_equal(quota_create(bench->loop, bench->redis, "test:", test_noon(0), &bench->quota), STATUS_OK);
 	run_until(bench->loop, is_up, bench);
 	*state = bench;
 	return 0;
@@ -71,31 +83,33 @@ static int tear_down(void **state)
 	return 0;
 }
 
-static enum quota_verdict charge(struct bench *bench, const char *token, const struct quota_limits *limits,
-				 uint64_t recipients, uint64_t bytes)
+static enum quota_verdict charge_alice(struct bench *bench, const char *token, const struct quota_limits *limits,
+				       uint64_t recipients, uint64_t bytes)
 {
 	bench->answers = 0;
-	assert_int_equal(
-		quota_charge(bench->quota, SPAN("alice"), span_of(token), limits, recipients, bytes, on_verdict, bench),
-		STATUS_OK);
+	const struct quota_order order = { .user = SPAN("alice"),
+					   .user_id = SPAN("corp:1"),
+					   .token = span_of(token),
+					   .recipients = recipients,
+					   .bytes = bytes };
+	assert_int_equal(quota_charge(bench->quota, &order, limits, on_verdict, bench), STATUS_OK);
 	run_until(bench->loop, has_answer, bench);
 	assert_int_equal(bench->answers, 1);
 	return bench->verdict;
 }
 
-static void refund(struct bench *bench, const char *token)
+static void refund_alice(struct bench *bench, const char *token)
 {
-	quota_refund(bench->quota, SPAN("alice"), span_of(token));
+	quota_refund(bench->quota, SPAN("alice"), &five, span_of(token));
 	run_until(bench->loop, no_refunds, bench);
 }
 
-static uint64_t used(struct bench *bench)
+static uint64_t used_by_alice(struct bench *bench)
 {
 	bench->answers = 0;
-	assert_int_equal(quota_show(bench->quota, SPAN("alice"), &five, on_verdict, bench), STATUS_OK);
+	assert_int_equal(quota_show(bench->quota, &alice, &five, true, on_report, bench), STATUS_OK);
 	run_until(bench->loop, has_answer, bench);
-	assert_int_equal(bench->verdict, QUOTA_GRANTED);
-	return bench->state.messages;
+	return bench->report.messages;
 }
 
 static void the_sixth_of_five_is_refused_and_tells_when_the_day_ends(void **state)
@@ -104,82 +118,103 @@ static void the_sixth_of_five_is_refused_and_tells_when_the_day_ends(void **stat
 	char token[8], text[160];
 	for (int i = 0; i < 5; i++) {
 		snprintf(token, sizeof(token), "t%d", i);
-		assert_int_equal(charge(bench, token, &five, 1, 10), QUOTA_GRANTED);
+		assert_int_equal(charge_alice(bench, token, &five, 1, 10), QUOTA_GRANTED);
 		assert_int_equal(bench->state.messages, i + 1);
 	}
-	assert_int_equal(charge(bench, "t5", &five, 1, 10), QUOTA_DAY_EXCEEDED);
+	assert_int_equal(charge_alice(bench, "t5", &five, 1, 10), QUOTA_DAY_EXCEEDED);
 	assert_int_equal(bench->state.used, 5);
 	assert_int_equal(bench->state.limit, 5);
-	assert_int_equal(bench->state.resets_at % 86400, 0);
+	struct tm end;
+	localtime_r(&(time_t){ (time_t)bench->state.resets_at }, &end);
+	assert_int_equal(end.tm_hour * 3600 + end.tm_min * 60 + end.tm_sec, 0);
 	quota_format(bench->verdict, &bench->state, text, sizeof(text));
 	assert_non_null(strstr(text, "Daily sending quota exceeded: 5 of 5 messages, resets at 20"));
-	assert_int_equal(used(bench), 5);
+	assert_int_equal(used_by_alice(bench), 5);
 }
 
 static void a_token_is_charged_once_however_often_it_comes(void **state)
 {
 	struct bench *bench = *state;
-	assert_int_equal(charge(bench, "same", &five, 1, 10), QUOTA_GRANTED);
-	assert_int_equal(charge(bench, "same", &five, 1, 10), QUOTA_GRANTED);
-	assert_int_equal(used(bench), 1);
+	assert_int_equal(charge_alice(bench, "same", &five, 1, 10), QUOTA_GRANTED);
+	assert_int_equal(charge_alice(bench, "same", &five, 1, 10), QUOTA_GRANTED);
+	assert_int_equal(used_by_alice(bench), 1);
 }
 
 static void a_token_is_refunded_once_however_often_it_is_asked(void **state)
 {
 	struct bench *bench = *state;
-	assert_int_equal(charge(bench, "one", &five, 2, 10), QUOTA_GRANTED);
-	assert_int_equal(charge(bench, "two", &five, 2, 10), QUOTA_GRANTED);
-	refund(bench, "one");
-	refund(bench, "one");
-	assert_int_equal(used(bench), 1);
-	assert_int_equal(bench->state.recipients, 2);
-	assert_int_equal(bench->state.bytes, 10);
+	assert_int_equal(charge_alice(bench, "one", &five, 2, 10), QUOTA_GRANTED);
+	assert_int_equal(charge_alice(bench, "two", &five, 2, 10), QUOTA_GRANTED);
+	refund_alice(bench, "one");
+	refund_alice(bench, "one");
+	assert_int_equal(used_by_alice(bench), 1);
+	assert_int_equal(bench->report.recipients, 2);
+	assert_int_equal(bench->report.bytes, 10);
 }
 
 static void a_charge_that_comes_after_its_refund_is_refused(void **state)
 {
 	struct bench *bench = *state;
-	refund(bench, "late");
-	assert_int_equal(charge(bench, "late", &five, 1, 10), QUOTA_UNKNOWN);
-	assert_int_equal(used(bench), 0);
+	refund_alice(bench, "late");
+	assert_int_equal(charge_alice(bench, "late", &five, 1, 10), QUOTA_UNKNOWN);
+	assert_int_equal(used_by_alice(bench), 0);
 }
 
-static void a_settled_token_is_forgotten_and_its_refund_changes_nothing(void **state)
+/* Not each by itself, but some of them together. */
+static void settled_tokens_are_forgotten_and_their_refunds_change_nothing(void **state)
 {
 	struct bench *bench = *state;
-	assert_int_equal(charge(bench, "sent", &five, 1, 10), QUOTA_GRANTED);
-	quota_settle(bench->quota, SPAN("alice"), SPAN("sent"));
-	assert_int_equal(charge(bench, "next", &five, 1, 10), QUOTA_GRANTED);
-	refund(bench, "sent");
-	assert_int_equal(used(bench), 2);
+	const struct quota_limits plenty = { .messages_per_day = 50 };
+	char tokens[QUOTA_SETTLED][8];
+	for (unsigned i = 0; i < QUOTA_SETTLED; i++) {
+		snprintf(tokens[i], sizeof(tokens[i]), "sent%u", i);
+		assert_int_equal(charge_alice(bench, tokens[i], &plenty, 1, 10), QUOTA_GRANTED);
+	}
+	for (unsigned i = 0; i < QUOTA_SETTLED; i++)
+		quota_settle(bench->quota, SPAN("alice"), &plenty, span_of(tokens[i]));
+	assert_int_equal(charge_alice(bench, "next", &plenty, 1, 10), QUOTA_GRANTED);
+	for (unsigned i = 0; i < QUOTA_SETTLED; i++)
+		refund_alice(bench, tokens[i]);
+	assert_int_equal(used_by_alice(bench), QUOTA_SETTLED + 1);
 }
 
 static void recipients_and_bytes_have_limits_of_their_own(void **state)
 {
 	struct bench *bench = *state;
 	struct quota_limits limits = { .recipients_per_day = 10, .bytes_per_day = 1000 };
-	assert_int_equal(charge(bench, "a", &limits, 8, 100), QUOTA_GRANTED);
-	assert_int_equal(charge(bench, "b", &limits, 3, 100), QUOTA_DAY_EXCEEDED);
+	assert_int_equal(charge_alice(bench, "a", &limits, 8, 100), QUOTA_GRANTED);
+	assert_int_equal(charge_alice(bench, "b", &limits, 3, 100), QUOTA_DAY_EXCEEDED);
 	assert_string_equal(bench->state.unit, "recipients");
-	assert_int_equal(charge(bench, "c", &limits, 2, 901), QUOTA_DAY_EXCEEDED);
+	assert_int_equal(charge_alice(bench, "c", &limits, 2, 901), QUOTA_DAY_EXCEEDED);
 	assert_string_equal(bench->state.unit, "bytes");
-	assert_int_equal(charge(bench, "d", &limits, 2, 900), QUOTA_GRANTED);
-	assert_int_equal(used(bench), 2);
+	assert_int_equal(charge_alice(bench, "d", &limits, 2, 900), QUOTA_GRANTED);
+	assert_int_equal(used_by_alice(bench), 2);
+}
+
+/* A count that wraps refuses nobody; where an integer of redis-server's has 32 bits, that would be at 2 GiB. */
+static void bytes_beyond_what_an_integer_holds_are_counted(void **state)
+{
+	struct bench *bench = *state;
+	const struct quota_limits none = { 0 }, some = { .bytes_per_day = 1000 };
+	const char *const tokens[] = { "a", "b", "c" };
+	for (size_t i = 0; i < sizeof(tokens) / sizeof(tokens[0]); i++)
+		assert_int_equal(charge_alice(bench, tokens[i], &none, 1, 1ULL << 62), QUOTA_GRANTED);
+	assert_int_equal(charge_alice(bench, "d", &some, 1, 10), QUOTA_DAY_EXCEEDED);
+	assert_string_equal(bench->state.unit, "bytes");
 }
 
 static void a_burst_is_told_from_a_day(void **state)
 {
 	struct bench *bench = *state;
 	struct quota_limits limits = { .messages_per_day = 100, .messages_per_minute = 2 };
-	char token[8];
-	int granted = 0;
-	for (int i = 0; i < 5; i++) { /* a minute may end in between */
+	char token[8], text[160];
+	for (int i = 0; i < 5; i++) {
 		snprintf(token, sizeof(token), "t%d", i);
-		enum quota_verdict verdict = charge(bench, token, &limits, 1, 1);
-		assert_true(verdict == QUOTA_GRANTED || verdict == QUOTA_BURST_EXCEEDED);
-		granted += verdict == QUOTA_GRANTED;
+		assert_int_equal(charge_alice(bench, token, &limits, 1, 1),
+				 i < 2 ? QUOTA_GRANTED : QUOTA_BURST_EXCEEDED);
 	}
-	assert_true(granted >= 2 && granted <= 4);
+	quota_format(bench->verdict, &bench->state, text, sizeof(text));
+	assert_non_null(strstr(text, "Too many messages at once: 2 of 2 messages within a minute, try again at 20"));
 }
 
 static void without_limits_everything_is_granted_and_counted(void **state)
@@ -189,23 +224,24 @@ static void without_limits_everything_is_granted_and_counted(void **state)
 	for (int i = 0; i < 20; i++) {
 		char token[8];
 		snprintf(token, sizeof(token), "t%d", i);
-		assert_int_equal(charge(bench, token, &none, 100, 1U << 30), QUOTA_GRANTED);
+		assert_int_equal(charge_alice(bench, token, &none, 100, 1U << 30), QUOTA_GRANTED);
 	}
-	assert_int_equal(used(bench), 20);
-	assert_int_equal(bench->state.bytes, 20ULL << 30);
+	assert_int_equal(used_by_alice(bench), 20);
+	assert_int_equal(bench->report.bytes, 20ULL << 30);
 }
 
 static void a_reset_forgets_counts_and_tokens(void **state)
 {
 	struct bench *bench = *state;
-	assert_int_equal(charge(bench, "before", &five, 1, 10), QUOTA_GRANTED);
+	assert_int_equal(charge_alice(bench, "before", &five, 1, 10), QUOTA_GRANTED);
 	bench->answers = 0;
-	assert_int_equal(quota_reset(bench->quota, SPAN("alice"), &five, on_verdict, bench), STATUS_OK);
+	assert_int_equal(quota_reset(bench->quota, &alice, &five, true, on_report, bench), STATUS_OK);
 	run_until(bench->loop, has_answer, bench);
-	assert_int_equal(bench->state.messages, 0);
-	assert_int_equal(charge(bench, "after", &five, 1, 10), QUOTA_GRANTED);
-	refund(bench, "before");
-	assert_int_equal(used(bench), 1);
+	assert_int_equal(bench->report.messages, 1);
+	assert_int_equal(used_by_alice(bench), 0);
+	assert_int_equal(charge_alice(bench, "after", &five, 1, 10), QUOTA_GRANTED);
+	refund_alice(bench, "before");
+	assert_int_equal(used_by_alice(bench), 1);
 }
 
 static void a_fresh_count_refuses_early_and_a_refund_makes_it_unknown(void **state)
@@ -214,11 +250,11 @@ static void a_fresh_count_refuses_early_and_a_refund_makes_it_unknown(void **sta
 	struct quota_limits one = { .messages_per_day = 1 };
 	struct quota_state seen;
 	assert_false(quota_is_exhausted(bench->quota, SPAN("alice"), &one, &seen));
-	assert_int_equal(charge(bench, "a", &one, 1, 1), QUOTA_GRANTED);
+	assert_int_equal(charge_alice(bench, "a", &one, 1, 1), QUOTA_GRANTED);
 	assert_true(quota_is_exhausted(bench->quota, SPAN("alice"), &one, &seen));
 	assert_int_equal(seen.used, 1);
 	assert_false(quota_is_exhausted(bench->quota, SPAN("bob"), &one, &seen));
-	refund(bench, "a");
+	refund_alice(bench, "a");
 	assert_false(quota_is_exhausted(bench->quota, SPAN("alice"), &one, &seen));
 }
 
@@ -226,12 +262,12 @@ static void a_frozen_redis_is_unknown_and_its_late_charge_is_given_back(void **s
 {
 	struct bench *bench = *state;
 	kill(bench->server.pid, SIGSTOP);
-	assert_int_equal(charge(bench, "slow", &five, 1, 10), QUOTA_UNKNOWN);
-	quota_refund(bench->quota, SPAN("alice"), SPAN("slow"));
+	assert_int_equal(charge_alice(bench, "slow", &five, 1, 10), QUOTA_UNKNOWN);
+	quota_refund(bench->quota, SPAN("alice"), &five, SPAN("slow"));
 	kill(bench->server.pid, SIGCONT);
 	run_until(bench->loop, no_refunds, bench);
-	assert_int_equal(used(bench), 0);
-	assert_int_equal(charge(bench, "slow", &five, 1, 10), QUOTA_UNKNOWN);
+	assert_int_equal(used_by_alice(bench), 0);
+	assert_int_equal(charge_alice(bench, "slow", &five, 1, 10), QUOTA_UNKNOWN);
 }
 
 static bool is_down(void *context)
@@ -244,21 +280,47 @@ static void with_redis_away_nothing_is_asked_and_nothing_is_owed(void **state)
 	struct bench *bench = *state;
 	test_redis_stop(&bench->server);
 	run_until(bench->loop, is_down, bench);
-	assert_int_equal(charge(bench, "a", &five, 1, 10), QUOTA_NOT_CHARGED);
+	assert_int_equal(charge_alice(bench, "a", &five, 1, 10), QUOTA_NOT_CHARGED);
 	assert_int_equal(quota_refunds_pending(bench->quota), 0);
 	test_redis_start(&bench->server);
 	run_until(bench->loop, is_up, bench);
-	assert_int_equal(charge(bench, "a", &five, 1, 10), QUOTA_GRANTED);
-	assert_int_equal(used(bench), 1);
+	assert_int_equal(charge_alice(bench, "a", &five, 1, 10), QUOTA_GRANTED);
+	assert_int_equal(used_by_alice(bench), 1);
 }
 
 static void an_error_of_redis_is_told(void **state)
 {
 	struct bench *bench = *state;
 	const struct span wrong[] = { SPAN("SET"), SPAN("test:quota:{alice}"), SPAN("a text") };
-	assert_int_equal(redis_call(bench->redis, wrong, 3, 1000, ignore_answer, NULL), STATUS_OK);
-	assert_int_equal(charge(bench, "a", &five, 1, 10), QUOTA_NOT_CHARGED);
+	assert_int_equal(redis_call(bench->redis, wrong, 3, PATIENCE_MS, ignore_answer, NULL), STATUS_OK);
+	assert_int_equal(charge_alice(bench, "a", &five, 1, 10), QUOTA_NOT_CHARGED);
 	assert_non_null(strstr(bench->trouble, "WRONGTYPE"));
+}
+
+static void lock_alice(struct bench *bench, const char *user_id)
+{
+	char command[200];
+	snprintf(command, sizeof(command), "HSET 'test:lock:{alice}' %s 1", user_id);
+	test_redis_tell(&bench->server, command);
+}
+
+static void a_lock_on_the_user_refuses_what_is_not_charged_yet(void **state)
+{
+	struct bench *bench = *state;
+	assert_int_equal(charge_alice(bench, "before", &five, 1, 10), QUOTA_GRANTED);
+	lock_alice(bench, "corp:2"); /* of somebody who had that name before */
+	assert_int_equal(charge_alice(bench, "other", &five, 1, 10), QUOTA_GRANTED);
+	lock_alice(bench, "corp:1");
+	assert_int_equal(charge_alice(bench, "after", &five, 1, 10), QUOTA_LOCKED);
+	assert_int_equal(charge_alice(bench, "before", &five, 1, 10), QUOTA_GRANTED); /* once is charged */
+	assert_int_equal(used_by_alice(bench), 2);
+}
+
+static void a_lock_on_a_name_is_on_whoever_has_it(void **state)
+{
+	struct bench *bench = *state;
+	lock_alice(bench, "name:alice");
+	assert_int_equal(charge_alice(bench, "a", &five, 1, 10), QUOTA_LOCKED);
 }
 
 static void a_name_too_long_is_an_error_and_not_somebody_elses_count(void **state)
@@ -266,8 +328,36 @@ static void a_name_too_long_is_an_error_and_not_somebody_elses_count(void **stat
 	struct bench *bench = *state;
 	char name[600];
 	memset(name, 'a', sizeof(name));
-	struct span user = { name, sizeof(name) };
-	assert_int_equal(quota_charge(bench->quota, user, SPAN("t"), &five, 1, 1, on_verdict, bench), STATUS_TOO_LARGE);
+	const struct quota_order order = { .user = { name, sizeof(name) }, .token = SPAN("t"), .recipients = 1 };
+	assert_int_equal(quota_charge(bench->quota, &order, &five, on_verdict, bench), STATUS_TOO_LARGE);
+}
+
+static const struct quota_limits printer = { .messages_per_day = 5,
+					     .app_password = "PRINTER2",
+					     .app_password_messages_per_day = 2 };
+
+static void an_app_password_s_limit_binds_besides_the_user_s(void **state)
+{
+	struct bench *bench = *state;
+	assert_int_equal(charge_alice(bench, "one", &printer, 1, 1), QUOTA_GRANTED);
+	assert_int_equal(charge_alice(bench, "two", &printer, 1, 1), QUOTA_GRANTED);
+	assert_int_equal(charge_alice(bench, "two", &printer, 1, 1), QUOTA_GRANTED); /* the same token */
+	assert_int_equal(charge_alice(bench, "three", &printer, 1, 1), QUOTA_DAY_EXCEEDED);
+	assert_string_equal(bench->state.unit, "messages by this app password");
+	assert_int_equal(bench->state.used, 2);
+	assert_int_equal(bench->state.limit, 2);
+	assert_int_equal(charge_alice(bench, "four", &five, 1, 1), QUOTA_GRANTED); /* by another way in */
+	assert_int_equal(bench->state.messages, 3);
+}
+
+static void a_refund_gives_back_to_the_app_password_too(void **state)
+{
+	struct bench *bench = *state;
+	assert_int_equal(charge_alice(bench, "one", &printer, 1, 1), QUOTA_GRANTED);
+	assert_int_equal(charge_alice(bench, "two", &printer, 1, 1), QUOTA_GRANTED);
+	refund_alice(bench, "two");
+	assert_int_equal(charge_alice(bench, "three", &printer, 1, 1), QUOTA_GRANTED);
+	assert_int_equal(charge_alice(bench, "four", &printer, 1, 1), QUOTA_DAY_EXCEEDED);
 }
 
 static void an_unknown_time_zone_is_refused(void **state)
@@ -288,8 +378,9 @@ int main(void)
 		WITH_BENCH(a_token_is_charged_once_however_often_it_comes),
 		WITH_BENCH(a_token_is_refunded_once_however_often_it_is_asked),
 		WITH_BENCH(a_charge_that_comes_after_its_refund_is_refused),
-		WITH_BENCH(a_settled_token_is_forgotten_and_its_refund_changes_nothing),
+		WITH_BENCH(settled_tokens_are_forgotten_and_their_refunds_change_nothing),
 		WITH_BENCH(recipients_and_bytes_have_limits_of_their_own),
+		WITH_BENCH(bytes_beyond_what_an_integer_holds_are_counted),
 		WITH_BENCH(a_burst_is_told_from_a_day),
 		WITH_BENCH(without_limits_everything_is_granted_and_counted),
 		WITH_BENCH(a_reset_forgets_counts_and_tokens),
@@ -297,7 +388,11 @@ int main(void)
 		WITH_BENCH(a_frozen_redis_is_unknown_and_its_late_charge_is_given_back),
 		WITH_BENCH(with_redis_away_nothing_is_asked_and_nothing_is_owed),
 		WITH_BENCH(an_error_of_redis_is_told),
+		WITH_BENCH(a_lock_on_the_user_refuses_what_is_not_charged_yet),
+		WITH_BENCH(a_lock_on_a_name_is_on_whoever_has_it),
 		WITH_BENCH(a_name_too_long_is_an_error_and_not_somebody_elses_count),
+		WITH_BENCH(an_app_password_s_limit_binds_besides_the_user_s),
+		WITH_BENCH(a_refund_gives_back_to_the_app_password_too),
 		WITH_BENCH(an_unknown_time_zone_is_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -71,15 +71,15 @@ static bool is_answered(void *context)
 	return ((struct mail *)context)->verdict != BUDGET_ASKED;
 }
 
-static void begin(struct budget *node, uint64_t recipients, struct mail *mail)
+static void begin_claim(struct budget *node, uint64_t recipients, struct mail *mail)
 {
 	*mail = (struct mail){ 0 };
 	mail->verdict = budget_take(node, recipients, &mail->claim, on_verdict, mail);
 }
 
-static enum budget_verdict take(struct bench *bench, struct budget *node, uint64_t recipients, struct mail *mail)
+static enum budget_verdict take_claim(struct bench *bench, struct budget *node, uint64_t recipients, struct mail *mail)
 {
-	begin(node, recipients, mail);
+	begin_claim(node, recipients, mail);
 	bool asked = mail->verdict == BUDGET_ASKED;
 	run_until(bench->loop, is_answered, mail);
 	assert_int_equal(mail->answers, asked ? 1 : 0);
@@ -91,7 +91,7 @@ static unsigned send_all(struct bench *bench, struct budget *node, unsigned most
 {
 	struct mail mail;
 	for (unsigned i = 0; i < most; i++) {
-		enum budget_verdict verdict = take(bench, node, 1, &mail);
+		enum budget_verdict verdict = take_claim(bench, node, 1, &mail);
 		if (verdict != BUDGET_TAKEN) {
 			assert_int_equal(verdict, BUDGET_SPENT);
 			return i;
@@ -133,7 +133,7 @@ static void three_nodes_together_send_exactly_one_budget(void **state)
 	make_nodes(bench, (struct budget_limits){ .messages_per_day = 50 });
 	for (unsigned i = 0; i < 90; i++) {
 		struct budget *node = bench->nodes[i % NODES];
-		if (take(bench, node, 1, &mail) == BUDGET_TAKEN)
+		if (take_claim(bench, node, 1, &mail) == BUDGET_TAKEN)
 			sent++;
 		else
 			refused++;
@@ -150,7 +150,7 @@ static void a_block_costs_one_call_and_its_rest_comes_back(void **state)
 	struct mail mail;
 	make_nodes(bench, (struct budget_limits){ .messages_per_day = 1000 });
 	for (unsigned i = 0; i < 3; i++) {
-		begin(bench->nodes[0], 1, &mail);
+		begin_claim(bench->nodes[0], 1, &mail);
 		assert_int_equal(mail.verdict, i == 0 ? BUDGET_ASKED : BUDGET_TAKEN);
 		run_until(bench->loop, is_answered, &mail);
 		budget_spend(&mail.claim);
@@ -163,7 +163,7 @@ static void what_was_not_sent_may_be_sent_again(void **state)
 	struct bench *bench = *state;
 	struct mail mail;
 	make_nodes(bench, (struct budget_limits){ .messages_per_day = 2, .messages_per_minute = 2 });
-	assert_int_equal(take(bench, bench->nodes[0], 1, &mail), BUDGET_TAKEN);
+	assert_int_equal(take_claim(bench, bench->nodes[0], 1, &mail), BUDGET_TAKEN);
 	budget_give_back(&mail.claim);
 	budget_give_back(&mail.claim); /* holds nothing any more */
 	assert_int_equal(send_all(bench, bench->nodes[0], 5), 2);
@@ -175,13 +175,13 @@ static void recipients_and_minutes_count_too(void **state)
 	struct bench *bench = *state;
 	struct mail mail;
 	make_nodes(bench, (struct budget_limits){ .recipients_per_day = 10 });
-	assert_int_equal(take(bench, bench->nodes[0], 7, &mail), BUDGET_TAKEN);
+	assert_int_equal(take_claim(bench, bench->nodes[0], 7, &mail), BUDGET_TAKEN);
 	budget_spend(&mail.claim);
-	assert_int_equal(take(bench, bench->nodes[0], 4, &mail), BUDGET_SPENT);
+	assert_int_equal(take_claim(bench, bench->nodes[0], 4, &mail), BUDGET_SPENT);
 	assert_false(budget_is_spent(bench->nodes[0])); /* for fewer recipients it is not */
-	assert_int_equal(take(bench, bench->nodes[0], 3, &mail), BUDGET_TAKEN);
+	assert_int_equal(take_claim(bench, bench->nodes[0], 3, &mail), BUDGET_TAKEN);
 	budget_spend(&mail.claim);
-	assert_int_equal(take(bench, bench->nodes[0], 1, &mail), BUDGET_SPENT);
+	assert_int_equal(take_claim(bench, bench->nodes[0], 1, &mail), BUDGET_SPENT);
 	assert_true(budget_is_spent(bench->nodes[0]));
 }
 
@@ -208,7 +208,7 @@ static void two_hundred_at_once_share_what_there_is(void **state)
 	unsigned taken = 0;
 	make_nodes(bench, (struct budget_limits){ .messages_per_day = 50, .recipients_per_day = 1000 });
 	for (size_t i = 0; i < 200; i++)
-		begin(bench->nodes[i % NODES], 1 + i % 3, &mails[i]);
+		begin_claim(bench->nodes[i % NODES], 1 + i % 3, &mails[i]);
 	run_until(bench->loop, all_answered, mails);
 	for (size_t i = 0; i < 200; i++) {
 		taken += mails[i].verdict == BUDGET_TAKEN;
@@ -225,8 +225,8 @@ static void a_claim_given_up_while_it_waits_is_not_called(void **state)
 	struct bench *bench = *state;
 	struct mail gone, stays;
 	make_nodes(bench, (struct budget_limits){ .messages_per_day = 1 });
-	begin(bench->nodes[0], 1, &gone);
-	begin(bench->nodes[0], 1, &stays);
+	begin_claim(bench->nodes[0], 1, &gone);
+	begin_claim(bench->nodes[0], 1, &stays);
 	budget_give_back(&gone.claim);
 	run_until(bench->loop, is_answered, &stays);
 	assert_int_equal(stays.verdict, BUDGET_TAKEN);
@@ -253,7 +253,7 @@ static void lend_before(struct bench *bench, const char *count)
 	snprintf(slot, sizeof(slot), "m:%ld", (long)(time(NULL) - 7200) / 600);
 	const struct span line[] = { SPAN("HSET"), SPAN("test:budget:{relay@example.com}"), span_of(slot),
 				     span_of(count) };
-	assert_int_equal(redis_call(bench->redis, line, 4, 5000, on_planted, &planted), STATUS_OK);
+	assert_int_equal(redis_call(bench->redis, line, 4, PATIENCE_MS, on_planted, &planted), STATUS_OK);
 	run_until(bench->loop, is_planted, &planted);
 }
 
@@ -270,7 +270,7 @@ static void a_clock_of_redis_that_steps_makes_no_second_budget(void **state)
 		assert_int_equal(
 			budget_create(bench->loop, bench->redis, "test:", SPAN("relay@example.com"), &limits, &node),
 			STATUS_OK);
-		assert_int_equal(take(bench, node, 1, &mail), hours[i] > 24 ? BUDGET_UNKNOWN : BUDGET_SPENT);
+		assert_int_equal(take_claim(bench, node, 1, &mail), hours[i] > 24 ? BUDGET_UNKNOWN : BUDGET_SPENT);
 		budget_free(&node);
 	}
 }
@@ -281,10 +281,10 @@ static void without_redis_nothing_is_taken(void **state)
 	struct mail mail;
 	make_nodes(bench, (struct budget_limits){ .messages_per_day = 10 });
 	test_redis_stop(&bench->server);
-	assert_int_equal(take(bench, bench->nodes[0], 1, &mail), BUDGET_UNKNOWN);
+	assert_int_equal(take_claim(bench, bench->nodes[0], 1, &mail), BUDGET_UNKNOWN);
 	test_redis_start(&bench->server);
 	run_until(bench->loop, is_up, bench);
-	assert_int_equal(take(bench, bench->nodes[0], 1, &mail), BUDGET_TAKEN);
+	assert_int_equal(take_claim(bench, bench->nodes[0], 1, &mail), BUDGET_TAKEN);
 	budget_spend(&mail.claim);
 }
 

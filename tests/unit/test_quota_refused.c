@@ -73,7 +73,7 @@ static bool is_answered(void *context)
 	return ((struct answer *)context)->calls == 1;
 }
 
-static struct refused_count count(struct bench *bench, size_t node, const char *user, uint64_t more)
+static struct refused_count count_refused(struct bench *bench, size_t node, const char *user, uint64_t more)
 {
 	struct answer answer = { 0 };
 	assert_int_equal(refused_count(bench->nodes[node], span_of(user), 10, more, on_count, &answer), STATUS_OK);
@@ -85,22 +85,22 @@ static struct refused_count count(struct bench *bench, size_t node, const char *
 static void the_limit_is_never_passed(void **state)
 {
 	struct bench *bench = *state;
-	struct refused_count c = count(bench, 0, "ann", 0);
+	struct refused_count c = count_refused(bench, 0, "ann", 0);
 	assert_int_equal(c.refused + c.free_at + c.free_in_s, 0);
-	c = count(bench, 0, "ann", 4);
+	c = count_refused(bench, 0, "ann", 4);
 	assert_int_equal(c.counted, 4);
 	assert_int_equal(c.refused, 4);
 	assert_false(c.is_reached);
-	c = count(bench, 1, "ann", 9);
+	c = count_refused(bench, 1, "ann", 9);
 	assert_int_equal(c.counted, 6);
 	assert_int_equal(c.refused, 10);
 	assert_int_equal(c.limit, 10);
 	assert_true(c.is_reached);
 	assert_in_range(c.free_in_s, 3500, 3600);
-	c = count(bench, 2, "ann", 1);
+	c = count_refused(bench, 2, "ann", 1);
 	assert_int_equal(c.counted, 0);
 	assert_false(c.is_reached); /* it was told already */
-	assert_int_equal(count(bench, 2, "ben", 1).refused, 1);
+	assert_int_equal(count_refused(bench, 2, "ben", 1).refused, 1);
 }
 
 static bool are_answered(void *context)
@@ -133,17 +133,17 @@ static void many_at_once_are_counted_exactly(void **state)
 static void each_counts_for_an_hour(void **state)
 {
 	struct bench *bench = *state;
-	assert_int_equal(count(bench, 0, "ann", 6).counted, 6);
+	assert_int_equal(count_refused(bench, 0, "ann", 6).counted, 6);
 	test_redis_shift_clock(&bench->server, 1800);
-	assert_int_equal(count(bench, 0, "ann", 6).counted, 4);
+	assert_int_equal(count_refused(bench, 0, "ann", 6).counted, 4);
 	test_redis_shift_clock(&bench->server, 3400);
-	assert_int_equal(count(bench, 0, "ann", 1).counted, 0);
+	assert_int_equal(count_refused(bench, 0, "ann", 1).counted, 0);
 	test_redis_shift_clock(&bench->server, 3700);
-	struct refused_count c = count(bench, 0, "ann", 9);
+	struct refused_count c = count_refused(bench, 0, "ann", 9);
 	assert_int_equal(c.counted, 6); /* those of the first minute have left, the four later ones have not */
 	assert_int_equal(c.refused, 10);
 	test_redis_shift_clock(&bench->server, 20000);
-	assert_int_equal(count(bench, 0, "ann", 0).refused, 0);
+	assert_int_equal(count_refused(bench, 0, "ann", 0).refused, 0);
 }
 
 static void a_redis_that_is_away_counts_nothing(void **state)

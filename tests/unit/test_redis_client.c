@@ -54,6 +54,16 @@ static bool is_down(void *context)
 	return !is_up(context);
 }
 
+static bool was_told_down(void *context)
+{
+	return ((struct bench *)context)->downs > 0;
+}
+
+static bool is_told_once_more(void *context)
+{
+	return ((struct bench *)context)->downs > 1;
+}
+
 static bool has_answer(void *context)
 {
 	return ((struct bench *)context)->answers.count > 0;
@@ -64,7 +74,7 @@ static bool has_hundred(void *context)
 	return ((struct bench *)context)->answers.count == 100;
 }
 
-static void start(struct bench *bench, const char *password)
+static void start_client(struct bench *bench, const char *password)
 {
 	assert_int_equal(loop_create(&bench->loop), STATUS_OK);
 	assert_int_equal(secret_from_span(span_of(password), &bench->password), STATUS_OK);
@@ -82,12 +92,12 @@ static int set_up(void **state)
 {
 	struct bench *bench = calloc(1, sizeof(*bench));
 	test_redis_start(&bench->server);
-	start(bench, TEST_REDIS_PASSWORD);
+	start_client(bench, TEST_REDIS_PASSWORD);
 	*state = bench;
 	return 0;
 }
 
-static void end(struct bench *bench)
+static void end_client(struct bench *bench)
 {
 	redis_free(&bench->redis);
 	secret_wipe(&bench->password);
@@ -97,13 +107,13 @@ static void end(struct bench *bench)
 static int tear_down(void **state)
 {
 	struct bench *bench = *state;
-	end(bench);
+	end_client(bench);
 	test_redis_remove(&bench->server);
 	free(bench);
 	return 0;
 }
 
-static void ask(struct bench *bench, const char *line, uint64_t limit_ms)
+static void ask_redis(struct bench *bench, const char *line, uint64_t limit_ms)
 {
 	struct span arguments[8], rest = span_of(line);
 	size_t count = 0;
@@ -119,25 +129,57 @@ static void it_logs_in_and_answers(void **state)
 	struct bench *bench = *state;
 	run_until(bench->loop, is_up, bench);
 	assert_int_equal(bench->ups, 1);
-	ask(bench, "SET k value", 1000);
+	ask_redis(bench, "SET k value", PATIENCE_MS);
 	run_until(bench->loop, has_answer, bench);
 	assert_string_equal(bench->answers.text, "OK");
-	ask(bench, "GET k", 1000);
+	ask_redis(bench, "GET k", PATIENCE_MS);
 	run_until(bench->loop, has_answer, bench);
 	assert_int_equal(bench->answers.type, REDIS_TEXT);
 	assert_string_equal(bench->answers.text, "value");
-	ask(bench, "GET nothing", 1000);
+	ask_redis(bench, "GET nothing", PATIENCE_MS);
 	run_until(bench->loop, has_answer, bench);
 	assert_int_equal(bench->answers.type, REDIS_NIL);
-	ask(bench, "INCR k", 1000);
+	ask_redis(bench, "INCR k", PATIENCE_MS);
 	run_until(bench->loop, has_answer, bench);
 	assert_int_equal(bench->answers.type, REDIS_ERROR);
+}
+
+/* Sizes around those at which a command's count gets a digit more, or a command memory of its own. */
+static void whatever_bytes_an_argument_has_it_is_one_argument(void **state)
+{
+	static const size_t sizes[] = { 0, 1, 9, 10, 99, 100, 255, 999, 1000, 1900, 1990, 2000, 2048, 10000, 100000 };
+	static const char hostile[] = "a b\r\n*1\r\n$8\r\nFLUSHALL\r\n\0\377'\"\\$-1\r\n";
+	static char text[100000];
+	struct bench *bench = *state;
+	run_until(bench->loop, is_up, bench);
+	for (size_t i = 0; i < sizeof(text); i++)
+		text[i] = hostile[i % (sizeof(hostile) - 1)];
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		struct span key = { text, i + 1 }, value = { sizes[i] ? text : NULL, sizes[i] };
+		const struct span set[] = { SPAN("SET"), key, value };
+		const struct span compare[] = {
+			SPAN("EVAL"), SPAN("return redis.call('GET', KEYS[1]) == ARGV[1] and #ARGV[1] or -1"),
+			SPAN("1"),    key,
+			value,
+		};
+		bench->answers = (struct answers){ 0 };
+		assert_int_equal(redis_call(bench->redis, set, 3, PATIENCE_MS, on_answer, bench), STATUS_OK);
+		run_until(bench->loop, has_answer, bench);
+		assert_string_equal(bench->answers.text, "OK");
+		bench->answers = (struct answers){ 0 };
+		assert_int_equal(redis_call(bench->redis, compare, 5, PATIENCE_MS, on_answer, bench), STATUS_OK);
+		run_until(bench->loop, has_answer, bench);
+		assert_int_equal(bench->answers.integer, sizes[i]);
+	}
+	ask_redis(bench, "DBSIZE", PATIENCE_MS);
+	run_until(bench->loop, has_answer, bench);
+	assert_int_equal(bench->answers.integer, sizeof(sizes) / sizeof(sizes[0]));
 }
 
 static void a_call_before_it_is_up_is_unavailable_and_told_later(void **state)
 {
 	struct bench *bench = *state;
-	ask(bench, "PING", 1000);
+	ask_redis(bench, "PING", PATIENCE_MS);
 	run_until(bench->loop, has_answer, bench);
 	assert_int_equal(bench->answers.status, STATUS_UNAVAILABLE);
 	assert_int_equal(bench->answers.count, 1);
@@ -149,7 +191,7 @@ static void a_hundred_calls_of_one_turn_are_answered_in_order(void **state)
 	run_until(bench->loop, is_up, bench);
 	for (int i = 0; i < 100; i++) {
 		struct span incr[2] = { SPAN("INCR"), SPAN("n") };
-		assert_int_equal(redis_call(bench->redis, incr, 2, 1000, on_answer, bench), STATUS_OK);
+		assert_int_equal(redis_call(bench->redis, incr, 2, PATIENCE_MS, on_answer, bench), STATUS_OK);
 	}
 	run_until(bench->loop, has_hundred, bench);
 	assert_int_equal(bench->answers.integer, 100);
@@ -160,7 +202,7 @@ static void a_frozen_server_ends_every_pending_call_at_the_deadline(void **state
 	struct bench *bench = *state;
 	run_until(bench->loop, is_up, bench);
 	kill(bench->server.pid, SIGSTOP);
-	ask(bench, "PING", 150);
+	ask_redis(bench, "PING", 150);
 	struct span ping = SPAN("PING");
 	assert_int_equal(redis_call(bench->redis, &ping, 1, 60000, on_answer, bench), STATUS_OK);
 	run_until(bench->loop, is_down, bench);
@@ -169,7 +211,7 @@ static void a_frozen_server_ends_every_pending_call_at_the_deadline(void **state
 	assert_int_equal(bench->downs, 1);
 	kill(bench->server.pid, SIGCONT);
 	run_until(bench->loop, is_up, bench);
-	ask(bench, "PING", 1000);
+	ask_redis(bench, "PING", PATIENCE_MS);
 	run_until(bench->loop, has_answer, bench);
 	assert_string_equal(bench->answers.text, "PONG");
 }
@@ -181,6 +223,7 @@ static void it_comes_back_when_the_server_does(void **state)
 	test_redis_stop(&bench->server);
 	run_until(bench->loop, is_down, bench);
 	assert_string_equal(bench->reason, "closed by Redis");
+	run_until(bench->loop, is_told_once_more, bench);
 	run_for(bench->loop, 600); /* a few tries, which all fail alike */
 	assert_int_equal(bench->downs, 2);
 	assert_string_not_equal(bench->reason, "closed by Redis");
@@ -192,8 +235,9 @@ static void it_comes_back_when_the_server_does(void **state)
 static void a_wrong_password_is_told_and_never_up(void **state)
 {
 	struct bench *bench = *state;
-	end(bench);
-	start(bench, "wrong-password");
+	end_client(bench);
+	start_client(bench, "wrong-password");
+	run_until(bench->loop, was_told_down, bench);
 	run_for(bench->loop, 300);
 	assert_false(redis_is_up(bench->redis));
 	assert_int_equal(bench->downs, 1);
@@ -210,11 +254,12 @@ static void a_forgotten_script_is_sent_again(void **state)
 	run_until(bench->loop, is_up, bench);
 	for (int i = 0; i < 2; i++) {
 		bench->answers = (struct answers){ 0 };
-		assert_int_equal(redis_run_script(bench->redis, &script, arguments, 2, 1, 1000, on_answer, bench),
-				 STATUS_OK);
+		assert_int_equal(
+			redis_run_script(bench->redis, &script, arguments, 2, 1, PATIENCE_MS, on_answer, bench),
+			STATUS_OK);
 		run_until(bench->loop, has_answer, bench);
 		assert_string_equal(bench->answers.text, "key argument");
-		ask(bench, "SCRIPT FLUSH", 1000);
+		ask_redis(bench, "SCRIPT FLUSH", PATIENCE_MS);
 		run_until(bench->loop, has_answer, bench);
 	}
 }
@@ -226,8 +271,8 @@ static void freeing_it_drops_pending_calls_without_a_word(void **state)
 	struct span key = SPAN("key");
 	assert_int_equal(redis_script_init(&script, "return 1"), STATUS_OK);
 	run_until(bench->loop, is_up, bench);
-	ask(bench, "PING", 1000);
-	assert_int_equal(redis_run_script(bench->redis, &script, &key, 1, 1, 1000, on_answer, bench), STATUS_OK);
+	ask_redis(bench, "PING", PATIENCE_MS);
+	assert_int_equal(redis_run_script(bench->redis, &script, &key, 1, 1, PATIENCE_MS, on_answer, bench), STATUS_OK);
 	redis_free(&bench->redis);
 	run_for(bench->loop, 50);
 	assert_int_equal(bench->answers.count, 0);
@@ -237,6 +282,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(it_logs_in_and_answers, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(whatever_bytes_an_argument_has_it_is_one_argument, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_call_before_it_is_up_is_unavailable_and_told_later, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(a_hundred_calls_of_one_turn_are_answered_in_order, set_up, tear_down),

@@ -65,10 +65,10 @@ static void what_one_learns_the_other_knows(void **state)
 	(void)state;
 	assert_int_equal(backoffs_left_ms(new, key), 0);
 	assert_reason(new, key, "");
-	backoffs_begin(old, key, 5000, "535 5.7.8 no");
+	backoffs_begin(old, key, 500000, "535 5.7.8 no");
 	/* Each has rounded the clock to a millisecond for itself. */
-	assert_in_range(backoffs_left_ms(new, key), 4000, 5001);
-	assert_int_equal(backoffs_length_ms(new, key), 5000);
+	assert_in_range(backoffs_left_ms(new, key), 400000, 500001);
+	assert_int_equal(backoffs_length_ms(new, key), 500000);
 	assert_reason(new, key, "535 5.7.8 no");
 	backoffs_end(new, key);
 	assert_int_equal(backoffs_left_ms(old, key), 0);
@@ -181,7 +181,7 @@ static void no_backoff_lasts_for_ever_unless_told_to(void **state)
 	(void)state;
 	assert_int_equal(backoffs_create(loop, -1, &backoffs), STATUS_OK);
 	backoffs_begin(backoffs, key, UINT64_MAX - 1, "a hint of nonsense");
-	assert_in_range(backoffs_left_ms(backoffs, key), BACKOFF_MAXIMUM_MS - 1000, BACKOFF_MAXIMUM_MS);
+	assert_in_range(backoffs_left_ms(backoffs, key), BACKOFF_MAXIMUM_MS - 60000, BACKOFF_MAXIMUM_MS);
 	backoffs_begin(backoffs, 0, 5000, "no key");
 	assert_int_equal(backoffs_left_ms(backoffs, 0), 0);
 	backoffs_free(&backoffs);

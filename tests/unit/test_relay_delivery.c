@@ -4,8 +4,7 @@
 static void a_message_is_charged_recorded_sent_and_answered(void **state)
 {
 	(void)state;
-	assert_int_equal(say_envelope(grant, 1, "ann@example.com", "bob@x"), STATUS_OK);
-	expect_trace("A: bob@x");
+	bring_envelope();
 	upstream_says("250 2.1.5 OK bob");
 	expect_trace("replies");
 	assert_string_equal(world.envelope_reply, "250 2.1.5 OK bob");
@@ -25,6 +24,48 @@ static void a_message_is_charged_recorded_sent_and_answered(void **state)
 	assert_true(span_starts_with(span_of(world.message_reply), SPAN("250 2.0.0 queued as 42 [")));
 	assert_string_equal(world.record, "ann@example.com/A/250 queued as 42/bob@x 250/");
 	assert_int_equal(deliveries_count(deliveries), 0);
+}
+
+static void the_charge_names_strangers_and_leaves_out_colleagues(void **state)
+{
+	(void)state;
+	assert_int_equal(
+		say_envelope(grant, 1, "ann@example.com", "bob@partner.test carl@EXAMPLE.com eve@sub.example.com"),
+		STATUS_OK);
+	for (int i = 0; i < 3; i++)
+		upstream_says("250 2.1.5 OK");
+	say_data(101, MESSAGE_TEXT, true);
+	assert_string_equal(world.charged_strangers, "bob@partner.test eve@sub.example.com ");
+	quota_says(QUOTA_DAY_EXCEEDED);
+}
+
+/* Where senders are not enforced, what is typed as sender makes nobody a colleague. */
+static void a_sender_that_is_not_the_users_makes_no_colleagues(void **state)
+{
+	struct span addresses[] = { SPAN("ann@example.com"), SPAN("@sister.test"), SPAN("*") };
+	const struct span_list own = grant->senders;
+	(void)state;
+	config.sender.envelope = SENDER_OFF;
+	grant->senders = (struct span_list){ addresses, 3 };
+	assert_int_equal(say_envelope(grant, 1, "ann@partner.test", "bob@partner.test carl@sister.test"), STATUS_OK);
+	upstream_says("250 2.1.5 OK");
+	upstream_says("250 2.1.5 OK");
+	say_data(101, MESSAGE_TEXT, true);
+	assert_string_equal(world.charged_strangers, "bob@partner.test ");
+	quota_says(QUOTA_DAY_EXCEEDED);
+	grant->senders = own;
+}
+
+static void recipients_beyond_those_of_the_section_are_surplus(void **state)
+{
+	(void)state;
+	grant->limits.recipients_per_message = 2;
+	assert_int_equal(say_envelope(grant, 1, "ann@example.com", "a@x b@x c@x d@x"), STATUS_OK);
+	expect_trace("A: a@x b@x");
+	upstream_says("250 2.1.5 OK");
+	upstream_says("250 2.1.5 OK");
+	assert_string_equal(world.envelope_reply, "250 2.1.5 OK|250 2.1.5 OK|452 4.5.3 Too many recipients|"
+						  "452 4.5.3 Too many recipients");
 }
 
 static void the_dot_waits_for_the_record(void **state)
@@ -61,6 +102,20 @@ static void a_record_that_cannot_be_written_stops_the_message(void **state)
 	assert_string_equal(world.message_reply, "451 4.3.0 Audit unavailable; try again later");
 	assert_string_equal(world.refunded, world.token);
 	assert_int_equal(deliveries_count(deliveries), 0);
+}
+
+/* Redis is away: what was borrowed before covers the message, and has it back. */
+static void what_was_charged_locally_is_given_back_locally(void **state)
+{
+	(void)state;
+	world.quota_is_local = true;
+	assert_int_equal(say_envelope(grant, 1, "ann@example.com", "bob@x"), STATUS_OK);
+	upstream_says("250 ok");
+	say_data(101, MESSAGE_TEXT, true);
+	expect_trace("A: bob@x; replies; message.leaving 1; send");
+	upstream_holds();
+	audit_says(STATUS_SYSTEM);
+	expect_trace("abort; message.failed 1; local refund 1 of 21 bytes; answer");
 }
 
 static void a_full_audit_stops_the_message(void **state)
@@ -110,7 +165,7 @@ static const struct outcome_case outcome_cases[] = {
 	{ "a lost connection is unknown and never refunded", UPSTREAM_UNKNOWN, "",
 	  "451 4.4.2 Connection to the relay lost; the message may have been delivered",
 	  "count unknown; message.unknown 1; settle; answer" },
-	{ "trouble without a reply behind the dot is unknown too", UPSTREAM_TRANSPORT, "",
+	{ "trouble without a reply after the dot is unknown too", UPSTREAM_TRANSPORT, "",
 	  "451 4.4.2 Connection to the relay lost; the message may have been delivered",
 	  "count unknown; message.unknown 1; settle; answer" },
 	{ "so is a reply that is none", UPSTREAM_TRANSPORT, "354 go on",
@@ -298,9 +353,7 @@ static void an_upstream_that_ended_before_it_heard_of_the_dot_did_not_get_it(voi
 static void a_cut_before_the_dot_fails_and_refunds(void **state)
 {
 	(void)state;
-	bring_message();
-	quota_says(QUOTA_GRANTED);
-	expect_trace("message.leaving 1; send");
+	bring_to_handover();
 	deliveries_cut(deliveries);
 	expect_trace("abort; message.failed 1; refund; answer");
 	assert_string_equal(world.message_reply, "451 4.3.2 Shutting down; try again later");
@@ -328,9 +381,13 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(a_message_is_charged_recorded_sent_and_answered),
+		CASE(the_charge_names_strangers_and_leaves_out_colleagues),
+		CASE(a_sender_that_is_not_the_users_makes_no_colleagues),
+		CASE(recipients_beyond_those_of_the_section_are_surplus),
 		CASE(the_dot_waits_for_the_record),
 		CASE(nothing_goes_upstream_before_the_charge),
 		CASE(a_record_that_cannot_be_written_stops_the_message),
+		CASE(what_was_charged_locally_is_given_back_locally),
 		CASE(a_full_audit_stops_the_message),
 		CASE(an_outcome_the_audit_cannot_take_is_tried_until_it_can),
 		CASE(each_outcome_makes_one_record_and_one_answer),

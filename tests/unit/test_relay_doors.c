@@ -7,17 +7,17 @@ static void a_session_with_a_grant_may_send(void **state)
 {
 	(void)state;
 	grant_session(7, 1);
-	expect("granted 1");
+	await_text("granted 1");
 	assert_non_null(strstr(world.trace, "auth.success ann@x"));
 	send_envelope(1);
-	expect("envelope of ann@x");
+	await_text("envelope of ann@x");
 }
 
 static void a_session_without_a_grant_hears_530_and_nothing_is_begun(void **state)
 {
 	(void)state;
 	send_envelope(1);
-	expect("530 5.7.0 Authentication required");
+	await_text("530 5.7.0 Authentication required");
 	assert_null(strstr(world.trace, "envelope"));
 	assert_non_null(strstr(world.trace, "message.refused "));
 }
@@ -26,21 +26,21 @@ static void another_gates_session_is_nobodys_here(void **state)
 {
 	(void)state;
 	grant_session(8, 1);
-	expect("granted 1");
+	await_text("granted 1");
 	send_envelope(1);
-	expect("530 5.7.0 Authentication required");
+	await_text("530 5.7.0 Authentication required");
 }
 
 static void a_session_that_closed_has_no_grant_left(void **state)
 {
 	(void)state;
 	grant_session(7, 1);
-	expect("granted 1");
+	await_text("granted 1");
 	const struct door_session_closed closed = { .session = 1, .reason = SPAN("quit") };
 	assert_int_equal(door_send_session_closed(gate_peer, &closed), STATUS_OK);
-	expect("session.close ann@x; session 7-1 ends");
+	await_text("session.close ann@x; session 7-1 ends");
 	send_envelope(1);
-	expect("530 5.7.0 Authentication required");
+	await_text("530 5.7.0 Authentication required");
 }
 
 /* The client hung up while the grant was on its way: the closing of its session overtook it. */
@@ -50,11 +50,11 @@ static void a_grant_that_was_withdrawn_is_not_kept(void **state)
 	const struct door_session_closed closed = { .session = 1, .reason = SPAN("connection lost") };
 	const struct door_grant_withdrawn withdrawn = { .gate = 7, .session = 1 };
 	assert_int_equal(door_send_session_closed(gate_peer, &closed), STATUS_OK);
-	expect("session.close ");
+	await_text("session.close ");
 	grant_session(7, 1);
-	expect("granted 1");
+	await_text("granted 1");
 	assert_int_equal(door_send_grant_withdrawn(auth_peer, &withdrawn), STATUS_OK);
-	expect("session 7-1 ends");
+	await_text("session 7-1 ends");
 	assert_null(grants_find(grants, 7, 1));
 }
 
@@ -62,12 +62,12 @@ static void a_gate_that_goes_takes_its_grants_along_and_late_ones_are_not_kept(v
 {
 	(void)state;
 	grant_session(7, 1);
-	expect("granted 1");
+	await_text("granted 1");
 	door_free(&gate_peer);
-	expect("session 7-1 ends; gate 7 closed");
+	await_text("session 7-1 ends; gate 7 closed");
 	assert_null(grants_find(grants, 7, 1));
 	grant_session(7, 2);
-	expect("granted 2");
+	await_text("granted 2");
 	assert_null(grants_find(grants, 7, 2));
 }
 
@@ -75,20 +75,21 @@ static void grants_stay_while_auth_is_away(void **state)
 {
 	(void)state;
 	grant_session(7, 1);
-	expect("granted 1");
+	await_text("granted 1");
 	door_free(&auth_peer);
 	run_for(services.loop, 20);
 	send_envelope(1);
-	expect("envelope of ann@x");
+	await_text("envelope of ann@x");
 }
 
 static void a_gate_that_talks_nonsense_loses_its_door(void **state)
 {
 	(void)state;
 	grant_session(7, 1);
-	expect("granted 1");
-	assert_int_equal(door_send_frame(gate_peer, DOOR_ENVELOPE, SPAN("nonsense")), STATUS_OK);
-	expect("door lost");
+	await_text("granted 1");
+	enum status written = buf_append(door_payload(gate_peer), SPAN("nonsense"));
+	assert_int_equal(door_send_payload(gate_peer, DOOR_ENVELOPE, written), STATUS_OK);
+	await_text("door lost");
 	assert_non_null(strstr(world.trace, "gate 7 is distrusted"));
 	assert_null(grants_find(grants, 7, 1));
 }
@@ -96,9 +97,11 @@ static void a_gate_that_talks_nonsense_loses_its_door(void **state)
 static void a_gate_that_grants_itself_a_session_loses_its_door(void **state)
 {
 	(void)state;
-	const struct door_grant message = { .gate = 7, .session = 1, .user = SPAN("boss@x") };
+	const struct door_grant message = {
+		.gate = 7, .session = 1, .user = SPAN("boss@x"), .user_id = SPAN("corp:boss")
+	};
 	assert_int_equal(door_send_grant(gate_peer, &message), STATUS_OK);
-	expect("door lost");
+	await_text("door lost");
 	assert_non_null(strstr(world.trace, "gate 7 is distrusted"));
 	assert_null(grants_find(grants, 7, 1));
 }
@@ -112,7 +115,7 @@ static void data_aborts_and_sessions_reach_their_places(void **state)
 	assert_int_equal(door_send_session_opened(gate_peer, &opened), STATUS_OK);
 	assert_int_equal(door_send_message_data(gate_peer, &data), STATUS_OK);
 	assert_int_equal(door_send_transaction_aborted(gate_peer, &aborted), STATUS_OK);
-	expect("session.open ; data bytes; abort of nobody");
+	await_text("session.open ; data bytes; abort of nobody");
 }
 
 static void a_failed_login_is_recorded(void **state)
@@ -120,7 +123,7 @@ static void a_failed_login_is_recorded(void **state)
 	(void)state;
 	const struct door_auth_failed failed = { .gate = 7, .session = 1, .user = SPAN("eve"), .reason = SPAN("no") };
 	assert_int_equal(door_send_auth_failed(auth_peer, &failed), STATUS_OK);
-	expect("auth.failure eve");
+	await_text("auth.failure eve");
 }
 
 /* ---- floods */
@@ -132,7 +135,7 @@ static bool is_taken(void *door)
 	return door_backlog(door) == 0;
 }
 
-static void flood(struct door *door, void (*send_one)(uint64_t number))
+static void flood_door(struct door *door, void (*send_one)(uint64_t number))
 {
 	for (uint64_t i = 1; i <= FLOOD; i++) {
 		send_one(i);
@@ -196,9 +199,9 @@ static void the_records_of_a_gate_are_bounded_and_what_is_left_out_is_counted(vo
 		{ "auth.failure", fail_login, AUDIT_AUTH_FAILURE, &auth_peer },
 	};
 	for (size_t i = 0; i < sizeof(floods) / sizeof(*floods); i++) {
-		end(state);
-		begin(state);
-		flood(*floods[i].door, floods[i].send_one);
+		end_doors(state);
+		begin_doors(state);
+		flood_door(*floods[i].door, floods[i].send_one);
 		assert_true(world.records < FLOOD / 3);
 		gate_doors_close(&gates); /* what it owes is told with its end */
 		if (world.stood_for[floods[i].type] != FLOOD)
@@ -212,7 +215,7 @@ static void the_records_of_a_gate_are_bounded_and_what_is_left_out_is_counted(vo
 static void refusals_of_nobody_are_bounded_too(void **state)
 {
 	(void)state;
-	flood(gate_peer, invent_abort);
+	flood_door(gate_peer, invent_abort);
 	gate_doors_close(&gates);
 	assert_true(world.stood_for[AUDIT_MESSAGE_REFUSED] > FLOOD * 3 / 4); /* the others went to deliveries_abort */
 	assert_true(world.records < 10);
@@ -240,7 +243,9 @@ static void whoever_logs_in_uses_up_no_ration(void **state)
 	(void)state;
 	for (uint64_t i = 1; i <= 5000; i++) {
 		const struct door_session_closed closed = { .session = i };
-		const struct door_grant message = { .request = i, .gate = 7, .session = i, .user = SPAN("ann@x") };
+		const struct door_grant message = {
+			.request = i, .gate = 7, .session = i, .user = SPAN("ann@x"), .user_id = SPAN("corp:ann")
+		};
 		invent_session(i);
 		assert_int_equal(door_send_grant(auth_peer, &message), STATUS_OK);
 		run_until(services.loop, is_taken, gate_peer);
@@ -261,10 +266,10 @@ static void a_credential_is_asked_of_auth_and_given_to_the_pool_once(void **stat
 	(void)state;
 	const struct door_credential_reply reply = { .request = 1, .available = 1, .user = SPAN("relay@corp") };
 	relay_auth_door_ask(&auth, "gmail", "", NULL, 42);
-	expect("credential 1 for gmail");
+	await_text("credential 1 for gmail");
 	assert_int_equal(door_send_credential_reply(auth_peer, &reply), STATUS_OK);
-	expect("ticket 42: yes relay@corp");
-	forget();
+	await_text("ticket 42: yes relay@corp");
+	forget_heard();
 	assert_int_equal(door_send_credential_reply(auth_peer, &reply), STATUS_OK);
 	run_for(services.loop, 20);
 	assert_string_equal(world.trace, "");
@@ -278,13 +283,13 @@ static void without_auth_there_is_no_credential(void **state)
 	assert_string_equal(world.trace, "ticket 42: no auth role not running");
 }
 
-static void who_waits_for_a_credential_hears_when_auth_goes(void **state)
+static void whoever_waits_for_a_credential_hears_when_auth_goes(void **state)
 {
 	(void)state;
 	relay_auth_door_ask(&auth, "gmail", "", NULL, 42);
-	expect("credential 1 for gmail");
+	await_text("credential 1 for gmail");
 	door_free(&auth_peer);
-	expect("ticket 42: no auth role not running");
+	await_text("ticket 42: no auth role not running");
 }
 
 static void no_more_credentials_wait_than_there_is_room_for(void **state)
@@ -295,7 +300,7 @@ static void no_more_credentials_wait_than_there_is_room_for(void **state)
 	assert_string_equal(world.trace, "");
 	relay_auth_door_ask(&auth, "gmail", "", NULL, 9999);
 	assert_string_equal(world.trace, "ticket 9999: no auth role is behind");
-	forget();
+	forget_heard();
 }
 
 static void a_gate_that_comes_again_has_one_door_the_new_one(void **state)
@@ -329,7 +334,7 @@ int main(void)
 		CASE(whoever_logs_in_uses_up_no_ration),
 		CASE(a_credential_is_asked_of_auth_and_given_to_the_pool_once),
 		CASE(without_auth_there_is_no_credential),
-		CASE(who_waits_for_a_credential_hears_when_auth_goes),
+		CASE(whoever_waits_for_a_credential_hears_when_auth_goes),
 		CASE(no_more_credentials_wait_than_there_is_room_for),
 		CASE(a_gate_that_comes_again_has_one_door_the_new_one),
 	};

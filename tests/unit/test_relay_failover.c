@@ -345,6 +345,20 @@ static void when_all_relays_fail_the_charge_is_given_back_once(void **state)
 	assert_int_equal(deliveries_count(deliveries), 0);
 }
 
+static void a_disk_of_ours_that_fails_is_not_said_to_be_the_relays_fault(void **state)
+{
+	(void)state;
+	bring_message();
+	quota_says(QUOTA_GRANTED);
+	audit_says(STATUS_OK);
+	upstream_ends_with(UPSTREAM_STORAGE, "", false);
+	upstream_says("250 ok");
+	audit_says(STATUS_OK);
+	upstream_ends_with(UPSTREAM_STORAGE, "", false);
+	assert_string_equal(world.message_reply, "451 4.3.0 Storage failed; try again later");
+	assert_string_equal(world.refunded, world.token);
+}
+
 static void without_an_audit_nothing_goes_to_the_next_relay(void **state)
 {
 	(void)state;
@@ -359,7 +373,7 @@ static void without_an_audit_nothing_goes_to_the_next_relay(void **state)
 	expect_trace("message.failed 1");
 }
 
-/* What an administrator asks for beyond the client's usual patience, he gets in full, and less as well. */
+/* An administrator may ask for more than the client's usual patience, or for less, and gets just that. */
 static void the_verdict_is_waited_for_as_long_as_the_relays_section_says(void **state)
 {
 	static const struct {
@@ -424,6 +438,7 @@ int main(void)
 		CASE(a_refusal_of_the_message_is_the_last),
 		CASE(what_a_later_relay_thinks_of_the_sender_is_not_the_clients_fault),
 		CASE(when_all_relays_fail_the_charge_is_given_back_once),
+		CASE(a_disk_of_ours_that_fails_is_not_said_to_be_the_relays_fault),
 		CASE(without_an_audit_nothing_goes_to_the_next_relay),
 		CASE(the_verdict_is_waited_for_as_long_as_the_relays_section_says),
 		CASE(behind_50_s_no_further_relay_is_tried),

@@ -14,7 +14,7 @@
 static const struct config config = { .limits = { .connections = 100000 } };
 static const struct quota_limits limits = { .messages_per_day = 7 };
 
-static struct grant *add(struct grants *grants, uint32_t gate, uint64_t session, const char *user)
+static struct grant *add_grant(struct grants *grants, uint32_t gate, uint64_t session, const char *user)
 {
 	struct buf groups BUF_AUTO, senders BUF_AUTO;
 	struct grant *grant = NULL;
@@ -27,6 +27,7 @@ static struct grant *add(struct grants *grants, uint32_t gate, uint64_t session,
 		.gate = gate,
 		.session = session,
 		.user = span_of(user),
+		.user_id = SPAN("corp:7"),
 		.groups = codec_list_of(&groups),
 		.senders = codec_list_of(&senders),
 		.client = { .address = SPAN("192.0.2.7"), .port = 4711, .helo = SPAN("pc") },
@@ -40,8 +41,8 @@ static void a_grant_is_found_by_gate_and_session_together(void **state)
 	(void)state;
 	struct grants *grants;
 	assert_int_equal(grants_create(&config, &grants), STATUS_OK);
-	struct grant *ann = add(grants, 7, 1, "ann");
-	struct grant *bob = add(grants, 8, 1, "bob");
+	struct grant *ann = add_grant(grants, 7, 1, "ann");
+	struct grant *bob = add_grant(grants, 8, 1, "bob");
 	assert_ptr_equal(grants_find(grants, 7, 1), ann);
 	assert_ptr_equal(grants_find(grants, 8, 1), bob);
 	assert_null(grants_find(grants, 9, 1));
@@ -55,9 +56,10 @@ static void a_grant_keeps_copies_of_all_it_was_told(void **state)
 	(void)state;
 	struct grants *grants;
 	assert_int_equal(grants_create(&config, &grants), STATUS_OK);
-	const struct grant *grant = add(grants, 7, 12, "ann");
+	const struct grant *grant = add_grant(grants, 7, 12, "ann");
 	assert_string_equal(grant->name, "7-12");
 	assert_true(span_equal(grant->user, SPAN("ann")));
+	assert_true(span_equal(grant->user_id, SPAN("corp:7")));
 	assert_int_equal(grant->groups.count, 1);
 	assert_true(span_equal(grant->groups.items[0], SPAN("cn=staff")));
 	assert_int_equal(grant->senders.count, 2);
@@ -68,20 +70,53 @@ static void a_grant_keeps_copies_of_all_it_was_told(void **state)
 	grants_free(&grants);
 }
 
+/* An idle client has one. */
+static void a_usual_grant_takes_less_than_half_a_kibibyte_for_its_texts(void **state)
+{
+	struct grants *grants = NULL;
+	struct grant *grant = NULL;
+	struct buf senders BUF_AUTO;
+	(void)state;
+	buf_init(&senders, 1024);
+	assert_int_equal(grants_create(&config, &grants), STATUS_OK);
+	assert_int_equal(codec_list_add(&senders, SPAN("anna.example@example.com")), STATUS_OK);
+	struct door_grant message = {
+		.gate = 1,
+		.session = 2,
+		.user = SPAN("anna.example@example.com"),
+		.user_id = SPAN("corp:6ba7b810-9dad-11d1-80b4-00c04fd430c8"),
+		.login = SPAN("anna.example@example.com"),
+		.auth_method = SPAN("app_password"),
+		.sasl_mechanism = SPAN("PLAIN"),
+		.app_password_id = SPAN("q3k7x2"),
+		.senders = codec_list_of(&senders),
+		.client = { .address = SPAN("192.0.2.7"),
+			    .port = 4711,
+			    .listener = SPAN("submissions"),
+			    .tls_version = SPAN("TLSv1.3"),
+			    .tls_cipher = SPAN("TLS_AES_128_GCM_SHA256"),
+			    .helo = SPAN("[192.168.178.21]") },
+	};
+	assert_int_equal(grants_add(grants, &message, &grant), STATUS_OK);
+	print_message("%zu bytes\n", grant->arena.used);
+	assert_true(grant->arena.used < 512);
+	grants_free(&grants);
+}
+
 static void a_gate_holds_no_more_grants_than_there_may_be_connections(void **state)
 {
 	(void)state;
 	static const struct config narrow = { .limits = { .connections = 3 } };
 	struct grants *grants;
 	struct grant *grant = NULL;
-	const struct door_grant fourth = { .gate = 7, .session = 4, .user = SPAN("ann") };
+	const struct door_grant fourth = { .gate = 7, .session = 4, .user = SPAN("ann"), .user_id = SPAN("corp:7") };
 	assert_int_equal(grants_create(&narrow, &grants), STATUS_OK);
 	for (uint64_t session = 1; session <= 3; session++)
-		add(grants, 7, session, "ann");
+		add_grant(grants, 7, session, "ann");
 	assert_int_equal(grants_add(grants, &fourth, &grant), STATUS_TOO_LARGE);
-	add(grants, 8, 4, "bob"); /* another gate is not the poorer for it */
+	add_grant(grants, 8, 4, "bob"); /* another gate is not the poorer for it */
 	grants_drop(grants, grants_find(grants, 7, 2));
-	add(grants, 7, 4, "ann");
+	add_grant(grants, 7, 4, "ann");
 	assert_null(grants_find(grants, 7, 2));
 	for (uint64_t session = 3; session <= 4; session++)
 		assert_non_null(grants_find(grants, 7, session));
@@ -106,8 +141,8 @@ static void a_later_grant_for_the_session_replaces_the_former(void **state)
 	(void)state;
 	struct grants *grants;
 	assert_int_equal(grants_create(&config, &grants), STATUS_OK);
-	add(grants, 7, 1, "ann");
-	struct grant *bob = add(grants, 7, 1, "bob");
+	add_grant(grants, 7, 1, "ann");
+	struct grant *bob = add_grant(grants, 7, 1, "bob");
 	assert_ptr_equal(grants_find(grants, 7, 1), bob);
 	grants_drop(grants, bob);
 	assert_null(grants_find(grants, 7, 1));
@@ -119,7 +154,7 @@ static void a_grant_that_is_held_outlives_its_session(void **state)
 	(void)state;
 	struct grants *grants;
 	assert_int_equal(grants_create(&config, &grants), STATUS_OK);
-	struct grant *held = grant_hold(add(grants, 7, 1, "ann"));
+	struct grant *held = grant_hold(add_grant(grants, 7, 1, "ann"));
 	grants_drop(grants, held);
 	assert_null(grants_find(grants, 7, 1));
 	assert_true(span_equal(held->user, SPAN("ann")));
@@ -141,8 +176,8 @@ static void a_gate_that_goes_takes_its_grants_and_no_others(void **state)
 	unsigned dropped = 0;
 	assert_int_equal(grants_create(&config, &grants), STATUS_OK);
 	for (uint64_t session = 1; session <= 300; session++) {
-		add(grants, 7, session, "ann");
-		add(grants, 8, session, "bob");
+		add_grant(grants, 7, session, "ann");
+		add_grant(grants, 8, session, "bob");
 	}
 	grants_drop_gate(grants, 7, count_dropped, &dropped);
 	assert_int_equal(dropped, 300);
@@ -221,6 +256,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_grant_is_found_by_gate_and_session_together),
 		cmocka_unit_test(a_grant_keeps_copies_of_all_it_was_told),
+		cmocka_unit_test(a_usual_grant_takes_less_than_half_a_kibibyte_for_its_texts),
 		cmocka_unit_test(a_gate_holds_no_more_grants_than_there_may_be_connections),
 		cmocka_unit_test(a_grant_without_a_user_is_none),
 		cmocka_unit_test(a_later_grant_for_the_session_replaces_the_former),

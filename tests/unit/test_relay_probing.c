@@ -4,7 +4,7 @@
 #define SENDER "ann@example.com"
 #define HIDDEN "450 4.7.1 Too many of your recipients were refused lately; try again later"
 
-static void begin(uint64_t limit)
+static void limit_refusals(uint64_t limit)
 {
 	grant->limits.refused_recipients_per_hour = limit;
 }
@@ -12,7 +12,7 @@ static void begin(uint64_t limit)
 static void accepted_recipients_cost_no_call(void **state)
 {
 	(void)state;
-	begin(3);
+	limit_refusals(3);
 	bring_message();
 	assert_int_equal(users_find(services.users, SPAN(SENDER))->probing.in_flight, 0);
 }
@@ -20,7 +20,7 @@ static void accepted_recipients_cost_no_call(void **state)
 static void a_refusal_is_counted_before_it_is_heard(void **state)
 {
 	(void)state;
-	begin(3);
+	limit_refusals(3);
 	assert_int_equal(say_envelope(grant, 1, SENDER, "bob@x cy@x dee@x"), STATUS_OK);
 	expect_trace("A: bob@x cy@x dee@x");
 	upstream_says("250 ok|550 5.1.1 none|450 4.1.1 none, for now");
@@ -33,7 +33,7 @@ static void a_refusal_is_counted_before_it_is_heard(void **state)
 static void what_tells_nothing_of_an_address_is_not_counted(void **state)
 {
 	(void)state;
-	begin(3);
+	limit_refusals(3);
 	assert_int_equal(say_envelope(grant, 1, SENDER, "bob@x cy@x"), STATUS_OK);
 	upstream_says("451 4.7.1 Greylisted|452 4.2.2 Mailbox full");
 	expect_trace("A: bob@x cy@x; replies");
@@ -43,7 +43,7 @@ static void what_tells_nothing_of_an_address_is_not_counted(void **state)
 static void beyond_the_limit_nobody_hears_which_it_were(void **state)
 {
 	(void)state;
-	begin(3);
+	limit_refusals(3);
 	assert_int_equal(say_envelope(grant, 1, SENDER, "bob@x cy@x dee@x"), STATUS_OK);
 	upstream_says("550 5.1.1 none|250 ok|550 5.1.1 none");
 	expect_trace("A: bob@x cy@x dee@x; count 2");
@@ -56,7 +56,7 @@ static void beyond_the_limit_nobody_hears_which_it_were(void **state)
 static void then_no_relay_is_asked(void **state)
 {
 	(void)state;
-	begin(1);
+	limit_refusals(1);
 	assert_int_equal(say_envelope(grant, 1, SENDER, "bob@x"), STATUS_OK);
 	upstream_says("550 5.1.1 none");
 	refused_says(1, 1, true);
@@ -72,7 +72,7 @@ static void then_no_relay_is_asked(void **state)
 static void once_some_are_old_redis_is_asked_anew(void **state)
 {
 	(void)state;
-	begin(1);
+	limit_refusals(1);
 	assert_int_equal(say_envelope(grant, 1, SENDER, "bob@x"), STATUS_OK);
 	upstream_says("550 5.1.1 none");
 	refused_says(1, 1, true);
@@ -90,7 +90,7 @@ static void once_some_are_old_redis_is_asked_anew(void **state)
 static void a_large_group_is_asked_for_in_parts(void **state)
 {
 	(void)state;
-	begin(2);
+	limit_refusals(2);
 	assert_int_equal(say_envelope(grant, 1, SENDER, "bob@x cy@x dee@x eve@x fay@x"), STATUS_OK);
 	expect_trace("A: bob@x cy@x");
 	upstream_says("250 1|250 2");
@@ -106,7 +106,7 @@ static void a_large_group_is_asked_for_in_parts(void **state)
 static void the_rest_of_a_group_does_not_wait_for_its_own_refusals(void **state)
 {
 	(void)state;
-	begin(2);
+	limit_refusals(2);
 	assert_int_equal(say_envelope(grant, 1, SENDER, "bob@x cy@x dee@x eve@x"), STATUS_OK);
 	expect_trace("A: bob@x cy@x");
 	upstream_says("550 5.1.1 none|550 5.1.1 none");
@@ -119,7 +119,7 @@ static void the_rest_of_a_group_does_not_wait_for_its_own_refusals(void **state)
 static void what_is_beyond_the_limit_stays_hidden_at_the_next_relay(void **state)
 {
 	(void)state;
-	begin(2);
+	limit_refusals(2);
 	assert_int_equal(say_envelope(grant, 1, SENDER, "bob@x cy@x dee@x"), STATUS_OK);
 	upstream_says("550 5.1.1 none|250 ok");
 	expect_trace("A: bob@x cy@x; count 1; more: dee@x");
@@ -135,7 +135,7 @@ static void the_others_of_a_user_wait_until_it_is_known(void **state)
 {
 	struct grant *again = log_in(2, SPAN(SENDER));
 	(void)state;
-	begin(1);
+	limit_refusals(1);
 	again->limits.refused_recipients_per_hour = 1;
 	assert_int_equal(say_envelope(grant, 1, SENDER, "bob@x"), STATUS_OK);
 	assert_int_equal(say_envelope(again, 1, SENDER, "cy@x"), STATUS_OK);
@@ -151,7 +151,7 @@ static void one_that_waits_may_leave(void **state)
 {
 	struct grant *again = log_in(2, SPAN(SENDER));
 	(void)state;
-	begin(1);
+	limit_refusals(1);
 	again->limits.refused_recipients_per_hour = 1;
 	assert_int_equal(say_envelope(grant, 1, SENDER, "bob@x"), STATUS_OK);
 	assert_int_equal(say_envelope(again, 1, SENDER, "cy@x"), STATUS_OK);
@@ -166,7 +166,7 @@ static void one_that_ends_lets_those_that_wait_go_on(void **state)
 {
 	struct grant *again = log_in(2, SPAN(SENDER));
 	(void)state;
-	begin(1);
+	limit_refusals(1);
 	again->limits.refused_recipients_per_hour = 1;
 	assert_int_equal(say_envelope(grant, 1, SENDER, "bob@x"), STATUS_OK);
 	assert_int_equal(say_envelope(again, 1, SENDER, "cy@x"), STATUS_OK);
@@ -177,7 +177,7 @@ static void one_that_ends_lets_those_that_wait_go_on(void **state)
 static void without_redis_a_refusal_is_temporary(void **state)
 {
 	(void)state;
-	begin(3);
+	limit_refusals(3);
 	assert_int_equal(say_envelope(grant, 1, SENDER, "bob@x cy@x"), STATUS_OK);
 	world.refused_broken = true;
 	upstream_says("250 ok|550 5.1.1 none");
@@ -197,7 +197,7 @@ static void without_redis_a_refusal_is_temporary(void **state)
 static void a_session_may_end_while_its_refusals_are_counted(void **state)
 {
 	(void)state;
-	begin(3);
+	limit_refusals(3);
 	assert_int_equal(say_envelope(grant, 1, SENDER, "bob@x"), STATUS_OK);
 	upstream_says("550 5.1.1 none");
 	expect_trace("A: bob@x; count 1");
@@ -212,7 +212,7 @@ static void a_session_may_end_while_its_refusals_are_counted(void **state)
 static void the_next_relay_of_the_route_counts_nothing_twice(void **state)
 {
 	(void)state;
-	begin(5);
+	limit_refusals(5);
 	assert_int_equal(say_envelope(grant, 1, SENDER, "bob@x cy@x"), STATUS_OK);
 	upstream_says("550 5.1.1 none|250 ok");
 	refused_says(1, 1, false);

@@ -49,7 +49,8 @@ static struct config config = {
 	.redis = { .user = "", .prefix = "subgate:" },
 	.quota_day = { .timezone = "UTC" },
 	.sender = { .delimiter = "+" },
-	.audit = { .chain = false },
+	.audit = { .chain = false, .syslog = "" },
+	.notify = { .from = "", .text = "", .url = "" },
 	.relay = { relays, 1 },
 };
 static struct role_context context = { .config = &config, .instance = 3, .node = "node.example.com" };
@@ -89,6 +90,11 @@ void role_distrust_gate(const struct role_context *role, uint32_t instance)
 	world.distrusted++;
 }
 
+void role_anchor_audit(const struct role_context *role, const struct audit_statement *statement)
+{
+	(void)role, (void)statement;
+}
+
 void role_finish(const struct role_context *role)
 {
 	(void)role;
@@ -97,7 +103,7 @@ void role_finish(const struct role_context *role)
 
 /* ---- peers */
 
-static enum status hear(void *peer, struct door *door, uint16_t type, struct span payload)
+static enum status note_frame(void *peer, struct door *door, uint16_t type, struct span payload)
 {
 	struct door_envelope_reply reply;
 	struct span item;
@@ -110,15 +116,15 @@ static enum status hear(void *peer, struct door *door, uint16_t type, struct spa
 	return STATUS_OK;
 }
 
-static void lose(void *peer, struct door *door)
+static void note_loss(void *peer, struct door *door)
 {
 	(void)door;
 	door_free(peer);
 }
 
-static const struct door_handler peer_handler = { .on_frame = hear, .on_closed = lose };
+static const struct door_handler peer_handler = { .on_frame = note_frame, .on_closed = note_loss };
 
-static void attach(enum role_kind kind, uint32_t instance, struct door **out_peer)
+static void attach_peer(enum role_kind kind, uint32_t instance, struct door **out_peer)
 {
 	int fds[2];
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
@@ -126,7 +132,7 @@ static void attach(enum role_kind kind, uint32_t instance, struct door **out_pee
 	relay_role.attached(world.state, kind, instance, fds[1]);
 }
 
-static int begin(void **state)
+static int begin_relay(void **state)
 {
 	(void)state;
 	memset(&world, 0, sizeof(world));
@@ -148,7 +154,7 @@ static void remove_file(const char *name)
 	unlink(path);
 }
 
-static int end(void **state)
+static int end_relay(void **state)
 {
 	(void)state;
 	door_free(&world.gate);
@@ -161,11 +167,11 @@ static int end(void **state)
 	return 0;
 }
 
-static void start(void)
+static void start_relay(void)
 {
 	assert_int_equal(relay_role.start(&context, &world.state), STATUS_OK);
-	attach(ROLE_GATE, 7, &world.gate);
-	attach(ROLE_AUTH, 8, &world.auth);
+	attach_peer(ROLE_GATE, 7, &world.gate);
+	attach_peer(ROLE_AUTH, 8, &world.auth);
 }
 
 static bool is_heard(void *text)
@@ -182,9 +188,12 @@ static void send_envelope(void)
 	assert_int_equal(codec_list_add(&senders, SPAN("ann@x")), STATUS_OK);
 	assert_int_equal(codec_list_add(&recipients, SPAN("bob@x")), STATUS_OK);
 	assert_int_equal(codec_list_add(&parameters, SPAN("")), STATUS_OK);
-	const struct door_grant grant = {
-		.request = 1, .gate = 7, .session = 1, .user = SPAN("ann@x"), .senders = codec_list_of(&senders)
-	};
+	const struct door_grant grant = { .request = 1,
+					  .gate = 7,
+					  .session = 1,
+					  .user = SPAN("ann@x"),
+					  .user_id = SPAN("corp:ann"),
+					  .senders = codec_list_of(&senders) };
 	const struct door_envelope envelope = { .session = 1,
 						.transaction = 1,
 						.mail_from = SPAN("ann@x"),
@@ -214,7 +223,7 @@ static void it_does_not_start_without_an_audit(void **state)
 static void a_client_hears_451_while_no_upstream_can_be_reached(void **state)
 {
 	(void)state;
-	start();
+	start_relay();
 	send_envelope();
 	run_until(context.loop, is_heard, "451 4.4.1 Relay not available; try again later;");
 	relay_role.stop(world.state);
@@ -223,7 +232,7 @@ static void a_client_hears_451_while_no_upstream_can_be_reached(void **state)
 static void a_drained_relay_waits_for_its_gates_and_then_finishes(void **state)
 {
 	(void)state;
-	start();
+	start_relay();
 	relay_role.drain(world.state, 60000, false);
 	run_for(context.loop, 300);
 	assert_false(world.finished);
@@ -235,7 +244,7 @@ static void a_drained_relay_waits_for_its_gates_and_then_finishes(void **state)
 static void a_drain_ends_in_time_though_a_gate_stays(void **state)
 {
 	(void)state;
-	start();
+	start_relay();
 	relay_role.drain(world.state, 400, false);
 	run_until(context.loop, is_finished, NULL);
 	relay_role.stop(world.state);
@@ -244,7 +253,7 @@ static void a_drain_ends_in_time_though_a_gate_stays(void **state)
 static void it_stops_with_an_envelope_under_way(void **state)
 {
 	(void)state;
-	start();
+	start_relay();
 	send_envelope();
 	relay_role.stop(world.state);
 	assert_null(strstr(world.heard, "250"));
@@ -254,7 +263,7 @@ static void what_it_was_told_is_in_the_audit_file(void **state)
 {
 	(void)state;
 	char text[8192] = "";
-	start();
+	start_relay();
 	send_envelope();
 	run_until(context.loop, is_heard, "451 ");
 	relay_role.stop(world.state);
@@ -266,7 +275,27 @@ static void what_it_was_told_is_in_the_audit_file(void **state)
 	assert_null(strstr(text, "\"message.leaving\""));
 }
 
-#define CASE(name) cmocka_unit_test_setup_teardown(name, begin, end)
+static void the_audit_goes_on_in_the_file_that_it_is_handed(void **state)
+{
+	(void)state;
+	char text[8192] = "";
+	start_relay();
+	assert_int_equal(relay_role.take_file(world.state, SPAN("audit:audit.jsonl-20261129-000000"),
+					      open_in_folder("next", O_RDWR | O_APPEND | O_CREAT)),
+			 STATUS_OK);
+	assert_int_equal(relay_role.take_file(world.state, SPAN("app-passwords"), open_in_folder("next", O_RDWR)),
+			 STATUS_INVALID);
+	send_envelope();
+	run_until(context.loop, is_heard, "451 ");
+	relay_role.stop(world.state);
+	int fd = open_in_folder("next", O_RDONLY);
+	assert_true(read(fd, text, sizeof(text) - 1) > 0);
+	close(fd);
+	remove_file("next");
+	assert_non_null(strstr(text, "\"message.refused\""));
+}
+
+#define CASE(name) cmocka_unit_test_setup_teardown(name, begin_relay, end_relay)
 
 int main(void)
 {
@@ -277,6 +306,7 @@ int main(void)
 		CASE(a_drain_ends_in_time_though_a_gate_stays),
 		CASE(it_stops_with_an_envelope_under_way),
 		CASE(what_it_was_told_is_in_the_audit_file),
+		CASE(the_audit_goes_on_in_the_file_that_it_is_handed),
 	};
 	return cmocka_run_group_tests_name("relay role", tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-/* Which senders a user may use, and which relays his messages go to. */
+/* Which senders a user may use, and which relays their messages go to. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -89,12 +89,12 @@ static struct config_route routes[] = {
 	{ .name = "boss", .users = ITEMS("boss@example.com"), .relays = ITEMS("backup", "gone", "gmail") },
 	{ .name = "both", .groups = ITEMS("cn=newsletter"), .relays = ITEMS("gmail") },
 	{ .name = "nowhere", .users = ITEMS("lost@example.com"), .relays = ITEMS("gone") },
-	{ .name = "his other name",
+	{ .name = "her other name",
 	  .users = ITEMS("ann@example.com"),
 	  .sender_domains = ITEMS("example.org"),
 	  .relays = ITEMS("backup") },
 	{ .name = "brand",
-	  .sender_domains = ITEMS("brand.example", ".shops.example"),
+	  .sender_domains = ITEMS("brand.example", "xn--bcher-kva.example", ".shops.example"),
 	  .relays = ITEMS("bulk", "gmail") },
 };
 
@@ -104,12 +104,16 @@ struct route_case {
 
 static const struct route_case route_cases[] = {
 	{ "whom no route names goes by the default, in its order", "ann@example.com", "", "ann@example.com", "02" },
-	{ "the first route that names a group of his counts", "ann@example.com", "cn=newsletter", "ann@example.com",
-	  "1" },
-	{ "a route may name the user; relays that don't exist are left out", "Boss@example.com", "",
+	{ "the first route that names a group of the user's counts", "ann@example.com", "cn=newsletter",
+	  "ann@example.com", "1" },
+	{ "a route may name the user; relays that don't exist are left out", "boss@example.com", "",
 	  "boss@brand.example", "20" },
 	{ "a route without a relay that exists is none", "lost@example.com", "", "", "" },
 	{ "a sender domain is for all users", "bob@example.com", "", "info@Brand.EXAMPLE", "10" },
+	{ "a sender domain is one in all its spellings", "bob@example.com", "",
+	  "x@b\xc3\xbc"
+	  "cher.example",
+	  "10" },
 	{ "a sender domain is itself alone", "bob@example.com", "", "info@sub.brand.example", "02" },
 	{ "no domain that only ends like it", "bob@example.com", "", "info@mybrand.example", "02" },
 	{ "one with a dot is all below it", "bob@example.com", "", "info@a.b.shops.example", "10" },
@@ -119,8 +123,8 @@ static const struct route_case route_cases[] = {
 	{ "the empty sender is in no domain", "bob@example.com", "", "", "02" },
 };
 
-static void choose(const struct config *config, const char *user, const char *group, const char *sender,
-		   char out_relays[ROUTE_MAXIMUM + 1])
+static void choose_relays(const struct config *config, const char *user, const char *group, const char *sender,
+			  char out_relays[ROUTE_MAXIMUM + 1])
 {
 	struct span lists[2];
 	struct grant grant = make_grant(user, "", lists);
@@ -142,7 +146,7 @@ static void the_first_route_that_matches_counts(void **state)
 	char chosen[ROUTE_MAXIMUM + 1];
 	for (size_t i = 0; i < sizeof(route_cases) / sizeof(*route_cases); i++) {
 		print_message("  %s\n", route_cases[i].what);
-		choose(&config, route_cases[i].user, route_cases[i].group, route_cases[i].sender, chosen);
+		choose_relays(&config, route_cases[i].user, route_cases[i].group, route_cases[i].sender, chosen);
 		assert_string_equal(chosen, route_cases[i].relays);
 	}
 }
@@ -152,7 +156,7 @@ static void one_relay_and_no_route_needs_none(void **state)
 	(void)state;
 	struct config config = { .relay = { relays, 1 } };
 	char chosen[ROUTE_MAXIMUM + 1];
-	choose(&config, "ann@example.com", "", "ann@example.com", chosen);
+	choose_relays(&config, "ann@example.com", "", "ann@example.com", chosen);
 	assert_string_equal(chosen, "0");
 }
 
@@ -161,7 +165,7 @@ static void several_relays_and_no_route_is_nowhere(void **state)
 	(void)state;
 	struct config config = { .relay = { relays, 3 } };
 	char chosen[ROUTE_MAXIMUM + 1];
-	choose(&config, "ann@example.com", "", "ann@example.com", chosen);
+	choose_relays(&config, "ann@example.com", "", "ann@example.com", chosen);
 	assert_string_equal(chosen, "");
 }
 
@@ -170,7 +174,7 @@ static void without_a_default_others_go_nowhere(void **state)
 	(void)state;
 	struct config config = { .relay = { relays, 3 }, .route = { routes + 1, 1 } };
 	char chosen[ROUTE_MAXIMUM + 1];
-	choose(&config, "ann@example.com", "", "ann@example.com", chosen);
+	choose_relays(&config, "ann@example.com", "", "ann@example.com", chosen);
 	assert_string_equal(chosen, "");
 }
 

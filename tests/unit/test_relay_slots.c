@@ -41,7 +41,7 @@ static int tear_down(void **state)
 	return rmdir(folder);
 }
 
-static void take(struct slots *slots, uint64_t key, unsigned limit, unsigned expected)
+static void take_slot(struct slots *slots, uint64_t key, unsigned limit, unsigned expected)
 {
 	unsigned slot = 99;
 	assert_int_equal(slots_take(slots, key, limit, &slot), STATUS_OK);
@@ -59,16 +59,16 @@ static void old_and_new_keep_the_limit_together(void **state)
 {
 	struct slots *old = open_slots(), *new = open_slots();
 	(void)state;
-	take(old, ONE, 3, 0);
-	take(old, ONE, 3, 1);
-	take(new, ONE, 3, 2);
+	take_slot(old, ONE, 3, 0);
+	take_slot(old, ONE, 3, 1);
+	take_slot(new, ONE, 3, 2);
 	take_none(new, ONE, 3);
 	take_none(old, ONE, 3);
 	slots_give(old, ONE, 1);
-	take(new, ONE, 3, 1);
+	take_slot(new, ONE, 3, 1);
 	take_none(old, ONE, 3);
 	slots_free(&new);
-	take(old, ONE, 3, 1);
+	take_slot(old, ONE, 3, 1);
 	slots_free(&old);
 	assert_null(old);
 }
@@ -77,9 +77,9 @@ static void accounts_do_not_share(void **state)
 {
 	struct slots *slots = open_slots(), *others = open_slots();
 	(void)state;
-	take(slots, ONE, 1, 0);
+	take_slot(slots, ONE, 1, 0);
 	take_none(slots, ONE, 1);
-	take(slots, OTHER, 1, 0);
+	take_slot(slots, OTHER, 1, 0);
 	take_none(others, OTHER, 1);
 	slots_free(&slots);
 	slots_free(&others);
@@ -105,7 +105,7 @@ static void a_process_that_dies_gives_its_slots_back(void **state)
 	take_none(slots, ONE, 1);
 	kill(child, SIGKILL);
 	waitpid(child, NULL, 0);
-	take(slots, ONE, 1, 0);
+	take_slot(slots, ONE, 1, 0);
 	close(ready[0]);
 	close(ready[1]);
 	slots_free(&slots);
@@ -115,7 +115,7 @@ static void whoever_has_none_says_that_it_wants_one(void **state)
 {
 	struct slots *old = open_slots(), *middle = open_slots(), *new = open_slots();
 	(void)state;
-	take(new, ONE, 1, 0);
+	take_slot(new, ONE, 1, 0);
 	assert_false(slots_are_wanted(new, ONE));
 	slots_want(old, ONE, true);
 	slots_want(middle, ONE, true);
@@ -127,7 +127,7 @@ static void whoever_has_none_says_that_it_wants_one(void **state)
 	assert_false(slots_are_wanted(middle, ONE)); /* by itself alone */
 	slots_free(&middle);                         /* as when its process dies */
 	assert_false(slots_are_wanted(new, ONE));
-	take(old, OTHER, 1, 0); /* and nobody's slot is in the way */
+	take_slot(old, OTHER, 1, 0); /* and nobody's slot is in the way */
 	slots_free(&old);
 	slots_free(&new);
 }
@@ -148,11 +148,11 @@ static void without_a_folder_one_process_counts(void **state)
 	(void)state;
 	assert_int_equal(slots_create(-1, &slots), STATUS_OK);
 	for (unsigned i = 0; i < 100; i++)
-		take(slots, ONE, 100, i);
+		take_slot(slots, ONE, 100, i);
 	take_none(slots, ONE, 100);
 	slots_give(slots, ONE, 17);
 	slots_give(slots, ONE, 17); /* nothing */
-	take(slots, ONE, 100, 17);
+	take_slot(slots, ONE, 100, 17);
 	slots_free(&slots);
 }
 

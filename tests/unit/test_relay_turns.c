@@ -3,7 +3,7 @@
 
 #define SENDER "ann@example.com"
 
-/* Until the next expect_trace everything happens in one turn. */
+/* Until the next expect_of_turn everything happens in one turn. */
 static void begin_turn(void)
 {
 	world.turn_goes_on = true;
@@ -48,8 +48,7 @@ static void an_aborted_transaction_makes_room_for_the_next(void **state)
 {
 	(void)state;
 	config.limits.transactions_per_user = 1;
-	assert_int_equal(say_envelope(grant, 1, SENDER, "bob@x"), STATUS_OK);
-	expect_trace("A: bob@x");
+	bring_envelope();
 	begin_turn();
 	abort_transaction(101);
 	assert_int_equal(say_envelope(grant, 2, SENDER, "cy@x"), STATUS_OK);
@@ -60,10 +59,8 @@ static void an_aborted_transaction_makes_room_for_the_next(void **state)
 static void what_was_left_is_found_no_more(void **state)
 {
 	(void)state;
-	assert_int_equal(say_envelope(grant, 1, SENDER, "bob@x"), STATUS_OK);
-	upstream_says("250 ok");
-	expect_trace("A: bob@x; replies");
-	world.turn_goes_on = true;
+	bring_recipient();
+	begin_turn();
 	abort_transaction(101);
 	say_data(101, MESSAGE_TEXT, true);
 	assert_int_equal(say_envelope(grant, 1, SENDER, "cy@x"), STATUS_OK);
@@ -76,9 +73,7 @@ static void what_was_left_is_found_no_more(void **state)
 static void the_rest_of_a_message_that_is_refused_is_dropped(void **state)
 {
 	(void)state;
-	assert_int_equal(say_envelope(grant, 1, SENDER, "bob@x"), STATUS_OK);
-	upstream_says("250 ok");
-	expect_trace("A: bob@x; replies");
+	bring_recipient();
 	begin_turn();
 	say_data(101, "a\nb\r\n", false);
 	say_data(101, "more\r\n", false);
@@ -102,9 +97,7 @@ static void recipients_of_a_transaction_that_is_refused_hear_of_its_end_only(voi
 static void a_message_that_is_complete_goes_on_without_its_session(void **state)
 {
 	(void)state;
-	assert_int_equal(say_envelope(grant, 1, SENDER, "bob@x"), STATUS_OK);
-	upstream_says("250 ok");
-	expect_trace("A: bob@x; replies");
+	bring_recipient();
 	begin_turn();
 	say_data(101, MESSAGE_TEXT, true);
 	deliveries_end_session(grant);
@@ -117,9 +110,7 @@ static void more_after_its_end_is_no_honest_gates_before_the_turn_is_over_too(vo
 {
 	const struct door_message_data more = { .transaction = 101, .complete = true, .bytes = SPAN("more\r\n") };
 	(void)state;
-	assert_int_equal(say_envelope(grant, 1, SENDER, "bob@x"), STATUS_OK);
-	upstream_says("250 ok");
-	expect_trace("A: bob@x; replies");
+	bring_recipient();
 	begin_turn();
 	say_data(101, MESSAGE_TEXT, true);
 	assert_int_equal(deliveries_take_data(deliveries, &gate, &more), STATUS_INVALID);
@@ -131,8 +122,7 @@ static void a_message_ahead_of_replies_of_its_turn_is_no_honest_gates(void **sta
 {
 	const struct door_message_data data = { .transaction = 101, .complete = true, .bytes = SPAN(MESSAGE_TEXT) };
 	(void)state;
-	assert_int_equal(say_envelope(grant, 1, SENDER, "bob@x"), STATUS_OK);
-	expect_trace("A: bob@x");
+	bring_envelope();
 	begin_turn();
 	upstream_says("550 5.1.1 none");
 	assert_int_equal(deliveries_take_data(deliveries, &gate, &data), STATUS_INVALID);
@@ -144,9 +134,7 @@ static void a_message_ahead_of_replies_of_its_turn_is_no_honest_gates(void **sta
 static void a_record_and_a_held_dot_release_it_once(void **state)
 {
 	(void)state;
-	bring_message();
-	quota_says(QUOTA_GRANTED);
-	expect_trace("message.leaving 1; send");
+	bring_to_handover();
 	begin_turn();
 	audit_says(STATUS_OK);
 	upstream_holds();
@@ -156,9 +144,7 @@ static void a_record_and_a_held_dot_release_it_once(void **state)
 static void a_relay_lost_with_its_record_gets_no_dot(void **state)
 {
 	(void)state;
-	bring_message();
-	quota_says(QUOTA_GRANTED);
-	expect_trace("message.leaving 1; send");
+	bring_to_handover();
 	begin_turn();
 	audit_says(STATUS_OK);
 	upstream_holds();
@@ -169,9 +155,7 @@ static void a_relay_lost_with_its_record_gets_no_dot(void **state)
 static void a_record_that_fails_with_the_relay_has_one_outcome(void **state)
 {
 	(void)state;
-	bring_message();
-	quota_says(QUOTA_GRANTED);
-	expect_trace("message.leaving 1; send");
+	bring_to_handover();
 	begin_turn();
 	audit_says(STATUS_SYSTEM);
 	upstream_ends_with(UPSTREAM_MESSAGE, "554 5.7.1 spam", false);
@@ -196,8 +180,7 @@ static void a_charge_refused_with_the_relays_end_is_not_given_back(void **state)
 static void a_client_that_leaves_with_its_relay_asks_no_other(void **state)
 {
 	(void)state;
-	assert_int_equal(say_envelope(grant, 1, SENDER, "bob@x"), STATUS_OK);
-	expect_trace("A: bob@x");
+	bring_envelope();
 	begin_turn();
 	upstream_fails("");
 	abort_transaction(101);

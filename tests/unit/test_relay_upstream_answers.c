@@ -6,7 +6,7 @@
 
 static struct upstream_test t;
 
-static void begin(void)
+static void begin_pool(void)
 {
 	upstream_test_begin(&t);
 	upstream_test_open(&t);
@@ -105,7 +105,7 @@ static void a_verdict_without_end_is_one(void **state)
 		size_t size = 0;
 		for (; size < REPLY_SIZE_MAXIMUM + 100; size += strlen(cases[i].line))
 			memcpy(flood + size, cases[i].line, strlen(cases[i].line) + 1);
-		begin();
+		begin_pool();
 		fake_relay_rule(&t.relay, ".", flood, 0);
 		send_whole(&t, &s);
 		assert_int_equal(s.class, cases[i].class);
@@ -121,10 +121,10 @@ static void a_refusal_amid_the_message_is_definite(void **state)
 {
 	struct sending s;
 	(void)state;
-	begin();
+	begin_pool();
 	fake_relay_rule(&t.relay, "BODY", "552 5.3.4 too large\r\n", 0);
 	open_sending(&t, &s);
-	send_text(&t, &s, BODY);
+	send_text(&t, &s, long_body());
 	run_until(t.loop, is_done, &s);
 	assert_int_equal(s.class, UPSTREAM_MESSAGE);
 	assert_false(s.dot_released);
@@ -139,10 +139,10 @@ static void an_acceptance_before_the_dot_counts_as_none(void **state)
 {
 	struct sending s;
 	(void)state;
-	begin();
+	begin_pool();
 	fake_relay_rule(&t.relay, "BODY", "250 2.0.0 got it\r\n", 0);
 	open_sending(&t, &s);
-	send_text(&t, &s, BODY);
+	send_text(&t, &s, long_body());
 	run_until(t.loop, is_done, &s);
 	assert_int_equal(s.class, UPSTREAM_TRANSPORT);
 	assert_false(s.dot_released);
@@ -153,7 +153,7 @@ static void a_connection_lost_while_the_dot_is_held_is_definite(void **state)
 {
 	struct sending s;
 	(void)state;
-	begin();
+	begin_pool();
 	hold_sending(&t, &s);
 	fake_relay_cut(&t.relay);
 	run_until(t.loop, is_done, &s);
@@ -167,7 +167,7 @@ static void a_release_after_the_end_sends_nothing(void **state)
 {
 	struct sending s;
 	(void)state;
-	begin();
+	begin_pool();
 	hold_sending(&t, &s);
 	upstream_connection_lost(s.upstream->connection, "cut");
 	upstream_release(s.upstream, LIMIT_MS);
@@ -200,7 +200,7 @@ static void a_reply_that_is_there_already_holds_the_dot_back(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct sending s;
-		begin();
+		begin_pool();
 		hold_sending(&t, &s);
 		relay_speaks_up(cases[i].text);
 		upstream_release(s.upstream, LIMIT_MS);
@@ -221,7 +221,7 @@ static void a_reply_that_is_there_already_ends_the_connection(void **state)
 	struct sending s;
 	(void)state;
 	for (unsigned i = 0; i < 2; i++) {
-		begin();
+		begin_pool();
 		open_sending(&t, &s);
 		relay_speaks_up("250 2.1.5 fine\r\n");
 		if (i) {
@@ -245,7 +245,7 @@ static void a_reply_that_came_in_between_ends_the_connection(void **state)
 {
 	struct sending first, next;
 	(void)state;
-	begin();
+	begin_pool();
 	send_whole(&t, &first);
 	assert_accepted(&first);
 	run_for(t.loop, 20);

@@ -1,4 +1,4 @@
-/* What refusals mean: each row of class.def by its example, and replies that Gmail, Microsoft, Postfix and Exim give. */
+/* What refusals mean: each row of class.def by its example, and replies of Gmail, Microsoft, Postfix and Exim. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

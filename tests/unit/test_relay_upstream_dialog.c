@@ -16,7 +16,7 @@ static void assert_heard(const char *text)
 #define LOGIN "EHLO us.example.com\nAUTH PLAIN AHVzQGV4YW1wbGUuY29tAG9wZW4gc2VzYW1l\n"
 #define ENVELOPE "MAIL FROM:<us@example.com>\nRCPT TO:<one@example.net>\nRCPT TO:<two@example.net>\n"
 
-static void begin(void)
+static void begin_pool(void)
 {
 	upstream_test_begin(&t);
 	upstream_test_open(&t);
@@ -26,7 +26,7 @@ static void a_message_goes_out_and_is_accepted(void **state)
 {
 	struct sending s;
 	(void)state;
-	begin();
+	begin_pool();
 	send_whole(&t, &s);
 	assert_accepted(&s);
 	assert_string_equal(s.reply[0], "250 2.1.5 fine");
@@ -43,7 +43,7 @@ static void commands_go_in_one_piece_where_the_relay_takes_that(void **state)
 {
 	struct sending s;
 	(void)state;
-	begin();
+	begin_pool();
 	send_whole(&t, &s);
 	assert_int_equal(t.relay.most_at_once, 3);
 	upstream_test_end_with(&t, &s);
@@ -69,7 +69,7 @@ static void size_and_body_are_said_where_they_are_offered(void **state)
 	struct upstream_envelope envelope = { .eight_bit = true, .size = 77 }; /* and the empty sender */
 	struct sending s;
 	(void)state;
-	begin();
+	begin_pool();
 	begin_envelope(&t, &s, &envelope, recipients, 1);
 	run_until(t.loop, is_answered, &s);
 	assert_int_equal(fake_relay_heard(&t.relay, "MAIL FROM:<> SIZE=77 BODY=8BITMIME"), 1);
@@ -130,7 +130,7 @@ static void each_recipient_has_its_own_reply(void **state)
 {
 	struct sending s;
 	(void)state;
-	begin();
+	begin_pool();
 	fake_relay_rule(&t.relay, "RCPT TO:<one", "550-5.1.1 nobody\r\n550 5.1.1 by that name\r\n", 0);
 	send_whole(&t, &s);
 	assert_string_equal(s.reply[0], "550 5.1.1 nobody\nby that name");
@@ -144,7 +144,7 @@ static void recipients_can_be_added_later(void **state)
 	struct upstream_recipient third = { .address = SPAN("three@example.net") };
 	struct sending s;
 	(void)state;
-	begin();
+	begin_pool();
 	fake_relay_rule(&t.relay, "RCPT TO:<three", "550 5.1.1 no\r\n", 0);
 	open_sending(&t, &s);
 	s.replies = 0;
@@ -161,7 +161,7 @@ static void recipients_added_before_the_first_answer_are_told_with_the_first(voi
 	struct upstream_recipient third = { .address = SPAN("three@example.net") };
 	struct sending s;
 	(void)state;
-	begin();
+	begin_pool();
 	begin_sending(&t, &s);
 	assert_int_equal(upstream_add_recipients(s.upstream, &third, 1), STATUS_OK);
 	run_until(t.loop, is_answered, &s);
@@ -177,7 +177,7 @@ static void more_recipients_than_a_window_all_arrive(void **state)
 	struct upstream_envelope envelope = { .mail_from = SPAN("us@example.com") };
 	struct sending s;
 	(void)state;
-	begin();
+	begin_pool();
 	for (unsigned i = 0; i < 150; i++) {
 		snprintf(addresses[i], sizeof(addresses[i]), "r%u@example.net", i);
 		recipients[i] = addresses[i];
@@ -197,7 +197,7 @@ static void an_address_that_is_a_command_is_refused(void **state)
 	struct upstream_recipient ok = { .address = SPAN("one@example.net") };
 	struct upstream_attempt *u = NULL;
 	(void)state;
-	begin();
+	begin_pool();
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		struct upstream_recipient recipient = { .address = span_of(bad[i]) };
 		assert_int_equal(upstream_begin(t.pool, &good, &recipient, 1, LIMIT_MS, &note_all, NULL, &u),
@@ -219,17 +219,35 @@ static void the_dot_is_held_until_it_is_released(void **state)
 {
 	struct sending s;
 	(void)state;
-	begin();
-	hold_sending(&t, &s);
+	begin_pool();
+	open_sending(&t, &s);
+	send_text(&t, &s, long_body());
+	run_until(t.loop, is_held, &s);
 	run_for(t.loop, 50);
 	assert_int_equal(s.held, 1);
 	assert_int_equal(s.done, 0);
 	assert_int_equal(t.relay.dots, 0);
-	assert_true(span_equal(buf_span(&t.relay.body), SPAN(BODY)));
+	assert_true(span_equal(buf_span(&t.relay.body), span_of(long_body())));
 	upstream_release(s.upstream, LIMIT_MS);
 	run_until(t.loop, is_done, &s);
 	assert_int_equal(t.relay.dots, 1);
 	assert_accepted(&s);
+	upstream_test_end_with(&t, &s);
+}
+
+static void a_small_body_leaves_in_one_piece_with_its_dot(void **state)
+{
+	struct sending s;
+	(void)state;
+	begin_pool();
+	hold_sending(&t, &s);
+	run_for(t.loop, 50);
+	assert_int_equal(t.relay.body_pieces, 0);
+	upstream_release(s.upstream, LIMIT_MS);
+	run_until(t.loop, is_done, &s);
+	assert_accepted(&s);
+	assert_int_equal(t.relay.body_pieces, 1);
+	assert_true(span_equal(buf_span(&t.relay.body), SPAN(BODY ".\r\n")));
 	upstream_test_end_with(&t, &s);
 }
 
@@ -239,7 +257,7 @@ static void a_large_message_arrives_as_it_is(void **state)
 	static char body[LINES * LINE + 1];
 	struct sending s;
 	(void)state;
-	begin();
+	begin_pool();
 	t.relay.features = "250-SIZE\r\n250 AUTH PLAIN\r\n";
 	for (unsigned i = 0; i < LINES; i++) {
 		memset(body + i * LINE, 'a' + (int)(i % 26), LINE - 2);
@@ -260,7 +278,7 @@ static void an_empty_message_is_a_dot_alone(void **state)
 {
 	struct sending s;
 	(void)state;
-	begin();
+	begin_pool();
 	open_sending(&t, &s);
 	send_text(&t, &s, "");
 	run_until(t.loop, is_held, &s);
@@ -277,7 +295,7 @@ static void an_attempt_given_up_leaves_a_clean_connection(void **state)
 {
 	struct sending s, next;
 	(void)state;
-	begin();
+	begin_pool();
 	open_sending(&t, &s);
 	upstream_abort(&s.upstream);
 	assert_null(s.upstream);
@@ -312,7 +330,7 @@ static void an_attempt_given_up_within_its_message_costs_the_connection(void **s
 {
 	struct sending s, next;
 	(void)state;
-	begin();
+	begin_pool();
 	hold_sending(&t, &s);
 	upstream_abort(&s.upstream);
 	spool_message_free(&s.message);
@@ -327,7 +345,7 @@ static void an_attempt_given_up_in_the_queue_is_forgotten(void **state)
 {
 	struct sending s;
 	(void)state;
-	begin();
+	begin_pool();
 	begin_sending(&t, &s);
 	upstream_abort(&s.upstream);
 	run_for(t.loop, 50);
@@ -350,6 +368,7 @@ int main(void)
 		cmocka_unit_test(more_recipients_than_a_window_all_arrive),
 		cmocka_unit_test(an_address_that_is_a_command_is_refused),
 		cmocka_unit_test(the_dot_is_held_until_it_is_released),
+		cmocka_unit_test(a_small_body_leaves_in_one_piece_with_its_dot),
 		cmocka_unit_test(a_large_message_arrives_as_it_is),
 		cmocka_unit_test(an_empty_message_is_a_dot_alone),
 		cmocka_unit_test(an_attempt_given_up_leaves_a_clean_connection),

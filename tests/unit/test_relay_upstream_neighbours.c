@@ -14,7 +14,7 @@ static struct slots *open_slots(void)
 }
 
 /* t.pool is the newest process', with `connections` for all; `other` the one before, which drains. */
-static void begin(uint64_t connections)
+static void begin_pool(uint64_t connections)
 {
 	snprintf(folder, sizeof(folder), "/tmp/neighbours-test-XXXXXX");
 	assert_non_null(mkdtemp(folder));
@@ -31,7 +31,7 @@ static void begin(uint64_t connections)
 	upstream_pool_drain(other);
 }
 
-static void end(void)
+static void end_pool(void)
 {
 	char path[128];
 	upstream_pool_free(&other);
@@ -58,7 +58,7 @@ static void without_login(void)
 	t.mechanism = "none";
 }
 
-static void drop(struct sending *s)
+static void drop_sending(struct sending *s)
 {
 	upstream_abort(&s->upstream);
 	spool_message_free(&s->message);
@@ -68,20 +68,20 @@ static void idle_connections_make_room_for_one_that_has_none(void **state)
 {
 	struct sending kept[2], late;
 	(void)state;
-	begin(2);
+	begin_pool(2);
 	without_login();
 	for (size_t i = 0; i < 2; i++)
 		open_sending(&t, &kept[i]);
 	for (size_t i = 0; i < 2; i++)
-		drop(&kept[i]);
+		drop_sending(&kept[i]);
 	run_for(t.loop, 50);
 	assert_int_equal(upstream_pool_size(t.pool), 2); /* they would be kept for a minute */
 	begin_other(&late);
 	run_until(t.loop, is_answered, &late);
 	assert_int_equal(late.done, 0);
 	assert_int_equal(upstream_pool_size(t.pool), 1);
-	drop(&late);
-	end();
+	drop_sending(&late);
+	end_pool();
 }
 
 /* Whatever the newest has to do. */
@@ -99,7 +99,7 @@ static bool goes_on_until_late_is_answered(void *context)
 		if (s->replies == 0 && s->done == 0)
 			continue;
 		assert_int_equal(s->done, 0);
-		drop(s);
+		drop_sending(s);
 		begin_sending(&t, s);
 		crowd->sent++;
 	}
@@ -110,7 +110,7 @@ static void go_on_beside(uint64_t connections)
 {
 	struct crowd crowd = { 0 };
 	struct sending late;
-	begin(connections);
+	begin_pool(connections);
 	without_login();
 	crowd.late = &late;
 	for (size_t i = 0; i < 6; i++)
@@ -120,7 +120,7 @@ static void go_on_beside(uint64_t connections)
 	run_until(t.loop, goes_on_until_late_is_answered, &crowd);
 	assert_int_equal(late.done, 0);
 	assert_true(crowd.sent > 0);
-	drop(&late); /* it drains: its connection ends, and the newest has all again */
+	drop_sending(&late); /* it drains: its connection ends, and the newest has all again */
 	late = (struct sending){ 0 };
 	unsigned sent = crowd.sent;
 	for (unsigned i = 0; i < 500 && crowd.sent < sent + 20; i++) {
@@ -129,8 +129,8 @@ static void go_on_beside(uint64_t connections)
 	}
 	assert_true(crowd.sent >= sent + 20);
 	for (size_t i = 0; i < 6; i++)
-		drop(&crowd.sendings[i]);
-	end();
+		drop_sending(&crowd.sendings[i]);
+	end_pool();
 }
 
 static void busy_ones_give_one_up_for_one_that_has_none(void **state)
@@ -179,7 +179,7 @@ static void what_one_process_lacks_holds_back_no_other(void **state)
 {
 	struct sending lost, sent;
 	(void)state;
-	begin(2);
+	begin_pool(2);
 	reopen_other(refuse_credential, NULL);
 	begin_other(&lost);
 	run_until(t.loop, is_done, &lost);
@@ -190,7 +190,7 @@ static void what_one_process_lacks_holds_back_no_other(void **state)
 	run_until(t.loop, is_done, &lost);
 	assert_string_equal(lost.reason,
 			    "no new connection, by a fault of our own: no credentials: auth role not running");
-	end();
+	end_pool();
 }
 
 static bool is_set(void *context)
@@ -203,15 +203,15 @@ static void a_connection_that_nobody_waits_for_is_not_made_ready_in_a_drain(void
 	bool is_asked = false;
 	struct sending gone;
 	(void)state;
-	begin(2);
+	begin_pool(2);
 	reopen_other(keep_waiting, &is_asked);
 	begin_other(&gone);
 	run_until(t.loop, is_set, &is_asked);
 	assert_int_equal(upstream_pool_size(other), 1);
-	drop(&gone);
+	drop_sending(&gone);
 	run_for(t.loop, 20);
 	assert_int_equal(upstream_pool_size(other), 0);
-	end();
+	end_pool();
 }
 
 int main(void)

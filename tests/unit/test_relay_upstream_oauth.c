@@ -11,7 +11,7 @@ static struct upstream_test t;
 #define XOAUTH2_NEW "dXNlcj11c0BleGFtcGxlLmNvbQFhdXRoPUJlYXJlciBzaHV0IHNlc2FtZQEB"
 #define REASON "334 eyJzdGF0dXMiOiI0MDAiLCJzY29wZSI6Imh0dHBzOi8vbWFpbC5nb29nbGUuY29tLyJ9\r\n"
 
-static void begin(const char *mechanism)
+static void begin_pool(const char *mechanism)
 {
 	upstream_test_begin(&t);
 	t.mechanism = mechanism;
@@ -40,7 +40,7 @@ static void a_short_token_goes_with_its_command(void **state)
 {
 	struct sending s;
 	(void)state;
-	begin("xoauth2");
+	begin_pool("xoauth2");
 	upstream_test_open(&t);
 	send_whole(&t, &s);
 	assert_accepted(&s);
@@ -54,7 +54,7 @@ static void a_long_token_goes_in_two_steps(void **state)
 	static char token[3001];
 	struct sending s;
 	(void)state;
-	begin("xoauth2");
+	begin_pool("xoauth2");
 	memset(token, 'x', 3000);
 	t.secret = token;
 	upstream_test_open(&t);
@@ -70,7 +70,7 @@ static void a_token_longer_than_a_line_is_not_sent(void **state)
 	static char token[9300];
 	struct sending s;
 	(void)state;
-	begin("xoauth2");
+	begin_pool("xoauth2");
 	memset(token, 'x', sizeof(token) - 1);
 	t.secret = token;
 	upstream_test_open(&t);
@@ -86,7 +86,7 @@ static void bearer_names_user_and_host(void **state)
 	struct buf expected BUF_AUTO;
 	struct buf line BUF_AUTO;
 	(void)state;
-	begin("oauthbearer");
+	begin_pool("oauthbearer");
 	t.user = "o=us,a@example.com";
 	upstream_test_open(&t);
 	send_whole(&t, &s);
@@ -110,7 +110,7 @@ static void the_mechanism_that_is_offered_stands_in(void **state)
 {
 	struct sending s;
 	(void)state;
-	begin("oauthbearer");
+	begin_pool("oauthbearer");
 	t.relay.features = "250 AUTH XOAUTH2 PLAIN\r\n";
 	upstream_test_open(&t);
 	send_whole(&t, &s);
@@ -118,7 +118,7 @@ static void the_mechanism_that_is_offered_stands_in(void **state)
 	assert_record_begins(HELLO "AUTH XOAUTH2 " XOAUTH2 "\nMAIL");
 	upstream_test_end_with(&t, &s);
 
-	begin("xoauth2");
+	begin_pool("xoauth2");
 	t.relay.features = "250 AUTH OAUTHBEARER PLAIN\r\n";
 	upstream_test_open(&t);
 	send_whole(&t, &s);
@@ -130,7 +130,7 @@ static void a_token_is_no_password(void **state)
 {
 	struct sending s;
 	(void)state;
-	begin("xoauth2");
+	begin_pool("xoauth2");
 	t.relay.features = "250 AUTH PLAIN LOGIN\r\n";
 	upstream_test_open(&t);
 	assert_fails(&s, "neither AUTH XOAUTH2 nor AUTH OAUTHBEARER is offered");
@@ -142,7 +142,7 @@ static void a_refused_token_is_replaced_once(void **state)
 {
 	struct sending s;
 	(void)state;
-	begin("xoauth2");
+	begin_pool("xoauth2");
 	t.new_secret = "shut sesame";
 	upstream_test_open(&t);
 	fake_relay_rule(&t.relay, "AUTH XOAUTH2", REASON, 1);
@@ -160,7 +160,7 @@ static void bearer_answers_a_reason_with_its_own_byte(void **state)
 {
 	struct sending s;
 	(void)state;
-	begin("oauthbearer");
+	begin_pool("oauthbearer");
 	t.new_secret = "shut sesame";
 	upstream_test_open(&t);
 	fake_relay_rule(&t.relay, "AUTH OAUTHBEARER", REASON, 1);
@@ -175,7 +175,7 @@ static void a_second_refusal_backs_off_from_the_account(void **state)
 {
 	struct sending s;
 	(void)state;
-	begin("xoauth2");
+	begin_pool("xoauth2");
 	t.new_secret = "shut sesame";
 	upstream_test_open(&t);
 	fake_relay_rule(&t.relay, "AUTH XOAUTH2", "535 5.7.3 Authentication unsuccessful\r\n", 0);
@@ -191,7 +191,7 @@ static void without_another_token_it_backs_off_from_the_account(void **state)
 {
 	struct sending s;
 	(void)state;
-	begin("xoauth2");
+	begin_pool("xoauth2");
 	upstream_test_open(&t);
 	fake_relay_rule(&t.relay, "AUTH XOAUTH2", REASON, 0);
 	fake_relay_rule(&t.relay, "AUTH-STEP", "535 5.7.8 not accepted\r\n", 0);
@@ -205,7 +205,7 @@ static void a_refusal_for_now_keeps_the_token(void **state)
 {
 	struct sending s;
 	(void)state;
-	begin("xoauth2");
+	begin_pool("xoauth2");
 	upstream_test_open(&t);
 	fake_relay_rule(&t.relay, "AUTH XOAUTH2", "454 4.7.0 Too many login attempts\r\n", 0);
 	assert_fails(&s, "login refused: 454 4.7.0 Too many login attempts");
@@ -218,7 +218,7 @@ static void reasons_without_end_end(void **state)
 {
 	struct sending s;
 	(void)state;
-	begin("xoauth2");
+	begin_pool("xoauth2");
 	upstream_test_open(&t);
 	fake_relay_rule(&t.relay, "AUTH XOAUTH2", REASON, 0);
 	fake_relay_rule(&t.relay, "AUTH-STEP", "334 not base64\r\n", 0);
@@ -230,7 +230,7 @@ static void a_reply_that_quotes_the_token_is_not_shown(void **state)
 {
 	struct sending s;
 	(void)state;
-	begin("xoauth2");
+	begin_pool("xoauth2");
 	t.new_secret = "open sesame";
 	upstream_test_open(&t);
 	fake_relay_rule(&t.relay, "AUTH XOAUTH2", "535 5.7.8 wrong: " XOAUTH2 "\r\n", 0);

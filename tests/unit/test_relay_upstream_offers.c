@@ -7,7 +7,7 @@ static struct upstream_test t;
 
 #define FEATURES(...) "250-PIPELINING\r\n250-8BITMIME\r\n" __VA_ARGS__ "250 AUTH PLAIN\r\n"
 
-static void begin(const char *features)
+static void begin_pool(const char *features)
 {
 	upstream_test_begin(&t);
 	t.relay.features = features;
@@ -70,7 +70,7 @@ static void a_message_larger_than_size_goes_elsewhere(void **state)
 {
 	struct sending s;
 	(void)state;
-	begin(FEATURES("250-SIZE 30\r\n"));
+	begin_pool(FEATURES("250-SIZE 30\r\n"));
 	open_sending(&t, &s);
 	send_text(&t, &s, "Subject: x\r\n\r\nmore than thirty octets\r\n");
 	run_until(t.loop, is_done, &s);
@@ -92,7 +92,7 @@ static void a_size_that_is_declared_too_large_is_not_even_asked_for(void **state
 	struct upstream_envelope envelope = { .mail_from = SPAN("us@example.com"), .size = 31 };
 	struct sending s = { 0 };
 	(void)state;
-	begin(FEATURES("250-SIZE 30\r\n"));
+	begin_pool(FEATURES("250-SIZE 30\r\n"));
 	assert_int_equal(upstream_begin(t.pool, &envelope, &recipient, 1, LIMIT_MS, &note_all, &s, &s.upstream),
 			 STATUS_OK);
 	run_until(t.loop, is_done, &s);
@@ -166,7 +166,7 @@ static void recipients_beyond_rcptmax_are_for_another_message(void **state)
 	static const char *const recipients[] = { "a@x.example", "b@x.example", "c@x.example", "d@x.example" };
 	struct sending s;
 	(void)state;
-	begin(FEATURES("250-LIMITS RCPTMAX=2\r\n"));
+	begin_pool(FEATURES("250-LIMITS RCPTMAX=2\r\n"));
 	send_to(recipients, 4, &s);
 	assert_replies(&s, "2244");
 	assert_string_equal(s.reply[3], "452 4.5.3 Too many recipients");
@@ -191,7 +191,7 @@ static void a_connection_ends_after_mailmax_messages(void **state)
 {
 	struct sending s;
 	(void)state;
-	begin(FEATURES("250-LIMITS MAILMAX=2\r\n"));
+	begin_pool(FEATURES("250-LIMITS MAILMAX=2\r\n"));
 	for (unsigned i = 0; i < 4; i++) {
 		send_whole(&t, &s);
 		assert_accepted(&s);
@@ -206,7 +206,7 @@ static void a_small_message_goes_in_one_chunk(void **state)
 {
 	struct sending s;
 	(void)state;
-	begin(FEATURES("250-CHUNKING\r\n"));
+	begin_pool(FEATURES("250-CHUNKING\r\n"));
 	hold_sending(&t, &s);
 	run_for(t.loop, 20);
 	assert_int_equal(fake_relay_heard(&t.relay, "BDAT") + fake_relay_heard(&t.relay, "DATA"), 0);
@@ -244,7 +244,7 @@ static void a_chunk_goes_where_replies_are_told_apart(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct sending s;
-		begin(FEATURES("250-CHUNKING\r\n"));
+		begin_pool(FEATURES("250-CHUNKING\r\n"));
 		fake_relay_rule(&t.relay, cases[i].command, cases[i].reply, 0);
 		send_whole(&t, &s);
 		assert_int_equal(s.class, cases[i].class);
@@ -258,7 +258,7 @@ static void a_larger_message_goes_by_data(void **state)
 	struct sending s;
 	char *text = calloc(1, SPOOL_MEMORY + 100);
 	(void)state;
-	begin(FEATURES("250-CHUNKING\r\n"));
+	begin_pool(FEATURES("250-CHUNKING\r\n"));
 	for (size_t i = 0; i < SPOOL_MEMORY + 40; i += 40)
 		memcpy(text + i, "......................................\r\n", 40);
 	open_sending(&t, &s);
@@ -277,7 +277,7 @@ static void a_relay_silent_for_long_is_asked_first(void **state)
 {
 	struct sending s;
 	(void)state;
-	begin(FEATURES("250-CHUNKING\r\n"));
+	begin_pool(FEATURES("250-CHUNKING\r\n"));
 	open_sending(&t, &s);
 	run_for(t.loop, 2050);
 	send_text(&t, &s, BODY);
@@ -306,7 +306,7 @@ static void each_answer_to_a_chunk_leads_to_its_outcome(void **state)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct sending s;
 		print_message("  %s", cases[i].reply);
-		begin(FEATURES("250-CHUNKING\r\n"));
+		begin_pool(FEATURES("250-CHUNKING\r\n"));
 		fake_relay_rule(&t.relay, "CHUNK", cases[i].reply, 1);
 		send_whole(&t, &s);
 		assert_int_equal(s.class, cases[i].class);
@@ -321,7 +321,7 @@ static void a_relay_that_does_not_know_bdat_gets_data_from_then_on(void **state)
 {
 	struct sending s;
 	(void)state;
-	begin(FEATURES("250-CHUNKING\r\n"));
+	begin_pool(FEATURES("250-CHUNKING\r\n"));
 	fake_relay_rule(&t.relay, "CHUNK", "502 5.5.1 what?\r\n", 1);
 	send_whole(&t, &s);
 	assert_int_equal(s.class, UPSTREAM_TRANSPORT);

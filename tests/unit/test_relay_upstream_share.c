@@ -5,7 +5,7 @@
 
 static struct upstream_test t;
 
-static void begin(uint64_t connections)
+static void begin_pool(uint64_t connections)
 {
 	upstream_test_begin(&t);
 	t.config.connections = connections;
@@ -23,7 +23,7 @@ static void begin_of(struct sending *s, const char *user, const char *recipient)
 	assert_int_equal(upstream_begin(t.pool, &envelope, list, 1, LONG_MS, &note_all, s, &s->upstream), STATUS_OK);
 }
 
-static void end(struct sending *list, size_t count)
+static void end_pool(struct sending *list, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
 		upstream_abort(&list[i].upstream);
@@ -55,7 +55,7 @@ static void one_user_leaves_connections_for_others(void **state)
 	struct sending slow[24];
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		begin(cases[i].connections);
+		begin_pool(cases[i].connections);
 		send_quickly("a"); /* now it is known that logins go well */
 		for (size_t j = 0; j < 12; j++)
 			begin_of(&slow[j], "a", "slow@example.net");
@@ -67,7 +67,7 @@ static void one_user_leaves_connections_for_others(void **state)
 			begin_of(&slow[j], "b", "slow@example.net");
 		run_for(t.loop, 100);
 		assert_int_equal(fake_relay_heard(&t.relay, "RCPT TO:<slow@"), cases[i].one + cases[i].other);
-		end(slow, 24);
+		end_pool(slow, 24);
 	}
 }
 
@@ -75,20 +75,20 @@ static void the_only_connection_is_anybodys(void **state)
 {
 	struct sending s;
 	(void)state;
-	begin(1);
+	begin_pool(1);
 	send_quickly("a");
 	send_quickly("b");
 	begin_of(&s, "a", "slow@example.net");
 	run_for(t.loop, 50);
 	assert_int_equal(fake_relay_heard(&t.relay, "RCPT TO:<slow@"), 1);
-	end(&s, 1);
+	end_pool(&s, 1);
 }
 
 static void whoever_has_more_gives_way_to_whoever_has_none(void **state)
 {
 	struct sending s[4];
 	(void)state;
-	begin(3);
+	begin_pool(3);
 	send_quickly("a");
 	begin_of(&s[0], "a", "slow@example.net");
 	begin_of(&s[1], "a", "slow@example.net");
@@ -107,14 +107,14 @@ static void whoever_has_more_gives_way_to_whoever_has_none(void **state)
 	for (unsigned i = 0; i < 80 && fake_relay_heard(&t.relay, "RCPT TO:<slow@") < 4; i++)
 		run_for(t.loop, 100);
 	assert_int_equal(fake_relay_heard(&t.relay, "RCPT TO:<slow@"), 4);
-	end(s, 2);
+	end_pool(s, 2);
 }
 
 static void whoever_has_its_share_lives_on_its_own_silent_ones(void **state)
 {
 	struct sending s[3];
 	(void)state;
-	begin(3);
+	begin_pool(3);
 	send_quickly("a");
 	for (size_t i = 0; i < 3; i++)
 		begin_of(&s[i], "a", "quick@example.net");
@@ -124,14 +124,14 @@ static void whoever_has_its_share_lives_on_its_own_silent_ones(void **state)
 		run_for(t.loop, 100);
 	assert_int_equal(s[2].replies, 1);
 	assert_true(t.relay.connected <= 2);
-	end(s, 3);
+	end_pool(s, 3);
 }
 
 static void nobody_gives_way_to_an_equal(void **state)
 {
 	struct sending s[3];
 	(void)state;
-	begin(2);
+	begin_pool(2);
 	send_quickly("a");
 	begin_of(&s[0], "a", "slow@example.net");
 	begin_of(&s[1], "b", "slow@example.net");
@@ -140,14 +140,14 @@ static void nobody_gives_way_to_an_equal(void **state)
 	run_for(t.loop, 3000); /* else a relay that is slow to all would get no envelope to its end */
 	assert_int_equal(s[2].replies + s[2].done, 0);
 	assert_int_equal(fake_relay_heard(&t.relay, "RCPT TO:<slow@"), 2);
-	end(s, 3);
+	end_pool(s, 3);
 }
 
 /* After a back-off one transaction finds out whether all is well again: this one gets no answer. */
 static void begin_slow_probe(struct sending *slow)
 {
 	char address[80];
-	begin(3);
+	begin_pool(3);
 	send_quickly("a");
 	snprintf(address, sizeof(address), "127.0.0.1:%u", (unsigned)t.relay.port);
 	backoffs_begin(t.backoffs, backoffs_key("account", address, ""), 1, "over soon");
@@ -175,7 +175,7 @@ static void a_probe_that_is_slow_gives_way(void **state)
 	wait_for_reply(&quick);
 	assert_int_equal(slow.done, 0);
 	upstream_abort(&quick.upstream);
-	end(&slow, 1);
+	end_pool(&slow, 1);
 }
 
 /* Else one that is slow by nature would never come to its end: 2 s at first, then 4; and RSET has 5 more. */
@@ -195,7 +195,7 @@ static void whoever_gave_way_is_let_be_for_twice_as_long(void **state)
 	wait_for_reply(&quick);
 	assert_true(clock_monotonic_ms() - before_ms > 8000);
 	upstream_abort(&quick.upstream);
-	end(&slow, 1);
+	end_pool(&slow, 1);
 }
 
 int main(void)

@@ -32,6 +32,8 @@ static const struct birth example = {
 	.identity = { true, 120, 130 },
 	.config_file = "conf dir/subgate.conf",
 	.redis_server = "unix:/run/redis.sock",
+	.admin_group = 140,
+	.operator_group = (gid_t)-1,
 };
 
 static void a_role_reads_what_the_supervisor_wrote(void **state)
@@ -54,6 +56,8 @@ static void a_role_reads_what_the_supervisor_wrote(void **state)
 	assert_int_equal(birth.identity.gid, 130);
 	assert_string_equal(birth.config_file, "conf dir/subgate.conf");
 	assert_string_equal(birth.redis_server, "unix:/run/redis.sock");
+	assert_int_equal(birth.admin_group, 140);
+	assert_true(birth.operator_group == (gid_t)-1);
 	assert_int_equal(handover_find(&read_list, "supervisor"), 9);
 	handover_forget(&list);
 	handover_forget(&read_list);

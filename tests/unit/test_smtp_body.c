@@ -1,4 +1,6 @@
-/* The end-of-data scanner: each case runs whole, byte by byte, cut in two at every place, and through a narrow output. */
+/*
+ * The end-of-data scanner: each case runs whole, byte by byte, cut in two at every place, and through a narrow output.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,7 +9,7 @@
 
 #include "smtp/body.h"
 
-struct scan_case {
+struct body_case {
 	const char *what;
 	struct span in;
 	struct span out;  /* what goes on, up to a stray byte */
@@ -16,11 +18,11 @@ struct scan_case {
 	bool stray;
 };
 
-static const struct scan_case scan_cases[] = {
+static const struct body_case scan_cases[] = {
 	{ "a message ends with CRLF.CRLF", SPAN("a\r\nb\r\n.\r\n"), SPAN("a\r\nb\r\n"), SPAN(""), 6, false },
 	{ "an empty message", SPAN(".\r\n"), SPAN(""), SPAN(""), 0, false },
-	{ "commands pipelined behind it stay", SPAN("a\r\n.\r\nQUIT\r\n"), SPAN("a\r\n"), SPAN("QUIT\r\n"), 3, false },
-	{ "a NUL behind the end is the next command's", SPAN("a\r\n.\r\n\0"), SPAN("a\r\n"), SPAN("\0"), 3, false },
+	{ "commands pipelined after it stay", SPAN("a\r\n.\r\nQUIT\r\n"), SPAN("a\r\n"), SPAN("QUIT\r\n"), 3, false },
+	{ "a NUL after the end is the next command's", SPAN("a\r\n.\r\n\0"), SPAN("a\r\n"), SPAN("\0"), 3, false },
 	{ "a stuffed dot stays stuffed and is not counted", SPAN("..\r\n.\r\n"), SPAN("..\r\n"), SPAN(""), 3, false },
 	{ "a stuffed line", SPAN("a\r\n..b\r\n.\r\n"), SPAN("a\r\n..b\r\n"), SPAN(""), 7, false },
 	{ "a dot that was not stuffed goes on as it came", SPAN(".b\r\n.\r\n"), SPAN(".b\r\n"), SPAN(""), 3, false },
@@ -32,7 +34,7 @@ static const struct scan_case scan_cases[] = {
 	{ "LF.CRLF.CRLF ends at the second dot", SPAN("a\n.\r\n.\r\n"), SPAN("a\r\n..\r\n"), SPAN(""), 6, false },
 	{ "CRLF.LF.CRLF does not end it", SPAN("a\r\n.\n.\r\n.\r\n"), SPAN("a\r\n\r\n..\r\n"), SPAN(""), 8, false },
 	{ "a bare LF first", SPAN("\n.\r\n.\r\n"), SPAN("\r\n..\r\n"), SPAN(""), 5, false },
-	{ "dots behind a bare LF are stuffed anew", SPAN("\n..x\r\n.\r\n"), SPAN("\r\n...x\r\n"), SPAN(""), 7, false },
+	{ "dots after a bare LF are stuffed anew", SPAN("\n..x\r\n.\r\n"), SPAN("\r\n...x\r\n"), SPAN(""), 7, false },
 	{ "a file of LF lines", SPAN("h: v\n\n.sig\n.\nend\r\n.\r\n"), SPAN("h: v\r\n\r\n..sig\r\n..\r\nend\r\n"),
 	  SPAN(""), 22, false },
 	{ "CR.CR does not end it, and is refused", SPAN("a\r.\rb\r\n.\r\n"), SPAN("a"), SPAN(""), 0, true },
@@ -43,7 +45,7 @@ static const struct scan_case scan_cases[] = {
 	{ "CRLF CR.CRLF is not the end", SPAN("a\r\n\r.\r\n.\r\nX"), SPAN("a\r\n"), SPAN("X"), 0, true },
 	{ "a NUL", SPAN("a\0b\r\n.\r\nX"), SPAN("a"), SPAN("X"), 0, true },
 	{ "a NUL that begins a line hides no end", SPAN("\r\n\0.\r\n.\r\nX"), SPAN("\r\n"), SPAN("X"), 0, true },
-	{ "a NUL behind the dot", SPAN("\r\n.\0\r\n.\r\nX"), SPAN("\r\n"), SPAN("X"), 0, true },
+	{ "a NUL after the dot", SPAN("\r\n.\0\r\n.\r\nX"), SPAN("\r\n"), SPAN("X"), 0, true },
 	{ "a NUL between CR and LF", SPAN("a\r\0\n.\r\n\r\n.\r\nX"), SPAN("a"), SPAN("X"), 0, true },
 	{ "8-bit bytes pass", SPAN("\xFF\x80\xC3\xA9\r\n.\r\n"), SPAN("\xFF\x80\xC3\xA9\r\n"), SPAN(""), 6, false },
 	{ "other control bytes pass", SPAN("\t\v\f\x1B\x7F\r\n.\r\n"), SPAN("\t\v\f\x1B\x7F\r\n"), SPAN(""), 7, false },
@@ -55,7 +57,7 @@ static void expect_span(struct span got, struct span wanted, const char *what)
 		fail_msg("%s: got %zu bytes \"%.*s\", wanted %zu", what, got.size, SPAN_ARGS(got), wanted.size);
 }
 
-static void expect_result(const struct scan_case *c, const struct body_scanner *scanner, const struct buf *out,
+static void expect_result(const struct body_case *c, const struct body_scanner *scanner, const struct buf *out,
 			  struct span rest)
 {
 	expect_span(buf_span(out), c->out, c->what);
@@ -66,7 +68,7 @@ static void expect_result(const struct scan_case *c, const struct body_scanner *
 }
 
 /* Feeds pieces of `piece` bytes, the first one `first`. */
-static void scan_in_pieces(const struct scan_case *c, size_t first, size_t piece)
+static void scan_in_pieces(const struct body_case *c, size_t first, size_t piece)
 {
 	struct body_scanner scanner = { 0 };
 	struct buf out BUF_AUTO;
@@ -90,7 +92,7 @@ static void test_cases(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(scan_cases) / sizeof(*scan_cases); i++) {
-		const struct scan_case *c = &scan_cases[i];
+		const struct body_case *c = &scan_cases[i];
 		scan_in_pieces(c, c->in.size, c->in.size);
 		scan_in_pieces(c, 1, 1);
 		for (size_t cut = 1; cut < c->in.size; cut++)
@@ -98,8 +100,62 @@ static void test_cases(void **state)
 	}
 }
 
+/* ---- blocks of many bytes */
+
+#define TEXT_SIZE 400
+
+/* As it comes, up to its end or not: whole, byte by byte, and passed on where nothing changes. */
+static void assert_same_in_any_way(struct span in, const char *what)
+{
+	struct body_scanner whole = { 0 }, bytes = { 0 }, passed = { 0 };
+	struct buf outs[3];
+	size_t used = 0, at = 0;
+	for (size_t i = 0; i < 3; i++)
+		buf_init(&outs[i], 4096);
+	enum status status = body_scan(&whole, in, &outs[0], &used), other = STATUS_AGAIN;
+	for (size_t i = 0; i < in.size && other == STATUS_AGAIN; i++)
+		other = body_scan(&bytes, span_slice(in, i, i + 1), &outs[1], &used);
+	assert_int_equal(other, status);
+	for (other = STATUS_AGAIN; at < in.size && other == STATUS_AGAIN; at += used) {
+		size_t size = body_pass(&passed, span_slice(in, at, in.size));
+		assert_int_equal(buf_append(&outs[2], span_slice(in, at, at + size)), STATUS_OK);
+		at += size;
+		other = body_scan(&passed, span_slice(in, at, at + 1), &outs[2], &used);
+	}
+	assert_int_equal(other, status);
+	expect_span(buf_span(&outs[1]), buf_span(&outs[0]), what);
+	expect_span(buf_span(&outs[2]), buf_span(&outs[0]), what);
+	assert_int_equal(bytes.size, whole.size);
+	assert_int_equal(passed.size, whole.size);
+	assert_int_equal(bytes.has_cr_or_nul, whole.has_cr_or_nul);
+	assert_int_equal(passed.has_cr_or_nul, whole.has_cr_or_nul);
+	for (size_t i = 0; i < 3; i++)
+		buf_free(&outs[i]);
+}
+
+/* Lines of every length, so that each byte of a line is at each place of a block. */
+static void test_what_needs_a_look_is_found_at_any_place(void **state)
+{
+	static const struct span marks[] = {
+		{ "\n", 1 },    { "\r", 1 },     { "\0", 1 },     { ".", 1 },      { "\n.", 2 },     { "\r.", 2 },
+		{ "\r\n.", 3 }, { "\r\n..", 4 }, { "\r\r\n", 3 }, { "\n\r\n", 3 }, { "\n.\r\n", 4 }, { "\r\n.\r\n", 5 },
+	};
+	char text[TEXT_SIZE];
+	(void)state;
+	for (size_t line = 2; line < 140; line += 9) {
+		for (size_t mark = 0; mark < sizeof(marks) / sizeof(*marks); mark++) {
+			for (size_t at = 0; at < 200; at++) {
+				for (size_t i = 0; i < TEXT_SIZE; i++)
+					text[i] = "x\r\n"[i % line < line - 2 ? 0 : i % line - line + 3];
+				memcpy(text + at, marks[mark].data, marks[mark].size);
+				assert_same_in_any_way((struct span){ text, TEXT_SIZE }, "a mark in text");
+			}
+		}
+	}
+}
+
 /* The output takes `room` bytes at a time and is emptied when it is full. */
-static void scan_through(const struct scan_case *c, size_t room)
+static void scan_through(const struct body_case *c, size_t room)
 {
 	struct body_scanner scanner = { 0 };
 	struct buf narrow BUF_AUTO, all BUF_AUTO;
@@ -200,7 +256,7 @@ static const struct check_case check_cases[] = {
 	{ "a bare CR", SPAN("a\rb\r\n"), STATUS_INVALID, STATUS_INVALID, 0 },
 	{ "CR.CR", SPAN("\r.\r\r\n"), STATUS_INVALID, STATUS_INVALID, 0 },
 	{ "a NUL", SPAN("a\0\r\n"), STATUS_INVALID, STATUS_INVALID, 0 },
-	{ "a NUL behind a dot", SPAN("a\r\n.\0\r\n"), STATUS_INVALID, STATUS_INVALID, 0 },
+	{ "a NUL after a dot", SPAN("a\r\n.\0\r\n"), STATUS_INVALID, STATUS_INVALID, 0 },
 	{ "CRLF.LF", SPAN("a\r\n.\n"), STATUS_INVALID, STATUS_INVALID, 0 },
 	{ "CRLF.CR", SPAN("a\r\n.\ra\r\n"), STATUS_INVALID, STATUS_INVALID, 0 },
 };
@@ -255,6 +311,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_the_check_sees_eight_bit_bytes),
 		cmocka_unit_test(test_cases),
+		cmocka_unit_test(test_what_needs_a_look_is_found_at_any_place),
 		cmocka_unit_test(test_goes_on_after_a_full_output),
 		cmocka_unit_test(test_a_full_output_takes_nothing),
 		cmocka_unit_test(test_nothing_in_is_not_the_end),

@@ -1,4 +1,7 @@
-/* Chunks made wire form: each case runs whole, byte by byte, and cut in two chunks at every place; and what BDAT announces. */
+/*
+ * Chunks made wire form: each case runs whole, byte by byte, and cut in two chunks at every place; and what BDAT
+ * announces.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,14 +11,14 @@
 #include "smtp/body.h"
 #include "smtp/chunk.h"
 
-struct scan_case {
+struct chunk_case {
 	const char *what;
 	struct span in;
 	struct span out;
 	bool stray; /* then `out` does not count */
 };
 
-static const struct scan_case scan_cases[] = {
+static const struct chunk_case scan_cases[] = {
 	{ "an empty message stays empty", SPAN(""), SPAN(""), false },
 	{ "lines go on as they are", SPAN("a\r\nb\r\n"), SPAN("a\r\nb\r\n"), false },
 	{ "a last line without end gets one", SPAN("a\r\nb"), SPAN("a\r\nb\r\n"), false },
@@ -25,7 +28,7 @@ static const struct scan_case scan_cases[] = {
 	{ "two dots become three", SPAN("..a\r\n"), SPAN("...a\r\n"), false },
 	{ "a dot within a line is nothing special", SPAN("a.\r\nb.c\r\n"), SPAN("a.\r\nb.c\r\n"), false },
 	{ "bare LF becomes CRLF", SPAN("a\nb\n"), SPAN("a\r\nb\r\n"), false },
-	{ "dots behind a bare LF are stuffed", SPAN("a\n.\nb\n.\r\n"), SPAN("a\r\n..\r\nb\r\n..\r\n"), false },
+	{ "dots after a bare LF are stuffed", SPAN("a\n.\nb\n.\r\n"), SPAN("a\r\n..\r\nb\r\n..\r\n"), false },
 	{ "empty lines", SPAN("\r\n\n\r\n"), SPAN("\r\n\r\n\r\n"), false },
 	{ "bytes above 127 and control bytes go on", SPAN("\xff\x80\x01\t\r\n"), SPAN("\xff\x80\x01\t\r\n"), false },
 	{ "a CR within a line", SPAN("a\rb\r\n"), SPAN(""), true },
@@ -37,14 +40,14 @@ static const struct scan_case scan_cases[] = {
 };
 
 /* The relay takes what comes out, and counts the same. */
-static void expect_taken_by_the_check(const struct scan_case *c, struct span out, uint64_t size)
+static void expect_taken_by_the_check(const struct chunk_case *c, struct span out, uint64_t size)
 {
 	struct body_check check = { 0 };
 	if (body_check_feed(&check, out) != STATUS_OK || body_check_finish(&check) != STATUS_OK || check.size != size)
 		fail_msg("%s: the check does not take \"%.*s\", or counts otherwise", c->what, SPAN_ARGS(out));
 }
 
-static void scan_in_pieces(const struct scan_case *c, size_t first, size_t piece)
+static void scan_in_pieces(const struct chunk_case *c, size_t first, size_t piece)
 {
 	struct chunk_scanner scanner = { 0 };
 	struct buf out BUF_AUTO;
@@ -69,7 +72,7 @@ static void octets_become_wire_form_however_they_are_cut(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(scan_cases) / sizeof(*scan_cases); i++) {
-		const struct scan_case *c = &scan_cases[i];
+		const struct chunk_case *c = &scan_cases[i];
 		scan_in_pieces(c, c->in.size, c->in.size);
 		scan_in_pieces(c, 1, 1);
 		for (size_t cut = 1; cut < c->in.size; cut++)

@@ -88,7 +88,7 @@ static void test_verbs(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(verb_cases) / sizeof(*verb_cases); i++) {
 		const struct verb_case *c = &verb_cases[i];
-		struct command command = command_read(span_of(c->line));
+		struct smtp_command command = command_read(span_of(c->line));
 		assert_int_equal(command.verb, c->verb);
 		assert_true(span_equal(command.name, span_of(c->name)));
 		if (!span_equal(command.argument, span_of(c->argument)))

@@ -27,7 +27,7 @@ static const struct {
 	  "From: Ann <relay@example.com>\r\nReply-To: Ann\r\n\t<ann@example.com>\r\nTo: b@x\r\n" },
 	{ "there is a Reply-To already", "Reply-To: other@example.com\r\nFrom: Ann <ann@example.com>\r\n",
 	  "Reply-To: other@example.com\r\nFrom: Ann <relay@example.com>\r\n" },
-	{ "or behind it", "From: Ann <ann@example.com>\r\nreply-to : other@example.com\r\n",
+	{ "or after it", "From: Ann <ann@example.com>\r\nreply-to : other@example.com\r\n",
 	  "From: Ann <relay@example.com>\r\nreply-to : other@example.com\r\n" },
 	{ "several authors", "From: Ann <ann@example.com>, bob@example.com\r\n",
 	  "From: <relay@example.com>\r\nReply-To: Ann <ann@example.com>, bob@example.com\r\n" },
@@ -44,7 +44,7 @@ static const struct {
 	  "From: <relay@example.com>\r\nReply-To: relay@example.com\r\n" },
 	{ "an author nobody can read goes nowhere", "From: <ann@example.com\r\nTo: b@x\r\n",
 	  "From: <relay@example.com>\r\nTo: b@x\r\n" },
-	{ "behind a stuffed dot", "To: b@x\r\n.From: ann@example.com\r\n",
+	{ "after a stuffed dot", "To: b@x\r\n.From: ann@example.com\r\n",
 	  "To: b@x\r\nFrom: <relay@example.com>\r\nReply-To: ann@example.com\r\n" },
 	{ "odd fields stay byte by byte", "Received: by x;\r\n  now\r\nX-\xc3\xa4: \xff\r\nFrom: ann@example.com\r\n",
 	  "Received: by x;\r\n  now\r\nX-\xc3\xa4: \xff\r\nFrom: <relay@example.com>\r\nReply-To: "

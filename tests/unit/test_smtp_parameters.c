@@ -94,7 +94,7 @@ static const struct text_case rcpt_cases[] = {
 	{ "SIZE=1", STATUS_NOT_FOUND, NULL },
 };
 
-static void expect(const struct text_case *c, enum status status, const struct buf *written)
+static void expect_written(const struct text_case *c, enum status status, const struct buf *written)
 {
 	if (status != c->status)
 		fail_msg("\"%s\": %s", c->text, status_text(status));
@@ -112,7 +112,7 @@ static void those_of_mail(void **state)
 		enum status status = parameters_read_mail(span_of(mail_cases[i].text), &parameters);
 		if (status == STATUS_OK)
 			assert_int_equal(parameters_write_mail(&text, &parameters), STATUS_OK);
-		expect(&mail_cases[i], status, &text);
+		expect_written(&mail_cases[i], status, &text);
 	}
 }
 
@@ -126,7 +126,7 @@ static void those_of_rcpt(void **state)
 		enum status status = parameters_read_rcpt(span_of(rcpt_cases[i].text), &parameters);
 		if (status == STATUS_OK)
 			assert_int_equal(parameters_write_rcpt(&text, &parameters), STATUS_OK);
-		expect(&rcpt_cases[i], status, &text);
+		expect_written(&rcpt_cases[i], status, &text);
 	}
 }
 

@@ -1,4 +1,4 @@
-/* The census: counts of several gates in one memory, each of which may vanish, lie, or count at the same time as the others. */
+/* The census: several gates count in one memory; each may vanish, lie, or count at the same time as the others. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -21,7 +21,7 @@
 static struct census_board *board;
 static struct census *gates[GATES];
 
-static void join(unsigned place)
+static void join_gate(unsigned place)
 {
 	assert_int_equal(
 		census_join(dup(census_board_fd(board)), dup(census_board_reading_fd(board)), place, &gates[place]),
@@ -34,7 +34,7 @@ static int open_all(void **state)
 	assert_int_equal(census_board_create(&board), STATUS_OK);
 	for (unsigned i = 0; i < GATES; i++) {
 		assert_int_equal(census_board_open(board, i, ROOM), STATUS_OK);
-		join(i);
+		join_gate(i);
 	}
 	return 0;
 }
@@ -85,7 +85,7 @@ static void counts_vanish_with_their_gate(void **state)
 	assert_int_equal(census_seen(gates[0], 0), 0);
 	census_leave(&gates[1]);
 	assert_int_equal(census_board_open(board, 1, ROOM), STATUS_OK);
-	join(1);
+	join_gate(1);
 	assert_int_equal(census_seen(gates[1], 77), 2); /* who comes next finds nothing of it */
 	raise_times(1, 77, 1);
 	assert_int_equal(census_seen(gates[0], 77), 3);
@@ -95,8 +95,8 @@ static void a_gate_that_comes_later_is_seen(void **state)
 {
 	struct census *late = NULL;
 	(void)state;
-	assert_int_equal(census_board_open(board, 40, 200000),
-			 STATUS_OK); /* another config: a larger table, behind what was mapped */
+	/* Another config: a larger table, past the end of what was mapped. */
+	assert_int_equal(census_board_open(board, 40, 200000), STATUS_OK);
 	assert_int_equal(census_join(dup(census_board_fd(board)), dup(census_board_reading_fd(board)), 40, &late),
 			 STATUS_OK);
 	assert_int_equal(census_raise(late, 77), STATUS_OK);
@@ -114,7 +114,7 @@ static void a_place_may_get_a_larger_table(void **state)
 	raise_times(1, 77, 1);
 	census_leave(&gates[1]);
 	assert_int_equal(census_board_open(board, 1, 50 * ROOM), STATUS_OK);
-	join(1);
+	join_gate(1);
 	for (uint64_t network = 1; network <= 50 * ROOM; network++)
 		raise_times(1, network, 1);
 	for (uint64_t network = 1; network <= 50 * ROOM; network++)

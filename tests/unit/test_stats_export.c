@@ -22,14 +22,14 @@ static const char config_text[] = "listener in { address = {\"127.0.0.1:465\"} }
 
 static char exported[TEXT_SIZE];
 
-static struct config *load(const char *text)
+static struct config *load_config(const char *text)
 {
 	struct config *config = NULL;
 	assert_int_equal(config_load(span_of(text), "/etc/test.conf", stderr, &config), STATUS_OK);
 	return config;
 }
 
-static void export(const struct stats *stats, const struct config *config)
+static void export_stats(const struct stats *stats, const struct config *config)
 {
 	FILE *out = fmemopen(exported, sizeof(exported), "w");
 	stats_write(stats, 1, config, out);
@@ -50,7 +50,7 @@ static void assert_line(const char *line)
 static void what_others_say_in_the_name_of_the_supervisor_is_not_shown(void **state)
 {
 	(void)state;
-	struct config *config = load(config_text);
+	struct config *config = load_config(config_text);
 	struct stats *supervisor, *gate;
 	const struct stats *first;
 	FILE *out = fmemopen(exported, sizeof(exported), "w");
@@ -74,11 +74,11 @@ static void what_others_say_in_the_name_of_the_supervisor_is_not_shown(void **st
 static void every_counter_has_help_type_and_labels(void **state)
 {
 	struct stats *stats = *state;
-	struct config *config = load(config_text);
+	struct config *config = load_config(config_text);
 	stats_add(stats, COUNTER_CONNECTIONS, 0, 4);
 	stats_add(stats, COUNTER_MESSAGES, 1 * STATS_SECOND_LABELS + STATS_RESULT_OK, 9);
 	stats_set(stats, COUNTER_SESSIONS, 1, 3);
-	export(stats, config);
+	export_stats(stats, config);
 	assert_line("# HELP subgate_connections_total Client connections accepted.");
 	assert_line("# TYPE subgate_connections_total counter");
 	assert_line("subgate_connections_total{listener=\"in\"} 4");
@@ -94,10 +94,10 @@ static void every_counter_has_help_type_and_labels(void **state)
 
 static void a_directory_is_a_server(void **state)
 {
-	struct config *config = load("listener in { address = {\"127.0.0.1:465\"} }\n"
-				     "relay first { host = \"a\" auth = \"none\" }\n"
-				     "ldap corp { uri = {\"ldaps://d\"} base = \"dc=x\" }\n");
-	export(*state, config);
+	struct config *config = load_config("listener in { address = {\"127.0.0.1:465\"} }\n"
+					    "relay first { host = \"a\" auth = \"none\" }\n"
+					    "ldap corp { uri = {\"ldaps://d\"} base = \"dc=x\" }\n");
+	export_stats(*state, config);
 	assert_line("subgate_ldap_up{server=\"corp\"} 0");
 	config_free(&config);
 }
@@ -105,11 +105,11 @@ static void a_directory_is_a_server(void **state)
 static void a_histogram_cumulates_and_counts_in_seconds(void **state)
 {
 	struct stats *stats = *state;
-	struct config *config = load(config_text);
+	struct config *config = load_config(config_text);
 	stats_observe_ms(stats, COUNTER_UPSTREAM_TIME, 0, 5);
 	stats_observe_ms(stats, COUNTER_UPSTREAM_TIME, 0, 6);
 	stats_observe_ms(stats, COUNTER_UPSTREAM_TIME, 0, 60000);
-	export(stats, config);
+	export_stats(stats, config);
 	assert_line("# TYPE subgate_upstream_seconds histogram");
 	assert_line("subgate_upstream_seconds_bucket{relay=\"first\",le=\"0.005\"} 1");
 	assert_line("subgate_upstream_seconds_bucket{relay=\"first\",le=\"0.01\"} 2");
@@ -123,13 +123,13 @@ static void a_histogram_cumulates_and_counts_in_seconds(void **state)
 static void the_longest_of_several_durations_shows_in_seconds(void **state)
 {
 	struct stats *stats = *state;
-	struct config *config = load(config_text);
+	struct config *config = load_config(config_text);
 	stats_note_longest_us(stats, COUNTER_LOOP_TURN_LONGEST, 1, 1500);
 	stats_note_longest_us(stats, COUNTER_LOOP_TURN_LONGEST, 1, 2000003);
 	stats_note_longest_us(stats, COUNTER_LOOP_TURN_LONGEST, 1, 900);
 	stats_observe_us(stats, COUNTER_LOOP_TURN, 1, 5001);
 	stats_observe_us(stats, COUNTER_LOOP_TURN, 1, 250);
-	export(stats, config);
+	export_stats(stats, config);
 	assert_line("# TYPE subgate_loop_turn_longest_seconds gauge");
 	assert_line("subgate_loop_turn_longest_seconds{role=\"gate\"} 2.000003");
 	assert_line("subgate_loop_turn_longest_seconds{role=\"relay\"} 0.000000");
@@ -142,9 +142,9 @@ static void the_longest_of_several_durations_shows_in_seconds(void **state)
 static void a_gauge_never_shows_less_than_nothing(void **state)
 {
 	struct stats *stats = *state;
-	struct config *config = load(config_text);
+	struct config *config = load_config(config_text);
 	stats_add(stats, COUNTER_SESSIONS, 0, (uint64_t)-1);
-	export(stats, config);
+	export_stats(stats, config);
 	assert_line("subgate_sessions{state=\"open\"} 0");
 	config_free(&config);
 }
@@ -160,9 +160,9 @@ static void more_relays_than_labels_end_in_other(void **state)
 	for (unsigned i = 0; i < 40; i++)
 		used += (size_t)snprintf(text + used, sizeof(text) - used,
 					 "relay r%u { host = \"a\" auth = \"none\" }\n", i);
-	struct config *config = load(text);
+	struct config *config = load_config(text);
 	stats_add(stats, COUNTER_MESSAGES, 39 * STATS_SECOND_LABELS + STATS_RESULT_REFUSED, 2);
-	export(stats, config);
+	export_stats(stats, config);
 	assert_line("subgate_messages_total{relay=\"r30\",result=\"refused\"} 0");
 	assert_line("subgate_messages_total{relay=\"other\",result=\"refused\"} 2");
 	assert_null(strstr(exported, "messages_total{relay=\"r31\""));
@@ -171,10 +171,10 @@ static void more_relays_than_labels_end_in_other(void **state)
 
 static void labels_are_escaped(void **state)
 {
-	struct config *config = load(config_text);
+	struct config *config = load_config(config_text);
 	char *name = config->listener.items[0].name;
 	config->listener.items[0].name = (char *)"a\"b\\c\nd";
-	export(*state, config);
+	export_stats(*state, config);
 	assert_line("subgate_connections_total{listener=\"a\\\"b\\\\c\\nd\"} 0");
 	config->listener.items[0].name = name;
 	config_free(&config);

@@ -1,4 +1,7 @@
-/* Signs of life: silence and late calls are seen, time that nobody looked counts for nothing, and lies harm only who tells them. */
+/*
+ * Signs of life: silence and late calls are seen, time in which nobody looked doesn't count, and a lie harms only the
+ * process that tells it.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -135,6 +138,27 @@ static void a_kind_is_lost_once_all_its_threads_are_stuck(void **state)
 	assert_int_equal(life_watch_lost_kind(&watch), LIFE_CHECK);
 }
 
+static void the_place_of_a_thread_that_ended_is_the_next_ones(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 2 * LIFE_THREADS; i++) {
+		struct life_thread *thread = life_join(LIFE_KEEPER);
+		assert_non_null(thread);
+		life_begin(thread, 1);
+		life_leave(thread);
+	}
+	for (int i = 0; i < 20; i++)
+		look_after(500);
+	assert_int_equal(watch.threads[LIFE_KEEPER], 0);
+	assert_int_equal(watch.latest_ms, 0);
+	assert_int_equal(life_watch_lost_kind(&watch), LIFE_KIND_COUNT);
+	life_begin(life_join(LIFE_PACKER), 1);
+	for (int i = 0; i < 20; i++)
+		look_after(500);
+	assert_int_equal(life_watch_lost_kind(&watch), LIFE_PACKER);
+	life_leave(NULL);
+}
+
 static void more_threads_than_there_is_room_for_go_unwatched(void **state)
 {
 	(void)state;
@@ -174,6 +198,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_call_past_its_limit_is_stuck, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(many_short_calls_are_not_one_long_one, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_kind_is_lost_once_all_its_threads_are_stuck, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(the_place_of_a_thread_that_ended_is_the_next_ones, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(more_threads_than_there_is_room_for_go_unwatched, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(garbage_is_read_without_harm, set_up, tear_down),
 	};

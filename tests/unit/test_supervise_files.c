@@ -139,6 +139,37 @@ static void assert_has(const struct handover *all, enum role_kind kind, const ch
 	handover_forget(&list);
 }
 
+/* Where it has TLS it gets the one key, and nothing else; without a console, or without TLS, nothing. */
+static void the_console_gets_the_key_of_tls_alone(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *section;
+		bool has_key;
+	} cases[] = {
+		{ "console { address = {\"0.0.0.0:8443\"} }\n", true },
+		{ "console { address = {\"127.0.0.1:8080\"} tls = false }\n", false },
+		{ "", false },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct fixture f;
+		struct handover all = { 0 }, console = { 0 };
+		char sections[4096];
+		fixture_open(&f);
+		snprintf(sections, sizeof(sections), "%s%s", SECRET_SECTIONS, cases[i].section);
+		fixture_config(&f, sections);
+		write_secrets(&f);
+		assert_int_equal(secrets_open(f.config, f.faults, &all), STATUS_OK);
+		assert_int_equal(handover_add_all(&console, &all, ROLE_CONSOLE), STATUS_OK);
+		assert_int_equal(console.count, cases[i].has_key ? 2 : 0);
+		assert_has(&all, ROLE_CONSOLE, "tls-key", cases[i].has_key ? "the key\n" : NULL);
+		assert_has(&all, ROLE_CONSOLE, "tls-certificate", cases[i].has_key ? "the certificate\n" : NULL);
+		handover_forget(&console);
+		handover_close(&all);
+		fixture_close(&f);
+	}
+}
+
 static void each_secret_goes_to_who_needs_it_and_to_no_gate(void **state)
 {
 	(void)state;
@@ -229,10 +260,10 @@ static void roles_get_files_that_nobody_else_reads(void **state)
 	const struct identities identities = { 0 };
 	struct handover all = { 0 };
 	static const char *const auth[] = { "app-passwords", "auth-key" };
-	static const char *const relay[] = { "audit", "audit-state", "relay-rests", "audit-key", "spool", "slots" };
+	static const char *const relay[] = { "audit", "audit-state", "relay-rests", "audit-keys", "spool", "slots" };
 	static const char *const files[] = {
 		"state/app-passwords", "state/audit.jsonl", "state/audit-state", "state/auth-key",
-		"state/audit-key",     "state/spool",       "run/slots"
+		"state/audit-keys",    "state/spool",       "run/slots"
 	};
 	fixture_open(&f);
 	fixture_config(&f, ONE_LISTENER PLAIN_RELAY);
@@ -342,13 +373,42 @@ static void each_certificate_section_is_checked(void **state)
 	write_pem(&f, "nameless.key", secret_reveal(&nameless.key), 0600);
 	assert_int_equal(config_file_check(f.config, f.faults), STATUS_INVALID);
 	const char *told = fixture_told(&f);
-	assert_null(strstr(told, "certificate same"));
+	assert_null(strstr(told, "certificate same: "));
 	assert_non_null(strstr(told, "certificate mixed: "));
 	assert_non_null(strstr(told, "the private key does not belong to the certificate"));
 	assert_non_null(strstr(told, "certificate nameless: "));
 	assert_non_null(strstr(told, "the certificate has no DNS name that a client could ask for"));
 	certificate_free(&own);
 	certificate_free(&nameless);
+	fixture_close(&f);
+}
+
+static void certificates_for_servers_and_authorities_are_checked(void **state)
+{
+	(void)state;
+	struct fixture f;
+	struct certificate own, other;
+	fixture_open(&f);
+	certificate_make(&own, "DNS:mail.example.com");
+	certificate_make(&other, "DNS:mail.example.com");
+	fixture_config(&f, ONE_LISTENER
+		       "relay up { host = \"127.0.0.1\" tls = \"starttls\" auth = \"none\" ca_file = \"junk.pem\" }\n"
+		       "tls { certificate = \"own.pem\" private_key = \"own.key\" }\nadmin { group = \"\" }\n"
+		       "ldap corp { uri = {\"ldaps://ldap\"} base = \"dc=example\" certificate_file = \"own.pem\""
+		       " private_key_file = \"other.key\" ca_file = \"own.pem\" }\n");
+	write_pem(&f, "own.pem", own.certificate, 0644);
+	write_pem(&f, "own.key", secret_reveal(&own.key), 0600);
+	write_pem(&f, "other.key", secret_reveal(&other.key), 0600);
+	fixture_write(&f, "junk.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n", 0644);
+	assert_int_equal(config_file_check(f.config, f.faults), STATUS_INVALID);
+	const char *told = fixture_told(&f);
+	assert_non_null(strstr(told, "ldap corp: "));
+	assert_non_null(strstr(told, "make no client: the private key does not belong to the certificate"));
+	assert_non_null(strstr(told, "relay up.ca_file: "));
+	assert_non_null(strstr(told, "the authorities can't be read"));
+	assert_null(strstr(told, "ldap corp.ca_file"));
+	certificate_free(&own);
+	certificate_free(&other);
 	fixture_close(&f);
 }
 
@@ -381,6 +441,7 @@ int main(void)
 		cmocka_unit_test(a_key_is_made_once_and_for_its_owner_alone),
 		cmocka_unit_test(a_key_of_a_wrong_size_or_mode_is_refused),
 		cmocka_unit_test(half_a_key_left_by_a_crash_does_no_harm),
+		cmocka_unit_test(the_console_gets_the_key_of_tls_alone),
 		cmocka_unit_test(each_secret_goes_to_who_needs_it_and_to_no_gate),
 		cmocka_unit_test(every_secret_that_is_wrong_is_told),
 		cmocka_unit_test(folders_are_made_and_locked_once),
@@ -389,6 +450,7 @@ int main(void)
 		cmocka_unit_test(a_config_file_is_read_whole_and_bounded),
 		cmocka_unit_test(a_key_that_is_not_the_certificate_s_is_a_fault),
 		cmocka_unit_test(each_certificate_section_is_checked),
+		cmocka_unit_test(certificates_for_servers_and_authorities_are_checked),
 		cmocka_unit_test(a_missing_user_is_told_with_its_cure),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -57,7 +57,7 @@ static int open_pipe(struct log_test *t, const char *who)
 	return fd;
 }
 
-static void put(int fd, const char *text)
+static void put_text(int fd, const char *text)
 {
 	assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
 }
@@ -85,10 +85,10 @@ static void a_line_is_forwarded_whole_however_it_comes(void **state)
 	struct log_test *t = *state;
 	const char *const line = "info gate 1: somebody came\n";
 	int fd = open_pipe(t, "gate 1");
-	put(fd, line);
+	put_text(fd, line);
 	logs_flush(t->logs);
 	for (size_t i = 0; line[i]; i++) {
-		put(fd, (const char[]){ line[i], '\0' });
+		put_text(fd, (const char[]){ line[i], '\0' });
 		logs_flush(t->logs);
 	}
 	assert_string_equal(read_log(t), "info gate 1: somebody came\ninfo gate 1: somebody came\n");
@@ -99,7 +99,7 @@ static void a_line_in_anothers_name_is_marked(void **state)
 {
 	struct log_test *t = *state;
 	int fd = open_pipe(t, "gate 1");
-	put(fd, "info relay: message sent\nassertion failed\ninfo gate 11: hello\n");
+	put_text(fd, "info relay: message sent\nassertion failed\ninfo gate 11: hello\n");
 	logs_flush(t->logs);
 	assert_string_equal(read_log(t), "warning gate 1: info relay: message sent\n"
 					 "warning gate 1: assertion failed\n"
@@ -111,7 +111,7 @@ static void control_bytes_and_empty_lines_don_t_reach_the_log(void **state)
 {
 	struct log_test *t = *state;
 	int fd = open_pipe(t, "auth");
-	put(fd, "\n\ninfo auth: a\033[31mb\tc\r\n");
+	put_text(fd, "\n\ninfo auth: a\033[31mb\tc\r\n");
 	logs_flush(t->logs);
 	assert_string_equal(read_log(t), "info auth: a?[31mb?c?\n");
 	close(fd);
@@ -125,8 +125,8 @@ static void a_line_longer_than_we_keep_comes_in_pieces(void **state)
 	memset(line, 'x', sizeof(line) - 1);
 	memcpy(line, "info auth: ", 11);
 	line[sizeof(line) - 1] = '\0';
-	put(fd, line);
-	put(fd, "\n");
+	put_text(fd, line);
+	put_text(fd, "\n");
 	logs_flush(t->logs);
 	const char *text = read_log(t);
 	const char *end = strchr(text, '\n');
@@ -140,7 +140,7 @@ static void what_a_process_wrote_last_is_kept_when_it_dies(void **state)
 {
 	struct log_test *t = *state;
 	int fd = open_pipe(t, "relay");
-	put(fd, "info relay: half a li");
+	put_text(fd, "info relay: half a li");
 	close(fd);
 	run_for(t->loop, 20);
 	assert_string_equal(read_log(t), "info relay: half a li\n");
@@ -193,7 +193,7 @@ static void a_process_that_floods_its_log_is_read_at_its_pace(void **state)
 	assert_int_equal(logs_open_paced(t->logs, "gate 1", LOG_LEVEL_WARNING, &limit, &fd), STATUS_OK);
 	pid_t child = start_flood(fd);
 	run_for(t->loop, 300);
-	put(quiet, "info relay: still here\n");
+	put_text(quiet, "info relay: still here\n");
 	run_for(t->loop, 300);
 	assert_in_range(log_size(t), 1000, 400000); /* some hundred times as much comes in that time without it */
 	const char *text = read_log(t);
@@ -212,7 +212,7 @@ static void a_flush_keeps_the_pace(void **state)
 	int fd = -1;
 	assert_int_equal(logs_open_paced(t->logs, "gate 1", LOG_LEVEL_WARNING, &limit, &fd), STATUS_OK);
 	for (unsigned i = 0; i < 2000; i++)
-		put(fd, "info gate 1: somebody came\n");
+		put_text(fd, "info gate 1: somebody came\n");
 	for (unsigned i = 0; i < 10; i++)
 		logs_flush(t->logs);
 	assert_in_range(log_size(t), 1000, 10000);
@@ -228,7 +228,7 @@ static void a_flush_has_an_end_whatever_comes_in(void **state)
 	int fd = open_pipe(t, "relay");
 	assert_int_equal(fcntl(fd, F_SETPIPE_SZ, size), size);
 	for (size_t i = 0; i < lines; i++)
-		put(fd, line);
+		put_text(fd, line);
 	logs_flush(t->logs);
 	assert_in_range(log_size(t), size / 4, size * 3 / 4);
 	logs_flush(t->logs);
@@ -243,12 +243,12 @@ static void another_target_takes_over_without_loss(void **state)
 	struct log_target *target = NULL;
 	char moved[PATH_SIZE];
 	int fd = open_pipe(t, "relay");
-	put(fd, "info relay: before\n");
+	put_text(fd, "info relay: before\n");
 	fixture_path(&t->f, "log.1", moved);
 	assert_int_equal(rename(t->path, moved), 0);
 	assert_int_equal(log_target_open(t->f.config, &target), STATUS_OK);
 	logs_set_target(t->logs, target);
-	put(fd, "info relay: after\n");
+	put_text(fd, "info relay: after\n");
 	logs_flush(t->logs);
 	assert_string_equal(read_log(t), "info relay: after\n");
 	snprintf(t->path, sizeof(t->path), "%s", moved);
@@ -263,10 +263,10 @@ static void what_a_full_disk_does_not_take_is_counted(void **state)
 	int fd = open_pipe(t, "gate 1");
 	fixture_config(&t->f, ONE_LISTENER PLAIN_RELAY "log { target = \"/dev/full\" }\n");
 	assert_int_equal(log_target_open(t->f.config, &full), STATUS_OK);
-	put(fd, "info gate 1: one\n");
+	put_text(fd, "info gate 1: one\n");
 	logs_set_target(t->logs, full);
 	assert_int_equal(lines_lost(t), 0);
-	put(fd, "info gate 1: two\ninfo gate 1: three\n");
+	put_text(fd, "info gate 1: two\ninfo gate 1: three\n");
 	logs_flush(t->logs);
 	assert_int_equal(lines_lost(t), 2);
 	assert_string_equal(read_log(t), "info gate 1: one\n");

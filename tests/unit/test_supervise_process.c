@@ -313,7 +313,7 @@ static void redis_end(struct redis_test *t)
 }
 
 /* One exchange; "" where nobody answers. */
-static void exchange(const struct redis_test *t, const char *request, char *out_reply, size_t size)
+static void exchange_with_redis(const struct redis_test *t, const char *request, char *out_reply, size_t size)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -334,7 +334,7 @@ static void with_password(const struct redis_test *t, const char *command, char 
 	char request[256];
 	assert_int_equal(secret_from_fd(embedded_redis_password_fd(t->redis), &password), STATUS_OK);
 	snprintf(request, sizeof(request), "AUTH %.*s\r\n%s\r\n", SPAN_ARGS(secret_reveal(&password)), command);
-	exchange(t, request, out_reply, size);
+	exchange_with_redis(t, request, out_reply, size);
 }
 
 static void redis_answers_who_knows_its_password(void **state)
@@ -344,7 +344,7 @@ static void redis_answers_who_knows_its_password(void **state)
 	char reply[256];
 	redis_open(&t);
 	assert_int_equal(redis_start(&t), STATUS_OK);
-	exchange(&t, "PING\r\n", reply, sizeof(reply));
+	exchange_with_redis(&t, "PING\r\n", reply, sizeof(reply));
 	assert_int_equal(strncmp(reply, "-NOAUTH", 7), 0);
 	with_password(&t, "PING", reply, sizeof(reply));
 	assert_string_equal(reply, "+OK\r\n+PONG\r\n");

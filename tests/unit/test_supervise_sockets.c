@@ -7,8 +7,9 @@
 #include "supervise/gate_sockets.h"
 #include "supervise/seats.h"
 #include "supervise_fixture.h"
+#include "with_ports.h"
 
-static const struct identities nobody = { .admin_group = (gid_t)-1 };
+static const struct identities nobody = { .admin_group = (gid_t)-1, .operator_group = (gid_t)-1 };
 
 /* A config with one listener on these ports (0: none), and the control socket. */
 static void use_ports(struct fixture *f, unsigned one, unsigned other)
@@ -80,7 +81,7 @@ static void each_gate_has_a_socket_of_its_own(void **state)
 	struct fixture f;
 	struct sockets sockets = { 0 };
 	open_fixture(&f);
-	use_ports(&f, free_port(), free_port());
+	use_ports(&f, test_free_port(), test_free_port());
 	assert_int_equal(sockets_open(&sockets, f.config, 2, &nobody, f.faults), STATUS_OK);
 	assert_int_equal(sockets.count, 5); /* two addresses for two gates, and the control socket */
 	int first = socket_of(&sockets, f.config, 1, 0), second = socket_of(&sockets, f.config, 2, 0);
@@ -95,7 +96,7 @@ static void a_reload_keeps_what_stays_and_closes_what_goes(void **state)
 	(void)state;
 	struct fixture f;
 	struct sockets sockets = { 0 };
-	unsigned stays = free_port(), goes = free_port(), comes = free_port();
+	unsigned stays = test_free_port(), goes = test_free_port(), comes = test_free_port();
 	open_fixture(&f);
 	use_ports(&f, stays, goes);
 	assert_int_equal(sockets_open(&sockets, f.config, 2, &nobody, f.faults), STATUS_OK);
@@ -118,7 +119,7 @@ static void a_port_in_use_is_told_and_changes_nothing(void **state)
 	(void)state;
 	struct fixture f;
 	struct sockets sockets = { 0 }, others = { 0 };
-	unsigned ours = free_port(), fresh = free_port(), theirs = free_port();
+	unsigned ours = test_free_port(), fresh = test_free_port(), theirs = test_free_port();
 	char port[16];
 	open_fixture(&f);
 	use_ports(&f, theirs, 0);
@@ -145,9 +146,9 @@ static void an_address_given_twice_is_a_fault(void **state)
 	(void)state;
 	struct fixture f;
 	struct sockets sockets = { 0 };
-	unsigned port = free_port();
+	unsigned port = test_free_port();
 	open_fixture(&f);
-	use_ports(&f, port, free_port());
+	use_ports(&f, port, test_free_port());
 	/* The config's own check comes first, and is not asked here. */
 	struct config_list *addresses = &f.config->listener.items[0].address;
 	free(addresses->items[1]);
@@ -175,11 +176,13 @@ static void a_group_opens_the_control_socket_to_its_members_and_to_nobody_else(v
 {
 	(void)state;
 	struct fixture f;
-	const struct identities some = { .admin_group = getgid() };
+	const struct identities some = { .admin_group = getgid(), .operator_group = (gid_t)-1 };
+	const struct identities two = { .admin_group = getgid(), .operator_group = getgid() };
 	open_fixture(&f);
-	use_ports(&f, free_port(), 0);
+	use_ports(&f, test_free_port(), 0);
 	assert_int_equal(control_mode(&f, &nobody), 0600);
 	assert_int_equal(control_mode(&f, &some), 0660);
+	assert_int_equal(control_mode(&f, &two), 0666);
 	fixture_close(&f);
 }
 
@@ -192,7 +195,7 @@ static void the_control_socket_takes_the_place_of_an_old_one(void **state)
 	struct stat info;
 	char path[PATH_SIZE];
 	open_fixture(&f);
-	use_ports(&f, free_port(), 0);
+	use_ports(&f, test_free_port(), 0);
 	fixture_write(&f, "run/admin.sock", "left by a crash", 0600);
 	assert_int_equal(sockets_open(&sockets, f.config, 1, &nobody, f.faults), STATUS_OK);
 	fixture_path(&f, "run/admin.sock", path);
@@ -212,7 +215,7 @@ static void at_the_end_clients_are_refused_and_administrators_are_not(void **sta
 	(void)state;
 	struct fixture f;
 	struct sockets sockets = { 0 };
-	unsigned port = free_port();
+	unsigned port = test_free_port();
 	char path[PATH_SIZE];
 	open_fixture(&f);
 	use_ports(&f, port, 0);
@@ -232,7 +235,7 @@ static void fewer_gates_have_all_sockets_among_them(void **state)
 	struct fixture f;
 	struct sockets sockets = { 0 };
 	open_fixture(&f);
-	use_ports(&f, free_port(), 0);
+	use_ports(&f, test_free_port(), 0);
 	assert_int_equal(sockets_open(&sockets, f.config, 3, &nobody, f.faults), STATUS_OK);
 	int former[3];
 	for (unsigned gate = 1; gate <= 3; gate++)
@@ -270,12 +273,12 @@ static enum status note_told(void *context, const char *name, int fd)
 	return STATUS_OK;
 }
 
-static void block(int fd)
+static void make_blocking(int fd)
 {
 	assert_int_equal(fcntl(fd, F_SETFL, 0), 0);
 }
 
-static void deafen(int fd)
+static void shut_socket(int fd)
 {
 	assert_int_equal(shutdown(fd, SHUT_RDWR), 0);
 }
@@ -295,15 +298,15 @@ static void only_a_sound_socket_of_a_gate_that_ended_well_passes_on(void **state
 	} cases[] = {
 		{ "drained", leave_alone, true, true },
 		{ "crashed or killed", leave_alone, false, false },
-		{ "says that it drained, and left it blocking", block, true, false },
-		{ "says that it drained, and left it deaf", deafen, true, false },
+		{ "says that it drained, and left it blocking", make_blocking, true, false },
+		{ "says that it drained, and left it deaf", shut_socket, true, false },
 	};
 	struct fixture f;
 	open_fixture(&f);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct sockets sockets = { 0 };
 		struct told told = { 0 };
-		unsigned port = free_port();
+		unsigned port = test_free_port();
 		use_ports(&f, port, 0);
 		const struct gate_place first = { f.config, 1, 2 }, second = { f.config, 2, 2 };
 		assert_int_equal(sockets_open(&sockets, f.config, 2, &nobody, f.faults), STATUS_OK);

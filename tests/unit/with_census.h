@@ -5,7 +5,7 @@
 #include "stats/census.h"
 
 /*
- * Of so small a limit no part is set apart: all that this gate counts, and of each other one what it counts, up to this.
+ * What this gate counts, and what each other gate counts, up to this: of so small a limit no part is set apart.
  * `network` 0: the totals.
  */
 #define CENSUS_SEEN_OF_EACH 3

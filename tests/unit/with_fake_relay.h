@@ -54,6 +54,7 @@ struct fake_relay {
 	unsigned dots;       /* messages whose final dot came */
 	unsigned chunks;     /* messages that came as one chunk */
 	size_t most_at_once; /* commands that came in one piece, at most */
+	size_t body_pieces;  /* in which bodies came */
 	struct buf record;   /* commands, a line each */
 	struct buf body;     /* all bytes of bodies, dots included */
 };
@@ -184,6 +185,7 @@ static inline void fake_relay_on_chunk(struct caller *caller, struct buf *input)
 static inline void fake_relay_read(struct caller *caller)
 {
 	size_t commands = 0;
+	caller->relay->body_pieces += caller->in_data;
 	while (caller->stream && buf_size(stream_input(caller->stream))) {
 		struct buf *input = stream_input(caller->stream);
 		struct span bytes = buf_span(input);

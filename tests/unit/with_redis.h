@@ -88,7 +88,7 @@ static inline void test_redis_start(struct test_redis *test)
 		       "--save", "", "--requirepass", TEST_REDIS_PASSWORD, NULL);
 		_exit(1);
 	}
-	for (int i = 0; i < 500 && !test_redis_answers(test); i++)
+	for (int i = 0; i < 3000 && !test_redis_answers(test); i++)
 		nanosleep(&(struct timespec){ .tv_nsec = 10000000 }, NULL);
 	assert_true(test_redis_answers(test));
 }
@@ -101,6 +101,35 @@ static inline void test_redis_stop(struct test_redis *test)
 	waitpid(test->pid, NULL, 0);
 	snprintf(path, sizeof(path), "%s/s", test->folder);
 	unlink(path);
+}
+
+/* By redis-cli, as an administrator would: a command in words for the shell. Gives the first line of the answer. */
+static inline void test_redis_ask(const struct test_redis *test, const char *command, char *out_answer, int size)
+{
+	char line[512];
+	snprintf(line, sizeof(line), "redis-cli -s %s/s -a " TEST_REDIS_PASSWORD " %s 2>/dev/null", test->folder,
+		 command);
+	FILE *pipe = popen(line, "r");
+	assert_non_null(pipe);
+	assert_non_null(fgets(out_answer, size, pipe));
+	assert_int_equal(pclose(pipe), 0);
+	out_answer[strcspn(out_answer, "\n")] = '\0';
+}
+
+static inline void test_redis_expect(const struct test_redis *test, const char *command, const char *expected)
+{
+	char answer[200] = "";
+	test_redis_ask(test, command, answer, sizeof(answer));
+	assert_string_equal(answer, expected);
+}
+
+/* The same, whatever it answers. */
+static inline void test_redis_tell(const struct test_redis *test, const char *command)
+{
+	char line[512];
+	snprintf(line, sizeof(line), "redis-cli -s %s/s -a " TEST_REDIS_PASSWORD " %s >/dev/null 2>&1", test->folder,
+		 command);
+	assert_int_equal(system(line), 0);
 }
 
 /* And its folder with it. */

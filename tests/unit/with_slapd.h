@@ -1,8 +1,8 @@
 /*
- * A real slapd for one test program: ldaps on 127.0.0.1, and on 127.0.0.2
- * for which its certificate is not good, of a CA made for it, in a folder that goes away with it. Stopped by its process
- * id. Users: anna (password "anna's secret"), bert (disabled for ever), two
- * called twin, and the searcher cn=subgate ("search secret").
+ * A real slapd for one test program: ldaps on 127.0.0.1, and on 127.0.0.2, for which its certificate is not good. Its
+ * CA is made for it, in a folder that goes away with it. It is stopped by its process id. Users: anna (password "anna's
+ * secret"), bert (disabled for ever), two called twin, and more who differ; the searcher is cn=subgate ("search
+ * secret").
  */
 #ifndef TESTS_WITH_SLAPD_H
 #define TESTS_WITH_SLAPD_H
@@ -29,6 +29,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "with_ports.h"
+
 #define SLAPD_FOLDER_SIZE 64 /* bytes */
 
 extern char **environ;
@@ -51,6 +53,7 @@ static const char slapd_config[] = "include /etc/ldap/schema/core.schema\n"
 				   "TLSCertificateFile %1$s/server.pem\n"
 				   "TLSCertificateKeyFile %1$s/server.key\n"
 				   "access to attrs=userPassword by anonymous auth by * none\n"
+				   "access to dn.exact=uid=rosa,ou=people,dc=example,dc=com attrs=pwdReset by * none\n"
 				   "access to * by dn.exact=cn=subgate,dc=example,dc=com read by * none\n"
 				   "database mdb\n"
 				   "maxsize 10485760\n"
@@ -64,7 +67,7 @@ static const char slapd_entries[] =
 	"dn: cn=subgate,dc=example,dc=com\nobjectClass: person\ncn: subgate\nsn: subgate\n"
 	"userPassword: search secret\n\n"
 	"dn: uid=anna,ou=people,dc=example,dc=com\nobjectClass: inetOrgPerson\nuid: anna\ncn: Anna\nsn: A\n"
-	"mail: Anna@Example.com\nmail: anna.a@example.com\ndepartmentNumber: sales\ndepartmentNumber: press\n"
+	"mail: Anna@Example.com\ndescription: anna.a@example.com\ndepartmentNumber: sales\ndepartmentNumber: press\n"
 	"userPassword: anna's secret\n\n"
 	"dn: uid=bert,ou=people,dc=example,dc=com\nobjectClass: inetOrgPerson\nuid: bert\ncn: Bert\nsn: B\n"
 	"mail: bert@example.com\nuserPassword: bert's secret\npwdAccountLockedTime: 000001010000Z\n\n"
@@ -73,7 +76,38 @@ static const char slapd_entries[] =
 	"dn: cn=Two,ou=people,dc=example,dc=com\nobjectClass: inetOrgPerson\nuid: twin\ncn: Two\nsn: T\n"
 	"userPassword: twin's secret\n\n"
 	"dn: uid=nomail,ou=people,dc=example,dc=com\nobjectClass: inetOrgPerson\nuid: nomail\ncn: No\nsn: N\n"
-	"userPassword: nomail's secret\n";
+	"userPassword: nomail's secret\n\n"
+	/* A passphrase that happens to have the form and the checksum of an app password. */
+	"dn: uid=cleo,ou=people,dc=example,dc=com\nobjectClass: inetOrgPerson\nuid: cleo\ncn: Cleo\nsn: C\n"
+	"mail: cleo@example.com\nuserPassword: horse stone chair light river\n\n"
+	"dn: uid=many,ou=people,dc=example,dc=com\nobjectClass: inetOrgPerson\nuid: many\ncn: Many\nsn: M\n"
+	"mail: many@example.com\nmail: more@example.com\nuserPassword: many's secret\n\n"
+	"dn: uid=eva,ou=people,dc=example,dc=com\nobjectClass: inetOrgPerson\nuid: eva\ncn: Eva\nsn: E\n"
+	"mail: eva@example.com\nuserPassword: eva's secret\npwdEndTime: 20200101000000Z\n\n"
+	"dn: uid=mona,ou=people,dc=example,dc=com\nobjectClass: inetOrgPerson\nuid: mona\ncn: Mona\nsn: M\n"
+	"mail: mona@example.com\nuserPassword: mona's secret\npwdReset: TRUE\n\n"
+	"dn: uid=rosa,ou=people,dc=example,dc=com\nobjectClass: inetOrgPerson\nuid: rosa\ncn: Rosa\nsn: R\n"
+	"mail: rosa@example.com\nuserPassword: rosa's secret\npwdReset: TRUE\n"
+	"pwdPolicySubentry: cn=changing,dc=example,dc=com\n\n"
+	"dn: cn=changing,dc=example,dc=com\nobjectClass: device\nobjectClass: pwdPolicy\ncn: changing\n"
+	"pwdAttribute: userPassword\npwdMustChange: TRUE\n\n"
+	"dn: uid=olga,ou=people,dc=example,dc=com\nobjectClass: inetOrgPerson\nuid: olga\ncn: Olga\nsn: O\n"
+	"mail: olga@example.com\nuserPassword: olga's secret\npwdChangedTime: 20200101000000Z\n"
+	"pwdPolicySubentry: cn=aging,dc=example,dc=com\n\n"
+	"dn: cn=aging,dc=example,dc=com\nobjectClass: device\nobjectClass: pwdPolicy\ncn: aging\n"
+	"pwdAttribute: userPassword\npwdMaxAge: 86400\npwdGraceAuthNLimit: 3\n\n"
+	"dn: ou=groups,dc=example,dc=com\nobjectClass: organizationalUnit\nou: groups\n\n"
+	"dn: cn=Sales\\, Berlin,ou=groups,dc=example,dc=com\nobjectClass: groupOfNames\ncn: Sales, Berlin\n"
+	"member: uid=anna,ou=people,dc=example,dc=com\nmember: cn=loop,ou=groups,dc=example,dc=com\n\n"
+	"dn: cn=all,ou=groups,dc=example,dc=com\nobjectClass: groupOfNames\ncn: all\n"
+	"member: cn=Sales\\, Berlin,ou=groups,dc=example,dc=com\n\n"
+	"dn: cn=loop,ou=groups,dc=example,dc=com\nobjectClass: groupOfNames\ncn: loop\n"
+	"member: cn=all,ou=groups,dc=example,dc=com\n\n"
+	"dn: cn=others,ou=groups,dc=example,dc=com\nobjectClass: groupOfNames\ncn: others\n"
+	"member: uid=eva,ou=people,dc=example,dc=com\n\n"
+	"dn: cn=box,ou=groups,dc=example,dc=com\nobjectClass: organizationalRole\nobjectClass: extensibleObject\n"
+	"cn: box\nmail: box@example.com\nmail: @boxes.example.com\n"
+	"roleOccupant: uid=anna,ou=people,dc=example,dc=com\n";
 
 /* Makes a CA, and a certificate of it for 127.0.0.1; then the database. */
 static const char slapd_set_up[] =
@@ -118,17 +152,6 @@ static inline struct sockaddr_in slapd_address(uint16_t port)
 	};
 }
 
-static inline uint16_t slapd_free_port(void)
-{
-	struct sockaddr_in address = slapd_address(0);
-	socklen_t size = sizeof(address);
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
-	assert_int_equal(bind(fd, (struct sockaddr *)&address, size), 0);
-	assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size), 0);
-	close(fd);
-	return ntohs(address.sin_port);
-}
-
 static inline bool slapd_answers(const struct slapd *slapd)
 {
 	struct sockaddr_in address = slapd_address(slapd->port);
@@ -147,7 +170,7 @@ static inline void slapd_start(struct slapd *slapd)
 		(char[]){ "slapd" }, (char[]){ "-d0" }, (char[]){ "-f" }, file, (char[]){ "-h" }, uri, NULL
 	};
 	assert_int_equal(posix_spawn(&slapd->pid, "/usr/sbin/slapd", NULL, NULL, arguments, environ), 0);
-	for (int tries = 0; tries < 1000 && !slapd_answers(slapd); tries++)
+	for (int tries = 0; tries < 3000 && !slapd_answers(slapd); tries++)
 		nanosleep(&(struct timespec){ .tv_nsec = 10000000 }, NULL);
 	assert_true(slapd_answers(slapd));
 }
@@ -168,7 +191,7 @@ static inline void slapd_create(struct slapd *slapd)
 	char text[4096];
 	*slapd = (struct slapd){ .folder = "/tmp/subgate-test-slapd-XXXXXX" };
 	assert_non_null(mkdtemp(slapd->folder));
-	slapd->port = slapd_free_port();
+	slapd->port = test_free_port();
 	snprintf(slapd->uri, sizeof(slapd->uri), "ldaps://127.0.0.1:%u", slapd->port);
 	snprintf(slapd->ca_file, sizeof(slapd->ca_file), "%s/ca.pem", slapd->folder);
 	snprintf(text, sizeof(text), slapd_config, slapd->folder);

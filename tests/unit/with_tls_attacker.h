@@ -19,7 +19,7 @@
 
 static size_t openssl_memory; /* bytes, of all that OpenSSL has in this process, where they are counted */
 
-struct fixture {
+struct attack_fixture {
 	struct loop *loop;
 	struct certificate certificate;
 	struct tls_context *context;
@@ -38,15 +38,15 @@ struct fixture {
 	bool has_no_memory; /* for one more handshake */
 };
 
-static inline void note(void *context, struct stream *stream, enum stream_event event)
+static inline void note_event(void *context, struct stream *stream, enum stream_event event)
 {
-	struct fixture *f = context;
+	struct attack_fixture *f = context;
 	f->told[event]++;
 	f->received += buf_size(stream_input(stream));
 	buf_clear(stream_input(stream));
 }
 
-static inline int unread_bytes(const struct fixture *f)
+static inline int unread_bytes(const struct attack_fixture *f)
 {
 	int size = 0;
 	assert_int_equal(ioctl(f->victim_fd, FIONREAD, &size), 0);
@@ -56,7 +56,7 @@ static inline int unread_bytes(const struct fixture *f)
 /* Nothing is sent while the loop runs: what is missing was taken in this turn. */
 static inline void note_turn(void *context, uint64_t duration_us)
 {
-	struct fixture *f = context;
+	struct attack_fixture *f = context;
 	int left = f->told[STREAM_FAILED] ? f->unread : unread_bytes(f);
 	if (f->unread - left > f->most_in_turn)
 		f->most_in_turn = f->unread - left;
@@ -68,11 +68,11 @@ static inline void note_turn(void *context, uint64_t duration_us)
 
 static inline bool may_shake(void *context)
 {
-	return !((struct fixture *)context)->has_no_memory;
+	return !((struct attack_fixture *)context)->has_no_memory;
 }
 
 /* `asks`: clients are asked for certificates. */
-static inline struct tls_context *make_server(struct fixture *f, bool asks)
+static inline struct tls_context *make_server(struct attack_fixture *f, bool asks)
 {
 	struct tls_context *context = NULL;
 	char *error = NULL;
@@ -102,7 +102,7 @@ static inline void use_certificate(SSL_CTX *openssl, struct certificate *certifi
 	EVP_PKEY_free(key);
 }
 
-static inline void make_attacker(struct fixture *f, bool is_server, int version)
+static inline void make_attacker(struct attack_fixture *f, bool is_server, int version)
 {
 	f->openssl = SSL_CTX_new(TLS_method());
 	SSL_CTX_set_max_proto_version(f->openssl, version);
@@ -118,10 +118,10 @@ static inline void make_attacker(struct fixture *f, bool is_server, int version)
 }
 
 /* `attacker_is_server`: a relay that attacks its client. */
-static inline void begin_with(struct fixture *f, bool attacker_is_server, int version, bool asks)
+static inline void begin_with(struct attack_fixture *f, bool attacker_is_server, int version, bool asks)
 {
 	int fds[2], size = 4 << 20;
-	*f = (struct fixture){ 0 };
+	*f = (struct attack_fixture){ 0 };
 	assert_int_equal(loop_create(&f->loop), STATUS_OK);
 	certificate_make(&f->certificate, "DNS:mail.example.com");
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
@@ -129,7 +129,7 @@ static inline void begin_with(struct fixture *f, bool attacker_is_server, int ve
 	f->victim_fd = fds[0];
 	setsockopt(f->fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 	struct stream_options options = {
-		.input_maximum = INPUT_MAXIMUM, .output_maximum = INPUT_MAXIMUM, .on_event = note, .context = f
+		.input_maximum = INPUT_MAXIMUM, .output_maximum = INPUT_MAXIMUM, .on_event = note_event, .context = f
 	};
 	assert_int_equal(stream_create(f->loop, fds[0], &options, &f->victim), STATUS_OK);
 	make_attacker(f, attacker_is_server, version);
@@ -146,12 +146,12 @@ static inline void begin_with(struct fixture *f, bool attacker_is_server, int ve
 	loop_on_turn(f->loop, note_turn, f);
 }
 
-static inline void begin(struct fixture *f, bool attacker_is_server, int version)
+static inline void begin_attack(struct attack_fixture *f, bool attacker_is_server, int version)
 {
 	begin_with(f, attacker_is_server, version, false);
 }
 
-static inline void end(struct fixture *f)
+static inline void end_attack(struct attack_fixture *f)
 {
 	stream_free(&f->victim);
 	tls_context_free(&f->context);
@@ -163,7 +163,7 @@ static inline void end(struct fixture *f)
 }
 
 /* What the attacker has written goes out, all of it. */
-static inline size_t send_all(struct fixture *f)
+static inline size_t send_all(struct attack_fixture *f)
 {
 	char *bytes = NULL;
 	long size = BIO_get_mem_data(SSL_get_wbio(f->attacker), &bytes);
@@ -174,7 +174,7 @@ static inline size_t send_all(struct fixture *f)
 	return size > 0 ? (size_t)size : 0;
 }
 
-static inline void take_answers(struct fixture *f)
+static inline void take_answers(struct attack_fixture *f)
 {
 	char piece[4096];
 	ssize_t got;
@@ -182,7 +182,7 @@ static inline void take_answers(struct fixture *f)
 		assert_int_equal(BIO_write(SSL_get_rbio(f->attacker), piece, (int)got), got);
 }
 
-static inline void shake_hands(struct fixture *f)
+static inline void shake_hands(struct attack_fixture *f)
 {
 	for (int i = 0; i < 20 && !f->told[STREAM_SECURED]; i++) {
 		take_answers(f);
@@ -196,24 +196,24 @@ static inline void shake_hands(struct fixture *f)
 	assert_int_equal(f->told[STREAM_SECURED], 1);
 }
 
-static inline size_t written(const struct fixture *f)
+static inline size_t count_written(const struct attack_fixture *f)
 {
 	return BIO_ctrl_pending(SSL_get_wbio(f->attacker));
 }
 
 static inline bool is_taken(void *context)
 {
-	struct fixture *f = context;
+	struct attack_fixture *f = context;
 	return f->told[STREAM_FAILED] || unread_bytes(f) == 0;
 }
 
-static inline void send_and_run(struct fixture *f)
+static inline void send_and_run(struct attack_fixture *f)
 {
 	send_all(f);
 	run_until(f->loop, is_taken, f);
 }
 
-static inline void flood(struct fixture *f)
+static inline void flood_with_turn(struct attack_fixture *f)
 {
 	f->most_in_turn = 0;
 	f->longest_us = 0;
@@ -238,7 +238,7 @@ static inline size_t write_hello(char *out, size_t size, size_t piece)
 	return used;
 }
 
-static inline void send_hello(struct fixture *f, size_t size, size_t piece, size_t sent)
+static inline void send_hello(struct attack_fixture *f, size_t size, size_t piece, size_t sent)
 {
 	static char wire[6 * (HELLO_MAXIMUM + 5)];
 	size_t wire_size = write_hello(wire, size, piece);

@@ -16,7 +16,7 @@
 #define INPUT_MAXIMUM 20000 /* bytes: not a whole number of records */
 
 /* One side of a connection. */
-struct side {
+struct tls_side {
 	struct stream *stream;
 	struct tls_context *context;
 	unsigned told[STREAM_FAILED + 1];
@@ -24,17 +24,17 @@ struct side {
 	bool keeps;      /* does not consume */
 };
 
-struct fixture {
+struct tls_fixture {
 	struct loop *loop;
 	struct certificate certificate;
 	struct tls_tickets *tickets; /* NULL: none */
-	struct side server;
-	struct side client;
+	struct tls_side server;
+	struct tls_side client;
 };
 
-static inline void note(void *context, struct stream *stream, enum stream_event event)
+static inline void note_event(void *context, struct stream *stream, enum stream_event event)
 {
-	struct side *side = context;
+	struct tls_side *side = context;
 	side->told[event]++;
 	if (side->keeps)
 		return;
@@ -42,7 +42,7 @@ static inline void note(void *context, struct stream *stream, enum stream_event 
 	buf_clear(stream_input(stream));
 }
 
-static inline struct tls_context *make_named_server(struct fixture *f, struct span name, bool tls13_only)
+static inline struct tls_context *make_named_server(struct tls_fixture *f, struct span name, bool tls13_only)
 {
 	struct tls_context *context = NULL;
 	char *error = NULL;
@@ -57,7 +57,7 @@ static inline struct tls_context *make_named_server(struct fixture *f, struct sp
 	return context;
 }
 
-static inline struct tls_context *make_server(struct fixture *f, bool tls13_only)
+static inline struct tls_context *make_server(struct tls_fixture *f, bool tls13_only)
 {
 	return make_named_server(f, SPAN("submission"), tls13_only);
 }
@@ -71,29 +71,29 @@ static inline struct tls_context *make_client(struct span ca_pem, bool verify)
 	return context;
 }
 
-static inline void attach(struct fixture *f, struct side *side, int fd)
+static inline void attach_side(struct tls_fixture *f, struct tls_side *side, int fd)
 {
 	struct stream_options options = {
-		.input_maximum = INPUT_MAXIMUM, .output_maximum = BULK, .on_event = note, .context = side
+		.input_maximum = INPUT_MAXIMUM, .output_maximum = BULK, .on_event = note_event, .context = side
 	};
 	assert_int_equal(stream_create(f->loop, fd, &options, &side->stream), STATUS_OK);
 }
 
 /* A server that trusts nobody, and a client that trusts the server's certificate. */
-static inline void begin(struct fixture *f)
+static inline void begin_streams(struct tls_fixture *f)
 {
 	int fds[2];
-	*f = (struct fixture){ 0 };
+	*f = (struct tls_fixture){ 0 };
 	assert_int_equal(loop_create(&f->loop), STATUS_OK);
 	certificate_make(&f->certificate, "DNS:mail.example.com,IP:192.0.2.1,IP:2001:db8::1");
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
 	f->server.context = make_server(f, false);
 	f->client.context = make_client(f->certificate.certificate, true);
-	attach(f, &f->server, fds[0]);
-	attach(f, &f->client, fds[1]);
+	attach_side(f, &f->server, fds[0]);
+	attach_side(f, &f->client, fds[1]);
 }
 
-static inline void end(struct fixture *f)
+static inline void end_streams(struct tls_fixture *f)
 {
 	stream_free(&f->server.stream);
 	stream_free(&f->client.stream);
@@ -106,24 +106,24 @@ static inline void end(struct fixture *f)
 
 static inline bool is_settled(void *context)
 {
-	struct side *side = context;
+	struct tls_side *side = context;
 	return side->told[STREAM_SECURED] || side->told[STREAM_FAILED];
 }
 
 static inline bool are_settled(void *context)
 {
-	struct fixture *f = context;
+	struct tls_fixture *f = context;
 	return is_settled(&f->server) && is_settled(&f->client);
 }
 
-static inline void shake_hands(struct fixture *f, const char *name)
+static inline void shake_hands(struct tls_fixture *f, const char *name)
 {
 	assert_int_equal(stream_secure_server(f->server.stream, f->server.context), STATUS_OK);
 	assert_int_equal(stream_secure_client(f->client.stream, f->client.context, span_of(name)), STATUS_OK);
 	run_until(f->loop, are_settled, f);
 }
 
-static inline void assert_secured(struct fixture *f)
+static inline void assert_secured(struct tls_fixture *f)
 {
 	assert_string_equal(stream_error(f->client.stream), "");
 	assert_string_equal(stream_error(f->server.stream), "");

@@ -8,9 +8,10 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "net/tls_clients.h"
 #include "relay/upstream/upstream.h"
 
-#define LIMIT_MS 5000
+#define LIMIT_MS 30000
 #define TEXT_SIZE 600
 #define BODY "Subject: hello\r\n\r\n..dots\r\nbye\r\n"
 #define SECRET "b3BlbiBzZXNhbWU="                         /* open sesame */
@@ -18,6 +19,7 @@
 
 struct upstream_test {
 	struct loop *loop;
+	struct tls_clients *tls_clients;
 	struct resolver *resolver;
 	struct stats *stats;
 	struct spool *spool;
@@ -125,6 +127,7 @@ static inline void upstream_test_begin(struct upstream_test *t)
 	log_open(STDERR_FILENO, LOG_LEVEL_ERROR, "test");
 	*t = (struct upstream_test){ .mechanism = "plain", .user = "us@example.com", .secret = "open sesame" };
 	assert_int_equal(loop_create(&t->loop), STATUS_OK);
+	assert_int_equal(tls_clients_create(&t->tls_clients), STATUS_OK);
 	assert_int_equal(resolver_create(t->loop, &t->resolver), STATUS_OK);
 	assert_int_equal(stats_create_private(&t->stats), STATUS_OK);
 	int folder = open("/tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -154,6 +157,7 @@ static inline void upstream_test_open(struct upstream_test *t)
 	t->options.relay = &t->config;
 	t->options.relay_index = 1;
 	t->options.helo = "us.example.com";
+	t->options.tls_clients = t->tls_clients;
 	t->options.resolver = t->resolver;
 	t->options.stats = t->stats;
 	t->options.backoffs = t->backoffs;
@@ -167,6 +171,7 @@ static inline void upstream_test_open(struct upstream_test *t)
 static inline void upstream_test_end(struct upstream_test *t)
 {
 	upstream_pool_free(&t->pool);
+	tls_clients_free(&t->tls_clients);
 	backoffs_free(&t->backoffs);
 	slots_free(&t->slots);
 	fake_relay_end(&t->relay);
@@ -217,6 +222,16 @@ static inline bool has_eight_bit(const char *body)
 	while (*body && (unsigned char)*body < 128)
 		body++;
 	return *body != '\0';
+}
+
+/* More than leaves in one piece with its dot. */
+static inline const char *long_body(void)
+{
+	static char body[20000 + 1];
+	memset(body, 'a', sizeof(body) - 1);
+	for (size_t at = 78; at < sizeof(body); at += 80)
+		memcpy(body + at, "\r\n", 2);
+	return body;
 }
 
 static inline void send_text(struct upstream_test *t, struct sending *s, const char *body)

@@ -184,20 +184,9 @@ void upstream_backoff_show(const struct upstream_pool *pool, struct upstream_poo
 		state->backoff = find_unproven(account, UPSTREAM_BACKOFF_CONNECT, UPSTREAM_BACKOFF_PAUSED);
 	state->backoff_left_ms = left_ms(account, state->backoff);
 	backoffs_reason(memory_of(account, state->backoff), account->keys[state->backoff], state->backoff_reason);
-	for (account = TAILQ_FIRST(&pool->accounts); account; account = TAILQ_NEXT(account, in_pool)) {
-		if (account->mailbox[0] == '\0')
-			continue;
-		state->mailboxes++;
-	}
 }
 
 /* ---- how a back-off begins and ends */
-
-static void note_error(struct upstream_pool *pool, const char *reason)
-{
-	snprintf(pool->last_error, sizeof(pool->last_error), "%s", reason);
-	upstream_pool_wake(pool);
-}
 
 /* `hint_ms`: how long it should last, by the upstream's own words; 0: it didn't say. */
 static void begin_backoff(struct upstream_account *account, enum upstream_backoff kind, uint64_t hint_ms,
@@ -214,7 +203,8 @@ static void begin_backoff(struct upstream_account *account, enum upstream_backof
 		ms = 0;
 	if (ms == 0)
 		return; /* what was under way failed for the same reason: that is not another failure */
-	note_error(pool, reason);
+	snprintf(pool->last_error, sizeof(pool->last_error), "%s", reason);
+	upstream_pool_wake(pool);
 	if (kind < FIRST_SENDING) {
 		pool->proven = false;
 		pool->backoff_is_news = true;
@@ -276,6 +266,7 @@ static enum upstream_backoff kind_of(enum upstream_class class, unsigned code)
 	case UPSTREAM_MESSAGE:
 	case UPSTREAM_UNABLE:
 	case UPSTREAM_BUSY:
+	case UPSTREAM_STORAGE:
 	case UPSTREAM_UNKNOWN:
 		break;
 	}

@@ -25,7 +25,7 @@
 #define MAGIC 0x3173747365725f67U /* the format's name and version, in place of a key */
 #define KEY_TEXT_MAXIMUM 1024
 
-struct entry {
+struct backoff_entry {
 	_Atomic uint64_t key;       /* 0: free */
 	_Atomic uint64_t until_ms;  /* wall clock; 0: no back-off */
 	_Atomic uint64_t length_ms; /* of the last back-off; 0: all is well */
@@ -36,11 +36,11 @@ struct entry {
 /* The first entry is the header: its key is MAGIC. */
 struct backoffs {
 	struct loop *loop;
-	struct entry *entries;
+	struct backoff_entry *entries;
 	uint64_t wall_offset_ms; /* from the loop's clock to the wall's */
 };
 
-_Static_assert(sizeof(struct entry) == 256, "entries of a file that other versions read");
+_Static_assert(sizeof(struct backoff_entry) == 256, "entries of a file that other versions read");
 
 static uint64_t now_ms(const struct backoffs *backoffs)
 {
@@ -52,7 +52,7 @@ static uint64_t now_ms(const struct backoffs *backoffs)
 /* Allocates the file on disk first: a hole that can't be filled would be a bus error. */
 static enum status map_file(struct backoffs *backoffs, int fd)
 {
-	size_t size = ENTRIES * sizeof(struct entry);
+	size_t size = ENTRIES * sizeof(struct backoff_entry);
 	struct stat info;
 	bool is_new = fd < 0 || (fstat(fd, &info) == 0 && info.st_size == 0);
 	int flags = fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED;
@@ -88,7 +88,7 @@ void backoffs_free(struct backoffs **backoffs)
 {
 	if (*backoffs == NULL)
 		return;
-	munmap((*backoffs)->entries, ENTRIES * sizeof(struct entry));
+	munmap((*backoffs)->entries, ENTRIES * sizeof(struct backoff_entry));
 	free(*backoffs);
 	*backoffs = NULL;
 }
@@ -109,27 +109,31 @@ uint64_t backoffs_key(const char *fact, const char *host, const char *name)
 	return key > MAGIC || key < MAGIC ? key : 0;
 }
 
-static struct entry *entry_at(const struct backoffs *backoffs, uint64_t key, size_t probe)
+static struct backoff_entry *entry_at(const struct backoffs *backoffs, uint64_t key, size_t probe)
 {
 	return &backoffs->entries[1 + (key + probe) % (ENTRIES - 1)];
 }
 
-static struct entry *find_entry(const struct backoffs *backoffs, uint64_t key)
+/* Nobody sets an entry free again, so there is none beyond a free one. */
+static struct backoff_entry *find_entry(const struct backoffs *backoffs, uint64_t key)
 {
 	for (size_t i = 0; key && i < PROBES; i++) {
-		struct entry *entry = entry_at(backoffs, key, i);
-		if (atomic_load(&entry->key) == key)
+		struct backoff_entry *entry = entry_at(backoffs, key, i);
+		uint64_t found = atomic_load(&entry->key);
+		if (found == key)
 			return entry;
+		if (found == 0)
+			return NULL;
 	}
 	return NULL;
 }
 
 /* A free entry, or else the one that ends, or ended, first. */
-static struct entry *make_room(struct backoffs *backoffs, uint64_t key)
+static struct backoff_entry *make_room(struct backoffs *backoffs, uint64_t key)
 {
-	struct entry *first = NULL;
+	struct backoff_entry *first = NULL;
 	for (size_t i = 0; i < PROBES; i++) {
-		struct entry *entry = entry_at(backoffs, key, i);
+		struct backoff_entry *entry = entry_at(backoffs, key, i);
 		uint64_t none = 0;
 		if (atomic_compare_exchange_strong(&entry->key, &none, key))
 			return entry;
@@ -146,7 +150,7 @@ static struct entry *make_room(struct backoffs *backoffs, uint64_t key)
 
 uint64_t backoffs_left_ms(const struct backoffs *backoffs, uint64_t key)
 {
-	const struct entry *entry = find_entry(backoffs, key);
+	const struct backoff_entry *entry = find_entry(backoffs, key);
 	uint64_t until_ms = entry ? atomic_load(&entry->until_ms) : 0;
 	uint64_t now = now_ms(backoffs);
 	if (until_ms == BACKOFF_UNTIL_ENDED)
@@ -156,14 +160,14 @@ uint64_t backoffs_left_ms(const struct backoffs *backoffs, uint64_t key)
 
 uint64_t backoffs_length_ms(const struct backoffs *backoffs, uint64_t key)
 {
-	const struct entry *entry = find_entry(backoffs, key);
+	const struct backoff_entry *entry = find_entry(backoffs, key);
 	uint64_t length_ms = entry ? atomic_load(&entry->length_ms) : 0;
 	return length_ms < BACKOFF_MAXIMUM_MS ? length_ms : BACKOFF_MAXIMUM_MS;
 }
 
 void backoffs_reason(const struct backoffs *backoffs, uint64_t key, char out_reason[BACKOFF_REASON_SIZE])
 {
-	const struct entry *entry = find_entry(backoffs, key);
+	const struct backoff_entry *entry = find_entry(backoffs, key);
 	size_t i = 0;
 	for (; entry && i < BACKOFF_REASON_SIZE - 1 && entry->reason[i]; i++)
 		out_reason[i] = entry->reason[i] < ' ' || entry->reason[i] > '~' ? ' ' : entry->reason[i];
@@ -172,7 +176,7 @@ void backoffs_reason(const struct backoffs *backoffs, uint64_t key, char out_rea
 
 void backoffs_begin(struct backoffs *backoffs, uint64_t key, uint64_t ms, const char *reason)
 {
-	struct entry *entry = find_entry(backoffs, key);
+	struct backoff_entry *entry = find_entry(backoffs, key);
 	if (entry == NULL && key)
 		entry = make_room(backoffs, key);
 	if (entry == NULL)
@@ -186,7 +190,7 @@ void backoffs_begin(struct backoffs *backoffs, uint64_t key, uint64_t ms, const 
 
 void backoffs_end(struct backoffs *backoffs, uint64_t key)
 {
-	struct entry *entry = find_entry(backoffs, key);
+	struct backoff_entry *entry = find_entry(backoffs, key);
 	if (entry == NULL)
 		return;
 	atomic_store(&entry->until_ms, 0);

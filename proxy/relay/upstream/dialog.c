@@ -122,14 +122,12 @@ static void finish_envelope(struct upstream_attempt *u);
 void upstream_dialog_write_commands(struct upstream_attempt *u)
 {
 	struct buf out BUF_AUTO;
-	bool is_in_step = u->outstanding == 0;
 	buf_init(&out, COMMANDS_MAXIMUM);
 	if (write_window(u, &out) != STATUS_OK) {
 		upstream_connection_lost(u->connection, "out of memory");
 		return;
 	}
-	if (buf_size(&out) && !(is_in_step ? upstream_connection_ask : upstream_connection_say)(
-				      u->connection, buf_span(&out), upstream_dialog_step_ms(u)))
+	if (buf_size(&out) && !upstream_connection_say(u->connection, buf_span(&out), upstream_dialog_step_ms(u)))
 		return;
 	if (answer_surplus(u) && u->outstanding == 0 && u->answered == u->count)
 		finish_envelope(u); /* all the new ones are surplus */
@@ -216,7 +214,7 @@ static void finish_envelope(struct upstream_attempt *u)
 		u->tell_replies = true;
 		upstream_is_due(u);
 	}
-	if (u->message)
+	if (u->message && !upstream_connection_lose_if_ahead(u->connection))
 		upstream_transfer_send(u);
 }
 
@@ -278,7 +276,7 @@ static void continue_envelope(struct upstream_attempt *u)
 		return;
 	if (u->answered == u->count)
 		finish_envelope(u);
-	else
+	else if (u->outstanding || !upstream_connection_lose_if_ahead(u->connection))
 		upstream_dialog_write_commands(u);
 }
 

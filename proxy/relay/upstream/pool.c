@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "net/tls_clients.h"
 #include "relay/upstream/private.h"
 
 #define LOGINS_AT_ONCE 4 /* providers take more of them for an attack */
@@ -112,13 +113,19 @@ static void refuse_waiting(struct upstream_attempt *u, enum upstream_backoff bac
 	upstream_finish(u, class, NULL, reason);
 }
 
+static void refuse_account(struct upstream_account *account, enum upstream_backoff backoff)
+{
+	struct upstream_attempt *u;
+	while ((u = upstream_queue_first(&account->lines, UPSTREAM_BY_ACCOUNT)) != NULL)
+		refuse_waiting(u, backoff);
+}
+
 static void refuse_in_backoff(struct upstream_pool *pool)
 {
-	struct upstream_attempt *next;
-	for (struct upstream_attempt *u = TAILQ_FIRST(&pool->waiting); u; u = next) {
-		next = TAILQ_NEXT(u, in_waiting);
-		if (u->account->sending_backoff != UPSTREAM_BACKOFF_NONE && u->trial == NULL)
-			refuse_waiting(u, u->account->sending_backoff);
+	struct upstream_account *account;
+	for (account = TAILQ_FIRST(&pool->accounts); account; account = TAILQ_NEXT(account, in_pool)) {
+		if (account->sending_backoff != UPSTREAM_BACKOFF_NONE)
+			refuse_account(account, account->sending_backoff);
 	}
 }
 
@@ -152,23 +159,44 @@ static void place_on_trial(struct upstream_attempt *u)
 		upstream_finish(u, UPSTREAM_TRANSPORT, NULL, "its connection is gone");
 }
 
-static void place_waiting(struct upstream_pool *pool)
+/* None of these waits any longer than this. */
+static void place_trials(struct upstream_pool *pool)
+{
+	struct upstream_trial *trial;
+	for (trial = TAILQ_FIRST(&pool->trials); trial; trial = TAILQ_NEXT(trial, in_pool)) {
+		if (trial->attempt && trial->attempt->state == UPSTREAM_WAITING)
+			place_on_trial(trial->attempt);
+	}
+}
+
+/* False: the account has no idle connection, after all. */
+static bool place_attempt(struct upstream_attempt *u)
 {
 	struct upstream_connection *c;
-	struct upstream_attempt *next;
-	for (struct upstream_attempt *u = TAILQ_FIRST(&pool->waiting); u; u = next) {
-		next = TAILQ_NEXT(u, in_waiting);
-		if (u->trial) {
-			place_on_trial(u);
-			continue;
-		}
-		if (u->account->tally.idle == 0 || !upstream_share_allows(u) ||
-		    (u->account->on_probation && is_busy(u->account)))
-			continue;
-		while (u->state == UPSTREAM_WAITING && (c = find_idle(u->account)) != NULL)
-			upstream_dialog_begin(u, c);
-		if (u->state == UPSTREAM_WAITING)
-			u->account->tally.idle = 0; /* all of them are gone; counted again after this */
+	while (u->state == UPSTREAM_WAITING && (c = find_idle(u->account)) != NULL)
+		upstream_dialog_begin(u, c);
+	return u->state != UPSTREAM_WAITING;
+}
+
+static void place_account(struct upstream_account *account)
+{
+	struct upstream_attempt *u;
+	while ((u = upstream_queue_first(&account->lines, UPSTREAM_BY_ACCOUNT)) != NULL &&
+	       !(account->on_probation && is_busy(account))) {
+		if (!upstream_share_allows(u))
+			upstream_queue_pass_line(u, UPSTREAM_BY_ACCOUNT);
+		else if (!place_attempt(u))
+			break;
+	}
+	upstream_queue_rewind(account->pool);
+}
+
+static void place_waiting(struct upstream_pool *pool)
+{
+	struct upstream_account *account;
+	for (account = TAILQ_FIRST(&pool->accounts); account; account = TAILQ_NEXT(account, in_pool)) {
+		if (account->waiting && account->tally.idle)
+			place_account(account);
 	}
 }
 
@@ -225,14 +253,15 @@ static bool open_one(struct upstream_account *account)
 static void open_connections(struct upstream_pool *pool, uint64_t *out_next_ms)
 {
 	size_t at_once = pool->proven ? LOGINS_AT_ONCE : 1;
-	struct upstream_attempt *u;
-	for (u = TAILQ_FIRST(&pool->waiting); u; u = TAILQ_NEXT(u, in_waiting)) {
-		struct upstream_account *account = u->account;
+	struct upstream_account *account;
+	for (account = TAILQ_FIRST(&pool->planned); account; account = TAILQ_NEXT(account, in_plan)) {
 		bool goes_on = true;
 		while (goes_on && wants_connection(account) && upstream_pool_has_room(account) &&
 		       count_connections(pool).connecting < at_once)
 			goes_on = open_one(account);
-		if (account->slots_are_taken || upstream_neighbours_come_first(account))
+	}
+	for (account = TAILQ_FIRST(&pool->accounts); account; account = TAILQ_NEXT(account, in_pool)) {
+		if (account->waiting && (account->slots_are_taken || upstream_neighbours_come_first(account)))
 			*out_next_ms = loop_now_ms(pool->loop) + UPSTREAM_SLOT_RETRY_MS;
 	}
 }
@@ -263,11 +292,11 @@ static bool is_quitting(const struct upstream_pool *pool)
 static void make_room(struct upstream_pool *pool)
 {
 	struct upstream_connection *c;
-	const struct upstream_attempt *u;
-	if (count_connections(pool).all < pool->relay->connections || is_quitting(pool))
+	const struct upstream_account *account;
+	if (TAILQ_EMPTY(&pool->planned) || count_connections(pool).all < pool->relay->connections || is_quitting(pool))
 		return;
-	for (u = TAILQ_FIRST(&pool->waiting); u; u = TAILQ_NEXT(u, in_waiting)) {
-		if (wants_connection(u->account) && (c = find_spare(pool)) != NULL) {
+	for (account = TAILQ_FIRST(&pool->planned); account; account = TAILQ_NEXT(account, in_plan)) {
+		if (wants_connection(account) && (c = find_spare(pool)) != NULL) {
 			upstream_connection_quit(c);
 			return;
 		}
@@ -277,14 +306,13 @@ static void make_room(struct upstream_pool *pool)
 /* No attempt waits for a connection that can't come. */
 static void fail_hopeless(struct upstream_pool *pool)
 {
-	struct upstream_attempt *next;
+	struct upstream_account *account;
 	count_by_account(pool);
-	for (struct upstream_attempt *u = TAILQ_FIRST(&pool->waiting); u; u = next) {
-		const struct upstream_tally *tally = &u->account->tally;
-		next = TAILQ_NEXT(u, in_waiting);
-		if (u->account->opening_backoff != UPSTREAM_BACKOFF_NONE &&
+	for (account = TAILQ_FIRST(&pool->accounts); account; account = TAILQ_NEXT(account, in_pool)) {
+		const struct upstream_tally *tally = &account->tally;
+		if (account->opening_backoff != UPSTREAM_BACKOFF_NONE &&
 		    tally->connecting + tally->idle + tally->busy + tally->resetting == 0)
-			refuse_waiting(u, u->account->opening_backoff);
+			refuse_account(account, account->opening_backoff);
 	}
 }
 
@@ -298,10 +326,10 @@ static void tell_owners(struct upstream_pool *pool)
 static void set_timer(struct upstream_pool *pool, uint64_t next_ms)
 {
 	uint64_t now = loop_now_ms(pool->loop);
-	const struct upstream_attempt *u;
+	const struct upstream_account *account;
 	timer_clear(pool->timer);
-	for (u = TAILQ_FIRST(&pool->waiting); u; u = TAILQ_NEXT(u, in_waiting)) {
-		uint64_t left_ms = upstream_backoff_left_ms(u->account);
+	for (account = TAILQ_FIRST(&pool->accounts); account; account = TAILQ_NEXT(account, in_pool)) {
+		uint64_t left_ms = account->waiting ? upstream_backoff_left_ms(account) : UINT64_MAX;
 		if (left_ms < BACKOFF_MAXIMUM_MS && now + left_ms < next_ms)
 			next_ms = now + left_ms;
 	}
@@ -319,6 +347,7 @@ static void run_turn(void *context)
 	uint64_t next_ms = UINT64_MAX;
 	reap_closed(pool);
 	survey_accounts(pool);
+	place_trials(pool);
 	refuse_in_backoff(pool);
 	upstream_neighbours_give(pool);
 	place_waiting(pool);
@@ -356,7 +385,7 @@ static enum status make_tls(struct upstream_pool *pool)
 	struct tls_client_options options = { .verify = pool->relay->tls_verify, .ca_pem = pool->options.ca_pem };
 	if (pool->relay->tls == RELAY_TLS_NONE)
 		return STATUS_OK;
-	if (tls_client_create(&options, &pool->tls, &error) == STATUS_OK)
+	if (tls_clients_take(pool->options.tls_clients, &options, &pool->tls, &error) == STATUS_OK)
 		return STATUS_OK;
 	log_error("relay %s: TLS can't be set up: %s", pool->relay->name, error ? error : "unknown reason");
 	free(error);
@@ -375,16 +404,17 @@ enum status upstream_pool_create(struct loop *loop, const struct upstream_option
 	pool->neighbours_until_ms = loop_now_ms(loop) + options->neighbours_ms;
 	pool->profile = upstream_profile_of(options->relay);
 	pool->turn = (struct turn_end){ .run = run_turn, .context = pool };
-	for (size_t i = 0; i < UPSTREAM_SHARE_BUCKETS; i++)
-		TAILQ_INIT(&pool->shares[i]);
 	TAILQ_INIT(&pool->accounts);
 	TAILQ_INIT(&pool->connections);
 	TAILQ_INIT(&pool->attempts);
-	TAILQ_INIT(&pool->waiting);
+	TAILQ_INIT(&pool->passed);
+	TAILQ_INIT(&pool->planned);
 	TAILQ_INIT(&pool->due);
 	TAILQ_INIT(&pool->trials);
 	struct upstream_account *configured = upstream_account_hold(pool, (struct span){ 0 });
-	enum status status = configured ? make_tls(pool) : STATUS_NO_MEMORY;
+	enum status status = configured ? map_init(&pool->shares) : STATUS_NO_MEMORY;
+	if (status == STATUS_OK)
+		status = make_tls(pool);
 	if (status == STATUS_OK)
 		status = backoffs_create(loop, -1, &pool->own_backoffs);
 	if (status == STATUS_OK)
@@ -392,7 +422,7 @@ enum status upstream_pool_create(struct loop *loop, const struct upstream_option
 	if (status != STATUS_OK) {
 		upstream_account_release(&configured);
 		backoffs_free(&pool->own_backoffs);
-		tls_context_free(&pool->tls);
+		map_free(&pool->shares);
 		free(pool);
 		return status;
 	}
@@ -418,7 +448,7 @@ void upstream_pool_free(struct upstream_pool **pool)
 	loop_forget_turn_end(gone->loop, &gone->turn);
 	timer_free(&gone->timer);
 	backoffs_free(&gone->own_backoffs);
-	tls_context_free(&gone->tls);
+	map_free(&gone->shares);
 	free(gone);
 }
 

@@ -34,6 +34,7 @@
 
 #include "base/arena.h"
 #include "net/stream.h"
+#include "relay/upstream/body_digest.h"
 #include "relay/upstream/class.h"
 #include "relay/upstream/sharing.h"
 #include "relay/upstream/upstream.h"
@@ -55,11 +56,13 @@ struct upstream_tally {
  */
 struct upstream_account {
 	TAILQ_ENTRY(upstream_account) in_pool;
+	TAILQ_ENTRY(upstream_account) in_plan; /* iff placeable */
 	struct upstream_pool *pool;
-	size_t users;     /* attempts and connections */
-	size_t waiting;   /* of its attempts */
-	size_t placeable; /* of those: their shares allow each a connection; valid in the pool's turn */
-	size_t coming;    /* connections on their way for them; likewise */
+	struct heap lines; /* of those with a waiting attempt */
+	size_t users;      /* attempts and connections */
+	size_t waiting;    /* of its attempts */
+	size_t placeable;  /* of those: their shares allow each a connection; valid in the pool's turn */
+	size_t coming;     /* connections on their way for them; likewise */
 	uint64_t keys[UPSTREAM_BACKOFF_KINDS];
 	uint64_t slot_key;
 
@@ -232,14 +235,16 @@ struct upstream_rcpt {
 /* Invariants: `connection` iff ENVELOPE, OPEN, DATA, BODY, HELD, DOT; once OPEN, told <= answered, written <= count. */
 struct upstream_attempt {
 	TAILQ_ENTRY(upstream_attempt) in_pool;
-	TAILQ_ENTRY(upstream_attempt) in_waiting; /* iff WAITING */
-	TAILQ_ENTRY(upstream_attempt) in_due;     /* iff is_due */
+	TAILQ_ENTRY(upstream_attempt) in_line; /* iff WAITING */
+	TAILQ_ENTRY(upstream_attempt) in_due;  /* iff is_due */
 	struct upstream_pool *pool;
 	struct upstream_account *account;
 	struct upstream_trial *trial; /* whose connection it uses; or NULL */
 	uint64_t user;                /* whose turn it takes: a hash of the user's name */
-	struct upstream_share *share; /* the user's; NULL: it has no user, as in a trial */
+	struct upstream_share *share; /* the user's */
+	struct upstream_line *line;   /* the user's, for this account */
 	uint64_t turn;                /* WAITING: its place in the queue */
+	int64_t entered;              /* WAITING: its place among those of the same turn */
 	const struct upstream_handler *handler;
 	void *context;
 	enum upstream_state state;
@@ -272,9 +277,12 @@ struct upstream_attempt {
 	uint64_t step_ms;              /* for each step, likewise; 0: only reply_timeout counts */
 	uint64_t offset;               /* bytes of the body that were queued for the upstream */
 	bool reading;
-	bool as_chunk; /* it goes in one BDAT, which is gathered in `chunk` */
-	struct buf chunk;
-	bool at_line_start; /* of what is gathered next */
+	bool as_chunk;    /* it goes in one BDAT */
+	bool is_gathered; /* nothing of it is queued before its end is: a chunk, or a small body */
+	struct buf gathered;
+	bool at_line_start;                    /* of what is gathered next */
+	struct body_digest digest;             /* of what went out on this connection, where the audit wants it */
+	char digest_hex[HASH_SHA256_HEX_SIZE]; /* "": it is not complete, or not wanted */
 
 	bool is_due, tell_replies, tell_held, telling_done;
 	struct upstream_verdict verdict; /* of the refusal judged last */
@@ -289,7 +297,7 @@ struct upstream_attempt {
 uint64_t upstream_dialog_step_ms(const struct upstream_attempt *u);
 /* `c` takes the attempt off the queue and begins its envelope. */
 void upstream_dialog_begin(struct upstream_attempt *u, struct upstream_connection *c);
-/* More recipients: in pace with what the upstream takes. */
+/* More recipients: in pace with what the upstream takes. Where no reply is outstanding, nothing has come unasked. */
 void upstream_dialog_write_commands(struct upstream_attempt *u);
 void upstream_dialog_on_reply(struct upstream_attempt *u, const struct reply *reply);
 /* The connection is gone (its `attempt` is cleared by this). */
@@ -301,7 +309,7 @@ void upstream_dialog_refuse(struct upstream_attempt *u, enum upstream_class clas
 void upstream_dialog_give_up(struct upstream_attempt *u, enum upstream_class class, const char *what,
 			     const struct reply *reply);
 
-/* OPEN, with a message. */
+/* OPEN, with a message, and nothing has come unasked. */
 void upstream_transfer_send(struct upstream_attempt *u);
 void upstream_transfer_release(struct upstream_attempt *u, uint64_t limit_ms);
 void upstream_transfer_on_drained(struct upstream_attempt *u);
@@ -341,9 +349,10 @@ struct upstream_trial {
 	const struct upstream_trial_handler *handler;
 	void *context;
 	struct upstream_connection *connection;
-	struct timer *timer; /* until it asks for a slot again */
-	uint64_t until_ms;   /* when it stops waiting for a slot */
-	bool is_told;        /* on_ready or on_failed */
+	struct upstream_attempt *attempt; /* which uses it; or NULL */
+	struct timer *timer;              /* until it asks for a slot again */
+	uint64_t until_ms;                /* when it stops waiting for a slot */
+	bool is_told;                     /* on_ready or on_failed */
 	bool has_failed;
 	char reason[UPSTREAM_REASON_SIZE];
 };
@@ -364,8 +373,6 @@ void upstream_login_mask(const struct upstream_connection *c, struct span text, 
 
 /* ---- the queue */
 
-TAILQ_HEAD(upstream_attempts, upstream_attempt);
-
 /* After those that wait; but each user has one turn a round, so that one who wants many connections delays nobody. */
 void upstream_queue_enter(struct upstream_attempt *u);
 /* Ahead of all others: it had its turn already. */
@@ -385,14 +392,18 @@ struct upstream_pool {
 	struct upstream_options options;
 	const struct config_relay *relay;
 	enum upstream_profile profile;
-	struct tls_context *tls; /* NULL with tls = "none" */
+	struct tls_context *tls; /* of options.tls_clients; NULL with tls = "none" */
 	struct upstream_accounts accounts;
 	struct upstream_connections connections;
-	struct upstream_attempts attempts, waiting, due;
+	struct upstream_attempts attempts, due;
 	struct upstream_trials trials;
 	size_t waiting_count;
-	struct upstream_shares shares[UPSTREAM_SHARE_BUCKETS]; /* by user */
-	size_t carried;                                        /* attempts with a connection */
+	struct heap lines;                /* of those with a waiting attempt */
+	struct upstream_lines passed;     /* that are to be rewound */
+	struct upstream_accounts planned; /* with room for an attempt that waits, as of the last plan */
+	int64_t entered;                  /* numbers of the queue */
+	struct map shares;                /* by user */
+	size_t carried;                   /* attempts with a connection */
 	uint64_t plan;
 	uint64_t turn_now; /* of the queue: the last one placed */
 	struct turn_end turn;

@@ -1,6 +1,7 @@
 /*
  * The message of an attempt whose envelope was taken: DATA, the body from the
- * spool as fast as the upstream takes it, and the dot (RFC 5321, 4.1.1.4).
+ * spool as fast as the upstream takes it, and the dot (RFC 5321, 4.1.1.4). A
+ * body that fits one TLS record is gathered, and goes with its dot.
  *
  * A small message goes in one BDAT (RFC 3030) to an upstream that offers
  * CHUNKING, which saves the wait for 354. It is gathered first, and nothing of
@@ -27,8 +28,9 @@
 
 #define BODY_BACKLOG (64U << 10) /* bytes: the next piece is read once the stream has fewer to send */
 #define CHUNK_FRESH_MS 2000      /* how recently the upstream must have spoken */
+#define WHOLE_MAXIMUM 16381U     /* bytes of a body that leaves in one TLS record with its dot's line */
 
-/* ---- one chunk */
+/* ---- small messages */
 
 static bool may_be_chunk(const struct upstream_attempt *u)
 {
@@ -37,16 +39,18 @@ static bool may_be_chunk(const struct upstream_attempt *u)
 	       spool_size(u->message) <= SPOOL_MEMORY && now - u->connection->spoke_ms < CHUNK_FRESH_MS;
 }
 
-/* Leaves out the dots that DATA needs in front of lines that begin with one. */
-static enum status gather_chunk(struct upstream_attempt *u, struct span bytes)
+/* A chunk is without the dots that DATA needs in front of lines that begin with one. */
+static enum status gather_body(struct upstream_attempt *u, struct span bytes)
 {
+	if (!u->as_chunk)
+		return buf_append(&u->gathered, bytes);
 	while (bytes.size) {
 		const char *end = memchr(bytes.data, '\n', bytes.size);
 		size_t size = end ? (size_t)(end - bytes.data) + 1 : bytes.size;
 		struct span line = span_slice(bytes, 0, size);
 		if (u->at_line_start && line.data[0] == '.')
 			line = span_slice(line, 1, size);
-		TRY(buf_append(&u->chunk, line));
+		TRY(buf_append(&u->gathered, line));
 		u->at_line_start = end != NULL;
 		bytes = span_slice(bytes, size, bytes.size);
 	}
@@ -57,7 +61,11 @@ static enum status gather_chunk(struct upstream_attempt *u, struct span bytes)
 
 static void hold_end(struct upstream_attempt *u)
 {
-	if (u->as_chunk && buf_size(&u->chunk) != u->size) {
+	if (body_digest_end(&u->digest, u->digest_hex) != STATUS_OK) {
+		upstream_dialog_give_up(u, UPSTREAM_TRANSPORT, "the message's digest can't be made", NULL);
+		return;
+	}
+	if (u->as_chunk && buf_size(&u->gathered) != u->size) {
 		upstream_dialog_give_up(u, UPSTREAM_TRANSPORT, "the message is not of the size it was said to be",
 					NULL);
 		return;
@@ -73,8 +81,10 @@ static void read_next(struct upstream_attempt *u);
 static void take_piece(struct upstream_attempt *u, struct span bytes)
 {
 	u->offset += bytes.size;
-	if (u->as_chunk) {
-		if (gather_chunk(u, bytes) == STATUS_OK)
+	if (body_digest_add(&u->digest, bytes) != STATUS_OK) {
+		upstream_dialog_give_up(u, UPSTREAM_TRANSPORT, "the message's digest can't be made", NULL);
+	} else if (u->is_gathered) {
+		if (gather_body(u, bytes) == STATUS_OK)
 			read_next(u);
 		else
 			upstream_dialog_give_up(u, UPSTREAM_TRANSPORT, "out of memory", NULL);
@@ -93,7 +103,7 @@ static void on_read(void *context, enum status status, struct span bytes)
 	if (status == STATUS_END)
 		hold_end(u);
 	else if (status != STATUS_OK)
-		upstream_dialog_give_up(u, UPSTREAM_TRANSPORT, "the spool can't be read", NULL);
+		upstream_dialog_give_up(u, UPSTREAM_STORAGE, "the spool can't be read", NULL);
 	else
 		take_piece(u, bytes);
 }
@@ -111,13 +121,18 @@ static void begin_body(struct upstream_attempt *u)
 	u->state = UPSTREAM_BODY;
 	u->offset = 0;
 	u->at_line_start = true;
-	buf_clear(&u->chunk);
-	read_next(u);
+	u->is_gathered = u->as_chunk || spool_size(u->message) <= WHOLE_MAXIMUM;
+	buf_clear(&u->gathered);
+	u->digest_hex[0] = '\0';
+	if (u->pool->options.with_digest && body_digest_begin(&u->digest) != STATUS_OK)
+		upstream_dialog_give_up(u, UPSTREAM_TRANSPORT, "out of memory", NULL);
+	else
+		read_next(u);
 }
 
 void upstream_transfer_on_drained(struct upstream_attempt *u)
 {
-	if (u->state == UPSTREAM_BODY && !u->reading && !u->as_chunk)
+	if (u->state == UPSTREAM_BODY && !u->reading && !u->is_gathered)
 		read_next(u);
 }
 
@@ -145,7 +160,7 @@ static bool refuse_unable(struct upstream_attempt *u)
 void upstream_transfer_send(struct upstream_attempt *u)
 {
 	assert(u->state == UPSTREAM_OPEN);
-	if (refuse_unable(u) || upstream_connection_lose_if_ahead(u->connection))
+	if (refuse_unable(u))
 		return;
 	u->as_chunk = may_be_chunk(u);
 	if (u->as_chunk) {
@@ -159,11 +174,13 @@ void upstream_transfer_send(struct upstream_attempt *u)
 static enum status write_end(struct upstream_attempt *u)
 {
 	char command[64];
-	if (!u->as_chunk)
-		return stream_write(u->connection->stream, SPAN(".\r\n"));
-	snprintf(command, sizeof(command), "BDAT %zu LAST\r\n", buf_size(&u->chunk));
-	TRY(stream_write(u->connection->stream, span_of(command)));
-	return stream_write(u->connection->stream, buf_span(&u->chunk));
+	struct stream *stream = u->connection->stream;
+	if (u->as_chunk) {
+		snprintf(command, sizeof(command), "BDAT %zu LAST\r\n", buf_size(&u->gathered));
+		TRY(stream_write(stream, span_of(command)));
+	}
+	TRY(stream_write(stream, buf_span(&u->gathered)));
+	return u->as_chunk ? STATUS_OK : stream_write(stream, SPAN(".\r\n"));
 }
 
 /* True if something came before the end went out: it is about what was sent so far, or about nothing. */
@@ -186,6 +203,7 @@ void upstream_transfer_release(struct upstream_attempt *u, uint64_t limit_ms)
 		upstream_dialog_give_up(u, UPSTREAM_TRANSPORT, "the message's end could not be written", NULL);
 		return;
 	}
+	buf_clear(&u->gathered);
 	upstream_trial_trace(u->connection, "C: (the message%s)", u->as_chunk ? " by BDAT" : "");
 	u->state = UPSTREAM_DOT;
 	u->dot_released = true;

@@ -4,6 +4,7 @@
  *
  * How it fails: with a reason, told once, in the pool's turn.
  */
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,12 +18,6 @@
 
 /* ---- the dialog */
 
-static void tell_line(const struct upstream_trial *trial, char *line)
-{
-	text_blank_controls(line, strlen(line));
-	trial->handler->on_line(trial->context, line);
-}
-
 void upstream_trial_trace(const struct upstream_connection *c, const char *format, ...)
 {
 	char line[LINE_SIZE];
@@ -32,7 +27,8 @@ void upstream_trial_trace(const struct upstream_connection *c, const char *forma
 	va_start(args, format);
 	vsnprintf(line, sizeof(line), format, args);
 	va_end(args);
-	tell_line(c->trial, line);
+	text_blank_controls(line, strlen(line));
+	c->trial->handler->on_line(c->trial->context, line);
 }
 
 void upstream_trial_trace_said(const struct upstream_connection *c, struct span bytes)
@@ -173,22 +169,21 @@ enum status upstream_trial_begin(struct upstream_trial *trial, const struct upst
 				 const struct upstream_handler *handler, void *context,
 				 struct upstream_attempt **out_attempt)
 {
+	assert(trial->attempt == NULL);
 	TRY(upstream_begin(trial->pool, envelope, recipients, count, limit_ms, handler, context, out_attempt));
-	(*out_attempt)->trial = trial;
+	trial->attempt = *out_attempt;
+	trial->attempt->trial = trial;
 	return STATUS_OK;
 }
 
 void upstream_trial_close(struct upstream_trial **trial)
 {
 	struct upstream_trial *gone = *trial;
-	struct upstream_attempt *u;
 	if (gone == NULL)
 		return;
 	*trial = NULL;
-	for (u = TAILQ_FIRST(&gone->pool->attempts); u; u = TAILQ_NEXT(u, in_pool)) {
-		if (u->trial == gone)
-			u->trial = NULL;
-	}
+	if (gone->attempt)
+		gone->attempt->trial = NULL;
 	if (gone->connection)
 		gone->connection->trial = NULL;
 	upstream_pool_wake(gone->pool);

@@ -41,13 +41,6 @@ void upstream_is_due(struct upstream_attempt *u)
 	upstream_pool_wake(u->pool);
 }
 
-static void stop_reading(struct upstream_attempt *u)
-{
-	if (u->reading)
-		spool_cancel_read(u->message);
-	u->reading = false;
-}
-
 void upstream_leave_connection(struct upstream_attempt *u)
 {
 	struct upstream_connection *c = u->connection;
@@ -58,7 +51,9 @@ void upstream_leave_connection(struct upstream_attempt *u)
 	upstream_share_give(u);
 	c->transactions++;
 	u->connection = NULL;
-	stop_reading(u);
+	if (u->reading)
+		spool_cancel_read(u->message);
+	u->reading = false;
 }
 
 void upstream_finish(struct upstream_attempt *u, enum upstream_class class, const struct reply *reply,
@@ -162,7 +157,8 @@ static void tell_outcome(struct upstream_attempt *u)
 					    .reply = buf_span(&u->reply),
 					    .reason = span_of(u->reason),
 					    .dot_released = u->dot_released,
-					    .host = u->host };
+					    .host = u->host,
+					    .digest = span_of(u->digest_hex) };
 	u->telling_done = true;
 	u->handler->on_done(u->context, &outcome);
 	upstream_free(u);
@@ -242,12 +238,12 @@ static struct upstream_attempt *make_attempt(struct upstream_pool *pool, const s
 	struct upstream_attempt *u = calloc(1, sizeof(*u));
 	if (u == NULL)
 		return NULL;
-	bool is_users = !span_is_empty(envelope->user);
 	u->account = upstream_account_hold(pool, envelope->mailbox);
 	u->user = fnv_hash(envelope->user); /* whose turn it is */
-	u->share = is_users ? upstream_share_hold(pool, u->user) : NULL;
-	if (u->account == NULL || (is_users && u->share == NULL) ||
-	    timer_make(pool->loop, on_limit, u, &u->timer) != STATUS_OK) {
+	u->share = upstream_share_hold(pool, u->user, !span_is_empty(envelope->user));
+	u->line = u->account && u->share ? upstream_line_hold(u->share, u->account) : NULL;
+	if (u->line == NULL || timer_make(pool->loop, on_limit, u, &u->timer) != STATUS_OK) {
+		upstream_line_release(u->share, &u->line);
 		upstream_share_release(pool, &u->share);
 		upstream_account_release(&u->account);
 		free(u);
@@ -258,7 +254,7 @@ static struct upstream_attempt *make_attempt(struct upstream_pool *pool, const s
 	u->state = UPSTREAM_PARKED;
 	arena_init(&u->arena, ENVELOPE_MAXIMUM);
 	buf_init(&u->reply, REPLY_SIZE_MAXIMUM);
-	buf_init(&u->chunk, SPOOL_MEMORY);
+	buf_init(&u->gathered, SPOOL_MEMORY);
 	TAILQ_INSERT_TAIL(&pool->attempts, u, in_pool);
 	return u;
 }
@@ -270,12 +266,16 @@ void upstream_free(struct upstream_attempt *u)
 	if (u->is_due)
 		TAILQ_REMOVE(&u->pool->due, u, in_due);
 	TAILQ_REMOVE(&u->pool->attempts, u, in_pool);
+	if (u->trial)
+		u->trial->attempt = NULL;
 	timer_free(&u->timer);
+	upstream_line_release(u->share, &u->line);
 	upstream_share_release(u->pool, &u->share);
 	upstream_account_release(&u->account);
 	arena_reset(&u->arena);
 	buf_free(&u->reply);
-	buf_free(&u->chunk);
+	buf_free(&u->gathered);
+	body_digest_free(&u->digest);
 	free(u->rcpts);
 	free(u);
 }

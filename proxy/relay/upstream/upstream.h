@@ -81,6 +81,7 @@ enum upstream_class {
 	UPSTREAM_THROTTLED, /* it wants less mail at a time */
 	UPSTREAM_LOGIN,     /* our authentication */
 	UPSTREAM_BUSY,      /* no connection was free in time, or it is paused */
+	UPSTREAM_STORAGE,   /* our own disk did not give the message back; no upstream is to blame */
 	UPSTREAM_UNKNOWN,   /* gone between the final dot and its reply */
 };
 
@@ -89,8 +90,9 @@ struct upstream_outcome {
 	struct span reply; /* the upstream's last reply in our text form (smtp/reply.h), or empty */
 	/* for log and audit: "connection refused", "login refused: 535 5.7.8 …", without secrets */
 	struct span reason;
-	bool dot_released; /* the final dot was handed to TLS */
-	const char *host;  /* the address it was sent to, or "" */
+	bool dot_released;  /* the final dot was handed to TLS */
+	const char *host;   /* the address it was sent to, or "" */
+	struct span digest; /* SHA-256 of all octets of the message that went out, in hexadecimal, or empty */
 };
 
 struct upstream_recipient {
@@ -133,18 +135,21 @@ typedef void upstream_ask_credential(void *context, const char *relay, const cha
 /* The token of that serial was refused, and must not be given again. Another one is asked for after this call. */
 typedef void upstream_refuse_credential(void *context, const char *relay, const char *mailbox, uint64_t serial);
 
+struct tls_clients;
 struct upstream_pool;
 struct upstream_attempt;
 
 struct upstream_options {
 	const struct config_relay *relay;
-	unsigned relay_index; /* label of counters */
-	const char *helo;     /* our name in EHLO */
-	struct span ca_pem;   /* of ca_file, or empty */
+	unsigned relay_index;            /* label of counters */
+	const char *helo;                /* our name in EHLO */
+	struct span ca_pem;              /* of ca_file, or empty */
+	struct tls_clients *tls_clients; /* of all pools; borrowed */
 	struct resolver *resolver;
 	struct stats *stats;
 	struct backoffs *backoffs; /* borrowed, like the slots */
 	struct slots *slots;
+	bool with_digest;       /* outcomes have one */
 	uint64_t neighbours_ms; /* how long after our start the node's former processes may have slots */
 	upstream_ask_credential *ask_credential;
 	upstream_refuse_credential *refuse_credential;
@@ -192,7 +197,6 @@ struct upstream_pool_state {
 	enum upstream_backoff backoff; /* of its configured account, the one that ends last; not PAUSED */
 	uint64_t backoff_left_ms;      /* 0: it is over, and one connection or transaction finds out if all is well */
 	char backoff_reason[BACKOFF_REASON_SIZE];
-	size_t mailboxes; /* of senders, in use now */
 };
 void upstream_pool_show(const struct upstream_pool *pool, struct upstream_pool_state *out_state);
 

@@ -73,18 +73,13 @@ uint64_t upstream_hint_ms(struct span text, uint64_t wall_ms)
 
 /* ---- the verdict */
 
-static bool contains_part(struct span text, struct span part)
-{
-	return !span_is_empty(part) && find_words(part, text) != 0;
-}
-
 /*
  * A server may repeat a mere piece of an address. So a code that is part of an address doesn't count, and if an address
  * is quoted, and could hold words, no words do.
  */
 static void distrust_pieces(struct span address, struct reply *said)
 {
-	if (contains_part(address, said->enhanced))
+	if (!span_is_empty(said->enhanced) && find_words(said->enhanced, address) != 0)
 		said->enhanced = (struct span){ 0 };
 	if (span_starts_with(address, SPAN("\"")))
 		said->text = (struct span){ 0 };

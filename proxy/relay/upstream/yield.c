@@ -11,6 +11,7 @@
 
 /* waiting attempts in one turn: as users take turns, the first ones belong to many users */
 #define CONSIDERED_MAXIMUM 64
+#define LOOKED_AT_MAXIMUM 1024 /* in search of them */
 
 static bool is_stuck(const struct upstream_account *account)
 {
@@ -33,14 +34,14 @@ static uint64_t patience_ends_ms(const struct upstream_connection *c)
 static bool may_displace(const struct upstream_attempt *w, const struct upstream_attempt *v)
 {
 	const struct upstream_account *account = w->account;
-	bool has_none = w->share == NULL || w->share->carried == 0;
+	bool has_none = !w->share->is_limited || w->share->carried == 0;
 	if (account->tally.all >= upstream_account_limit(account) && account != v->account)
 		return false;
 	if (account->on_probation && account == v->account)
 		return true;
 	if (v->state == UPSTREAM_OPEN)
 		return has_none || w->share == v->share || account->opening_backoff != UPSTREAM_BACKOFF_NONE;
-	return has_none && v->share && w->share != v->share && v->share->carried > 1;
+	return has_none && v->share->is_limited && w->share != v->share && v->share->carried > 1;
 }
 
 /* The attempt whose patience ended first. */
@@ -91,26 +92,48 @@ static void yield_connection(struct upstream_attempt *v)
 		upstream_give_way(v);
 }
 
+/* False: it needs nobody's, as its account's connections are on their way or can be opened. */
+static bool needs_connection(struct upstream_attempt *w)
+{
+	bool has_its_share = !upstream_share_allows(w);
+	return !w->trial && (has_its_share || is_stuck(w->account));
+}
+
+static void yield_to(struct upstream_attempt *w)
+{
+	struct upstream_attempt *v;
+	if (w->account->coming && upstream_share_allows(w))
+		w->account->coming--;
+	else if ((v = find_to_yield(w)) != NULL)
+		yield_connection(v);
+}
+
+static void yield_to_waiting(struct upstream_pool *pool)
+{
+	struct upstream_attempt *w;
+	unsigned considered = 0, looked_at = 0;
+	while (considered < CONSIDERED_MAXIMUM && looked_at++ < LOOKED_AT_MAXIMUM &&
+	       (w = upstream_queue_first(&pool->lines, UPSTREAM_BY_POOL)) != NULL) {
+		if (!needs_connection(w)) {
+			upstream_queue_pass_line(w, UPSTREAM_BY_POOL);
+			continue;
+		}
+		considered++;
+		upstream_queue_pass(w, UPSTREAM_BY_POOL);
+		yield_to(w);
+	}
+	upstream_queue_rewind(pool);
+}
+
 void upstream_yield(struct upstream_pool *pool, uint64_t *out_next_ms)
 {
 	uint64_t now = loop_now_ms(pool->loop), first_ms;
-	struct upstream_attempt *w, *next, *v;
-	unsigned considered = 0;
 	if (!is_any_stuck(pool) || (first_ms = first_patience_ends_ms(pool)) == UINT64_MAX)
 		return;
-	for (w = TAILQ_FIRST(&pool->waiting); w && first_ms <= now && considered < CONSIDERED_MAXIMUM; w = next) {
-		next = TAILQ_NEXT(w, in_waiting);
-		bool has_its_share = !upstream_share_allows(w);
-		if (w->trial || !(has_its_share || is_stuck(w->account)))
-			continue;
-		considered++;
-		if (w->account->coming && !has_its_share)
-			w->account->coming--;
-		else if ((v = find_to_yield(w)) != NULL)
-			yield_connection(v);
-	}
-	if (first_ms <= now)
+	if (first_ms <= now) {
+		yield_to_waiting(pool);
 		first_ms = now + UPSTREAM_PATIENCE_MS / 4; /* no attempt in need may displace that one yet */
+	}
 	if (first_ms < *out_next_ms)
 		*out_next_ms = first_ms;
 }

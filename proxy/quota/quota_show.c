@@ -1,0 +1,131 @@
+/* What has been used, shown and set to nothing. Owns the calls under way. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "quota/quota_private.h"
+#include "redis/script.h"
+
+#define ANSWER 9 /* values in the script's answer */
+#define ARGUMENTS (2 + 1 + QUOTA_DAY_NUMBERS + 1)
+
+struct show_call {
+	struct quota_limits limits;
+	bool are_sure;
+	bool is_shared;
+	quota_report_callback *callback;
+	void *context;
+	size_t name_size;
+	char name[];
+};
+
+/* "m r b w hour minute SECTION", as the last charge left it. */
+static bool read_limits(struct span text, struct quota_limits *limits, char *out_section, size_t size)
+{
+	uint64_t *const numbers[] = { &limits->messages_per_day,  &limits->recipients_per_day,
+				      &limits->bytes_per_day,     &limits->new_recipients_per_day,
+				      &limits->messages_per_hour, &limits->messages_per_minute };
+	struct span part;
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		if (!span_cut(&text, ' ', &part) || span_to_u64(part, numbers[i]) != STATUS_OK)
+			return false;
+	}
+	snprintf(out_section, size, "%.*s", SPAN_ARGS(text));
+	return true;
+}
+
+static void read_overrides(const struct redis_value *fields, struct quota_report *report)
+{
+	uint64_t now_s = clock_wall_us() / 1000000;
+	for (size_t i = 0; i + 1 < redis_value_count(fields) && report->override_count < QUOTA_OVERRIDES; i += 2) {
+		struct quota_override *override = &report->overrides[report->override_count];
+		if (!quota_override_read(redis_value_text(redis_value_at(fields, i)),
+					 redis_value_text(redis_value_at(fields, i + 1)), now_s, override))
+			continue;
+		quota_override_apply(override, &report->limits);
+		report->override_count++;
+	}
+}
+
+static void read_report(const struct redis_value *value, const struct show_call *call, struct quota_report *report)
+{
+	struct quota_limits held = call->limits;
+	report->messages = script_number_at(value, 0);
+	report->recipients = script_number_at(value, 1);
+	report->bytes = script_number_at(value, 2);
+	report->strangers = script_number_at(value, 3);
+	report->resets_at = script_number_at(value, 4);
+	report->last_hour = script_number_at(value, 5);
+	report->last_minute = script_number_at(value, 6);
+	snprintf(report->section, sizeof(report->section), "%s", call->limits.section ? call->limits.section : "");
+	if (!call->are_sure &&
+	    read_limits(redis_value_text(redis_value_at(value, 7)), &held, report->section, sizeof(report->section)))
+		report->limits = held;
+	read_overrides(redis_value_at(value, 8), report);
+}
+
+static void on_shown(void *context, enum status status, const struct redis_value *value)
+{
+	struct show_call *call = context;
+	struct quota_report report = { .name = { { call->name, call->name_size }, call->is_shared },
+				       .limits = call->limits };
+	bool has_answered = script_has_answered(status, value, ANSWER);
+	if (has_answered)
+		read_report(value, call, &report);
+	call->callback(call->context, has_answered ? &report : NULL);
+	free(call);
+}
+
+static enum status send_call(struct quota *quota, struct span what, struct show_call *call)
+{
+	uint64_t numbers[QUOTA_DAY_NUMBERS];
+	char texts[QUOTA_DAY_NUMBERS][SCRIPT_NUMBER_SIZE], name[QUOTA_USER_MAXIMUM];
+	struct span arguments[ARGUMENTS] = { [2] = what };
+	struct buf key BUF_AUTO, lock BUF_AUTO;
+	buf_init(&key, QUOTA_KEY_MAXIMUM);
+	buf_init(&lock, QUOTA_KEY_MAXIMUM);
+	const struct quota_name given = { { call->name, call->name_size }, call->is_shared };
+	TRY(quota_name_of(&given, name));
+	TRY(quota_write_key(&key, quota->prefix, "quota", span_of(name)));
+	TRY(quota_write_key(&lock, quota->prefix, "lock", span_of(name)));
+	arguments[0] = buf_span(&key);
+	arguments[1] = buf_span(&lock);
+	quota_day_numbers(clock_wall_us() / 1000000, numbers);
+	quota_write_numbers(numbers, QUOTA_DAY_NUMBERS, texts, arguments + 3);
+	arguments[ARGUMENTS - 1] = quota->is_rolling ? SPAN("rolling") : SPAN("day");
+	return redis_run_script(quota->redis, &quota->show, arguments, ARGUMENTS, 2, QUOTA_CALL_MS, on_shown, call);
+}
+
+static enum status run_show(struct quota *quota, struct span what, const struct quota_name *name,
+			    const struct show_call *template)
+{
+	struct show_call *call = calloc(1, sizeof(*call) + name->name.size + 1);
+	if (call == NULL)
+		return STATUS_NO_MEMORY;
+	*call = *template;
+	call->is_shared = name->is_shared;
+	call->name_size = name->name.size;
+	memcpy(call->name, name->name.data, name->name.size);
+	enum status status = send_call(quota, what, call);
+	if (status != STATUS_OK)
+		free(call);
+	return status;
+}
+
+enum status quota_show(struct quota *quota, const struct quota_name *name, const struct quota_limits *limits,
+		       bool are_sure, quota_report_callback *callback, void *context)
+{
+	const struct show_call call = {
+		.limits = *limits, .are_sure = are_sure, .callback = callback, .context = context
+	};
+	return run_show(quota, SPAN("show"), name, &call);
+}
+
+enum status quota_reset(struct quota *quota, const struct quota_name *name, const struct quota_limits *limits,
+			bool are_sure, quota_report_callback *callback, void *context)
+{
+	const struct show_call call = {
+		.limits = *limits, .are_sure = are_sure, .callback = callback, .context = context
+	};
+	return run_show(quota, SPAN("reset"), name, &call);
+}
