@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "auth/ldap/library.h"
 #include "base/span.h"
 
 #define SYSTEM_CERTIFICATES "/etc/ssl/certs/ca-certificates.crt" /* where Debian keeps what the system trusts */
@@ -89,9 +90,7 @@ static enum status make_context(const char *ca_file, const struct ldap_client *s
 enum status ldap_trust_get(const struct config_ldap *config, const struct ldap_client *client, void **out_tls)
 {
 	const char *ca_file = config->ca_file[0] ? config->ca_file : SYSTEM_CERTIFICATES;
-	/* The configuration is ours alone: no ldap.conf, no ldaprc, no LDAP… variables. */
-	if (setenv("LDAPNOINIT", "1", 1) != 0)
-		return STATUS_NO_MEMORY;
+	TRY(ldap_library_start());
 	if (!wants_tls(config)) {
 		*out_tls = NULL;
 		return STATUS_OK;

@@ -4,6 +4,7 @@ import os
 import pathlib
 import resource
 import shutil
+import socket
 import sys
 import tempfile
 
@@ -32,6 +33,7 @@ def pytest_configure(config):
     """
     allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, allowed))  # a shell gives 1,024; some tests have more clients
+    socket.getfqdn = lambda name="": "localhost"  # smtplib and aiosmtpd would ask DNS, which may be slow or away
     if not config.option.basetemp:
         config.option.basetemp = config.own_folder = tempfile.mkdtemp(prefix="e2e-")
     config.addinivalue_line("markers", "seconds(n): it takes about so long, and is begun before shorter ones")

@@ -13,9 +13,9 @@ import pytest
 
 from e2e.test_audit import verify
 from e2e.test_disks import send
-from e2e.test_users import InOwnUsers, root_is_a_mount_point
+from e2e.test_users import InOwnUsers
 from harness.client import login, message
-from harness.process import let_others_through, wait_until
+from harness.process import let_others_through, root_is_a_mount_point, wait_until
 from harness.subgate import relay_section
 from harness.upstream import Upstream
 

@@ -1,5 +1,6 @@
 """A directory that vanishes, hangs, lies or comes back: 454 in time, the next server takes over, logins work again."""
 
+import os
 import smtplib
 import socket
 import threading
@@ -9,7 +10,7 @@ import pytest
 
 from harness.client import connect
 from harness.measure import cpu_ms
-from harness.process import PATIENCE, free_port, wait_until
+from harness.process import PATIENCE, free_port, root_is_a_mount_point, wait_until
 from harness.subgate import relay_section
 from harness.tcp_proxy import TcpProxy
 
@@ -267,3 +268,33 @@ def test_a_directory_that_wants_a_certificate_and_gets_none_is_454(upstream, dem
     assert log_in(subgate)[0] == 454
     subgate.wait_for_log("is away")
     assert "not trusted" not in subgate.log
+
+
+class SilentNameServer:
+    """Takes questions on 127.0.0.N, port 53, and never answers. `questions`: each as it came, its number first."""
+
+    def __init__(self):
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.address = f"127.53.{os.getpid() >> 8 & 255}.{os.getpid() & 255}"
+        self._socket.bind((self.address, 53))
+        self.questions = []
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def _listen(self):
+        while question := self._socket.recv(512):
+            self.questions.append(question)
+
+
+@pytest.mark.skipif(not root_is_a_mount_point(), reason="within a chroot the machine's name server can't be covered")
+def test_dns_that_is_silent_about_this_machine_is_asked_once(upstream, start, directory, tmp_path):
+    """libldap asks for the machine's own name: at each start and reload, before anybody can log in."""
+    server = SilentNameServer()
+    (tmp_path / "resolv.conf").write_text(f"nameserver {server.address}\n")
+    inside = f"hostname unknown-to-all; mount --bind {tmp_path}/resolv.conf /etc/resolv.conf; exec \"$@\""
+    subgate = start(relay_section(upstream) + directory.section(),
+                    under=["unshare", "--uts", "--mount", "sh", "-c", inside, "-"])
+    assert log_in(subgate)[0] == 235
+    subgate.ctl("reload")
+    assert log_in(subgate)[0] == 235
+    assert any(b"unknown-to-all" in question for question in server.questions)
+    assert len(set(server.questions)) == len(server.questions)

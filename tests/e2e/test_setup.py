@@ -10,11 +10,10 @@ import subprocess
 import pexpect
 import pytest
 
-from harness.process import PATIENCE, free_port, is_listening, let_others_through, wait_until
+from harness.process import (PATIENCE, free_port, is_listening, let_others_through, root_is_a_mount_point,
+                             wait_until)
 from harness.subgate import BUILD
 from harness.upstream import Upstream
-
-from .test_users import root_is_a_mount_point
 
 USER = "alice@example.com"
 PROGRAM = str(BUILD / "subgatectl")

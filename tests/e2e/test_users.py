@@ -9,7 +9,7 @@ import pytest
 
 from harness.client import login, message
 from harness.console import Console
-from harness.process import Process, let_others_through, wait_until
+from harness.process import Process, let_others_through, root_is_a_mount_point, wait_until
 from harness.subgate import BUILD, Subgate, relay_section
 from harness.upstream import Upstream
 
@@ -43,11 +43,6 @@ def uid_of(pid):
     uids = [line.split()[1:] for line in status.splitlines() if line.startswith(("Uid:", "Gid:"))]
     assert len({u for line in uids for u in line}) == 1, status
     return int(uids[0][0])
-
-
-def root_is_a_mount_point():
-    """It is none in a bare chroot, where a mount namespace can't be kept from the machine's own mounts."""
-    return any(line.split()[4] == "/" for line in pathlib.Path("/proc/self/mountinfo").read_text().splitlines())
 
 
 @pytest.mark.skipif(not root_is_a_mount_point(), reason="within a chroot the machine's user files can't be covered")

@@ -71,6 +71,11 @@ def wait_until(condition, what, seconds=PATIENCE):
     raise AssertionError(f"waited {seconds} s for: {what() if callable(what) else what}")
 
 
+def root_is_a_mount_point():
+    """It is none in a bare chroot, where a mount namespace can't be kept from the machine's own mounts."""
+    return any(line.split()[4] == "/" for line in pathlib.Path("/proc/self/mountinfo").read_text().splitlines())
+
+
 def let_others_through(folder):
     """
     Servers that run as users of their own must reach it: opens the way to it, below the machine's folder for such.
