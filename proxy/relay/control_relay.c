@@ -65,6 +65,9 @@ static json_t *describe_relay(const struct services *services, size_t index)
 		(json_int_t)state.busy, "waiting", (json_int_t)state.waiting, "logins", (json_int_t)state.logins,
 		"messages", (json_int_t)state.messages, "sent_in_24_h", used, "rest",
 		upstream_backoff_text(state.backoff), "until", (json_int_t)until, "reason", reason_of(&state));
+	const struct config_oauth *oauth = config_find_oauth(services->config, relay->oauth);
+	bool is_by_consent = config_relay_has_tokens(relay) && oauth && oauth->grant == OAUTH_REFRESH_TOKEN;
+	json_object_set_new(row, "by_consent", json_boolean(is_by_consent));
 	return row;
 }
 

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import html
 import re
 import subprocess
 import urllib.parse
@@ -9,7 +10,10 @@ import urllib.request
 
 import pytest
 
+from e2e.test_console_login import ANNA, BEN, ROLES
+from e2e.test_console_pages import log_in
 from e2e.test_tokens import APPLICATION, begin, endpoint, relay, send  # noqa: F401
+from harness.console import Console
 from harness.process import wait_until
 from harness.subgate import BUILD
 
@@ -38,9 +42,9 @@ class Dialog:
 
 @pytest.fixture
 def unauthorized(begin, endpoint):  # noqa: F811
-    def begin_one(**flow):
+    def begin_one(sections="", **flow):
         options = "  ".join(f'{name} = "{endpoint.url}/{path}"' for name, path in flow.items())
-        return begin(f"{APPLICATION}  {options}", provider="custom")
+        return begin(f"{APPLICATION}  {options}", sections, provider="custom")
 
     return begin_one
 
@@ -99,6 +103,64 @@ def test_by_pasting_the_address_and_what_is_no_answer_to_it(unauthorized, endpoi
     assert dialog.end(sent_to + "\n")[0] == 0
     assert len([r for r in endpoint.requests if r.form["grant_type"] == "authorization_code"]) == 1
     wait_until(lambda: send(subgate, password)[0] == 250, lambda: subgate.log)
+
+
+@pytest.fixture
+def administrator(unauthorized, authority):
+    """administrator(device_url=…): a Subgate, an app password for mail, and whoever administers it, at the console."""
+
+    def log_in_there(**flow):
+        console = Console(authority, ROLES)
+        subgate, password = unauthorized(console.section, **flow)
+        return subgate, password, log_in(console, subgate, ANNA)
+
+    return log_in_there
+
+
+def fields_of(page):
+    """What the form that goes on with a consent sends along; None: the page has none."""
+    form = re.search(r'action="/relays/consent">(.*?)</form>', page, re.DOTALL)
+    fields = re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', form[1]) if form else []
+    return {name: html.unescape(value) for name, value in fields if name != "csrf"} or None
+
+
+def test_by_the_device_flow_on_the_console(administrator, endpoint, relay):  # noqa: F811
+    subgate, password, reader = administrator(device_url="device")
+    assert 'action="/relays/authorize"' in reader.get("/relays")[2]
+    status, _, page = reader.post("/relays/authorize", {"relay": "upstream"})
+    assert status == 200 and f'href="{endpoint.url}/activate"' in page and "<code>WDJB-MJHT</code>" in page
+    for _ in range(2):
+        status, _, page = reader.post("/relays/consent", fields_of(page))
+        assert status == 200 and "has not come yet" in page and "<code>WDJB-MJHT</code>" in page
+    endpoint.consented = True
+    status, _, page = reader.post("/relays/consent", fields_of(page))
+    assert status == 200 and "The relay is authorized." in page and fields_of(page) is None
+    wait_until(lambda: send(subgate, password)[0] == 250, lambda: subgate.log)
+
+
+def test_by_pasting_the_address_on_the_console(administrator, endpoint, relay):  # noqa: F811
+    subgate, password, reader = administrator(authorize_url="consent")
+    endpoint.accepts.add("code-3-77aa01")
+    page = reader.post("/relays/authorize", {"relay": "upstream"})[2]
+    asked, sent_to = consent(fields_of(page)["uri"], code="code-3-77aa01")
+    assert asked["redirect_uri"] == "http://127.0.0.1:1/"
+    status, _, page = reader.post("/relays/consent", {**fields_of(page), "answer": "two words"})
+    assert status == 422 and "no code of this consent" in page
+    status, _, page = reader.post("/relays/consent", {**fields_of(page), "answer": sent_to})
+    assert status == 200 and "The relay is authorized." in page
+    wait_until(lambda: send(subgate, password)[0] == 250, lambda: subgate.log)
+    records = (subgate.state / "audit.jsonl").read_text()
+    assert "relay authorize" in records and "code-3-77aa01" not in records + subgate.log
+
+
+def test_who_may_authorize_on_the_console_and_what_is_no_link(administrator, endpoint, relay):  # noqa: F811
+    subgate, _, reader = administrator(device_url="device")
+    operator = log_in(reader.console, subgate, BEN)
+    assert "/relays/authorize" not in operator.get("/relays")[2]
+    assert operator.post("/relays/authorize", {"relay": "upstream"})[0] == 403
+    fields = fields_of(reader.post("/relays/authorize", {"relay": "upstream"})[2])
+    page = reader.post("/relays/consent", {**fields, "uri": "javascript:alert(1)"})[2]
+    assert 'href="#"' in page and 'href="javascript' not in page
 
 
 def test_a_rotated_token_outlives_reload_and_crash(unauthorized, endpoint, relay):  # noqa: F811

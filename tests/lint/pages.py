@@ -16,6 +16,8 @@ TAG = re.compile(r"\{\{(.*?)\}\}")
 URLS = {"href", "src", "action", "formaction"}
 # What stands for a value, while the parser of HTML looks at the rest.
 SHOWN = "\ufffd"
+# What a filter has made a link: it may lead elsewhere, but only where a reader's click is needed.
+LINK = "\ufffc"
 
 
 class Page(html.parser.HTMLParser):
@@ -24,7 +26,13 @@ class Page(html.parser.HTMLParser):
     def __init__(self, text):
         super().__init__()
         self.faults, self.within = [], None
-        self.feed(TAG.sub(lambda tag: "" if tag[1][:1] in "#^/>" else SHOWN, text))
+        self.feed(TAG.sub(self._stand_in, text))
+
+    @staticmethod
+    def _stand_in(tag):
+        if tag[1][:1] in "#^/>":
+            return ""
+        return LINK if tag[1].endswith("|link") else SHOWN
 
     def handle_starttag(self, tag, attrs):
         self.within = tag if tag in ("script", "style") else None
@@ -34,6 +42,8 @@ class Page(html.parser.HTMLParser):
             raw = self.get_starttag_text()
             if name.startswith("on") or name == "style":
                 self.faults.append(f"an attribute {name}")
+            if value and LINK in value and (tag, name, value) != ("a", "href", LINK):
+                self.faults.append(f"a link elsewhere in {tag} {name}")
             if SHOWN in name or (value and SHOWN in value and f'="{value}"' not in raw.replace("&amp;", "&")
                                  and f'="{value}"' not in raw):
                 self.faults.append(f"data in {tag} {name}, which is not in double quotes")

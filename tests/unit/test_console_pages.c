@@ -76,6 +76,8 @@ static void a_template_shows_data_and_words(void **state)
 		{ "{{>part}}", "{\"n\":5}", "[5]" },
 		{ "<{{>line}}>", "{\"n\":5}", "<5\n>" },
 		{ "?u={{a|query}}", "{\"a\":\"a b&c=\\\"\xc3\xa4\"}", "?u=a%20b%26c%3D%22%C3%A4" },
+		{ "{{a|link}} {{b|link}} {{c|link}}", "{\"a\":\"https://a?b&c\",\"b\":\"javascript:b\"}",
+		  "https://a?b&amp;c # #" },
 		{ "{{a|time}} {{b|day}} {{c|machine}}",
 		  "{\"a\":1796026530,\"b\":\"2026-11-23T08:15:30Z\",\"c\":1796026530}",
 		  "2026-11-30 08:15 UTC 2026-11-23 2026-11-30T08:15:30Z" },

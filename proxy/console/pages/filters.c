@@ -48,6 +48,13 @@ static enum status show_for_url(const json_t *value, struct buf *out_text)
 	return filter_for_url(buf_span(&plain), out_text);
 }
 
+/* Another address than one of https leads nowhere: a browser would run "javascript:…". */
+static enum status show_link(const json_t *value, struct buf *out_text)
+{
+	struct span address = text_of(value);
+	return buf_append(out_text, span_starts_with(address, SPAN("https://")) ? address : SPAN("#"));
+}
+
 /* RFC 3339, cut to so many bytes; of another text all. */
 static enum status show_instant(const json_t *value, size_t size, struct buf *out_text)
 {
@@ -115,14 +122,9 @@ static const struct {
 	const char *name;
 	enum status (*show)(const json_t *value, struct buf *out_text);
 } filters[] = {
-	{ "", show_plain },
-	{ "query", show_for_url },
-	{ "time", show_time },
-	{ "day", show_day },
-	{ "machine", show_machine_time },
-	{ "bytes", show_bytes },
-	{ "count", show_count },
-	{ "json", show_json },
+	{ "", show_plain },      { "query", show_for_url }, { "link", show_link },
+	{ "time", show_time },   { "day", show_day },       { "machine", show_machine_time },
+	{ "bytes", show_bytes }, { "count", show_count },   { "json", show_json },
 };
 
 enum status filter_value(struct span name, const json_t *value, struct buf *out_text)

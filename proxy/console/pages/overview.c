@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "console/pages/consent.h"
 #include "console/pages/gather.h"
 
 /* Of a daily limit, in percent, from where on it is worth a look. */
@@ -176,9 +177,11 @@ void overview_prepare_person(json_t *data)
 void overview_prepare_relays(json_t *data)
 {
 	json_t *dialog = json_object_get(json_object_get(data, "result"), "dialog");
+	json_object_set_new(data, "is_tested", json_boolean(dialog));
 	if (dialog == NULL)
 		dialog = json_object_get(json_object_get(data, "refusal"), "dialog");
 	json_object_set_new(data, "has_dialog", json_boolean(json_array_size(dialog) > 0));
 	if (dialog)
 		json_object_set(data, "dialog", dialog);
+	consent_prepare(data);
 }

@@ -13,7 +13,8 @@ void overview_prepare(json_t *data);
 void overview_prepare_people(json_t *data);
 /* "has_own_limits": some were set by hand. */
 void overview_prepare_person(json_t *data);
-/* "dialog" and "has_dialog": what was said to a relay, whether that went well or not. */
+/* "dialog" and "has_dialog": what was said to a relay, whether that went well or not; "is_tested": well.
+ * And what consent.h adds. */
 void overview_prepare_relays(json_t *data);
 
 #endif

@@ -38,6 +38,7 @@ static json_t *read_argument(const struct page *page, const struct table_argumen
 {
 	char limit[VALUE_MAXIMUM];
 	const char *of = argument->of ? argument->of : argument->name, *text = "";
+	uint64_t number = 0;
 	uint64_t days = argument->source == SOURCE_SOON   ? SOON_DAYS
 			: argument->source == SOURCE_DAYS ? read_days(page, of)
 							  : 0;
@@ -49,6 +50,8 @@ static json_t *read_argument(const struct page *page, const struct table_argumen
 		text = text_in(page, "query", of);
 	else if (argument->source == SOURCE_FIELD || argument->source == SOURCE_MESSAGES)
 		text = text_in(page, "form", of);
+	if (argument->source == SOURCE_NUMBER && span_to_u64(span_of(of), &number) == STATUS_OK)
+		return json_integer((json_int_t)number);
 	if (days)
 		return json_integer((json_int_t)days_from_now(days));
 	if (*text && argument->source == SOURCE_MESSAGES) {

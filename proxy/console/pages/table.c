@@ -36,6 +36,12 @@
 	{                                \
 		name, SOURCE_FIELD, NULL \
 	}
+/* Nobody waits there for the browser that comes from a consent page, and no browser goes there: who is at it copies the
+ * address that it was sent to. */
+#define NO_PORT                            \
+	{                                  \
+		"port", SOURCE_NUMBER, "1" \
+	}
 
 #define ASK(word, address, ...)                                                          \
 	{                                                                                \
@@ -136,6 +142,13 @@ static const struct table_form forms[] = {
 	{ "/relays/pause", "/api/v1/relay/pause", { FIELD("relay") }, "/relays", "paused", NULL },
 	{ "/relays/resume", "/api/v1/relay/resume", { FIELD("relay") }, "/relays", "resumed", NULL },
 	{ "/relays/test", "/api/v1/relay/test", { FIELD("relay"), FIELD("to"), FIELD("from") }, "/relays", NULL, NULL },
+	{ "/relays/authorize", "/api/v1/relay/authorize", { FIELD("relay"), NO_PORT }, "/relays", NULL, NULL },
+	{ "/relays/consent",
+	  "/api/v1/relay/authorize",
+	  { FIELD("relay"), FIELD("id"), FIELD("answer") },
+	  "/relays",
+	  NULL,
+	  NULL },
 	{ "/alerts/forgive",
 	  "/api/v1/throttle/clear",
 	  { FIELD("user"), FIELD("address") },

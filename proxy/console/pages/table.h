@@ -23,6 +23,7 @@ enum table_source {
 	SOURCE_DAYS,     /* the same, a number of days: a time so many days from now; left out if it is 0 */
 	SOURCE_SOON,     /* a time 30 days from now */
 	SOURCE_FIXED,    /* what `of` says */
+	SOURCE_NUMBER,   /* the same, a number */
 };
 
 struct table_argument {

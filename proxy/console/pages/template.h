@@ -4,7 +4,8 @@
  *
  *   {{name}} {{a.b}} {{.}}   a value, escaped; sought from the innermost section outwards; nothing if there is none
  *   {{name|filter}}          the same through a filter: time, day, machine (of seconds since 1970 or RFC 3339), bytes,
- *                            query (for a part of a URL), count (how many items), json
+ *                            query (for a part of a URL), link (an address of https, else "#"), count (how many
+ *                            items), json
  *   {{#name}}…{{/}}          for each item of a list; else once with the value around, unless it is absent, null,
  *                            false, 0, empty
  *   {{^name}}…{{/}}          once, if the former would not
