@@ -8,6 +8,7 @@
 #include "stats/census.h"
 
 #include <assert.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -23,6 +24,8 @@ struct census {
 	unsigned place;
 	struct census_table *own;
 	uint64_t own_word;
+	struct census_range range; /* of its own slots in use */
+	size_t taken;              /* of these, slots that name a network */
 	const struct census_head *head;
 	const char *view; /* all of the memory, the head once more; its size when it was mapped */
 	size_t view_size;
@@ -71,6 +74,7 @@ static enum status map_own(struct census *census, int fd)
 		return STATUS_SYSTEM;
 	census->own = own;
 	census->own_word = word;
+	census->range = census_range_at(word, 0);
 	return STATUS_OK;
 }
 
@@ -150,10 +154,11 @@ static size_t start_of(const struct census *census, uint64_t network)
 
 static uint64_t count_in(const struct census *census, const struct census_table *table, uint64_t word, uint64_t network)
 {
-	size_t mask = census_slots(word) - 1;
+	struct census_range range = census_range_at(word, table->growth);
+	size_t mask = range.slots - 1;
 	size_t at = start_of(census, network);
 	for (size_t step = 0; step < STEPS_MAXIMUM && step <= mask; step++, at++) {
-		const struct census_slot *slot = &table->slots[at & mask];
+		const struct census_slot *slot = &table->slots[range.first + (at & mask)];
 		uint64_t there = slot->network;
 		if (there == network)
 			return slot->count;
@@ -219,14 +224,18 @@ void census_lower_total(struct census *census)
 	census->own->total--;
 }
 
-/* The network's slot; else the first that is free, or NULL. */
-static struct census_slot *find_slot(struct census *census, uint64_t network)
+static struct census_slot *slot_at(const struct census *census, size_t at)
 {
-	size_t mask = census_slots(census->own_word) - 1;
+	return &census->own->slots[census->range.first + (at & (census->range.slots - 1))];
+}
+
+/* The network's slot; else the first that is free, or NULL. */
+static struct census_slot *find_slot(const struct census *census, uint64_t network)
+{
 	size_t at = start_of(census, network);
 	struct census_slot *free_slot = NULL;
-	for (size_t step = 0; step < STEPS_MAXIMUM && step <= mask; step++, at++) {
-		struct census_slot *slot = &census->own->slots[at & mask];
+	for (size_t step = 0; step < STEPS_MAXIMUM && step < census->range.slots; step++, at++) {
+		struct census_slot *slot = slot_at(census, at);
 		if (slot->network == network)
 			return slot;
 		if (free_slot == NULL && slot->count == 0)
@@ -237,13 +246,65 @@ static struct census_slot *find_slot(struct census *census, uint64_t network)
 	return free_slot;
 }
 
+static void take_slot(struct census *census, struct census_slot *slot, uint64_t network)
+{
+	census->taken += slot->network == 0;
+	slot->network = network;
+}
+
+/* False: one of them has no room there. */
+static bool copy_counts(struct census *wider, const struct census *narrow)
+{
+	for (size_t i = 0; i < narrow->range.slots; i++) {
+		const struct census_slot *from = slot_at(narrow, i);
+		if (from->count == 0)
+			continue;
+		struct census_slot *to = find_slot(wider, from->network);
+		if (to == NULL)
+			return false;
+		take_slot(wider, to, from->network);
+		to->count = from->count;
+	}
+	return true;
+}
+
+static void empty_range(struct census *census)
+{
+	for (size_t i = 0; i < census->range.slots; i++) {
+		slot_at(census, i)->count = 0;
+		slot_at(census, i)->network = 0;
+	}
+}
+
+/*
+ * Into the next range, with all counts. What this gate counts from then on is there alone: another that still looks
+ * into the former one has counted before, and this gate will see that.
+ */
+static void grow_range(struct census *census)
+{
+	uint64_t growth = census->own->growth + 1;
+	struct census wider = *census;
+	wider.range = census_range_at(census->own_word, growth);
+	wider.taken = 0;
+	if (wider.range.slots == census->range.slots)
+		return;
+	if (!copy_counts(&wider, census)) {
+		empty_range(&wider);
+		return;
+	}
+	*census = wider;
+	census->own->growth = growth;
+}
+
 enum status census_raise(struct census *census, uint64_t network)
 {
 	assert(network != 0);
+	if (2 * census->taken >= census->range.slots)
+		grow_range(census);
 	struct census_slot *slot = find_slot(census, network);
 	if (slot == NULL)
 		return STATUS_NO_MEMORY;
-	slot->network = network;
+	take_slot(census, slot, network);
 	slot->count++;
 	return STATUS_OK;
 }
@@ -251,15 +312,14 @@ enum status census_raise(struct census *census, uint64_t network)
 /* Nothing was ever put after this slot, so it, and those before it that count nothing, can be as new. */
 static void clear_slots(struct census *census, size_t at)
 {
-	size_t mask = census_slots(census->own_word) - 1;
-	struct census_slot *slots = census->own->slots;
-	if (slots[(at + 1) & mask].network != 0)
+	if (slot_at(census, at + 1)->network != 0)
 		return;
-	for (size_t step = 0; step < STEPS_MAXIMUM && step <= mask; step++, at--) {
-		struct census_slot *slot = &slots[at & mask];
+	for (size_t step = 0; step < STEPS_MAXIMUM && step < census->range.slots; step++, at--) {
+		struct census_slot *slot = slot_at(census, at);
 		if (slot->network == 0 || slot->count > 0)
 			return;
 		slot->network = 0;
+		census->taken--;
 	}
 }
 
@@ -269,5 +329,5 @@ void census_lower(struct census *census, uint64_t network)
 	assert(slot && slot->network == network && slot->count > 0);
 	slot->count--;
 	if (slot->count == 0)
-		clear_slots(census, (size_t)(slot - census->own->slots));
+		clear_slots(census, (size_t)(slot - &census->own->slots[census->range.first]));
 }

@@ -85,12 +85,13 @@ void census_board_free(struct census_board **board)
 /* ---- places */
 
 /*
- * Each connection may count for three networks and a user. At most half of the slots are taken, so searches are short.
+ * Each connection may count for three networks and a user. At most half of the slots are taken, so searches are short;
+ * and the last of the ranges that slots are in use in (census_layout.h) has half of them all.
  */
 static uint64_t order_for(uint64_t connections)
 {
 	uint64_t order = CENSUS_ORDER_LEAST;
-	while (order < CENSUS_ORDER_MOST && (uint64_t)1 << order < 8 * connections)
+	while (order < CENSUS_ORDER_MOST && (uint64_t)1 << order < 16 * connections)
 		order++;
 	return order;
 }

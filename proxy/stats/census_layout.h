@@ -9,8 +9,9 @@
 #include "stats/census.h"
 
 #define CENSUS_PAGE 65536U /* bytes that tables are aligned to: no system has larger pages */
-#define CENSUS_ORDER_LEAST 7U
-#define CENSUS_ORDER_MOST 23U /* a table for what 1,000,000 connections count for: 128 MiB, taken as it is used */
+#define CENSUS_ORDER_LEAST 9U
+#define CENSUS_ORDER_MOST 24U /* a table for what 1,000,000 connections count for: 256 MiB, taken as it is used */
+#define CENSUS_ORDER_FIRST 8U /* of the slots in use at first: a page full */
 
 /*
  * A network without connections keeps its slot, with a count of 0, while one that came later may be after it: a search
@@ -21,9 +22,14 @@ struct census_slot {
 	_Atomic uint64_t count;
 };
 
+/*
+ * Slots are in use in ranges, one at a time, each twice as large as the one before it and right after it: few counts
+ * touch few pages. What is in a range before the present one is of no use any more.
+ */
 struct census_table {
 	_Atomic uint64_t total;
-	char padding[56]; /* a cache line of its own */
+	_Atomic uint64_t growth; /* ranges before the present one */
+	char padding[48];        /* a cache line of its own */
 	struct census_slot slots[];
 };
 
@@ -43,6 +49,18 @@ static inline size_t census_table_at(uint64_t word)
 static inline size_t census_slots(uint64_t word)
 {
 	return (size_t)1 << (word & 0xffU);
+}
+
+/* The range of slots in use, whatever the table says: its first slot, and how many there are, a power of two. */
+struct census_range {
+	size_t first, slots;
+};
+
+static inline struct census_range census_range_at(uint64_t word, uint64_t growth)
+{
+	uint64_t most = (word & 0xffU) - CENSUS_ORDER_FIRST - 1;
+	size_t slots = (size_t)1 << (CENSUS_ORDER_FIRST + (growth < most ? growth : most));
+	return (struct census_range){ slots - ((size_t)1 << CENSUS_ORDER_FIRST), slots };
 }
 
 /* In whole pages. */

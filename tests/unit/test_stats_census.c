@@ -173,9 +173,61 @@ static void what_is_gone_leaves_no_trace(void **state)
 			census_lower(gates[0], round * ROOM + i);
 	}
 	/* Searches would be as long as the table if each network that ever was kept its slot. */
-	for (size_t i = 0; i < census_slots(head->words[0]); i++)
-		assert_int_equal(table->slots[i].network, 0);
+	struct census_range range = census_range_at(head->words[0], table->growth);
+	for (size_t i = 0; i < range.slots; i++)
+		assert_int_equal(table->slots[range.first + i].network, 0);
+	assert_true(table->growth <= 1); /* and the slots would become ever more */
 	munmap((void *)head, 4U << 20);
+}
+
+/* Bytes of memory that the census has. */
+static uint64_t memory_taken(void)
+{
+	struct stat stat;
+	assert_int_equal(fstat(census_board_fd(board), &stat), 0);
+	return (uint64_t)stat.st_blocks * 512;
+}
+
+static void few_counts_take_little_memory(void **state)
+{
+	struct census *large = NULL, *other = NULL;
+	(void)state;
+	assert_int_equal(census_board_open(board, 40, 200000), STATUS_OK);
+	assert_int_equal(census_board_open(board, 41, 200000), STATUS_OK);
+	assert_int_equal(census_join(dup(census_board_fd(board)), dup(census_board_reading_fd(board)), 40, &large),
+			 STATUS_OK);
+	assert_int_equal(census_join(dup(census_board_fd(board)), dup(census_board_reading_fd(board)), 41, &other),
+			 STATUS_OK);
+	uint64_t before = memory_taken();
+	for (uint64_t network = 1; network <= 100; network++) {
+		assert_int_equal(census_raise(large, network), STATUS_OK);
+		assert_int_equal(census_seen(other, network), 1);
+	}
+	assert_in_range(memory_taken() - before, 0, 65536); /* not a page for each of them */
+	for (uint64_t network = 101; network <= 1000; network++)
+		assert_int_equal(census_raise(large, network), STATUS_OK);
+	assert_in_range(memory_taken() - before, 0, 262144);
+	census_leave(&large);
+	census_leave(&other);
+}
+
+/* As the slots in use become more, no count is lost, neither here nor in the eyes of others. */
+static void growing_keeps_every_count(void **state)
+{
+	enum { NETWORKS = 4 * ROOM };
+	(void)state;
+	for (uint64_t network = 1; network <= NETWORKS; network++) {
+		raise_times(0, network, 1 + (unsigned)(network % 3));
+		for (uint64_t former = 1; former <= network; former++) {
+			assert_int_equal(census_seen(gates[1], former), 1 + former % 3);
+			assert_int_equal(census_weigh(gates[0], former, 1U << 20), 1 + former % 3);
+		}
+	}
+	for (uint64_t network = 1; network <= NETWORKS; network++)
+		for (uint64_t times = 1 + network % 3; times > 0; times--)
+			census_lower(gates[0], network);
+	for (uint64_t network = 1; network <= NETWORKS; network++)
+		assert_int_equal(census_seen(gates[1], network), 0);
 }
 
 static void a_full_table_says_so(void **state)
@@ -213,6 +265,7 @@ static void lies_of_another_do_no_more_than_refuse(void **state)
 	raise_times(0, 77, 2);
 	census_raise_total(gates[0]);
 	table->total = UINT64_MAX;
+	table->growth = UINT64_MAX;
 	for (size_t i = 0; i < census_slots(head->words[2]); i++) {
 		table->slots[i].network = i % 2 ? 77 : 78; /* no end to a search, and sums that would pass 2^64 */
 		table->slots[i].count = UINT64_MAX - 1;
@@ -262,7 +315,7 @@ static void its_memory_is_given_back(void **state)
 	assert_int_equal(fstat(census_board_fd(board), &after), 0);
 	assert_int_equal(after.st_blocks, before.st_blocks);
 	assert_in_range(after.st_size, before.st_size,
-			before.st_size + (20 << 20)); /* one piece, used again and again */
+			before.st_size + (40 << 20)); /* one piece, used again and again */
 }
 
 #define CASE(test) cmocka_unit_test_setup_teardown(test, open_all, close_all)
@@ -276,6 +329,8 @@ int main(void)
 		CASE(a_place_may_get_a_larger_table),
 		CASE(random_comings_and_goings_are_counted_right),
 		CASE(what_is_gone_leaves_no_trace),
+		CASE(few_counts_take_little_memory),
+		CASE(growing_keeps_every_count),
 		CASE(a_full_table_says_so),
 		CASE(what_another_counts_can_not_be_changed),
 		CASE(lies_of_another_do_no_more_than_refuse),
