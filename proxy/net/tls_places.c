@@ -52,15 +52,26 @@ static void *take_place(size_t size)
 	return NULL;
 }
 
+static void cool_place(struct places *kind, uint16_t number)
+{
+	madvise(kind->memory + number * kind->size, kind->size, MADV_DONTNEED);
+	kind->cold[kind->cold_count++] = number;
+}
+
 static void give_place(struct places *kind, char *place)
 {
 	uint16_t number = (uint16_t)((size_t)(place - kind->memory) / kind->size);
-	if (kind->warm_count < WARM) {
+	if (kind->warm_count < WARM)
 		kind->warm[kind->warm_count++] = number;
-		return;
-	}
-	madvise(place, kind->size, MADV_DONTNEED);
-	kind->cold[kind->cold_count++] = number;
+	else
+		cool_place(kind, number);
+}
+
+void tls_rest_places(void)
+{
+	for (size_t i = 0; i < KINDS; i++)
+		while (kinds[i].warm_count)
+			cool_place(&kinds[i], kinds[i].warm[--kinds[i].warm_count]);
 }
 
 /* ---- what OpenSSL calls */

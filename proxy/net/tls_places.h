@@ -11,5 +11,7 @@
  * Otherwise, and without memory, all stays with the heap.
  */
 void tls_use_places(void);
+/* Free places keep no pages for the next ones: nobody is expected soon. */
+void tls_rest_places(void);
 
 #endif

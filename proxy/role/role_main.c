@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +21,7 @@
 #include "door/messages.h"
 #include "net/tls_places.h"
 #include "role/birth.h"
+#include "role/memory.h"
 #include "role/sandbox.h"
 #include "role/title.h"
 #include "role/turns.h"
@@ -34,10 +34,6 @@
 /* A new process waits so long for what it needs of others, and looks for it so often. */
 #define SERVE_WAIT_MS 3000
 #define SERVE_LOOK_MS 10
-/* Bytes: a larger piece is mapped, and given back, alone. */
-#define MEMORY_IN_HEAP (1 << 20)
-/* Bytes free at the heap's end that the kernel does not get back. */
-#define MEMORY_KEPT (2 << 20)
 
 /* The one role of this process. */
 struct role_process {
@@ -47,18 +43,11 @@ struct role_process {
 	struct door *supervisor;
 	struct config *config;
 	struct timer *beat; /* shows that the loop turns */
+	struct role_memory memory;
 	struct timer *log_timer;
 	struct timer *ready_timer; /* NULL unless the role says when it can serve */
 	uint64_t ready_ms;         /* loop clock: READY is told then at the latest */
 };
-
-/* Message buffers come and go by the thousand, so their memory is kept for the next ones, within bounds. */
-static void keep_memory(void)
-{
-	mallopt(M_MMAP_THRESHOLD, MEMORY_IN_HEAP);
-	mallopt(M_TRIM_THRESHOLD, MEMORY_KEPT);
-	mallopt(M_MXFAST, 0); /* or each larger piece begins with joining all the small ones that were freed */
-}
 
 /* ---- giving up */
 
@@ -296,6 +285,7 @@ static void take_beat(void *context)
 {
 	struct role_process *process = context;
 	life_beat(stats_life(process->context.stats));
+	role_memory_beat(&process->memory, loop_turn(process->context.loop));
 	timer_set(process->beat, LIFE_BEAT_MS);
 }
 
@@ -379,7 +369,7 @@ int role_main(const struct role *role)
 	static struct role_process process;
 	struct birth birth = { 0 };
 	forbid_inspection();
-	keep_memory();
+	role_memory_begin();
 	if (role->kind == ROLE_GATE)
 		tls_use_places(); /* it has one thread, and clients by the thousand */
 	ignore_signals();

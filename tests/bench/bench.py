@@ -10,6 +10,7 @@ import pathlib
 import subprocess
 import sys
 import tempfile
+import time
 import typing
 from statistics import median
 
@@ -24,6 +25,7 @@ from servers import SERVERS, SINK_NAME, USERS, Roles  # noqa: E402
 QUICK = "--quick" in sys.argv
 TURNS = 2 if QUICK else 5
 SHARE = 8 if QUICK else 1  # of the messages, one of so many is sent
+REST_S = 5  # before their memory is measured, idle clients have been idle for so long
 NAMED_CALLS = 8  # the rest is "others"
 DIRECT = "direct"  # clients and sink alone: the floor of what can be seen here
 OURS, FIRST_PEER = SERVERS[0].name, SERVERS[1].name
@@ -155,6 +157,7 @@ class Bench:
         self.clients(server, 2).stop()
         before = memory_kib(family(server.pid))
         load = self.clients(server, count)
+        time.sleep(REST_S)
         kib = (memory_kib(family(server.pid)) - before) / count
         load.stop()
         self.note(None, server.name, kib)

@@ -56,6 +56,25 @@ static void a_crowd_leaves_no_holes(void **state)
 		OPENSSL_free(lasting[i]);
 }
 
+/* A few places keep their pages for those who come next; whoever expects nobody has them given back. */
+static void at_rest_no_place_holds_a_page(void **state)
+{
+	enum { FEW = 8 };
+	char *blocks[FEW];
+	(void)state;
+	for (int i = 0; i < FEW; i++)
+		blocks[i] = make_block(LARGE);
+	for (int i = 0; i < FEW; i++)
+		OPENSSL_free(blocks[i]);
+	size_t warm = resident_bytes();
+	tls_rest_places();
+	assert_true(resident_bytes() <= warm - FEW * 16384);
+	for (int i = 0; i < 2 * FEW; i++) {
+		char *block = make_block(LARGE);
+		OPENSSL_free(block);
+	}
+}
+
 static void more_than_there_are_places_for_are_served_too(void **state)
 {
 	enum { MANY = 1200 };
@@ -93,6 +112,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_crowd_leaves_no_holes),
+		cmocka_unit_test(at_rest_no_place_holds_a_page),
 		cmocka_unit_test(more_than_there_are_places_for_are_served_too),
 		cmocka_unit_test(a_block_keeps_its_bytes_as_its_size_changes),
 	};
