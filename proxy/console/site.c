@@ -7,6 +7,7 @@
 #include <microhttpd.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -29,6 +30,8 @@
 #define IDLE_CALL_MS 50U
 /* For a request's line and header. */
 #define HEADER_BYTES 32768U
+/* What the kernel keeps of an answer while its reader is slow; by itself it takes 4 MiB a connection. */
+#define UNREAD_BYTES 131072
 
 /* One listening socket. */
 struct outlet {
@@ -296,6 +299,9 @@ enum status site_listen(struct site *site, int fd)
 		return STATUS_TOO_LARGE;
 	}
 	*outlet = (struct outlet){ .site = site, .quiet_fd = -1 };
+	/* Accepted sockets inherit it, so that the sandbox need not allow the call. */
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &(int){ UNREAD_BYTES }, sizeof(int)) != 0)
+		log_warning("the console's answers to slow readers are bounded by the kernel alone");
 	outlet->daemon = start_daemon(outlet, fd);
 	if (outlet->daemon == NULL) {
 		close(fd);

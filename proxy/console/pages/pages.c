@@ -211,7 +211,7 @@ enum status pages_take_answer(struct pages *pages, const struct door_console_ans
 
 void pages_lose_admin(struct pages *pages)
 {
-	download_end_all(pages);
+	download_lose_admin(pages);
 	while (pages->first)
 		page_answer(pages->first, page_set_unavailable);
 }
