@@ -1,4 +1,4 @@
-/* quota show, for people: one user with bars, or everybody by use. */
+/* quota show and quota history, for people: one user with bars, or everybody by use. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -123,6 +123,12 @@ static double share_of(const json_t *row)
 	return limit > 0 ? (double)number_of(row, "used") / (double)limit : 0;
 }
 
+/* Messages: of today, or of the days of a history. */
+static json_int_t messages_of(const json_t *row)
+{
+	return number_of(row, json_object_get(row, "used") ? "used" : "messages");
+}
+
 static const char *name_of(const json_t *row)
 {
 	const char *name = json_string_value(json_object_get(row, "user"));
@@ -134,7 +140,7 @@ static int compare_rows(const void *a, const void *b)
 {
 	const json_t *one = *(json_t *const *)a, *other = *(json_t *const *)b;
 	double shares[] = { share_of(one), share_of(other) };
-	json_int_t used[] = { number_of(one, "used"), number_of(other, "used") };
+	json_int_t used[] = { messages_of(one), messages_of(other) };
 	if (shares[0] < shares[1] || shares[0] > shares[1])
 		return shares[0] > shares[1] ? -1 : 1;
 	if (used[0] != used[1])
@@ -201,19 +207,69 @@ static json_t *describe_row(const json_t *row)
 	return shown;
 }
 
+/* ---- a history */
+
+static json_t *describe_day(const json_t *day, json_int_t most)
+{
+	char bar[BAR_SIZE], bytes[USE_CELL];
+	format_bar(number_of(day, "messages"), most, bar);
+	format_amount(number_of(day, "bytes"), true, bytes);
+	return json_pack("{s:O, s:O, s:s, s:O, s:s}", "day", json_object_get(day, "day"), "messages",
+			 json_object_get(day, "messages"), "of_most", bar, "recipients",
+			 json_object_get(day, "recipients"), "bytes", bytes);
+}
+
+/* One user's days; bars are of the day with the most. */
+static void print_days(const json_t *reply, FILE *out, void (*print_table)(json_t *rows, FILE *out))
+{
+	const json_t *days = json_object_get(reply, "days");
+	json_int_t most = 1;
+	size_t i;
+	json_t *day, *rows = json_array();
+	char bytes[USE_CELL];
+	json_array_foreach(days, i, day)
+	{
+		most = number_of(day, "messages") > most ? number_of(day, "messages") : most;
+	}
+	json_array_foreach(days, i, day)
+	{
+		json_array_append_new(rows, describe_day(day, most));
+	}
+	format_amount(number_of(reply, "bytes"), true, bytes);
+	print_text(reply, "user", "user", out);
+	fprintf(out, "%-16s%" JSON_INTEGER_FORMAT " messages, %" JSON_INTEGER_FORMAT " recipients, %s bytes\n\n",
+		"together", number_of(reply, "messages"), number_of(reply, "recipients"), bytes);
+	print_table(rows, out);
+	json_decref(rows);
+}
+
+static json_t *describe_sent(const json_t *row)
+{
+	char bytes[USE_CELL];
+	format_amount(number_of(row, "bytes"), true, bytes);
+	return json_pack("{s:s, s:I, s:I, s:s}", "user", name_of(row), "messages", number_of(row, "messages"),
+			 "recipients", number_of(row, "recipients"), "bytes", bytes);
+}
+
+/* ---- any answer */
+
 void ctl_quota_print(const json_t *reply, FILE *out, void (*print_table)(json_t *rows, FILE *out))
 {
 	const json_t *users = json_object_get(reply, "users");
 	size_t i;
-	json_t *row, *rows = json_array();
-	if (!users) {
-		print_user(reply, out);
-		json_decref(rows);
+	json_t *row, *rows;
+	if (!users && json_object_get(reply, "days")) {
+		print_days(reply, out, print_table);
 		return;
 	}
+	if (!users) {
+		print_user(reply, out);
+		return;
+	}
+	rows = json_array();
 	json_array_foreach(users, i, row)
 	{
-		json_array_append_new(rows, describe_row(row));
+		json_array_append_new(rows, json_object_get(row, "used") ? describe_row(row) : describe_sent(row));
 	}
 	if (json_array_size(rows))
 		print_table(rows, out);

@@ -24,7 +24,7 @@ static enum ctl_exit print_reply(const struct ctl_call *call, json_t *reply)
 {
 	if (json_is_null(reply))
 		return CTL_DONE;
-	if (strcmp(call->topic->name, "quota show") == 0)
+	if (strcmp(call->topic->name, "quota show") == 0 || strcmp(call->topic->name, "quota history") == 0)
 		ctl_quota_sort(reply);
 	bool done = json_is_true(json_object_get(reply, "ok"));
 	const char *error = json_string_value(json_object_get(reply, "error"));

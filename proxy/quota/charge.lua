@@ -6,7 +6,8 @@
 --          of the last charge, overrides left out: "m r b w hour minute SECTION"), t:TOKEN ("2 DAY RECIPIENTS BYTES
 --          TIME ID HASH…" of a charge; where days roll, TIME/LATER, by the later of two clocks; ID is that app
 --          password's or "-", the hashes are those of strangers; "DAY RECIPIENTS BYTES MINUTE ID" by an older program;
---          "refunded" for a tombstone), w:HASH (how many charges that may be given back wrote to this stranger)
+--          "refunded" for a tombstone), w:HASH (how many charges that may be given back wrote to this stranger),
+--          past (what was sent on former days: past.lua)
 -- KEYS[2]  what is set by hand: locks on this name, by user id (auth/locks.h), and limits (overrides.lua)
 -- KEYS[3]  whom the user has written to (known.lua); only where that is asked
 -- ARGV     1 token, 2 recipients, 3 bytes, 4 the limits as `limits` has them (0: none), 5 the node's clock and 6 when
@@ -138,13 +139,14 @@ end
 
 -- ---- granted
 
+local past -- if it changes
 if not is_same and held_day then
-	-- A new day: what belongs to the old one goes; where days roll, its charges may yet be given back.
-	local fields, pending = {}, {}
+	-- A new day: what belongs to the old one goes, but for what was sent on it. Its charges may yet be given back.
+	local fields, pending, before = {}, {}, nil
 	local all = redis.call('HGETALL', key)
 	for i = 1, #all, 2 do
 		local kind, value = string.sub(all[i], 1, 2), all[i + 1]
-		local is_kept = is_rolling and tonumber(string.match(value, '^2 (%d+) ')) == held_day
+		local is_kept = tonumber(string.match(value, '^2 (%d+) ')) == held_day
 		local is_other = kind == 'l:' or kind == 'x:' or all[i] == 'rebuild' -- of leases, and of a rebuild
 		if kind == 'p:' or kind == 'w:' or all[i] == 'w' or is_other or (kind == 't:' and not is_kept) then
 			fields[#fields + 1] = all[i]
@@ -152,7 +154,10 @@ if not is_same and held_day then
 		if kind == 'w:' then
 			pending[#pending + 1] = string.sub(all[i], 3)
 		end
+		before = all[i] == 'past' and value or before
 	end
+	local count_sent, add_past = load_past()
+	past = add_past(before, held_day, day, count_sent(all, held_day, held_used.m, held_used.r, held_used.b))
 	for i = 1, #fields, 1000 do
 		redis.call('HDEL', key, unpack(fields, i, math.min(i + 999, #fields)))
 	end
@@ -181,6 +186,9 @@ local is_new_end = not is_same or tonumber(held[2] or 0) ~= resets_at
 if is_new_end then
 	set('day', string.format('%.0f', day))
 	set('end', string.format('%.0f', resets_at))
+end
+if past then
+	set('past', past)
 end
 if held[6] ~= ARGV[4] then
 	set('limits', ARGV[4])

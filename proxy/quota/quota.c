@@ -17,6 +17,7 @@ static enum status make_parts(struct quota *quota, const char *prefix, const cha
 	TRY(quota_day_set_zone(zone));
 	TRY(redis_script_init(&quota->charge, quota_charge_source));
 	TRY(redis_script_init(&quota->show, quota_show_source));
+	TRY(redis_script_init(&quota->history, quota_history_source));
 	TRY(quota_recent_create(&quota->recent));
 	quota->prefix = strdup(prefix);
 	if (quota->prefix == NULL)

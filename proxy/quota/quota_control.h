@@ -57,6 +57,30 @@ MUST_USE enum status quota_set_limits(struct quota *quota, const struct quota_na
 MUST_USE enum status quota_unset_limits(struct quota *quota, const struct quota_name *name, const char *option,
 					by_hand_callback *callback, void *context);
 
+#define QUOTA_HISTORY_DAYS 31 /* at most: today, and 30 that are over */
+#define QUOTA_DATE_SIZE 11    /* bytes of "2026-11-23", the NUL included */
+
+struct quota_sent {
+	uint64_t messages, recipients, bytes;
+};
+
+/* What was sent on some days in turn, the last of them today; a day is a date in the quota's zone. */
+struct quota_history {
+	struct quota_name name;
+	uint64_t today; /* days since 1970-01-01 */
+	size_t count;
+	struct quota_sent days[QUOTA_HISTORY_DAYS];
+};
+
+/* The date of one of the days. */
+void quota_history_date(const struct quota_history *history, size_t index, char out_date[QUOTA_DATE_SIZE]);
+
+/* NULL: Redis failed or is late. Valid during the call. */
+typedef void quota_history_callback(void *context, const struct quota_history *history);
+/* Of so many days, at most QUOTA_HISTORY_DAYS. */
+MUST_USE enum status quota_look_back(struct quota *quota, const struct quota_name *name, size_t days,
+				     quota_history_callback *callback, void *context);
+
 #define QUOTA_PAGE_CURSOR_SIZE 32 /* bytes, the NUL included */
 
 /* `names` of some that have counts, maybe twice; `next`: where it goes on, "" at the end. NULL: as above. */

@@ -1,7 +1,8 @@
 /*
  * The inside of the quota room: quota.c owns the parts, quota_charge.c charges, quota_show.c and quota_override.c are
  * for administrators, quota_scan.c finds everybody, quota_key.c names keys, quota_day.c knows when days begin,
- * quota_recent.c what was seen lately of each user, quota_refund.c sees that refunds arrive.
+ * quota_recent.c what was seen lately of each user, quota_refund.c sees that refunds arrive, quota_history.c asks what
+ * was sent on former days, and quota_past.c reads it.
  */
 #ifndef QUOTA_QUOTA_PRIVATE_H
 #define QUOTA_QUOTA_PRIVATE_H
@@ -27,7 +28,7 @@ struct quota {
 	struct loop *loop;
 	struct redis *redis;
 	char *prefix;
-	struct redis_script charge, show;
+	struct redis_script charge, show, history;
 	struct by_hand by_hand;
 	struct quota_recent *recent;
 	struct quota_refunds *refunds;
@@ -40,7 +41,7 @@ struct quota {
 
 /* ---- quota_scripts.c */
 
-extern const char quota_charge_source[], quota_refund_source[], quota_show_source[];
+extern const char quota_charge_source[], quota_refund_source[], quota_show_source[], quota_history_source[];
 
 /* ---- quota_key.c */
 
@@ -58,6 +59,13 @@ void quota_write_numbers(const uint64_t *numbers, size_t count, char (*texts)[24
 /* Reads "limit OPTION" and its value, and applies it; false: it is none that holds at `now_s`. */
 bool quota_override_read(struct span field, struct span value, uint64_t now_s, struct quota_override *out_override);
 void quota_override_apply(const struct quota_override *override, struct quota_limits *limits);
+
+/* ---- quota_past.c */
+
+/* Reads `past` (past.lua), from Redis, of a user whose day began at `day_s`: so many days, and that is the last. */
+void quota_history_read(struct span past, uint64_t day_s, size_t count, struct quota_history *out_history);
+/* Adds what was sent on a day that began then, if it is one of the history's. */
+void quota_history_add(struct quota_history *history, uint64_t begins_s, const struct quota_sent *sent);
 
 /* ---- quota_day.c */
 

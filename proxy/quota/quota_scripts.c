@@ -22,6 +22,11 @@ const char quota_charge_source[] =
 	"return { open_known = open_known, find_strangers = find_strangers, make_known = make_known }\n"
 	"end\n"
 
+	"local function load_past()\n"
+#include "quota/past.lua.h"
+	"return count_sent, add_past\n"
+	"end\n"
+
 #include "quota/charge.lua.h"
 	;
 
@@ -29,6 +34,8 @@ const char quota_refund_source[] =
 #include "quota/windows.lua.h"
 
 #include "quota/rebuilt.lua.h"
+
+#include "quota/past.lua.h"
 
 #include "quota/refund.lua.h"
 	;
@@ -38,5 +45,15 @@ const char quota_show_source[] =
 
 #include "quota/windows.lua.h"
 
+#include "quota/past.lua.h"
+
 #include "quota/show.lua.h"
+	;
+
+const char quota_history_source[] =
+#include "quota/day.lua.h"
+
+#include "quota/past.lua.h"
+
+#include "quota/history.lua.h"
 	;

@@ -15,6 +15,8 @@ static const char source[] =
 
 #include "quota/rebuilt.lua.h"
 
+#include "quota/past.lua.h"
+
 #include "quota/rebuild.lua.h"
 	;
 

@@ -40,6 +40,13 @@ if is_same then
 	used = { tonumber(held[2] or 0), tonumber(held[3] or 0), tonumber(held[4] or 0) }
 end
 local base, parts, sum, rest = read_rebuild(is_same and all or {}, memory)
+if not is_same and held_day then -- it begins a day
+	local past = add_past(redis.call('HGET', key, 'past'), held_day, day, count_sent(all, held_day,
+		tonumber(held[2] or 0), tonumber(held[3] or 0), tonumber(held[4] or 0)))
+	if past then
+		redis.call('HSET', key, 'past', past)
+	end
+end
 
 -- What belongs to another memory, or to the day before, goes. What was charged by now may yet be given back.
 local charges = {}

@@ -1,4 +1,5 @@
--- Gives back what a token charged; once, whatever comes twice or late.
+-- Gives back what a token charged; once, whatever comes twice or late. The day may be over: then what is known of it
+-- (past.lua) is put right, until the day after it is over too.
 --
 -- KEYS[1]  the user's hash, as in charge.lua
 -- ARGV     1 token
@@ -31,8 +32,9 @@ local is_same = held[1] == day
 local used = { m = tonumber(held[2] or 0), r = tonumber(held[3] or 0), b = tonumber(held[4] or 0),
 	w = tonumber(held[5] or 0) }
 
--- Whoever another charge writes to as well stays counted, with that one.
-for hash in string.gmatch(hashes, '%x+') do
+-- Whoever another charge writes to as well stays counted, with that one. What was pending on a day that is over is
+-- known by now (charge.lua).
+for hash in string.gmatch((is_same or held[8]) and hashes or '', '%x+') do
 	local pending = tonumber(redis.call('HGET', key, 'w:' .. hash) or 0)
 	if pending == 1 then
 		redis.call('HDEL', key, 'w:' .. hash)
@@ -82,6 +84,10 @@ local function set(name, text)
 	fields[#fields + 1] = text
 end
 local now = tonumber(redis.call('TIME')[1])
+local past = not is_same and take_from_past(redis.call('HGET', key, 'past'), tonumber(day), less.r, less.b)
+if past then
+	set('past', past)
+end
 if is_same then
 	for unit, n in pairs(held[10] and take_from_rebuild(held[10]) or less) do
 		used[unit] = math.max(0, used[unit] - n)
@@ -109,4 +115,4 @@ end
 if #fields > 0 then
 	redis.call('HSET', key, unpack(fields))
 end
-return (is_same or held[8]) and 1 or 0
+return (is_same or held[8] or past) and 1 or 0

@@ -16,6 +16,8 @@
 static const char source[] =
 #include "quota/day.lua.h"
 
+#include "quota/past.lua.h"
+
 #include "quota/replay.lua.h"
 	;
 

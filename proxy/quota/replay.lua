@@ -31,6 +31,14 @@ for i = 8, #ARGV, 5 do
 		end
 	end
 end
+local held_day = tonumber(held[1] or nil)
+if missing > 0 and not is_same and held_day then -- it begins a day
+	local past = add_past(redis.call('HGET', key, 'past'), held_day, day, count_sent(redis.call('HGETALL', key),
+		held_day, tonumber(held[2] or 0), tonumber(held[3] or 0), tonumber(held[4] or 0)))
+	if past then
+		redis.call('HSET', key, 'past', past)
+	end
+end
 if missing > 0 then
 	redis.call('HSET', key, 'day', day, 'end', resets_at, 'm', m, 'r', r, 'b', string.format('%.0f', b),
 		unpack(changed))

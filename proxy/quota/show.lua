@@ -1,5 +1,5 @@
 -- What a user has used; with "reset" it is nothing from now on, but for what nodes have borrowed (lease.lua) and may
--- spend at any time.
+-- spend at any time. That it was sent stays known (past.lua).
 --
 -- KEYS     1 and 2 as in charge.lua
 -- ARGV     1 "show" or "reset", 2-8 for day.lua, 9 "day" or "rolling"
@@ -10,7 +10,7 @@ local key = KEYS[1]
 local now = tonumber(redis.call('TIME')[1])
 
 local held = redis.call('HMGET', key, 'day', 'm', 'r', 'b', 'w', 'end', 'limits', 'last_minute', 'last_hour',
-	'last_day')
+	'last_day', 'past')
 local day, resets_at, is_same = find_day(now, tonumber(ARGV[2]), table.concat(ARGV, ' ', 3, 8), held[1], held[6])
 if not day then
 	return CLOCK_ERROR
@@ -27,14 +27,20 @@ elseif not is_same then
 end
 if ARGV[1] == 'reset' and held[1] then
 	-- The tokens go too: a refund of what was sent before must not reach the new count. The day's end stays.
-	for _, field in ipairs(redis.call('HKEYS', key)) do
-		if field ~= 'day' and field ~= 'end' and field ~= 'limits' and string.sub(field, 1, 2) ~= 'l:' then
-			redis.call('HDEL', key, field)
+	local all, kept = redis.call('HGETALL', key), { day = true, ['end'] = true, limits = true, past = true }
+	for i = 1, #all, 2 do
+		if not kept[all[i]] and string.sub(all[i], 1, 2) ~= 'l:' then
+			redis.call('HDEL', key, all[i])
 		end
+	end
+	local held_day = tonumber(held[1])
+	local past = add_past(held[11], held_day, math.max(day, held_day + 1),
+		count_sent(all, held_day, used.m, used.r, used.b))
+	if past then
+		redis.call('HSET', key, 'past', past)
 	end
 	if is_same then
 		local m, r, b = 0, 0, 0
-		local all = redis.call('HGETALL', key)
 		for i = 1, #all, 2 do
 			local lease = { string.match(all[i + 1], '^1 (%d+) (%d+) (%d+) (%d+) ') }
 			if string.sub(all[i], 1, 2) == 'l:' and lease[1] == held[1] then

@@ -142,4 +142,5 @@ void relay_admin_door_free(struct control *control)
 	control_inquiries_free(control);
 	proof_free(&control->proof);
 	control_questions_free(control);
+	control_retrospects_free(control);
 }

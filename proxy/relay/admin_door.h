@@ -6,6 +6,7 @@
 #include "relay/services.h"
 
 struct question;
+struct retrospect;
 struct withdrawals;
 struct trial;
 struct inquiry;
@@ -20,6 +21,7 @@ struct control {
 	struct door *door;                   /* NULL while the admin role is away */
 	uint64_t generation;                 /* of the door: an answer to a former one is dropped */
 	struct question *first;              /* waiting for Redis */
+	struct retrospect *retrospects;      /* quota history, waiting for Redis */
 	struct trial *trials;                /* relay test, under way */
 	struct inquiry *inquiries;           /* of the audit; the first is under way */
 	struct proof *proof;                 /* of the audit; NULL until it is asked for */

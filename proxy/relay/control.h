@@ -3,6 +3,7 @@
  * answer by control_reply.c.
  *
  *   control_quota.c  quota show, reset, set, unset
+ *   control_history.c  quota history
  *   control_memory.c  quota without
  *   control_session.c  sessions, kick
  *   control_relay.c  relay list, pause, resume
@@ -32,6 +33,9 @@ void control_set_quota(struct control *control, uint64_t request, const json_t *
 void control_unset_quota(struct control *control, uint64_t request, const json_t *object);
 void control_do_without_node(struct control *control, uint64_t request, const json_t *object);
 void control_questions_free(struct control *control);
+
+void control_list_history(struct control *control, uint64_t request, const json_t *object);
+void control_retrospects_free(struct control *control);
 
 void control_list_messages(struct control *control, uint64_t request, const json_t *object);
 void control_list_recent(struct control *control, uint64_t request, const json_t *object);

@@ -4,9 +4,13 @@ import concurrent.futures
 import smtplib
 import urllib.request
 
+import pytest
+
 from harness.client import login, message
 from harness.process import wait_until
-from harness.subgate import relay_section
+from harness.redis_server import RedisServer
+from harness.stepped_clock import SteppedClock
+from harness.subgate import NOON, relay_section
 
 USER = "alice@example.com"
 
@@ -69,6 +73,43 @@ def test_a_burst_is_451(upstream, start):
     # A minute may end in between: of eight at once, three of each of two minutes may pass.
     codes = [send_one(subgate, password, n) for n in range(8)]
     assert set(codes) == {250, 451} and 3 <= codes.count(250) <= 6
+
+
+# ---- history
+
+def messages_of(node, *arguments):
+    return [day["messages"] for day in node.ctl_json("quota", "history", *arguments)["days"]]
+
+
+@pytest.mark.seconds(20)
+def test_what_was_sent_is_known_day_by_day_at_every_node(tmp_path, authority, upstream, start):
+    clocks = [SteppedClock(tmp_path / f"clock-{name}") for name in ("redis", "1", "2")]
+    redis = RedisServer(tmp_path / "redis", under=clocks[0].command()).start()
+    try:
+        nodes = [start(relay_section(upstream) + redis.section() + f'quota_day {{ timezone = "{NOON}" }}\n',
+                       name=f"node{n}", under=clocks[n].command()) for n in (1, 2)]
+        passwords = [node.create_app_password(USER) for node in nodes]
+        assert [send_one(nodes[n % 2], passwords[n % 2], n) for n in range(3)] == [250] * 3
+        assert messages_of(nodes[0], USER) == [0] * 13 + [3]
+        for clock in clocks:
+            clock.step_to(2 * 86400)
+        for node in nodes:
+            assert messages_of(node, USER) == [0] * 11 + [3, 0, 0]
+        upstream.script["."] = ["554 5.6.0 No"]
+        assert [send_one(nodes[1], passwords[1], n) for n in (3, 4)] == [554, 250]
+        wait_until(lambda: messages_of(nodes[0], USER) == [0] * 11 + [3, 0, 1], "the refund")
+        other = "bob@example.com"
+        with login(nodes[0], other, nodes[0].create_app_password(other)) as client:
+            client.sendmail(other, ["carl@example.net", "dora@example.net"], message(other))
+        assert nodes[1].ctl_json("quota", "reset", USER)["counted_before"] == 1
+        for node in nodes:
+            assert messages_of(node, USER, "--days", "3") == [3, 0, 1]
+            rows = node.ctl_json("quota", "history", "--days", "31")["users"]
+            assert [(row["user"], row["messages"], row["recipients"]) for row in rows] == [(USER, 4, 4), (other, 1, 2)]
+        assert [row["user"] for row in nodes[0].ctl_json("quota", "history", "--days", "1")["users"]] == [USER, other]
+        assert "from 1 to 31" in nodes[0].ctl("quota", "history", "--days", "32", check=False).stderr
+    finally:
+        redis.stop()
 
 
 # ---- refused recipients

@@ -41,15 +41,11 @@ static const char *right_of(const struct admin_command *command, enum access_rol
 }
 
 /* A command that is not here is nobody's but the administrators', or shows something. */
-static const char *const own_commands[] = { "app-password create",
-					    "app-password list",
-					    "app-password rotate",
-					    "app-password revoke",
-					    "quota show",
-					    "user show",
-					    "sessions",
-					    "client-settings",
-					    "messages" };
+static const char *const own_commands[] = { "app-password create", "app-password list",
+					    "app-password rotate", "app-password revoke",
+					    "quota show",          "quota history",
+					    "user show",           "sessions",
+					    "client-settings",     "messages" };
 
 static bool is_own_command(const char *name)
 {
@@ -94,6 +90,8 @@ static void nobody_is_meant_but_who_asks(void **state)
 		{ "nothing at all", "user show", "{\"user\":null}", ACCESS_HIDDEN },
 		{ "a NUL after it", "user show", "{\"user\":\"" USER "\\u0000x\"}", ACCESS_HIDDEN },
 		{ "a shared quota", "quota show", "{\"user\":\"" USER "\",\"shared\":true}", ACCESS_HIDDEN },
+		{ "another one's history", "quota history", "{\"user\":\"anna@example.org\"}", ACCESS_HIDDEN },
+		{ "their own history", "quota history", "{\"days\":31}", ACCESS_ALLOWED },
 		{ "a service", "app-password create", "{\"label\":\"x\",\"service\":true}", ACCESS_HIDDEN },
 		{ "who answers for it", "app-password create", "{\"label\":\"x\",\"owner\":\"x\"}", ACCESS_HIDDEN },
 	};

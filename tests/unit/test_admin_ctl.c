@@ -98,7 +98,7 @@ static const struct {
 	{ "subgatectl quota set anna messages_per_day=1 --until 2001-01-01", "quota set: 2001-01-01 is over",
 	  "subgatectl quota set USER LIMIT=N,... [--until 7d] [--shared]" },
 	{ "subgatectl quota list", "quota: unknown command \"list\"",
-	  "one of: quota show, quota reset, quota set, quota unset, quota without" },
+	  "one of: quota show, quota history, quota reset, quota set, quota unset, quota without" },
 	{ "subgatectl status now", "status: unexpected word \"now\"", "subgatectl status" },
 	{ "subgatectl quota reset", "quota reset: USER is missing", "subgatectl quota reset USER [--shared]" },
 	{ "subgatectl relay pause", "relay pause: NAME is missing", "subgatectl relay pause NAME" },
@@ -252,6 +252,9 @@ static void a_group_s_help_has_its_commands_alone(void **state)
 		"  quota show [USER] [--shared]\n"
 		"      Show what a user has sent, may still send, and when counting starts anew; or everybody, "
 		"by use.\n"
+		"  quota history [USER] [--days N]\n"
+		"      Show what a user has sent day by day, today included, on all nodes; or everybody, by messages "
+		"of all these days.\n"
 		"  quota reset USER [--shared]\n"
 		"      Count a user's messages of today from zero again.\n"
 		"  quota set USER LIMIT=N,... [--until 7d] [--shared]\n"
@@ -327,6 +330,25 @@ static const struct {
 	  "                messages_per_hour=8\n"
 	  "resets at       2026-11-23T00:00:00Z\n" },
 	{ "quota show", "{\"ok\":true,\"users\":[]}", "nobody has sent anything\n" },
+	{ "quota history",
+	  "{\"ok\":true,\"user\":\"an\\u001bna\",\"messages\":50,\"recipients\":61,\"bytes\":3145729,\"days\":["
+	  "{\"day\":\"2026-11-22\",\"messages\":0,\"recipients\":0,\"bytes\":0},"
+	  "{\"day\":\"2026-11-23\",\"messages\":40,\"recipients\":51,\"bytes\":3145728},"
+	  "{\"day\":\"2026-11-24\",\"messages\":10,\"recipients\":10,\"bytes\":1}]}",
+	  "user            an?na\n"
+	  "together        50 messages, 61 recipients, 3.0M bytes\n\n"
+	  "DAY         MESSAGES  OF MOST                 RECIPIENTS  BYTES\n"
+	  "2026-11-22  0         [....................]  0           0\n"
+	  "2026-11-23  40        [####################]  51          3.0M\n"
+	  "2026-11-24  10        [#####...............]  10          1\n" },
+	{ "quota history",
+	  "{\"ok\":true,\"users\":[{\"user\":\"few\",\"messages\":2,\"recipients\":3,\"bytes\":4},{\"user\":\"many\","
+	  "\"messages\":70,\"recipients\":71,\"bytes\":2097152},{\"user\":\"few\",\"messages\":2,\"recipients\":3,"
+	  "\"bytes\":4}]}",
+	  "USER  MESSAGES  RECIPIENTS  BYTES\n"
+	  "many  70        71          2.0M\n"
+	  "few   2         3           4\n" },
+	{ "quota history", "{\"ok\":true,\"users\":[]}", "nobody has sent anything\n" },
 	{ "quota show",
 	  "{\"ok\":true,\"users\":[{\"user\":\"low\",\"used\":5,\"limit\":50,\"left\":45,\"recipients_used\":6,"
 	  "\"resets_at\":\"2026-11-23T00:00:00Z\"},{\"user\":\"free\",\"used\":70,\"limit\":0,\"recipients_used\":70,"

@@ -11,144 +11,7 @@
 #include <cmocka.h>
 #include <string.h>
 
-#include "quota/quota_private.h"
-#include "tests/simulate/played_redis.h"
-
-#define HOUR 3600L
-#define DAY (24 * HOUR)
-#define NODES 3
-#define TOKENS 12
-#define ANSWERS 15
-#define START 1795348800L /* 2026-11-22, noon in the first node's zone */
-#define EVENTS 48
-#define LEAST (22 * HOUR) /* from one end to the next */
-
-static const long zones[NODES] = { 0, 2 * HOUR, -9 * HOUR };
-
-enum token { NEW, CHARGED, GIVEN_BACK };
-
-static struct {
-	struct played_redis redis;
-	char charge[41], refund[41];
-	bool is_rolling;
-	unsigned limit;
-	long now;                            /* as it truly is */
-	long redis_ahead, node_ahead[NODES]; /* of it */
-	/* The model. */
-	bool has_day;
-	long end;
-	unsigned used, days;
-	enum token tokens[TOKENS];
-	long granted_at[TOKENS]; /* truly; 0: not, or given back */
-	long last_granted;       /* given back or not */
-	char trace[EVENTS * 32];
-} world;
-
-/* ---- the played Redis */
-
-static void run(const struct span *arguments, size_t count, struct buf *out)
-{
-	buf_clear(out);
-	played_redis_command(&world.redis, arguments, count, (uint64_t)(world.now + world.redis_ahead) * 1000000, out);
-}
-
-static void load(const char *source, char out_sha1[41])
-{
-	struct buf out BUF_AUTO;
-	const struct span arguments[] = { SPAN("SCRIPT"), SPAN("LOAD"), span_of(source) };
-	buf_init(&out, 4096);
-	run(arguments, 3, &out);
-	snprintf(out_sha1, 41, "%.*s", 40, buf_span(&out).data + strlen("$40\r\n"));
-}
-
-/* The elements of an array, or the only one: numbers, or the first letter of texts. */
-static size_t read_answer(struct span rest, long out_numbers[ANSWERS])
-{
-	struct span line;
-	size_t count = 0;
-	while (count < ANSWERS && span_cut(&rest, '\n', &line) && line.size) {
-		bool is_negative = line.size > 1 && line.data[1] == '-';
-		uint64_t number = 0;
-		if (line.data[0] == ':' &&
-		    span_to_u64(span_slice(line, 1 + is_negative, line.size - 1), &number) == STATUS_OK)
-			out_numbers[count++] = is_negative ? -(long)number : (long)number;
-		else if (line.data[0] == '-')
-			out_numbers[count++] = '-';
-		else if (line.data[0] == '$' && span_cut(&rest, '\n', &line))
-			out_numbers[count++] = line.data[0];
-	}
-	return count;
-}
-
-static long node_clock(unsigned node)
-{
-	return world.now + world.node_ahead[node];
-}
-
-/* As quota_day_numbers writes them. */
-static void put_days(unsigned node, long out_numbers[QUOTA_DAY_NUMBERS])
-{
-	long now = node_clock(node), local = now + zones[node];
-	long midnight = local - local % DAY - zones[node];
-	out_numbers[0] = now;
-	for (long i = 1; i < QUOTA_DAY_NUMBERS; i++)
-		out_numbers[i] = midnight + (i - 2) * DAY;
-}
-
-static void name_token(unsigned token, char out_text[24])
-{
-	snprintf(out_text, 24, "token%u", token);
-}
-
-/* Returns the verdict's first letter, '-' for an error. */
-static char charge(unsigned token, unsigned node, long *out_resets_at)
-{
-	long days[QUOTA_DAY_NUMBERS], answer[ANSWERS] = { 0 };
-	char name[24], limits[64], clock[24], beginnings[QUOTA_DAY_NUMBERS * 24] = "";
-	struct buf out BUF_AUTO;
-	buf_init(&out, 4096);
-	put_days(node, days);
-	name_token(token, name);
-	snprintf(limits, sizeof(limits), "%u 0 0 0 0 0 default", world.limit);
-	snprintf(clock, sizeof(clock), "%ld", days[0]);
-	for (unsigned i = 1; i < QUOTA_DAY_NUMBERS; i++) {
-		size_t used = strlen(beginnings);
-		snprintf(beginnings + used, sizeof(beginnings) - used, "%s%ld", used ? " " : "", days[i]);
-	}
-	const struct span arguments[] = { SPAN("EVALSHA"),
-					  span_of(world.charge),
-					  SPAN("2"),
-					  SPAN("quota:{ann}"),
-					  SPAN("lock:{ann}"),
-					  span_of(name),
-					  SPAN("1"),
-					  SPAN("10"),
-					  span_of(limits),
-					  span_of(clock),
-					  span_of(beginnings),
-					  world.is_rolling ? SPAN("rolling") : SPAN("day"),
-					  SPAN("corp:1"),
-					  SPAN(""),
-					  SPAN("") };
-	run(arguments, sizeof(arguments) / sizeof(arguments[0]), &out);
-	read_answer(buf_span(&out), answer);
-	*out_resets_at = answer[7];
-	return (char)answer[0];
-}
-
-static long refund(unsigned token)
-{
-	char text[24];
-	long answer[ANSWERS] = { -1 };
-	struct buf out BUF_AUTO;
-	buf_init(&out, 4096);
-	name_token(token, text);
-	const struct span arguments[] = { SPAN("EVALSHA"), span_of(world.refund), SPAN("1"), SPAN("quota:{ann}"),
-					  span_of(text) };
-	run(arguments, 5, &out);
-	read_answer(buf_span(&out), answer);
-	return answer[0];
-}
+#include "quota_model.h"
 
 /* ---- the sequence */
 
@@ -179,7 +42,7 @@ static void begin_sequence(unsigned limit)
 	memset(world.node_ahead, 0, sizeof(world.node_ahead));
 	world.has_day = false;
 	world.end = 0;
-	world.used = world.days = 0;
+	world.used = world.days = world.sent = 0;
 	memset(world.tokens, 0, sizeof(world.tokens));
 	memset(world.granted_at, 0, sizeof(world.granted_at));
 	world.last_granted = 0;
@@ -207,7 +70,7 @@ static void begin_day(long resets_at)
 	REQUIRE(!world.has_day || resets_at >= world.end + LEAST);
 	REQUIRE(resets_at > now);
 	for (unsigned i = 0; world.has_day && i < TOKENS; i++)
-		world.tokens[i] = NEW; /* forgotten with the day that they were of */
+		world.tokens[i] = world.tokens[i] == CHARGED ? FORMER : NEW; /* forgotten a day later */
 	world.has_day = true;
 	world.end = resets_at;
 	world.used = 0;
@@ -224,7 +87,7 @@ static void charge_by_days(unsigned token, unsigned node)
 	if (are_apart(node)) {
 		REQUIRE(verdict == '-');
 	} else if (world.tokens[token] != NEW) {
-		REQUIRE(verdict == (world.tokens[token] == CHARGED ? 'g' : 'l'));
+		REQUIRE(verdict == (world.tokens[token] == GIVEN_BACK ? 'l' : 'g'));
 	} else if (used >= world.limit) {
 		REQUIRE(verdict == 'd');
 		REQUIRE(begins || resets_at == world.end);
@@ -235,6 +98,7 @@ static void charge_by_days(unsigned token, unsigned node)
 			begin_day(resets_at);
 		world.tokens[token] = CHARGED;
 		world.used++;
+		world.sent++;
 		REQUIRE(world.used <= world.limit);
 	}
 }
@@ -242,9 +106,10 @@ static void charge_by_days(unsigned token, unsigned node)
 static void refund_by_days(unsigned token)
 {
 	note_event(" refund %u,", token);
-	bool was_charged = world.tokens[token] == CHARGED;
-	REQUIRE(refund(token) == was_charged);
+	bool was_charged = world.tokens[token] == CHARGED, was_before = world.tokens[token] == FORMER;
+	REQUIRE(refund(token) == (was_charged || was_before));
 	world.used -= was_charged;
+	world.sent -= was_charged || was_before;
 	world.tokens[token] = GIVEN_BACK;
 }
 
@@ -301,6 +166,7 @@ static void run_order(enum step kind)
 	}
 	/* Only the truth makes a day. */
 	REQUIRE(world.days <= (kind == STEP_A_DAY ? 2U : 1U));
+	REQUIRE(look_back() == world.sent);
 	sequences++;
 }
 
@@ -383,6 +249,7 @@ static void random_sequences_count_right(void **state)
 				charge_by_days(draw(TOKENS), draw(NODES));
 			}
 		}
+		REQUIRE(look_back() == world.sent);
 	}
 }
 
@@ -471,6 +338,7 @@ static int set_up(void **state)
 	world.now = START;
 	load(quota_charge_source, world.charge);
 	load(quota_refund_source, world.refund);
+	load(quota_history_source, world.history);
 	return 0;
 }
 

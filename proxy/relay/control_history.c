@@ -1,0 +1,213 @@
+/*
+ * quota history: what one user has sent day by day, or everybody on some days together, a page at a time. Owns the
+ * questions that wait for Redis.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/name.h"
+#include "quota/quota_control.h"
+#include "relay/control.h"
+
+#define DAYS_UNASKED 14
+#define UNAVAILABLE "quota service unavailable"
+
+/* One that waits. Invariant: in control->retrospects from begin to end. */
+struct retrospect {
+	struct retrospect *next;
+	struct control *control;
+	uint64_t request, generation;
+	size_t days;
+	/* A list: its rows, and how many answers are to come. */
+	json_t *rows;
+	char after[QUOTA_PAGE_CURSOR_SIZE];
+	size_t awaited;
+	bool has_failed;
+};
+
+static struct retrospect *begin_retrospect(struct control *control, uint64_t request, size_t days)
+{
+	struct retrospect *retrospect = calloc(1, sizeof(*retrospect));
+	if (retrospect == NULL) {
+		control_refuse(control, request, "out of memory");
+		return NULL;
+	}
+	*retrospect = (struct retrospect){ .next = control->retrospects,
+					   .control = control,
+					   .request = request,
+					   .generation = control->generation,
+					   .days = days };
+	control->retrospects = retrospect;
+	return retrospect;
+}
+
+static void forget_retrospect(struct retrospect *retrospect)
+{
+	struct retrospect **at = &retrospect->control->retrospects;
+	while (*at != retrospect)
+		at = &(*at)->next;
+	*at = retrospect->next;
+	json_decref(retrospect->rows);
+	free(retrospect);
+}
+
+/* The last answer; NULL: there was no memory for it. */
+static void answer_retrospect(struct retrospect *retrospect, json_t *answer)
+{
+	if (retrospect->generation == retrospect->control->generation)
+		control_reply(retrospect->control, retrospect->request, answer);
+	else
+		json_decref(answer);
+	forget_retrospect(retrospect);
+}
+
+static void refuse_retrospect(struct retrospect *retrospect, const char *error)
+{
+	if (retrospect->generation == retrospect->control->generation)
+		control_refuse(retrospect->control, retrospect->request, error);
+	forget_retrospect(retrospect);
+}
+
+/* ---- what a history says */
+
+static void put_sent(json_t *object, const struct quota_sent *sent)
+{
+	json_object_set_new(object, "messages", json_integer((json_int_t)sent->messages));
+	json_object_set_new(object, "recipients", json_integer((json_int_t)sent->recipients));
+	json_object_set_new(object, "bytes", json_integer((json_int_t)sent->bytes));
+}
+
+/* Who it is, and all that they have sent. */
+static json_t *describe_whole(const struct quota_history *history)
+{
+	struct quota_sent whole = { 0 };
+	json_t *object = json_pack("{s:s%}", "user", history->name.name.data, history->name.name.size);
+	for (size_t i = 0; i < history->count; i++) {
+		whole.messages += history->days[i].messages;
+		whole.recipients += history->days[i].recipients;
+		whole.bytes += history->days[i].bytes;
+	}
+	put_sent(object, &whole);
+	return object;
+}
+
+static json_t *describe_days(const struct quota_history *history)
+{
+	json_t *days = json_array();
+	for (size_t i = 0; i < history->count; i++) {
+		char date[QUOTA_DATE_SIZE];
+		quota_history_date(history, i, date);
+		json_t *day = json_pack("{s:s}", "day", date);
+		put_sent(day, &history->days[i]);
+		json_array_append_new(days, day);
+	}
+	return days;
+}
+
+/* ---- one user */
+
+static void on_history(void *context, const struct quota_history *history)
+{
+	struct retrospect *retrospect = context;
+	if (history == NULL) {
+		refuse_retrospect(retrospect, UNAVAILABLE);
+		return;
+	}
+	json_t *answer = describe_whole(history);
+	json_object_set_new(answer, "ok", json_true());
+	json_object_set_new(answer, "days", describe_days(history));
+	answer_retrospect(retrospect, answer);
+}
+
+static void look_at_user(struct control *control, uint64_t request, struct span user, size_t days)
+{
+	char canonical[NAME_SIZE];
+	if (name_canonical(user, canonical) != STATUS_OK) {
+		control_refuse(control, request, "a user is wanted");
+		return;
+	}
+	const struct quota_name name = { span_of(canonical), false };
+	struct retrospect *retrospect = begin_retrospect(control, request, days);
+	if (retrospect && quota_look_back(control->services->quota, &name, days, on_history, retrospect) != STATUS_OK)
+		refuse_retrospect(retrospect, UNAVAILABLE);
+}
+
+/* ---- everybody */
+
+static void end_page(struct retrospect *retrospect)
+{
+	if (retrospect->has_failed) {
+		refuse_retrospect(retrospect, UNAVAILABLE);
+		return;
+	}
+	json_t *answer = json_pack("{s:b, s:O}", "ok", 1, "users", retrospect->rows);
+	if (answer && retrospect->after[0])
+		json_object_set_new(answer, "next", json_string(retrospect->after));
+	answer_retrospect(retrospect, answer);
+}
+
+static void on_row(void *context, const struct quota_history *history)
+{
+	struct retrospect *retrospect = context;
+	retrospect->has_failed = retrospect->has_failed || history == NULL;
+	json_t *row = history ? describe_whole(history) : NULL;
+	if (json_integer_value(json_object_get(row, "messages")) > 0)
+		json_array_append(retrospect->rows, row);
+	json_decref(row);
+	if (--retrospect->awaited == 0)
+		end_page(retrospect);
+}
+
+/* Users alone: what they share comes after them, and is counted with each of them. */
+static void on_page(void *context, const struct quota_name *names, size_t count, const char *next)
+{
+	struct retrospect *retrospect = context;
+	struct quota *quota = retrospect->control->services->quota;
+	retrospect->has_failed = names == NULL;
+	snprintf(retrospect->after, sizeof(retrospect->after), "%s", next[0] == 's' ? "" : next);
+	for (size_t i = 0; i < count && !retrospect->has_failed; i++) {
+		if (names[i].is_shared)
+			continue;
+		if (quota_look_back(quota, &names[i], retrospect->days, on_row, retrospect) == STATUS_OK)
+			retrospect->awaited++;
+		else
+			retrospect->has_failed = true;
+	}
+	if (retrospect->awaited == 0)
+		end_page(retrospect);
+}
+
+static void list_everybody(struct control *control, uint64_t request, const json_t *object, size_t days)
+{
+	const char *after = json_string_value(json_object_get(object, "after"));
+	struct retrospect *retrospect = begin_retrospect(control, request, days);
+	if (retrospect == NULL)
+		return;
+	retrospect->rows = json_array();
+	enum status status = retrospect->rows
+				     ? quota_list(control->services->quota, after ? after : "", on_page, retrospect)
+				     : STATUS_NO_MEMORY;
+	if (status != STATUS_OK)
+		refuse_retrospect(retrospect, status == STATUS_INVALID ? "no such page" : UNAVAILABLE);
+}
+
+/* ---- the command */
+
+void control_list_history(struct control *control, uint64_t request, const json_t *object)
+{
+	const json_t *user = json_object_get(object, "user"), *asked = json_object_get(object, "days");
+	json_int_t days = asked ? json_integer_value(asked) : DAYS_UNASKED;
+	if (days < 1 || days > QUOTA_HISTORY_DAYS)
+		control_refuse(control, request, "days is a number from 1 to 31");
+	else if (user)
+		look_at_user(control, request, (struct span){ json_string_value(user), json_string_length(user) },
+			     (size_t)days);
+	else
+		list_everybody(control, request, object, (size_t)days);
+}
+
+void control_retrospects_free(struct control *control)
+{
+	while (control->retrospects)
+		forget_retrospect(control->retrospects);
+}
