@@ -21,7 +21,7 @@
 #include "door/messages.h"
 #include "net/tls_places.h"
 #include "role/birth.h"
-#include "role/memory.h"
+#include "role/role_memory.h"
 #include "role/sandbox.h"
 #include "role/title.h"
 #include "role/turns.h"

@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "role/memory.h"
+#include "role/role_memory.h"
 
 #define CLIENTS 2000
 #define MOMENT 3000 /* bytes: what a client needs while it logs in */

@@ -3,7 +3,7 @@
  * the auth role held 2 KiB for each of 400 clients that it had long forgotten. To look for whole free pages costs some
  * 100 µs, so a role that is at work never does it.
  */
-#include "role/memory.h"
+#include "role/role_memory.h"
 
 #include <malloc.h>
 
