@@ -6,6 +6,7 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/log.h"
 #include "door/messages.h"
@@ -103,17 +104,19 @@ void auth_take_challenge(struct session *s, struct span challenge)
 /* Makes them the session's user, or leaves everything as it was. */
 static enum status take_identity(struct session *s, const struct door_sasl_done *done)
 {
-	char *user = span_is_empty(done->user) ? NULL : span_to_string(done->user);
-	if (user == NULL)
+	if (span_is_empty(done->user) || span_contains_byte(done->user, '\0'))
 		return STATUS_INVALID;
-	s->senders_bind = done->senders_bind;
-	buf_clear(&s->senders);
-	enum status status = buf_append(&s->senders, done->senders.encoded);
-	if (status != STATUS_OK) {
-		free(user);
-		return status;
-	}
+	struct span senders = done->senders.encoded; /* as long as the door's frame at most */
+	char *user = malloc(done->user.size + 1 + senders.size);
+	if (user == NULL)
+		return STATUS_NO_MEMORY;
+	char *after_user = mempcpy(user, done->user.data, done->user.size);
+	*after_user = '\0';
+	if (senders.size)
+		memcpy(after_user + 1, senders.data, senders.size);
 	s->user = user;
+	s->senders.encoded = (struct span){ after_user + 1, senders.size };
+	s->senders_bind = done->senders_bind;
 	stream_drop_handshake(s->stream);
 	stream_expect_no_secrets(s->stream);
 	s->idle_since_ms = loop_now_ms(s->gate->loop);

@@ -6,7 +6,7 @@
 
 bool senders_allow(const struct session *s, struct span address)
 {
-	struct codec_list rest = codec_list_of(&s->senders);
+	struct codec_list rest = s->senders;
 	struct span delimiter = span_of(s->gate->config->sender.delimiter);
 	struct span pattern;
 	if (span_is_empty(address))

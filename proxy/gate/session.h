@@ -15,6 +15,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/client_facts.h"
+#include "door/codec.h"
 #include "gate/gate.h"
 #include "gate/replies.h"
 #include "net/stream.h"
@@ -75,7 +76,7 @@ struct session {
 	char *helo;                  /* what EHLO or HELO said; NULL: nothing yet */
 	char *user;                  /* who is logged in, by the auth role's word; NULL: nobody yet */
 	uint64_t user_place;         /* the number that it is counted under (limits_user_of); 0: none */
-	struct buf senders;          /* their sender addresses, an encoded list */
+	struct codec_list senders;   /* their sender addresses, in the memory of `user` */
 	bool senders_bind;           /* whatever `sender` says */
 	uint64_t relay_epoch;        /* of the relay door when AUTH began, where the grant is */
 	struct registration request; /* of the AUTH exchange */

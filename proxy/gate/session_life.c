@@ -23,11 +23,10 @@
 #include "gate/session_talk.h"
 #include "gate/transaction.h"
 
-#define INPUT_MAXIMUM (64U << 10)     /* bytes unread: four of the longest lines of AUTH, or one piece of a message */
-#define OUTPUT_MAXIMUM (512U << 10)   /* bytes unsent: the largest reply fits beyond COMMANDS_OUTPUT_PACE */
-#define ARENA_MAXIMUM (64U << 10)     /* bytes: one transaction's sender, id and header facts */
-#define SENDERS_MAXIMUM (1024U << 10) /* bytes: as much as the door's frame carries */
-#define FINISH_MS 10000               /* for the last reply to a slow client */
+#define INPUT_MAXIMUM (64U << 10)   /* bytes unread: four of the longest lines of AUTH, or one piece of a message */
+#define OUTPUT_MAXIMUM (512U << 10) /* bytes unsent: the largest reply fits beyond COMMANDS_OUTPUT_PACE */
+#define ARENA_MAXIMUM (64U << 10)   /* bytes: one transaction's sender, id and header facts */
+#define FINISH_MS 10000             /* for the last reply to a slow client */
 
 /* ---- the end */
 
@@ -65,7 +64,6 @@ static void close_session(struct session *s)
 	count_gone(s);
 	TAILQ_REMOVE(&gate->sessions, s, in_gate);
 	replies_free(&s->replies);
-	buf_free(&s->senders);
 	arena_reset(&s->arena);
 	/* A client that only ended sending may still read its last replies. */
 	if ((s->finish || s->peer_ended) && !s->peer_failed)
@@ -293,7 +291,6 @@ void session_open(struct gate_listener *listener, int fd, const struct endpoint 
 	endpoint_format(peer, s->address);
 	s->port = endpoint_port(peer);
 	replies_init(&s->replies, s->stream);
-	buf_init(&s->senders, SENDERS_MAXIMUM);
 	arena_init(&s->arena, ARENA_MAXIMUM);
 	enter_gate(s);
 	if (begin_session(s) != STATUS_OK)
