@@ -54,26 +54,30 @@ static struct arena_block *add_block(struct arena *arena, size_t size)
 	return block;
 }
 
-void *arena_alloc(struct arena *arena, size_t size)
+/* `alignment`: a power of two, no larger than that of a block's data. */
+static void *take_bytes(struct arena *arena, size_t size, size_t alignment)
 {
-	size_t aligned;
-	if (__builtin_add_overflow(size, alignof(max_align_t) - 1, &aligned))
-		return NULL;
-	aligned &= ~(alignof(max_align_t) - 1);
 	struct arena_block *block = arena->newest;
-	if (block == NULL || block->capacity - block->used < aligned) {
-		block = add_block(arena, aligned);
+	size_t gap = block ? -block->used & (alignment - 1) : 0;
+	if (block == NULL || block->capacity - block->used < gap || block->capacity - block->used - gap < size) {
+		block = add_block(arena, size);
 		if (block == NULL)
 			return NULL;
+		gap = 0;
 	}
-	void *at = block->data + block->used;
-	block->used += aligned;
+	void *at = block->data + block->used + gap;
+	block->used += gap + size;
 	return at;
+}
+
+void *arena_alloc(struct arena *arena, size_t size)
+{
+	return take_bytes(arena, size, alignof(max_align_t));
 }
 
 enum status arena_copy(struct arena *arena, struct span s, struct span *out_copy)
 {
-	char *at = arena_alloc(arena, s.size);
+	char *at = take_bytes(arena, s.size, 1);
 	if (at == NULL)
 		return STATUS_NO_MEMORY;
 	if (s.size)

@@ -26,7 +26,7 @@ void arena_reset(struct arena *arena); /* frees everything */
 
 /* Zeroed, aligned for any type; NULL out of memory or past the maximum. */
 void *arena_alloc(struct arena *arena, size_t size);
-/* A copy that lives until the reset; STATUS_NO_MEMORY. */
+/* A copy that lives until the reset, right after what was taken before; STATUS_NO_MEMORY. */
 MUST_USE enum status arena_copy(struct arena *arena, struct span s, struct span *out_copy);
 
 #define ARENA_AUTO __attribute__((cleanup(arena_reset)))

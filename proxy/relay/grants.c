@@ -5,6 +5,8 @@
 #include "relay/grants.h"
 
 #include <assert.h>
+#include <stdalign.h>
+#include <stddef.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -17,8 +19,6 @@ struct gate_share {
 	uint32_t gate;
 	uint64_t count;
 };
-
-#define GRANT_BLOCK 384U /* bytes: the texts of a usual one, as each idle client has one */
 
 struct grants {
 	const struct config *config;
@@ -64,14 +64,30 @@ void grant_release(struct grant **grant)
 static enum status copy_list(struct arena *arena, struct codec_list list, struct span_list *out_list)
 {
 	size_t count = codec_list_count(list);
-	struct span *items = arena_alloc(arena, (count + 1) * sizeof(*items));
-	if (items == NULL)
+	struct span *items = count ? arena_alloc(arena, count * sizeof(*items)) : NULL;
+	if (count && items == NULL)
 		return STATUS_NO_MEMORY;
 	struct span item;
 	for (size_t i = 0; i < count && codec_list_next(&list, &item); i++)
 		TRY(arena_copy(arena, item, &items[i]));
 	*out_list = (struct span_list){ items, count };
 	return STATUS_OK;
+}
+
+static size_t memory_of_list(struct codec_list list)
+{
+	return codec_list_count(list) * sizeof(struct span) + alignof(max_align_t) + list.encoded.size;
+}
+
+/* Bytes that all of its texts take: each idle client has them, so no more is taken. */
+static size_t memory_of_texts(const struct door_grant *message)
+{
+	const struct client_facts *client = &message->client;
+	return client->address.size + client->listener.size + client->tls_version.size + client->tls_cipher.size +
+	       client->tls_client_subject.size + client->helo.size + message->user.size + message->user_id.size +
+	       message->login.size + message->auth_method.size + message->sasl_mechanism.size +
+	       message->app_password_id.size + message->languages.size + memory_of_list(message->groups) +
+	       memory_of_list(message->senders) + memory_of_list(message->recipients);
 }
 
 static enum status copy_identity(struct grant *grant, const struct door_grant *message)
@@ -173,7 +189,7 @@ enum status grants_add(struct grants *grants, const struct door_grant *message, 
 	grant->rights = message->rights;
 	grant->since_s = clock_wall_us() / 1000000;
 	grant_name_session(message->gate, message->session, grant->name);
-	arena_init_blocks(&grant->arena, GRANT_MEMORY, GRANT_BLOCK);
+	arena_init_blocks(&grant->arena, GRANT_MEMORY, memory_of_texts(message));
 	enum status status = store_grant(grants, grant, message);
 	if (status != STATUS_OK) {
 		grant_release(&grant);

@@ -32,6 +32,27 @@ static void an_arena_gives_zeroed_aligned_memory(void **state)
 	}
 }
 
+/* As a client's facts are many, and short. */
+static void texts_in_an_arena_follow_each_other(void **state)
+{
+	struct arena arena ARENA_AUTO;
+	struct span one, other;
+	(void)state;
+	arena_init_blocks(&arena, 10000, 32);
+	assert_int_equal(arena_copy(&arena, SPAN("one"), &one), STATUS_OK);
+	assert_int_equal(arena_copy(&arena, SPAN("other"), &other), STATUS_OK);
+	assert_ptr_equal(other.data, one.data + one.size);
+	uint64_t *number = arena_alloc(&arena, sizeof(*number)); /* aligned again */
+	assert_int_equal((uintptr_t)number % _Alignof(max_align_t), 0);
+	*number = UINT64_MAX;
+	assert_int_equal(arena_copy(&arena, SPAN("12345678"), &other), STATUS_OK);
+	assert_int_equal(arena.used, 32); /* to its last byte */
+	assert_true(span_equal(one, SPAN("one")));
+	assert_int_equal(*number, UINT64_MAX);
+	assert_int_equal(arena_copy(&arena, SPAN("more"), &other), STATUS_OK);
+	assert_int_equal(arena.used, 64);
+}
+
 static void an_arena_stops_at_its_maximum(void **state)
 {
 	struct arena arena ARENA_AUTO;
@@ -208,6 +229,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_arena_gives_zeroed_aligned_memory),
+		cmocka_unit_test(texts_in_an_arena_follow_each_other),
 		cmocka_unit_test(an_arena_stops_at_its_maximum),
 		cmocka_unit_test(a_copy_does_not_change_with_its_original),
 		cmocka_unit_test(a_password_file_loses_one_line_end),
