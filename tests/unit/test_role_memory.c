@@ -42,12 +42,9 @@ static void a_role_that_rests_after_work_gives_back(void **state)
 		unsigned turns;
 		bool gives;
 	} beats[] = {
-		{ "it has never worked", 1, false },
-		{ "it works", WORK, false },
-		{ "it goes on", WORK, false },
-		{ "it rests", 1, true },
-		{ "it still does", 5, false },
-		{ "it works again", WORK, false },
+		{ "it has never worked", 1, false }, { "it works", WORK, false },
+		{ "it goes on", WORK, false },       { "it rests", 1, true },
+		{ "it still does", 5, false },       { "it works again", WORK, false },
 		{ "it rests again", 0, true },
 	};
 	struct role_memory memory = { 0 };
