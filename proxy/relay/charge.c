@@ -10,7 +10,6 @@
 #include "base/log.h"
 #include "relay/delivery_private.h"
 
-#define TOKEN_RANDOM 8    /* bytes of a token that nobody can know before */
 #define OWN_ADDRESSES 200 /* of a user that are looked at for the domains of their colleagues */
 
 void charge_note_exceeded(struct delivery *delivery, const struct quota_state *state)
@@ -223,19 +222,24 @@ static bool charge_locally(struct delivery *delivery)
 	return true;
 }
 
-static void write_token(struct delivery *delivery, const unsigned char random[TOKEN_RANDOM])
+static enum status write_token(struct delivery *delivery)
 {
+	struct deliveries *all = delivery->all;
 	size_t size = sizeof(delivery->id) - 1;
+	if (all->random_left == 0) {
+		TRY(hash_random(all->random, sizeof(all->random)));
+		all->random_left = TOKENS_AHEAD;
+	}
 	memcpy(delivery->token, delivery->id, size);
 	delivery->token[size] = '-';
-	hash_to_hex(random, TOKEN_RANDOM, delivery->token + size + 1);
+	hash_to_hex(all->random[--all->random_left], TOKEN_RANDOM, delivery->token + size + 1);
+	return STATUS_OK;
 }
 
 void charge_ask(struct delivery *delivery)
 {
 	struct grant *grant = delivery->grant;
 	struct span why;
-	unsigned char random[TOKEN_RANDOM];
 	if (grant->has_ended) {
 		const struct refusal ended = { ANSWER_ENDED, REFUSAL_OTHER, SPAN("access ended") };
 		delivery_refuse(delivery, &ended);
@@ -254,11 +258,10 @@ void charge_ask(struct delivery *delivery)
 		refuse_uncharged(delivery);
 		return;
 	}
-	if (hash_random(random, sizeof(random)) != STATUS_OK) {
+	if (write_token(delivery) != STATUS_OK) {
 		refuse_uncharged(delivery);
 		return;
 	}
-	write_token(delivery, random);
 	delivery->charge = CHARGE_ASKED;
 	if (send_charge(delivery) == STATUS_OK)
 		delivery->callbacks++;

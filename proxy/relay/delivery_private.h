@@ -72,6 +72,8 @@
 #define HEADER_ALLOWANCE (16U << 10) /* bytes the gate may add to a message of the largest size */
 #define ALIKE_MAXIMUM (32U << 10)    /* bytes of a record that are kept for the next: 200 recipients */
 #define TOKEN_SIZE 48                /* bytes, the NUL included: message id, dash, 16 hexadecimal digits */
+#define TOKEN_RANDOM 8               /* bytes of a token that nobody can know before */
+#define TOKENS_AHEAD 64              /* whose random bytes are drawn at once: a draw takes as long as a system call */
 
 enum delivery_state {
 	DELIVERY_ENVELOPE,
@@ -209,6 +211,8 @@ struct deliveries {
 	size_t count;
 	struct turn_end turn;
 	TAILQ_HEAD(deliveries_awake, delivery) awake; /* in the order they were woken */
+	unsigned char random[TOKENS_AHEAD][TOKEN_RANDOM];
+	size_t random_left; /* of those, from the first on */
 };
 
 /* ---- what all of them use */
