@@ -50,7 +50,9 @@ static void begin_turn(struct ev_loop *ev, ev_check *check, int events)
 {
 	(void)ev;
 	(void)events;
-	count_turn(check->data);
+	struct loop *loop = check->data;
+	count_turn(loop);
+	loop->has_looked = true;
 }
 
 static void tell_turn(const struct loop *loop)
@@ -114,6 +116,7 @@ void loop_run(struct loop *loop)
 	count_turn(loop);
 	ev_now_update(loop->ev);
 	loop->running = true;
+	loop->has_looked = false;
 	while (!loop->stopping)
 		ev_run(loop->ev, 0);
 	loop_lists_run(&loop->lists);
@@ -138,6 +141,7 @@ void loop_finish(struct loop *loop, uint64_t limit_ms)
 	ev_timer_init(&limit, note_limit, (double)limit_ms / 1000, 0);
 	ev_timer_start(loop->ev, &limit);
 	loop->running = true;
+	loop->has_looked = false;
 	while (loop->lists.guests && ev_is_active(&limit))
 		ev_run(loop->ev, EVRUN_ONCE);
 	loop->running = false;

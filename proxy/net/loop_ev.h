@@ -17,6 +17,7 @@ struct loop {
 	uint64_t turn_began_us; /* of the monotonic clock */
 	uint64_t now_ms;
 	bool running;
+	bool has_looked; /* at the descriptors: not before the first hooks of a run */
 	bool stopping;
 };
 

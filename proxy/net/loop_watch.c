@@ -11,6 +11,8 @@ struct watch {
 	struct loop *loop;
 	void (*on_ready)(void *context, unsigned events);
 	void *context;
+	uint64_t since; /* the loop's turn in which its present events began to be watched */
+	uint64_t told;  /* the last one in which it was ready */
 };
 
 static void report_ready(struct ev_loop *ev, ev_io *io, int events)
@@ -18,6 +20,7 @@ static void report_ready(struct ev_loop *ev, ev_io *io, int events)
 	struct watch *watch = io->data;
 	unsigned ready = 0;
 	(void)ev;
+	watch->told = watch->loop->turn;
 	/* EV_ERROR: the descriptor is not watchable; its next use tells why. */
 	if (events & (EV_READ | EV_ERROR))
 		ready |= WATCH_READ;
@@ -40,6 +43,7 @@ enum status watch_create(struct loop *loop, int fd, unsigned events, void (*on_r
 	watch->loop = loop;
 	watch->on_ready = on_ready;
 	watch->context = context;
+	watch->since = loop->turn;
 	ev_io_init(&watch->ev, report_ready, fd, ev_events(events));
 	watch->ev.data = watch;
 	if (events)
@@ -56,8 +60,18 @@ void watch_set(struct watch *watch, unsigned events)
 	int fd = watch->ev.fd;
 	ev_io_stop(watch->loop->ev, &watch->ev);
 	ev_io_set(&watch->ev, fd, ev_events(events));
+	watch->since = watch->loop->turn;
 	if (events)
 		ev_io_start(watch->loop->ev, &watch->ev);
+}
+
+/* libev notes all that is ready before it calls anybody. */
+bool watch_has_been_quiet(const struct watch *watch)
+{
+	const struct loop *loop = watch->loop;
+	bool was_watched = ev_is_active(&watch->ev) && (watch->ev.events & EV_READ) && watch->since < loop->turn;
+	return loop->running && loop->has_looked && was_watched && watch->told < loop->turn &&
+	       !ev_is_pending(&watch->ev);
 }
 
 void watch_free(struct watch **watch)

@@ -139,6 +139,13 @@ bool stream_fetch(struct stream *s)
 	return buf_size(&s->input) > 0;
 }
 
+bool stream_fetch_noticed(struct stream *s)
+{
+	if (wants_input(s) && !channel_has_pending(&s->channel) && watch_has_been_quiet(s->watch))
+		return buf_size(&s->input) > 0;
+	return stream_fetch(s);
+}
+
 /* The rest of a record that did not fit; no more than one, so that a fast sender can't keep the turn from ending. */
 static bool take_rest(struct stream *s)
 {

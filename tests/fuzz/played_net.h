@@ -275,6 +275,10 @@ bool stream_fetch(struct stream *stream)
 {
 	return buf_size(stream_input(stream)) > 0;
 }
+bool stream_fetch_noticed(struct stream *stream)
+{
+	return stream_fetch(stream);
+}
 
 void stream_pause(struct stream *stream)
 {

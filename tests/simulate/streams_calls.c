@@ -27,6 +27,11 @@ bool stream_fetch(struct stream *stream)
 	return buf_size(&stream->input) > 0;
 }
 
+bool stream_fetch_noticed(struct stream *stream)
+{
+	return stream_fetch(stream);
+}
+
 void stream_pause(struct stream *stream)
 {
 	stream->is_paused = true;

@@ -40,6 +40,20 @@ static void what_has_come_can_be_fetched_at_once(void **state)
 	end_stream(&f);
 }
 
+/* Outside of a turn nothing has been noticed, and a look is taken as by stream_fetch. */
+static void what_no_turn_has_looked_for_is_fetched_too(void **state)
+{
+	struct stream_fixture f;
+	(void)state;
+	begin_stream(&f);
+	assert_false(stream_fetch_noticed(f.stream));
+	run_for(f.loop, 5);
+	send_text(&f, "since then");
+	assert_true(stream_fetch_noticed(f.stream));
+	assert_input(&f, "since then");
+	end_stream(&f);
+}
+
 static void a_full_input_rests_and_goes_on_by_itself(void **state)
 {
 	struct stream_fixture f;
@@ -192,6 +206,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(input_is_told_and_stays_until_consumed),
 		cmocka_unit_test(what_has_come_can_be_fetched_at_once),
+		cmocka_unit_test(what_no_turn_has_looked_for_is_fetched_too),
 		cmocka_unit_test(a_full_input_rests_and_goes_on_by_itself),
 		cmocka_unit_test(a_paused_stream_reads_nothing),
 		cmocka_unit_test(the_end_comes_after_the_last_input),

@@ -188,17 +188,21 @@ bool upstream_connection_say(struct upstream_connection *c, struct span bytes, u
 	return true;
 }
 
+static bool lose_if(struct upstream_connection *c, bool is_ahead)
+{
+	if (is_ahead)
+		upstream_connection_lost(c, "it spoke unasked");
+	return is_ahead;
+}
+
 bool upstream_connection_lose_if_ahead(struct upstream_connection *c)
 {
-	if (!stream_fetch(c->stream))
-		return false;
-	upstream_connection_lost(c, "it spoke unasked");
-	return true;
+	return lose_if(c, stream_fetch_noticed(c->stream));
 }
 
 bool upstream_connection_ask(struct upstream_connection *c, struct span bytes, uint64_t limit_ms)
 {
-	return !upstream_connection_lose_if_ahead(c) && upstream_connection_say(c, bytes, limit_ms);
+	return !lose_if(c, stream_fetch(c->stream)) && upstream_connection_say(c, bytes, limit_ms);
 }
 
 static void (*const reply_handlers[CONNECTION_STATE_COUNT])(struct upstream_connection *c,

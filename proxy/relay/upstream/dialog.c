@@ -152,7 +152,7 @@ static bool refuse_unable(struct upstream_attempt *u, const struct upstream_feat
 void upstream_dialog_begin(struct upstream_attempt *u, struct upstream_connection *c)
 {
 	uint64_t now = loop_now_ms(u->pool->loop);
-	if (stream_fetch(c->stream)) {
+	if (stream_fetch_noticed(c->stream)) {
 		upstream_connection_close(c); /* a reply, or part of one, that nothing asked for */
 		return;
 	}

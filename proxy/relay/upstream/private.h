@@ -182,7 +182,10 @@ void upstream_connection_quit(struct upstream_connection *c);
 bool upstream_connection_say(struct upstream_connection *c, struct span bytes, uint64_t limit_ms);
 /* The same where no reply is outstanding: if one is there already, it was not asked for, and the connection is lost. */
 bool upstream_connection_ask(struct upstream_connection *c, struct span bytes, uint64_t limit_ms);
-/* True: it spoke unasked, so that its words would pass for the answer to our next command. The connection is lost. */
+/*
+ * True: it had spoken unasked when this turn began, so that its words would pass for the answer to our next command.
+ * The connection is lost. What comes later than that can't be told from what is on its way.
+ */
 bool upstream_connection_lose_if_ahead(struct upstream_connection *c);
 /* Passes on the replies that stream_fetch found. */
 void upstream_connection_take(struct upstream_connection *c);
