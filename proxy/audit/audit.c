@@ -32,7 +32,8 @@ struct audit {
 	struct wakeup *wakeup;
 	struct audit_batch *batch; /* of this turn; NULL: nothing yet */
 	struct audit_batch *spare; /* for the next one; NULL: there is none */
-	struct turn_end flush;
+	uint64_t batch_count;      /* which went to the writer */
+	struct turn_end flush, claim;
 	struct timer *company; /* until the batch goes to the writer anyway */
 	size_t backlog;        /* bytes of records put and not yet back */
 	struct audit_health health;
@@ -103,6 +104,7 @@ enum status audit_submit(struct audit *audit, const struct audit_event *event, a
 	TRY(append_record(batch, event, audit->options.node));
 	if (callback)
 		batch->waiters[batch->waiter_count++] = (struct audit_waiter){ callback, context, STATUS_SYSTEM };
+	batch->is_urgent |= callback && !event->is_ahead;
 	if (is_leaving || is_outcome(event->type)) {
 		struct audit_note *note = &batch->notes[batch->note_count++];
 		audit_journal_key(event->message, event->attempt, note->message);
@@ -126,6 +128,7 @@ static void flush_batch(void *context)
 	audit->batch = NULL;
 	timer_clear(audit->company);
 	audit->backlog += buf_size(&batch->records);
+	batch->number = ++audit->batch_count;
 	audit_writer_put(audit->writer, batch);
 }
 
@@ -188,6 +191,19 @@ static void on_woken(void *context)
 			batch->waiters[i].callback(batch->waiters[i].context, batch->waiters[i].written);
 		put_aside(audit, batch);
 	}
+}
+
+/* First what is to be woken for, then what is done: what the writer finishes between the two wakes for itself. */
+static void claim_batches(void *context)
+{
+	struct audit *audit = context;
+	audit_writer_claim(audit->writer, audit->batch_count + (audit->batch != NULL));
+	on_woken(audit);
+}
+
+void audit_claim(struct audit *audit)
+{
+	loop_at_turn_end(audit->loop, &audit->claim);
 }
 
 struct audit_position audit_written_position(const struct audit *audit)
@@ -337,6 +353,7 @@ enum status audit_create(struct loop *loop, const struct audit_options *options,
 	audit->options = *options;
 	audit->health.free_bytes = AUDIT_SPACE_UNKNOWN;
 	audit->flush = (struct turn_end){ .run = flush_batch, .context = audit };
+	audit->claim = (struct turn_end){ .run = claim_batches, .context = audit };
 	enum status status = start_audit(audit);
 	if (status != STATUS_OK) {
 		audit_free(&audit);
@@ -361,6 +378,7 @@ void audit_free(struct audit **audit_at)
 	}
 	audit_search_free(&audit->search);
 	loop_forget_turn_end(audit->loop, &audit->flush);
+	loop_forget_turn_end(audit->loop, &audit->claim);
 	audit_batch_free(&audit->batch);
 	audit_batch_free(&audit->spare);
 	if (audit->journal)

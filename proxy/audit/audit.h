@@ -87,6 +87,7 @@ struct audit_event {
 	uint64_t duration_ms;
 	uint64_t count; /* how many it stands for, if it may stand for several */
 	struct span detail;
+	bool is_ahead;                         /* its callback waits for audit_claim; no field of the record */
 	const struct audit_command *command;   /* admin.command alone */
 	const struct audit_chain_facts *chain; /* audit.* alone */
 	/*
@@ -161,8 +162,11 @@ void audit_use_file(struct audit *audit, int fd, struct span former_name);
 typedef void audit_callback(void *context, enum status written);
 
 /*
- * Queues one record. STATUS_UNAVAILABLE: the backlog is full. The callback, if not NULL, is called exactly once, in a
- * later turn.
+ * Queues one record. STATUS_UNAVAILABLE: the backlog is full. The callback, if not NULL, is called exactly once, by the
+ * loop and never from within this call.
+ *
+ * Whoever has something else to wait for first says so (`is_ahead`): that their record is written wakes the loop only
+ * once audit_claim was called, or after a second. That it isn't written wakes it at once.
  *
  * A record without one goes to the file with the next that has one, or within 5 ms: a wakeup of the writer and a write
  * less for each message. What a process that is killed loses of it are outcomes, which message.unknown stands for then,
@@ -170,6 +174,11 @@ typedef void audit_callback(void *context, enum status written);
  */
 MUST_USE enum status audit_submit(struct audit *audit, const struct audit_event *event, audit_callback *callback,
 				  void *context);
+/*
+ * Somebody waits for nothing but what was submitted: the callbacks of what is written by the end of this turn come
+ * then, and the others once theirs is.
+ */
+void audit_claim(struct audit *audit);
 /* What anybody may know of the keys that sign checkpoints, as this process last wrote or read it. */
 struct audit_public {
 	char first[AUDIT_KEY_HEX_SIZE]; /* checkpoint 1's key; "": chain = false */

@@ -24,6 +24,7 @@ bool audit_batch_empty(struct audit_batch *batch)
 		return false;
 	buf_truncate(&batch->records, 0);
 	batch->waiter_count = batch->note_count = 0;
+	batch->is_urgent = false;
 	batch->next = NULL;
 	return true;
 }

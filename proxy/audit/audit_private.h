@@ -220,6 +220,8 @@ struct audit_batch {
 	size_t waiter_count, waiter_room;
 	struct audit_note *notes; /* leavings and outcomes among them, in order */
 	size_t note_count, note_room;
+	bool is_urgent;    /* there is a waiter who waits for nothing else */
+	uint64_t number;   /* of those that went to the writer, from 1 */
 	uint64_t last_seq; /* of its records, once they are linked */
 	struct audit_batch *next;
 };
@@ -249,13 +251,15 @@ struct audit_writer_options {
 	struct audit_chain chain; /* what it owns is the writer's, once that has started */
 	struct audit_journal *journal;
 	const char *file_name; /* without its folder; NULL: unknown */
-	struct wakeup
-		*wakeup; /* sent if a callback is due, many came back, the health changed, or a statement is new */
+	struct wakeup *wakeup; /* sent if a callback is due, many or the last ones came back, the health changed, or a
+			    statement is new */
 };
 
 MUST_USE enum status audit_writer_start(const struct audit_writer_options *options, struct audit_writer **out_writer);
 /* See audit_use_file. */
 void audit_writer_use_file(struct audit_writer *writer, int fd, struct span former_name);
+/* Waiters of the batches up to this one are woken for, and no longer only if theirs is urgent. */
+void audit_writer_claim(struct audit_writer *writer, uint64_t number);
 /* Takes the batch. */
 void audit_writer_put(struct audit_writer *writer, struct audit_batch *batch);
 /* A batch that is done, in order, or NULL. */

@@ -52,24 +52,39 @@ static void settle_down(struct audit_writer *writer)
 
 /* ---- batches */
 
+static void wake_loop(struct audit_writer *writer)
+{
+	writer->unclaimed = 0;
+	wakeup_send(writer->options.wakeup);
+}
+
 /*
- * Wakes the loop for whoever waits. Records that nobody waits for come back with the next batch, or once there are
- * many.
+ * Wakes the loop for whoever waits for nothing else. Records that nobody waits for so come back with the next batch,
+ * once there are many, or when nothing has come for a while.
  */
 static void finish_batch(struct audit_writer *writer, struct audit_batch *batch, enum status written)
 {
 	writer->unclaimed += buf_size(&batch->records);
-	bool wake = batch->waiter_count || written != STATUS_OK || writer->unclaimed >= UNCLAIMED_BYTES;
+	bool wake = batch->is_urgent || written != STATUS_OK || writer->unclaimed >= UNCLAIMED_BYTES;
 	for (size_t i = 0; i < batch->waiter_count; i++)
 		batch->waiters[i].written = written;
 	pthread_mutex_lock(&writer->mutex);
+	wake |= batch->waiter_count && batch->number <= writer->claimed;
 	*writer->done_last = batch;
 	writer->done_last = &batch->next;
 	pthread_mutex_unlock(&writer->mutex);
-	if (!wake)
-		return;
-	writer->unclaimed = 0;
-	wakeup_send(writer->options.wakeup);
+	if (wake)
+		wake_loop(writer);
+}
+
+/* Nothing came for a while: whatever is done goes back, so that nobody waits for long who has claimed nothing. */
+static void give_back_rest(struct audit_writer *writer)
+{
+	pthread_mutex_lock(&writer->mutex);
+	bool any = writer->done != NULL;
+	pthread_mutex_unlock(&writer->mutex);
+	if (any)
+		wake_loop(writer);
 }
 
 /* Most batches fit into what is kept. */
@@ -157,6 +172,8 @@ static void *run_writer(void *context)
 			audit_change_file(writer);
 		if (batch)
 			write_batch(writer, batch);
+		else
+			give_back_rest(writer);
 		if (audit_signing_is_due(writer) && !stop)
 			audit_signing_run(writer);
 		else if (batch == NULL && !stop && writer->dirty)
@@ -212,6 +229,13 @@ void audit_writer_put(struct audit_writer *writer, struct audit_batch *batch)
 	pthread_mutex_unlock(&writer->mutex);
 	/* After the lock is released; otherwise the thread wakes only to wait for it. */
 	pthread_cond_signal(&writer->changed);
+}
+
+void audit_writer_claim(struct audit_writer *writer, uint64_t number)
+{
+	pthread_mutex_lock(&writer->mutex);
+	writer->claimed = number;
+	pthread_mutex_unlock(&writer->mutex);
 }
 
 struct audit_batch *audit_writer_take_done(struct audit_writer *writer)

@@ -19,6 +19,7 @@ struct audit_writer {
 	pthread_cond_t changed;
 	struct audit_batch *waiting, **waiting_last;
 	struct audit_batch *done, **done_last;
+	uint64_t claimed; /* number of the last batch whose waiters are woken for in any case */
 	struct audit_health health;
 	struct audit_statement statement;
 	bool has_statement;                /* which nobody has taken yet */

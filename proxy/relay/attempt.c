@@ -11,12 +11,20 @@
 #include "relay/delivery_private.h"
 #include "relay/redirection.h"
 
+/* Nothing but message.leaving is still to come. */
+static void claim_leaving(const struct attempt *attempt)
+{
+	if (attempt->leaving == LEAVING_SUBMITTED)
+		audit_claim(attempt->delivery->all->services->audit);
+}
+
 /* The first end stands. */
 static void note_end(struct attempt *attempt, const struct attempt_end *end)
 {
 	if (!attempt->is_over)
 		attempt->end = *end;
 	attempt->is_over = true;
+	claim_leaving(attempt);
 	delivery_wake(attempt->delivery);
 }
 
@@ -84,6 +92,7 @@ static void on_held(void *context)
 {
 	struct attempt *attempt = context;
 	attempt->held = true;
+	claim_leaving(attempt);
 	delivery_wake(attempt->delivery);
 }
 

@@ -39,11 +39,19 @@ static void on_written(void *context, enum status written)
 		end_leaving(record, written);
 }
 
+static enum status submit_ahead(struct services *services, const struct record_message *message,
+				audit_callback *callback, void *context)
+{
+	struct record_message ahead = *message;
+	ahead.is_ahead = true;
+	return records_message(services->audit, AUDIT_MESSAGE_LEAVING, &ahead, callback, context);
+}
+
 enum status leaving_submit(struct services *services, const struct record_message *message, audit_callback *callback,
 			   void *context)
 {
 	if (services->leavings.wait == NULL)
-		return records_message(services->audit, AUDIT_MESSAGE_LEAVING, message, callback, context);
+		return submit_ahead(services, message, callback, context);
 	struct leaving_record *record = calloc(1, sizeof(*record));
 	if (record == NULL)
 		return STATUS_NO_MEMORY;

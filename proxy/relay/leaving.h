@@ -20,8 +20,8 @@ struct leavings {
 };
 
 /*
- * Has message.leaving recorded, and waits until it is where it must be; then calls back as audit_submit does. Unless
- * the status is STATUS_OK it never does.
+ * Has message.leaving recorded, and waits until it is where it must be; then calls back as audit_submit does: once the
+ * caller, who waits for the upstream first, has said audit_claim. Unless the status is STATUS_OK it never does.
  */
 MUST_USE enum status leaving_submit(struct services *services, const struct record_message *message,
 				    audit_callback *callback, void *context);

@@ -259,6 +259,7 @@ enum status records_message(struct audit *audit, enum audit_type type, const str
 		recipients[i].reply = read_reply(message->recipients->items[i].reply);
 	}
 	struct audit_event event = { .type = type, .recipients = recipients, .recipient_count = count };
+	event.is_ahead = message->is_ahead;
 	fill_message(&event, message);
 	enum status status = audit_submit(audit, &event, callback, context);
 	if (recipients != some)

@@ -52,6 +52,7 @@ struct record_message {
 	struct span shared_quota; /* as in audit_event, and these */
 	struct span alike;
 	struct buf *out_alike;
+	bool is_ahead; /* as in audit_event */
 	bool has_duration;
 	uint64_t duration_ms;
 };

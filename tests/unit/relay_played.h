@@ -42,6 +42,8 @@ static struct {
 	char message_reply[TEXT_SIZE];  /* the last MESSAGE_REPLY; empty: none */
 	char record[TEXT_SIZE];         /* the last record: reason, response, recipients */
 	unsigned outcomes, leavings;    /* records of these kinds */
+	unsigned claims;                /* calls of audit_claim */
+	bool is_ahead;                  /* the last record's callback waits for one */
 	uint64_t now;
 	struct timer *timers;
 	struct upstream_attempt *upstream; /* the last attempt begun, while it lives */
@@ -208,6 +210,12 @@ void stats_observe_ms(struct stats *stats, enum stats_counter histogram, unsigne
 
 /* ---- audit */
 
+void audit_claim(struct audit *audit)
+{
+	(void)audit;
+	world.claims++;
+}
+
 bool audit_is_stuck(const struct audit *audit)
 {
 	(void)audit;
@@ -254,6 +262,7 @@ enum status audit_submit(struct audit *audit, const struct audit_event *event, a
 	else
 		trace_line("%s", names[event->type]);
 	keep_record(event);
+	world.is_ahead = event->is_ahead;
 	world.leavings += event->type == AUDIT_MESSAGE_LEAVING;
 	world.outcomes += event->type == AUDIT_MESSAGE_SENT || event->type == AUDIT_MESSAGE_FAILED ||
 			  event->type == AUDIT_MESSAGE_UNKNOWN;

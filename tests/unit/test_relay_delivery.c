@@ -79,6 +79,34 @@ static void the_dot_waits_for_the_record(void **state)
 	expect_trace("DOT");
 }
 
+/* The upstream's word comes first as a rule, and then the record need not wake anybody. */
+static void the_record_is_claimed_once_the_dot_waits_for_nothing_else(void **state)
+{
+	(void)state;
+	bring_message();
+	quota_says(QUOTA_GRANTED);
+	expect_trace("message.leaving 1; send");
+	assert_true(world.is_ahead);
+	assert_int_equal(world.claims, 0);
+	upstream_holds();
+	assert_int_equal(world.claims, 1);
+	audit_says(STATUS_OK);
+	expect_trace("DOT");
+	assert_int_equal(world.claims, 1);
+}
+
+static void the_record_of_an_attempt_that_is_over_is_claimed(void **state)
+{
+	(void)state;
+	bring_message();
+	quota_says(QUOTA_GRANTED);
+	upstream_ends_with(UPSTREAM_MESSAGE, "554 5.7.1 no", false);
+	assert_int_equal(world.claims, 1);
+	audit_says(STATUS_OK);
+	end_turn();
+	assert_int_equal(deliveries_count(deliveries), 0);
+}
+
 static void nothing_goes_upstream_before_the_charge(void **state)
 {
 	(void)state;
@@ -385,6 +413,8 @@ int main(void)
 		CASE(a_sender_that_is_not_the_users_makes_no_colleagues),
 		CASE(recipients_beyond_those_of_the_section_are_surplus),
 		CASE(the_dot_waits_for_the_record),
+		CASE(the_record_is_claimed_once_the_dot_waits_for_nothing_else),
+		CASE(the_record_of_an_attempt_that_is_over_is_claimed),
 		CASE(nothing_goes_upstream_before_the_charge),
 		CASE(a_record_that_cannot_be_written_stops_the_message),
 		CASE(what_was_charged_locally_is_given_back_locally),
