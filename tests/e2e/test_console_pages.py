@@ -197,6 +197,26 @@ def test_what_came_of_messages_is_told(start, upstream, authority):
     assert 'class="notice bad"' in reader.get("/mail?client=no,+no+network")[2]
 
 
+BAR = re.compile(r'<meter max="(\d+)" value="(\d+)" aria-label="([^"]+)">(\d+)</meter>')
+
+
+def test_what_was_sent_day_by_day_is_a_bar_and_a_number(start, upstream, authority):
+    subgate, console = served(start, upstream, authority)
+    for user, count in ((DAN, 3), (CLEO, 1)):
+        with login(subgate, user, subgate.create_app_password(user)) as client:
+            for number in range(count):
+                client.sendmail(user, ["bob@example.net"], message(user, number=number))
+    anna, dan = log_in(console, subgate, ANNA), log_in(console, subgate, DAN)
+    for text in (dan.get("/me")[2], anna.get(f"/person?user={DAN}")[2]):
+        bars = BAR.findall(text)
+        assert [bar[:2] for bar in bars] == [("3", "0")] * 13 + [("3", "3")]
+        assert "3 messages to 3 recipients" in text and re.match(r"\d{4}-\d\d-\d\d: ", bars[-1][2])
+    bars = BAR.findall(anna.get("/people")[2])
+    assert [(most, count, label.partition(":")[0]) for most, count, label, _ in bars] == [
+        ("3", "3", DAN), ("3", "1", CLEO)]
+    assert [bar[:2] for bar in BAR.findall(log_in(console, subgate, BEN).get("/me")[2])] == [("1", "0")] * 14
+
+
 def test_pages_speak_the_readers_language(start, upstream, authority):
     subgate, console = served(start, upstream, authority)
     assert "Đăng nhập" in Reader(console, "vi-VN,vi;q=0.9,en;q=0.5").get("/login")[2]

@@ -14,7 +14,8 @@ static const char *user_of(const json_t *row)
 
 static json_int_t use_of(const json_t *row)
 {
-	return json_integer_value(json_object_get(row, "used"));
+	const json_t *used = json_object_get(row, "used");
+	return json_integer_value(used ? used : json_object_get(row, "messages"));
 }
 
 static int compare_rows(const void *a, const void *b)

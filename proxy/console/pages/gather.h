@@ -11,7 +11,7 @@
 json_t *gather_add(json_t *data, const char *name, const char *list, json_t *answer);
 /* Whether as many rows fit as a part may have. */
 int gather_has_room(const json_t *whole, const char *list);
-/* The rows by "used", the most first; all but so many of them are dropped. */
+/* The rows by "used", or by "messages" where there is none, the most first; all but so many of them are dropped. */
 void gather_sort(json_t *whole, const char *list, size_t most);
 
 #endif

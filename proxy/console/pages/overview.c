@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "console/pages/consent.h"
 #include "console/pages/gather.h"
+#include "console/pages/history.h"
 
 /* Of a daily limit, in percent, from where on it is worth a look. */
 #define NEAR_PERCENT 80
@@ -153,9 +154,31 @@ void overview_prepare(json_t *data)
 	put_figures(data);
 }
 
+/* The most messages of a row, and 1 at least, so that a bar has a length. */
+static void put_most(json_t *whole, const char *list)
+{
+	json_int_t most = 1;
+	size_t i;
+	const json_t *row;
+	json_array_foreach(json_object_get(whole, list), i, row)
+	{
+		json_int_t messages = json_integer_value(json_object_get(row, "messages"));
+		most = messages > most ? messages : most;
+	}
+	json_object_set_new(whole, "most", json_integer(most));
+}
+
+void overview_prepare_me(json_t *data)
+{
+	history_prepare(data);
+	put_most(json_object_get(data, "history"), "days");
+}
+
 void overview_prepare_people(json_t *data)
 {
 	put_figures(data);
+	gather_sort(json_object_get(data, "past"), "users", PEOPLE_SHOWN);
+	put_most(json_object_get(data, "past"), "users");
 	gather_sort(json_object_get(data, "people"), "users", PEOPLE_SHOWN);
 	const json_t *people = json_object_get(json_object_get(data, "people"), "users");
 	size_t i;
@@ -170,6 +193,7 @@ void overview_prepare_people(json_t *data)
 
 void overview_prepare_person(json_t *data)
 {
+	put_most(json_object_get(data, "history"), "days");
 	const json_t *limits = json_object_get(json_object_get(data, "quota"), "set_by_hand");
 	json_object_set_new(data, "has_own_limits", json_boolean(json_array_size(limits) > 0));
 }

@@ -11,7 +11,9 @@
 void overview_prepare(json_t *data);
 /* Of "people", the heaviest; each with "is_near", if most of the limit is used; and what all sent, in the figures. */
 void overview_prepare_people(json_t *data);
-/* "has_own_limits": some were set by hand. */
+/* What the page /me needs of "messages" (history.h), and the same of "history" as below. */
+void overview_prepare_me(json_t *data);
+/* In "history", "most": of a day's messages. "has_own_limits": some were set by hand. */
 void overview_prepare_person(json_t *data);
 /* "dialog" and "has_dialog": what was said to a relay, whether that went well or not; "is_tested": well.
  * And what consent.h adds. */

@@ -47,9 +47,9 @@
 	{                                                                                \
 		.name = (word), .path = "/api/v1/" address, .arguments = { __VA_ARGS__ } \
 	}
-#define GATHER(word, address, list)                                           \
-	{                                                                     \
-		.name = (word), .path = "/api/v1/" address, .gathers = (list) \
+#define GATHER(word, address, list, ...)                                                                    \
+	{                                                                                                   \
+		.name = (word), .path = "/api/v1/" address, .arguments = { __VA_ARGS__ }, .gathers = (list) \
 	}
 
 static const struct table_page pages[] = {
@@ -59,8 +59,8 @@ static const struct table_page pages[] = {
 	  RANK_USER,
 	  { ASK("quota", "quota/show", READER), ASK("passwords", "app-password/list", READER, AFTER),
 	    ASK("sessions", "sessions", READER), ASK("settings", "client-settings", READER),
-	    ASK("messages", "messages", READER) },
-	  history_prepare,
+	    ASK("messages", "messages", READER), ASK("history", "quota/history", READER) },
+	  overview_prepare_me,
 	  NULL },
 	{ .path = "/me/profile",
 	  .name = "me",
@@ -77,14 +77,15 @@ static const struct table_page pages[] = {
 	{ "/people",
 	  "people",
 	  RANK_AUDITOR,
-	  { GATHER("people", "quota/show", "users") },
+	  { GATHER("people", "quota/show", "users"), GATHER("past", "quota/history", "users", FIXED("days", "30")) },
 	  overview_prepare_people,
 	  NULL },
 	{ "/person",
 	  "person",
 	  RANK_AUDITOR,
 	  { ASK("known", "user/show", USER), ASK("quota", "quota/show", USER),
-	    ASK("passwords", "app-password/list", USER, AFTER), ASK("sessions", "sessions", USER) },
+	    ASK("passwords", "app-password/list", USER, AFTER), ASK("sessions", "sessions", USER),
+	    ASK("history", "quota/history", USER) },
 	  overview_prepare_person,
 	  NULL },
 	{ "/mail",
