@@ -179,6 +179,12 @@ logins: all $(BUILD)/bench/logins
 searches: all
 	@BUILD=$(abspath $(BUILD)) /usr/bin/python3 tests/bench/searches.py
 
+# What each page of the console takes with 10,000 users and 1 GB of audit, 50 browsers, and mail beside them.
+.PHONY: pages
+pages: all $(BUILD)/bench/sink $(BUILD)/bench/load
+	deploy/packages install test
+	@BUILD=$(abspath $(BUILD)) /usr/bin/python3 tests/bench/pages.py
+
 # 10,000 idle clients and 600 that are slow or stuck: what they cost, and what another client notices of them.
 .PHONY: scale
 scale: all $(BUILD)/bench/crowd
