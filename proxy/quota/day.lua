@@ -8,7 +8,16 @@ local LEAST = 22 * 3600
 local LONGEST = 72 * 3600 -- no day ends further off; one that does was begun by a clock set wrong: its end comes nearer
 local CLOCK_ERROR = { err = 'CLOCK this node and Redis are more than a day apart' }
 
--- The first beginning of a calendar day at `from` or later; `days` as below.
+-- The last beginning of a calendar day that has passed; of them all the first, if none has. `days` as below.
+local function latest_beginning(days, now)
+	local latest
+	for text in string.gmatch(days, '%d+') do
+		latest = (not latest or tonumber(text) <= now) and tonumber(text) or latest
+	end
+	return latest
+end
+
+-- The first beginning of a calendar day at `from` or later.
 local function beginning(days, from)
 	for text in string.gmatch(days, '%d+') do
 		if tonumber(text) >= from then
@@ -33,15 +42,12 @@ local function find_day(now, clock, days, day, stop)
 	end
 	if day and math.min(now, clock) < stop then
 		if stop - now > LONGEST then
-			stop = beginning(days, now + LEAST)
-			redis.call('HSET', KEYS[1], 'end', stop)
+			-- Of a day that began after its end, the end would be looked for anew each time, and never come.
+			day, stop = math.min(day, latest_beginning(days, now)), beginning(days, now + LEAST)
+			redis.call('HSET', KEYS[1], 'day', string.format('%.0f', day), 'end', stop)
 		end
 		return day, stop, true
 	end
-	local today
-	for text in string.gmatch(days, '%d+') do
-		today = (not today or tonumber(text) <= now) and tonumber(text) or today
-	end
-	return math.max(today, stop or 0), beginning(days, math.max(now + 1, (stop or 0) + LEAST)), false
+	return math.max(latest_beginning(days, now), stop or 0), beginning(days, math.max(now + 1, (stop or 0) + LEAST)), false
 end
 

@@ -212,6 +212,18 @@ static void a_clock_a_year_ahead_for_a_moment_makes_nobody_forgotten(void **stat
 	assert_int_equal(charge_next(bench), QUOTA_DAY_EXCEEDED);
 }
 
+static void a_day_that_a_wrong_clock_began_ends(void **state)
+{
+	struct bench *bench = *state;
+	assert_int_equal(charge_all(bench), 5);
+	set_field(bench, "day", time(NULL) + 365 * DAY);
+	set_field(bench, "end", time(NULL) + 366 * DAY);
+	for (int i = 0; i < 2; i++) /* the second finds what the first put right */
+		assert_int_equal(charge_next(bench), QUOTA_DAY_EXCEEDED);
+	set_field(bench, "end", time(NULL) - 1);
+	assert_int_equal(charge_all(bench), 5);
+}
+
 static void clocks_more_than_a_day_apart_charge_nothing(void **state)
 {
 	struct bench *bench = *state;
@@ -382,6 +394,7 @@ int main(void)
 		WITH_BENCH(a_clock_of_redis_that_steps_makes_no_second_day),
 		WITH_BENCH(a_clock_that_steps_back_into_the_day_before_goes_on_counting),
 		WITH_BENCH(a_clock_a_year_ahead_for_a_moment_makes_nobody_forgotten),
+		WITH_BENCH(a_day_that_a_wrong_clock_began_ends),
 		WITH_BENCH(clocks_more_than_a_day_apart_charge_nothing),
 		WITH_BENCH(a_day_that_is_over_makes_room_once),
 		WITH_BENCH(the_next_end_is_22_hours_later_at_least),
