@@ -42,12 +42,14 @@ local function find_day(now, clock, days, day, stop)
 	end
 	if day and math.min(now, clock) < stop then
 		if stop - now > LONGEST then
-			-- Of a day that began after its end, the end would be looked for anew each time, and never come.
-			day, stop = math.min(day, latest_beginning(days, now)), beginning(days, now + LEAST)
+			-- For a day that begins after its end, another one would be sought each time.
+			day = math.min(day, latest_beginning(days, now))
+			stop = beginning(days, now + LEAST)
 			redis.call('HSET', KEYS[1], 'day', string.format('%.0f', day), 'end', stop)
 		end
 		return day, stop, true
 	end
-	return math.max(latest_beginning(days, now), stop or 0), beginning(days, math.max(now + 1, (stop or 0) + LEAST)), false
+	local today = math.max(latest_beginning(days, now), stop or 0)
+	return today, beginning(days, math.max(now + 1, (stop or 0) + LEAST)), false
 end
 

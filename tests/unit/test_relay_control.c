@@ -388,7 +388,8 @@ static void relay_list_shows_each_pool(void **state)
 		"{\"ok\":true,\"relays\":[{\"name\":\"gmail\",\"address\":\"smtp.gmail.com:465\",\"user\":\"us@example."
 		"com\","
 		"\"state\":\"ready\",\"connections\":\"3 of 10\",\"busy\":2,\"waiting\":0,\"logins\":3,\"messages\":0,"
-		"\"sent_in_24_h\":\"\",\"rest\":\"none\",\"until\":0,\"reason\":\"none \\\"yet\\\"\",\"by_consent\":false}]}");
+		"\"sent_in_24_h\":\"\",\"rest\":\"none\",\"until\":0,\"reason\":\"none "
+		"\\\"yet\\\"\",\"by_consent\":false}]}");
 }
 
 static void relays_are_paused_and_resumed_by_name(void **state)
