@@ -126,16 +126,13 @@ static size_t drop_shared(json_t *people)
 	return json_array_size(people);
 }
 
-static void put_figures(json_t *data)
+static void put_people_figures(json_t *data)
 {
 	json_t *whole = json_object_get(data, "people");
 	gather_sort(whole, "users", SIZE_MAX);
 	json_t *people = json_object_get(whole, "users");
 	json_object_set_new(data, "senders", json_integer((json_int_t)drop_shared(people)));
-	const json_t *relays = json_object_get(json_object_get(data, "relays"), "relays");
 	json_object_set_new(data, "sent_today", json_integer(sum_of(people, "used")));
-	json_object_set_new(data, "busy", json_integer(sum_of(relays, "busy")));
-	json_object_set_new(data, "queued", json_integer(sum_of(relays, "waiting")));
 }
 
 void overview_prepare(json_t *data)
@@ -151,7 +148,8 @@ void overview_prepare(json_t *data)
 	json_object_set_new(data, "has_problems", json_boolean(json_array_size(problems) > 0));
 	json_object_set_new(data, "problems", problems);
 	json_object_set_new(data, "has_way_out", has_way_out(relays));
-	put_figures(data);
+	json_object_set_new(data, "busy", json_integer(sum_of(relays, "busy")));
+	json_object_set_new(data, "queued", json_integer(sum_of(relays, "waiting")));
 }
 
 /* The most messages of a row, and 1 at least, so that a bar has a length. */
@@ -176,7 +174,7 @@ void overview_prepare_me(json_t *data)
 
 void overview_prepare_people(json_t *data)
 {
-	put_figures(data);
+	put_people_figures(data);
 	gather_sort(json_object_get(data, "past"), "users", PEOPLE_SHOWN);
 	put_most(json_object_get(data, "past"), "users");
 	gather_sort(json_object_get(data, "people"), "users", PEOPLE_SHOWN);
