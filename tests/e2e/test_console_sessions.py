@@ -37,6 +37,7 @@ def test_a_session_outlives_admin_and_a_reload(start, upstream, authority):
     assert wait_for_answer(session) == 200
     assert session.get("/api/v1/session")[1]["csrf_token"] == session.answer["csrf_token"]
     wait_until(lambda: session.post("/api/v1/app-password/list")[0] == 405, "the new console")
+    wait_until(lambda: len(subgate.pids("admin")) == 1, "the end of the former admin")
     before, = subgate.pids("admin")
     os.kill(before, signal.SIGKILL)
     wait_until(lambda: subgate.pids("admin") not in ([], [before]), "another admin")
