@@ -234,7 +234,8 @@ static void forget_ended(struct people_keeper *keeper, const struct errand *erra
 	/* New ones were added after those that the errand took along. */
 	size_t done = errand->ended_count;
 	keeper->ended_count -= done;
-	memmove(keeper->ended, keeper->ended + done, keeper->ended_count * sizeof(*keeper->ended));
+	if (keeper->ended_count > 0)
+		memmove(keeper->ended, keeper->ended + done, keeper->ended_count * sizeof(*keeper->ended));
 }
 
 static void note_failure(struct people_keeper *keeper, const struct errand *errand, enum status status)
