@@ -1,5 +1,5 @@
 /*
- * Who a user is whose proof needs no directory, such as an app password. Where there is a directory, it says so, and
+ * Identifies a user whose proof needs no directory, such as an app password. Where there is one, it has the word:
  * whoever was removed from it, or is disabled there, may not send; while it is away, its last word holds.
  */
 #ifndef AUTH_IDENTIFY_H

@@ -1,5 +1,5 @@
 /*
- * Who somebody is, as a back end found out: their id, the canonical name, the groups and the addresses they may send
+ * A person's identity, as a back end found it: their id, the canonical name, groups and the addresses they may send
  * from. Lists are kept as doors carry them.
  *
  * The id is the person, whatever they are called: what belongs to somebody (app passwords, locks, sessions) belongs to

@@ -1,6 +1,6 @@
 /*
- * EXTERNAL (RFC 4422, appendix A): one response, the name of whom to act for, or nothing. Who the client is, its
- * certificate says: that is no matter of the mechanism's.
+ * EXTERNAL (RFC 4422, appendix A): one response, the name to act for, or nothing. The client's certificate says
+ * who the client is: that is no matter of the mechanism's.
  */
 #include "auth/sasl/mechanism.h"
 

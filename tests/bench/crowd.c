@@ -30,7 +30,7 @@ static size_t count_all(void)
 	return idle + slow + stuck;
 }
 
-static void ask(struct peer *peer, char class, const char *text)
+static void ask_server(struct peer *peer, char class, const char *text)
 {
 	const char *line;
 	peer_say(peer, text, strlen(text));
@@ -46,9 +46,9 @@ static void stick(struct peer *peer)
 	static const char part[] = "Subject: half a message\r\n\r\nThe rest will never";
 	char command[300];
 	snprintf(command, sizeof(command), "MAIL FROM:<%s>\r\n", user);
-	ask(peer, '2', command);
-	ask(peer, '2', "RCPT TO:<bob@example.net>\r\n");
-	ask(peer, '3', "DATA\r\n");
+	ask_server(peer, '2', command);
+	ask_server(peer, '2', "RCPT TO:<bob@example.net>\r\n");
+	ask_server(peer, '3', "DATA\r\n");
 	peer_say(peer, part, sizeof(part) - 1);
 }
 
@@ -64,8 +64,8 @@ static struct peer *open_one(bool sticks)
 	const char *greeting = peer_line(peer);
 	if (greeting == NULL || greeting[0] != '2')
 		errx(1, "greeted with %s", greeting ? greeting : "the end");
-	ask(peer, '2', "EHLO client.example\r\n");
-	ask(peer, '2', login);
+	ask_server(peer, '2', "EHLO client.example\r\n");
+	ask_server(peer, '2', login);
 	if (sticks)
 		stick(peer);
 	return peer;

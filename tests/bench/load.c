@@ -55,7 +55,7 @@ static atomic_long timed;
 
 /* ---- one client */
 
-static void expect(struct client *client, char class)
+static void expect_reply(struct client *client, char class)
 {
 	const char *line;
 	do {
@@ -65,10 +65,10 @@ static void expect(struct client *client, char class)
 	} while (line[3] == '-');
 }
 
-static void ask(struct client *client, char class, const char *text)
+static void ask_server(struct client *client, char class, const char *text)
 {
 	peer_say(&client->peer, text, strlen(text));
-	expect(client, class);
+	expect_reply(client, class);
 }
 
 static void log_in(struct client *client)
@@ -78,7 +78,7 @@ static void log_in(struct client *client)
 	int size = snprintf((char *)plain, sizeof(plain), "%c%s%c%s", 0, client->address, 0, client->password);
 	EVP_EncodeBlock((unsigned char *)encoded, plain, size);
 	snprintf(command, sizeof(command), "AUTH PLAIN %s\r\n", encoded);
-	ask(client, '2', command);
+	ask_server(client, '2', command);
 }
 
 static void connect_client(struct client *client)
@@ -90,8 +90,8 @@ static void connect_client(struct client *client)
 	peer_open(&client->peer, tls, fd);
 	if (SSL_connect(client->peer.ssl) != 1)
 		errx(1, "the TLS handshake failed");
-	expect(client, '2');
-	ask(client, '2', "EHLO client.example\r\n");
+	expect_reply(client, '2');
+	ask_server(client, '2', "EHLO client.example\r\n");
 	if (client->password[0])
 		log_in(client);
 }
@@ -119,12 +119,12 @@ static void ask_envelope(struct client *client)
 {
 	char command[COMMAND_SIZE];
 	snprintf(command, sizeof(command), "MAIL FROM:<%s>\r\n", client->address);
-	ask(client, '2', command);
+	ask_server(client, '2', command);
 	for (int i = 0; i < recipients; i++) {
 		snprintf(command, sizeof(command), "RCPT TO:<bob%d@example.net>\r\n", i);
-		ask(client, '2', command);
+		ask_server(client, '2', command);
 	}
-	ask(client, '3', "DATA\r\n");
+	ask_server(client, '3', "DATA\r\n");
 }
 
 static void pipeline_envelope(struct client *client)
@@ -139,8 +139,8 @@ static void pipeline_envelope(struct client *client)
 	peer_say(&client->peer, commands, (size_t)at);
 	free(commands);
 	for (int i = 0; i <= recipients; i++)
-		expect(client, '2');
-	expect(client, '3');
+		expect_reply(client, '2');
+	expect_reply(client, '3');
 }
 
 static void send_message(struct client *client)
@@ -150,7 +150,7 @@ static void send_message(struct client *client)
 	else
 		ask_envelope(client);
 	peer_say(&client->peer, client->message, client->message_size);
-	expect(client, '2');
+	expect_reply(client, '2');
 }
 
 static double seconds_now(void)
@@ -162,7 +162,7 @@ static double seconds_now(void)
 
 static void end_session(struct client *client)
 {
-	ask(client, '2', "QUIT\r\n");
+	ask_server(client, '2', "QUIT\r\n");
 	peer_close(&client->peer);
 }
 

@@ -22,7 +22,7 @@ static SSL_CTX *tls;
 static int port;
 static atomic_long left; /* logins that nobody has begun */
 
-static void expect(struct user *user, char class)
+static void expect_reply(struct user *user, char class)
 {
 	const char *line;
 	do {
@@ -32,10 +32,10 @@ static void expect(struct user *user, char class)
 	} while (line[3] == '-');
 }
 
-static void ask(struct user *user, char class, const char *text)
+static void ask_server(struct user *user, char class, const char *text)
 {
 	peer_say(&user->peer, text, strlen(text));
-	expect(user, class);
+	expect_reply(user, class);
 }
 
 static void log_in(struct user *user)
@@ -45,7 +45,7 @@ static void log_in(struct user *user)
 	int size = snprintf((char *)plain, sizeof(plain), "%c%s%c%s", 0, user->name, 0, user->password);
 	EVP_EncodeBlock((unsigned char *)encoded, plain, size);
 	snprintf(command, sizeof(command), "AUTH PLAIN %s\r\n", encoded);
-	ask(user, '2', command);
+	ask_server(user, '2', command);
 }
 
 static void *run_user(void *context)
@@ -59,10 +59,10 @@ static void *run_user(void *context)
 		peer_open(&user->peer, tls, fd);
 		if (SSL_connect(user->peer.ssl) != 1)
 			errx(1, "the TLS handshake failed");
-		expect(user, '2');
-		ask(user, '2', "EHLO client.example\r\n");
+		expect_reply(user, '2');
+		ask_server(user, '2', "EHLO client.example\r\n");
 		log_in(user);
-		ask(user, '2', "QUIT\r\n");
+		ask_server(user, '2', "QUIT\r\n");
 		peer_close(&user->peer);
 	}
 	return NULL;

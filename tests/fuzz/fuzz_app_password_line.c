@@ -4,7 +4,7 @@
 
 #include "auth/app_password/change.h"
 
-static void compare(const struct app_password_change *a, const struct app_password_change *b)
+static void compare_changes(const struct app_password_change *a, const struct app_password_change *b)
 {
 	assert(strcmp(a->id, b->id) == 0 && span_equal(a->owner, b->owner) && a->expires_s == b->expires_s);
 	for (size_t i = 0; i < APP_PASSWORD_TEXTS; i++)
@@ -30,6 +30,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	struct span text = buf_span(&line);
 	assert(change_parse(span_slice(text, 0, text.size - 1), again_scratch, &again) == STATUS_OK);
-	compare(&change, &again);
+	compare_changes(&change, &again);
 	return 0;
 }

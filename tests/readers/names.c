@@ -10,7 +10,7 @@
 #include "base/domain.h"
 #include "base/name.h"
 
-static enum status canonicalize(char kind, struct span given, struct buf *out)
+static enum status canonicalize_name(char kind, struct span given, struct buf *out)
 {
 	char name[NAME_SIZE], domain[DOMAIN_SIZE];
 	switch (kind) {
@@ -35,7 +35,7 @@ int main(void)
 		size_t size = head[1] | (size_t)head[2] << 8 | (size_t)head[3] << 16 | (size_t)head[4] << 24;
 		if (size > sizeof(given) || fread(given, 1, size, stdin) != size)
 			return 1;
-		if (canonicalize((char)head[0], (struct span){ given, size }, &out) != STATUS_OK)
+		if (canonicalize_name((char)head[0], (struct span){ given, size }, &out) != STATUS_OK)
 			fputs("-", stdout);
 		for (size_t i = 0; i < buf_size(&out); i++)
 			printf("%02x", (unsigned)(unsigned char)buf_span(&out).data[i]);

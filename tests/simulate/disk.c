@@ -96,7 +96,7 @@ static struct file_lock {
 	short type;
 } locks[LOCKS_MAXIMUM];
 
-static bool meets(const struct file_lock *a, const struct file_lock *b)
+static bool locks_meet(const struct file_lock *a, const struct file_lock *b)
 {
 	return a->process && !a->process->is_dead && a->device == b->device && a->inode == b->inode &&
 	       a->first <= b->last && b->first <= a->last;
@@ -105,7 +105,7 @@ static bool meets(const struct file_lock *a, const struct file_lock *b)
 static const struct file_lock *find_conflict(const struct file_lock *wanted)
 {
 	for (size_t i = 0; i < LOCKS_MAXIMUM; i++)
-		if (meets(&locks[i], wanted) && locks[i].process != wanted->process &&
+		if (locks_meet(&locks[i], wanted) && locks[i].process != wanted->process &&
 		    (locks[i].type == F_WRLCK || wanted->type == F_WRLCK))
 			return &locks[i];
 	return NULL;
@@ -115,7 +115,7 @@ static const struct file_lock *find_conflict(const struct file_lock *wanted)
 static void forget_own(const struct file_lock *wanted)
 {
 	for (size_t i = 0; i < LOCKS_MAXIMUM; i++)
-		if (meets(&locks[i], wanted) && locks[i].process == wanted->process)
+		if (locks_meet(&locks[i], wanted) && locks[i].process == wanted->process)
 			locks[i].process = NULL;
 }
 

@@ -118,7 +118,7 @@ bool node_is_over(const struct node *node)
 
 /* ---- what a role asks of its process */
 
-static struct relay_process *running(const struct role_context *context)
+static struct relay_process *find_running_relay(const struct role_context *context)
 {
 	return (struct relay_process *)(void *)((char *)(uintptr_t)context - offsetof(struct relay_process, context));
 }
@@ -136,7 +136,7 @@ static int open_folder(const char *path)
 
 int role_take_fd(const struct role_context *context, const char *name)
 {
-	const struct node *node = running(context)->node;
+	const struct node *node = find_running_relay(context)->node;
 	char path[256];
 	if (strchr(name, ':') || strstr(name, "password") || strstr(name, "secret"))
 		return -1;
@@ -161,7 +161,7 @@ void role_anchor_audit(const struct role_context *context, const struct audit_st
 
 void role_finish(const struct role_context *context)
 {
-	sim_after(&sim_outside, 1, end_process, running(context));
+	sim_after(&sim_outside, 1, end_process, find_running_relay(context));
 }
 
 void role_distrust_gate(const struct role_context *context, uint32_t instance)

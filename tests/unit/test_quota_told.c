@@ -61,7 +61,7 @@ static bool has_answers(void *context)
 	return bench.answers == *(unsigned *)context;
 }
 
-static void ask(size_t node, const char *user, const char *what, uint64_t until_s)
+static void ask_node(size_t node, const char *user, const char *what, uint64_t until_s)
 {
 	assert_int_equal(told_ask(bench.nodes[node], span_of(user), span_of(what), until_s, on_told, NULL), STATUS_OK);
 }
@@ -80,9 +80,9 @@ static void one_of_all_nodes_is_the_first(void **state)
 	(void)state;
 	uint64_t until_s = (uint64_t)time(NULL) + 3600;
 	for (unsigned i = 0; i < 20; i++)
-		ask(i % NODES, "anna", "messages:80", until_s);
+		ask_node(i % NODES, "anna", "messages:80", until_s);
 	assert_int_equal(count_firsts(20), 1);
-	ask(1, "anna", "messages:80", until_s + 60);
+	ask_node(1, "anna", "messages:80", until_s + 60);
 	assert_int_equal(count_firsts(1), 0);
 }
 
@@ -90,9 +90,9 @@ static void another_user_or_thing_is_told_too(void **state)
 {
 	(void)state;
 	uint64_t until_s = (uint64_t)time(NULL) + 3600;
-	ask(0, "anna", "messages:80", until_s);
-	ask(1, "ben", "messages:80", until_s);
-	ask(0, "anna", "messages:100", until_s);
+	ask_node(0, "anna", "messages:80", until_s);
+	ask_node(1, "ben", "messages:80", until_s);
+	ask_node(0, "anna", "messages:100", until_s);
 	assert_int_equal(count_firsts(3), 3);
 }
 
@@ -100,11 +100,11 @@ static void after_its_time_it_is_told_again(void **state)
 {
 	(void)state;
 	uint64_t until_s = (uint64_t)time(NULL) + 3600;
-	ask(0, "anna", "messages:80", until_s);
+	ask_node(0, "anna", "messages:80", until_s);
 	assert_int_equal(count_firsts(1), 1);
 	test_redis_shift_clock(&bench.server, 3700);
-	ask(1, "anna", "messages:80", until_s + 3600);
-	ask(0, "anna", "messages:80", until_s + 3600);
+	ask_node(1, "anna", "messages:80", until_s + 3600);
+	ask_node(0, "anna", "messages:80", until_s + 3600);
 	assert_int_equal(count_firsts(2), 1);
 }
 
@@ -112,15 +112,15 @@ static void without_redis_everybody_is_the_first(void **state)
 {
 	(void)state;
 	test_redis_stop(&bench.server);
-	ask(0, "anna", "messages:80", 1);
-	ask(0, "anna", "messages:80", 1);
+	ask_node(0, "anna", "messages:80", 1);
+	ask_node(0, "anna", "messages:80", 1);
 	assert_int_equal(count_firsts(2), 2);
 }
 
 static void questions_still_open_end_with_their_owner(void **state)
 {
 	(void)state;
-	ask(0, "anna", "messages:80", 1);
+	ask_node(0, "anna", "messages:80", 1);
 	redis_free(&bench.redis[0]);
 	told_free(&bench.nodes[0]);
 	assert_int_equal(bench.answers, 0);
