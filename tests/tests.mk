@@ -206,6 +206,15 @@ roles: all
 	deploy/packages install test
 	@BUILD=$(abspath $(BUILD)) $(PYTEST) -s tests/e2e/test_console_roles.py
 
+# The pages of the console in the eyes of axe-core, which npm has and Debian has not.
+.PHONY: axe
+axe: all
+	deploy/packages install test
+	npm install --silent --no-audit --no-fund --prefix $(BUILD)/axe axe-core
+	@SUBGATE_AXE=$(abspath $(BUILD))/axe/node_modules/axe-core/axe.min.js BUILD=$(abspath $(BUILD)) $(PYTEST) -s \
+		tests/e2e/test_console_browser.py >$(BUILD)/axe.log 2>&1 || { cat $(BUILD)/axe.log; exit 1; }
+	@grep -oE 'axe: .*|[0-9]+ passed.*' $(BUILD)/axe.log | sort | uniq -c
+
 # Logins of 1,000 sessions, caps under 200 clients, a relay killed amid 200 transactions of 5 MiB: the figures.
 .PHONY: upstreams
 upstreams: all

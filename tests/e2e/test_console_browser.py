@@ -2,12 +2,15 @@
 
 import os
 import pathlib
+import types
 
 import pytest
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
+from e2e.test_authorize import unauthorized  # noqa: F401
 from e2e.test_console_login import ANNA, BEN, CLEO, DAN, ROLES, console_password
+from e2e.test_tokens import begin, endpoint, relay  # noqa: F401
 from harness.browser import Browser
 from harness.certificates import Authority
 from harness.client import login, message
@@ -19,6 +22,7 @@ from harness.upstream import Upstream
 pytestmark = [pytest.mark.seconds(60), pytest.mark.xdist_group("browser")]
 
 SHOTS = pathlib.Path(os.environ.get("BUILD", "build")) / "screenshots"
+RELAY = "content"  # an id of every page
 LABEL = "<b>Phone</b> \"of\" Anna's"
 STAFF = ["now", "people", f"person?user={DAN}", "mail", "relays", "alerts"]
 
@@ -37,7 +41,8 @@ class World:
         self.authority = Authority(folder / "tls")
         self.upstream = Upstream(self.authority).start()
         self.console = Console(self.authority, ROLES)
-        self.subgate = Subgate(folder / "subgate", self.authority, relay_section(self.upstream) + self.console.section +
+        self.subgate = Subgate(folder / "subgate", self.authority,
+                               relay_section(self.upstream, RELAY) + self.console.section +
                                'client_settings { imap = "imap.example.com:993" }\n',
                                {"upstream": Upstream.PASSWORD})
         self.subgate.start()
@@ -123,6 +128,22 @@ def test_the_login_the_new_password_and_faults_too(browser, world):
     assert not faults, "\n".join(faults)
 
 
+@pytest.mark.parametrize("flow", [{"device_url": "device"}, {"authorize_url": "consent"}], ids=["device", "page"])
+def test_a_consent_under_way_too(browser, unauthorized, authority, relay, flow):  # noqa: F811
+    console = Console(authority, ROLES)
+    subgate, _ = unauthorized(console.section, **flow)
+    there = types.SimpleNamespace(url=lambda path: f"{console.url}/{path}",
+                                  passwords={ANNA: console_password(subgate, ANNA)})
+    log_in(browser, there, ANNA)
+    driver = browser.driver
+    driver.get(there.url("relays"))
+    driver.find_element(By.CSS_SELECTOR, "form[action='/relays/authorize'] button").click()
+    wait_until(lambda: driver.find_elements(By.CSS_SELECTOR, "form[action='/relays/consent']"),
+               lambda: driver.page_source)
+    faults = look(browser, f"consent-{next(iter(flow))}")
+    assert not faults, "\n".join(faults)
+
+
 def focused(driver):
     return driver.switch_to.active_element
 
@@ -185,9 +206,9 @@ def test_the_first_page_follows_what_happens(browser, world):
     driver = browser.driver
     driver.get(world.url("now"))
     assert "Everything runs" in driver.find_element(By.ID, "live").text
-    world.subgate.ctl("relay", "pause", "upstream")
+    world.subgate.ctl("relay", "pause", RELAY)
     wait_until(lambda: "is paused" in driver.find_element(By.ID, "live").text, "the page to show the pause by itself")
     browser.draw(SHOTS / "now-paused.png")
-    world.subgate.ctl("relay", "resume", "upstream")
+    world.subgate.ctl("relay", "resume", RELAY)
     wait_until(lambda: "Everything runs" in driver.find_element(By.ID, "live").text, "the page to show its end")
     assert browser.refused() == []

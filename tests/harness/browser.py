@@ -2,6 +2,8 @@
 
 import base64
 import json
+import os
+import pathlib
 import urllib.parse
 
 from selenium import webdriver
@@ -79,6 +81,16 @@ for (const element of document.querySelectorAll("body *")) {
 return faults;
 """
 
+# What axe-core finds: a line for each element that breaks a rule, the rules that it cannot decide, and how many held.
+AXE = """
+const done = arguments[arguments.length - 1];
+const broken = rule => rule.nodes.map(node => `axe: ${rule.id}: ${node.failureSummary}: ${node.html}`);
+axe.run(document, {preload: false})
+	.then(found => done([
+		found.violations.flatMap(broken), found.incomplete.map(rule => rule.id), found.passes.length]))
+	.catch(fault => done([["axe: " + fault], [], 0]));
+"""
+
 NAMED = {"button", "link", "textbox", "combobox", "spinbutton", "searchbox", "progressbar", "meter", "navigation",
          "region", "heading", "checkbox", "DisclosureTriangle"}
 
@@ -96,6 +108,7 @@ class Browser:
         options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
         self.driver = webdriver.Chrome(service=Service("/usr/bin/chromedriver"), options=options)
         self.tell("Page.addScriptToEvaluateOnNewDocument", source=WATCH)
+        self.axe = pathlib.Path(os.environ["SUBGATE_AXE"]).read_text() if "SUBGATE_AXE" in os.environ else None
 
     def tell(self, command, **arguments):
         return self.driver.execute_cdp_cmd(command, arguments)
@@ -129,7 +142,14 @@ class Browser:
         """What somebody could not see, reach or hear."""
         nodes = self.tell("Accessibility.getFullAXTree")["nodes"]
         nameless = [f"a {role} without a name" for role in map(self._role_of, nodes) if role]
-        return self.driver.execute_script(LOOK) + nameless
+        return self.driver.execute_script(LOOK) + nameless + (self._ask_axe() if self.axe else [])
+
+    def _ask_axe(self):
+        self.driver.execute_script(self.axe)
+        broken, undecided, held = self.driver.execute_async_script(AXE)
+        print(f"axe: {self.driver.current_url}: {held} rules held, {len(broken)} elements break one; "
+              f"not decided: {', '.join(undecided) or 'none'}")
+        return broken
 
     @staticmethod
     def _role_of(node):
