@@ -12,6 +12,7 @@ struct trial;
 struct inquiry;
 struct rebuilding;
 struct proof;
+struct outline;
 
 /* Embedded in the role's state. */
 struct control {
@@ -24,6 +25,7 @@ struct control {
 	struct retrospect *retrospects;      /* quota history, waiting for Redis */
 	struct trial *trials;                /* relay test, under way */
 	struct inquiry *inquiries;           /* of the audit; the first is under way */
+	struct outline *outline;             /* of the audit, for inquiries; NULL until there is one */
 	struct proof *proof;                 /* of the audit; NULL until it is asked for */
 };
 

@@ -33,11 +33,14 @@ static void begin_next(struct control *control)
 	while (control->inquiries && control->inquiries->recent == NULL) {
 		struct inquiry *first = control->inquiries;
 		const char *fault = "the audit can't be read now";
+		if (control->outline == NULL && outline_create(&control->outline) != STATUS_OK)
+			control->outline = NULL; /* more is read */
 		const struct recent_options options = {
 			.fds = control->rebuilding->fds,
 			.count = control->rebuilding->fd_count,
 			.request = first->asked,
 			.only_outcomes = first->only_outcomes,
+			.outline = control->outline,
 			.on_done = on_done,
 			.context = control,
 		};
@@ -96,4 +99,5 @@ void control_inquiries_free(struct control *control)
 {
 	while (control->inquiries)
 		drop_first(control);
+	outline_free(&control->outline);
 }

@@ -20,7 +20,10 @@
 #include "base/thread.h"
 
 #define STACK_SIZE (512U << 10) /* bytes */
-/* Bytes: a fraction of a second, where the disk need not be asked; of what everybody may ask for, tens of ms. */
+/*
+ * Bytes, passed over or read: a fraction of a second, where the disk need not be asked; of what everybody may ask for,
+ * tens of ms.
+ */
 #define READ_MAXIMUM (UINT64_C(128) << 20)
 #define READ_OUTCOMES_MAXIMUM (UINT64_C(16) << 20)
 #define FOUND_MAXIMUM (UINT64_C(512) << 10) /* bytes of lines: as JSON they fit into a frame */
@@ -81,12 +84,17 @@ static enum status add_record(struct recent *recent, struct span line)
 	return buf_append(&recent->answer, line);
 }
 
+static uint64_t read_maximum(const struct recent *recent)
+{
+	return recent->options.only_outcomes ? READ_OUTCOMES_MAXIMUM : READ_MAXIMUM;
+}
+
 /* STATUS_REFUSED: that is enough. What is no record, or is being written, is left out. */
 static enum status take_line(struct recent *recent, struct span line)
 {
 	json_t *record = NULL;
 	recent->read += line.size;
-	if (recent->read > (recent->options.only_outcomes ? READ_OUTCOMES_MAXIMUM : READ_MAXIMUM))
+	if (recent->read > read_maximum(recent))
 		return STATUS_REFUSED;
 	if (!query_may_match(&recent->query, line))
 		return STATUS_OK;
@@ -114,18 +122,46 @@ static void note_end(struct recent *recent, int fd, const struct lines *lines)
 			 (unsigned long long)lines_end_of_line(lines));
 }
 
-static enum status read_file(struct recent *recent, int fd)
+/* Blocks of which the outline knows that nothing in them matches; `block` is the one that was read last. */
+static void pass_over(struct recent *recent, size_t file, struct lines *lines, uint64_t *block)
+{
+	uint64_t end = lines_end_of_next(lines), begin = end, at = end / OUTLINE_BLOCK_SIZE;
+	if (recent->options.outline == NULL || at == *block)
+		return;
+	while (begin > 0 && recent->read + (end - begin) <= read_maximum(recent) && !atomic_load(&recent->is_ending) &&
+	       outline_lacks(recent->options.outline, file, at, &recent->query)) {
+		begin = at * OUTLINE_BLOCK_SIZE;
+		at -= at > 0;
+	}
+	*block = at;
+	if (begin == end)
+		return;
+	recent->read += end - begin;
+	lines_go_back(lines, begin);
+}
+
+static enum status read_lines(struct recent *recent, size_t file, struct lines *lines)
+{
+	struct span line;
+	uint64_t block = UINT64_MAX;
+	enum status status = STATUS_OK;
+	while (status == STATUS_OK) {
+		pass_over(recent, file, lines, &block);
+		TRY(lines_next(lines, &line));
+		if (atomic_load(&recent->is_ending))
+			return STATUS_OK;
+		status = take_line(recent, line);
+	}
+	return status;
+}
+
+static enum status read_file(struct recent *recent, size_t file)
 {
 	struct lines *lines;
-	struct span line;
+	int fd = recent->fds[file];
 	TRY(recent->end == UINT64_MAX ? lines_open_backward(fd, &lines) : lines_open_before(fd, recent->end, &lines));
 	recent->end = UINT64_MAX;
-	enum status status;
-	while ((status = lines_next(lines, &line)) == STATUS_OK && !atomic_load(&recent->is_ending)) {
-		status = take_line(recent, line);
-		if (status != STATUS_OK)
-			break;
-	}
+	enum status status = read_lines(recent, file, lines);
 	if (status == STATUS_REFUSED)
 		note_end(recent, fd, lines);
 	lines_close(&lines);
@@ -140,7 +176,7 @@ static enum status read_files(struct recent *recent)
 			recent->end = UINT64_MAX; /* it was of this file */
 			continue;
 		}
-		TRY(read_file(recent, recent->fds[i - 1]));
+		TRY(read_file(recent, i - 1));
 	}
 	return STATUS_OK;
 }
@@ -156,6 +192,10 @@ static enum status end_answer(struct recent *recent)
 
 static enum status write_answer(struct recent *recent)
 {
+	if (recent->options.outline && !outline_helps(&recent->query))
+		recent->options.outline = NULL;
+	if (recent->options.outline)
+		TRY(outline_begin(recent->options.outline, recent->fds, recent->options.count));
 	TRY(buf_append(&recent->answer, SPAN("{\"ok\":true,\"records\":[")));
 	enum status status = read_files(recent);
 	recent->has_more |= status == STATUS_REFUSED;

@@ -8,6 +8,7 @@
 
 #include <jansson.h>
 
+#include "audit/reader/outline.h"
 #include "base/span.h"
 #include "net/loop.h"
 
@@ -19,6 +20,8 @@ struct recent_options {
 	/* What is searched for, as query_read has it; "limit": how many at most; "older": as an answer had it. */
 	const json_t *request;
 	bool only_outcomes; /* what came of messages, and nothing else */
+	/* Which blocks need no reading; for one search at a time, which it outlives. NULL: all is read. */
+	struct outline *outline;
 	/* On the loop's thread, once; it may free the search. STATUS_OK, or why the files can't be read. */
 	void (*on_done)(void *context, enum status status);
 	void *context;

@@ -269,6 +269,20 @@ enum status lines_next(struct lines *lines, struct span *out_line)
 	return STATUS_OK;
 }
 
+uint64_t lines_end_of_next(const struct lines *lines)
+{
+	return lines->has_ended ? 0 : lines->before + (lines->end - lines->start);
+}
+
+/* What stands right before `end` belongs to a line that ends after it, and is passed over, too. */
+void lines_go_back(struct lines *lines, uint64_t end)
+{
+	lines->before = end;
+	lines->start = lines->end = lines->size;
+	lines->known = 0;
+	lines->is_skipping = true;
+}
+
 uint64_t lines_number(const struct lines *lines)
 {
 	return lines->number;

@@ -33,5 +33,9 @@ MUST_USE enum status lines_next(struct lines *lines, struct span *out_line);
 uint64_t lines_number(const struct lines *lines);
 /* Backward: how many bytes of the file come before the end of the line that was given last. */
 uint64_t lines_end_of_line(const struct lines *lines);
+/* Backward: how many bytes of the file come before the end of the line that is next; where there is none, 0. */
+uint64_t lines_end_of_next(const struct lines *lines);
+/* Backward: passes over the lines that end after the file's first `end` bytes, fewer than are left. */
+void lines_go_back(struct lines *lines, uint64_t end);
 
 #endif
