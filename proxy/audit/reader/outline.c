@@ -11,8 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define FILTER_WORDS 64   /* 4096 bits: of a block's usual 300 names, 1 in 200 that are not there looks as if it were */
-#define FILTER_MARKS 4    /* bits of a name */
+#define FILTER_WORDS 64 /* 4096 bits: of a block's usual 300 names, 1 in 200 that are not there looks as if it were */
+#define FILTER_MARKS 4  /* bits of a name */
 #define FILTERS_MAXIMUM 4096
 #define LEAD_SIZE (16U << 10) /* bytes before a block, in which its first line begins, as a rule */
 #define FIRST_SIZE 256        /* bytes of a file by which it is known: its first record's time is among them */
@@ -289,8 +289,7 @@ static bool may_have_result(const struct filter *filter, struct span result)
 
 static bool may_match(const struct filter *filter, const struct query *query)
 {
-	if (is_asked(query, QUERY_BY_RESULT) &&
-	    !may_have_result(filter, buf_span(&query->by[QUERY_BY_RESULT].needle)))
+	if (is_asked(query, QUERY_BY_RESULT) && !may_have_result(filter, buf_span(&query->by[QUERY_BY_RESULT].needle)))
 		return false;
 	if (is_asked(query, QUERY_BY_ID) &&
 	    !may_have_name(filter, OUTLINE_ID, buf_span(&query->by[QUERY_BY_ID].needle)))
