@@ -37,7 +37,7 @@ void channel_close(struct channel *channel)
 {
 	channel_bounds_count(&channel->bounds, NULL);
 	channel_drop_handshake(channel);
-	SSL_free(channel->ssl);
+	SSL_free(channel_ssl(channel));
 	free(channel->error);
 	if (channel->fd >= 0)
 		close(channel->fd);
@@ -71,10 +71,10 @@ static enum channel_result fail_errno(struct channel *channel)
 
 static enum channel_result fail_tls(struct channel *channel)
 {
-	long verdict = SSL_get_verify_result(channel->ssl);
+	long verdict = SSL_get_verify_result(channel_ssl(channel));
 	channel->fault = tls_fault_of(ERR_peek_error());
 	const char *reason = tls_take_reason();
-	if (verdict != X509_V_OK && SSL_get_verify_mode(channel->ssl) != SSL_VERIFY_NONE)
+	if (verdict != X509_V_OK && SSL_get_verify_mode(channel_ssl(channel)) != SSL_VERIFY_NONE)
 		note_error(channel, "certificate verify failed: %s", X509_verify_cert_error_string(verdict));
 	else
 		note_error(channel, "TLS: %s", *reason ? reason : "protocol error");
@@ -85,12 +85,12 @@ static enum channel_result fail_tls(struct channel *channel)
 static enum channel_result judge_tls_result(struct channel *channel, int returned)
 {
 	int error = errno;
-	channel_bounds_count(&channel->bounds, channel->ssl);
+	channel_bounds_count(&channel->bounds, channel_ssl(channel));
 	if (channel->bounds.fault) {
 		note_error(channel, "TLS: %s", channel->bounds.fault);
 		return CHANNEL_FAILED;
 	}
-	switch (SSL_get_error(channel->ssl, returned)) {
+	switch (SSL_get_error(channel_ssl(channel), returned)) {
 	case SSL_ERROR_NONE:
 		return CHANNEL_OK;
 	case SSL_ERROR_WANT_READ:
@@ -159,7 +159,7 @@ enum status channel_prepare_tls(struct channel *channel, struct tls_context *con
 {
 	assert(channel->ssl == NULL);
 	before_call();
-	SSL *ssl = SSL_new(context->openssl);
+	SSL *ssl = tls_object_make(context->openssl);
 	if (ssl == NULL)
 		return STATUS_NO_MEMORY;
 	enum status status = channel_bounds_watch(&channel->bounds, ssl, channel->fd, context);
@@ -188,10 +188,10 @@ enum channel_result channel_shake(struct channel *channel)
 	if (!channel_bounds_begin(&channel->bounds))
 		return CHANNEL_WANT_READ;
 	before_call();
-	int returned = channel->bounds.fault ? -1 : SSL_do_handshake(channel->ssl);
+	int returned = channel->bounds.fault ? -1 : SSL_do_handshake(channel_ssl(channel));
 	if (returned == 1) {
-		channel_bounds_note_secured(&channel->bounds, channel->ssl);
-		channel_bounds_count(&channel->bounds, channel->ssl);
+		channel_bounds_note_secured(&channel->bounds, channel_ssl(channel));
+		channel_bounds_count(&channel->bounds, channel_ssl(channel));
 		return CHANNEL_OK;
 	}
 	enum channel_result result = judge_tls_result(channel, returned);
@@ -210,8 +210,8 @@ bool channel_is_secure(const struct channel *channel)
 
 char *channel_client_subject(const struct channel *channel)
 {
-	const X509 *certificate = SSL_get0_peer_certificate(channel->ssl);
-	if (certificate == NULL || SSL_get_verify_result(channel->ssl) != X509_V_OK)
+	const X509 *certificate = SSL_get0_peer_certificate(channel_ssl(channel));
+	if (certificate == NULL || SSL_get_verify_result(channel_ssl(channel)) != X509_V_OK)
 		return NULL;
 	char *subject = tls_write_subject(certificate);
 	if (subject && strlen(subject) > SUBJECT_MAXIMUM)
@@ -232,22 +232,22 @@ void channel_drop_handshake(struct channel *channel)
 
 void channel_send_ticket(struct channel *channel)
 {
-	if (!channel_is_secure(channel) || (SSL_get_options(channel->ssl) & SSL_OP_NO_TICKET))
+	if (!channel_is_secure(channel) || (SSL_get_options(channel_ssl(channel)) & SSL_OP_NO_TICKET))
 		return;
 	before_call();
 	/* It refuses for TLS 1.2, which has sent its ticket in the handshake. */
-	channel->bounds.owes_ticket = SSL_new_session_ticket(channel->ssl) == 1;
+	channel->bounds.owes_ticket = SSL_new_session_ticket(channel_ssl(channel)) == 1;
 }
 
 void channel_expect_no_secrets(struct channel *channel)
 {
 	if (channel->ssl)
-		SSL_clear_options(channel->ssl, SSL_OP_CLEANSE_PLAINTEXT);
+		SSL_clear_options(channel_ssl(channel), SSL_OP_CLEANSE_PLAINTEXT);
 }
 
 bool channel_has_pending(const struct channel *channel)
 {
-	return channel->in_tls && SSL_has_pending(channel->ssl);
+	return channel->in_tls && SSL_has_pending(channel_ssl(channel));
 }
 
 /* Costs a fraction of SSL_read, which makes room for a whole record before it finds that nothing is there. */
@@ -269,10 +269,10 @@ enum channel_result channel_read(struct channel *channel, char *at, size_t room,
 {
 	if (channel->in_tls) {
 		before_call();
-		int got = SSL_read(channel->ssl, at, cap_int(room));
+		int got = SSL_read(channel_ssl(channel), at, cap_int(room));
 		if (got <= 0 || channel->bounds.fault)
 			return judge_tls_result(channel, got);
-		channel_bounds_count(&channel->bounds, channel->ssl);
+		channel_bounds_count(&channel->bounds, channel_ssl(channel));
 		*out_size = (size_t)got;
 		return CHANNEL_OK;
 	}
@@ -292,8 +292,8 @@ enum channel_result channel_write(struct channel *channel, struct span bytes, si
 		before_call();
 		/* Of several records the last one is pushed, so that the peer wakes once for all of them. */
 		channel->bounds.more_follows |= bytes.size > SSL3_RT_MAX_PLAIN_LENGTH;
-		int taken = SSL_write(channel->ssl, bytes.data, cap_int(bytes.size));
-		channel->bounds.writing = taken <= 0 && SSL_want_write(channel->ssl);
+		int taken = SSL_write(channel_ssl(channel), bytes.data, cap_int(bytes.size));
+		channel->bounds.writing = taken <= 0 && SSL_want_write(channel_ssl(channel));
 		if (taken <= 0)
 			return judge_tls_result(channel, taken);
 		*out_size = (size_t)taken;
@@ -316,7 +316,7 @@ enum channel_result channel_shut(struct channel *channel)
 {
 	if (channel_is_secure(channel)) {
 		before_call();
-		int returned = SSL_shutdown(channel->ssl);
+		int returned = SSL_shutdown(channel_ssl(channel));
 		enum channel_result result = returned < 0 ? judge_tls_result(channel, returned) : CHANNEL_OK;
 		if (result == CHANNEL_WANT_WRITE)
 			return result;

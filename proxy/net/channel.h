@@ -11,10 +11,11 @@
 #include "base/span.h"
 #include "net/channel_bounds.h"
 #include "net/tls.h"
+#include "net/tls_object.h"
 
 struct channel {
 	int fd;
-	SSL *ssl;                     /* made, and perhaps not yet in use */
+	SSL *ssl;                     /* made, and perhaps not yet in use; for OpenSSL by channel_ssl alone */
 	bool in_tls;                  /* bytes go through ssl */
 	char *error;                  /* why it failed, or NULL */
 	struct channel_bounds bounds; /* of ssl */
@@ -28,6 +29,12 @@ enum channel_result {
 	CHANNEL_ENDED,
 	CHANNEL_FAILED,
 };
+
+/* For calls of OpenSSL in this turn of the loop. */
+static inline SSL *channel_ssl(const struct channel *channel)
+{
+	return tls_object_use(channel->ssl);
+}
 
 void channel_init(struct channel *channel, int fd);
 /* Before the first call of each turn of the loop. */

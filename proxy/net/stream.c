@@ -140,12 +140,12 @@ bool stream_is_secure(const struct stream *stream)
 
 const char *stream_tls_version(const struct stream *stream)
 {
-	return stream_is_secure(stream) ? SSL_get_version(stream->channel.ssl) : "";
+	return stream_is_secure(stream) ? SSL_get_version(channel_ssl(&stream->channel)) : "";
 }
 
 const char *stream_tls_cipher(const struct stream *stream)
 {
-	return stream_is_secure(stream) ? SSL_get_cipher_name(stream->channel.ssl) : "";
+	return stream_is_secure(stream) ? SSL_get_cipher_name(channel_ssl(&stream->channel)) : "";
 }
 
 char *stream_tls_client_subject(const struct stream *stream)
@@ -168,8 +168,8 @@ void stream_find_bindings(const struct stream *stream, struct stream_bindings *o
 	*out_bindings = (struct stream_bindings){ 0 };
 	if (!stream_is_secure(stream))
 		return;
-	out_bindings->exporter_size = tls_bind_exporter(stream->channel.ssl, out_bindings->exporter);
-	out_bindings->end_point_size = tls_bind_end_point(stream->channel.ssl, out_bindings->end_point);
+	out_bindings->exporter_size = tls_bind_exporter(channel_ssl(&stream->channel), out_bindings->exporter);
+	out_bindings->end_point_size = tls_bind_end_point(channel_ssl(&stream->channel), out_bindings->end_point);
 }
 
 enum tls_fault stream_tls_fault(const struct stream *stream)

@@ -10,6 +10,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "net/tls_object.h"
+
 #define PLACES 512U /* of a kind; a handshake takes two of each, and more at once are rare */
 #define WARM 8U     /* free places of a kind that keep their pages */
 
@@ -80,7 +82,9 @@ static void *take_block(size_t size, const char *file, int line)
 {
 	(void)file;
 	(void)line;
-	void *place = take_place(size);
+	void *place = tls_object_take_room(size);
+	if (place == NULL)
+		place = take_place(size);
 	return place ? place : malloc(size);
 }
 
@@ -91,6 +95,8 @@ static void give_block(void *block, const char *file, int line)
 	struct places *kind = find_owner(block);
 	if (kind)
 		give_place(kind, block);
+	else if (tls_object_room(block))
+		tls_object_give_room(block);
 	else
 		free(block);
 }
@@ -98,17 +104,18 @@ static void give_block(void *block, const char *file, int line)
 static void *resize_block(void *block, size_t size, const char *file, int line)
 {
 	struct places *kind = find_owner(block);
+	size_t room = kind ? kind->size : tls_object_room(block);
 	if (block == NULL)
 		return take_block(size, file, line);
-	if (kind == NULL)
+	if (room == 0)
 		return realloc(block, size);
-	if (size && size <= kind->size)
+	if (size && size <= room)
 		return block;
 	void *other = size ? take_block(size, file, line) : NULL;
 	if (other)
-		memcpy(other, block, kind->size);
+		memcpy(other, block, room);
 	if (other || size == 0)
-		give_place(kind, block);
+		give_block(block, file, line);
 	return other;
 }
 
@@ -116,6 +123,7 @@ void tls_use_places(void)
 {
 	if (CRYPTO_set_mem_functions(take_block, resize_block, give_block) != 1)
 		return;
+	tls_object_reserve();
 	for (size_t i = 0; i < KINDS; i++) {
 		struct places *kind = &kinds[i];
 		void *memory = mmap(NULL, PLACES * kind->size, PROT_READ | PROT_WRITE,

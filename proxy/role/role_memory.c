@@ -7,6 +7,7 @@
 
 #include <malloc.h>
 
+#include "net/tls_object.h"
 #include "net/tls_places.h"
 
 /* Bytes: a larger piece is mapped, and given back, alone. */
@@ -28,6 +29,7 @@ bool role_memory_beat(struct role_memory *memory, uint64_t turns)
 {
 	bool rests = turns - memory->turns <= TURNS_AT_REST;
 	memory->turns = turns;
+	tls_object_beat();
 	if (!rests) {
 		memory->is_used = true;
 		return false;
