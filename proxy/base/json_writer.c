@@ -193,6 +193,15 @@ void json_put_number(struct json_writer *writer, struct span name, int64_t numbe
 	buf_commit(writer->out, (size_t)(at - begin));
 }
 
+void json_put_true(struct json_writer *writer, struct span name)
+{
+	char *begin, *at = begin_value(writer, name, sizeof("true"), &begin);
+	if (at == NULL)
+		return;
+	at = put_bytes(at, SPAN("true"));
+	buf_commit(writer->out, (size_t)(at - begin));
+}
+
 void json_put_again(struct json_writer *writer, struct span members)
 {
 	char *at = take_room(writer, members.size);

@@ -25,6 +25,7 @@ void json_writer_begin(struct json_writer *writer, struct buf *out);
  */
 void json_put_text(struct json_writer *writer, struct span name, struct span text);
 void json_put_number(struct json_writer *writer, struct span name, int64_t number);
+void json_put_true(struct json_writer *writer, struct span name);
 void json_open_object(struct json_writer *writer, struct span name);
 void json_open_array(struct json_writer *writer, struct span name);
 /* Members of such an object once more: bytes that a writer has put after its first member, to the end of another. */

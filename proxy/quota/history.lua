@@ -1,7 +1,7 @@
 -- What a user has sent, day by day.
 --
 -- KEYS[1]  the user's hash, as in charge.lua
--- ARGV     1-7 for day.lua
+-- ARGV     1 and 2 the clock and the days for day.lua
 --
 -- Returns {when their day began, its messages, recipients and bytes, and `past` (past.lua), with the day that the hash
 -- holds where that is over}.
@@ -12,7 +12,7 @@ local all, held = redis.call('HGETALL', key), {}
 for i = 1, #all, 2 do
 	held[all[i]] = all[i + 1]
 end
-local day, _, is_same = find_day(now, tonumber(ARGV[1]), table.concat(ARGV, ' ', 2, 7), held.day, held['end'])
+local day, _, is_same = find_day(now, tonumber(ARGV[1]), ARGV[2], held.day, held['end'])
 if not day then
 	return CLOCK_ERROR
 end

@@ -7,7 +7,7 @@
 #include "redis/script.h"
 
 #define ANSWER 5 /* values in the script's answer */
-#define ARGUMENTS (1 + QUOTA_DAY_NUMBERS)
+#define ARGUMENTS 3
 
 struct history_call {
 	quota_history_callback *callback;
@@ -36,8 +36,8 @@ static void on_history(void *context, enum status status, const struct redis_val
 
 static enum status send_call(struct quota *quota, struct history_call *call)
 {
-	uint64_t numbers[QUOTA_DAY_NUMBERS];
-	char texts[QUOTA_DAY_NUMBERS][SCRIPT_NUMBER_SIZE], name[QUOTA_USER_MAXIMUM];
+	uint64_t now_s = clock_wall_us() / 1000000;
+	char clock[SCRIPT_NUMBER_SIZE], name[QUOTA_USER_MAXIMUM];
 	struct span arguments[ARGUMENTS];
 	struct buf key BUF_AUTO;
 	buf_init(&key, QUOTA_KEY_MAXIMUM);
@@ -45,8 +45,8 @@ static enum status send_call(struct quota *quota, struct history_call *call)
 	TRY(quota_name_of(&given, name));
 	TRY(quota_write_key(&key, quota->prefix, "quota", span_of(name)));
 	arguments[0] = buf_span(&key);
-	quota_day_numbers(clock_wall_us() / 1000000, numbers);
-	quota_write_numbers(numbers, QUOTA_DAY_NUMBERS, texts, arguments + 1);
+	arguments[1] = script_write_number(now_s, clock);
+	arguments[2] = quota_days_text(&quota->days, now_s);
 	return redis_run_script(quota->redis, &quota->history, arguments, ARGUMENTS, 1, QUOTA_CALL_MS, on_history,
 				call);
 }

@@ -44,10 +44,3 @@ enum status quota_write_pattern(struct buf *pattern, const char *prefix, const c
 	}
 	return buf_printf(pattern, "%s:{*}", kind);
 }
-
-void quota_write_numbers(const uint64_t *numbers, size_t count, char (*texts)[SCRIPT_NUMBER_SIZE],
-			 struct span *out_spans)
-{
-	for (size_t i = 0; i < count; i++)
-		out_spans[i] = script_write_number(numbers[i], texts[i]);
-}

@@ -51,8 +51,6 @@ MUST_USE enum status quota_write_key(struct buf *key, const char *prefix, const 
 MUST_USE enum status quota_write_pattern(struct buf *pattern, const char *prefix, const char *kind);
 /* The name as it is here. */
 MUST_USE enum status quota_name_of(const struct quota_name *given, char out_name[QUOTA_USER_MAXIMUM]);
-/* Writes numbers as text; the spans are views into `texts`. */
-void quota_write_numbers(const uint64_t *numbers, size_t count, char (*texts)[24], struct span *out_spans);
 
 /* ---- quota_override.c */
 

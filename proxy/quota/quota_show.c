@@ -7,7 +7,7 @@
 #include "redis/script.h"
 
 #define ANSWER 9 /* values in the script's answer */
-#define ARGUMENTS (2 + 1 + QUOTA_DAY_NUMBERS + 1)
+#define ARGUMENTS 6
 
 struct show_call {
 	struct quota_limits limits;
@@ -78,8 +78,8 @@ static void on_shown(void *context, enum status status, const struct redis_value
 
 static enum status send_call(struct quota *quota, struct span what, struct show_call *call)
 {
-	uint64_t numbers[QUOTA_DAY_NUMBERS];
-	char texts[QUOTA_DAY_NUMBERS][SCRIPT_NUMBER_SIZE], name[QUOTA_USER_MAXIMUM];
+	uint64_t now_s = clock_wall_us() / 1000000;
+	char clock[SCRIPT_NUMBER_SIZE], name[QUOTA_USER_MAXIMUM];
 	struct span arguments[ARGUMENTS] = { [2] = what };
 	struct buf key BUF_AUTO, lock BUF_AUTO;
 	buf_init(&key, QUOTA_KEY_MAXIMUM);
@@ -90,9 +90,9 @@ static enum status send_call(struct quota *quota, struct span what, struct show_
 	TRY(quota_write_key(&lock, quota->prefix, "lock", span_of(name)));
 	arguments[0] = buf_span(&key);
 	arguments[1] = buf_span(&lock);
-	quota_day_numbers(clock_wall_us() / 1000000, numbers);
-	quota_write_numbers(numbers, QUOTA_DAY_NUMBERS, texts, arguments + 3);
-	arguments[ARGUMENTS - 1] = quota->is_rolling ? SPAN("rolling") : SPAN("day");
+	arguments[3] = script_write_number(now_s, clock);
+	arguments[4] = quota_days_text(&quota->days, now_s);
+	arguments[5] = quota->is_rolling ? SPAN("rolling") : SPAN("day");
 	return redis_run_script(quota->redis, &quota->show, arguments, ARGUMENTS, 2, QUOTA_CALL_MS, on_shown, call);
 }
 

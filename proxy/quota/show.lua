@@ -2,7 +2,7 @@
 -- spend at any time. That it was sent stays known (past.lua).
 --
 -- KEYS     1 and 2 as in charge.lua
--- ARGV     1 "show" or "reset", 2-8 for day.lua, 9 "day" or "rolling"
+-- ARGV     1 "show" or "reset", 2 and 3 the clock and the days for day.lua, 4 "day" or "rolling"
 --
 -- Returns {m, r, b, w, resets_at, messages in the last hour, in the last minute, limits as in the hash, what is set by
 -- hand: fields and values in turn}. With "reset" the counts are those until now.
@@ -11,14 +11,14 @@ local now = tonumber(redis.call('TIME')[1])
 
 local held = redis.call('HMGET', key, 'day', 'm', 'r', 'b', 'w', 'end', 'limits', 'last_minute', 'last_hour',
 	'last_day', 'past')
-local day, resets_at, is_same = find_day(now, tonumber(ARGV[2]), table.concat(ARGV, ' ', 3, 8), held[1], held[6])
+local day, resets_at, is_same = find_day(now, tonumber(ARGV[2]), ARGV[3], held[1], held[6])
 if not day then
 	return CLOCK_ERROR
 end
 local used = { m = tonumber(held[2] or 0), r = tonumber(held[3] or 0), b = tonumber(held[4] or 0),
 	w = tonumber(held[5] or 0) }
 local counted, free = used, nil
-if ARGV[9] == 'rolling' then
+if ARGV[4] == 'rolling' then
 	local last_day = read_last_day(held[10], now, tonumber(ARGV[2]), tonumber(held[1] or nil), used)
 	counted = last_day.sum
 	free = last_day[1] and (last_day[1].step + DAY.steps + 1) * DAY.width

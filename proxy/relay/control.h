@@ -16,6 +16,7 @@
 
 #include <jansson.h>
 
+#include "base/json_writer.h"
 #include "relay/admin_door.h"
 
 /* Takes over `answer`, which may be NULL when there was no memory for it. */
@@ -23,6 +24,10 @@ void control_reply(struct control *control, uint64_t request, json_t *answer);
 /* The same of JSON that is text already: {"ok":…}. */
 void control_reply_text(struct control *control, uint64_t request, struct span json);
 void control_refuse(struct control *control, uint64_t request, const char *error);
+/* A page of a list of users begins as text: objects in an array follow. `text` is for the caller to free. */
+void control_begin_list(struct json_writer *list, struct buf *text);
+/* Its end, with a place to go on from, unless that is "": the answer. False: it is not whole, and not sent. */
+bool control_reply_list(struct control *control, uint64_t request, struct json_writer *list, const char *next);
 
 /* The number of the relay that the request names; false: there is none, and the request is answered. */
 bool control_find_relay(struct control *control, uint64_t request, const json_t *object, size_t *out_index);

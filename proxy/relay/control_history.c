@@ -5,11 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json_text.h"
 #include "base/name.h"
 #include "quota/quota_control.h"
 #include "relay/control.h"
 
 #define DAYS_UNASKED 14
+#define HISTORY_MAXIMUM 16384 /* bytes of one user's */
 #define UNAVAILABLE "quota service unavailable"
 
 /* One that waits. Invariant: in control->retrospects from begin to end. */
@@ -19,7 +21,8 @@ struct retrospect {
 	uint64_t request, generation;
 	size_t days;
 	/* A list: its rows, and how many answers are to come. */
-	json_t *rows;
+	struct buf text;
+	struct json_writer rows;
 	char after[QUOTA_PAGE_CURSOR_SIZE];
 	size_t awaited;
 	bool has_failed;
@@ -47,7 +50,7 @@ static void forget_retrospect(struct retrospect *retrospect)
 	while (*at != retrospect)
 		at = &(*at)->next;
 	*at = retrospect->next;
-	json_decref(retrospect->rows);
+	buf_free(&retrospect->text);
 	free(retrospect);
 }
 
@@ -70,38 +73,57 @@ static void refuse_retrospect(struct retrospect *retrospect, const char *error)
 
 /* ---- what a history says */
 
-static void put_sent(json_t *object, const struct quota_sent *sent)
+static void put_sent(struct json_writer *object, const struct quota_sent *sent)
 {
-	json_object_set_new(object, "messages", json_integer((json_int_t)sent->messages));
-	json_object_set_new(object, "recipients", json_integer((json_int_t)sent->recipients));
-	json_object_set_new(object, "bytes", json_integer((json_int_t)sent->bytes));
+	json_put_number(object, SPAN("messages"), (int64_t)sent->messages);
+	json_put_number(object, SPAN("recipients"), (int64_t)sent->recipients);
+	json_put_number(object, SPAN("bytes"), (int64_t)sent->bytes);
 }
 
-/* Who it is, and all that they have sent. */
-static json_t *describe_whole(const struct quota_history *history)
+static struct quota_sent add_days(const struct quota_history *history)
 {
 	struct quota_sent whole = { 0 };
-	json_t *object = json_pack("{s:s%}", "user", history->name.name.data, history->name.name.size);
 	for (size_t i = 0; i < history->count; i++) {
 		whole.messages += history->days[i].messages;
 		whole.recipients += history->days[i].recipients;
 		whole.bytes += history->days[i].bytes;
 	}
-	put_sent(object, &whole);
-	return object;
+	return whole;
 }
 
-static json_t *describe_days(const struct quota_history *history)
+/* Who it is, and all that they have sent. */
+static void put_whole(struct json_writer *object, const struct quota_history *history, const struct quota_sent *whole)
 {
-	json_t *days = json_array();
+	json_put_text(object, SPAN("user"), history->name.name);
+	put_sent(object, whole);
+}
+
+static void put_days(struct json_writer *object, const struct quota_history *history)
+{
+	json_open_array(object, SPAN("days"));
 	for (size_t i = 0; i < history->count; i++) {
 		char date[QUOTA_DATE_SIZE];
 		quota_history_date(history, i, date);
-		json_t *day = json_pack("{s:s}", "day", date);
-		put_sent(day, &history->days[i]);
-		json_array_append_new(days, day);
+		json_open_object(object, SPAN(""));
+		json_put_text(object, SPAN("day"), span_of(date));
+		put_sent(object, &history->days[i]);
+		json_close_object(object);
 	}
-	return days;
+	json_close_array(object);
+}
+
+static json_t *describe_history(const struct quota_history *history)
+{
+	const struct quota_sent whole = add_days(history);
+	struct json_writer object;
+	struct buf text BUF_AUTO;
+	buf_init(&text, HISTORY_MAXIMUM);
+	json_writer_begin(&object, &text);
+	put_whole(&object, history, &whole);
+	json_put_true(&object, SPAN("ok"));
+	put_days(&object, history);
+	json_close_object(&object);
+	return object.status == STATUS_OK ? json_read(buf_span(&text)) : NULL;
 }
 
 /* ---- one user */
@@ -113,10 +135,7 @@ static void on_history(void *context, const struct quota_history *history)
 		refuse_retrospect(retrospect, UNAVAILABLE);
 		return;
 	}
-	json_t *answer = describe_whole(history);
-	json_object_set_new(answer, "ok", json_true());
-	json_object_set_new(answer, "days", describe_days(history));
-	answer_retrospect(retrospect, answer);
+	answer_retrospect(retrospect, describe_history(history));
 }
 
 static void look_at_user(struct control *control, uint64_t request, struct span user, size_t days)
@@ -140,20 +159,22 @@ static void end_page(struct retrospect *retrospect)
 		refuse_retrospect(retrospect, UNAVAILABLE);
 		return;
 	}
-	json_t *answer = json_pack("{s:b, s:O}", "ok", 1, "users", retrospect->rows);
-	if (answer && retrospect->after[0])
-		json_object_set_new(answer, "next", json_string(retrospect->after));
-	answer_retrospect(retrospect, answer);
+	if (retrospect->generation == retrospect->control->generation &&
+	    !control_reply_list(retrospect->control, retrospect->request, &retrospect->rows, retrospect->after))
+		control_refuse(retrospect->control, retrospect->request, "out of memory");
+	forget_retrospect(retrospect);
 }
 
 static void on_row(void *context, const struct quota_history *history)
 {
 	struct retrospect *retrospect = context;
 	retrospect->has_failed = retrospect->has_failed || history == NULL;
-	json_t *row = history ? describe_whole(history) : NULL;
-	if (json_integer_value(json_object_get(row, "messages")) > 0)
-		json_array_append(retrospect->rows, row);
-	json_decref(row);
+	const struct quota_sent whole = history ? add_days(history) : (struct quota_sent){ 0 };
+	if (whole.messages > 0) {
+		json_open_object(&retrospect->rows, SPAN(""));
+		put_whole(&retrospect->rows, history, &whole);
+		json_close_object(&retrospect->rows);
+	}
 	if (--retrospect->awaited == 0)
 		end_page(retrospect);
 }
@@ -183,10 +204,8 @@ static void list_everybody(struct control *control, uint64_t request, const json
 	struct retrospect *retrospect = begin_retrospect(control, request, days);
 	if (retrospect == NULL)
 		return;
-	retrospect->rows = json_array();
-	enum status status = retrospect->rows
-				     ? quota_list(control->services->quota, after ? after : "", on_page, retrospect)
-				     : STATUS_NO_MEMORY;
+	control_begin_list(&retrospect->rows, &retrospect->text);
+	enum status status = quota_list(control->services->quota, after ? after : "", on_page, retrospect);
 	if (status != STATUS_OK)
 		refuse_retrospect(retrospect, status == STATUS_INVALID ? "no such page" : UNAVAILABLE);
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/json_text.h"
 #include "base/log.h"
 #include "base/name.h"
 #include "config/values.h"
@@ -14,6 +15,7 @@
 #include "relay/withdrawals.h"
 
 #define LIMIT_MAXIMUM (1ULL << 50) /* of bytes, as in options.def */
+#define ROW_MAXIMUM 16384          /* bytes */
 #define UNAVAILABLE "quota service unavailable"
 #define NOT_DONE "quota service unavailable; nothing was changed"
 #define SCARCE "done, but too few replicas have it yet: if Redis's primary fails now, it is forgotten"
@@ -26,7 +28,8 @@ struct question {
 	json_t *was;  /* quota reset: how much was counted */
 	json_t *seen; /* what a user has used, while it is asked what they share */
 	/* A list: its rows, and how many answers are to come. */
-	json_t *rows;
+	struct buf text;
+	struct json_writer rows;
 	char after[QUOTA_PAGE_CURSOR_SIZE];
 	size_t awaited;
 	bool has_failed;
@@ -65,7 +68,7 @@ static void forget_question(struct question *question)
 	*at = question->next;
 	json_decref(question->was);
 	json_decref(question->seen);
-	json_decref(question->rows);
+	buf_free(&question->text);
 	free(question);
 }
 
@@ -93,6 +96,24 @@ static struct quota_name name_of(const struct question *question)
 
 /* ---- what a report says */
 
+/* Who it is, the messages, and when the day ends: the row of a list. */
+static void put_row(struct json_writer *row, const struct quota_report *report)
+{
+	char resets_at[CLOCK_TEXT_SIZE];
+	uint64_t limit = report->limits.messages_per_day;
+	clock_format_seconds(report->resets_at, resets_at);
+	json_put_text(row, SPAN("user"), report->name.name);
+	json_put_number(row, SPAN("used"), (int64_t)report->messages);
+	json_put_number(row, SPAN("limit"), (int64_t)limit);
+	json_put_text(row, SPAN("resets_at"), span_of(resets_at));
+	if (limit)
+		json_put_number(row, SPAN("left"), report->messages < limit ? (int64_t)(limit - report->messages) : 0);
+	if (report->name.is_shared)
+		json_put_true(row, SPAN("shared"));
+	json_put_number(row, SPAN("recipients_used"), (int64_t)report->recipients);
+	json_put_number(row, SPAN("recipients_limit"), (int64_t)report->limits.recipients_per_day);
+}
+
 static void put_use(json_t *object, const char *what, uint64_t used, uint64_t limit)
 {
 	char key[64];
@@ -114,22 +135,15 @@ static void put_overrides(json_t *object, const struct quota_report *report)
 	json_object_set_new(object, "set_by_hand", rows);
 }
 
-/* Who it is, the messages, and when the day ends: the row of a list. */
 static json_t *describe_row(const struct quota_report *report)
 {
-	char resets_at[CLOCK_TEXT_SIZE];
-	uint64_t limit = report->limits.messages_per_day;
-	clock_format_seconds(report->resets_at, resets_at);
-	json_t *row = json_pack("{s:s%, s:I, s:I, s:s}", "user", report->name.name.data, report->name.name.size, "used",
-				(json_int_t)report->messages, "limit", (json_int_t)limit, "resets_at", resets_at);
-	if (limit)
-		json_object_set_new(
-			row, "left",
-			json_integer(report->messages < limit ? (json_int_t)(limit - report->messages) : 0));
-	if (report->name.is_shared)
-		json_object_set_new(row, "shared", json_true());
-	put_use(row, "recipients", report->recipients, report->limits.recipients_per_day);
-	return row;
+	struct json_writer row;
+	struct buf text BUF_AUTO;
+	buf_init(&text, ROW_MAXIMUM);
+	json_writer_begin(&row, &text);
+	put_row(&row, report);
+	json_close_object(&row);
+	return row.status == STATUS_OK ? json_read(buf_span(&text)) : NULL;
 }
 
 static json_t *describe_report(const struct quota_report *report)
@@ -304,18 +318,21 @@ static void end_page(struct question *question)
 		refuse_question(question, UNAVAILABLE);
 		return;
 	}
-	json_t *answer = json_pack("{s:b, s:O}", "ok", 1, "users", question->rows);
-	if (answer && question->after[0])
-		json_object_set_new(answer, "next", json_string(question->after));
-	answer_question(question, answer);
+	if (question->generation == question->control->generation &&
+	    !control_reply_list(question->control, question->request, &question->rows, question->after))
+		control_refuse(question->control, question->request, "out of memory");
+	forget_question(question);
 }
 
 static void on_row(void *context, const struct quota_report *report)
 {
 	struct question *question = context;
 	question->has_failed = question->has_failed || report == NULL;
-	if (report && (report->messages || report->override_count))
-		json_array_append_new(question->rows, describe_row(report));
+	if (report && (report->messages || report->override_count)) {
+		json_open_object(&question->rows, SPAN(""));
+		put_row(&question->rows, report);
+		json_close_object(&question->rows);
+	}
 	if (--question->awaited == 0)
 		end_page(question);
 }
@@ -350,10 +367,8 @@ static void list_users(struct control *control, uint64_t request, const json_t *
 	struct question *question = open_question(control, request, &nobody);
 	if (question == NULL)
 		return;
-	question->rows = json_array();
-	enum status status = question->rows
-				     ? quota_list(control->services->quota, after ? after : "", on_page, question)
-				     : STATUS_NO_MEMORY;
+	control_begin_list(&question->rows, &question->text);
+	enum status status = quota_list(control->services->quota, after ? after : "", on_page, question);
 	if (status != STATUS_OK)
 		refuse_question(question, status == STATUS_INVALID ? "no such page" : UNAVAILABLE);
 }

@@ -91,6 +91,9 @@ static void take_step(struct trial *trial, struct span *input)
 			json_open_array(writer, name);
 		else
 			json_open_object(writer, name);
+	} else if (what % 8 == 4) {
+		add_value(trial, text, json_true());
+		json_put_true(writer, name);
 	} else if (what % 4 == 0) {
 		int64_t number = 0;
 		bytes = span_slice(bytes, 0, sizeof(number));

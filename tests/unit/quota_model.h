@@ -89,6 +89,16 @@ static inline void put_days(unsigned node, long out_numbers[QUOTA_DAY_NUMBERS])
 		out_numbers[i] = midnight + (i - 2) * DAY;
 }
 
+/* Without the first, which is the clock. */
+static inline void write_beginnings(const long days[QUOTA_DAY_NUMBERS], char out_text[QUOTA_DAY_NUMBERS * 24])
+{
+	out_text[0] = '\0';
+	for (unsigned i = 1; i < QUOTA_DAY_NUMBERS; i++) {
+		size_t used = strlen(out_text);
+		snprintf(out_text + used, QUOTA_DAY_NUMBERS * 24 - used, "%s%ld", used ? " " : "", days[i]);
+	}
+}
+
 static inline void name_token(unsigned token, char out_text[24])
 {
 	snprintf(out_text, 24, "token%u", token);
@@ -98,17 +108,14 @@ static inline void name_token(unsigned token, char out_text[24])
 static inline char charge(unsigned token, unsigned node, long *out_resets_at)
 {
 	long days[QUOTA_DAY_NUMBERS], answer[ANSWERS] = { 0 };
-	char name[24], limits[64], clock[24], beginnings[QUOTA_DAY_NUMBERS * 24] = "";
+	char name[24], limits[64], clock[24], beginnings[QUOTA_DAY_NUMBERS * 24];
 	struct buf out BUF_AUTO;
 	buf_init(&out, 4096);
 	put_days(node, days);
 	name_token(token, name);
 	snprintf(limits, sizeof(limits), "%u 0 0 0 0 0 default", world.limit);
 	snprintf(clock, sizeof(clock), "%ld", days[0]);
-	for (unsigned i = 1; i < QUOTA_DAY_NUMBERS; i++) {
-		size_t used = strlen(beginnings);
-		snprintf(beginnings + used, sizeof(beginnings) - used, "%s%ld", used ? " " : "", days[i]);
-	}
+	write_beginnings(days, beginnings);
 	const struct span arguments[] = { SPAN("EVALSHA"),
 					  span_of(world.charge),
 					  SPAN("2"),
@@ -148,17 +155,18 @@ static inline long refund(unsigned token)
 static inline unsigned long look_back(void)
 {
 	long now = world.now + world.redis_ahead, midnight = now - now % DAY;
-	char numbers[QUOTA_DAY_NUMBERS][24];
-	struct span arguments[4 + QUOTA_DAY_NUMBERS] = { SPAN("EVALSHA"), span_of(world.history), SPAN("1"),
-							 SPAN("quota:{ann}") };
+	long days[QUOTA_DAY_NUMBERS] = { now };
+	char clock[24], beginnings[QUOTA_DAY_NUMBERS * 24];
 	unsigned long sum = 0, count;
 	struct buf out BUF_AUTO;
 	buf_init(&out, 8192);
-	for (long i = 0; i < QUOTA_DAY_NUMBERS; i++) {
-		snprintf(numbers[i], sizeof(numbers[i]), "%ld", i ? midnight + (i - 2) * DAY : now);
-		arguments[4 + i] = span_of(numbers[i]);
-	}
-	run(arguments, 4 + QUOTA_DAY_NUMBERS, &out);
+	for (long i = 1; i < QUOTA_DAY_NUMBERS; i++)
+		days[i] = midnight + (i - 2) * DAY;
+	snprintf(clock, sizeof(clock), "%ld", now);
+	write_beginnings(days, beginnings);
+	const struct span arguments[] = { SPAN("EVALSHA"),     span_of(world.history), SPAN("1"),
+					  SPAN("quota:{ann}"), span_of(clock),         span_of(beginnings) };
+	run(arguments, sizeof(arguments) / sizeof(arguments[0]), &out);
 	assert_int_equal(buf_append_byte(&out, '\0'), STATUS_OK);
 	assert_int_equal(sscanf(buf_span(&out).data, "*5 :%*d :%lu", &sum), 1);
 	const char *past = strstr(buf_span(&out).data, "\r\n1 ");

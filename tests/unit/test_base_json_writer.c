@@ -35,11 +35,13 @@ static void members_come_in_the_order_in_which_they_are_put(void **state)
 	json_close_object(&writer);
 	json_put_text(&writer, SPAN(""), SPAN(""));
 	json_put_number(&writer, SPAN(""), 0);
+	json_put_true(&writer, SPAN(""));
 	json_close_array(&writer);
 	json_put_text(&writer, SPAN("f"), (struct span){ 0 });
+	json_put_true(&writer, SPAN("g"));
 	json_close_object(&writer);
 	assert_int_equal(writer.status, STATUS_OK);
-	assert_written(&b, "{\"a\":\"x\",\"b\":{},\"c\":[{\"d\":1,\"e\":-1},\"\",0],\"f\":\"\"}");
+	assert_written(&b, "{\"a\":\"x\",\"b\":{},\"c\":[{\"d\":1,\"e\":-1},\"\",0,true],\"f\":\"\",\"g\":true}");
 }
 
 static void assert_as_jansson(struct span text)
