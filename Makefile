@@ -95,4 +95,4 @@ clean:
 	rm -rf $(BUILD)
 
 # Not those of the bare roots, which are no files of make.
--include $(shell find $(BUILD) -name 'bare-*' -prune -o -name '*.d' -print 2>/dev/null)
+-include $(shell find $(BUILD) -name 'bare-*' -prune -o -type f -name '*.d' -print 2>/dev/null)

@@ -53,7 +53,9 @@ enum status metadata_read(const json_t *document, struct metadata *out_metadata,
 	snprintf(out_metadata->token_url, METADATA_URL_SIZE, "%s", token_url);
 	out_metadata->names_issuer =
 		json_is_true(json_object_get(document, "authorization_response_iss_parameter_supported"));
-	out_metadata->takes_posted_secret =
-		lists_word(document, "token_endpoint_auth_methods_supported", "client_secret_post");
+	const char *ways = "token_endpoint_auth_methods_supported";
+	out_metadata->takes_posted_secret = lists_word(document, ways, "client_secret_post");
+	out_metadata->takes_basic_secret =
+		!out_metadata->takes_posted_secret || lists_word(document, ways, "client_secret_basic");
 	return STATUS_OK;
 }

@@ -11,8 +11,9 @@
 
 struct metadata {
 	char authorize_url[METADATA_URL_SIZE], token_url[METADATA_URL_SIZE];
-	bool names_issuer;        /* its answers name their issuer, and one that doesn't is none of its (RFC 9207, 3) */
-	bool takes_posted_secret; /* in the form of a request for tokens; else by HTTP Basic (RFC 6749, 2.3.1) */
+	bool names_issuer; /* its answers name their issuer, and one that doesn't is none of its (RFC 9207, 3) */
+	/* How a client's secret may be sent with a request for tokens (RFC 6749, 2.3.1): by HTTP Basic, in its form. */
+	bool takes_basic_secret, takes_posted_secret;
 };
 
 /* An address of https:// that a browser may be sent to, without a fragment, and shorter than METADATA_URL_SIZE. */

@@ -37,12 +37,30 @@ static enum status write_basic(const struct bearer_client *client, struct buf *u
 	return secret_from_span(buf_span(&password), out_password);
 }
 
+/* Servers don't agree on whether to decode what Basic carries: only what encoding leaves as it is means one thing. */
+static bool is_same_encoded(struct span text)
+{
+	struct buf encoded BUF_AUTO;
+	buf_init_sensitive(&encoded, FORM_MAXIMUM);
+	return form_encode(&encoded, text) == STATUS_OK && span_equal(buf_span(&encoded), text);
+}
+
+/* A client is registered for HTTP Basic unless somebody chose otherwise (OpenID Connect Registration 1.0, 2). */
+static bool posts_its_secret(const struct redeem_request *request)
+{
+	const struct bearer_client *client = request->client;
+	if (secret_is_empty(&client->secret) || !request->metadata->takes_posted_secret)
+		return false;
+	return !request->metadata->takes_basic_secret || !is_same_encoded(span_of(client->config->client_id)) ||
+	       !is_same_encoded(secret_reveal(&client->secret));
+}
+
 static enum status send_request(const struct redeem_request *request, long *out_code, struct buf *body,
 				char out_reason[HTTPS_REASON_SIZE])
 {
 	const struct bearer_client *client = request->client;
 	bool has_secret = !secret_is_empty(&client->secret);
-	bool posts_secret = has_secret && request->metadata->takes_posted_secret;
+	bool posts_secret = posts_its_secret(request);
 	struct buf form BUF_AUTO;
 	struct buf user BUF_AUTO;
 	struct secret password SECRET_AUTO = { 0 };

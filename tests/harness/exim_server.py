@@ -16,7 +16,7 @@ PACKAGES = pathlib.Path(__file__).parents[2] / "deploy" / "packages"
 
 def _unpack():
     folder = BUILD / "exim"
-    subprocess.run([PACKAGES, "unpack", "exim4-daemon-light", folder], check=True, capture_output=True)
+    subprocess.run([PACKAGES, "unpack", folder, "exim4-daemon-light"], check=True, capture_output=True)
     return folder / "usr" / "sbin" / "exim4"
 
 

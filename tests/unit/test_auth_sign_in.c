@@ -65,7 +65,7 @@ static void what_a_provider_can_do_is_read(void **state)
 		SPAN("{" AUTHORIZE "," TOKEN ",\"authorization_response_iss_parameter_supported\":true,"
 		     "\"token_endpoint_auth_methods_supported\":[\"private_key_jwt\",\"client_secret_post\"]}"));
 	assert_int_equal(metadata_read(document, &metadata, &reason), STATUS_OK);
-	assert_true(metadata.names_issuer && metadata.takes_posted_secret);
+	assert_true(metadata.names_issuer && metadata.takes_posted_secret && !metadata.takes_basic_secret);
 	assert_string_equal(metadata.authorize_url, "https://login.example/authorize");
 	assert_string_equal(metadata.token_url, "https://login.example/token");
 	json_decref(document);
