@@ -77,8 +77,8 @@ void api_take(struct api *api, const struct door_console_asked *asked)
 		api_answer_error(api, asked->request, 413, "a request has 65536 bytes at most");
 		return;
 	}
-	bool is_known = span_is_empty(asked->bearer) ? people_find(&api->people, asked->token, api_now_ms(api)) != NULL
-						     : api_bearer_is_valid(api, asked);
+	bool is_known =
+		span_is_empty(asked->bearer) ? api_find_session(api, asked) != NULL : api_bearer_is_valid(api, asked);
 	if (is_known || takes_stranger(api, asked->address))
 		route_request(api, asked);
 	else

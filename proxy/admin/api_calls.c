@@ -48,8 +48,9 @@ static bool is_login(enum api_state state)
 	return state == API_LEAVES || state == API_LOGS_IN;
 }
 
-/* Of this user; or logins, all of them and those from one network. */
-static bool has_room(const struct api *api, enum api_state state, const struct api_asker *asker, const char *network)
+/* Of this user, which is theirs (429); of all, or of logins (503); 0: there is room. */
+static unsigned find_excess(const struct api *api, enum api_state state, const struct api_asker *asker,
+			    const char *network)
 {
 	const char *user = asker ? asker->user : "", *token = asker && asker->token ? asker->token->id : "";
 	size_t of_user = 0, logins = 0, of_network = 0;
@@ -59,9 +60,9 @@ static bool has_room(const struct api *api, enum api_state state, const struct a
 		logins += logs_in;
 		of_network += logs_in && strcmp(call->network, network) == 0;
 	}
-	if (!is_login(state))
-		return api->call_count - logins < CALLS_MAXIMUM && of_user < CALLS_OF_A_USER;
-	return logins < LOGINS_MAXIMUM && of_network < LOGINS_OF_A_NETWORK;
+	if (is_login(state))
+		return logins < LOGINS_MAXIMUM && of_network < LOGINS_OF_A_NETWORK ? 0 : 503;
+	return of_user >= CALLS_OF_A_USER ? 429 : api->call_count - logins >= CALLS_MAXIMUM ? 503 : 0;
 }
 
 struct span api_address_of(const struct door_console_asked *asked)
@@ -78,9 +79,10 @@ struct api_call *api_begin_call(struct api *api, const struct door_console_asked
 	char network[NETWORK_TEXT_SIZE];
 	struct span address = api_address_of(asked);
 	network_of_client(address, network);
-	struct api_call *call = has_room(api, state, asker, network) ? calloc(1, sizeof(*call)) : NULL;
+	unsigned excess = find_excess(api, state, asker, network);
+	struct api_call *call = excess ? NULL : calloc(1, sizeof(*call));
 	if (call == NULL) {
-		api_answer_error(api, asked->request, 503, "too many requests are under way");
+		api_answer_error(api, asked->request, excess ? excess : 503, "too many requests are under way");
 		return NULL;
 	}
 	call->api = api;

@@ -189,10 +189,17 @@ void api_take_refusal(struct api *api, const struct door_sasl_done *done)
 
 /* ---- requests of somebody who is logged in */
 
+struct person *api_find_session(struct api *api, const struct door_console_asked *asked)
+{
+	uint64_t now_ms = api_now_ms(api);
+	return asked->is_unattended ? people_look_up(&api->people, asked->token, now_ms)
+				    : people_find(&api->people, asked->token, now_ms);
+}
+
 static struct person *find_person(struct api *api, const struct door_console_asked *asked, bool changes)
 {
 	char proof[PEOPLE_PROOF_SIZE + 1];
-	struct person *person = people_find(&api->people, asked->token, api_now_ms(api));
+	struct person *person = api_find_session(api, asked);
 	if (person == NULL) {
 		const struct door_console_answered answer = {
 			.request = asked->request,

@@ -28,6 +28,8 @@ struct api_call {
 	struct caller caller;
 	char user[NAME_SIZE];                                        /* whose it is; of a token its label */
 	char token[TOKEN_ID_SIZE];                                   /* or empty */
+	enum access_role role;                                       /* theirs, once it IS_ASKED */
+	bool is_trial;                                               /* it is answered before it RUNS */
 	bool has_code;                                               /* they log in by OpenID Connect */
 	char address[NETWORK_TEXT_SIZE], network[NETWORK_TEXT_SIZE]; /* the latter is what limits count */
 	uint64_t until_ms;                                           /* an answer comes by then */
@@ -92,6 +94,8 @@ void api_log_in(struct api *api, const struct door_console_asked *asked);
 void api_pass_login(struct api *api, const struct door_console_asked *asked, const char *mechanism,
 		    struct span initial);
 void api_log_out(struct api *api, const struct door_console_asked *asked);
+/* Whose session it is, which counts as used if they asked themselves; NULL: nobody's. */
+struct person *api_find_session(struct api *api, const struct door_console_asked *asked);
 void api_show_session(struct api *api, const struct door_console_asked *asked);
 /* False, and answered: there is no session or token of this text, or a session's change lacks its proof. */
 bool api_find_asker(struct api *api, const struct door_console_asked *asked, bool changes, struct api_asker *out_asker);

@@ -136,12 +136,17 @@ static void note_use(struct person *person, uint64_t now_ms)
 	person->is_dirty = true;
 }
 
-struct person *people_find(struct people *people, struct span token, uint64_t now_ms)
+struct person *people_look_up(struct people *people, struct span token, uint64_t now_ms)
 {
 	unsigned char digest[HASH_SHA256_SIZE];
 	if (token.size != PEOPLE_TOKEN_SIZE || hash_sha256(token, digest) != STATUS_OK)
 		return NULL;
-	struct person *person = people_find_digest(people, digest, now_ms);
+	return people_find_digest(people, digest, now_ms);
+}
+
+struct person *people_find(struct people *people, struct span token, uint64_t now_ms)
+{
+	struct person *person = people_look_up(people, token, now_ms);
 	if (person)
 		note_use(person, now_ms);
 	return person;

@@ -61,6 +61,8 @@ MUST_USE enum status people_begin(struct people *people, const struct person *li
 MUST_USE enum status people_put(struct people *people, const struct person *person, uint64_t now_ms);
 /* NULL: there is no such session, or it is over. One that is found counts as used. */
 struct person *people_find(struct people *people, struct span token, uint64_t now_ms);
+/* The same, but it does not count as used. */
+struct person *people_look_up(struct people *people, struct span token, uint64_t now_ms);
 /* The same by the digest, for whoever has found it before; that is no use. */
 struct person *people_find_digest(struct people *people, const unsigned char *digest, uint64_t now_ms);
 void people_end(struct people *people, struct person *person);

@@ -30,7 +30,27 @@ static enum status note_login(void *context, const struct door_sasl_start *messa
 	return auth_status;
 }
 
-static const struct api_handler handler = { .answer = note_code, .login = note_login };
+static uint64_t last_check; /* what auth was asked last, whether a right holds; 0: nothing */
+static unsigned runs;       /* of commands */
+
+static enum status note_check(void *context, const struct door_person_asked *message)
+{
+	(void)context;
+	last_check = message->request;
+	return STATUS_OK;
+}
+
+static enum status note_run(void *context, const struct admin_request *request)
+{
+	(void)context;
+	(void)request;
+	runs++;
+	return STATUS_OK;
+}
+
+static const struct api_handler handler = {
+	.answer = note_code, .login = note_login, .check = note_check, .ask = note_run
+};
 
 static unsigned ask_session(struct api *api, const char *address)
 {
@@ -120,6 +140,56 @@ static void run_waiting_logins(void *context)
 	loop_stop(trial->loop);
 }
 
+/* What comes of a trial, with this verdict of auth's; 0: none yet. */
+static unsigned try_command(struct api *api, const struct door_console_asked *asked, enum recheck_verdict verdict)
+{
+	last_code = 0;
+	last_check = 0;
+	api_take(api, asked);
+	if (last_check == 0)
+		return last_code;
+	assert_int_equal(last_code, 0);
+	const struct door_person_checked checked = { .request = last_check, .verdict = (uint8_t)verdict };
+	api_take_checked(api, &checked);
+	return last_code;
+}
+
+static void run_trials(void *context)
+{
+	const struct trial *trial = context;
+	struct secret auditor SECRET_AUTO = { 0 };
+	struct secret user SECRET_AUTO = { 0 };
+	struct person person = { .user = "cleo", .user_id = "1", .role = ACCESS_AUDITOR };
+	assert_int_equal(people_begin(api_people(trial->api), &person, loop_now_ms(trial->loop), &auditor), STATUS_OK);
+	person = (struct person){ .user = "dan", .user_id = "2", .role = ACCESS_USER };
+	assert_int_equal(people_begin(api_people(trial->api), &person, loop_now_ms(trial->loop), &user), STATUS_OK);
+	struct door_console_asked asked = {
+		.method = SPAN("GET"), .path = SPAN("/api/v1/status"), .token = secret_reveal(&user), .is_trial = 1
+	};
+	assert_int_equal(try_command(trial->api, &asked, RECHECK_HOLDS), 404);
+	asked.token = secret_reveal(&auditor);
+	assert_int_equal(try_command(trial->api, &asked, RECHECK_HOLDS), 200);
+	assert_int_equal(try_command(trial->api, &asked, RECHECK_UNKNOWN), 503);
+	assert_int_equal(runs, 0);
+	asked.is_trial = 0;
+	assert_int_equal(try_command(trial->api, &asked, RECHECK_HOLDS), 0); /* its role answers later */
+	assert_int_equal(runs, 1);
+	asked.is_trial = 1;
+	/* Nobody did anything for it: the session is not used. */
+	struct person *kept = people_look_up(api_people(trial->api), asked.token, loop_now_ms(trial->loop));
+	kept->is_dirty = false;
+	asked.is_unattended = 1;
+	assert_int_equal(try_command(trial->api, &asked, RECHECK_HOLDS), 200);
+	assert_false(kept->is_dirty);
+	asked.is_unattended = 0;
+	assert_int_equal(try_command(trial->api, &asked, RECHECK_HOLDS), 200);
+	assert_true(kept->is_dirty);
+	assert_int_equal(try_command(trial->api, &asked, RECHECK_ENDED), 401);
+	assert_int_equal(try_command(trial->api, &asked, RECHECK_HOLDS), 401); /* the session is over */
+	assert_int_equal(runs, 1);
+	loop_stop(trial->loop);
+}
+
 static void run_in_a_turn(void (*run)(void *trial))
 {
 	static char password[] = "password";
@@ -158,12 +228,19 @@ static void a_console_tells_addresses_and_small_bodies_alone(void **state)
 	run_in_a_turn(run_forgeries);
 }
 
+static void a_trial_is_judged_as_the_command_itself_and_runs_nothing(void **state)
+{
+	(void)state;
+	run_in_a_turn(run_trials);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_address_leaves_room_for_others_to_log_in),
 		cmocka_unit_test(one_network_leaves_room_for_others_whose_logins_wait),
 		cmocka_unit_test(a_console_tells_addresses_and_small_bodies_alone),
+		cmocka_unit_test(a_trial_is_judged_as_the_command_itself_and_runs_nothing),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -75,6 +75,18 @@ static void silence_and_age_end_a_session(void **state)
 	secret_wipe(&busy);
 }
 
+static void looking_a_session_up_does_not_keep_it(void **state)
+{
+	(void)state;
+	struct people people = make_people();
+	struct secret token = begin(&people, "anna", 1000);
+	assert_non_null(people_look_up(&people, secret_reveal(&token), 1000 + 30 * MINUTE_MS - 1));
+	assert_null(people_look_up(&people, secret_reveal(&token), 1000 + 30 * MINUTE_MS));
+	assert_null(people_look_up(&people, SPAN(""), 1000));
+	people_end_all(&people);
+	secret_wipe(&token);
+}
+
 static void a_user_has_so_many_and_ends_their_oldest(void **state)
 {
 	(void)state;
@@ -130,6 +142,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_token_finds_its_session_and_nothing_else_does),
 		cmocka_unit_test(silence_and_age_end_a_session),
+		cmocka_unit_test(looking_a_session_up_does_not_keep_it),
 		cmocka_unit_test(a_user_has_so_many_and_ends_their_oldest),
 		cmocka_unit_test(there_are_so_many_and_those_over_make_room),
 		cmocka_unit_test(the_proof_of_a_change_is_the_tokens_own),
