@@ -117,12 +117,14 @@ static enum status start_site(struct console *console)
 		TRY(take_pem(console, "tls-key", &key));
 	}
 	console->pages_options = (struct pages_options){
+		.loop = console->role->loop,
 		.site = site_of,
 		.ask = ask_admin,
 		.has_tls = options.has_tls,
 		.has_password = config_console_has_login(config, "password"),
 		.has_provider = config_console_has_login(config, "oidc"),
 		.url = config->console.url,
+		.idle_limit_ms = config->console.idle_limit,
 		.context = console,
 	};
 	TRY(pages_create(&console->pages_options, &console->pages));
@@ -209,6 +211,7 @@ static void drain_console(void *state, uint64_t limit_ms, enum role_drain how)
 	struct console *console = state;
 	(void)how;
 	timer_set(console->limit, limit_ms);
+	pages_drain(console->pages);
 	site_drain(console->site);
 }
 

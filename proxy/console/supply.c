@@ -4,9 +4,11 @@
  */
 #include "console/supply.h"
 
+#include <errno.h>
 #include <microhttpd.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #define BLOCK 16384 /* bytes that the library asks for at once */
 
@@ -73,6 +75,27 @@ void supply_end(struct supply *supply, bool is_whole)
 		supply->is_whole = is_whole;
 	supply->has_ended = true;
 	resume_supply(supply);
+}
+
+static int find_socket(const struct supply *supply)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(supply->place.connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+	return info ? info->connect_fd : -1;
+}
+
+/* With TLS its last bytes tell that it leaves. */
+bool supply_has_reader(const struct supply *supply)
+{
+	char byte;
+	return recv(find_socket(supply), &byte, 1, MSG_PEEK) < 0 && (errno == EAGAIN || errno == EINTR);
+}
+
+/* The next attempt to send fails, and the library gives the connection up. */
+void supply_cut(const struct supply *supply)
+{
+	shutdown(find_socket(supply), SHUT_WR);
+	supply->place.wake(supply->place.site);
 }
 
 void supply_leave(struct supply *supply)

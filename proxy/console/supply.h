@@ -32,6 +32,13 @@ MUST_USE enum status supply_create(const struct supply_place *place, size_t maxi
 void supply_take(struct supply *supply, struct buf *part);
 /* No part follows. Not whole: the connection breaks, so that nobody takes it for whole. */
 void supply_end(struct supply *supply, bool is_whole);
+/*
+ * False: its reader has left, which the library does not see while it waits for a part, or has sent what nobody waits
+ * for.
+ */
+bool supply_has_reader(const struct supply *supply);
+/* Its reader gets nothing more, whatever they have not read; supply_leave follows. */
+void supply_cut(const struct supply *supply);
 /* Its maker is gone: what of the part has not gone out is dropped, and the connection breaks. */
 void supply_leave(struct supply *supply);
 

@@ -171,7 +171,9 @@ static bool add_fields(struct MHD_Response *response, const struct visit_answer 
 	snprintf(seconds, sizeof(seconds), "%u", answer->retry_after);
 	if (added && answer->retry_after)
 		added = MHD_add_response_header(response, "Retry-After", seconds) == MHD_YES;
-	if (added && is_last)
+	if (added && answer->is_stream) /* a web server in front is not to keep it back */
+		added = MHD_add_response_header(response, "X-Accel-Buffering", "no") == MHD_YES;
+	if (added && (is_last || answer->is_stream))
 		added = MHD_add_response_header(response, "Connection", "close") == MHD_YES;
 	return added;
 }

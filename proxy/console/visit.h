@@ -27,6 +27,7 @@ struct visit_answer {
 	char *login_cookie;   /* the same, of a login at a provider */
 	const char *refresh;  /* static: the page that follows by itself; NULL */
 	char *location;       /* where to go on, on the heap: for 303; NULL */
+	bool is_stream;       /* it is read as it comes, and its connection ends with it */
 	bool may_be_kept;     /* by the browser for a while: it is the same for everybody */
 	unsigned retry_after; /* seconds; 0: not said */
 	char file[64]; /* the name under which it is kept, of letters, digits, dashes and dots; "": it is shown */

@@ -15,6 +15,7 @@ from harness.browser import Browser
 from harness.certificates import Authority
 from harness.client import login, message
 from harness.console import Console
+from harness.event_stream import EVENTS, EventStream
 from harness.process import wait_until
 from harness.subgate import Subgate, relay_section
 from harness.upstream import Upstream
@@ -201,14 +202,55 @@ def test_everything_works_without_javascript(browser, world):
         browser.run_scripts(True)
 
 
-def test_the_first_page_follows_what_happens(browser, world):
-    log_in(browser, world, ANNA)
-    driver = browser.driver
-    driver.get(world.url("now"))
-    assert "Everything runs" in driver.find_element(By.ID, "live").text
+def live_text(browser):
+    return browser.driver.find_element(By.ID, "live").text
+
+
+def watch_a_pause(browser, world):
+    """What was asked for meanwhile, by its path."""
+    browser.driver.get(world.url("now"))
+    assert "Everything runs" in live_text(browser)
+    wait_until(lambda: "/now" in [url.path for url in browser.requests()], "the page to be asked for")
     world.subgate.ctl("relay", "pause", RELAY)
-    wait_until(lambda: "is paused" in driver.find_element(By.ID, "live").text, "the page to show the pause by itself")
+    wait_until(lambda: "is paused" in live_text(browser), "the page to show the pause by itself")
     browser.draw(SHOTS / "now-paused.png")
     world.subgate.ctl("relay", "resume", RELAY)
-    wait_until(lambda: "Everything runs" in driver.find_element(By.ID, "live").text, "the page to show its end")
+    wait_until(lambda: "Everything runs" in live_text(browser), "the page to show its end")
+    return [url.path for url in browser.requests()]
+
+
+def test_the_first_page_follows_what_happens_by_one_stream(browser, world):
+    log_in(browser, world, ANNA)
+    asked = watch_a_pause(browser, world)
+    assert "/now" not in asked and asked.count(EVENTS) <= 1
+    with login(world.subgate, ANNA, world.subgate.create_app_password(ANNA)) as client:
+        client.sendmail(ANNA, ["bob@example.net"], message(ANNA))
+        figure = "section[aria-labelledby=figures] dd"  # the first one: programs that are logged in
+        wait_until(lambda: browser.driver.find_element(By.CSS_SELECTOR, figure).text == "1", lambda: live_text(browser))
+    assert browser.requests() == []
+    # Times are those of the reader's zone there, too.
+    assert not browser.driver.execute_script(
+        "return [...document.querySelectorAll('#live time')].some(time => time.textContent.endsWith(' UTC'))")
     assert browser.refused() == []
+    assert look(browser, "now-followed") == []
+
+
+def test_the_first_page_asks_where_there_is_no_place_for_a_stream(browser, world):
+    log_in(browser, world, BEN)
+    cookie = browser.driver.get_cookie("__Host-subgate")["value"]
+    browser.driver.get(world.url("me"))  # whoever leaves the page leaves a place
+    streams = []
+
+    def open_one():
+        stream = EventStream(world.console, f"__Host-subgate={cookie}")
+        streams.extend([stream] if stream.status == 200 else [])
+        return len(streams) == 4
+
+    try:
+        wait_until(open_one, "four streams")
+        asked = watch_a_pause(browser, world)
+        assert asked.count("/now") > 1
+    finally:
+        for stream in streams:
+            stream.close()
+    browser.refused()  # that the stream was refused is no fault here

@@ -111,14 +111,18 @@ def test_downloads_are_for_those_who_may_search(start, upstream, authority):
     assert download(console, reader, "json", result="sent")[0] == 200
 
 
-def begin(console, reader):
+def small_socket(console):
     """Its receiver's window is small, so that it's the console that holds what has not been read."""
-    connection = console.connect()
     sock = socket.socket()
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     sock.settimeout(PATIENCE)
     sock.connect(("127.0.0.1", console.port))
-    connection.sock = console.context.wrap_socket(sock)
+    return console.context.wrap_socket(sock)
+
+
+def begin(console, reader):
+    connection = console.connect()
+    connection.sock = small_socket(console)
     connection.request("GET", "/mail/download?format=json&user=" + DAN, headers={"Cookie": reader.cookie})
     return connection, connection.getresponse()
 

@@ -162,8 +162,11 @@ class Browser:
         log = [entry["message"] for entry in self.driver.get_log("browser")]
         return self.driver.execute_script("return window.refused") + log
 
-    def hosts(self):
-        """Whom it has asked since the last call."""
+    def requests(self):
+        """Whom it has asked for what since the last call of this or of hosts()."""
         events = [json.loads(entry["message"])["message"] for entry in self.driver.get_log("performance")]
         urls = [event["params"]["request"]["url"] for event in events if event["method"] == "Network.requestWillBeSent"]
-        return {urllib.parse.urlsplit(url).netloc for url in urls if not url.startswith(("data:", "chrome"))}
+        return [urllib.parse.urlsplit(url) for url in urls if not url.startswith(("data:", "chrome"))]
+
+    def hosts(self):
+        return {url.netloc for url in self.requests()}

@@ -303,7 +303,7 @@ static struct download *make_download(struct pages *pages, const struct visit *v
 	if (download == NULL)
 		return NULL;
 	download->pages = pages;
-	download->number = PAGES_NUMBERS | ++pages->last_number << PAGE_QUESTION_BITS;
+	download->number = page_next_number(pages);
 	download->visit = visit->number;
 	download->until_ms = clock_monotonic_ms() + LIMIT_MS;
 	download->query = json_object();

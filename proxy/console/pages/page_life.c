@@ -2,6 +2,7 @@
 #include <microhttpd.h>
 #include <stdlib.h>
 
+#include "base/json_text.h"
 #include "console/asking.h"
 #include "console/pages/page_private.h"
 
@@ -9,6 +10,7 @@
 #define PAGES_MAXIMUM 128
 /* Of those that hold a form alone, and wait as long as a wrong password does: they leave room for who is logged in. */
 #define LOGINS_MAXIMUM 512
+
 static size_t *count_of(struct pages *pages, bool is_login)
 {
 	return is_login ? &pages->login_count : &pages->count;
@@ -34,7 +36,7 @@ struct page *page_begin(struct pages *pages, const struct visit *visit, const st
 		return NULL;
 	page->is_login = is_login;
 	page->pages = pages;
-	page->number = PAGES_NUMBERS | ++pages->last_number << PAGE_QUESTION_BITS;
+	page->number = page_next_number(pages);
 	page->visit = visit->number;
 	page->language = language;
 	page->code = MHD_HTTP_OK;
@@ -48,6 +50,21 @@ struct page *page_begin(struct pages *pages, const struct visit *visit, const st
 		return page;
 	page_end(page);
 	return NULL;
+}
+
+uint64_t page_next_number(struct pages *pages)
+{
+	return PAGES_NUMBERS | ++pages->last_number << PAGE_QUESTION_BITS;
+}
+
+json_t *page_read_answer(const struct door_console_answered *answered)
+{
+	json_t *answer = json_read(answered->body);
+	const char *error = json_string_value(json_object_get(answer, "error"));
+	if (json_is_object(answer) && (answered->code == MHD_HTTP_OK || error))
+		return answer;
+	json_decref(answer);
+	return json_pack("{s:s}", "error", "no answer");
 }
 
 void page_answer(struct page *page, void (*set)(const struct page *page, struct visit *visit))

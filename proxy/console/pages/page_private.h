@@ -44,6 +44,7 @@ struct pages {
 	struct languages *languages;
 	struct page *first;
 	struct download *downloads;
+	struct follow *follow;
 	size_t count, login_count; /* of pages; of those that log somebody in */
 	uint64_t last_number;
 };
@@ -57,6 +58,10 @@ void page_end(struct page *page); /* without an answer */
 void page_answer(struct page *page, void (*set)(const struct page *page, struct visit *visit));
 /* That it can't be shown now. */
 void page_set_unavailable(const struct page *page, struct visit *visit);
+/* For questions: no two are the same, and the bits of PAGE_QUESTION_BITS are 0. */
+uint64_t page_next_number(struct pages *pages);
+/* The answer's object, or one that says with "error" that there is none; the caller's to drop. NULL: out of memory. */
+json_t *page_read_answer(const struct door_console_answered *answered);
 /* Another site's page may send somebody here, but not in its own name. */
 bool page_is_from_here(const struct visit *visit);
 
@@ -84,6 +89,8 @@ MUST_USE enum status page_ask_to_do(struct page *page, const char *path, json_t 
 void page_show(const struct page *page, struct visit *visit);
 /* By another template than that of its kind. */
 void page_show_as(const struct page *page, struct visit *visit, const char *name);
+/* The template alone, in the language's words. The statuses of template_render. */
+MUST_USE enum status page_render(const struct language *language, const char *name, json_t *data, struct buf *out_html);
 /* A page that only says why there is none: words "fault.…". */
 void page_show_fault(const struct language *language, struct visit *visit, unsigned code, const char *why);
 /* To another page, with an argument of its address from this form's field, and what is done; either may be NULL. */

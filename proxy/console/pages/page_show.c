@@ -34,14 +34,19 @@ static void say_plainly(struct visit *visit)
 	visit->answer.retry_after = 1;
 }
 
+enum status page_render(const struct language *language, const char *name, json_t *data, struct buf *html)
+{
+	const struct template_words words = { find_words, find_template, language };
+	return template_render(find_template(NULL, span_of(name)), data, &words, html);
+}
+
 /* What senders write must not keep a page from being shown: addresses that are all "&" take five times as much. */
-static enum status render_what_fits(const struct template_words *words, const char *name, json_t *data,
-				    struct buf *html)
+static enum status render_what_fits(const struct language *language, const char *name, json_t *data, struct buf *html)
 {
 	enum status status;
 	do {
 		buf_clear(html);
-		status = template_render(find_template(NULL, span_of(name)), data, words, html);
+		status = page_render(language, name, data, html);
 	} while (status == STATUS_TOO_LARGE && history_halve(data));
 	return status;
 }
@@ -49,10 +54,9 @@ static enum status render_what_fits(const struct template_words *words, const ch
 static void render_page(const struct language *language, struct visit *visit, unsigned code, const char *name,
 			json_t *data)
 {
-	const struct template_words words = { find_words, find_template, language };
 	visit->answer.type = HTML_TYPE;
 	visit->answer.code = code;
-	if (data == NULL || render_what_fits(&words, name, data, &visit->answer.body) != STATUS_OK)
+	if (data == NULL || render_what_fits(language, name, data, &visit->answer.body) != STATUS_OK)
 		say_plainly(visit);
 }
 

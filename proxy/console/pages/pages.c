@@ -8,11 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/json_text.h"
 #include "base/log.h"
 #include "console/asking.h"
 #include "console/pages/assets.h"
 #include "console/pages/download.h"
+#include "console/pages/follow.h"
 #include "console/pages/form.h"
 #include "console/pages/gather.h"
 #include "console/pages/page_private.h"
@@ -85,21 +85,10 @@ static void look_at_page(struct page *page)
 		continue_page(page, page_ask_session(page));
 }
 
-/* The answer's text, or that there is none. */
-static json_t *read_answer(const struct door_console_answered *answered)
-{
-	json_t *answer = json_read(answered->body);
-	const char *error = json_string_value(json_object_get(answer, "error"));
-	if (json_is_object(answer) && (answered->code == MHD_HTTP_OK || error))
-		return answer;
-	json_decref(answer);
-	return json_pack("{s:s}", "error", "no answer");
-}
-
 /* What was refused is said on the form's page, with what was filled in. */
 static void take_form_answer(struct page *page, const struct door_console_answered *answered)
 {
-	json_t *answer = read_answer(answered);
+	json_t *answer = page_read_answer(answered);
 	bool is_done = answered->code == MHD_HTTP_OK;
 	if (answered->code == MHD_HTTP_UNAUTHORIZED && page->kind->rank != RANK_STRANGER) {
 		json_decref(answer);
@@ -128,7 +117,7 @@ static bool has_proof(const struct page *page)
 
 static void take_session(struct page *page, const struct door_console_answered *answered)
 {
-	json_t *session = read_answer(answered);
+	json_t *session = page_read_answer(answered);
 	const char *role = json_string_value(json_object_get(session, "role"));
 	enum table_rank rank = table_rank_of(role ? role : "");
 	bool is_kept = json_object_set_new(page->data, "reader", session) == 0;
@@ -167,8 +156,8 @@ static void take_question(struct page *page, unsigned index, const struct door_c
 	else if (answered->code == MHD_HTTP_NOT_FOUND || answered->code == MHD_HTTP_FORBIDDEN)
 		page_answer(page, set_missing);
 	else if (question->gathers)
-		take_part(page, index, read_answer(answered));
-	else if (json_object_set_new(page->data, question->name, read_answer(answered)) != 0)
+		take_part(page, index, page_read_answer(answered));
+	else if (json_object_set_new(page->data, question->name, page_read_answer(answered)) != 0)
 		page_answer(page, page_set_unavailable);
 	else
 		continue_page(page, STATUS_OK);
@@ -189,7 +178,8 @@ enum status pages_take_answer(struct pages *pages, const struct door_console_ans
 	if (answered->code < 200 || answered->code > 599)
 		return STATUS_INVALID;
 	if (page == NULL) {
-		(void)download_take_answer(pages, answered); /* or it was answered before all had come */
+		if (!download_take_answer(pages, answered)) /* or it was answered before all had come */
+			(void)follow_take_answer(pages->follow, answered);
 		return STATUS_OK;
 	}
 	bool is_question = index >= PAGE_FIRST_QUESTION;
@@ -212,8 +202,14 @@ enum status pages_take_answer(struct pages *pages, const struct door_console_ans
 void pages_lose_admin(struct pages *pages)
 {
 	download_lose_admin(pages);
+	follow_lose_admin(pages->follow);
 	while (pages->first)
 		page_answer(pages->first, page_set_unavailable);
+}
+
+void pages_drain(struct pages *pages)
+{
+	follow_drain(pages->follow);
 }
 
 /* ---- visits */
@@ -327,15 +323,18 @@ void pages_take_visit(struct pages *pages, struct visit *visit)
 	bool reads = strcmp(visit->method, "GET") == 0 || strcmp(visit->method, "HEAD") == 0;
 	bool is_start = span_equal(path, SPAN("/"));
 	bool is_download = span_equal(path, SPAN(DOWNLOAD_PATH));
+	bool is_stream = span_equal(path, SPAN(FOLLOW_PATH));
 	if (page_take_provider_visit(pages, visit, language) || (reads && assets_answer(visit)))
 		;
 	else if (reads && is_download)
 		download_begin(pages, visit, language);
+	else if (reads && is_stream)
+		follow_begin(pages->follow, visit, language);
 	else if (reads && ((kind && kind->write == NULL) || is_start))
 		begin_look(pages, visit, language, kind);
 	else if ((form || (kind && kind->write)) && strcmp(visit->method, "POST") == 0)
 		begin_form(pages, visit, language, form, kind);
-	else if (kind || form || is_start || is_download)
+	else if (kind || form || is_start || is_download || is_stream)
 		refuse_method(language, visit, allowed_methods(kind, form));
 	else
 		page_show_fault(language, visit, MHD_HTTP_NOT_FOUND, "missing");
@@ -353,6 +352,8 @@ enum status pages_create(const struct pages_options *options, struct pages **out
 	pages->options = options;
 	enum status status = languages_open(&pages->languages);
 	if (status == STATUS_OK)
+		status = follow_create(pages, &pages->follow);
+	if (status == STATUS_OK)
 		*out_pages = pages;
 	else
 		pages_free(&pages);
@@ -363,6 +364,7 @@ void pages_free(struct pages **pages)
 {
 	if (*pages == NULL)
 		return;
+	follow_free(&(*pages)->follow);
 	download_end_all(*pages);
 	while ((*pages)->first)
 		page_end((*pages)->first);

@@ -15,12 +15,14 @@
 struct pages;
 
 struct pages_options {
+	struct loop *loop;
 	struct site *(*site)(void *context);
 	/* To admin. Not STATUS_OK: it is away. */
 	enum status (*ask)(void *context, const struct door_console_asked *question);
 	bool has_tls;                    /* else a web server in front says who asks */
 	bool has_password, has_provider; /* how people log in */
 	const char *url;                 /* of the console, for browsers; or "" */
+	uint64_t idle_limit_ms;          /* of a session */
 	void *context;
 };
 
@@ -34,5 +36,7 @@ void pages_take_visit(struct pages *pages, struct visit *visit);
 MUST_USE enum status pages_take_answer(struct pages *pages, const struct door_console_answered *answered);
 /* Admin is gone: whoever waits hears so. */
 void pages_lose_admin(struct pages *pages);
+/* The role is about to end: what lasts ends now. */
+void pages_drain(struct pages *pages);
 
 #endif
