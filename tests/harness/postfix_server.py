@@ -52,6 +52,7 @@ smtpd_tls_security_level = {"none" if relayhost else "encrypt"}
 smtpd_relay_restrictions = permit_mynetworks, reject
 message_size_limit = 50000000
 virtual_mailbox_limit = 0
+virtual_mailbox_lock = fcntl
 {more}
 """ + (f"relayhost = [127.0.0.1]:{relayhost}\n" if relayhost else ""))
         services = pathlib.Path("/usr/share/postfix/master.cf.dist")
