@@ -27,8 +27,8 @@ FILES = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 UPSTREAM_CONNECTIONS = 50
 
 LIMITS = """
-limits { connections = 25000  connections_per_address = 25000  transactions_per_user = 10000  message_size = "40M"
-         spool = "4G" }
+limits { connections = 25000  connections_per_address = 25000  sessions_per_user = 0  transactions_per_user = 10000
+         message_size = "40M"  spool = "4G" }
 quota default { messages_per_day = 0  recipients_per_day = 0  messages_per_minute = 0 }
 """
 RELAY = """
