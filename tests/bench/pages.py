@@ -21,6 +21,7 @@ import searches  # noqa: E402
 from bench import Sink, Talker  # noqa: E402
 from harness.certificates import Authority  # noqa: E402
 from harness.console import Console, Reader  # noqa: E402
+from harness.event_stream import EventStream  # noqa: E402
 from harness.measure import cpu_ms, family, memory_kib  # noqa: E402
 from harness.process import wait_until  # noqa: E402
 from harness.subgate import Subgate  # noqa: E402
@@ -35,6 +36,8 @@ ASKED = 20            # times each page
 REST_SECONDS = 10
 CHECK_SECONDS = 120
 BROWSED_SECONDS = 20
+FOLLOWED_SECONDS = 40
+FOLLOWED_EVERY = 5
 TURNS = 3
 MESSAGES = 4000       # a turn, with the browsers and without
 BOSSES = [f"user{number}@example.com" for number in range(25)]
@@ -206,6 +209,62 @@ class Pages:
         print(f"\n{len(statuses)} pages by {BROWSERS} browsers in {BROWSED_SECONDS} s, "
               f"{statuses.count(503)} of them refused for the time being, {statuses.count(0)} given up")
 
+    # ---- the first page, which follows what happens
+
+    @contextlib.contextmanager
+    def askers(self):
+        """What browsers did before there were streams, and do where there is no place for one."""
+        is_over = threading.Event()
+
+        def ask(number):
+            browser = Browser(self.console, self.cookies[number % len(self.cookies)])
+            while not is_over.wait(FOLLOWED_EVERY):
+                assert browser.load("/now")[2] == 200
+
+        threads = [threading.Thread(target=ask, args=(number,)) for number in range(BROWSERS)]
+        for thread in threads:
+            thread.start()
+        yield
+        is_over.set()
+        for thread in threads:
+            thread.join()
+
+    @contextlib.contextmanager
+    def followers(self):
+        def read(stream):
+            while stream.read_message():
+                pass
+            stream.close()
+
+        with contextlib.ExitStack() as open_streams:
+            for number in range(BROWSERS):
+                cookie = self.cookies[number % len(self.cookies)]
+                stream = EventStream(self.console, cookie, f"127.0.0.{2 + number % 2}")
+                assert stream.status == 200
+                thread = threading.Thread(target=read, args=(stream,))
+                thread.start()
+                open_streams.callback(thread.join)
+                open_streams.callback(stream.leave)
+            yield
+
+    def measure_followers(self):
+        names = ("console", "admin", "relay", "auth")
+        print(f"\n| {BROWSERS} browsers at /now | mail | % of a core: " + " / ".join(names) + " |\n|---|---|---:|")
+        load = self.clients(list(self.passwords)[:CLIENTS])
+        for title, browsers in (("ask every 5 s", self.askers), ("follow a stream", self.followers)):
+            with browsers():
+                for has_mail in (False, True):
+                    time.sleep(FOLLOWED_EVERY)
+                    before, began = self.roles.each(cpu_ms), time.monotonic()
+                    while time.monotonic() < began + FOLLOWED_SECONDS:
+                        if has_mail:
+                            self.send(load, 1, 1)
+                        time.sleep(1)
+                    took, after = time.monotonic() - began, self.roles.each(cpu_ms)
+                    share = " / ".join(f"{(after[name] - before[name]) / took / 10:.2f}" for name in names)
+                    print(f"| {title} | {'a message a second' if has_mail else 'none'} | {share} |", flush=True)
+        load.stop()
+
     # ---- mail
 
     def measure_mail(self):
@@ -235,6 +294,7 @@ def main():
             pages.fill()
             pages.measure_pages()
             pages.measure_browsers()
+            pages.measure_followers()
             pages.measure_mail()
         finally:
             if pages.subgate.pid:

@@ -1,6 +1,6 @@
 """A reader of the console's server-sent events, as a browser is one, but that it never asks again."""
 
-from .process import PATIENCE
+import socket
 
 EVENTS = "/now/events"
 
@@ -10,6 +10,7 @@ class EventStream:
         self.connection = console.connect(source)
         headers = {"Cookie": cookie, "Accept-Language": "en", "Accept": "text/event-stream", **fields}
         self.connection.request("GET", EVENTS, headers=headers)
+        self.sock = self.connection.sock  # which the connection lets go, as it ends with the answer
         self.answer = self.connection.getresponse()
         self.status, self.fields = self.answer.status, self.answer.headers
         if self.status != 200:
@@ -29,7 +30,7 @@ class EventStream:
     def _read_line(self):
         try:
             return self.answer.readline().decode()
-        except OSError:  # a connection that breaks ends it, too
+        except (OSError, AttributeError):  # a connection that breaks ends it, too; http.client has none then
             return ""
 
     def read_until(self, text):
@@ -38,18 +39,9 @@ class EventStream:
             pass
         return message
 
-    def is_open(self):
-        """Nothing is read; what came stays."""
-        sock = self.connection.sock
-        sock.settimeout(0.01)
-        try:
-            return bool(self.answer.peek(1))
-        except TimeoutError:
-            return True
-        except OSError:
-            return False
-        finally:
-            sock.settimeout(PATIENCE)
+    def leave(self):
+        """Whoever reads it elsewhere comes to its end."""
+        self.sock.shutdown(socket.SHUT_RDWR)
 
     def close(self):
         self.answer.close()
