@@ -91,13 +91,13 @@ static enum status advance_scanner(struct body_scanner *scanner, struct wire_cur
 	unsigned state = scanner->state;
 	size_t stuffed = wire_pass(&ahead, room, &state);
 	size_t size = (size_t)(ahead.at - cursor->at);
+	if (size && !scanner->has_cr_or_nul)
+		TRY(buf_append(out, (struct span){ cursor->at, size }));
+	*cursor = ahead; /* even where it did not move, as it knows more */
 	if (size == 0)
 		return take_byte(scanner, cursor, out);
-	if (!scanner->has_cr_or_nul)
-		TRY(buf_append(out, (struct span){ cursor->at, size }));
 	scanner->state = state;
 	scanner->size += size - stuffed;
-	*cursor = ahead;
 	return STATUS_AGAIN;
 }
 

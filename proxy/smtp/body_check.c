@@ -29,7 +29,7 @@ static enum wire_state follow_byte(unsigned state, char byte)
 
 #define BLOCK 64 /* bytes: a number that is known lets the compiler look at many of them at a time */
 
-static bool has_eight_bit(struct span bytes)
+WIRE_FOR_EACH_CPU static bool has_eight_bit(struct span bytes)
 {
 	unsigned char all = 0;
 	size_t at = 0;
@@ -43,7 +43,7 @@ static bool has_eight_bit(struct span bytes)
 
 enum status body_check_feed(struct body_check *check, struct span bytes)
 {
-	check->has_eight_bit |= has_eight_bit(bytes);
+	check->has_eight_bit = check->has_eight_bit || has_eight_bit(bytes);
 	struct wire_cursor cursor = wire_look(bytes);
 	while (cursor.at < cursor.end && check->state != WIRE_BROKEN) {
 		const char *from = cursor.at;

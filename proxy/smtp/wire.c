@@ -9,10 +9,10 @@ static const char *find_byte(const char *at, const char *end, char byte)
 	return found ? found : end;
 }
 
-/* `known` is the answer of an earlier search, good as long as we have not passed it. */
+/* `known` is the answer of an earlier search, good as long as we have not passed it; NULL: there was none. */
 static const char *find_again(const char *known, const char *at, const char *end, char byte)
 {
-	return known >= at ? known : find_byte(at, end, byte);
+	return known && known >= at ? known : find_byte(at, end, byte);
 }
 
 static const char *least_of(const char *a, const char *b)
@@ -22,27 +22,28 @@ static const char *least_of(const char *a, const char *b)
 
 struct wire_cursor wire_look(struct span bytes)
 {
-	const char *end = bytes.size ? bytes.data + bytes.size : bytes.data;
-	return (struct wire_cursor){
-		.at = bytes.data,
-		.end = end,
-		.cr = find_byte(bytes.data, end, '\r'),
-		.lf = find_byte(bytes.data, end, '\n'),
-		.nul = find_byte(bytes.data, end, '\0'),
-	};
+	return (struct wire_cursor){ .at = bytes.data, .end = bytes.size ? bytes.data + bytes.size : bytes.data };
 }
 
-#define BLOCK 64 /* bytes: the compiler looks at many of them at a time */
+#define BLOCK 128 /* bytes: the compiler looks at many of them at a time */
 
-/* No byte has anything to look at; the one after the block is looked at, too. NULs are the caller's matter. */
-static bool is_plain_block(const char *at)
+/*
+ * The first block with a byte to look at, or the last place before `limit` from where no block is left. Sees a byte
+ * together with the one after it, also where that belongs to the next block.
+ */
+WIRE_FOR_EACH_CPU static const char *find_odd_block(const char *at, const char *limit)
 {
-	unsigned char odd = 0;
-	for (size_t i = 0; i < BLOCK; i++) {
-		odd |= (unsigned char)((at[i] == '\r') ^ (at[i + 1] == '\n'));
-		odd |= (unsigned char)((at[i] == '\n') & (at[i + 1] == '.'));
+	for (; limit - at > BLOCK; at += BLOCK) {
+		unsigned char odd = 0;
+		for (size_t i = 0; i < BLOCK; i++) {
+			odd |= (unsigned char)((at[i] == '\r') ^ (at[i + 1] == '\n'));
+			odd |= (unsigned char)((at[i] == '\n') & (at[i + 1] == '.'));
+			odd |= (unsigned char)(at[i] == '\0');
+		}
+		if (odd)
+			break;
 	}
-	return odd == 0;
+	return at;
 }
 
 static bool begins_plainly(const char *at, unsigned state)
@@ -53,11 +54,15 @@ static bool begins_plainly(const char *at, unsigned state)
 /* Text and whole line ends as far as blocks of them come: a search for each line's end takes several times as long. */
 static void pass_blocks(struct wire_cursor *cursor, const char *limit, unsigned *state)
 {
-	while (limit - cursor->at > BLOCK && begins_plainly(cursor->at, *state) && is_plain_block(cursor->at)) {
-		/* A CR may not be parted from its LF. */
-		cursor->at += cursor->at[BLOCK - 1] == '\r' ? BLOCK - 1 : BLOCK;
-		*state = cursor->at[-1] == '\n' ? WIRE_LINE : WIRE_TEXT;
-	}
+	if (cursor->at < cursor->odd_end || limit - cursor->at <= BLOCK || !begins_plainly(cursor->at, *state))
+		return;
+	const char *odd = find_odd_block(cursor->at, limit);
+	cursor->odd_end = limit - odd > BLOCK ? odd + BLOCK : limit;
+	if (odd == cursor->at)
+		return;
+	/* A CR may not be parted from its LF. */
+	cursor->at = odd[-1] == '\r' ? odd - 1 : odd;
+	*state = cursor->at[-1] == '\n' ? WIRE_LINE : WIRE_TEXT;
 }
 
 /* A dot that begins a line goes on only after CRLF and before text. */
@@ -74,6 +79,7 @@ size_t wire_pass(struct wire_cursor *cursor, size_t most, unsigned *state)
 	const char *limit = cursor->end;
 	if (most < (size_t)(limit - cursor->at))
 		limit = cursor->at + most;
+	pass_blocks(cursor, limit, state);
 	cursor->nul = find_again(cursor->nul, cursor->at, cursor->end, '\0');
 	limit = least_of(limit, cursor->nul);
 

@@ -10,6 +10,16 @@
 
 #include "base/span.h"
 
+/*
+ * A function for which the program chooses at its start between code for every x86-64 and for those with AVX2. The
+ * choice comes before ThreadSanitizer is ready for it.
+ */
+#if defined(__x86_64__) && !defined(__clang__) && !defined(SUBGATE_SANITIZED)
+#define WIRE_FOR_EACH_CPU __attribute__((target_clones("avx2", "default")))
+#else
+#define WIRE_FOR_EACH_CPU
+#endif
+
 enum wire_state {
 	WIRE_LINE = 0, /* at the beginning of a line, and so of the message */
 	WIRE_AFTER_LF, /* at the beginning of a line, after a bare LF */
@@ -20,11 +30,15 @@ enum wire_state {
 	WIRE_BROKEN,   /* the check found a fault */
 };
 
-/* Invariant: begin <= at <= end; cr, lf and nul are the next ones at or after `at`, or were when last looked at. */
+/*
+ * Invariant: begin <= at <= end; cr, lf and nul are the next ones at or after `at`, or were when last looked at, and
+ * NULL before the first look.
+ */
 struct wire_cursor {
 	const char *at;
 	const char *end;
 	const char *cr, *lf, *nul; /* `end` where there is none */
+	const char *odd_end;       /* of the block that has to be walked line by line; or NULL */
 };
 
 struct wire_cursor wire_look(struct span bytes);

@@ -102,7 +102,7 @@ static void test_cases(void **state)
 
 /* ---- blocks of many bytes */
 
-#define TEXT_SIZE 400
+#define TEXT_SIZE 600
 
 /* As it comes, up to its end or not: whole, byte by byte, and passed on where nothing changes. */
 static void assert_same_in_any_way(struct span in, const char *what)
@@ -133,6 +133,20 @@ static void assert_same_in_any_way(struct span in, const char *what)
 		buf_free(&outs[i]);
 }
 
+/* What the relay says of the same bytes. */
+static void assert_checked_in_any_way(struct span in)
+{
+	struct body_check whole = { 0 }, bytes = { 0 };
+	enum status status = body_check_feed(&whole, in), other = STATUS_OK;
+	for (size_t i = 0; i < in.size && other == STATUS_OK; i++)
+		other = body_check_feed(&bytes, span_slice(in, i, i + 1));
+	assert_int_equal(other, status);
+	if (status != STATUS_OK)
+		return;
+	assert_int_equal(bytes.size, whole.size);
+	assert_int_equal(body_check_finish(&bytes), body_check_finish(&whole));
+}
+
 /* Lines of every length, so that each byte of a line is at each place of a block. */
 static void test_what_needs_a_look_is_found_at_any_place(void **state)
 {
@@ -142,13 +156,14 @@ static void test_what_needs_a_look_is_found_at_any_place(void **state)
 	};
 	char text[TEXT_SIZE];
 	(void)state;
-	for (size_t line = 2; line < 140; line += 9) {
+	for (size_t line = 2; line < 150; line += 23) {
 		for (size_t mark = 0; mark < sizeof(marks) / sizeof(*marks); mark++) {
-			for (size_t at = 0; at < 200; at++) {
+			for (size_t at = 0; at < 300; at++) {
 				for (size_t i = 0; i < TEXT_SIZE; i++)
 					text[i] = "x\r\n"[i % line < line - 2 ? 0 : i % line - line + 3];
 				memcpy(text + at, marks[mark].data, marks[mark].size);
 				assert_same_in_any_way((struct span){ text, TEXT_SIZE }, "a mark in text");
+				assert_checked_in_any_way((struct span){ text, TEXT_SIZE });
 			}
 		}
 	}
@@ -306,10 +321,24 @@ static void test_the_check_sees_eight_bit_bytes(void **state)
 	assert_true(check.has_eight_bit);
 }
 
+static void test_the_check_sees_an_eight_bit_byte_at_any_place(void **state)
+{
+	char text[TEXT_SIZE];
+	(void)state;
+	for (size_t at = 0; at < TEXT_SIZE; at++) {
+		struct body_check check = { 0 };
+		memset(text, 'x', TEXT_SIZE);
+		text[at] = '\x80';
+		assert_int_equal(body_check_feed(&check, (struct span){ text, TEXT_SIZE }), STATUS_OK);
+		assert_true(check.has_eight_bit);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_the_check_sees_eight_bit_bytes),
+		cmocka_unit_test(test_the_check_sees_an_eight_bit_byte_at_any_place),
 		cmocka_unit_test(test_cases),
 		cmocka_unit_test(test_what_needs_a_look_is_found_at_any_place),
 		cmocka_unit_test(test_goes_on_after_a_full_output),
