@@ -167,8 +167,15 @@ class Subgate:
         path = self.state / "audit.jsonl"
         text = path.read_text() if path.exists() else ""
         whole = text[:text.rfind("\n") + 1]  # the last line may be on its way
-        records = [json.loads(line) for line in whole.splitlines()]
+        records = [self._read_record(line) for line in whole.split("\n")[:-1]]
         return [r for r in records if not types or r["type"] in types]
+
+    @staticmethod
+    def _read_record(line):
+        try:
+            return json.loads(line)
+        except ValueError as fault:
+            raise AssertionError(f"no record: {line!r}") from fault
 
     def wait_for_audit(self, type_, count=1, seconds=PATIENCE):
         return wait_until(lambda: len(self.audit(type_)) >= count and self.audit(type_),
