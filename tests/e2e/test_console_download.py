@@ -1,6 +1,7 @@
 """What a search of the audit finds, as a file: whole, bounded, and harmless to whoever opens it."""
 
 import csv
+import fcntl
 import http.client
 import io
 import json
@@ -33,6 +34,7 @@ def download(console, reader, form, **criteria):
 def write_records(subgate, count, user, reason="a,\"b\"\r\nc"):
     """Earlier records, as rotation leaves them beside the audit, of which some would be run by a spreadsheet."""
     with open(subgate.state / "audit.jsonl", "a") as audit:
+        fcntl.lockf(audit, fcntl.LOCK_EX)  # as whoever writes there does: its relay writes, too
         for i in range(count):
             audit.write(json.dumps({"ts": "2026-11-01T10:00:00.000000Z", "type": "message.refused", "node": "one",
                                     "message": f"M{i}", "user": user, "mail_from": FORMULA, "reason": reason,

@@ -17,24 +17,6 @@
 #define LASTING 100 /* what stays as long as it */
 #define WORK 1000   /* turns in a second */
 
-static size_t resident_bytes(void)
-{
-	unsigned long whole, resident;
-	FILE *file = fopen("/proc/self/statm", "r");
-	assert_non_null(file);
-	assert_int_equal(fscanf(file, "%lu %lu", &whole, &resident), 2);
-	fclose(file);
-	return resident * (size_t)sysconf(_SC_PAGESIZE);
-}
-
-static char *make_block(size_t size)
-{
-	char *block = malloc(size);
-	assert_non_null(block);
-	memset(block, 'x', size);
-	return block;
-}
-
 static void a_role_that_rests_after_work_gives_back(void **state)
 {
 	static const struct {
@@ -58,6 +40,24 @@ static void a_role_that_rests_after_work_gives_back(void **state)
 }
 
 #ifndef SUBGATE_SANITIZED /* has an allocator of its own */
+
+static size_t resident_bytes(void)
+{
+	unsigned long whole, resident;
+	FILE *file = fopen("/proc/self/statm", "r");
+	assert_non_null(file);
+	assert_int_equal(fscanf(file, "%lu %lu", &whole, &resident), 2);
+	fclose(file);
+	return resident * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+static char *make_block(size_t size)
+{
+	char *block = malloc(size);
+	assert_non_null(block);
+	memset(block, 'x', size);
+	return block;
+}
 
 static void holes_between_what_stays_cost_nothing_at_rest(void **state)
 {
