@@ -149,7 +149,8 @@ def test_an_administrator_locks_limits_and_unlocks(start, upstream, authority):
     text = reader.get(page)[2]
     assert SHOWN in text.replace("\\\\", "\\") and "/person/unlock" in text and "/person/lock\"" not in text
     assert reader.post("/person/unlock", {"user": DAN})[1] == f"{page}&done=unlocked"
-    assert subgate.ctl_json("user", "show", DAN)["locked"] == "no"
+    # The event of the lock may come to its own node after the answer to its end; that of the end follows.
+    wait_until(lambda: subgate.ctl_json("user", "show", DAN)["locked"] == "no", "the lock to be over")
     commands = [(r["command"], r["admin"]) for r in subgate.audit("admin.command") if r.get("admin") == ANNA]
     assert {("user lock", ANNA), ("user unlock", ANNA), ("quota set", ANNA), ("quota unset", ANNA)} <= set(commands)
 
