@@ -91,7 +91,7 @@ static struct quota_sent add_days(const struct quota_history *history)
 	return whole;
 }
 
-/* Who it is, and all that they have sent. */
+/* The user, and all that they have sent. */
 static void put_whole(struct json_writer *object, const struct quota_history *history, const struct quota_sent *whole)
 {
 	json_put_text(object, SPAN("user"), history->name.name);

@@ -96,7 +96,7 @@ static struct quota_name name_of(const struct question *question)
 
 /* ---- what a report says */
 
-/* Who it is, the messages, and when the day ends: the row of a list. */
+/* A row of the list: the user, their messages, and when their day ends. */
 static void put_row(struct json_writer *row, const struct quota_report *report)
 {
 	char resets_at[CLOCK_TEXT_SIZE];

@@ -97,7 +97,7 @@ static void write_usual(struct bench *bench, int file, unsigned count)
 
 /* ---- searches */
 
-static json_t *search(struct bench *bench, const char *request, struct outline *outline)
+static json_t *search_audit(struct bench *bench, const char *request, struct outline *outline)
 {
 	json_t *asked = json_loads(request, 0, NULL);
 	const char *fault;
@@ -124,10 +124,10 @@ static json_t *search(struct bench *bench, const char *request, struct outline *
 /* So many, with the outline as without it, and once more when all of its blocks are known. */
 static void expect_alike(struct bench *bench, const char *request, size_t count)
 {
-	json_t *whole = search(bench, request, NULL);
+	json_t *whole = search_audit(bench, request, NULL);
 	assert_int_equal(json_array_size(json_object_get(whole, "records")), count);
 	for (unsigned i = 0; i < 2; i++) {
-		json_t *outlined = search(bench, request, bench->outline);
+		json_t *outlined = search_audit(bench, request, bench->outline);
 		if (!json_equal(whole, outlined))
 			fail_msg("%s", request);
 		json_decref(outlined);
@@ -192,7 +192,7 @@ static void a_record_on_the_edge_of_a_block_is_found(void **state)
 	write_usual(bench, 0, 2000);
 	for (unsigned number = 1; number <= 2000; number++) {
 		snprintf(request, sizeof(request), "{\"id\":\"M%u\"}", number);
-		json_t *answer = search(bench, request, bench->outline);
+		json_t *answer = search_audit(bench, request, bench->outline);
 		assert_int_equal(json_array_size(json_object_get(answer, "records")), 1);
 		json_decref(answer);
 	}
@@ -208,7 +208,7 @@ static void pages_go_on_across_what_is_passed_over(void **state)
 	}
 	for (unsigned page = 0; page < 3; page++) {
 		size_t i;
-		json_t *record, *answer = search(bench, request, bench->outline);
+		json_t *record, *answer = search_audit(bench, request, bench->outline);
 		json_array_foreach(json_object_get(answer, "records"), i, record)
 		{
 			snprintf(found + strlen(found), sizeof(found) - strlen(found), "%s ",

@@ -349,7 +349,7 @@ static void take_verdict(struct follower *follower, unsigned code, const json_t 
 		go_on_after_verdict(follower);
 }
 
-/* Who led may not ask, or asks too much: that is theirs alone, and the next one leads. */
+/* The leader may not ask, or asks too much: the fault is theirs alone, so the next follower leads. */
 static void replace_leader(struct follow *follow, enum table_rank rank, uint64_t number)
 {
 	for (struct follower *follower = follow->first; follower; follower = follower->next)
