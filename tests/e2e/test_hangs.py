@@ -24,10 +24,10 @@ SHOWN, REPLACED, ANSWERED = 5, 15, 15  # seconds that are promised
 SLACK = 20  # seconds more, for a machine that is busy with other tests
 
 
-def ask(subgate, path="readyz"):
-    """(code, text); (None, "") where nobody answers."""
+def ask(subgate, path="readyz", seconds=10):
+    """(code, text); (None, "") where nobody answers within so long."""
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{subgate.http}/{path}", timeout=10) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{subgate.http}/{path}", timeout=seconds) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode()

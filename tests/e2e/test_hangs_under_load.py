@@ -33,8 +33,11 @@ class Times(list):
 
 
 def is_shown(subgate, role):
-    """As hung; or, of what answers /readyz itself, by silence."""
-    code, text = ask(subgate)
+    """
+    As hung; or, of what answers /readyz itself, by silence, which a look must find before the next admin answers what
+    the former one has left in the queue.
+    """
+    code, text = ask(subgate, seconds=3)
     return f"hung: {role}" in text or (role == "admin" and code is None)
 
 

@@ -24,6 +24,7 @@ from harness.process import free_port, is_listening, wait_until
 from harness.subgate import SANITIZED, relay_section
 
 USER = "alice@example.com"
+NOT_CHARGED = "4.3.0 Quota service unavailable"
 LIMITS = ("quota default { messages_per_day = 0  messages_per_minute = 0  recipients_per_day = 0 }\n"
           "limits { connections_per_address = 1000  transactions_per_user = 200  sessions_per_user = 0 }\n")
 
@@ -64,7 +65,7 @@ class Sessions:
     def __init__(self, subgate, password, clients):
         self.subgate, self.password = subgate, password
         self.begun = self.ended = self.sent = 0
-        self.failed = collections.Counter()
+        self.failed, self.not_charged = collections.Counter(), 0
         self._stopped = False
         self._lock = threading.Lock()
         self._threads = [threading.Thread(target=self._run, args=(number,)) for number in range(clients)]
@@ -87,7 +88,10 @@ class Sessions:
                 self._session(number)
             except (smtplib.SMTPException, OSError) as error:
                 with self._lock:
-                    self.failed[repr(error)] += 1
+                    if NOT_CHARGED in repr(error):
+                        self.not_charged += 1
+                    else:
+                        self.failed[repr(error)] += 1
             time.sleep(0.2)
 
     def _session(self, number):
@@ -119,8 +123,10 @@ def test_fifty_reloads_under_fifty_clients_lose_nothing(upstream, start):
             # Ever more of them would share the 20 connections, until one waits for longer than a client should.
             wait_until(lambda: len(subgate.pids("relay")) <= 5, "former processes to end")
     print(f"50 reloads in {time.monotonic() - began:.0f} s: sessions begun {sessions.begun}, ended {sessions.ended}, "
-          f"messages {sessions.sent}, failed {dict(sessions.failed)}")
-    assert not sessions.failed and sessions.ended == sessions.begun
+          f"messages {sessions.sent}, failed {dict(sessions.failed)}, not charged {sessions.not_charged}")
+    assert not sessions.failed and sessions.ended + sessions.not_charged == sessions.begun
+    # On a disk that many tests share, Redis may take longer for a charge than a client is kept waiting.
+    assert not sessions.not_charged or "Redis is away: no answer in time" in subgate.log
     assert len(upstream.messages) == sessions.sent
 
 
