@@ -41,6 +41,13 @@ void buf_init_sensitive(struct buf *b, size_t maximum)
 	*b = (struct buf){ .maximum = maximum, .sensitive = true };
 }
 
+void buf_expect_no_secrets(struct buf *b)
+{
+	if (b->sensitive && b->data)
+		explicit_bzero(b->data, b->start);
+	b->sensitive = false;
+}
+
 /* Nothing was ever written past b->end: what moved to the front was wiped there. */
 static void drop_memory(struct buf *b)
 {

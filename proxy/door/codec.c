@@ -55,6 +55,13 @@ void codec_read_span(struct codec_reader *reader, struct span *out_value)
 		*out_value = value;
 }
 
+void codec_read_tail(struct codec_reader *reader, struct span *out_value)
+{
+	struct span value;
+	if (take_bytes(reader, reader->rest.size, &value))
+		*out_value = value;
+}
+
 void codec_read_list(struct codec_reader *reader, struct codec_list *out_value)
 {
 	struct span encoded = { NULL, 0 };
@@ -118,6 +125,11 @@ enum status codec_write_span(struct buf *b, struct span value)
 	if (value.size > UINT32_MAX)
 		return STATUS_TOO_LARGE;
 	TRY(codec_write_u32(b, (uint32_t)value.size));
+	return buf_append(b, value);
+}
+
+enum status codec_write_tail(struct buf *b, struct span value)
+{
 	return buf_append(b, value);
 }
 

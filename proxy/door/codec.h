@@ -22,6 +22,7 @@ typedef uint16_t codec_u16;
 typedef uint32_t codec_u32;
 typedef uint64_t codec_u64;
 typedef struct span codec_span;
+typedef struct span codec_tail; /* the rest of the payload: the last field, and without a size of its own */
 typedef struct codec_list codec_list;
 typedef struct client_facts codec_client_facts;
 
@@ -35,6 +36,7 @@ void codec_read_u16(struct codec_reader *reader, uint16_t *out_value);
 void codec_read_u32(struct codec_reader *reader, uint32_t *out_value);
 void codec_read_u64(struct codec_reader *reader, uint64_t *out_value);
 void codec_read_span(struct codec_reader *reader, struct span *out_value);                 /* a view into the payload */
+void codec_read_tail(struct codec_reader *reader, struct span *out_value);                 /* likewise */
 void codec_read_list(struct codec_reader *reader, struct codec_list *out_value);           /* checked as a whole here */
 void codec_read_client_facts(struct codec_reader *reader, struct client_facts *out_value); /* views, too */
 MUST_USE enum status codec_reader_finish(const struct codec_reader *reader);
@@ -44,6 +46,7 @@ MUST_USE enum status codec_write_u16(struct buf *b, uint16_t value);
 MUST_USE enum status codec_write_u32(struct buf *b, uint32_t value);
 MUST_USE enum status codec_write_u64(struct buf *b, uint64_t value);
 MUST_USE enum status codec_write_span(struct buf *b, struct span value);
+MUST_USE enum status codec_write_tail(struct buf *b, struct span value);
 MUST_USE enum status codec_write_list(struct buf *b, struct codec_list value);
 MUST_USE enum status codec_write_client_facts(struct buf *b, struct client_facts value);
 

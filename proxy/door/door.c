@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 
 #include "door/passage.h"
 
@@ -269,13 +270,13 @@ struct buf *door_payload(struct door *door)
 	return &door->output;
 }
 
-/* Fills in the header. */
-static enum status finish_frame(struct door *door, uint16_t type, enum status written)
+/* Fills in the header; `rest` more bytes of the payload follow what was appended. */
+static enum status finish_frame(struct door *door, uint16_t type, enum status written, size_t rest)
 {
 	TRY(door->begun);
 	TRY(written);
 	char *at = (char *)buf_span(&door->output).data + door->frame_at;
-	size_t whole = buf_size(&door->output) - door->frame_at - HEADER_SIZE;
+	size_t whole = buf_size(&door->output) - door->frame_at - HEADER_SIZE + rest;
 	uint32_t size = (uint32_t)whole;
 	if (whole > DOOR_FRAME_MAXIMUM)
 		return STATUS_TOO_LARGE;
@@ -288,14 +289,42 @@ static enum status finish_frame(struct door *door, uint16_t type, enum status wr
 	return STATUS_OK;
 }
 
-enum status door_send_payload(struct door *door, uint16_t type, enum status written)
+/* Writes the output with *rest behind it, and cuts off what has gone. A failure is noticed at the end of the turn. */
+static void write_through(struct door *door, struct span *rest)
+{
+	size_t queued = buf_size(&door->output);
+	struct iovec parts[] = {
+		{ .iov_base = (void *)buf_span(&door->output).data, .iov_len = queued },
+		{ .iov_base = (void *)rest->data, .iov_len = rest->size },
+	};
+	ssize_t written = writev(door->fd, parts, sizeof(parts) / sizeof(*parts));
+	size_t taken = written > 0 ? (size_t)written : 0;
+	door->full = taken < queued + rest->size;
+	door->sent += taken;
+	if (taken < queued) {
+		buf_consume(&door->output, taken);
+	} else {
+		buf_clear(&door->output);
+		*rest = span_slice(*rest, taken - queued, rest->size);
+	}
+}
+
+static enum status finish_payload(struct door *door, uint16_t type, enum status written, struct span rest)
+{
+	TRY(finish_frame(door, type, written, rest.size));
+	if (rest.size && !door->full && !passage_is_used(&door->passage))
+		write_through(door, &rest);
+	return buf_append(&door->output, rest);
+}
+
+enum status door_send_through(struct door *door, uint16_t type, enum status written, struct span rest)
 {
 	assert((type & WITH_FD) == 0);
 	if (door->broken) {
 		buf_clear(&door->output);
 		return STATUS_UNAVAILABLE;
 	}
-	enum status status = finish_frame(door, type, written);
+	enum status status = finish_payload(door, type, written, rest);
 	if (status != STATUS_OK)
 		break_off(door);
 	else if (buf_size(&door->output) >= SEND_AT_ONCE && !door->full)
@@ -304,6 +333,17 @@ enum status door_send_payload(struct door *door, uint16_t type, enum status writ
 		door->was_backed_up = true;
 	loop_at_turn_end(door->loop, &door->end);
 	return status;
+}
+
+enum status door_send_payload(struct door *door, uint16_t type, enum status written)
+{
+	return door_send_through(door, type, written, (struct span){ NULL, 0 });
+}
+
+void door_expect_no_secrets(struct door *door)
+{
+	buf_expect_no_secrets(&door->input);
+	buf_expect_no_secrets(&door->output);
 }
 
 size_t door_backlog(const struct door *door)

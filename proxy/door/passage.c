@@ -58,6 +58,11 @@ bool passage_has_next(const struct passage *passage)
 	return passage->next >= 0;
 }
 
+bool passage_is_used(const struct passage *passage)
+{
+	return passage->leaving || passage->next >= 0;
+}
+
 enum status passage_assign(struct passage *passage, uint64_t position)
 {
 	struct passage_leaving *leaving = malloc(sizeof(*leaving));

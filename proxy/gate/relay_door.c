@@ -8,6 +8,8 @@
 #include "door/messages.h"
 #include "gate/session.h"
 
+#define THROUGH_LEAST (32U << 10) /* bytes of a message that go on from where they are */
+
 void relay_door_begin(struct relay_door *relay, struct gate *gate, const struct relay_answer_handler *handler)
 {
 	*relay = (struct relay_door){ .gate = gate, .handler = handler };
@@ -86,6 +88,8 @@ void relay_door_attach(struct relay_door *relay, uint32_t instance, int fd)
 	relay->epoch++;
 	if (door_create(relay->gate->loop, fd, &frames, relay, &relay->door) != STATUS_OK)
 		log_error("the relay door can't be used");
+	else
+		door_expect_no_secrets(relay->door);
 }
 
 void relay_door_end(struct relay_door *relay)
@@ -153,7 +157,18 @@ enum status relay_door_envelope(struct relay_door *relay, const struct door_enve
 	return relay->door ? note_sent(door_send_envelope(relay->door, message)) : STATUS_UNAVAILABLE;
 }
 
+/* Many bytes go from where they are; of few, those of a turn go in one write. */
+static enum status send_data(struct door *door, const struct door_message_data *message)
+{
+	struct door_message_data head = *message;
+	if (message->bytes.size < THROUGH_LEAST)
+		return door_send_message_data(door, message);
+	head.bytes = (struct span){ NULL, 0 };
+	enum status written = door_write_message_data(door_payload(door), &head);
+	return door_send_through(door, DOOR_MESSAGE_DATA, written, message->bytes);
+}
+
 enum status relay_door_data(struct relay_door *relay, const struct door_message_data *message)
 {
-	return relay->door ? note_sent(door_send_message_data(relay->door, message)) : STATUS_UNAVAILABLE;
+	return relay->door ? note_sent(send_data(relay->door, message)) : STATUS_UNAVAILABLE;
 }

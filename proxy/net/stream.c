@@ -1,7 +1,8 @@
 /*
- * Streams, as their owners call them. Nothing here reads, writes or tells an
- * event: calls note what is wanted, and the end of the turn does it. A fault
- * that a call can't return becomes STREAM_FAILED at the turn's end.
+ * Streams, as their owners call them. Nothing here reads or tells an event, and
+ * nothing writes but what is too large to be copied: calls note what is wanted,
+ * and the end of the turn does it. A fault that a call can't return becomes
+ * STREAM_FAILED at the turn's end.
  */
 #include "net/stream.h"
 
@@ -131,6 +132,8 @@ void stream_send_ticket(struct stream *stream)
 void stream_expect_no_secrets(struct stream *stream)
 {
 	channel_expect_no_secrets(&stream->channel);
+	buf_expect_no_secrets(&stream->input);
+	buf_expect_no_secrets(&stream->output);
 }
 
 bool stream_is_secure(const struct stream *stream)
@@ -205,6 +208,9 @@ enum status stream_write(struct stream *stream, struct span bytes)
 {
 	if (stream->phase == PHASE_FAILING || stream->phase == PHASE_FAILED)
 		return STATUS_UNAVAILABLE;
+	if (bytes.size > buf_room(&stream->output))
+		return STATUS_TOO_LARGE;
+	stream_write_through(stream, &bytes);
 	TRY(buf_append(&stream->output, bytes));
 	loop_at_turn_end(stream->loop, &stream->end);
 	return STATUS_OK;

@@ -69,8 +69,8 @@ MUST_USE enum status stream_secure_client(struct stream *stream, struct tls_cont
 void stream_send_ticket(struct stream *stream);
 
 /*
- * What comes in from now on need not be wiped from TLS's buffers: messages, and no passwords. Wiping takes as long as a
- * quarter of decrypting.
+ * What comes and goes from now on need not be wiped, neither from TLS's buffers nor from ours: messages, and no
+ * passwords. Wiping takes as long as a quarter of decrypting.
  */
 void stream_expect_no_secrets(struct stream *stream);
 
@@ -90,7 +90,10 @@ bool stream_fetch_noticed(struct stream *stream);
 void stream_pause(struct stream *stream);
 void stream_resume(struct stream *stream);
 
-/* Queues; goes out at the end of the turn. STATUS_TOO_LARGE: nothing was queued. STATUS_UNAVAILABLE: it has failed. */
+/*
+ * Queues; goes out at the end of the turn, or most of a large piece at once. STATUS_TOO_LARGE: nothing was queued.
+ * STATUS_UNAVAILABLE: it has failed.
+ */
 MUST_USE enum status stream_write(struct stream *stream, struct span bytes);
 size_t stream_backlog(const struct stream *stream); /* bytes queued and not yet with the kernel */
 /*

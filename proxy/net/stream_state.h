@@ -46,6 +46,12 @@ void stream_on_ready(void *context, unsigned events);
 void stream_on_deadline(void *context);
 void stream_on_turn_end(void *context);
 
+/*
+ * Writes from a large piece, without a copy, what the channel takes of it now, and cuts that off its front. A fault is
+ * told at the turn's end, where the rest is tried.
+ */
+void stream_write_through(struct stream *stream, struct span *bytes);
+
 /* Lets go of everything and of the memory, as soon as no callback is running. */
 void stream_drop(struct stream *stream);
 

@@ -9,8 +9,9 @@
 
 #include "net/stream_state.h"
 
-#define READ_AT_ONCE 16384  /* bytes: one TLS record */
-#define READ_PER_TURN 65536 /* bytes: so that one busy peer leaves the turn to the others */
+#define READ_AT_ONCE 16384        /* bytes: one TLS record */
+#define READ_PER_TURN 65536       /* bytes: so that one busy peer leaves the turn to the others */
+#define WRITE_THROUGH_LEAST 16384 /* bytes: one TLS record */
 
 /* False: the owner freed the stream in its callback, and it is gone. */
 static bool tell_owner(struct stream *s, enum stream_event event)
@@ -74,7 +75,8 @@ static enum channel_result read_some(struct stream *s, size_t room, char piece[R
 		return CHANNEL_OK;
 	}
 	enum status status = buf_append(&s->input, (struct span){ piece, *out_got });
-	explicit_bzero(piece, *out_got); /* it may have been a password */
+	if (s->input.sensitive)
+		explicit_bzero(piece, *out_got); /* it may have been a password */
 	if (status == STATUS_OK)
 		return CHANNEL_OK;
 	channel_note_errno(&s->channel, ENOMEM);
@@ -209,6 +211,18 @@ static enum channel_result write_output(struct stream *s, size_t limit)
 		limit -= taken;
 	}
 	return CHANNEL_OK;
+}
+
+void stream_write_through(struct stream *s, struct span *bytes)
+{
+	enum channel_result result = CHANNEL_OK;
+	if (s->phase != PHASE_OPEN || s->blocked_on_write || s->stuck || buf_size(&s->output))
+		return;
+	while (bytes->size >= WRITE_THROUGH_LEAST && result == CHANNEL_OK) {
+		size_t taken = 0;
+		result = channel_write(&s->channel, *bytes, &taken);
+		*bytes = span_slice(*bytes, taken, bytes->size);
+	}
 }
 
 static bool flush_output(struct stream *s)

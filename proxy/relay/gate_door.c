@@ -246,6 +246,7 @@ void gate_doors_attach(struct gate_doors *doors, uint32_t instance, int fd)
 		free(self);
 		return;
 	}
+	door_expect_no_secrets(self->door);
 	forget_closed(doors, instance);
 	self->next = doors->first;
 	doors->first = self;

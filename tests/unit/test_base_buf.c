@@ -132,6 +132,23 @@ static void a_sensitive_buffer_wipes_what_moved(void **state)
 		assert_int_equal(at[i], '\0');
 }
 
+static void once_no_secrets_are_expected_the_former_ones_are_gone(void **state)
+{
+	struct buf b BUF_AUTO;
+	(void)state;
+	buf_init_sensitive(&b, 64);
+	assert_int_equal(buf_append(&b, SPAN("secret, and more")), STATUS_OK);
+	buf_consume(&b, 6);
+	buf_expect_no_secrets(&b);
+	assert_memory_equal(b.data, "\0\0\0\0\0\0", 6);
+	assert_true(span_equal(buf_span(&b), SPAN(", and more")));
+	const char *memory = b.data;
+	buf_truncate(&b, 5);
+	assert_memory_equal(memory + 11, " more", 5); /* not wiped any more */
+	buf_clear(&b);
+	buf_expect_no_secrets(&b);
+}
+
 static void what_is_dropped_from_the_back_is_gone_and_the_memory_stays(void **state)
 {
 	struct buf b BUF_AUTO;
@@ -185,6 +202,7 @@ int main(void)
 		cmocka_unit_test(printf_writes_no_terminator),
 		cmocka_unit_test(printf_writes_texts_of_any_size),
 		cmocka_unit_test(a_sensitive_buffer_wipes_what_moved),
+		cmocka_unit_test(once_no_secrets_are_expected_the_former_ones_are_gone),
 		cmocka_unit_test(what_is_dropped_from_the_back_is_gone_and_the_memory_stays),
 		cmocka_unit_test(what_is_kept_stays_and_nothing_else),
 	};

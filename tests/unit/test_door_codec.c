@@ -96,6 +96,37 @@ static void what_is_written_is_read(void **state)
 	assert_true(span_is_empty(sample.empty));
 }
 
+static void a_tail_is_what_is_left(void **state)
+{
+	static const struct span tails[] = { { "", 0 }, { "rest", 4 } };
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		struct buf b BUF_AUTO;
+		struct span first = { 0 }, tail = { 0 };
+		buf_init(&b, ROOM);
+		assert_int_equal(codec_write_span(&b, SPAN("first")), STATUS_OK);
+		assert_int_equal(codec_write_tail(&b, tails[i]), STATUS_OK);
+		assert_int_equal(buf_size(&b), 4 + 5 + tails[i].size);
+		struct codec_reader reader = { .rest = buf_span(&b) };
+		codec_read_span(&reader, &first);
+		codec_read_tail(&reader, &tail);
+		assert_int_equal(codec_reader_finish(&reader), STATUS_OK);
+		assert_true(span_equal(first, SPAN("first")));
+		assert_true(span_equal(tail, tails[i]));
+	}
+}
+
+static void no_tail_follows_what_is_cut(void **state)
+{
+	struct codec_reader reader = { .rest = { "\5\0\0\0abcd", 8 } };
+	struct span first = { 0 }, tail = { 0 };
+	(void)state;
+	codec_read_span(&reader, &first);
+	codec_read_tail(&reader, &tail);
+	assert_int_equal(codec_reader_finish(&reader), STATUS_INVALID);
+	assert_int_equal(tail.size, 0);
+}
+
 static void every_shorter_payload_is_refused(void **state)
 {
 	struct buf b BUF_AUTO;
@@ -189,6 +220,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_written_is_read),
+		cmocka_unit_test(a_tail_is_what_is_left),
+		cmocka_unit_test(no_tail_follows_what_is_cut),
 		cmocka_unit_test(every_shorter_payload_is_refused),
 		cmocka_unit_test(leftovers_are_refused),
 		cmocka_unit_test(a_span_longer_than_the_payload_is_refused),

@@ -87,6 +87,25 @@ static void each_descriptor_finds_its_frame_among_others(void **state)
 	end_doors(&f);
 }
 
+static void what_goes_through_waits_behind_a_descriptor(void **state)
+{
+	struct doors_fixture f;
+	(void)state;
+	begin_doors(&f);
+	f.b.takes = true;
+	door_attach_fd(f.a.door, open_null());
+	assert_int_equal(send_frame(f.a.door, 1, SPAN("with")), STATUS_OK);
+	enum status written = buf_append(door_payload(f.a.door), SPAN("he"));
+	assert_int_equal(door_send_through(f.a.door, 2, written, SPAN("rest")), STATUS_OK);
+	assert_int_equal(door_backlog(f.a.door), 2 * HEADER + 4 + 6);
+	f.b.taken = -1;
+	run_for(f.loop, 5);
+	assert_int_equal(f.b.frames, 2);
+	assert_int_equal(f.b.last_size, 6);
+	assert_int_equal(f.b.closed, 0);
+	end_doors(&f);
+}
+
 static void a_descriptor_not_taken_or_not_sent_is_closed(void **state)
 {
 	struct doors_fixture f;
@@ -154,6 +173,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_descriptor_comes_with_its_frame_and_is_not_inherited),
 		cmocka_unit_test(each_descriptor_finds_its_frame_among_others),
+		cmocka_unit_test(what_goes_through_waits_behind_a_descriptor),
 		cmocka_unit_test(a_descriptor_not_taken_or_not_sent_is_closed),
 		cmocka_unit_test(a_frame_that_only_says_it_has_a_descriptor_breaks_the_door),
 		cmocka_unit_test(a_peer_that_throws_descriptors_at_us_loses_its_door_and_leaves_none),

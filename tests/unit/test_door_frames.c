@@ -82,6 +82,55 @@ static void many_frames_of_every_size_arrive_unharmed(void **state)
 	end_doors(&f);
 }
 
+static bool b_has_hundred(void *context)
+{
+	return ((struct doors_fixture *)context)->b.frames == 100;
+}
+
+static enum status send_through(struct door *door, uint16_t type, struct span head, struct span rest)
+{
+	return door_send_through(door, type, buf_append(door_payload(door), head), rest);
+}
+
+static void what_goes_through_leaves_at_once_after_what_waits(void **state)
+{
+	struct doors_fixture f;
+	char bytes[2 * HEADER + 16];
+	(void)state;
+	begin_bare(&f);
+	assert_int_equal(send_frame(f.a.door, 1, SPAN("waits")), STATUS_OK);
+	assert_int_equal(send_through(f.a.door, 2, SPAN("he"), SPAN("rest")), STATUS_OK);
+	assert_int_equal(door_backlog(f.a.door), 0);
+	assert_int_equal(recv(f.bare, bytes, sizeof(bytes), 0), HEADER + 5 + HEADER + 6);
+	assert_memory_equal(bytes + HEADER, "waits", 5);
+	assert_memory_equal(bytes + HEADER + 5, "\6\0\0\0\2\0herest", HEADER + 6);
+	end_doors(&f);
+}
+
+#define THROUGH 40000U /* bytes: of several, the socket takes one in part */
+
+static void what_goes_through_arrives_unharmed_however_full_the_socket_is(void **state)
+{
+	struct doors_fixture f;
+	char *piece = malloc(THROUGH);
+	uint64_t sum = 0;
+	(void)state;
+	begin_doors(&f);
+	for (unsigned i = 0; i < 50; i++) {
+		memset(piece, (int)i + 1, THROUGH);
+		sum += 'h' + (uint64_t)(i + 1) * (THROUGH - i);
+		assert_int_equal(send_through(f.a.door, 3, SPAN("h"), (struct span){ piece, THROUGH - i }), STATUS_OK);
+		assert_int_equal(send_frame(f.a.door, 4, SPAN("")), STATUS_OK);
+	}
+	memset(piece, 0, THROUGH); /* what the socket did not take was copied */
+	assert_true(door_backlog(f.a.door) > DOOR_PACE);
+	run_until(f.loop, b_has_hundred, &f);
+	assert_true(f.b.sum == sum);
+	assert_int_equal(f.a.drained, 1);
+	free(piece);
+	end_doors(&f);
+}
+
 static bool both_have_one(void *context)
 {
 	struct doors_fixture *f = context;
@@ -172,6 +221,10 @@ static void an_oversized_frame_can_not_be_sent(void **state)
 	begin_bare(&f);
 	assert_int_equal(send_frame(f.a.door, 1, (struct span){ piece, LARGEST + 1 }), STATUS_TOO_LARGE);
 	run_until(f.loop, a_is_closed, &f);
+	end_doors(&f);
+	begin_bare(&f);
+	assert_int_equal(send_through(f.a.door, 1, SPAN("h"), (struct span){ piece, LARGEST }), STATUS_TOO_LARGE);
+	run_until(f.loop, a_is_closed, &f);
 	free(piece);
 	end_doors(&f);
 }
@@ -259,6 +312,8 @@ int main(void)
 		cmocka_unit_test(a_large_frame_does_not_wait_for_the_turns_end),
 		cmocka_unit_test(a_frame_arrives_whole_and_byte_by_byte),
 		cmocka_unit_test(many_frames_of_every_size_arrive_unharmed),
+		cmocka_unit_test(what_goes_through_leaves_at_once_after_what_waits),
+		cmocka_unit_test(what_goes_through_arrives_unharmed_however_full_the_socket_is),
 		cmocka_unit_test(the_largest_frame_goes_there_and_back),
 		cmocka_unit_test(the_frames_before_a_hangup_are_still_handled),
 		cmocka_unit_test(a_sender_of_bulk_is_told_when_to_go_on),

@@ -137,6 +137,50 @@ static void what_is_written_in_a_turn_goes_out_once_at_its_end(void **state)
 	end_stream(&f);
 }
 
+static void a_large_piece_does_not_wait_for_the_turns_end(void **state)
+{
+	struct stream_fixture f;
+	char *piece = calloc(1, LARGE);
+	(void)state;
+	begin_with(&f, SMALL, LARGE);
+	assert_int_equal(stream_write(f.stream, SPAN("first")), STATUS_OK);
+	assert_int_equal(stream_write(f.stream, (struct span){ piece, 65536 }), STATUS_OK);
+	assert_int_equal(stream_backlog(f.stream), 5 + 65536); /* behind what waits */
+	run_for(f.loop, 5);
+	assert_int_equal(receive_all(&f), 5 + 65536);
+	assert_int_equal(stream_write(f.stream, (struct span){ piece, 65536 }), STATUS_OK);
+	assert_int_equal(stream_backlog(f.stream), 0);
+	assert_int_equal(receive_all(&f), 65536);
+	/* What the socket does not take is kept, and goes on by itself. */
+	assert_int_equal(stream_write(f.stream, (struct span){ piece, LARGE }), STATUS_OK);
+	assert_in_range(stream_backlog(f.stream), 1, LARGE - 1);
+	free(piece);
+	size_t got = 0;
+	while (got < LARGE) {
+		got += receive_all(&f);
+		run_for(f.loop, 1);
+	}
+	assert_int_equal(got, LARGE);
+	end_stream(&f);
+}
+
+static void a_large_piece_for_a_peer_that_is_gone_fails_at_the_turns_end(void **state)
+{
+	struct stream_fixture f;
+	char *piece = calloc(1, 65536);
+	(void)state;
+	begin_with(&f, SMALL, LARGE);
+	send_text(&f, "421 bye\r\n");
+	hang_up(&f);
+	assert_int_equal(stream_write(f.stream, (struct span){ piece, 65536 }), STATUS_OK);
+	free(piece);
+	assert_int_equal(f.told[STREAM_FAILED], 0);
+	run_until(f.loop, got_failure, &f);
+	assert_int_equal(f.told[STREAM_INPUT], 1);
+	assert_string_equal(f.last_words, "421 bye\r\n");
+	end_stream(&f);
+}
+
 static void output_past_the_maximum_is_refused_whole(void **state)
 {
 	struct stream_fixture f;
@@ -212,6 +256,8 @@ int main(void)
 		cmocka_unit_test(the_end_comes_after_the_last_input),
 		cmocka_unit_test(an_empty_input_holds_no_memory),
 		cmocka_unit_test(what_is_written_in_a_turn_goes_out_once_at_its_end),
+		cmocka_unit_test(a_large_piece_does_not_wait_for_the_turns_end),
+		cmocka_unit_test(a_large_piece_for_a_peer_that_is_gone_fails_at_the_turns_end),
 		cmocka_unit_test(output_past_the_maximum_is_refused_whole),
 		cmocka_unit_test(a_backed_up_stream_tells_once_when_it_is_drained),
 		cmocka_unit_test(a_wanted_drain_is_told_even_with_nothing_queued),

@@ -189,6 +189,31 @@ static void bulk_goes_through_a_small_input(void **state)
 	end_streams(&f);
 }
 
+static bool has_sent(void *context)
+{
+	return stream_backlog(context) == 0;
+}
+
+static void a_large_piece_goes_in_records_of_its_own_at_once(void **state)
+{
+	struct tls_fixture f;
+	char *piece = calloc(1, BULK);
+	(void)state;
+	begin_streams(&f);
+	shake_hands(&f, "mail.example.com");
+	assert_int_equal(stream_write(f.client.stream, (struct span){ piece, 40000 }), STATUS_OK);
+	assert_int_equal(stream_backlog(f.client.stream), 40000 - 2 * 16384);
+	run_until(f.loop, has_sent, f.client.stream);
+	/* More than the socket takes: the record that went out in part is gone on with from the copy. */
+	assert_int_equal(stream_write(f.client.stream, (struct span){ piece, BULK - 40000 }), STATUS_OK);
+	assert_in_range(stream_backlog(f.client.stream), 1, BULK - 40000 - 1);
+	free(piece);
+	assert_int_equal(stream_write(f.server.stream, SPAN("meanwhile")), STATUS_OK);
+	run_until(f.loop, server_has_bulk, &f);
+	assert_int_equal(f.client.received, 9);
+	end_streams(&f);
+}
+
 static void what_tls_holds_back_comes_when_there_is_room_again(void **state)
 {
 	struct tls_fixture f;
@@ -319,6 +344,7 @@ int main(void)
 		cmocka_unit_test(bytes_in_front_of_the_handshake_are_refused),
 		cmocka_unit_test(tls_begins_only_once),
 		cmocka_unit_test(bulk_goes_through_a_small_input),
+		cmocka_unit_test(a_large_piece_goes_in_records_of_its_own_at_once),
 		cmocka_unit_test(what_tls_holds_back_comes_when_there_is_room_again),
 		cmocka_unit_test(a_pause_holds_back_what_tls_has_and_resume_brings_it),
 		cmocka_unit_test(what_tls_holds_is_fetched_with_the_rest),

@@ -51,6 +51,7 @@ void upstream_login_on_greeting(struct upstream_connection *c, const struct repl
 
 static void become_ready(struct upstream_connection *c)
 {
+	stream_expect_no_secrets(c->stream);
 	if (c->pool->relay->dsn && !c->features.dsn)
 		log_warning("relay %s: dsn = true, but it does not offer DSN: what clients ask for is dropped",
 			    c->pool->relay->name);
