@@ -153,6 +153,7 @@ static void a_whole_chain_of_which_nothing_tells_is_noticed(void **state)
 	assert_well(verify_trial(trial));
 	put_checkpoint(&trial->one, text);
 	assert_fault(verify_trial(trial), "a", 5, "are added: no checkpoint tells of them");
+	audit_chain_drop(&forger.chain);
 	audit_keys_free(&forger.keys);
 	remove_file(trial, "keys-forger");
 }

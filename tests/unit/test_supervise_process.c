@@ -298,8 +298,8 @@ static enum status redis_start(struct redis_test *t)
 static void redis_close(struct redis_test *t)
 {
 	embedded_redis_free(&t->redis);
-	stats_free_private(&t->stats);
 	logs_free(&t->logs);
+	stats_free_private(&t->stats);
 	loop_free(t->loop);
 	folders_unlock(&t->folders);
 	fixture_close(&t->f);
