@@ -29,9 +29,10 @@ end
 -- `clock`     the node's
 -- `days`      six beginnings of days in its zone, from yesterday's on, as a text
 -- `day, stop` as the hash holds them: when the day began and when it ends
+-- `key`       the user's hash; nil: KEYS[1]
 --
 -- Returns when the user's day began, when it ends, and whether the counts held are of that day; nil: CLOCK_ERROR.
-local function find_day(now, clock, days, day, stop)
+local function find_day(now, clock, days, day, stop, key)
 	day, stop = tonumber(day or nil), tonumber(stop or nil)
 	if math.abs(now - clock) > 86400 then
 		return nil
@@ -45,7 +46,7 @@ local function find_day(now, clock, days, day, stop)
 			-- For a day that begins after its end, another one would be sought each time.
 			day = math.min(day, latest_beginning(days, now))
 			stop = beginning(days, now + LEAST)
-			redis.call('HSET', KEYS[1], 'day', string.format('%.0f', day), 'end', stop)
+			redis.call('HSET', key or KEYS[1], 'day', string.format('%.0f', day), 'end', stop)
 		end
 		return day, stop, true
 	end

@@ -34,6 +34,9 @@ enum status quota_create(struct loop *loop, struct redis *redis, const char *pre
 		return STATUS_NO_MEMORY;
 	quota->loop = loop;
 	quota->redis = redis;
+	quota->shows = (struct quota_batch){ quota, &quota->show, .what = SPAN("show"), .has_locks = true };
+	quota->resets = (struct quota_batch){ quota, &quota->show, .what = SPAN("reset"), .has_locks = true };
+	quota->histories = (struct quota_batch){ quota, &quota->history, .what = SPAN("history") };
 	enum status status = make_parts(quota, prefix, zone);
 	if (status != STATUS_OK) {
 		quota_free(&quota);
@@ -48,6 +51,9 @@ void quota_free(struct quota **quota_at)
 	struct quota *quota = *quota_at;
 	if (quota == NULL)
 		return;
+	quota_batch_free(&quota->shows);
+	quota_batch_free(&quota->resets);
+	quota_batch_free(&quota->histories);
 	leases_free(&quota->leases);
 	quota_refunds_free(&quota->refunds);
 	quota_recent_free(&quota->recent);

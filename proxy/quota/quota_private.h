@@ -2,7 +2,7 @@
  * The inside of the quota room: quota.c owns the parts, quota_charge.c charges, quota_show.c and quota_override.c are
  * for administrators, quota_scan.c finds everybody, quota_key.c names keys, quota_day.c knows when days begin,
  * quota_recent.c what was seen lately of each user, quota_refund.c sees that refunds arrive, quota_history.c asks what
- * was sent on former days, and quota_past.c reads it.
+ * was sent on former days, quota_past.c reads it, and quota_batch.c asks about many users at once.
  */
 #ifndef QUOTA_QUOTA_PRIVATE_H
 #define QUOTA_QUOTA_PRIVATE_H
@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "quota/by_hand.h"
 #include "quota/quota.h"
+#include "quota/quota_batch.h"
 #include "quota/quota_control.h"
 
 #define QUOTA_KEY_MAXIMUM (2 * QUOTA_USER_MAXIMUM) /* bytes of a key */
@@ -29,6 +30,7 @@ struct quota {
 	struct redis *redis;
 	char *prefix;
 	struct redis_script charge, show, history;
+	struct quota_batch shows, resets, histories;
 	struct by_hand by_hand;
 	struct quota_recent *recent;
 	struct quota_refunds *refunds;

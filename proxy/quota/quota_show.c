@@ -1,4 +1,4 @@
-/* What has been used, shown and set to nothing. Owns the calls under way. */
+/* What has been used, shown and set to nothing. Owns nothing: batches own the calls. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,15 +7,13 @@
 #include "redis/script.h"
 
 #define ANSWER 9 /* values in the script's answer */
-#define ARGUMENTS 6
 
 struct show_call {
+	struct quota_question question;
 	struct quota_limits limits;
 	bool are_sure;
-	bool is_shared;
 	quota_report_callback *callback;
 	void *context;
-	size_t name_size;
 	char name[];
 };
 
@@ -64,49 +62,27 @@ static void read_report(const struct redis_value *value, const struct show_call 
 	read_overrides(redis_value_at(value, 8), report);
 }
 
-static void on_shown(void *context, enum status status, const struct redis_value *value)
+static void on_shown(struct quota_question *question, const struct redis_value *value)
 {
-	struct show_call *call = context;
-	struct quota_report report = { .name = { { call->name, call->name_size }, call->is_shared },
-				       .limits = call->limits };
-	bool has_answered = script_has_answered(status, value, ANSWER);
+	struct show_call *call = (struct show_call *)question;
+	struct quota_report report = { .name = question->name, .limits = call->limits };
+	bool has_answered = value && script_has_answered(STATUS_OK, value, ANSWER);
 	if (has_answered)
 		read_report(value, call, &report);
 	call->callback(call->context, has_answered ? &report : NULL);
 	free(call);
 }
 
-static enum status send_call(struct quota *quota, struct span what, struct show_call *call)
-{
-	uint64_t now_s = clock_wall_us() / 1000000;
-	char clock[SCRIPT_NUMBER_SIZE], name[QUOTA_USER_MAXIMUM];
-	struct span arguments[ARGUMENTS] = { [2] = what };
-	struct buf key BUF_AUTO, lock BUF_AUTO;
-	buf_init(&key, QUOTA_KEY_MAXIMUM);
-	buf_init(&lock, QUOTA_KEY_MAXIMUM);
-	const struct quota_name given = { { call->name, call->name_size }, call->is_shared };
-	TRY(quota_name_of(&given, name));
-	TRY(quota_write_key(&key, quota->prefix, "quota", span_of(name)));
-	TRY(quota_write_key(&lock, quota->prefix, "lock", span_of(name)));
-	arguments[0] = buf_span(&key);
-	arguments[1] = buf_span(&lock);
-	arguments[3] = script_write_number(now_s, clock);
-	arguments[4] = quota_days_text(&quota->days, now_s);
-	arguments[5] = quota->is_rolling ? SPAN("rolling") : SPAN("day");
-	return redis_run_script(quota->redis, &quota->show, arguments, ARGUMENTS, 2, QUOTA_CALL_MS, on_shown, call);
-}
-
-static enum status run_show(struct quota *quota, struct span what, const struct quota_name *name,
-			    const struct show_call *template)
+static enum status ask_batch(struct quota_batch *batch, const struct quota_name *name, const struct show_call *template)
 {
 	struct show_call *call = calloc(1, sizeof(*call) + name->name.size + 1);
 	if (call == NULL)
 		return STATUS_NO_MEMORY;
 	*call = *template;
-	call->is_shared = name->is_shared;
-	call->name_size = name->name.size;
 	memcpy(call->name, name->name.data, name->name.size);
-	enum status status = send_call(quota, what, call);
+	call->question.name = (struct quota_name){ { call->name, name->name.size }, name->is_shared };
+	call->question.on_answer = on_shown;
+	enum status status = quota_batch_ask(batch, &call->question);
 	if (status != STATUS_OK)
 		free(call);
 	return status;
@@ -118,7 +94,7 @@ enum status quota_show(struct quota *quota, const struct quota_name *name, const
 	const struct show_call call = {
 		.limits = *limits, .are_sure = are_sure, .callback = callback, .context = context
 	};
-	return run_show(quota, SPAN("show"), name, &call);
+	return ask_batch(&quota->shows, name, &call);
 }
 
 enum status quota_reset(struct quota *quota, const struct quota_name *name, const struct quota_limits *limits,
@@ -127,5 +103,5 @@ enum status quota_reset(struct quota *quota, const struct quota_name *name, cons
 	const struct show_call call = {
 		.limits = *limits, .are_sure = are_sure, .callback = callback, .context = context
 	};
-	return run_show(quota, SPAN("reset"), name, &call);
+	return ask_batch(&quota->resets, name, &call);
 }

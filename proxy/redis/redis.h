@@ -91,6 +91,7 @@ struct redis_script {
 	const char *source;
 	char sha1[41]; /* filled by redis_script_init */
 };
+#define REDIS_SCRIPT_ARGUMENTS 48 /* KEYS and ARGV together, at most */
 MUST_USE enum status redis_script_init(struct redis_script *script, const char *source);
 /* `script` must outlive the call. `arguments`: the first `keys` of them are KEYS, the rest ARGV. */
 MUST_USE enum status redis_run_script(struct redis *redis, const struct redis_script *script,

@@ -10,8 +10,6 @@
 #include "base/number.h"
 #include "redis/redis_private.h"
 
-#define SCRIPT_ARGUMENTS 48 /* KEYS and ARGV together */
-
 struct script_run {
 	struct redis *redis;
 	const struct redis_script *script;
@@ -31,7 +29,7 @@ enum status redis_script_init(struct redis_script *script, const char *source)
 static enum status send_run(struct script_run *run, struct span verb, struct span script, uint64_t limit_ms,
 			    redis_callback *callback)
 {
-	struct span arguments[SCRIPT_ARGUMENTS + 3] = { verb, script };
+	struct span arguments[REDIS_SCRIPT_ARGUMENTS + 3] = { verb, script };
 	char keys[NUMBER_DIGITS];
 	arguments[2] = (struct span){ keys, number_write(run->keys, keys) };
 	memcpy(arguments + 3, run->arguments, run->count * sizeof(run->arguments[0]));
@@ -88,7 +86,7 @@ enum status redis_run_script(struct redis *redis, const struct redis_script *scr
 			     size_t count, size_t keys, uint64_t limit_ms, redis_callback *callback, void *context)
 {
 	assert(keys <= count);
-	if (count > SCRIPT_ARGUMENTS)
+	if (count > REDIS_SCRIPT_ARGUMENTS)
 		return STATUS_TOO_LARGE;
 	struct script_run *run = make_run(arguments, count);
 	if (run == NULL)

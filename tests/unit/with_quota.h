@@ -64,10 +64,8 @@ static inline bool no_refund_is_due(void *context)
 	return quota_refunds_pending(((struct quota_bench *)context)->quota) == 0;
 }
 
-static inline int set_up_quota(void **state)
+static inline void begin_quota(struct quota_bench *bench)
 {
-	struct quota_bench *bench = calloc(1, sizeof(*bench));
-	test_redis_let_clock_shift(&bench->server);
 	test_redis_start(&bench->server);
 	assert_int_equal(loop_create(&bench->loop), STATUS_OK);
 	assert_int_equal(secret_from_span(SPAN(TEST_REDIS_PASSWORD), &bench->password), STATUS_OK);
@@ -77,6 +75,13 @@ static inline int set_up_quota(void **state)
 	run_until(bench->loop, redis_has_come_up, bench);
 	bench->order =
 		(struct quota_order){ .user = SPAN("alice"), .user_id = SPAN("corp:1"), .recipients = 1, .bytes = 10 };
+}
+
+static inline int set_up_quota(void **state)
+{
+	struct quota_bench *bench = calloc(1, sizeof(*bench));
+	test_redis_let_clock_shift(&bench->server);
+	begin_quota(bench);
 	*state = bench;
 	return 0;
 }

@@ -23,6 +23,7 @@ struct test_redis {
 	pid_t pid;
 	char clock_file[80];       /* "" unless its clock may be shifted */
 	char address[32], port[8]; /* where it listens besides; "": nowhere */
+	char bus[8];               /* the port for others of its cluster; "": it is of none */
 };
 
 /* Before its start: test_redis_shift_clock may be used. `make unit` builds the library that does it. */
@@ -85,7 +86,8 @@ static inline void test_redis_start(struct test_redis *test)
 		test_redis_preload_clock(test);
 		execlp("redis-server", "redis-server", "--port", test->port[0] ? test->port : "0", "--bind",
 		       test->port[0] ? test->address : "127.0.0.1", "--unixsocket", socket_path, "--dir", test->folder,
-		       "--save", "", "--requirepass", TEST_REDIS_PASSWORD, NULL);
+		       "--save", "", "--requirepass", TEST_REDIS_PASSWORD, "--cluster-enabled",
+		       test->bus[0] ? "yes" : "no", "--cluster-port", test->bus[0] ? test->bus : "0", NULL);
 		_exit(1);
 	}
 	for (int i = 0; i < 3000 && !test_redis_answers(test); i++)
@@ -135,7 +137,10 @@ static inline void test_redis_tell(const struct test_redis *test, const char *co
 /* And its folder with it. */
 static inline void test_redis_remove(struct test_redis *test)
 {
+	char nodes[96];
 	test_redis_stop(test);
+	snprintf(nodes, sizeof(nodes), "%s/nodes.conf", test->folder);
+	unlink(nodes); /* of a cluster */
 	unlink(test->clock_file);
 	rmdir(test->folder);
 }
