@@ -183,16 +183,20 @@ ENVELOPE = [span(b"ceo@example.com"), span(b""), u64(0), [b"bob@example.net"], [
 @pytest.mark.skipif(os.uname().machine != "x86_64", reason="the debugger knows x86-64 registers")
 def test_a_gate_that_was_taken_over_sends_nothing_for_who_did_not_log_in(subgate, upstream):
     password = subgate.create_app_password(USER)
+    fields = [u64(1), b"\1", span(b"ceo@example.com"), span(b"<1@x>"), span(b"")]
     text = b"From: ceo@example.com\r\n\r\nforged\r\n"
-    liar = forge(subgate, frame("ENVELOPE", u64(4711), u64(1), *ENVELOPE)
-                 + frame("MESSAGE_DATA", u64(1), b"\1", span(text), span(b"ceo@example.com"), span(b"<1@x>")))
+    liar = forge(subgate, frame("ENVELOPE", u64(4711), u64(1), *ENVELOPE) + frame("MESSAGE_DATA", *fields, text))
     told = subgate.wait_for_audit("message.refused")[0]
     assert told["reason"] == "session without a grant" and told["mail_from"] == "ceo@example.com"
     assert told["response"]["code"] == 530 and "user" not in told
+    for _ in range(4):
+        send_one(subgate, password)
+    assert liar in subgate.pids("gate")  # a grant may have ended just before
+    assert forge(subgate, frame("MESSAGE_DATA", *fields[:-1])) == liar
     wait_for_successor(subgate, liar)
     for _ in range(4):
         send_one(subgate, password)
-    assert [m.mail_from for m in upstream.wait_for(4)] == [USER] * 4
+    assert [m.mail_from for m in upstream.wait_for(8)] == [USER] * 8
     assert not any("ceo@" in command for command in upstream.commands)
 
 
