@@ -27,7 +27,7 @@ struct buf {
 void buf_init(struct buf *b, size_t maximum);
 /* As buf_init; its memory is wiped before it goes back to the heap. */
 void buf_init_sensitive(struct buf *b, size_t maximum);
-/* What is in it from now on need not be wiped; what was consumed is, now. */
+/* Wipes what was consumed so far; from now on nothing is wiped. */
 void buf_expect_no_secrets(struct buf *b);
 /* As buf_init_sensitive; so much memory is taken now and kept: appending up to it can't fail. STATUS_NO_MEMORY. */
 MUST_USE enum status buf_init_keeping(struct buf *b, size_t maximum, size_t kept);

@@ -289,7 +289,7 @@ static enum status finish_frame(struct door *door, uint16_t type, enum status wr
 	return STATUS_OK;
 }
 
-/* Writes the output with *rest behind it, and cuts off what has gone. A failure is noticed at the end of the turn. */
+/* Writes the output and then *rest, and drops what was written. A failure is noticed at the end of the turn. */
 static void write_through(struct door *door, struct span *rest)
 {
 	size_t queued = buf_size(&door->output);

@@ -45,9 +45,9 @@ void door_free(struct door **door); /* NULL-safe; sets to NULL; allowed inside i
  */
 struct buf *door_payload(struct door *door);
 MUST_USE enum status door_send_payload(struct door *door, uint16_t type, enum status written);
-/* As it, with the rest of the payload behind what was appended: what the socket takes of it now is not copied. */
+/* As door_send_payload; `rest` follows what was appended, and as much of it as the socket takes now is not copied. */
 MUST_USE enum status door_send_through(struct door *door, uint16_t type, enum status written, struct span rest);
-/* What goes and comes through it from now on need not be wiped. */
+/* Nothing sent or received from now on is secret, so it need not be wiped. */
 void door_expect_no_secrets(struct door *door);
 size_t door_backlog(const struct door *door);
 /* Writes what the socket takes now: for last words, before the door is freed within the turn. */

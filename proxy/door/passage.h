@@ -38,7 +38,7 @@ void passage_close_fd(int *fd); /* sets it to -1; nothing for -1 */
 
 void passage_attach(struct passage *passage, int fd);
 bool passage_has_next(const struct passage *passage);
-bool passage_is_used(const struct passage *passage); /* descriptors wait to leave */
+bool passage_is_used(const struct passage *passage); /* a descriptor is waiting to leave */
 /* The attached descriptor belongs to the frame at this position. STATUS_NO_MEMORY. */
 MUST_USE enum status passage_assign(struct passage *passage, uint64_t position);
 /* How many of `size` bytes at this position may go out in one message. It gets the descriptor that goes with them. */

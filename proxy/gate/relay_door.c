@@ -8,7 +8,7 @@
 #include "door/messages.h"
 #include "gate/session.h"
 
-#define THROUGH_LEAST (32U << 10) /* bytes of a message that go on from where they are */
+#define THROUGH_LEAST (32U << 10) /* bytes of a message that are sent without a copy */
 
 void relay_door_begin(struct relay_door *relay, struct gate *gate, const struct relay_answer_handler *handler)
 {
@@ -157,7 +157,7 @@ enum status relay_door_envelope(struct relay_door *relay, const struct door_enve
 	return relay->door ? note_sent(door_send_envelope(relay->door, message)) : STATUS_UNAVAILABLE;
 }
 
-/* Many bytes go from where they are; of few, those of a turn go in one write. */
+/* A large piece is sent without a copy; small pieces of one turn go out in one write. */
 static enum status send_data(struct door *door, const struct door_message_data *message)
 {
 	struct door_message_data head = *message;

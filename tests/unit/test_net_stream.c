@@ -145,7 +145,7 @@ static void a_large_piece_does_not_wait_for_the_turns_end(void **state)
 	begin_with(&f, SMALL, LARGE);
 	assert_int_equal(stream_write(f.stream, SPAN("first")), STATUS_OK);
 	assert_int_equal(stream_write(f.stream, (struct span){ piece, 65536 }), STATUS_OK);
-	assert_int_equal(stream_backlog(f.stream), 5 + 65536); /* behind what waits */
+	assert_int_equal(stream_backlog(f.stream), 5 + 65536); /* it queues after what is waiting */
 	run_for(f.loop, 5);
 	assert_int_equal(receive_all(&f), 5 + 65536);
 	assert_int_equal(stream_write(f.stream, (struct span){ piece, 65536 }), STATUS_OK);

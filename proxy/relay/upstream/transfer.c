@@ -89,7 +89,7 @@ static void take_piece(struct upstream_attempt *u, struct span bytes)
 		else
 			upstream_dialog_give_up(u, UPSTREAM_TRANSPORT, "out of memory", NULL);
 	} else if (upstream_connection_say(u->connection, bytes, upstream_dialog_step_ms(u))) {
-		/* What has gone already counts, too, or a whole message would go in one call. */
+		/* Bytes already written count, too: otherwise one call would send the whole message. */
 		if (bytes.size < BODY_BACKLOG && stream_backlog(u->connection->stream) < BODY_BACKLOG)
 			read_next(u);
 		else
