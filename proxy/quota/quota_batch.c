@@ -62,7 +62,7 @@ static enum status send_call(struct batch_call *call)
 	size_t ends[KEYS_MAXIMUM], count = 0, begin = 0, per_name = call->batch->has_locks ? 2 : 1;
 	struct span arguments[KEYS_MAXIMUM + ARGUMENTS];
 	struct buf keys BUF_AUTO;
-	const struct quota_question *question;
+	const struct quota_question *question = NULL;
 	buf_init(&keys, KEYS_MAXIMUM * QUOTA_KEY_MAXIMUM);
 	TAILQ_FOREACH(question, &call->questions, in_list)
 	{
