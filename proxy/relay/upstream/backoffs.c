@@ -165,12 +165,18 @@ uint64_t backoffs_length_ms(const struct backoffs *backoffs, uint64_t key)
 	return length_ms < BACKOFF_MAXIMUM_MS ? length_ms : BACKOFF_MAXIMUM_MS;
 }
 
+/* No blank stands for what is none: those who look for a quoted password pass over blanks (base/mask.h). */
+static char show_byte(char c)
+{
+	return (unsigned char)c < ' ' || c == 0x7f ? ' ' : (unsigned char)c > '~' ? '?' : c;
+}
+
 void backoffs_reason(const struct backoffs *backoffs, uint64_t key, char out_reason[BACKOFF_REASON_SIZE])
 {
 	const struct backoff_entry *entry = find_entry(backoffs, key);
 	size_t i = 0;
 	for (; entry && i < BACKOFF_REASON_SIZE - 1 && entry->reason[i]; i++)
-		out_reason[i] = entry->reason[i] < ' ' || entry->reason[i] > '~' ? ' ' : entry->reason[i];
+		out_reason[i] = show_byte(entry->reason[i]);
 	out_reason[i] = '\0';
 }
 
