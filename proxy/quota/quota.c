@@ -17,7 +17,6 @@ static enum status make_parts(struct quota *quota, const char *prefix, const cha
 	TRY(quota_day_set_zone(zone));
 	TRY(redis_script_init(&quota->charge, quota_charge_source));
 	TRY(redis_script_init(&quota->show, quota_show_source));
-	TRY(redis_script_init(&quota->history, quota_history_source));
 	TRY(quota_recent_create(&quota->recent));
 	quota->prefix = strdup(prefix);
 	if (quota->prefix == NULL)
@@ -34,9 +33,9 @@ enum status quota_create(struct loop *loop, struct redis *redis, const char *pre
 		return STATUS_NO_MEMORY;
 	quota->loop = loop;
 	quota->redis = redis;
-	quota->shows = (struct quota_batch){ quota, &quota->show, .what = SPAN("show"), .has_locks = true };
-	quota->resets = (struct quota_batch){ quota, &quota->show, .what = SPAN("reset"), .has_locks = true };
-	quota->histories = (struct quota_batch){ quota, &quota->history, .what = SPAN("history") };
+	quota->shows = (struct quota_batch){ .quota = quota, .what = SPAN("show") };
+	quota->histories = (struct quota_batch){ .quota = quota, .what = SPAN("history") };
+	quota->resets = (struct quota_batch){ .quota = quota, .what = SPAN("reset") };
 	enum status status = make_parts(quota, prefix, zone);
 	if (status != STATUS_OK) {
 		quota_free(&quota);
@@ -52,8 +51,8 @@ void quota_free(struct quota **quota_at)
 	if (quota == NULL)
 		return;
 	quota_batch_free(&quota->shows);
-	quota_batch_free(&quota->resets);
 	quota_batch_free(&quota->histories);
+	quota_batch_free(&quota->resets);
 	leases_free(&quota->leases);
 	quota_refunds_free(&quota->refunds);
 	quota_recent_free(&quota->recent);

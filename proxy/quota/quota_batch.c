@@ -10,9 +10,10 @@
 #include "quota/quota_private.h"
 #include "redis/script.h"
 
-#define ARGUMENTS 4                                               /* besides keys */
-#define NAMES_MAXIMUM ((REDIS_SCRIPT_ARGUMENTS - ARGUMENTS) / 2U) /* of one call */
-#define KEYS_MAXIMUM (2 * NAMES_MAXIMUM)
+#define ARGUMENTS 4                                                 /* besides keys */
+#define KEYS 2U                                                     /* of a name: its counts, and its locks */
+#define NAMES_MAXIMUM ((REDIS_SCRIPT_ARGUMENTS - ARGUMENTS) / KEYS) /* of one call */
+#define KEYS_MAXIMUM (KEYS * NAMES_MAXIMUM)
 
 /* Questions on their way, as many as `count`. */
 struct batch_call {
@@ -40,14 +41,13 @@ static void answer_all(struct batch_call *call, const struct redis_value *value)
 /* ---- sending */
 
 static enum status write_keys(const struct quota_batch *batch, const struct quota_name *given, struct buf *keys,
-			      size_t out_ends[2])
+			      size_t out_ends[KEYS])
 {
 	char name[QUOTA_USER_MAXIMUM];
 	TRY(quota_name_of(given, name));
 	TRY(quota_write_key(keys, batch->quota->prefix, "quota", span_of(name)));
 	out_ends[0] = buf_size(keys);
-	if (batch->has_locks)
-		TRY(quota_write_key(keys, batch->quota->prefix, "lock", span_of(name)));
+	TRY(quota_write_key(keys, batch->quota->prefix, "lock", span_of(name)));
 	out_ends[1] = buf_size(keys);
 	return STATUS_OK;
 }
@@ -59,7 +59,7 @@ static enum status send_call(struct batch_call *call)
 	struct quota *quota = call->batch->quota;
 	uint64_t now_s = clock_wall_us() / 1000000;
 	char clock[SCRIPT_NUMBER_SIZE];
-	size_t ends[KEYS_MAXIMUM], count = 0, begin = 0, per_name = call->batch->has_locks ? 2 : 1;
+	size_t ends[KEYS_MAXIMUM], count = 0, begin = 0;
 	struct span arguments[KEYS_MAXIMUM + ARGUMENTS];
 	struct buf keys BUF_AUTO;
 	const struct quota_question *question = NULL;
@@ -67,7 +67,7 @@ static enum status send_call(struct batch_call *call)
 	TAILQ_FOREACH(question, &call->questions, in_list)
 	{
 		TRY(write_keys(call->batch, &question->name, &keys, ends + count));
-		count += per_name;
+		count += KEYS;
 	}
 	for (size_t i = 0; i < count; begin = ends[i++])
 		arguments[i] = span_slice(buf_span(&keys), begin, ends[i]);
@@ -75,7 +75,7 @@ static enum status send_call(struct batch_call *call)
 	arguments[count + 1] = quota_days_text(&quota->days, now_s);
 	arguments[count + 2] = quota->is_rolling ? SPAN("rolling") : SPAN("day");
 	arguments[count + 3] = call->batch->what;
-	return redis_run_script(quota->redis, call->batch->script, arguments, count + ARGUMENTS, count, QUOTA_CALL_MS,
+	return redis_run_script(quota->redis, &quota->show, arguments, count + ARGUMENTS, count, QUOTA_CALL_MS,
 				on_answered, call);
 }
 

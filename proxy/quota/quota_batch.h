@@ -1,6 +1,6 @@
 /*
- * Questions about names that are asked in one turn of the loop go to Redis together, in calls of one script: a call of
- * its own would cost it several times as much as the question. Private to this room.
+ * Questions about names that are asked in one turn of the loop go to Redis together, in calls of show.lua: a call of its
+ * own would cost it several times as much as the question. Private to this room.
  */
 #ifndef QUOTA_QUOTA_BATCH_H
 #define QUOTA_QUOTA_BATCH_H
@@ -14,20 +14,15 @@
 struct quota_question {
 	TAILQ_ENTRY(quota_question) in_list;
 	struct quota_name name; /* a view that stays valid */
-	/* Redis's answer about this name, or NULL: it failed or is late. Never inside quota_batch_ask. */
+	/* What show.lua returns for this name, or NULL: Redis failed or is late. Never inside quota_batch_ask. */
 	void (*on_answer)(struct quota_question *question, const struct redis_value *value);
 };
 TAILQ_HEAD(quota_questions, quota_question);
 
-/*
- * The script is given keys for each name in turn, the clock and the days for day.lua, "day" or "rolling", and `what`,
- * and answers with an array of as many values. Zeroed but for its first four members: nothing waits.
- */
+/* Zeroed but for its first two members: nothing waits. */
 struct quota_batch {
 	struct quota *quota;
-	const struct redis_script *script;
-	struct span what; /* static: an argument for the script */
-	bool has_locks;   /* the keys of a name: its counts, and its locks; else its counts alone */
+	struct span what; /* static: what show.lua does */
 	struct turn_end end;
 	struct quota_questions waiting; /* not initialized before the first */
 };

@@ -21,6 +21,17 @@ struct quota_override {
 	uint64_t until_s; /* since 1970; 0: for ever */
 };
 
+struct quota_sent {
+	uint64_t messages, recipients, bytes;
+};
+
+/* What was sent until now; quota_history_of reads it. */
+struct quota_past {
+	uint64_t day_s;          /* when the user's day began */
+	struct quota_sent today; /* on that day, since its counts were last set to nothing */
+	struct span before;      /* on days that are over, as Redis has it (past.lua) */
+};
+
 #define QUOTA_OVERRIDES 6 /* options that can be set by hand */
 /* "messages_per_day", …; NULL past the end. */
 const char *quota_override_option(size_t index);
@@ -34,6 +45,7 @@ struct quota_report {
 	char section[128];          /* that they are of; "": not known */
 	struct quota_override overrides[QUOTA_OVERRIDES];
 	size_t override_count;
+	struct quota_past past; /* of quota_look_back; else zeroed */
 };
 
 /* NULL: Redis failed or is late. Valid during the call. */
@@ -45,6 +57,10 @@ typedef void quota_report_callback(void *context, const struct quota_report *rep
  */
 MUST_USE enum status quota_show(struct quota *quota, const struct quota_name *name, const struct quota_limits *limits,
 				bool are_sure, quota_report_callback *callback, void *context);
+/* The same, and what was sent before. */
+MUST_USE enum status quota_look_back(struct quota *quota, const struct quota_name *name,
+				     const struct quota_limits *limits, bool are_sure, quota_report_callback *callback,
+				     void *context);
 /* Sets the counts to nothing; the report has them as they were. */
 MUST_USE enum status quota_reset(struct quota *quota, const struct quota_name *name, const struct quota_limits *limits,
 				 bool are_sure, quota_report_callback *callback, void *context);
@@ -60,13 +76,8 @@ MUST_USE enum status quota_unset_limits(struct quota *quota, const struct quota_
 #define QUOTA_HISTORY_DAYS 31 /* at most: today, and 30 that are over */
 #define QUOTA_DATE_SIZE 11    /* bytes of "2026-11-23", the NUL included */
 
-struct quota_sent {
-	uint64_t messages, recipients, bytes;
-};
-
 /* What was sent on some days in turn, the last of them today; a day is a date in the quota's zone. */
 struct quota_history {
-	struct quota_name name;
 	uint64_t today; /* days since 1970-01-01 */
 	size_t count;
 	struct quota_sent days[QUOTA_HISTORY_DAYS];
@@ -75,11 +86,8 @@ struct quota_history {
 /* The date of one of the days. */
 void quota_history_date(const struct quota_history *history, size_t index, char out_date[QUOTA_DATE_SIZE]);
 
-/* NULL: Redis failed or is late. Valid during the call. */
-typedef void quota_history_callback(void *context, const struct quota_history *history);
-/* Of so many days, at most QUOTA_HISTORY_DAYS. */
-MUST_USE enum status quota_look_back(struct quota *quota, const struct quota_name *name, size_t days,
-				     quota_history_callback *callback, void *context);
+/* So many of the days, at most QUOTA_HISTORY_DAYS. */
+void quota_history_of(const struct quota_past *past, size_t days, struct quota_history *out_history);
 
 #define QUOTA_PAGE_CURSOR_SIZE 32 /* bytes, the NUL included */
 

@@ -46,7 +46,8 @@ static bool read_entry(struct span entry, uint64_t out_numbers[NUMBERS])
 	return entry.size == 0;
 }
 
-void quota_history_add(struct quota_history *history, uint64_t begins_s, const struct quota_sent *sent)
+/* Adds what was sent on a day that began then, if it is one of the history's. */
+static void add_day(struct quota_history *history, uint64_t begins_s, const struct quota_sent *sent)
 {
 	uint64_t date = date_of(begins_s);
 	if (date > history->today || history->today - date >= history->count)
@@ -57,19 +58,25 @@ void quota_history_add(struct quota_history *history, uint64_t begins_s, const s
 	day->bytes += sent->bytes;
 }
 
-void quota_history_read(struct span past, uint64_t day_s, size_t count, struct quota_history *out_history)
+static void add_days_before(struct quota_history *history, struct span before)
 {
 	struct span entry, version;
 	uint64_t numbers[NUMBERS];
-	out_history->today = date_of(day_s);
-	out_history->count = count < QUOTA_HISTORY_DAYS ? count : QUOTA_HISTORY_DAYS;
-	memset(out_history->days, 0, sizeof(out_history->days));
-	if (!span_cut(&past, ' ', &version) || !span_equal(version, SPAN("1")))
+	if (!span_cut(&before, ' ', &version) || !span_equal(version, SPAN("1")))
 		return;
-	for (size_t i = 0; i < ENTRIES_MAXIMUM && span_cut(&past, ';', &entry); i++) {
+	for (size_t i = 0; i < ENTRIES_MAXIMUM && span_cut(&before, ';', &entry); i++) {
 		if (!read_entry(entry, numbers))
 			continue;
 		const struct quota_sent sent = { numbers[1], numbers[2], numbers[3] };
-		quota_history_add(out_history, numbers[0], &sent);
+		add_day(history, numbers[0], &sent);
 	}
+}
+
+void quota_history_of(const struct quota_past *past, size_t days, struct quota_history *out_history)
+{
+	out_history->today = date_of(past->day_s);
+	out_history->count = days < QUOTA_HISTORY_DAYS ? days : QUOTA_HISTORY_DAYS;
+	memset(out_history->days, 0, sizeof(out_history->days));
+	add_days_before(out_history, past->before);
+	add_day(out_history, past->day_s, &past->today);
 }

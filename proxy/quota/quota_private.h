@@ -29,8 +29,8 @@ struct quota {
 	struct loop *loop;
 	struct redis *redis;
 	char *prefix;
-	struct redis_script charge, show, history;
-	struct quota_batch shows, resets, histories;
+	struct redis_script charge, show;
+	struct quota_batch shows, histories, resets;
 	struct by_hand by_hand;
 	struct quota_recent *recent;
 	struct quota_refunds *refunds;
@@ -43,7 +43,7 @@ struct quota {
 
 /* ---- quota_scripts.c */
 
-extern const char quota_charge_source[], quota_refund_source[], quota_show_source[], quota_history_source[];
+extern const char quota_charge_source[], quota_refund_source[], quota_show_source[];
 
 /* ---- quota_key.c */
 
@@ -59,13 +59,6 @@ MUST_USE enum status quota_name_of(const struct quota_name *given, char out_name
 /* Reads "limit OPTION" and its value, and applies it; false: it is none that holds at `now_s`. */
 bool quota_override_read(struct span field, struct span value, uint64_t now_s, struct quota_override *out_override);
 void quota_override_apply(const struct quota_override *override, struct quota_limits *limits);
-
-/* ---- quota_past.c */
-
-/* Reads `past` (past.lua), from Redis, of a user whose day began at `day_s`: so many days, and that is the last. */
-void quota_history_read(struct span past, uint64_t day_s, size_t count, struct quota_history *out_history);
-/* Adds what was sent on a day that began then, if it is one of the history's. */
-void quota_history_add(struct quota_history *history, uint64_t begins_s, const struct quota_sent *sent);
 
 /* ---- quota_day.c */
 

@@ -49,11 +49,3 @@ const char quota_show_source[] =
 
 #include "quota/show.lua.h"
 	;
-
-const char quota_history_source[] =
-#include "quota/day.lua.h"
-
-#include "quota/past.lua.h"
-
-#include "quota/history.lua.h"
-	;

@@ -7,6 +7,7 @@
 #include "redis/script.h"
 
 #define ANSWER 9 /* values in the script's answer */
+#define WITH_PAST 14
 
 struct show_call {
 	struct quota_question question;
@@ -45,6 +46,14 @@ static void read_overrides(const struct redis_value *fields, struct quota_report
 	}
 }
 
+static void read_past(const struct redis_value *value, struct quota_past *past)
+{
+	past->day_s = script_number_at(value, ANSWER);
+	past->today = (struct quota_sent){ script_number_at(value, ANSWER + 1), script_number_at(value, ANSWER + 2),
+					   script_number_at(value, ANSWER + 3) };
+	past->before = redis_value_text(redis_value_at(value, ANSWER + 4));
+}
+
 static void read_report(const struct redis_value *value, const struct show_call *call, struct quota_report *report)
 {
 	struct quota_limits held = call->limits;
@@ -60,25 +69,29 @@ static void read_report(const struct redis_value *value, const struct show_call 
 	    read_limits(redis_value_text(redis_value_at(value, 7)), &held, report->section, sizeof(report->section)))
 		report->limits = held;
 	read_overrides(redis_value_at(value, 8), report);
+	if (redis_value_count(value) == WITH_PAST)
+		read_past(value, &report->past);
 }
 
 static void on_shown(struct quota_question *question, const struct redis_value *value)
 {
 	struct show_call *call = (struct show_call *)question;
 	struct quota_report report = { .name = question->name, .limits = call->limits };
-	bool has_answered = value && script_has_answered(STATUS_OK, value, ANSWER);
+	bool has_answered = value && (script_has_answered(STATUS_OK, value, ANSWER) ||
+				      script_has_answered(STATUS_OK, value, WITH_PAST));
 	if (has_answered)
 		read_report(value, call, &report);
 	call->callback(call->context, has_answered ? &report : NULL);
 	free(call);
 }
 
-static enum status ask_batch(struct quota_batch *batch, const struct quota_name *name, const struct show_call *template)
+static enum status ask(struct quota_batch *batch, const struct quota_name *name, const struct quota_limits *limits,
+		       bool are_sure, quota_report_callback *callback, void *context)
 {
 	struct show_call *call = calloc(1, sizeof(*call) + name->name.size + 1);
 	if (call == NULL)
 		return STATUS_NO_MEMORY;
-	*call = *template;
+	*call = (struct show_call){ .limits = *limits, .are_sure = are_sure, .callback = callback, .context = context };
 	memcpy(call->name, name->name.data, name->name.size);
 	call->question.name = (struct quota_name){ { call->name, name->name.size }, name->is_shared };
 	call->question.on_answer = on_shown;
@@ -91,17 +104,17 @@ static enum status ask_batch(struct quota_batch *batch, const struct quota_name 
 enum status quota_show(struct quota *quota, const struct quota_name *name, const struct quota_limits *limits,
 		       bool are_sure, quota_report_callback *callback, void *context)
 {
-	const struct show_call call = {
-		.limits = *limits, .are_sure = are_sure, .callback = callback, .context = context
-	};
-	return ask_batch(&quota->shows, name, &call);
+	return ask(&quota->shows, name, limits, are_sure, callback, context);
+}
+
+enum status quota_look_back(struct quota *quota, const struct quota_name *name, const struct quota_limits *limits,
+			    bool are_sure, quota_report_callback *callback, void *context)
+{
+	return ask(&quota->histories, name, limits, are_sure, callback, context);
 }
 
 enum status quota_reset(struct quota *quota, const struct quota_name *name, const struct quota_limits *limits,
 			bool are_sure, quota_report_callback *callback, void *context)
 {
-	const struct show_call call = {
-		.limits = *limits, .are_sure = are_sure, .callback = callback, .context = context
-	};
-	return ask_batch(&quota->resets, name, &call);
+	return ask(&quota->resets, name, limits, are_sure, callback, context);
 }

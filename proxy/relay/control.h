@@ -17,6 +17,7 @@
 #include <jansson.h>
 
 #include "base/json_writer.h"
+#include "quota/quota_control.h"
 #include "relay/admin_door.h"
 
 /* Takes over `answer`, which may be NULL when there was no memory for it. */
@@ -28,6 +29,13 @@ void control_refuse(struct control *control, uint64_t request, const char *error
 void control_begin_list(struct json_writer *list, struct buf *text);
 /* Its end, with a place to go on from, unless that is "": the answer. False: it is not whole, and not sent. */
 bool control_reply_list(struct control *control, uint64_t request, struct json_writer *list, const char *next);
+
+/*
+ * The limits that hold for a name, as far as this node knows: those of a login here, for certain (true); else those by
+ * name, which know no groups.
+ */
+bool control_find_limits(const struct services *services, const struct quota_name *name,
+			 struct quota_limits *out_limits);
 
 /* The number of the relay that the request names; false: there is none, and the request is answered. */
 bool control_find_relay(struct control *control, uint64_t request, const json_t *object, size_t *out_index);

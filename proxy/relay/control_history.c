@@ -92,9 +92,9 @@ static struct quota_sent add_days(const struct quota_history *history)
 }
 
 /* The user, and all that they have sent. */
-static void put_whole(struct json_writer *object, const struct quota_history *history, const struct quota_sent *whole)
+static void put_whole(struct json_writer *object, const struct quota_report *report, const struct quota_sent *whole)
 {
-	json_put_text(object, SPAN("user"), history->name.name);
+	json_put_text(object, SPAN("user"), report->name.name);
 	put_sent(object, whole);
 }
 
@@ -112,30 +112,38 @@ static void put_days(struct json_writer *object, const struct quota_history *his
 	json_close_array(object);
 }
 
-static json_t *describe_history(const struct quota_history *history)
+static json_t *describe_history(const struct quota_report *report, size_t days)
 {
-	const struct quota_sent whole = add_days(history);
+	struct quota_history history;
 	struct json_writer object;
 	struct buf text BUF_AUTO;
 	buf_init(&text, HISTORY_MAXIMUM);
 	json_writer_begin(&object, &text);
-	put_whole(&object, history, &whole);
+	quota_history_of(&report->past, days, &history);
+	const struct quota_sent whole = add_days(&history);
+	put_whole(&object, report, &whole);
 	json_put_true(&object, SPAN("ok"));
-	put_days(&object, history);
+	put_days(&object, &history);
 	json_close_object(&object);
 	return object.status == STATUS_OK ? json_read(buf_span(&text)) : NULL;
 }
 
+static enum status ask(struct retrospect *retrospect, const struct quota_name *name, quota_report_callback *callback)
+{
+	const struct quota_limits not_shown = { 0 };
+	return quota_look_back(retrospect->control->services->quota, name, &not_shown, true, callback, retrospect);
+}
+
 /* ---- one user */
 
-static void on_history(void *context, const struct quota_history *history)
+static void on_history(void *context, const struct quota_report *report)
 {
 	struct retrospect *retrospect = context;
-	if (history == NULL) {
+	if (report == NULL) {
 		refuse_retrospect(retrospect, UNAVAILABLE);
 		return;
 	}
-	answer_retrospect(retrospect, describe_history(history));
+	answer_retrospect(retrospect, describe_history(report, retrospect->days));
 }
 
 static void look_at_user(struct control *control, uint64_t request, struct span user, size_t days)
@@ -147,7 +155,7 @@ static void look_at_user(struct control *control, uint64_t request, struct span 
 	}
 	const struct quota_name name = { span_of(canonical), false };
 	struct retrospect *retrospect = begin_retrospect(control, request, days);
-	if (retrospect && quota_look_back(control->services->quota, &name, days, on_history, retrospect) != STATUS_OK)
+	if (retrospect && ask(retrospect, &name, on_history) != STATUS_OK)
 		refuse_retrospect(retrospect, UNAVAILABLE);
 }
 
@@ -165,16 +173,25 @@ static void end_page(struct retrospect *retrospect)
 	forget_retrospect(retrospect);
 }
 
-static void on_row(void *context, const struct quota_history *history)
+static void put_row(struct retrospect *retrospect, const struct quota_report *report)
+{
+	struct json_writer *rows = &retrospect->rows;
+	struct quota_history history;
+	quota_history_of(&report->past, retrospect->days, &history);
+	const struct quota_sent whole = add_days(&history);
+	if (whole.messages == 0)
+		return;
+	json_open_object(rows, SPAN(""));
+	put_whole(rows, report, &whole);
+	json_close_object(rows);
+}
+
+static void on_row(void *context, const struct quota_report *report)
 {
 	struct retrospect *retrospect = context;
-	retrospect->has_failed = retrospect->has_failed || history == NULL;
-	const struct quota_sent whole = history ? add_days(history) : (struct quota_sent){ 0 };
-	if (whole.messages > 0) {
-		json_open_object(&retrospect->rows, SPAN(""));
-		put_whole(&retrospect->rows, history, &whole);
-		json_close_object(&retrospect->rows);
-	}
+	retrospect->has_failed = retrospect->has_failed || report == NULL;
+	if (report)
+		put_row(retrospect, report);
 	if (--retrospect->awaited == 0)
 		end_page(retrospect);
 }
@@ -183,13 +200,12 @@ static void on_row(void *context, const struct quota_history *history)
 static void on_page(void *context, const struct quota_name *names, size_t count, const char *next)
 {
 	struct retrospect *retrospect = context;
-	struct quota *quota = retrospect->control->services->quota;
 	retrospect->has_failed = names == NULL;
 	snprintf(retrospect->after, sizeof(retrospect->after), "%s", next[0] == 's' ? "" : next);
 	for (size_t i = 0; i < count && !retrospect->has_failed; i++) {
 		if (names[i].is_shared)
 			continue;
-		if (quota_look_back(quota, &names[i], retrospect->days, on_row, retrospect) == STATUS_OK)
+		if (ask(retrospect, &names[i], on_row) == STATUS_OK)
 			retrospect->awaited++;
 		else
 			retrospect->has_failed = true;

@@ -175,11 +175,8 @@ static const struct config_quota *find_section(const struct config *config, cons
 	return NULL;
 }
 
-/*
- * Groups are not known here: the limits of a login to this node count for certain (true); else those of the last
- * charge, if there was one, or those by name.
- */
-static bool find_limits(const struct services *services, const struct quota_name *name, struct quota_limits *out_limits)
+bool control_find_limits(const struct services *services, const struct quota_name *name,
+			 struct quota_limits *out_limits)
 {
 	const struct user *user = name->is_shared ? NULL : users_find(services->users, name->name);
 	const struct config_quota *section = name->is_shared ? find_section(services->config, name) : NULL;
@@ -227,7 +224,7 @@ static bool ask_shared_quota(struct question *question)
 	struct quota_limits limits;
 	if (question->is_shared)
 		return false;
-	find_limits(services, &user, &limits);
+	control_find_limits(services, &user, &limits);
 	if (limits.shared == NULL)
 		return false;
 	const struct quota_name name = { span_of(limits.shared->name), true };
@@ -259,7 +256,7 @@ static enum status ask_quota(struct question *question, bool is_reset, quota_rep
 	const struct services *services = question->control->services;
 	struct quota_name name = name_of(question);
 	struct quota_limits limits;
-	bool are_sure = find_limits(services, &name, &limits);
+	bool are_sure = control_find_limits(services, &name, &limits);
 	return (is_reset ? quota_reset : quota_show)(services->quota, &name, &limits, are_sure, callback, question);
 }
 
@@ -341,7 +338,7 @@ static void ask_row(struct question *question, const struct quota_name *name)
 {
 	const struct services *services = question->control->services;
 	struct quota_limits limits;
-	bool are_sure = find_limits(services, name, &limits);
+	bool are_sure = control_find_limits(services, name, &limits);
 	if (quota_show(services->quota, name, &limits, are_sure, on_row, question) == STATUS_OK)
 		question->awaited++;
 	else

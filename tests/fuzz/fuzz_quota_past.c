@@ -17,7 +17,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (span_cut(&text, '\n', &day) && span_to_u64(day, &day_s) != STATUS_OK)
 		day_s = 0;
 	size_t count = 1 + size % QUOTA_HISTORY_DAYS;
-	quota_history_read(text, day_s, count, &history);
+	const struct quota_past past = { .day_s = day_s, .before = text };
+	quota_history_of(&past, count, &history);
 	assert(history.count == count);
 	for (size_t i = 0; i < history.count; i++) {
 		char date[QUOTA_DATE_SIZE];

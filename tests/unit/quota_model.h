@@ -22,7 +22,7 @@ enum token { NEW, CHARGED, FORMER, GIVEN_BACK }; /* FORMER: charged on the day b
 
 static struct {
 	struct played_redis redis;
-	char charge[41], refund[41], history[41];
+	char charge[41], refund[41], show[41];
 	bool is_rolling;
 	unsigned limit;
 	long now;                            /* as it truly is */
@@ -164,12 +164,17 @@ static inline unsigned long look_back(void)
 		days[i] = midnight + (i - 2) * DAY;
 	snprintf(clock, sizeof(clock), "%ld", now);
 	write_beginnings(days, beginnings);
-	const struct span arguments[] = { SPAN("EVALSHA"),     span_of(world.history), SPAN("1"),
-					  SPAN("quota:{ann}"), span_of(clock),         span_of(beginnings) };
+	const struct span arguments[] = { SPAN("EVALSHA"),     span_of(world.show),
+					  SPAN("2"),           SPAN("quota:{ann}"),
+					  SPAN("lock:{ann}"),  span_of(clock),
+					  span_of(beginnings), world.is_rolling ? SPAN("rolling") : SPAN("day"),
+					  SPAN("history") };
 	run(arguments, sizeof(arguments) / sizeof(arguments[0]), &out);
 	assert_int_equal(buf_append_byte(&out, '\0'), STATUS_OK);
-	assert_int_equal(sscanf(buf_span(&out).data, "*1 *5 :%*d :%lu", &sum), 1);
-	const char *past = strstr(buf_span(&out).data, "\r\n1 ");
+	const char *locks = strstr(buf_span(&out).data, "\r\n*0\r\n"); /* none, and then what was sent */
+	assert_non_null(locks);
+	assert_int_equal(sscanf(locks, " *0 :%*d :%lu", &sum), 1);
+	const char *past = strstr(locks, "\r\n1 ");
 	for (const char *at = past ? past + 3 : NULL; at; at = strchr(at + 1, ';')) {
 		assert_int_equal(sscanf(at + 1, "%*d %lu", &count), 1);
 		sum += count;

@@ -31,7 +31,6 @@ static struct {
 	quota_report_callback *asked;
 	by_hand_callback *asked_change;
 	quota_page_callback *asked_page;
-	quota_history_callback *asked_history;
 	void *asked_context;
 	uint64_t asked_limit;
 	bool audit_stuck, audit_full;
@@ -259,6 +258,13 @@ enum status quota_show(struct quota *quota, const struct quota_name *name, const
 	return ask_quota("show", name, limits, are_sure, callback, context);
 }
 
+enum status quota_look_back(struct quota *quota, const struct quota_name *name, const struct quota_limits *limits,
+			    bool are_sure, quota_report_callback *callback, void *context)
+{
+	(void)quota;
+	return ask_quota("look back at", name, limits, are_sure, callback, context);
+}
+
 enum status quota_reset(struct quota *quota, const struct quota_name *name, const struct quota_limits *limits,
 			bool are_sure, quota_report_callback *callback, void *context)
 {
@@ -305,16 +311,6 @@ enum status quota_list(struct quota *quota, const char *cursor, quota_page_callb
 		return STATUS_INVALID;
 	note_line(world.trace, "list after %s", cursor);
 	world.asked_page = callback;
-	world.asked_context = context;
-	return STATUS_OK;
-}
-
-enum status quota_look_back(struct quota *quota, const struct quota_name *name, size_t days,
-			    quota_history_callback *callback, void *context)
-{
-	(void)quota;
-	note_line(world.trace, "look back at %.*s %u days", SPAN_ARGS(name->name), (unsigned)days);
-	world.asked_history = callback;
 	world.asked_context = context;
 	return STATUS_OK;
 }

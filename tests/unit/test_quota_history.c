@@ -15,11 +15,10 @@
 static struct quota_history seen;
 static unsigned seen_count;
 
-static void note_history(void *context, const struct quota_history *history)
+static void note_history(void *context, const struct quota_report *report)
 {
-	(void)context;
-	assert_non_null(history);
-	seen = *history;
+	assert_non_null(report);
+	quota_history_of(&report->past, *(size_t *)context, &seen);
 	seen_count++;
 }
 
@@ -33,7 +32,7 @@ static void look_back(struct quota_bench *bench, size_t days)
 {
 	const struct quota_name name = { SPAN("alice"), false };
 	seen_count = 0;
-	assert_int_equal(quota_look_back(bench->quota, &name, days, note_history, NULL), STATUS_OK);
+	assert_int_equal(quota_look_back(bench->quota, &name, &bench->limits, true, note_history, &days), STATUS_OK);
 	run_until(bench->loop, is_seen, NULL);
 	assert_int_equal(seen.count, days);
 }
@@ -341,7 +340,8 @@ static void anything_in_the_field_is_read_and_sound(void **state)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct quota_history history;
 		uint64_t messages = 0;
-		quota_history_read(span_of(cases[i].past), 1795392000, 31, &history);
+		const struct quota_past past = { .day_s = 1795392000, .before = span_of(cases[i].past) };
+		quota_history_of(&past, 31, &history);
 		for (size_t j = 0; j < history.count; j++)
 			messages += history.days[j].messages;
 		if (messages != cases[i].messages)
@@ -368,7 +368,8 @@ static void a_day_is_the_date_of_its_middle(void **state)
 		struct quota_history history;
 		char date[QUOTA_DATE_SIZE];
 		assert_int_equal(quota_day_set_zone(cases[i].zone), STATUS_OK);
-		quota_history_read(SPAN("1 "), cases[i].begins_s, 31, &history);
+		const struct quota_past past = { .day_s = cases[i].begins_s, .before = SPAN("1 ") };
+		quota_history_of(&past, 31, &history);
 		quota_history_date(&history, 30, date);
 		assert_string_equal(date, cases[i].date);
 	}

@@ -338,7 +338,7 @@ static int set_up(void **state)
 	world.now = START;
 	load(quota_charge_source, world.charge);
 	load(quota_refund_source, world.refund);
-	load(quota_history_source, world.history);
+	load(quota_show_source, world.show);
 	return 0;
 }
 
