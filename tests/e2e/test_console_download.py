@@ -33,12 +33,13 @@ def download(console, reader, form, **criteria):
 
 def write_records(subgate, count, user, reason="a,\"b\"\r\nc"):
     """Earlier records, as rotation leaves them beside the audit, of which some would be run by a spreadsheet."""
+    text = "".join(json.dumps({"ts": "2026-11-01T10:00:00.000000Z", "type": "message.refused", "node": "one",
+                               "message": f"M{i}", "user": user, "mail_from": FORMULA, "reason": reason,
+                               "rcpt_to": [{"address": "x@example.net"}]}) + "\n" for i in range(count))
     with open(subgate.state / "audit.jsonl", "a") as audit:
-        fcntl.lockf(audit, fcntl.LOCK_EX)  # as whoever writes there does: its relay writes, too
-        for i in range(count):
-            audit.write(json.dumps({"ts": "2026-11-01T10:00:00.000000Z", "type": "message.refused", "node": "one",
-                                    "message": f"M{i}", "user": user, "mail_from": FORMULA, "reason": reason,
-                                    "rcpt_to": [{"address": "x@example.net"}]}) + "\n")
+        # As whoever writes there does: its relay writes, too, and refuses what needs a record if it waits for long.
+        fcntl.lockf(audit, fcntl.LOCK_EX)
+        audit.write(text)
 
 
 def test_a_search_is_kept_as_json_and_as_a_table(start, upstream, authority):
