@@ -1,4 +1,4 @@
-/* quota show and quota history, for people: one user with bars, or everybody by use. */
+/* quota show, quota history and quota top, for people: one user with bars, or everybody by use. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -253,20 +253,10 @@ static json_t *describe_sent(const json_t *row)
 
 /* ---- any answer */
 
-void ctl_quota_print(const json_t *reply, FILE *out, void (*print_table)(json_t *rows, FILE *out))
+static void print_rows(const json_t *users, FILE *out, void (*print_table)(json_t *rows, FILE *out))
 {
-	const json_t *users = json_object_get(reply, "users");
 	size_t i;
-	json_t *row, *rows;
-	if (!users && json_object_get(reply, "days")) {
-		print_days(reply, out, print_table);
-		return;
-	}
-	if (!users) {
-		print_user(reply, out);
-		return;
-	}
-	rows = json_array();
+	json_t *row, *rows = json_array();
 	json_array_foreach(users, i, row)
 	{
 		json_array_append_new(rows, json_object_get(row, "used") ? describe_row(row) : describe_sent(row));
@@ -276,4 +266,31 @@ void ctl_quota_print(const json_t *reply, FILE *out, void (*print_table)(json_t 
 	else
 		fputs("nobody has sent anything\n", out);
 	json_decref(rows);
+}
+
+static void print_top(const json_t *reply, FILE *out, void (*print_table)(json_t *rows, FILE *out))
+{
+	const char *at = json_string_value(json_object_get(reply, "at"));
+	if (!json_is_true(json_object_get(reply, "whole")))
+		fprintf(out, "not all users have been looked at yet: ask again in some seconds\n\n");
+	fprintf(out,
+		"Today: %" JSON_INTEGER_FORMAT " messages by %" JSON_INTEGER_FORMAT " senders of %" JSON_INTEGER_FORMAT
+		" users, as of %s\n\n",
+		number_of(reply, "sent"), number_of(reply, "senders"), number_of(reply, "looked_at"), at ? at : "-");
+	print_rows(json_object_get(reply, "today"), out, print_table);
+	fputs("\nThe last 30 days:\n\n", out);
+	print_rows(json_object_get(reply, "month"), out, print_table);
+}
+
+void ctl_quota_print(const json_t *reply, FILE *out, void (*print_table)(json_t *rows, FILE *out))
+{
+	const json_t *users = json_object_get(reply, "users");
+	if (users)
+		print_rows(users, out, print_table);
+	else if (json_object_get(reply, "days"))
+		print_days(reply, out, print_table);
+	else if (json_object_get(reply, "month"))
+		print_top(reply, out, print_table);
+	else
+		print_user(reply, out);
 }

@@ -1,6 +1,6 @@
 /*
- * Questions about names that are asked in one turn of the loop go to Redis together, in calls of show.lua: a call of its
- * own would cost it several times as much as the question. Private to this room.
+ * Questions about names that are asked in one turn of the loop go to Redis together, in calls of show.lua: a call of
+ * its own would cost it several times as much as the question. Private to this room.
  */
 #ifndef QUOTA_QUOTA_BATCH_H
 #define QUOTA_QUOTA_BATCH_H

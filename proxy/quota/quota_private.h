@@ -1,8 +1,8 @@
 /*
  * The inside of the quota room: quota.c owns the parts, quota_charge.c charges, quota_show.c and quota_override.c are
  * for administrators, quota_scan.c finds everybody, quota_key.c names keys, quota_day.c knows when days begin,
- * quota_recent.c what was seen lately of each user, quota_refund.c sees that refunds arrive, quota_history.c asks what
- * was sent on former days, quota_past.c reads it, and quota_batch.c asks about many users at once.
+ * quota_recent.c what was seen lately of each user, quota_refund.c sees that refunds arrive, quota_past.c reads what
+ * was sent on former days, and quota_batch.c asks about many users at once.
  */
 #ifndef QUOTA_QUOTA_PRIVATE_H
 #define QUOTA_QUOTA_PRIVATE_H

@@ -5,9 +5,9 @@
 -- ARGV     1 and 2 the clock and the days for day.lua, 3 "day" or "rolling", 4 "show", "history" or "reset"
 --
 -- Returns for each {m, r, b, w, resets_at, messages in the last hour, in the last minute, limits as in the hash, what
--- is set by hand: fields and values in turn}. With "reset" the counts are those until now. With "history" there is more:
--- {…, when their day began, its messages, recipients and bytes as they were sent, and `past` (past.lua), to which the
--- day that the hash holds is added where that is over}.
+-- is set by hand: fields and values in turn}. With "reset" the counts are those until now. With "history" it is {…,
+-- when their day began, its messages, recipients and bytes as they were sent, and `past` (past.lua), to which the day
+-- that the hash holds is added where that is over}.
 local now, clock, days, is_rolling = tonumber(redis.call('TIME')[1]), tonumber(ARGV[1]), ARGV[2], ARGV[3] == 'rolling'
 
 -- `all`: what the hash holds; `used`: the counts of its day.
@@ -79,7 +79,8 @@ local function show(key, locks, has_locks)
 	local answer = { counted.m, counted.r, counted.b, counted.w, free or resets_at, in_hour, in_minute,
 		held.limits or '', has_locks and redis.call('HGETALL', locks) or {} }
 	if ARGV[4] == 'history' then
-		answer[10], answer[11], answer[12], answer[13], answer[14] = look_back(all, held, held_day, used, day, is_same)
+		answer[10], answer[11], answer[12], answer[13], answer[14] =
+			look_back(all, held, held_day, used, day, is_same)
 	end
 	return answer
 end

@@ -13,6 +13,7 @@
 #include "relay/control.h"
 #include "relay/proof.h"
 #include "relay/records.h"
+#include "relay/standings.h"
 
 /* Our rows of door/commands.def. */
 
@@ -143,4 +144,5 @@ void relay_admin_door_free(struct control *control)
 	proof_free(&control->proof);
 	control_questions_free(control);
 	control_retrospects_free(control);
+	standings_free(&control->standings);
 }

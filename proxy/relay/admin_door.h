@@ -7,6 +7,7 @@
 
 struct question;
 struct retrospect;
+struct standings;
 struct withdrawals;
 struct trial;
 struct inquiry;
@@ -23,6 +24,7 @@ struct control {
 	uint64_t generation;                 /* of the door: an answer to a former one is dropped */
 	struct question *first;              /* waiting for Redis */
 	struct retrospect *retrospects;      /* quota history, waiting for Redis */
+	struct standings *standings;         /* quota top; NULL until it is asked for */
 	struct trial *trials;                /* relay test, under way */
 	struct inquiry *inquiries;           /* of the audit; the first is under way */
 	struct outline *outline;             /* of the audit, for inquiries; NULL until there is one */

@@ -4,6 +4,7 @@
  *
  *   control_quota.c  quota show, reset, set, unset
  *   control_history.c  quota history
+ *   control_top.c  quota top
  *   control_memory.c  quota without
  *   control_session.c  sessions, kick
  *   control_relay.c  relay list, pause, resume
@@ -49,6 +50,8 @@ void control_questions_free(struct control *control);
 
 void control_list_history(struct control *control, uint64_t request, const json_t *object);
 void control_retrospects_free(struct control *control);
+
+void control_show_top(struct control *control, uint64_t request, const json_t *object);
 
 void control_list_messages(struct control *control, uint64_t request, const json_t *object);
 void control_list_recent(struct control *control, uint64_t request, const json_t *object);

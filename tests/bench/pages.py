@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """
-What the console takes with 10,000 users, whose mail of a month is known, and 1 GB of audit: each page, the console at rest, 50 browsers, and what mail
-notices of them. `make pages` builds what it needs and runs it; PAGES_USERS and PAGES_AUDIT_MIB make it smaller.
+What the console takes with 10,000 users, whose mail of a month is known, and 1 GB of audit: each page, the console at
+rest, 50 browsers, and what mail notices of them. `make pages` builds what it needs and runs it; PAGES_USERS and
+PAGES_AUDIT_MIB make it smaller.
 """
 
 import contextlib

@@ -42,7 +42,7 @@ def run(*words):
     (["relay", ""], ["list", "pause", "resume", "test", "authorize"]),
     (["relay", "p"], ["pause"]),
     (["--json", "relay", "re"], ["resume"]),
-    (["-s", "/tmp/admin.sock", "quota", ""], ["show", "history", "reset", "set", "unset", "without"]),
+    (["-s", "/tmp/admin.sock", "quota", ""], ["show", "history", "top", "reset", "set", "unset", "without"]),
     (["relay", "-s", "/tmp/admin.sock", "l"], ["list"]),
     (["relay", "test", "gmail", ""], ["--to", "--from"]),
     (["relay", "test", "gmail", "--t"], ["--to"]),

@@ -108,6 +108,12 @@ def test_what_was_sent_is_known_day_by_day_at_every_node(tmp_path, authority, up
             assert [(row["user"], row["messages"], row["recipients"]) for row in rows] == [(USER, 4, 4), (other, 1, 2)]
         assert [row["user"] for row in nodes[0].ctl_json("quota", "history", "--days", "1")["users"]] == [USER, other]
         assert "from 1 to 31" in nodes[0].ctl("quota", "history", "--days", "32", check=False).stderr
+        top = nodes[1].ctl_json("quota", "top")
+        assert (top["whole"], top["looked_at"], top["senders"], top["sent"]) == (True, 2, 1, 1)
+        assert [(row["user"], row["used"], row["limit"], row["left"]) for row in top["today"]] == [(other, 1, 500, 499)]
+        assert [(row["user"], row["messages"]) for row in top["month"]] == [(USER, 4), (other, 1)]
+        shown = nodes[1].ctl("quota", "top", "--limit", "1").stdout
+        assert "Today: 1 messages by 1 senders of 2 users" in shown and shown.count(other) == 1
     finally:
         redis.stop()
 

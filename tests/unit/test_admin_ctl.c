@@ -98,7 +98,7 @@ static const struct {
 	{ "subgatectl quota set anna messages_per_day=1 --until 2001-01-01", "quota set: 2001-01-01 is over",
 	  "subgatectl quota set USER LIMIT=N,... [--until 7d] [--shared]" },
 	{ "subgatectl quota list", "quota: unknown command \"list\"",
-	  "one of: quota show, quota history, quota reset, quota set, quota unset, quota without" },
+	  "one of: quota show, quota history, quota top, quota reset, quota set, quota unset, quota without" },
 	{ "subgatectl status now", "status: unexpected word \"now\"", "subgatectl status" },
 	{ "subgatectl quota reset", "quota reset: USER is missing", "subgatectl quota reset USER [--shared]" },
 	{ "subgatectl relay pause", "relay pause: NAME is missing", "subgatectl relay pause NAME" },
@@ -255,6 +255,8 @@ static void a_group_s_help_has_its_commands_alone(void **state)
 		"  quota history [USER] [--days N]\n"
 		"      Show what a user has sent day by day, today included, on all nodes; or everybody, by messages "
 		"of all these days.\n"
+		"  quota top [--limit N]\n"
+		"      Show who has sent most, of everybody on all nodes: today, and in the last 30 days.\n"
 		"  quota reset USER [--shared]\n"
 		"      Count a user's messages of today from zero again.\n"
 		"  quota set USER LIMIT=N,... [--until 7d] [--shared]\n"
@@ -349,6 +351,22 @@ static const struct {
 	  "many  70        71          2.0M\n"
 	  "few   2         3           4\n" },
 	{ "quota history", "{\"ok\":true,\"users\":[]}", "nobody has sent anything\n" },
+	{ "quota top",
+	  "{\"ok\":true,\"at\":\"2026-11-23T08:15:00Z\",\"looked_at\":7,\"senders\":1,\"sent\":5,\"today\":[{\"user\":"
+	  "\"many\",\"used\":5,\"limit\":50,\"left\":45,\"recipients_used\":6,\"resets_at\":\"2026-11-24T00:00:00Z\"}],"
+	  "\"month\":[{\"user\":\"many\",\"messages\":70,\"recipients\":71,\"bytes\":2097152}]}",
+	  "not all users have been looked at yet: ask again in some seconds\n\n"
+	  "Today: 5 messages by 1 senders of 7 users, as of 2026-11-23T08:15:00Z\n\n"
+	  "USER  USE                           MESSAGES  LIMIT  LEFT  RECIPIENTS  RESETS AT\n"
+	  "many  [##..................]  10 %  5         50     45    6           2026-11-24T00:00:00Z\n"
+	  "\nThe last 30 days:\n\n"
+	  "USER  MESSAGES  RECIPIENTS  BYTES\n"
+	  "many  70        71          2.0M\n" },
+	{ "quota top",
+	  "{\"ok\":true,\"at\":\"2026-11-23T08:15:00Z\",\"whole\":true,\"looked_at\":0,\"senders\":0,\"sent\":0,"
+	  "\"today\":[],\"month\":[]}",
+	  "Today: 0 messages by 0 senders of 0 users, as of 2026-11-23T08:15:00Z\n\nnobody has sent anything\n"
+	  "\nThe last 30 days:\n\nnobody has sent anything\n" },
 	{ "quota show",
 	  "{\"ok\":true,\"users\":[{\"user\":\"low\",\"used\":5,\"limit\":50,\"left\":45,\"recipients_used\":6,"
 	  "\"resets_at\":\"2026-11-23T00:00:00Z\"},{\"user\":\"free\",\"used\":70,\"limit\":0,\"recipients_used\":70,"

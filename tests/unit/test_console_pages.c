@@ -153,7 +153,8 @@ static const char everything[] =
 	"\",\"user\":\"" EVIL "\",\"mail_from\":\"" EVIL "\",\"relay\":\"" EVIL "\",\"client_address\":\"" EVIL
 	"\",\"rcpt_to\":[{\"address\":\"" EVIL "\",\"outcome\":\"" EVIL "\",\"text\":\"" EVIL
 	"\"}],\"response\":{\"code\":250,\"text\":\"" EVIL "\"},\"command\":\"" EVIL "\",\"object\":\"" EVIL "\"}]},"
-	"\"people\":{\"next\":\"" EVIL "\",\"users\":[{\"user\":\"" EVIL "\",\"used\":1,\"limit\":2,\"left\":1}]},"
+	"\"top\":{\"at\":\"" EVIL "\",\"sent\":\"" EVIL "\",\"today\":[{\"user\":\"" EVIL "\",\"used\":1,\"limit\":2,"
+	"\"left\":1}],\"month\":[{\"user\":\"" EVIL "\",\"messages\":3}]},"
 	"\"relays\":{\"relays\":[{\"name\":\"" EVIL "\",\"state\":\"" EVIL "\",\"address\":\"" EVIL
 	"\",\"user\":\"" EVIL "\",\"connections\":\"" EVIL "\",\"sent_in_24_h\":\"" EVIL
 	"\",\"until\":9,\"reason\":\"" EVIL "\"}]},"
@@ -183,16 +184,6 @@ static void expect_harmless(const char *name, struct span html)
 	for (size_t i = 0; i < sizeof(evil) / sizeof(evil[0]); i++)
 		if (memmem(html.data, html.size, evil[i], strlen(evil[i])))
 			fail_msg("%s shows %s as it is", name, evil[i]);
-}
-
-/* With 10,000 users, what is gathered of all of them takes 100 ms of CPU. */
-static void the_page_that_asks_every_few_seconds_gathers_nothing(void **state)
-{
-	(void)state;
-	const struct table_page *now = table_find_page(SPAN("/now"));
-	assert_non_null(strstr(files_find(SPAN("now.html")).data, "data-seconds"));
-	for (size_t i = 0; i < TABLE_QUESTIONS && now->questions[i].name; i++)
-		assert_null(now->questions[i].gathers);
 }
 
 static void no_page_shows_a_strangers_text_as_html(void **state)
@@ -415,7 +406,6 @@ int main(void)
 		cmocka_unit_test(no_page_shows_a_strangers_text_as_html),
 		cmocka_unit_test(what_people_write_keeps_no_page_from_being_shown),
 		cmocka_unit_test(the_first_page_says_what_does_not_answer),
-		cmocka_unit_test(the_page_that_asks_every_few_seconds_gathers_nothing),
 		cmocka_unit_test(the_browsers_language_is_spoken),
 		cmocka_unit_test(a_form_is_read_whole_or_not_at_all),
 		cmocka_unit_test(a_form_has_its_limits),

@@ -166,7 +166,9 @@ static void a_reason_is_one_line_of_text(void **state)
 	(void)state;
 	backoffs_begin(backoffs, key, 5000, "550 a\r\nb\x1b[2J");
 	assert_reason(backoffs, key, "550 a  b [2J");
-	backoffs_begin(backoffs, key, 5000, "535 r\xc3\xa9" "fus\xa0\xff");
+	backoffs_begin(backoffs, key, 5000,
+		       "535 r\xc3\xa9"
+		       "fus\xa0\xff");
 	assert_reason(backoffs, key, "535 r??fus??");
 	memset(text, 'x', sizeof(text) - 1);
 	text[sizeof(text) - 1] = '\0';

@@ -1,13 +1,6 @@
 /* What administrators ask of the relay role, and what they hear. */
-#include "relay_doors.h"
+#include "relay_commands.h"
 #include "role/role.h"
-
-static void send_command(const char *json)
-{
-	const struct door_control_request message = { .request = 5, .json = span_of(json) };
-	forget_heard();
-	assert_int_equal(door_send_control_request(admin_peer, &message), STATUS_OK);
-}
 
 static char published[256];
 
@@ -213,74 +206,6 @@ static void everybody_is_listed_a_page_at_a_time(void **state)
 	await_text("5 {\"ok\":false,\"error\":\"no such page\"}");
 }
 
-static void history_says(const char *user, uint64_t messages)
-{
-	const struct quota_report report = {
-		.name = { .name = span_of(user) },
-		.past = { 1795392000, { messages, messages, 10 * messages }, SPAN("1 1795305600 7 8 9") },
-	};
-	world.asked(world.asked_context, &report);
-}
-
-static void a_history_has_each_day_and_all_of_them_together(void **state)
-{
-	(void)state;
-	send_command("{\"command\":\"quota history\",\"user\":\" Ann@X \",\"days\":2}");
-	await_text("look back at ann@x");
-	history_says("ann@x", 1);
-	await_text("5 {\"user\":\"ann@x\",\"messages\":8,\"recipients\":9,\"bytes\":19,\"ok\":true,\"days\":["
-		   "{\"day\":\"2026-11-22\",\"messages\":7,\"recipients\":8,\"bytes\":9},"
-		   "{\"day\":\"2026-11-23\",\"messages\":1,\"recipients\":1,\"bytes\":10}]}");
-	send_command("{\"command\":\"quota history\",\"user\":\"ann@x\"}");
-	await_text("look back at ann@x");
-	world.asked(world.asked_context, NULL);
-	await_text("5 {\"ok\":false,\"error\":\"quota service unavailable\"}");
-	send_command("{\"command\":\"quota history\",\"user\":[]}");
-	await_text("5 {\"ok\":false,\"error\":\"a user is wanted\"}");
-}
-
-static void a_history_is_of_one_to_31_days(void **state)
-{
-	static const char *const days[] = { "0", "32", "-1", "true", "\"14\"", "9223372036854775807" };
-	(void)state;
-	for (size_t i = 0; i < sizeof(days) / sizeof(days[0]); i++) {
-		char line[100];
-		snprintf(line, sizeof(line), "{\"command\":\"quota history\",\"days\":%s}", days[i]);
-		send_command(line);
-		await_text("5 {\"ok\":false,\"error\":\"days is a number from 1 to 31\"}");
-	}
-	send_command("{\"command\":\"quota history\",\"user\":\"ann@x\",\"days\":31}");
-	await_text("look back at ann@x");
-	world.asked(world.asked_context, NULL);
-	await_text("\"ok\":false");
-}
-
-/* What users share is none's: neither theirs, nor the pages that have nothing else. */
-static void everybody_s_history_is_listed_a_page_at_a_time(void **state)
-{
-	const struct quota_name names[] = { { SPAN("ann@x"), false }, { SPAN("team"), true } };
-	(void)state;
-	send_command("{\"command\":\"quota history\",\"days\":30}");
-	await_text("list after ");
-	world.asked_page(world.asked_context, names, 2, "u77");
-	await_text("look back at ann@x");
-	assert_null(strstr(world.trace, "team"));
-	history_says("ann@x", 1);
-	await_text("5 {\"ok\":true,\"users\":[{\"user\":\"ann@x\",\"messages\":8,\"recipients\":9,\"bytes\":19}],"
-		   "\"next\":\"u77\"}");
-	send_command("{\"command\":\"quota history\",\"after\":\"u77\"}");
-	await_text("list after u77");
-	world.asked_page(world.asked_context, names, 1, "s0");
-	world.asked(world.asked_context, NULL);
-	await_text("5 {\"ok\":false,\"error\":\"quota service unavailable\"}");
-	send_command("{\"command\":\"quota history\",\"after\":\"u78\"}");
-	await_text("list after u78");
-	world.asked_page(world.asked_context, names, 0, "s0");
-	await_text("5 {\"ok\":true,\"users\":[]}");
-	send_command("{\"command\":\"quota history\",\"after\":\"bad\"}");
-	await_text("5 {\"ok\":false,\"error\":\"no such page\"}");
-}
-
 static void the_audit_s_key_is_shown(void **state)
 {
 	(void)state;
@@ -453,9 +378,6 @@ int main(void)
 		CASE(what_they_share_is_shown_with_what_is_theirs),
 		CASE(a_list_of_shared_quotas_names_nobody_else),
 		CASE(everybody_is_listed_a_page_at_a_time),
-		CASE(a_history_has_each_day_and_all_of_them_together),
-		CASE(a_history_is_of_one_to_31_days),
-		CASE(everybody_s_history_is_listed_a_page_at_a_time),
 		CASE(the_audit_s_key_is_shown),
 		CASE(a_node_is_done_without_only_if_it_is_waited_for),
 		CASE(the_admin_role_hears_when_its_record_is_written),

@@ -6,13 +6,10 @@
 
 #include "base/clock.h"
 #include "console/pages/consent.h"
-#include "console/pages/gather.h"
 #include "console/pages/history.h"
 
 /* Of a daily limit, in percent, from where on it is worth a look. */
 #define NEAR_PERCENT 80
-/* Of those who sent today, the heaviest. */
-#define PEOPLE_SHOWN 200
 /* Before a certificate ends, as the log warns of it. */
 #define CERTIFICATE_DAYS 14
 
@@ -116,25 +113,6 @@ static json_int_t sum_of(const json_t *list, const char *name)
 	return sum;
 }
 
-/* What users share is no user's, and counted with those who share it. */
-static size_t drop_shared(json_t *people)
-{
-	size_t i = json_array_size(people);
-	while (i-- > 0)
-		if (json_is_true(json_object_get(json_array_get(people, i), "shared")))
-			json_array_remove(people, i);
-	return json_array_size(people);
-}
-
-static void put_people_figures(json_t *data)
-{
-	json_t *whole = json_object_get(data, "people");
-	gather_sort(whole, "users", SIZE_MAX);
-	json_t *people = json_object_get(whole, "users");
-	json_object_set_new(data, "senders", json_integer((json_int_t)drop_shared(people)));
-	json_object_set_new(data, "sent_today", json_integer(sum_of(people, "used")));
-}
-
 void overview_prepare(json_t *data)
 {
 	json_t *problems = json_array();
@@ -174,14 +152,11 @@ void overview_prepare_me(json_t *data)
 
 void overview_prepare_people(json_t *data)
 {
-	put_people_figures(data);
-	gather_sort(json_object_get(data, "past"), "users", PEOPLE_SHOWN);
-	put_most(json_object_get(data, "past"), "users");
-	gather_sort(json_object_get(data, "people"), "users", PEOPLE_SHOWN);
-	const json_t *people = json_object_get(json_object_get(data, "people"), "users");
+	json_t *top = json_object_get(data, "top");
 	size_t i;
 	json_t *row;
-	json_array_foreach(people, i, row)
+	put_most(top, "month");
+	json_array_foreach(json_object_get(top, "today"), i, row)
 	{
 		json_int_t used = json_integer_value(json_object_get(row, "used"));
 		json_int_t limit = json_integer_value(json_object_get(row, "limit"));

@@ -98,15 +98,10 @@ static enum status add_argument(struct buf *list, const char *name, const json_t
 	return codec_list_add(list, span_of(json_is_string(value) ? json_string_value(value) : number));
 }
 
-static enum status ask_question(struct page *page, unsigned index, const struct table_question *question,
-				const char *after)
+static enum status ask_question(struct page *page, unsigned index, const struct table_question *question)
 {
 	struct buf list BUF_AUTO;
 	buf_init(&list, QUERY_MAXIMUM);
-	if (after) {
-		TRY(codec_list_add(&list, SPAN("after")));
-		TRY(codec_list_add(&list, span_of(after)));
-	}
 	for (size_t i = 0; i < TABLE_ARGUMENTS && question->arguments[i].source; i++) {
 		json_t *value = read_argument(page, &question->arguments[i]);
 		enum status status = value ? add_argument(&list, question->arguments[i].name, value) : STATUS_OK;
@@ -120,14 +115,8 @@ enum status page_ask_questions(struct page *page)
 {
 	page->stage = PAGE_ASKS;
 	for (unsigned i = 0; i < TABLE_QUESTIONS && page->kind->questions[i].name; i++)
-		TRY(ask_question(page, i + PAGE_FIRST_QUESTION, &page->kind->questions[i], NULL));
+		TRY(ask_question(page, i + PAGE_FIRST_QUESTION, &page->kind->questions[i]));
 	return STATUS_OK;
-}
-
-enum status page_ask_part(struct page *page, unsigned index, const char *after)
-{
-	page->parts++;
-	return ask_question(page, index, &page->kind->questions[index - PAGE_FIRST_QUESTION], after);
 }
 
 /* ---- forms */

@@ -35,7 +35,6 @@ struct page {
 	json_t *data;     /* what the template is run on */
 	unsigned waiting; /* for so many answers */
 	unsigned code;    /* of HTTP, for the page once it is made */
-	unsigned parts;   /* that were asked for of what is gathered */
 	bool is_login;    /* it counts among these */
 };
 
@@ -77,8 +76,6 @@ void page_take_provider_answer(struct page *page, const struct door_console_answ
 MUST_USE enum status page_ask_session(struct page *page);
 /* All of the page's questions; page->waiting says how many. */
 MUST_USE enum status page_ask_questions(struct page *page);
-/* The question of this index once more, for the part that begins at `after`. */
-MUST_USE enum status page_ask_part(struct page *page, unsigned index, const char *after);
 /* STATUS_INVALID: none of its fields is filled in. */
 MUST_USE enum status page_ask_form(struct page *page);
 /* To do something, with these arguments; the next stage is the caller's to set. */

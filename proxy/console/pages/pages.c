@@ -14,11 +14,7 @@
 #include "console/pages/download.h"
 #include "console/pages/follow.h"
 #include "console/pages/form.h"
-#include "console/pages/gather.h"
 #include "console/pages/page_private.h"
-
-/* Of what is gathered, each one a request of its session's. */
-#define PARTS_MAXIMUM 12
 
 /* ---- pages under way */
 
@@ -135,18 +131,6 @@ static void take_session(struct page *page, const struct door_console_answered *
 		continue_page(page, page_ask_questions(page));
 }
 
-/* What is gathered is added to the parts before; then the next part is asked for, while there is one and room. */
-static void take_part(struct page *page, unsigned index, json_t *answer)
-{
-	const struct table_question *question = &page->kind->questions[index - PAGE_FIRST_QUESTION];
-	json_t *whole = gather_add(page->data, question->name, question->gathers, answer);
-	const char *next = json_string_value(json_object_get(whole, "next"));
-	if (whole && next && page->parts < PARTS_MAXIMUM && gather_has_room(whole, question->gathers))
-		continue_page(page, page_ask_part(page, index, next));
-	else
-		continue_page(page, whole ? STATUS_OK : STATUS_NO_MEMORY);
-}
-
 /* Whoever may not know is told the same as whoever asks for what is not there. */
 static void take_question(struct page *page, unsigned index, const struct door_console_answered *answered)
 {
@@ -155,8 +139,6 @@ static void take_question(struct page *page, unsigned index, const struct door_c
 		page_answer(page, set_login);
 	else if (answered->code == MHD_HTTP_NOT_FOUND || answered->code == MHD_HTTP_FORBIDDEN)
 		page_answer(page, set_missing);
-	else if (question->gathers)
-		take_part(page, index, page_read_answer(answered));
 	else if (json_object_set_new(page->data, question->name, page_read_answer(answered)) != 0)
 		page_answer(page, page_set_unavailable);
 	else

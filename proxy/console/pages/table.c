@@ -47,10 +47,6 @@
 	{                                                                                \
 		.name = (word), .path = "/api/v1/" address, .arguments = { __VA_ARGS__ } \
 	}
-#define GATHER(word, address, list, ...)                                                                    \
-	{                                                                                                   \
-		.name = (word), .path = "/api/v1/" address, .arguments = { __VA_ARGS__ }, .gathers = (list) \
-	}
 
 static const struct table_page pages[] = {
 	{ "/login", "login", RANK_STRANGER, { { 0 } }, NULL, NULL },
@@ -76,7 +72,7 @@ static const struct table_page pages[] = {
 	{ "/people",
 	  "people",
 	  RANK_AUDITOR,
-	  { GATHER("people", "quota/show", "users"), GATHER("past", "quota/history", "users", FIXED("days", "30")) },
+	  { ASK("top", "quota/top", FIXED("limit", "200")) },
 	  overview_prepare_people,
 	  NULL },
 	{ "/person",

@@ -36,9 +36,6 @@ struct table_question {
 	const char *name; /* in the page's data; NULL: the list's end */
 	const char *path;
 	struct table_argument arguments[TABLE_ARGUMENTS];
-	/* A list in the answer that comes in parts, in no order: so many parts are put together as may be. NULL: what
-	 * comes is shown, and a link leads to the next part. */
-	const char *gathers;
 };
 
 enum table_rank { RANK_STRANGER, RANK_USER, RANK_AUDITOR, RANK_OPERATOR, RANK_ADMIN };
