@@ -44,7 +44,7 @@ local function look_back(all, held, held_day, used, day, is_same)
 		return day, m, r, b, held.past or ''
 	end
 	local list = string.match(held.past or '1 ', '^1 (.*)$')
-	if not list or m + r + b == 0 then
+	if not list or not held_day or m + r + b == 0 then
 		return day, 0, 0, 0, held.past or ''
 	end
 	local over = string.format('%.0f %.0f %.0f %.0f', math.min(held_day, day - 86400), m, r, b)

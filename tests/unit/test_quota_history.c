@@ -257,6 +257,16 @@ static void days_roll_and_are_kept_by_days(void **state)
 	EXPECT_DAYS(bench, 2, 4);
 }
 
+/* Somebody else wrote to it; others' answers, which come with theirs, are none the worse for it. */
+static void counts_of_no_day_are_of_no_day(void **state)
+{
+	struct quota_bench *bench = *state;
+	run_redis(bench, "HSET " KEY " m 5 r 6 b 7");
+	EXPECT_DAYS(bench, 0);
+	run_redis(bench, "HSET " KEY " day soon end never");
+	EXPECT_DAYS(bench, 0);
+}
+
 static void a_field_of_a_later_program_is_left_alone(void **state)
 {
 	struct quota_bench *bench = *state;
@@ -392,6 +402,7 @@ int main(void)
 		WITH_QUOTA(what_was_sent_before_a_reset_stays_known),
 		WITH_QUOTA(what_a_node_has_borrowed_is_not_sent),
 		WITH_QUOTA(days_roll_and_are_kept_by_days),
+		WITH_QUOTA(counts_of_no_day_are_of_no_day),
 		WITH_QUOTA(a_field_of_a_later_program_is_left_alone),
 		WITH_QUOTA(a_day_of_a_clock_set_wrong_counts_before_the_next),
 		WITH_QUOTA(a_charge_runs_no_command_for_it),
