@@ -55,7 +55,9 @@ MUST_USE enum status watch_create(struct loop *loop, int fd, unsigned events,
 				  void (*on_ready)(void *context, unsigned events), void *context,
 				  struct watch **out_watch);
 void watch_set(struct watch *watch, unsigned events); /* 0 pauses it */
-/* Nothing was there to read when this turn began. False: something was, or nobody looked. */
+/* All that there was to read has been read. */
+void watch_note_emptied(struct watch *watch);
+/* Of what was there to read when this turn began nothing is left. False: something is, or nobody looked. */
 bool watch_has_been_quiet(const struct watch *watch);
 void watch_free(struct watch **watch); /* before the descriptor is closed; allowed inside its own callback */
 

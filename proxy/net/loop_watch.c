@@ -11,8 +11,9 @@ struct watch {
 	struct loop *loop;
 	void (*on_ready)(void *context, unsigned events);
 	void *context;
-	uint64_t since; /* the loop's turn in which its present events began to be watched */
-	uint64_t told;  /* the last one in which it was ready */
+	uint64_t since;   /* the loop's turn in which its present events began to be watched */
+	uint64_t told;    /* the last one in which it was ready */
+	uint64_t emptied; /* the last one in which all was read */
 };
 
 static void report_ready(struct ev_loop *ev, ev_io *io, int events)
@@ -65,13 +66,18 @@ void watch_set(struct watch *watch, unsigned events)
 		ev_io_start(watch->loop->ev, &watch->ev);
 }
 
+void watch_note_emptied(struct watch *watch)
+{
+	watch->emptied = watch->loop->turn;
+}
+
 /* libev notes all that is ready before it calls anybody. */
 bool watch_has_been_quiet(const struct watch *watch)
 {
 	const struct loop *loop = watch->loop;
 	bool was_watched = ev_is_active(&watch->ev) && (watch->ev.events & EV_READ) && watch->since < loop->turn;
-	return loop->running && loop->has_looked && was_watched && watch->told < loop->turn &&
-	       !ev_is_pending(&watch->ev);
+	bool is_read = watch->told < loop->turn || watch->emptied == loop->turn;
+	return loop->running && loop->has_looked && was_watched && is_read && !ev_is_pending(&watch->ev);
 }
 
 void watch_free(struct watch **watch)

@@ -81,7 +81,10 @@ struct buf *stream_input(struct stream *stream);
  * unread input for the caller to deal with; no STREAM_INPUT tells of it. The peer's end is told later, as always.
  */
 bool stream_fetch(struct stream *stream);
-/* The same of what had come when this turn of the loop began: where it found nothing, no system call looks again. */
+/*
+ * The same of what had come when this turn of the loop began: where the turn found nothing, or has read all that there
+ * was, no system call looks again.
+ */
 bool stream_fetch_noticed(struct stream *stream);
 /*
  * No input is read until resumed; unread input stays. After a full input no call is needed: the stream notices by

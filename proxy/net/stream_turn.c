@@ -99,8 +99,10 @@ static enum channel_result fill_input(struct stream *s, size_t budget, size_t *o
 			break;
 		total += got;
 		/* A short read is the last one: another would cost a system call for each line of the dialog. */
-		if (got < READ_AT_ONCE && got < room && !channel_has_pending(&s->channel))
+		if (got < READ_AT_ONCE && got < room && !channel_has_pending(&s->channel)) {
+			watch_note_emptied(s->watch);
 			break;
+		}
 	}
 	if (buf_size(&s->input) == 0)
 		buf_clear(&s->input); /* room that was made for nothing */

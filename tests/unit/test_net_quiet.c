@@ -7,7 +7,7 @@
 struct neighbours {
 	struct watch *first, *second;
 	int ends[2][2];
-	bool is_first_quiet, is_second_quiet, writes;
+	bool is_first_quiet, is_second_quiet, writes, empties;
 	unsigned calls;
 };
 
@@ -19,6 +19,8 @@ static void look_around(void *context, unsigned events)
 	assert_int_equal(read(both->ends[0][0], &byte, 1), 1);
 	if (both->writes)
 		assert_int_equal(write(both->ends[1][1], "y", 1), 1);
+	if (both->empties)
+		watch_note_emptied(both->first);
 	both->is_first_quiet = watch_has_been_quiet(both->first);
 	both->is_second_quiet = both->second && watch_has_been_quiet(both->second);
 	both->calls++;
@@ -60,7 +62,13 @@ static void a_watch_is_quiet_where_the_turn_has_found_nothing(void **state)
 	assert_true(both.is_second_quiet);
 	assert_false(both.is_first_quiet);
 	assert_false(watch_has_been_quiet(both.second)); /* and nobody looks any more */
-	both.writes = true;                              /* which only the next turn can find */
+	both.empties = true;
+	look_once(loop, &both);
+	assert_true(both.is_first_quiet);
+	both.empties = false; /* that was of another turn */
+	look_once(loop, &both);
+	assert_false(both.is_first_quiet);
+	both.writes = true; /* which only the next turn can find */
 	look_once(loop, &both);
 	assert_true(both.is_second_quiet);
 	both.writes = false;
