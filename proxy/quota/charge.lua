@@ -13,13 +13,16 @@
 -- ARGV     1 token, 2 recipients, 3 bytes, 4 the limits as `limits` has them (0: none), 5 the node's clock and 6 when
 --          its days begin (day.lua), 7 "day" or "rolling", 8 the user's id, 9 the app password's id and its limit of
 --          messages a day ("ID N"; "": none), 10 the recipients' hashes, one after the other, 11… tokens that need no
---          refund any more
+--          refund any more; empty ones at the end may be left out
 --
 -- Returns {verdict, unit, used, limit, m, r, b, resets_at, w, strangers, the limits in force of m, r, b, w, and where
 -- days roll, when the first of the messages that count no longer does (else 0)}: verdict
 -- "granted", "day", "burst", "late", "locked", or "strangers": KEYS[3] is wanted, as a limit of them was set by hand;
 -- unit "m", "r", "b", "w", "p" for the app password's messages, or "hour" or "minute". resets_at: when the day ends, or
 -- when there is room again for what was refused.
+--
+-- A grant by the limits in 4, where strangers are not looked at, is {"granted", m, r, b, resets_at}: most are, and each
+-- value costs something at both ends.
 local key, token, is_rolling = KEYS[1], ARGV[1], ARGV[7] == 'rolling'
 local time = redis.call('TIME')[1]
 local now, clock = tonumber(time), tonumber(ARGV[5])
@@ -33,17 +36,21 @@ if by_hand[1] then
 end
 local looks_at_strangers = KEYS[3] or is_rolling or limit.w > 0
 
--- In a small hash a field that isn't there is looked for among all of them: whatever is not wanted is asked for as the
--- first one, and passed over.
-local held = redis.call('HMGET', key, 'day', 'end', 'm', 'r', 'b', 'limits', 't:' .. token,
-	looks_at_strangers and 'w' or 'day', limit.minute > 0 and 'last_minute' or 'day',
-	limit.hour > 0 and 'last_hour' or 'day', is_rolling and 'last_day' or 'day')
-local held_day, charge = tonumber(held[1] or nil), held[7]
-local day, resets_at, is_same = find_day(now, clock, ARGV[6], held[1], held[2])
+-- In a small hash a field that isn't there is looked for among all of them: of the last ones, whatever is not wanted is
+-- asked for as the first one, and passed over.
+local has_windows = is_rolling or limit.minute > 0 or limit.hour > 0
+local wanted = { 'day', 'end', 'm', 'r', 'b', 'limits', 't:' .. token }
+if looks_at_strangers or has_windows then
+	wanted[8], wanted[9] = looks_at_strangers and 'w' or 'day', limit.minute > 0 and 'last_minute' or 'day'
+	wanted[10], wanted[11] = limit.hour > 0 and 'last_hour' or 'day', is_rolling and 'last_day' or 'day'
+end
+local held = redis.call('HMGET', key, unpack(wanted))
+local held_day, held_end, charge = tonumber(held[1] or nil), tonumber(held[2] or nil), held[7]
+local day, resets_at, is_same = find_day(now, clock, ARGV[6], held_day, held_end)
 if not day then
 	return CLOCK_ERROR
 end
-local windows = (is_rolling or limit.minute > 0 or limit.hour > 0) and load_windows()
+local windows = has_windows and load_windows()
 local held_used = { m = tonumber(held[3] or 0), r = tonumber(held[4] or 0), b = tonumber(held[5] or 0),
 	w = looks_at_strangers and tonumber(held[8] or 0) or 0 }
 local used = is_same and held_used or { m = 0, r = 0, b = 0, w = 0 }
@@ -75,7 +82,7 @@ local fresh = 0 -- strangers that they have not written to today
 local known, generation, strangers
 if KEYS[3] then
 	local hashes, seen = {}, {}
-	for hash in string.gmatch(ARGV[10], string.rep('%x', 16)) do
+	for hash in string.gmatch(ARGV[10] or '', string.rep('%x', 16)) do
 		if not seen[hash] then
 			hashes[#hashes + 1] = hash
 		end
@@ -98,7 +105,7 @@ if limit.hour > 0 then
 	in_hour, more_in_hour, hour_back = windows.count_step(windows.HOUR, held[10], now)
 end
 local password, password_limit, by_password = nil, 0, 0
-if ARGV[9] ~= '' then
+if (ARGV[9] or '') ~= '' then
 	password, password_limit = string.match(ARGV[9], '^(%S+) (%d+)$')
 	password_limit = tonumber(password_limit)
 	by_password = is_same and tonumber(redis.call('HGET', key, 'p:' .. password) or 0) or 0
@@ -182,7 +189,7 @@ local function set(field, text)
 	fields[last + 1], fields[last + 2] = field, text
 	last = last + 2
 end
-local is_new_end = not is_same or tonumber(held[2] or 0) ~= resets_at
+local is_new_end = not is_same or held_end ~= resets_at
 if is_new_end then
 	set('day', string.format('%.0f', day))
 	set('end', string.format('%.0f', resets_at))
@@ -234,4 +241,7 @@ if ARGV[first] then
 	end
 	redis.call('HDEL', key, unpack(settled))
 end
-return answer('granted', 'm', counted.m, limit.m, nil, fresh)
+if by_hand[1] or looks_at_strangers then
+	return answer('granted', 'm', counted.m, limit.m, nil, fresh)
+end
+return { 'granted', used.m, used.r, used.b, resets_at }

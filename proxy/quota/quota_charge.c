@@ -21,6 +21,7 @@
 
 #define ARGUMENTS (3 + 10 + QUOTA_SETTLED) /* keys, what the script is told, settled tokens */
 #define ANSWER 15                          /* values in the script's answer */
+#define SHORT_ANSWER 5                     /* values of one that grants, where the rest is known */
 #define LIMITS 6                           /* numbers, of a user's */
 #define LIMITS_SIZE 256                    /* bytes, with the section's name; a longer one is cut */
 #define LOOKED_UP 1000                     /* recipients, at most */
@@ -66,9 +67,22 @@ static const char *unit_text(struct span unit)
 	return "messages";
 }
 
+/* `state` has the limits that were asked for: they are in force. */
+static enum quota_verdict read_short_grant(const struct redis_value *value, struct quota_state *state)
+{
+	state->used = state->messages = script_number_at(value, 1);
+	state->limit = state->limits.messages_per_day;
+	state->recipients = script_number_at(value, 2);
+	state->bytes = script_number_at(value, 3);
+	state->resets_at = state->day_ends_at = script_number_at(value, 4);
+	return QUOTA_GRANTED;
+}
+
 static enum quota_verdict read_charge(const struct redis_value *value, struct quota_state *state)
 {
 	struct span verdict = redis_value_text(redis_value_at(value, 0));
+	if (redis_value_count(value) == SHORT_ANSWER && span_equal(verdict, SPAN("granted")))
+		return read_short_grant(value, state);
 	state->unit = unit_text(redis_value_text(redis_value_at(value, 1)));
 	state->used = script_number_at(value, 2);
 	state->limit = script_number_at(value, 3);
@@ -213,7 +227,7 @@ static void on_charged(void *context, enum status status, const struct redis_val
 		continue_charge(call);
 		return;
 	}
-	if (script_has_answered(status, value, ANSWER))
+	if (script_has_answered(status, value, ANSWER) || script_has_answered(status, value, SHORT_ANSWER))
 		verdict = read_charge(value, &state);
 	else
 		state.trouble = trouble_of(status, value);
@@ -305,7 +319,10 @@ static enum status run_charge(struct quota_call *call, struct buf keys[3])
 	if (key_count == 3 && order->write_hashes)
 		TRY(order->write_hashes(order->message, &hashes));
 	arguments[count++] = span_slice(buf_span(&hashes), 0, (size_t)LOOKED_UP * QUOTA_HASH_SIZE);
-	count += quota_recent_take_settled(quota->recent, call->name, key_count == 3, arguments + count);
+	size_t settled = quota_recent_take_settled(quota->recent, call->name, key_count == 3, arguments + count);
+	count += settled;
+	while (settled == 0 && span_is_empty(arguments[count - 1])) /* the script takes what isn't there for that */
+		count--;
 	return redis_run_script(quota->redis, &quota->charge, arguments, count, key_count, QUOTA_CALL_MS, on_charged,
 				call);
 }

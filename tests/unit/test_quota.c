@@ -140,6 +140,34 @@ static void a_token_is_charged_once_however_often_it_comes(void **state)
 	assert_int_equal(used_by_alice(bench), 1);
 }
 
+/* Charged again, it is answered in full. */
+static void the_short_answer_of_a_grant_says_all_that_the_full_one_says(void **state)
+{
+	struct bench *bench = *state;
+	const struct quota_limits limits = { .messages_per_day = 5, .recipients_per_day = 6, .bytes_per_day = 700 };
+	assert_int_equal(charge_alice(bench, "first", &limits, 1, 10), QUOTA_GRANTED);
+	assert_int_equal(charge_alice(bench, "same", &limits, 2, 30), QUOTA_GRANTED);
+	struct quota_state brief = bench->state;
+	assert_int_equal(brief.used, 2);
+	assert_int_equal(brief.limit, 5);
+	assert_int_equal(brief.recipients, 3);
+	assert_int_equal(brief.bytes, 40);
+	assert_true(brief.resets_at > (uint64_t)time(NULL));
+	assert_int_equal(charge_alice(bench, "same", &limits, 2, 30), QUOTA_GRANTED);
+	const struct quota_state *full = &bench->state;
+	assert_int_equal(brief.used, full->used);
+	assert_int_equal(brief.limit, full->limit);
+	assert_string_equal(brief.unit, full->unit);
+	assert_int_equal(brief.messages, full->messages);
+	assert_int_equal(brief.recipients, full->recipients);
+	assert_int_equal(brief.bytes, full->bytes);
+	assert_int_equal(brief.resets_at, full->resets_at);
+	assert_int_equal(brief.day_ends_at, full->day_ends_at);
+	assert_int_equal(brief.limits.messages_per_day, full->limits.messages_per_day);
+	assert_int_equal(brief.limits.recipients_per_day, full->limits.recipients_per_day);
+	assert_int_equal(brief.limits.bytes_per_day, full->limits.bytes_per_day);
+}
+
 static void a_token_is_refunded_once_however_often_it_is_asked(void **state)
 {
 	struct bench *bench = *state;
@@ -376,6 +404,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		WITH_BENCH(the_sixth_of_five_is_refused_and_tells_when_the_day_ends),
 		WITH_BENCH(a_token_is_charged_once_however_often_it_comes),
+		WITH_BENCH(the_short_answer_of_a_grant_says_all_that_the_full_one_says),
 		WITH_BENCH(a_token_is_refunded_once_however_often_it_is_asked),
 		WITH_BENCH(a_charge_that_comes_after_its_refund_is_refused),
 		WITH_BENCH(settled_tokens_are_forgotten_and_their_refunds_change_nothing),
