@@ -6,6 +6,7 @@
 #include "relay/recent.h"
 
 #define WAITING_MAXIMUM 128
+#define SEARCH_MS 60 /* whoever searches further goes on from there */
 
 /* One that waits, or is under way: the first of control->inquiries. */
 struct inquiry {
@@ -40,6 +41,7 @@ static void begin_next(struct control *control)
 			.count = control->rebuilding->fd_count,
 			.request = first->asked,
 			.only_outcomes = first->only_outcomes,
+			.limit_ms = SEARCH_MS,
 			.outline = control->outline,
 			.on_done = on_done,
 			.context = control,

@@ -17,6 +17,7 @@
 #include "audit/reader/query.h"
 #include "audit/reader/record.h"
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/thread.h"
 
 #define STACK_SIZE (512U << 10) /* bytes */
@@ -26,6 +27,8 @@
  */
 #define READ_MAXIMUM (UINT64_C(128) << 20)
 #define READ_OUTCOMES_MAXIMUM (UINT64_C(16) << 20)
+#define READ_LEAST READ_OUTCOMES_MAXIMUM    /* however long it takes: who goes on from there must get somewhere */
+#define READ_UNTIMED (UINT64_C(64) << 10)   /* between two looks at the clock */
 #define FOUND_MAXIMUM (UINT64_C(512) << 10) /* bytes of lines: as JSON they fit into a frame */
 #define FRAME_BYTES 128                     /* of an answer, beside its records */
 #define OLDER_SIZE 48                       /* two numbers */
@@ -42,6 +45,8 @@ struct recent {
 	uint64_t end;           /* in the first of them, as another search left it; UINT64_MAX: the whole */
 	char older[OLDER_SIZE]; /* where this one ended; "": at the end */
 	uint64_t limit, read, found, found_bytes;
+	uint64_t until_ms; /* 0: no limit */
+	uint64_t timed_at; /* of what is read: when the clock was looked at last */
 	struct buf answer; /* its records as they stand in the file, so that the loop need not write them anew */
 	bool has_more;
 	struct wakeup *wakeup;
@@ -89,12 +94,20 @@ static uint64_t read_maximum(const struct recent *recent)
 	return recent->options.only_outcomes ? READ_OUTCOMES_MAXIMUM : READ_MAXIMUM;
 }
 
+static bool is_late(struct recent *recent)
+{
+	if (recent->until_ms == 0 || recent->read < READ_LEAST || recent->read - recent->timed_at < READ_UNTIMED)
+		return false;
+	recent->timed_at = recent->read;
+	return clock_monotonic_ms() >= recent->until_ms;
+}
+
 /* STATUS_REFUSED: that is enough. What is no record, or is being written, is left out. */
 static enum status take_line(struct recent *recent, struct span line)
 {
 	json_t *record = NULL;
 	recent->read += line.size;
-	if (recent->read > read_maximum(recent))
+	if (recent->read > read_maximum(recent) || is_late(recent))
 		return STATUS_REFUSED;
 	if (!query_may_match(&recent->query, line))
 		return STATUS_OK;
@@ -197,6 +210,7 @@ static enum status write_answer(struct recent *recent)
 	if (recent->options.outline)
 		TRY(outline_begin(recent->options.outline, recent->fds, recent->options.count));
 	TRY(buf_append(&recent->answer, SPAN("{\"ok\":true,\"records\":[")));
+	recent->until_ms = recent->options.limit_ms ? clock_monotonic_ms() + recent->options.limit_ms : 0;
 	enum status status = read_files(recent);
 	recent->has_more |= status == STATUS_REFUSED;
 	if (status != STATUS_REFUSED)

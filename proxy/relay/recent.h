@@ -1,6 +1,6 @@
 /*
  * The newest records of this node's audit that match, read on a thread of its own: so many, from so many bytes at the
- * most, backwards from the newest. What was packed meanwhile is left out, as is what is older: `subgatectl audit
+ * most and in so much time, backwards from the newest. What was packed meanwhile is left out, as is what is older: `subgatectl audit
  * search` reads all there is.
  */
 #ifndef RELAY_RECENT_H
@@ -20,6 +20,7 @@ struct recent_options {
 	/* What is searched for, as query_read has it; "limit": how many at most; "older": as an answer had it. */
 	const json_t *request;
 	bool only_outcomes; /* what came of messages, and nothing else */
+	uint64_t limit_ms;  /* of reading; but it reads 16 MiB at least. 0: none */
 	/* Which blocks need no reading; for one search at a time, which it outlives. NULL: all is read. */
 	struct outline *outline;
 	/* On the loop's thread, once; it may free the search. STATUS_OK, or why the files can't be read. */

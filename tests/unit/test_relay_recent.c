@@ -19,6 +19,7 @@ struct bench {
 	struct recent *recent;
 	bool is_done;
 	enum status status;
+	uint64_t limit_ms;
 };
 
 static void on_done(void *context, enum status status)
@@ -79,6 +80,7 @@ static enum status begin(struct bench *bench, const char *request, bool only_out
 		.count = FILES,
 		.request = asked,
 		.only_outcomes = only_outcomes,
+		.limit_ms = bench->limit_ms,
 		.on_done = on_done,
 		.context = bench,
 	};
@@ -287,6 +289,38 @@ static void so_far_back_and_no_further(void **state)
 	expect_found(bench, "{}", false, "M1 ");
 }
 
+/* Where the time is over, another search goes on, and all of them together find all. */
+static void so_long_and_no_longer(void **state)
+{
+	struct bench *bench = *state;
+	static char filler[1U << 20];
+	write_record(bench, 0, 1, "message.sent", "a@example.com");
+	memset(filler, 'x', sizeof(filler) - 1);
+	filler[sizeof(filler) - 1] = '\n';
+	for (unsigned i = 0; i < 40; i++)
+		assert_int_equal(write(bench->fds[1], filler, sizeof(filler)), sizeof(filler));
+	write_record(bench, 1, 2, "message.sent", "b@example.com");
+	expect_found(bench, "{}", false, "M2 M1 ");
+	bench->limit_ms = 1;
+	expect_found(bench, "{}", false, "M2 +");
+	char request[128] = "{}";
+	unsigned searches = 0, found = 0;
+	for (bool has_more = true; has_more; searches++) {
+		const char *fault;
+		assert_int_equal(begin(bench, request, false, &fault), STATUS_OK);
+		run_until(bench->loop, is_done, bench);
+		json_t *answer = read_answer(bench);
+		recent_free(&bench->recent);
+		found += (unsigned)json_array_size(json_object_get(answer, "records"));
+		const char *older = json_string_value(json_object_get(answer, "older"));
+		has_more = older != NULL;
+		snprintf(request, sizeof(request), "{\"older\":\"%s\"}", older ? older : "");
+		json_decref(answer);
+	}
+	assert_int_equal(found, 2);
+	assert_in_range(searches, 2, 3); /* 16 MiB each at least */
+}
+
 static void what_cant_be_searched_for_is_told(void **state)
 {
 	struct bench *bench = *state;
@@ -322,6 +356,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(an_answer_fits_into_a_frame, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_record_is_answered_as_it_stands_in_the_file, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(so_far_back_and_no_further, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(so_long_and_no_longer, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_cant_be_searched_for_is_told, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_search_can_be_given_up_at_any_time, set_up, tear_down),
 	};
