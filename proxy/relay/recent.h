@@ -1,7 +1,7 @@
 /*
  * The newest records of this node's audit that match, read on a thread of its own: so many, from so many bytes at the
- * most and in so much time, backwards from the newest. What was packed meanwhile is left out, as is what is older: `subgatectl audit
- * search` reads all there is.
+ * most and in so much time, backwards from the newest. What was packed meanwhile is left out, as is what is older:
+ * `subgatectl audit search` reads all there is.
  */
 #ifndef RELAY_RECENT_H
 #define RELAY_RECENT_H
