@@ -12,6 +12,7 @@
 #define PATIENCE_MS 40 /* of those who wait */
 #define KEPT_TIMES 20  /* as long as a look took */
 #define KEPT_MAXIMUM_MS 60000
+#define SHOWN_S 300 /* what is older than that isn't shown any more: yesterday's is none of today's */
 #define PAUSE_MAXIMUM_MS 100
 
 TAILQ_HEAD(waiting_list, waiting);
@@ -60,10 +61,15 @@ static void answer_all(struct standings *standings, const struct standings_found
 	}
 }
 
+static bool may_be_shown(const struct standings *standings)
+{
+	return standings->has_found && clock_wall_us() / 1000000 < standings->found.at_s + SHOWN_S;
+}
+
 static void on_patience_ends(void *context)
 {
 	struct standings *standings = context;
-	answer_all(standings, standings->has_found ? &standings->found : &standings->seen);
+	answer_all(standings, may_be_shown(standings) ? &standings->found : &standings->seen);
 }
 
 /* ---- a look */

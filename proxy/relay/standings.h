@@ -30,7 +30,7 @@ MUST_USE enum status standings_create(const struct services *services, struct st
 void standings_free(struct standings **standings);
 /*
  * Calls back soon, maybe at once: with what was found lately or is found now, and where that takes its time, with what
- * an earlier look found, or with the part of this one that is there. STATUS_NO_MEMORY.
+ * a look of the last five minutes found, or with the part of this one that is there. STATUS_NO_MEMORY.
  */
 MUST_USE enum status standings_ask(struct standings *standings, standings_callback *callback, void *context);
 

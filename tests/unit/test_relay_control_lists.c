@@ -1,5 +1,6 @@
 /* What administrators ask about all users: what they have sent on former days, and who sent most. */
 #include "relay_commands.h"
+#include "with_set_clock.h"
 
 /* ---- day by day */
 
@@ -158,6 +159,36 @@ static void nobody_waits_for_a_long_look(void **state)
 	assert_null(strstr(world.trace, "list after u77\nlist"));
 }
 
+static void ask_until_another_look_begins(void)
+{
+	for (unsigned i = 0; i < 200 && strstr(world.trace, "list after ") == NULL; i++) {
+		send_command("{\"command\":\"quota top\"}");
+		run_for(services.loop, 80); /* longer than anybody waits */
+	}
+}
+
+static void what_was_found_long_ago_is_not_shown(void **state)
+{
+	(void)state;
+	send_command("{\"command\":\"quota top\"}");
+	await_text("list after ");
+	say_names("ann@x", "");
+	say_sent("ann@x", 3);
+	await_text("\"whole\":true,\"looked_at\":1,");
+	forget_heard();
+	ask_until_another_look_begins();
+	await_text("\"whole\":true,\"looked_at\":1,");
+	clock_ahead_s = 301;
+	send_command("{\"command\":\"quota top\"}");
+	await_text("\"looked_at\":0,");
+	assert_null(strstr(world.heard, "whole"));
+	clock_ahead_s = 0;
+	say_names("ann@x", "");
+	say_sent("ann@x", 4);
+	send_command("{\"command\":\"quota top\"}");
+	await_text("\"whole\":true,\"looked_at\":1,\"senders\":1,\"sent\":4,");
+}
+
 static void a_look_that_fails_is_said_to_all_who_wait(void **state)
 {
 	(void)state;
@@ -187,6 +218,7 @@ int main(void)
 		CASE(who_has_sent_most_is_found_among_all_users),
 		CASE(so_many_are_shown_as_are_asked_for),
 		CASE(nobody_waits_for_a_long_look),
+		CASE(what_was_found_long_ago_is_not_shown),
 		CASE(a_look_that_fails_is_said_to_all_who_wait),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
