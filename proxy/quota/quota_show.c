@@ -85,8 +85,9 @@ static void on_shown(struct quota_question *question, const struct redis_value *
 	free(call);
 }
 
-static enum status ask(struct quota_batch *batch, const struct quota_name *name, const struct quota_limits *limits,
-		       bool are_sure, quota_report_callback *callback, void *context)
+static enum status ask_batch(struct quota_batch *batch, const struct quota_name *name,
+			     const struct quota_limits *limits, bool are_sure, quota_report_callback *callback,
+			     void *context)
 {
 	struct show_call *call = calloc(1, sizeof(*call) + name->name.size + 1);
 	if (call == NULL)
@@ -104,17 +105,17 @@ static enum status ask(struct quota_batch *batch, const struct quota_name *name,
 enum status quota_show(struct quota *quota, const struct quota_name *name, const struct quota_limits *limits,
 		       bool are_sure, quota_report_callback *callback, void *context)
 {
-	return ask(&quota->shows, name, limits, are_sure, callback, context);
+	return ask_batch(&quota->shows, name, limits, are_sure, callback, context);
 }
 
 enum status quota_look_back(struct quota *quota, const struct quota_name *name, const struct quota_limits *limits,
 			    bool are_sure, quota_report_callback *callback, void *context)
 {
-	return ask(&quota->histories, name, limits, are_sure, callback, context);
+	return ask_batch(&quota->histories, name, limits, are_sure, callback, context);
 }
 
 enum status quota_reset(struct quota *quota, const struct quota_name *name, const struct quota_limits *limits,
 			bool are_sure, quota_report_callback *callback, void *context)
 {
-	return ask(&quota->resets, name, limits, are_sure, callback, context);
+	return ask_batch(&quota->resets, name, limits, are_sure, callback, context);
 }

@@ -128,7 +128,8 @@ static json_t *describe_history(const struct quota_report *report, size_t days)
 	return object.status == STATUS_OK ? json_read(buf_span(&text)) : NULL;
 }
 
-static enum status ask(struct retrospect *retrospect, const struct quota_name *name, quota_report_callback *callback)
+static enum status ask_to_look_back(struct retrospect *retrospect, const struct quota_name *name,
+				    quota_report_callback *callback)
 {
 	const struct quota_limits not_shown = { 0 };
 	return quota_look_back(retrospect->control->services->quota, name, &not_shown, true, callback, retrospect);
@@ -155,7 +156,7 @@ static void look_at_user(struct control *control, uint64_t request, struct span 
 	}
 	const struct quota_name name = { span_of(canonical), false };
 	struct retrospect *retrospect = begin_retrospect(control, request, days);
-	if (retrospect && ask(retrospect, &name, on_history) != STATUS_OK)
+	if (retrospect && ask_to_look_back(retrospect, &name, on_history) != STATUS_OK)
 		refuse_retrospect(retrospect, UNAVAILABLE);
 }
 
@@ -205,7 +206,7 @@ static void on_page(void *context, const struct quota_name *names, size_t count,
 	for (size_t i = 0; i < count && !retrospect->has_failed; i++) {
 		if (names[i].is_shared)
 			continue;
-		if (ask(retrospect, &names[i], on_row) == STATUS_OK)
+		if (ask_to_look_back(retrospect, &names[i], on_row) == STATUS_OK)
 			retrospect->awaited++;
 		else
 			retrospect->has_failed = true;

@@ -69,7 +69,7 @@ static void put_found(struct json_writer *object, const struct standings_found *
 	put_ranking(object, SPAN("month"), &found->month, most, put_month);
 }
 
-static void answer(const struct question *question, const struct standings_found *found)
+static void reply_with(const struct question *question, const struct standings_found *found)
 {
 	struct json_writer object;
 	struct buf text BUF_AUTO;
@@ -90,13 +90,13 @@ static void on_found(void *context, const struct standings_found *found)
 	struct question *question = context;
 	bool is_awaited = question->generation == question->control->generation;
 	if (is_awaited && found)
-		answer(question, found);
+		reply_with(question, found);
 	else if (is_awaited)
 		control_refuse(question->control, question->request, "quota service unavailable");
 	free(question);
 }
 
-static enum status ask(struct control *control, uint64_t request, size_t rows)
+static enum status ask_standings(struct control *control, uint64_t request, size_t rows)
 {
 	if (control->standings == NULL)
 		TRY(standings_create(control->services, &control->standings));
@@ -116,6 +116,6 @@ void control_show_top(struct control *control, uint64_t request, const json_t *o
 	json_int_t rows = given ? json_integer_value(given) : ROWS_UNASKED;
 	if (rows < 1 || rows > RANKING_ROWS)
 		control_refuse(control, request, "limit is a number from 1 to 200");
-	else if (ask(control, request, (size_t)rows) != STATUS_OK)
+	else if (ask_standings(control, request, (size_t)rows) != STATUS_OK)
 		control_refuse(control, request, "out of memory");
 }

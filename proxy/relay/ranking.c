@@ -10,7 +10,7 @@ static int compare_names(struct span a, struct span b)
 	return order ? order : (a.size > b.size) - (a.size < b.size);
 }
 
-static int compare(struct span user, const struct ranked *figures, const struct ranking_row *row)
+static int compare_with_row(struct span user, const struct ranked *figures, const struct ranking_row *row)
 {
 	if (figures->messages != row->figures.messages)
 		return figures->messages > row->figures.messages ? -1 : 1;
@@ -39,7 +39,7 @@ static size_t find_place(const struct ranking *ranking, struct span user, const 
 	size_t first = 0, end = ranking->count;
 	while (first < end) {
 		size_t middle = first + (end - first) / 2;
-		if (compare(user, figures, ranking->rows[middle]) > 0)
+		if (compare_with_row(user, figures, ranking->rows[middle]) > 0)
 			first = middle + 1;
 		else
 			end = middle;
@@ -49,7 +49,7 @@ static size_t find_place(const struct ranking *ranking, struct span user, const 
 
 enum status ranking_add(struct ranking *ranking, struct span user, const struct ranked *figures)
 {
-	if (ranking->count == RANKING_ROWS && compare(user, figures, ranking->rows[RANKING_ROWS - 1]) > 0)
+	if (ranking->count == RANKING_ROWS && compare_with_row(user, figures, ranking->rows[RANKING_ROWS - 1]) > 0)
 		return STATUS_OK;
 	struct ranking_row *row = malloc(sizeof(*row) + user.size);
 	if (row == NULL)

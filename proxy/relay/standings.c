@@ -43,7 +43,7 @@ static uint64_t now_ms(const struct standings *standings)
 	return loop_now_ms(standings->services->loop);
 }
 
-static void forget(struct standings_found *found)
+static void clear_found(struct standings_found *found)
 {
 	ranking_clear(&found->today);
 	ranking_clear(&found->month);
@@ -77,7 +77,7 @@ static void on_patience_ends(void *context)
 static void keep_what_was_seen(struct standings *standings)
 {
 	uint64_t kept_ms = KEPT_TIMES * (now_ms(standings) - standings->began_ms);
-	forget(&standings->found);
+	clear_found(&standings->found);
 	standings->found = standings->seen;
 	standings->found.is_whole = true;
 	standings->seen = (struct standings_found){ 0 };
@@ -90,7 +90,7 @@ static void end_look(struct standings *standings)
 	standings->is_looking = false;
 	if (!standings->has_failed)
 		keep_what_was_seen(standings);
-	forget(&standings->seen);
+	clear_found(&standings->seen);
 	answer_all(standings, standings->has_failed ? NULL : &standings->found);
 }
 
@@ -238,8 +238,8 @@ void standings_free(struct standings **standings_at)
 		answer_all(standings, NULL);
 	timer_free(&standings->patience);
 	timer_free(&standings->pause);
-	forget(&standings->found);
-	forget(&standings->seen);
+	clear_found(&standings->found);
+	clear_found(&standings->seen);
 	free(standings);
 	*standings_at = NULL;
 }

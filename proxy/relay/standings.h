@@ -1,5 +1,5 @@
 /*
- * Who has sent most, of everybody on all nodes: today, and in the last 30 days. Redis is asked about all users, a part
+ * Who has sent most across all nodes: today, and in the last 30 days. Redis is asked about all users, a part
  * at a time, with pauses that are as long as the parts. What comes of such a look is kept for twenty times as long as
  * it took, a minute at most: a company of a few hundred sees what is so now, and whoever looks every second costs a
  * company of 100,000 a twentieth of a core's time.
