@@ -1,7 +1,7 @@
 /*
- * The benchmark's upstream: takes any login and any message, over implicit TLS
- * or in clear text, keeps nothing, and does as little as it can. One thread a
- * connection.
+ * The benchmark's upstream: offers what smtp.gmail.com does, takes any login
+ * and any message, over implicit TLS or in clear text, keeps nothing, and does
+ * as little as it can. One thread a connection.
  *
  *   sink CERTIFICATE KEY     prints its port with TLS and the one without; for
  *                            each line on its standard input, the number of
@@ -15,9 +15,9 @@
 
 #include "peer.h"
 
-#define HELLO                                                                                        \
-	"250-sink.example\r\n250-PIPELINING\r\n250-SIZE 0\r\n250-8BITMIME\r\n250-AUTH PLAIN\r\n250 " \
-	"ENHANCEDSTATUSCODES\r\n"
+#define HELLO                                                                          \
+	"250-sink.example\r\n250-SIZE 0\r\n250-8BITMIME\r\n250-AUTH PLAIN\r\n250-"      \
+	"ENHANCEDSTATUSCODES\r\n250-PIPELINING\r\n250-CHUNKING\r\n250 SMTPUTF8\r\n"
 
 static atomic_ulong messages;
 
@@ -38,6 +38,7 @@ static const struct answer answers[] = {
 	{ "MAIL", "250 2.1.0 OK\r\n" },
 	{ "RCPT", "250 2.1.5 OK\r\n" },
 	{ "DATA", "354 Go ahead\r\n" },
+	{ "BDAT", "" }, /* see talk */
 	{ "RSET", "250 2.0.0 OK\r\n" },
 	{ "NOOP", "250 2.0.0 OK\r\n" },
 	{ "QUIT", "221 2.0.0 Bye\r\n" },
@@ -51,7 +52,10 @@ static const char *find_answer(const char *line)
 	return "500 5.5.2 Unknown command\r\n";
 }
 
-/* Looks at each read as a whole: the sender waits after the dot, so it is the end of what was read. */
+/*
+ * What follows DATA. Looks at each read as a whole: the sender waits after the
+ * dot, so it is the end of what was read. False: the other side has ended.
+ */
 static bool skip_message(struct peer *peer)
 {
 	static const char end[] = "\r\n.\r\n";
@@ -63,6 +67,19 @@ static bool skip_message(struct peer *peer)
 			return false;
 	}
 	peer->start = peer->end;
+	return true;
+}
+
+/* What follows BDAT (RFC 3030). */
+static bool skip_chunk(struct peer *peer, size_t size)
+{
+	while (peer->end - peer->start < size) {
+		size -= peer->end - peer->start;
+		peer->start = peer->end;
+		if (!peer_fill(peer))
+			return false;
+	}
+	peer->start += size;
 	return true;
 }
 
@@ -83,14 +100,18 @@ static void talk(struct peer *peer)
 		size += (size_t)snprintf(replies + size, sizeof(replies) - size, "%s", answer);
 		if (answer[0] == '2' && answer[2] == '1')
 			break;
-		if (answer[0] != '3')
+		if (answer[0] == '2' || answer[0] == '5')
 			continue;
-		peer_say(peer, replies, size);
-		size = 0;
-		if (!skip_message(peer))
+		if (answer[0] == '3') {
+			peer_say(peer, replies, size);
+			size = 0;
+			if (!skip_message(peer))
+				return;
+		} else if (!skip_chunk(peer, strtoul(line + 5, NULL, 10))) {
 			return;
+		}
 		unsigned long number = atomic_fetch_add(&messages, 1) + 1;
-		size = (size_t)snprintf(replies, sizeof(replies), "250 2.0.0 Taken as %lu\r\n", number);
+		size += (size_t)snprintf(replies + size, sizeof(replies) - size, "250 2.0.0 Taken as %lu\r\n", number);
 	}
 	peer_say(peer, replies, size);
 }
