@@ -157,8 +157,7 @@ static enum status make_listeners(struct gate *gate)
 /* This gate's share of something that is there for all, rounded up. */
 static uint64_t share_of(const struct config *config, uint64_t whole)
 {
-	long cores = sysconf(_SC_NPROCESSORS_ONLN);
-	uint64_t gates = config->global.gates ? config->global.gates : (uint64_t)(cores > 0 ? cores : 1);
+	uint64_t gates = role_gate_count(config);
 	return (whole + gates - 1) / gates;
 }
 

@@ -15,14 +15,6 @@
 /* Bytes of a descriptor's name, the NUL included. */
 #define NAME_SIZE 192
 
-unsigned gate_place_count(const struct config *config)
-{
-	long cores = sysconf(_SC_NPROCESSORS_ONLN);
-	if (config->global.gates)
-		return (unsigned)config->global.gates;
-	return cores > 0 ? (unsigned)cores : 1;
-}
-
 /* ---- visits */
 
 /* What is done with each socket of a gate. */

@@ -11,9 +11,6 @@ struct gate_place {
 	unsigned gates;
 };
 
-/* How many gates a config makes. */
-unsigned gate_place_count(const struct config *config);
-
 /*
  * The gate of that place has ended. Its sockets stay if it ended `well`, and the kernel shows each as it was. Others
  * are opened anew, so that no socket that an attacker may have touched passes to another gate. True: some were.

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "door/messages.h"
+#include "role/role.h"
 #include "supervise/memory_file.h"
 #include "supervise/notify_texts.h"
 #include "supervise/secrets.h"
@@ -46,7 +47,7 @@ static enum status add_shared_files(struct generation *generation, struct span t
 
 static size_t count_posts(const struct config *config)
 {
-	return OTHERS + (config->console.address.count ? 1U : 0U) + gate_place_count(config);
+	return OTHERS + (config->console.address.count ? 1U : 0U) + role_gate_count(config);
 }
 
 /* Enough for two generations at once, so that a reload finds free seats, and for the supervisor. */

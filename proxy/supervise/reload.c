@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/secret.h"
+#include "role/role.h"
 #include "supervise/config_file.h"
 #include "supervise/notify.h"
 #include "supervise/supervisor_answers.h"
@@ -70,7 +71,7 @@ static enum status load_config(const struct supervisor *supervisor, FILE *faults
 static void restore_sockets(struct supervisor *supervisor)
 {
 	const struct config *config = supervisor->current->config;
-	if (sockets_open(&supervisor->sockets, config, gate_place_count(config), &supervisor->identities, stderr) ==
+	if (sockets_open(&supervisor->sockets, config, role_gate_count(config), &supervisor->identities, stderr) ==
 	    STATUS_OK)
 		sockets_trim(&supervisor->sockets);
 }
@@ -89,7 +90,7 @@ static enum status open_incoming(struct supervisor *supervisor, struct config *c
 				 const struct handover *renewed, FILE *faults)
 {
 	enum status status =
-		sockets_open(&supervisor->sockets, config, gate_place_count(config), &supervisor->identities, faults);
+		sockets_open(&supervisor->sockets, config, role_gate_count(config), &supervisor->identities, faults);
 	if (status != STATUS_OK) {
 		config_free(&config);
 		return status;

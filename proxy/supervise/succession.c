@@ -7,13 +7,14 @@
 
 #include "base/log.h"
 #include "door/messages.h"
+#include "role/role.h"
 #include "supervise/gate_sockets.h"
 #include "supervise/supervisor.h"
 
 static struct gate_place place_of(const struct post *post)
 {
 	const struct config *config = post->generation->config;
-	return (struct gate_place){ config, post->index, gate_place_count(config) };
+	return (struct gate_place){ config, post->index, role_gate_count(config) };
 }
 
 /* ---- to gates that live */

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "role/role.h"
 #include "role/title.h"
 #include "role/turns.h"
 #include "supervise/config_file.h"
@@ -43,7 +44,7 @@ static void take_generation_serving(struct supervisor *supervisor, struct genera
 	expiry_watch_follow(supervisor->expiry, generation->config, &generation->expiries);
 	succession_tell(generation);
 	log_info("ready: subgate " SUBGATE_VERSION " as %s, %u gates", generation->config->global.hostname,
-		 gate_place_count(generation->config));
+		 role_gate_count(generation->config));
 	notify_ready();
 }
 
@@ -194,7 +195,7 @@ static enum status prepare_node(struct supervisor *supervisor, const struct conf
 	TRY(census_board_create(&supervisor->census));
 	TRY(ticket_keys_create(supervisor->loop, take_ticket_key, supervisor, &supervisor->ticket_keys));
 	ticket_keys_set_lifetime(supervisor->ticket_keys, config->tls.ticket_lifetime);
-	TRY(sockets_open(&supervisor->sockets, config, gate_place_count(config), &supervisor->identities, stderr));
+	TRY(sockets_open(&supervisor->sockets, config, role_gate_count(config), &supervisor->identities, stderr));
 	return start_redis(supervisor, config);
 }
 

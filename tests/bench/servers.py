@@ -37,7 +37,7 @@ class SubgateServer:
 
     def __init__(self, folder, authority, sink):
         sections = SECTIONS.format(port=sink.secure, ca=authority.ca, name=SINK_NAME, connections=UPSTREAM_CONNECTIONS)
-        self._subgate = Subgate(folder / "subgate", authority, sections, {"upstream": "password"})
+        self._subgate = Subgate(folder / "subgate", authority, sections, {"upstream": "password"}, gates=0)
 
     def start(self):
         self._subgate.start()

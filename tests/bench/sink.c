@@ -15,8 +15,8 @@
 
 #include "peer.h"
 
-#define HELLO                                                                          \
-	"250-sink.example\r\n250-SIZE 0\r\n250-8BITMIME\r\n250-AUTH PLAIN\r\n250-"      \
+#define HELLO                                                                      \
+	"250-sink.example\r\n250-SIZE 0\r\n250-8BITMIME\r\n250-AUTH PLAIN\r\n250-" \
 	"ENHANCEDSTATUSCODES\r\n250-PIPELINING\r\n250-CHUNKING\r\n250 SMTPUTF8\r\n"
 
 static atomic_ulong messages;

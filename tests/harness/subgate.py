@@ -15,7 +15,7 @@ SANITIZED = "san" in BUILD.parts  # then seccomp is off, and freed memory is kep
 CONFIG = """
 hostname = "{hostname}"
 user = "{user}"
-gates = 2
+gates = {gates}
 drain_timeout = "{drain}"
 state_dir = "{state}"
 run_dir = "{run}"
@@ -52,11 +52,11 @@ class Subgate:
     `sections` is appended to the configuration above; secrets are files made in its folder. `implicit` and `starttls`
     are the ports that clients connect to. `files`: so many descriptors may each process have (ulimit -n). `drain` is
     long enough for what a busy machine has under way, and shorter than stop() waits. `under`: a command that starts it.
-    `hostname`: the node's name in records. `certificate`: that and its key, as paths.
+    `hostname`: the node's name in records. `certificate`: that and its key, as paths. `gates`: 0: the default.
     """
 
     def __init__(self, folder, authority, sections="", secrets=None, user="", name="subgate", files=None, drain="30s",
-                 under=(), hostname="mail.example.com", certificate=None):
+                 under=(), hostname="mail.example.com", certificate=None, gates=2):
         self.folder = pathlib.Path(folder)
         self.authority = authority
         self.implicit, self.starttls, self.http = free_port(), free_port(), free_port()
@@ -65,6 +65,7 @@ class Subgate:
         self.user = user
         self.drain = drain
         self.hostname = hostname
+        self.gates = gates
         self.certificate = certificate or authority.certificate("mail.example.com")
         self.name = name
         self.looks = 0  # connections that only looked whether `implicit` is open
@@ -84,7 +85,7 @@ class Subgate:
         certificate, key = self.certificate
         head = CONFIG.format(
             state=self.state, run=self.run, certificate=certificate, key=key, implicit=self.implicit, user=self.user,
-            starttls=self.starttls, http=self.http, drain=self.drain, hostname=self.hostname)
+            starttls=self.starttls, http=self.http, drain=self.drain, hostname=self.hostname, gates=self.gates)
         self.config.write_text(head + without_midnight(sections))
 
     def start(self, env=None):
