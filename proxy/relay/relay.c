@@ -77,6 +77,7 @@ static enum status open_spool(struct relay *relay)
 	TRY(spool_create(relay->context->loop, folder, relay->context->config->limits.spool,
 			 all > upstreams ? all - upstreams : 1, &relay->services.spool));
 	spool_use_memory(relay->services.spool, SPOOL_IN_MEMORY);
+	role_keep_memory(SPOOL_IN_MEMORY); /* or each large message's memory comes anew, a page fault at a time */
 	return STATUS_OK;
 }
 

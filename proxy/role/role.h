@@ -61,6 +61,11 @@ MUST_USE enum status role_take_secret(const struct role_context *context, const 
 /* Ends this process in order once the current turn is over. A drained role calls it. */
 void role_finish(const struct role_context *context);
 /*
+ * While the role works, so many bytes that it no longer uses stay its own, for what comes next; at first 2 MiB. Once it
+ * rests, nothing does.
+ */
+void role_keep_memory(size_t bytes);
+/*
  * For auth, relay and admin: this gate, or the console, broke the rules of its door, through a fault or because it was
  * taken over. It is replaced.
  */

@@ -5,14 +5,17 @@
  */
 #include "role/role_memory.h"
 
+#include <assert.h>
+#include <limits.h>
 #include <malloc.h>
 
 #include "net/tls_object.h"
 #include "net/tls_places.h"
+#include "role/role.h"
 
 /* Bytes: a larger piece is mapped, and given back, alone. */
 #define MEMORY_IN_HEAP (1 << 20)
-/* Bytes free at the heap's end that the kernel does not get back while the role works. */
+/* Bytes free at the heap's end that the kernel does not get back while the role works, unless it asks for more. */
 #define MEMORY_KEPT (2 << 20)
 /* Turns of the loop between two beats: with more, the role is at work. */
 #define TURNS_AT_REST 20
@@ -23,6 +26,14 @@ void role_memory_begin(void)
 	mallopt(M_MMAP_THRESHOLD, MEMORY_IN_HEAP);
 	mallopt(M_TRIM_THRESHOLD, MEMORY_KEPT);
 	mallopt(M_MXFAST, 0); /* or each larger piece begins with joining all the small ones that were freed */
+}
+
+/* What is beyond the threshold goes, down to the pad. */
+void role_keep_memory(size_t bytes)
+{
+	assert(bytes <= INT_MAX - MEMORY_KEPT);
+	mallopt(M_TRIM_THRESHOLD, (int)bytes + MEMORY_KEPT);
+	mallopt(M_TOP_PAD, (int)bytes);
 }
 
 bool role_memory_beat(struct role_memory *memory, uint64_t turns)

@@ -6,16 +6,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
+#include "role/role.h"
 #include "role/role_memory.h"
 
 #define CLIENTS 2000
 #define MOMENT 3000 /* bytes: what a client needs while it logs in */
 #define LASTING 100 /* what stays as long as it */
 #define WORK 1000   /* turns in a second */
+#define PIECES 160  /* of a large message */
+#define PIECE 65536 /* bytes */
 
 static void a_role_that_rests_after_work_gives_back(void **state)
 {
@@ -80,6 +84,34 @@ static void holes_between_what_stays_cost_nothing_at_rest(void **state)
 		free(lasting[i]);
 }
 
+/* How often the kernel has to be asked for a page while a large message comes and goes. */
+static long count_faults(void)
+{
+	static char *pieces[PIECES];
+	struct rusage before, after;
+	getrusage(RUSAGE_SELF, &before);
+	for (size_t i = 0; i < PIECES; i++)
+		pieces[i] = make_block(PIECE);
+	for (size_t i = PIECES; i > 0; i--)
+		free(pieces[i - 1]);
+	getrusage(RUSAGE_SELF, &after);
+	return after.ru_minflt - before.ru_minflt;
+}
+
+static void what_a_role_keeps_the_next_message_finds(void **state)
+{
+	struct role_memory memory = { 0 };
+	(void)state;
+	count_faults();
+	assert_true(count_faults() > 10); /* the kernel got it back */
+	role_keep_memory((size_t)2 * PIECES * PIECE);
+	count_faults();
+	assert_int_equal(count_faults(), 0);
+	assert_false(role_memory_beat(&memory, WORK));
+	assert_true(role_memory_beat(&memory, WORK)); /* at rest */
+	assert_true(count_faults() > 10);
+}
+
 #endif
 
 int main(void)
@@ -88,6 +120,7 @@ int main(void)
 		cmocka_unit_test(a_role_that_rests_after_work_gives_back),
 #ifndef SUBGATE_SANITIZED
 		cmocka_unit_test(holes_between_what_stays_cost_nothing_at_rest),
+		cmocka_unit_test(what_a_role_keeps_the_next_message_finds),
 #endif
 	};
 	role_memory_begin();
