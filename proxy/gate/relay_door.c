@@ -41,10 +41,25 @@ static enum status on_session_ended(struct relay_door *relay, struct span payloa
 	return STATUS_OK;
 }
 
+/* One that can't be used is done without. */
+static enum status on_ring(struct relay_door *relay, struct door *door, struct span payload)
+{
+	struct door_ring message;
+	TRY(door_read_ring(payload, &message));
+	int fd = door_take_fd(door);
+	if (fd < 0)
+		return STATUS_INVALID;
+	if (message.size == RING_SIZE && ring_join(&relay->ring, fd) == STATUS_OK)
+		return STATUS_OK;
+	log_warning("the memory shared with the relay role can't be used: messages go by the socket");
+	return STATUS_OK;
+}
+
 static enum status on_frame(void *context, struct door *door, uint16_t type, struct span payload)
 {
-	(void)door;
 	switch (type) {
+	case DOOR_RING:
+		return on_ring(context, door, payload);
 	case DOOR_ENVELOPE_REPLY:
 		return on_envelope_reply(context, payload);
 	case DOOR_MESSAGE_REPLY:
@@ -63,9 +78,15 @@ static void on_drained(void *context, struct door *door)
 	relay->handler->on_room(relay->gate);
 }
 
+void relay_door_end(struct relay_door *relay)
+{
+	ring_leave(&relay->ring);
+	door_free(&relay->door);
+}
+
 static void lose_door(struct relay_door *relay)
 {
-	door_free(&relay->door);
+	relay_door_end(relay);
 	relay->handler->on_lost(relay->gate);
 }
 
@@ -90,11 +111,6 @@ void relay_door_attach(struct relay_door *relay, uint32_t instance, int fd)
 		log_error("the relay door can't be used");
 	else
 		door_expect_no_secrets(relay->door);
-}
-
-void relay_door_end(struct relay_door *relay)
-{
-	door_free(&relay->door);
 }
 
 bool relay_door_is_same(const struct relay_door *relay, uint64_t epoch)
@@ -157,8 +173,23 @@ enum status relay_door_envelope(struct relay_door *relay, const struct door_enve
 	return relay->door ? note_sent(door_send_envelope(relay->door, message)) : STATUS_UNAVAILABLE;
 }
 
+/* Puts what is at the front of *bytes into the ring, as far as there is room and it is worth it. */
+static enum status send_pieces(struct relay_door *relay, uint64_t transaction, struct span *bytes)
+{
+	struct door_message_piece message = { .transaction = transaction };
+	while (bytes->size >= RING_PIECE_LEAST) {
+		struct span piece = span_slice(*bytes, 0, RING_PIECE);
+		if (!ring_put(&relay->ring, piece, &message.position))
+			break;
+		message.size = piece.size;
+		TRY(door_send_message_piece(relay->door, &message));
+		*bytes = span_slice(*bytes, piece.size, bytes->size);
+	}
+	return STATUS_OK;
+}
+
 /* A large piece is sent without a copy; small pieces of one turn go out in one write. */
-static enum status send_data(struct door *door, const struct door_message_data *message)
+static enum status send_rest(struct door *door, const struct door_message_data *message)
 {
 	struct door_message_data head = *message;
 	if (message->bytes.size < THROUGH_LEAST)
@@ -168,7 +199,14 @@ static enum status send_data(struct door *door, const struct door_message_data *
 	return door_send_through(door, DOOR_MESSAGE_DATA, written, message->bytes);
 }
 
+static enum status send_data(struct relay_door *relay, const struct door_message_data *message)
+{
+	struct door_message_data rest = *message;
+	TRY(send_pieces(relay, message->transaction, &rest.bytes));
+	return rest.complete || rest.bytes.size ? send_rest(relay->door, &rest) : STATUS_OK;
+}
+
 enum status relay_door_data(struct relay_door *relay, const struct door_message_data *message)
 {
-	return relay->door ? note_sent(send_data(relay->door, message)) : STATUS_UNAVAILABLE;
+	return relay->door ? note_sent(send_data(relay, message)) : STATUS_UNAVAILABLE;
 }

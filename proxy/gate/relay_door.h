@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/span.h"
+#include "door/ring.h"
 
 struct door;
 struct gate;
@@ -34,9 +35,10 @@ struct relay_answer_handler {
 struct relay_door {
 	struct gate *gate;
 	const struct relay_answer_handler *handler;
-	struct door *door; /* NULL: none */
-	uint64_t epoch;    /* 1, 2, …: which door this is; 0 before the first */
-	uint32_t instance; /* of the relay role at its other end */
+	struct door *door;       /* NULL: none */
+	struct ring_writer ring; /* the door's, once the relay has given one */
+	uint64_t epoch;          /* 1, 2, …: which door this is; 0 before the first */
+	uint32_t instance;       /* of the relay role at its other end */
 };
 
 /* Without a door, for now. */

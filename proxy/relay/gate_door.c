@@ -8,16 +8,25 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "door/ring.h"
 #include "relay/answers.h"
 #include "relay/records.h"
 #include "role/role.h"
+
+/*
+ * Bytes in the ring that a gate may name in one turn of the loop. An honest one names no more than the ring holds for
+ * each time that its door is read, which is five times a turn at most.
+ */
+#define PIECES_PER_TURN (16U * RING_SIZE)
 
 struct gate_door {
 	struct delivery_gate gate; /* first: deliveries know it by this */
 	struct gate_doors *all;
 	struct gate_door *next;
 	struct door *door;
-	struct ration ration; /* of records that rest on its word alone */
+	struct ring_reader ring;
+	uint64_t turn, turn_bytes; /* what was named in it of the ring */
+	struct ration ration;      /* of records that rest on its word alone */
 };
 
 /* ---- answers */
@@ -88,6 +97,28 @@ static enum status take_data(struct gate_door *self, struct span payload)
 	return deliveries_take_data(self->all->deliveries, &self->gate, &data);
 }
 
+/* A few bytes of a frame can make for much to copy: a gate must not keep the loop from its other work with them. */
+static enum status count_piece(struct gate_door *self, uint64_t size)
+{
+	uint64_t turn = loop_turn(self->all->services->loop);
+	if (self->turn != turn)
+		self->turn_bytes = 0;
+	self->turn = turn;
+	self->turn_bytes += size;
+	return self->turn_bytes > PIECES_PER_TURN ? STATUS_INVALID : STATUS_OK;
+}
+
+static enum status take_piece(struct gate_door *self, struct span payload)
+{
+	struct door_message_piece message;
+	struct door_message_data data = { 0 };
+	TRY(door_read_message_piece(payload, &message));
+	TRY(ring_take(&self->ring, message.position, message.size, &data.bytes));
+	TRY(count_piece(self, message.size));
+	data.transaction = message.transaction;
+	return deliveries_take_data(self->all->deliveries, &self->gate, &data);
+}
+
 static enum status take_abort(struct gate_door *self, struct span payload)
 {
 	struct door_transaction_aborted message;
@@ -148,6 +179,8 @@ static enum status take_frame(struct gate_door *self, uint16_t type, struct span
 		return take_envelope(self, payload);
 	case DOOR_MESSAGE_DATA:
 		return take_data(self, payload);
+	case DOOR_MESSAGE_PIECE:
+		return take_piece(self, payload);
 	case DOOR_TRANSACTION_ABORTED:
 		return take_abort(self, payload);
 	case DOOR_SESSION_OPENED:
@@ -195,6 +228,7 @@ static void close_door(struct gate_door *self)
 	rations_settle(&all->services->rations, &self->ration);
 	deliveries_gate_closed(all->deliveries, &self->gate);
 	door_free(&self->door);
+	ring_close(&self->ring);
 	free(self);
 }
 
@@ -214,6 +248,21 @@ static struct gate_door *find_door(const struct gate_doors *doors, uint32_t inst
 	while (door && door->gate.instance != instance)
 		door = door->next;
 	return door;
+}
+
+/* Where there is no memory for it, the gate does without. */
+static void offer_ring(struct gate_door *self)
+{
+	const struct door_ring message = { .size = RING_SIZE };
+	int fd;
+	enum status status = ring_open(&self->ring, &fd);
+	if (status == STATUS_OK) {
+		door_attach_fd(self->door, fd);
+		status = door_send_ring(self->door, &message);
+	}
+	if (status != STATUS_OK)
+		log_warning("no memory is shared with gate %u, its messages come by the socket: %s",
+			    self->gate.instance, status_text(status));
 }
 
 /* One whose door broke comes again with a new one. */
@@ -247,6 +296,7 @@ void gate_doors_attach(struct gate_doors *doors, uint32_t instance, int fd)
 		return;
 	}
 	door_expect_no_secrets(self->door);
+	offer_ring(self);
 	forget_closed(doors, instance);
 	self->next = doors->first;
 	doors->first = self;

@@ -33,16 +33,25 @@ static int allow_values(scmp_filter_ctx filter, int call, unsigned number, const
 	return error;
 }
 
-/* Never executable, so that injected bytes stay bytes. A file (the counts of all gates) is mapped for reading only. */
+/*
+ * Never executable, so that injected bytes stay bytes. A file is mapped for reading only (the counts of all gates), or
+ * shared and from its beginning on (the ring beside a door), for which it must have been opened for writing: no gate
+ * keeps such a descriptor.
+ */
 static int allow_memory(scmp_filter_ctx filter)
 {
 	static const uint64_t advice[] = { MADV_DONTNEED, MADV_FREE };
 	const struct scmp_arg_cmp no_exec = SCMP_A2_64(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0);
 	const struct scmp_arg_cmp no_file = SCMP_A3_64(SCMP_CMP_MASKED_EQ, MAP_ANONYMOUS, MAP_ANONYMOUS);
 	const struct scmp_arg_cmp reading = SCMP_A2_64(SCMP_CMP_EQ, PROT_READ);
+	const struct scmp_arg_cmp writing = SCMP_A2_64(SCMP_CMP_EQ, PROT_READ | PROT_WRITE);
+	const struct scmp_arg_cmp shared = SCMP_A3_64(SCMP_CMP_EQ, MAP_SHARED);
+	const struct scmp_arg_cmp whole = SCMP_A5_64(SCMP_CMP_EQ, 0);
 	int error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 2, no_exec, no_file);
 	if (error == 0)
 		error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1, reading);
+	if (error == 0)
+		error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 3, writing, shared, whole);
 	if (error == 0)
 		error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1, no_exec);
 	return error ? error : allow_values(filter, SCMP_SYS(madvise), 2, advice, COUNT_OF(advice));

@@ -84,6 +84,19 @@ def test_gates_hold_no_secret_while_mail_flows(upstream, directory, redis, start
         client.join()
 
 
+def test_gates_can_write_to_nothing_that_others_read_but_their_counts_and_the_ring_of_their_door(subgate):
+    """The counts are a place of their own, and of what is in the ring the relay takes copies before it looks."""
+    for gate in map(pathlib.Path, (f"/proc/{pid}" for pid in subgate.pids("gate"))):
+        for entry in (gate / "fd").iterdir():
+            kind = os.readlink(entry)
+            if kind == "/dev/null" or kind.startswith(("socket:", "pipe:", "anon_inode:")):
+                continue
+            flags = re.search(r"flags:\s*([0-7]+)", (gate / "fdinfo" / entry.name).read_text())
+            assert int(flags[1], 8) & os.O_ACCMODE == os.O_RDONLY, kind
+        shared = re.findall(r" .w.s .*?/(\S+)", (gate / "maps").read_text())
+        assert set(shared) == {"memfd:ring", "memfd:census", "memfd:stats"}
+
+
 @pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN"])
 def test_gates_forget_a_password_once_it_was_judged(subgate, mechanism):
     """In no form, and in no buffer that was given back: the session is still open."""

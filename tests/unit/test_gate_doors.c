@@ -26,6 +26,10 @@ static struct doors_world {
 	struct door *peer;
 	unsigned replies, outcomes, challenges, verdicts, rooms, losses, role_losses;
 	bool honest; /* handlers take the answers for possible ones */
+	struct ring_reader ring;
+	struct buf received;     /* of a message */
+	unsigned pieces, frames; /* by the ring, and by the door */
+	bool is_whole;           /* its last frame came */
 } world;
 
 void role_door_lost(const struct role_context *context, enum role_kind peer, uint32_t instance)
@@ -93,7 +97,20 @@ static const struct auth_answer_handler auth_answers = {
 
 static enum status on_frame(void *context, struct door *door, uint16_t type, struct span payload)
 {
-	(void)context, (void)door, (void)type, (void)payload;
+	struct door_message_piece piece;
+	struct door_message_data data;
+	struct span bytes;
+	(void)context, (void)door;
+	if (type == DOOR_MESSAGE_PIECE && door_read_message_piece(payload, &piece) == STATUS_OK &&
+	    ring_take(&world.ring, piece.position, piece.size, &bytes) == STATUS_OK) {
+		world.pieces++;
+		return buf_append(&world.received, bytes);
+	}
+	if (type == DOOR_MESSAGE_DATA && door_read_message_data(payload, &data) == STATUS_OK) {
+		world.frames++;
+		world.is_whole = data.complete;
+		return buf_append(&world.received, data.bytes);
+	}
 	return STATUS_OK;
 }
 
@@ -225,6 +242,53 @@ static void a_relay_that_reads_again_is_told_as_room(void **state)
 	assert_false(relay_door_is_full(&world.gate.relay));
 }
 
+static void give_ring(void)
+{
+	const struct door_ring message = { .size = RING_SIZE };
+	int fd;
+	assert_int_equal(ring_open(&world.ring, &fd), STATUS_OK);
+	door_attach_fd(world.peer, fd);
+	assert_int_equal(door_send_ring(world.peer, &message), STATUS_OK);
+	RUN_UNTIL(world.gate.relay.ring.memory);
+}
+
+/* Twice as much as the ring holds, in one turn. */
+static void a_message_goes_by_the_ring_as_far_as_that_has_room_and_arrives_whole(void **state)
+{
+	static char bytes[2 * RING_SIZE];
+	struct door_message_data data = { .transaction = 5, .bytes = { bytes, RING_PIECE + RING_PIECE / 2 } };
+	const size_t half = sizeof(bytes) / 2;
+	(void)state;
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		bytes[i] = (char)(i * 31 + i / 251);
+	buf_init(&world.received, sizeof(bytes));
+	relay_door_attach(&world.gate.relay, 7, open_peer());
+	give_ring();
+	for (size_t at = 0; at < half; at += data.bytes.size) {
+		data.bytes = span_slice((struct span){ bytes, half }, at, at + RING_PIECE + RING_PIECE / 2);
+		assert_int_equal(relay_door_data(&world.gate.relay, &data), STATUS_OK);
+	}
+	data.complete = 1;
+	data.bytes = (struct span){ bytes + half, half };
+	assert_int_equal(relay_door_data(&world.gate.relay, &data), STATUS_OK);
+	RUN_UNTIL(world.is_whole);
+	assert_true(span_equal(buf_span(&world.received), (struct span){ bytes, sizeof(bytes) }));
+	assert_true(world.pieces >= RING_SIZE / RING_PIECE);
+	assert_int_equal(world.frames, 1);
+	ring_close(&world.ring);
+	buf_free(&world.received);
+}
+
+static void a_ring_goes_with_its_door(void **state)
+{
+	(void)state;
+	relay_door_attach(&world.gate.relay, 7, open_peer());
+	give_ring();
+	relay_door_attach(&world.gate.relay, 7, open_peer());
+	assert_null(world.gate.relay.ring.memory);
+	ring_close(&world.ring);
+}
+
 static void the_auth_roles_answers_reach_the_session_that_waits(void **state)
 {
 	const struct door_sasl_challenge late = { .request = 4, .challenge = SPAN("d2hv") };
@@ -258,6 +322,8 @@ int main(void)
 		IN_WORLD(the_relays_answers_reach_the_session_that_waits),
 		IN_WORLD(an_answer_that_is_not_possible_costs_the_door),
 		IN_WORLD(another_relay_replaces_the_one_before),
+		IN_WORLD(a_message_goes_by_the_ring_as_far_as_that_has_room_and_arrives_whole),
+		IN_WORLD(a_ring_goes_with_its_door),
 		IN_WORLD(a_relay_that_reads_again_is_told_as_room),
 		IN_WORLD(the_auth_roles_answers_reach_the_session_that_waits),
 		IN_WORLD(an_auth_role_that_is_gone_loses_its_exchanges),

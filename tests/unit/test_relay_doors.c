@@ -1,6 +1,8 @@
 /* Gates and auth at the relay's doors: who is believed, what is answered, and what becomes of it when a peer goes. */
 #include "relay_doors.h"
 
+#include "door/ring.h"
+
 /* ---- gates and grants */
 
 static void a_session_with_a_grant_may_send(void **state)
@@ -124,6 +126,80 @@ static void a_failed_login_is_recorded(void **state)
 	const struct door_auth_failed failed = { .gate = 7, .session = 1, .user = SPAN("eve"), .reason = SPAN("no") };
 	assert_int_equal(door_send_auth_failed(auth_peer, &failed), STATUS_OK);
 	await_text("auth.failure eve");
+}
+
+/* ---- the ring */
+
+static struct ring_writer gate_ring;
+
+static enum status take_ring(void *context, struct door *door, uint16_t type, struct span payload)
+{
+	struct door_ring ring;
+	(void)context;
+	if (type != DOOR_RING || door_read_ring(payload, &ring) != STATUS_OK || ring.size != RING_SIZE)
+		return STATUS_INVALID;
+	assert_int_equal(ring_join(&gate_ring, door_take_fd(door)), STATUS_OK);
+	return STATUS_OK;
+}
+
+static bool has_ring(void *unused)
+{
+	(void)unused;
+	return gate_ring.memory;
+}
+
+/* Gate 7 comes anew, and takes the memory that it is given. */
+static void share_ring(void)
+{
+	static const struct door_handler handler = { .on_frame = take_ring, .on_closed = note_loss };
+	int fds[2];
+	door_free(&gate_peer);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
+	assert_int_equal(door_create(services.loop, fds[0], &handler, NULL, &gate_peer), STATUS_OK);
+	gate_doors_attach(&gates, 7, fds[1]);
+	run_until(services.loop, has_ring, NULL);
+}
+
+static void pieces_in_the_ring_and_in_frames_arrive_in_their_order(void **state)
+{
+	const struct door_message_data data = { .transaction = 1, .bytes = SPAN("two") };
+	struct door_message_piece piece = { .transaction = 1 };
+	static const char *const texts[] = { "one", "three" };
+	(void)state;
+	share_ring();
+	for (size_t i = 0; i < 2; i++) {
+		piece.size = strlen(texts[i]);
+		assert_true(ring_put(&gate_ring, span_of(texts[i]), &piece.position));
+		assert_int_equal(door_send_message_piece(gate_peer, &piece), STATUS_OK);
+		if (i == 0)
+			assert_int_equal(door_send_message_data(gate_peer, &data), STATUS_OK);
+	}
+	await_text("data one; data two; data three");
+	ring_leave(&gate_ring);
+}
+
+static void a_gate_that_names_a_piece_beyond_its_ring_loses_its_door(void **state)
+{
+	const struct door_message_piece piece = { .transaction = 1, .position = RING_SIZE - 1, .size = 2 };
+	(void)state;
+	share_ring();
+	assert_int_equal(door_send_message_piece(gate_peer, &piece), STATUS_OK);
+	await_text("door lost");
+	assert_non_null(strstr(world.trace, "gate 7 is distrusted"));
+	assert_null(strstr(world.trace, "data"));
+	ring_leave(&gate_ring);
+}
+
+static void a_gate_that_names_far_more_than_its_ring_holds_loses_its_door(void **state)
+{
+	const struct door_message_piece piece = { .transaction = 1, .size = RING_PIECE };
+	(void)state;
+	share_ring();
+	for (size_t i = 0; i < 20 * RING_SIZE / RING_PIECE; i++)
+		assert_int_equal(door_send_message_piece(gate_peer, &piece), STATUS_OK);
+	await_text("door lost");
+	assert_non_null(strstr(world.trace, "gate 7 is distrusted"));
+	ring_leave(&gate_ring);
 }
 
 /* ---- floods */
@@ -328,6 +404,9 @@ int main(void)
 		CASE(a_gate_that_grants_itself_a_session_loses_its_door),
 		CASE(data_aborts_and_sessions_reach_their_places),
 		CASE(a_failed_login_is_recorded),
+		CASE(pieces_in_the_ring_and_in_frames_arrive_in_their_order),
+		CASE(a_gate_that_names_a_piece_beyond_its_ring_loses_its_door),
+		CASE(a_gate_that_names_far_more_than_its_ring_holds_loses_its_door),
 		CASE(the_records_of_a_gate_are_bounded_and_what_is_left_out_is_counted),
 		CASE(refusals_of_nobody_are_bounded_too),
 		CASE(large_texts_of_a_gate_cost_more_of_its_ration),
