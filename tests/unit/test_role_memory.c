@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -102,14 +103,15 @@ static void what_a_role_keeps_the_next_message_finds(void **state)
 {
 	struct role_memory memory = { 0 };
 	(void)state;
+	assert_int_equal(prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0), 0); /* or a fault brings as much as the kernel likes */
 	count_faults();
-	assert_true(count_faults() > 10); /* the kernel got it back */
+	assert_true(count_faults() > 1000); /* the kernel got it back */
 	role_keep_memory((size_t)2 * PIECES * PIECE);
 	count_faults();
-	assert_int_equal(count_faults(), 0);
+	assert_true(count_faults() < 10);
 	assert_false(role_memory_beat(&memory, WORK));
 	assert_true(role_memory_beat(&memory, WORK)); /* at rest */
-	assert_true(count_faults() > 10);
+	assert_true(count_faults() > 1000);
 }
 
 #endif
