@@ -386,7 +386,7 @@ static inline enum status note_frame(void *context, struct door *door, uint16_t 
 	else if (type == DOOR_COMMAND_RECORDED && door_read_command_recorded(payload, &recorded) == STATUS_OK)
 		note_line(world.heard, "%llu %s", (unsigned long long)recorded.request,
 			  recorded.written ? "written" : "not written");
-	else
+	else if (type != DOOR_RING) /* which each gate is given */
 		note_line(world.heard, "%s", door_type_text(type));
 	return STATUS_OK;
 }
