@@ -46,12 +46,9 @@ static enum status on_ring(struct relay_door *relay, struct door *door, struct s
 {
 	struct door_ring message;
 	TRY(door_read_ring(payload, &message));
-	int fd = door_take_fd(door);
-	if (fd < 0)
-		return STATUS_INVALID;
-	if (message.size == RING_SIZE && ring_join(&relay->ring, fd) == STATUS_OK)
-		return STATUS_OK;
-	log_warning("the memory shared with the relay role can't be used: messages go by the socket");
+	int fd = message.size == RING_SIZE ? door_take_fd(door) : -1;
+	if (fd < 0 || ring_join(&relay->ring, fd) != STATUS_OK)
+		log_warning("the memory shared with the relay role can't be used, messages go by the socket");
 	return STATUS_OK;
 }
 

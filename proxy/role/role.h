@@ -130,9 +130,9 @@ extern const struct role console_role;
 const char *role_kind_text(enum role_kind kind);
 
 /*
- * How many gates share the work of this configuration: what `gates` says; else one for each two of the machine's cores,
- * rounded up. What the gates do for a message costs about as much as what relay and Redis do for it, which need the
- * other cores (tests/bench/README.md).
+ * How many gates share the work of this configuration: what `gates` says; else one for every two of the machine's
+ * cores, rounded up. What the gates do for a message costs about as much as what relay and Redis do for it, which need
+ * the other cores (tests/bench/README.md).
  */
 unsigned role_gate_count(const struct config *config);
 

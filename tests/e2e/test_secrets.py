@@ -14,6 +14,7 @@ import pytest
 from harness.client import Line, connect, login, message
 from harness.debugger import Debugger
 from harness.directory import Directory
+from harness.process import wait_until
 from harness.redis_server import RedisServer
 from harness.subgate import BUILD, SANITIZED, relay_section
 from harness.upstream import Upstream
@@ -87,6 +88,7 @@ def test_gates_hold_no_secret_while_mail_flows(upstream, directory, redis, start
 def test_gates_can_write_to_nothing_that_others_read_but_their_counts_and_the_ring_of_their_door(subgate):
     """The counts are a place of their own, and of what is in the ring the relay takes copies before it looks."""
     for gate in map(pathlib.Path, (f"/proc/{pid}" for pid in subgate.pids("gate"))):
+        wait_until(lambda: "memfd:ring" in (gate / "maps").read_text(), "the relay to give a ring")
         for entry in (gate / "fd").iterdir():
             kind = os.readlink(entry)
             if kind == "/dev/null" or kind.startswith(("socket:", "pipe:", "anon_inode:")):

@@ -279,6 +279,30 @@ static void a_message_goes_by_the_ring_as_far_as_that_has_room_and_arrives_whole
 	buf_free(&world.received);
 }
 
+static void a_ring_of_another_size_or_without_memory_is_done_without(void **state)
+{
+	const struct door_ring other = { .size = RING_SIZE / 2 }, empty = { .size = RING_SIZE };
+	static char bytes[RING_PIECE];
+	const struct door_message_data data = { .transaction = 5, .complete = 1, .bytes = { bytes, sizeof(bytes) } };
+	int fd;
+	(void)state;
+	buf_init(&world.received, sizeof(bytes));
+	relay_door_attach(&world.gate.relay, 7, open_peer());
+	assert_int_equal(ring_open(&world.ring, &fd), STATUS_OK);
+	door_attach_fd(world.peer, fd);
+	assert_int_equal(door_send_ring(world.peer, &other), STATUS_OK);
+	assert_int_equal(door_send_ring(world.peer, &empty), STATUS_OK);
+	door_flush(world.peer);
+	door_receive(world.gate.relay.door);
+	assert_null(world.gate.relay.ring.memory);
+	assert_int_equal(relay_door_data(&world.gate.relay, &data), STATUS_OK);
+	RUN_UNTIL(world.is_whole);
+	assert_int_equal(world.losses + world.pieces, 0);
+	assert_int_equal(buf_size(&world.received), sizeof(bytes));
+	ring_close(&world.ring);
+	buf_free(&world.received);
+}
+
 static void a_ring_goes_with_its_door(void **state)
 {
 	(void)state;
@@ -323,6 +347,7 @@ int main(void)
 		IN_WORLD(an_answer_that_is_not_possible_costs_the_door),
 		IN_WORLD(another_relay_replaces_the_one_before),
 		IN_WORLD(a_message_goes_by_the_ring_as_far_as_that_has_room_and_arrives_whole),
+		IN_WORLD(a_ring_of_another_size_or_without_memory_is_done_without),
 		IN_WORLD(a_ring_goes_with_its_door),
 		IN_WORLD(a_relay_that_reads_again_is_told_as_room),
 		IN_WORLD(the_auth_roles_answers_reach_the_session_that_waits),

@@ -19,7 +19,7 @@ static void there_are_as_many_as_the_configuration_says(void **state)
 	assert_int_equal(count_gates("gates = 7\n" LEAST), 7);
 }
 
-static void there_is_one_for_each_two_cores_by_default(void **state)
+static void there_is_one_for_every_two_cores_by_default(void **state)
 {
 	(void)state;
 	assert_int_equal(count_gates(LEAST), (sysconf(_SC_NPROCESSORS_ONLN) + 1) / 2);
@@ -30,7 +30,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(there_are_as_many_as_the_configuration_says),
-		cmocka_unit_test(there_is_one_for_each_two_cores_by_default),
+		cmocka_unit_test(there_is_one_for_every_two_cores_by_default),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
